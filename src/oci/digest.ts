@@ -1,0 +1,65 @@
+import { createHash, type Hash, hash } from 'node:crypto';
+import { RegistryError } from './error.ts';
+import { type Digest, parseDigest } from './reference.ts';
+
+declare const verified: unique symbol;
+/** Proof that the bytes of a blob were hashed and are what its digest says. Only {@link DigestHasher} makes one. */
+export interface VerifiedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly [verified]: true;
+}
+
+/** The sha256 digest of bytes in memory. */
+export function sha256(bytes: Uint8Array): Digest {
+  return `sha256:${hash('sha256', bytes, 'hex')}` as Digest;
+}
+
+/** The digest of bytes in memory, by the algorithm of another digest. */
+export function digestLike(digest: Digest, bytes: Uint8Array): Digest {
+  const algorithm = algorithmOf(digest);
+  return parseDigest(`${algorithm}:${hash(algorithm, bytes, 'hex')}`);
+}
+
+/** `sha256` or `sha512`. */
+export function algorithmOf(digest: Digest): string {
+  return digest.slice(0, digest.indexOf(':'));
+}
+
+export function hexOf(digest: Digest): string {
+  return digest.slice(digest.indexOf(':') + 1);
+}
+
+/** Hashes a blob as it comes in and says at its end whether it is the one that was asked for. */
+export class DigestHasher {
+  readonly #expected: Digest;
+  readonly #hash: Hash;
+  #size = 0;
+
+  constructor(expected: Digest) {
+    this.#expected = expected;
+    this.#hash = createHash(algorithmOf(expected));
+  }
+
+  /** Bytes hashed so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  update(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.#size += chunk.length;
+  }
+
+  /** To be called once, at the end. Throws UNAVAILABLE (502) when the bytes are not the digest's. */
+  verify(): VerifiedBlob {
+    const actual = `${algorithmOf(this.#expected)}:${this.#hash.digest('hex')}`;
+    if (actual !== this.#expected) {
+      throw new RegistryError(
+        'UNAVAILABLE',
+        `upstream sent wrong bytes: want ${this.#expected}, got ${actual}`,
+      );
+    }
+    return { digest: this.#expected, size: this.#size } as VerifiedBlob;
+  }
+}

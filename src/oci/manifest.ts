@@ -1,0 +1,149 @@
+import { RegistryError } from './error.ts';
+import {
+  dockerManifest,
+  dockerManifestList,
+  type MediaType,
+  mediaTypeOf,
+  ociArtifact,
+  ociIndex,
+  ociManifest,
+} from './media-type.ts';
+import { type Digest, parseDigest } from './reference.ts';
+import type { Descriptor } from './registry.ts';
+
+/** containerd, podman and oras read no more (docs: protocol facts "Sizes"); bytes. */
+export const maxManifestSize = 4 * 1024 * 1024;
+
+/** What the cache needs of a manifest's content. Everything unknown in it is left alone. */
+export interface ManifestContent {
+  readonly mediaType: MediaType;
+  /** Config and layers (or an artifact's blobs); without those that live elsewhere (`urls`). */
+  readonly blobs: readonly Descriptor[];
+  /** The manifests of an index. */
+  readonly manifests: readonly Descriptor[];
+  readonly subject: Digest | undefined;
+  /** `artifactType`, or the config's media type, as a referrers list shows it. */
+  readonly artifactType: MediaType | undefined;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+}
+
+/** Content-Type values that say nothing of the manifest's kind: some registries send them for all. */
+const vagueTypes = new Set([
+  'text/plain',
+  'application/json',
+  'application/octet-stream',
+  'binary/octet-stream',
+  'text/html',
+]);
+
+/**
+ * Reads a manifest. `contentType` is the header as upstream sent it; the manifest's own `mediaType` replaces it
+ * only where the header is absent or vague. Descriptors that are malformed are left out: serving needs none of them.
+ * Throws UNAVAILABLE (502): the bytes are no JSON object, or both an image and an index (CVE-2021-41190).
+ */
+export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestContent {
+  const json = parseObject(bytes);
+  if (Array.isArray(json['layers']) && Array.isArray(json['manifests'])) {
+    throw new RegistryError(
+      'UNAVAILABLE',
+      'upstream sent an ambiguous manifest: both "layers" and "manifests"',
+    );
+  }
+  const header = mediaTypeOf(contentType);
+  const config = descriptor(json['config']);
+  return {
+    mediaType:
+      header === undefined || vagueTypes.has(header)
+        ? (ownMediaType(json) ?? header ?? 'application/json')
+        : header,
+    blobs: [
+      ...(config === undefined ? [] : [config]),
+      ...descriptors(json['layers']),
+      ...descriptors(json['blobs']),
+    ],
+    manifests: descriptors(json['manifests']),
+    subject: descriptor(json['subject'])?.digest,
+    artifactType: text(json['artifactType']) ?? config?.mediaType,
+    annotations: annotationsOf(json['annotations']),
+  };
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not JSON', { cause });
+  }
+  if (!isObject(json))
+    throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not a JSON object');
+  return json;
+}
+
+function ownMediaType(json: Record<string, unknown>): MediaType | undefined {
+  const own = mediaTypeOf(text(json['mediaType']));
+  if (own !== undefined) return own;
+  if (Array.isArray(json['manifests'])) return ociIndex;
+  if (isObject(json['config']) && Array.isArray(json['layers'])) return ociManifest;
+  if (Array.isArray(json['blobs'])) return ociArtifact;
+  if (json['schemaVersion'] === 1) {
+    return `application/vnd.docker.distribution.manifest.v1+${'signatures' in json ? 'prettyjws' : 'json'}`;
+  }
+  return undefined;
+}
+
+/** Is this the media type of an index, whose children are manifests? */
+export function isIndex(mediaType: MediaType): boolean {
+  return mediaType === ociIndex || mediaType === dockerManifestList;
+}
+
+/** Is this the media type of one image, whose children are blobs? */
+export function isImage(mediaType: MediaType): boolean {
+  return mediaType === ociManifest || mediaType === dockerManifest || mediaType === ociArtifact;
+}
+
+function descriptors(value: unknown): Descriptor[] {
+  return Array.isArray(value) ? value.flatMap((item) => descriptor(item) ?? []) : [];
+}
+
+/** Undefined too for a descriptor with `urls`: its bytes are elsewhere, and fetching them is not our business. */
+function descriptor(value: unknown): Descriptor | undefined {
+  if (!isObject(value) || (Array.isArray(value['urls']) && value['urls'].length > 0)) return undefined;
+  const { mediaType, digest, size } = value;
+  if (typeof digest !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    return undefined;
+  try {
+    const artifactType = text(value['artifactType']);
+    const annotations = annotationsOf(value['annotations']);
+    return {
+      mediaType: text(mediaType) ?? 'application/octet-stream',
+      digest: parseDigest(digest),
+      size,
+      ...(artifactType === undefined ? {} : { artifactType }),
+      ...(annotations === undefined ? {} : { annotations }),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The descriptors of a referrers list, an index by the specification. Throws as {@link parseManifest}. */
+export function parseReferrers(bytes: Uint8Array): readonly Descriptor[] {
+  return descriptors(parseObject(bytes)['manifests']);
+}
+
+function annotationsOf(value: unknown): Record<string, string> | undefined {
+  if (!isObject(value)) return undefined;
+  const entries = Object.entries(value).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

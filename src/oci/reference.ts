@@ -1,0 +1,100 @@
+import { RegistryError } from './error.ts';
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/**
+ * A repository with the host of its registry in front: `docker.io/library/alpine`, `[::1]:5000/a/b`.
+ * Parsed at the edge, trusted inside.
+ */
+export type RepositoryName = Branded<'RepositoryName'>;
+/** A registry's host with its port if it has one, in lower case: `ghcr.io`, `localhost:5000`, `[::1]:5000`. */
+export type RegistryHost = Branded<'RegistryHost'>;
+export type Tag = Branded<'Tag'>;
+export type Digest = Branded<'Digest'>;
+/** The specification's `<reference>`: a tag or a digest. A tag cannot hold a colon, so the two never mix. */
+export type Reference = Tag | Digest;
+
+/** Clients limit a name with its host to 255 characters (distribution-spec, "Pulling manifests"). */
+const maxNameLength = 255;
+const pathPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const hostPattern =
+  /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)(?::[0-9]{1,5})?$/;
+const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+/** The image-spec's grammar; only the two registered algorithms are accepted, with the right length. */
+const hexLengths: Readonly<Record<string, number>> = { sha256: 64, sha512: 128 };
+
+/** `host/path`, both checked. Throws NAME_INVALID. */
+export function repositoryName(host: RegistryHost, path: string): RepositoryName {
+  const name = `${host}/${path}`;
+  if (name.length > maxNameLength) {
+    throw new RegistryError('NAME_INVALID', `repository name is longer than ${maxNameLength} characters`);
+  }
+  if (!pathPattern.test(path)) {
+    throw new RegistryError('NAME_INVALID', `invalid repository name ${shown(path)}`);
+  }
+  return name as RepositoryName;
+}
+
+/** Throws NAME_INVALID. */
+export function parseRegistryHost(text: string): RegistryHost {
+  const host = text.toLowerCase();
+  const port = /:([0-9]+)$/.exec(host)?.[1];
+  if (
+    host.length > maxNameLength ||
+    !hostPattern.test(host) ||
+    (port !== undefined && !isPort(Number(port)))
+  ) {
+    throw new RegistryError('NAME_INVALID', `invalid registry host ${shown(text)}`);
+  }
+  return host as RegistryHost;
+}
+
+/** Throws MANIFEST_INVALID. */
+export function parseTag(text: string): Tag {
+  if (!tagPattern.test(text)) {
+    throw new RegistryError('MANIFEST_INVALID', `invalid tag ${shown(text)}`);
+  }
+  return text as Tag;
+}
+
+/** Throws DIGEST_INVALID. */
+export function parseDigest(text: string): Digest {
+  const colon = text.indexOf(':');
+  const hex = text.slice(colon + 1);
+  if (colon < 1 || hexLengths[text.slice(0, colon)] !== hex.length || !/^[0-9a-f]+$/.test(hex)) {
+    throw new RegistryError(
+      'DIGEST_INVALID',
+      `invalid digest ${shown(text)}: want sha256:<64 hex> or sha512:<128 hex>`,
+    );
+  }
+  return text as Digest;
+}
+
+/** Throws DIGEST_INVALID for what holds a colon, MANIFEST_INVALID for what is no tag. */
+export function parseReference(text: string): Reference {
+  return text.includes(':') ? parseDigest(text) : parseTag(text);
+}
+
+export function isDigest(reference: Reference): reference is Digest {
+  return reference.includes(':');
+}
+
+/** The registry's host: what stands before the first slash. */
+export function hostOf(repository: RepositoryName): RegistryHost {
+  return repository.slice(0, repository.indexOf('/')) as RegistryHost;
+}
+
+/** The name as the registry itself knows it: what stands behind the first slash. */
+export function pathOf(repository: RepositoryName): string {
+  return repository.slice(repository.indexOf('/') + 1);
+}
+
+function isPort(port: number): boolean {
+  return port > 0 && port < 65536;
+}
+
+/** Client text in a message: quoted, bounded, control characters escaped. */
+function shown(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}

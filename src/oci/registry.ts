@@ -1,0 +1,88 @@
+import type { MediaType } from './media-type.ts';
+import type { Outcome } from './outcome.ts';
+import type { Digest, Reference, RepositoryName, Tag } from './reference.ts';
+
+/** OCI image-spec "Content Descriptors"; `size` in bytes. */
+export interface Descriptor {
+  readonly mediaType: MediaType;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly artifactType?: MediaType;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A manifest or index, its bytes exactly as upstream sent them. */
+export interface Manifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** What is known of a blob without reading it. `size` is undefined when upstream did not say. */
+export interface BlobInfo {
+  readonly digest: Digest;
+  readonly size: number | undefined;
+}
+
+/** Bytes `first` to `last`, both included, both within the blob. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** One range of a request, before the blob's size is known (RFC 9110 section 14.1.2). */
+export type RangeSpec =
+  | { readonly first: number; readonly last?: number | undefined }
+  | { readonly suffix: number };
+
+/**
+ * An open blob. `body` is to be read once, in order; a chunk is valid until the next one is asked for, so that
+ * a store may reuse its buffers. The body throws when it cannot be completed and never ends short; it reaches the
+ * blob's last byte only when the digest was right. Disposing releases everything at once, read or not.
+ */
+export interface BlobReader extends BlobInfo, AsyncDisposable {
+  /** The part that `body` carries; undefined is the whole blob. */
+  readonly range: ByteRange | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface CallOptions {
+  /** Ends the caller's waiting, never work that others share. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told how the answer came about, at the latest when the method settles. The last word counts. */
+  readonly report?: ((outcome: Outcome) => void) | undefined;
+}
+
+export interface BlobOptions extends CallOptions {
+  /** Throws RANGE_INVALID (416, with a Content-Range of the size alone) when no byte of the blob is in it. */
+  readonly range?: RangeSpec | undefined;
+}
+
+/**
+ * The system. Server, upstream client, cache, filter and memory are all this shape; a pull-through cache is a
+ * server in front of a cache in front of a client (distribution-spec, "Pull" and "Content Discovery").
+ *
+ * Besides the codes named at each method every implementation may throw DENIED, TOOMANYREQUESTS (with
+ * Retry-After where known) and UNAVAILABLE (502, 503 or 504), and the signal's reason once it is aborted.
+ */
+export interface Registry {
+  /** Like HEAD. Throws MANIFEST_UNKNOWN, NAME_UNKNOWN. */
+  resolveManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Descriptor>;
+  /** Throws MANIFEST_UNKNOWN, NAME_UNKNOWN. */
+  getManifest(repository: RepositoryName, reference: Reference, options?: CallOptions): Promise<Manifest>;
+  /** Like HEAD. Throws BLOB_UNKNOWN, NAME_UNKNOWN. */
+  resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo>;
+  /** Throws BLOB_UNKNOWN, NAME_UNKNOWN, RANGE_INVALID. */
+  getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader>;
+  /** All tags, in ASCII order, each once. Throws NAME_UNKNOWN. */
+  listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]>;
+  /** The manifests whose subject is `digest`; none is an empty list, not an error. */
+  listReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    options?: CallOptions,
+  ): Promise<readonly Descriptor[]>;
+}

@@ -1,0 +1,53 @@
+import type { VerifiedBlob } from '../oci/digest.ts';
+import type { Digest } from '../oci/reference.ts';
+import type { ByteRange } from '../oci/registry.ts';
+
+/** A blob that is stored whole. `size` in bytes. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** A stored blob, open: it can be read to its end even if it is deleted meanwhile. */
+export interface OpenBlob extends StoredBlob, AsyncDisposable {
+  /**
+   * May be called several times. A chunk is valid until the next one is asked for (its buffer is reused).
+   * Without a range the whole blob. Throws when the file turns out shorter than its size.
+   */
+  read(range?: ByteRange): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Bytes by digest: files now, S3 later. Manifests are blobs too. What is not committed is invisible to `stat`,
+ * `open` and `list`. Every method throws {@link StoreFullError} where room is missing, other I/O errors as they are.
+ */
+export interface BlobStore {
+  /** A miss is undefined, not an error. */
+  stat(digest: Digest): Promise<StoredBlob | undefined>;
+  open(digest: Digest): Promise<OpenBlob | undefined>;
+  /** Starts writing. Several writers of one digest may run at once (other processes): each has its own partial file. */
+  begin(digest: Digest): Promise<BlobWriter>;
+  /** True if there was something to delete. */
+  delete(digest: Digest): Promise<boolean>;
+  list(): AsyncIterable<StoredBlob>;
+}
+
+/** A blob on its way in. Disposed without commit it is discarded. */
+export interface BlobWriter extends AsyncDisposable {
+  /** Bytes that `read` can see. */
+  readonly length: number;
+  /** Appends; one at a time. The chunk may be reused when the promise settles. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Reads what is already written, while more is being written. `last` < `length`. Chunks as in {@link OpenBlob.read}. */
+  read(range: ByteRange): AsyncIterable<Uint8Array>;
+  /**
+   * Settles when the blob is visible and will survive a power cut, at most about a second later: syncs are
+   * batched, so nobody who serves a client waits for this. Until disposed the writer can still be read from.
+   */
+  commit(blob: VerifiedBlob): Promise<StoredBlob>;
+}
+
+/** The store has no room (ENOSPC, EDQUOT, a quota). Reads go on, writes may be tried again later. */
+export class StoreFullError extends Error {
+  override readonly name = 'StoreFullError';
+}

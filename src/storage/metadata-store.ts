@@ -1,0 +1,90 @@
+import type { Digest, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
+import type { BlobInfo, Descriptor } from '../oci/registry.ts';
+
+/** What a cached manifest is made of. Its bytes are a blob of their own. */
+export interface ManifestRecord {
+  readonly descriptor: Descriptor;
+  /** Config and layers, to complete the image; without those that have `urls`. Empty for an index. */
+  readonly blobs: readonly Descriptor[];
+  /** The manifest this one refers to (image-spec "subject"). */
+  readonly subject?: Digest | undefined;
+}
+
+/** What a tag pointed at when upstream was last asked. `checkedAt` in milliseconds since the epoch. */
+export interface TagRecord {
+  readonly tag: Tag;
+  readonly descriptor: Descriptor;
+  readonly checkedAt: number;
+}
+
+/** A listing as upstream last gave it. */
+export interface ListingRecord<Item> {
+  readonly items: readonly Item[];
+  readonly checkedAt: number;
+}
+
+export interface Use {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** A blob that a cached manifest names and that its repository does not have yet. */
+export interface MissingBlob {
+  readonly repository: RepositoryName;
+  readonly blob: Descriptor;
+}
+
+/**
+ * What is known about the stored bytes: SQLite now, PostgreSQL later. It is an index: nothing in it is needed to
+ * trust a blob, and a record whose blob is gone is a miss. Misses are undefined or empty, not errors.
+ * Throws `StoreFullError` where room is missing.
+ */
+export interface MetadataStore extends AsyncDisposable {
+  getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined>;
+  /** Also makes the manifest's own bytes and its place among its subject's referrers known. Idempotent. */
+  putManifest(repository: RepositoryName, manifest: ManifestRecord): Promise<void>;
+  /** Forgets one manifest of a repository and the tags that point at it. */
+  deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean>;
+  getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined>;
+  /** Replaces. The manifest it points at must have been put before. */
+  putTag(repository: RepositoryName, record: TagRecord): Promise<void>;
+  /** The cached tags of a repository, in ASCII order. */
+  listTags(repository: RepositoryName): Promise<readonly Tag[]>;
+  /** Every cached tag of every repository, ordered by repository and tag, read in small slices. */
+  listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }>;
+  /** Repositories with at least one manifest, in ASCII order, after `last`, at most `limit`. */
+  listRepositories(options: { last?: string | undefined; limit: number }): Promise<readonly RepositoryName[]>;
+  /** The cached manifests of this repository whose subject is `digest`. */
+  listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]>;
+
+  /** Upstream's tag list as last seen. */
+  getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined>;
+  putTagList(repository: RepositoryName, list: ListingRecord<Tag>): Promise<void>;
+  /** Upstream's referrers as last seen. */
+  getReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<ListingRecord<Descriptor> | undefined>;
+  putReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+    list: ListingRecord<Descriptor>,
+  ): Promise<void>;
+
+  /** May this repository serve the blob? True only after upstream itself said so for this repository. */
+  hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean>;
+  /** Has any repository of this registry proved to own the blob? */
+  hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean>;
+  linkBlob(repository: RepositoryName, digest: Digest): Promise<void>;
+  /** Forgets a blob in every repository, because its bytes are gone. */
+  unlinkBlob(digest: Digest): Promise<void>;
+  /** The size that a cached manifest of this repository gives for the blob, if one names it. */
+  expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined>;
+  /** Blobs that manifests name and that are not linked, newest manifests first, at most `limit`. */
+  listMissingBlobs(limit: number): Promise<readonly MissingBlob[]>;
+
+  /** When manifests were last served: batched, off the hot path. */
+  recordUse(uses: readonly Use[]): Promise<void>;
+}

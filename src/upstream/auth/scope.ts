@@ -1,0 +1,1 @@
+export type Scope = unknown; // replaced by the auth work

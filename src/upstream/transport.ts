@@ -1,0 +1,33 @@
+import type { Readable } from 'node:stream';
+import type { Scope } from './auth/scope.ts';
+
+/** One HTTP request as a registry client needs it. */
+export interface TransportRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: URL;
+  /** Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** What the request needs to be authorised for. */
+  readonly scope?: Scope;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Dispose it, read or not: an unread body holds its connection. */
+export interface TransportResponse extends AsyncDisposable {
+  readonly status: number;
+  /** Lower-case names; repeated headers joined with ", ". */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Where the answer came from, after redirects. */
+  readonly url: URL;
+  readonly body: Readable;
+}
+
+/**
+ * One HTTP exchange. Auth, redirects, retries and limits are wrappers of the same shape. Any status is an answer, not
+ * an error; rejects with RegistryError UNAVAILABLE (502 no connection, 504 time-out), DENIED (the address guard) or
+ * the signal's reason.
+ */
+export interface Transport {
+  send(request: TransportRequest): Promise<TransportResponse>;
+}
