@@ -1,0 +1,121 @@
+import { LRUCache } from 'lru-cache';
+import type { Log } from '../log.ts';
+import { DigestHasher, digestLike } from '../oci/digest.ts';
+import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
+import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Manifest } from '../oci/registry.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { MetadataStore, TagRecord } from '../storage/metadata-store.ts';
+import type { TaskSet } from './task-set.ts';
+
+export interface ManifestCacheParts {
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  readonly tasks: TaskSet;
+  readonly log: Log;
+  /** Told after each change that another reader of the directory could see. */
+  readonly changed: () => void;
+}
+
+/** Manifests and tags: memory in front of the stores. What is kept is in memory at once and in the stores soon after. */
+export class ManifestCache {
+  readonly #parts: ManifestCacheParts;
+  readonly #manifests = new LRUCache<string, Manifest>({
+    maxSize: 64 * 1024 * 1024,
+    sizeCalculation: ({ bytes }) => bytes.length + 512,
+  });
+  readonly #tags = new LRUCache<string, TagRecord>({ max: 50_000 });
+
+  constructor(parts: ManifestCacheParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined: not cached for this repository, or its bytes are gone or damaged. */
+  async find(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
+    const key = `${repository}@${digest}`;
+    const known = this.#manifests.get(key);
+    if (known !== undefined) return known;
+    const descriptor = await this.#parts.metadata.getManifest(repository, digest);
+    const bytes = descriptor === undefined ? undefined : await this.#read(digest);
+    if (descriptor === undefined || bytes === undefined) return undefined;
+    const manifest = { descriptor, bytes };
+    this.#manifests.set(key, manifest);
+    return manifest;
+  }
+
+  async findTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+    const key = `${repository}:${tag}`;
+    const known = this.#tags.get(key);
+    if (known !== undefined) return known;
+    const record = await this.#parts.metadata.getTag(repository, tag);
+    if (record !== undefined) this.#tags.set(key, record);
+    return record;
+  }
+
+  keep(repository: RepositoryName, manifest: Manifest): void {
+    this.#manifests.set(`${repository}@${manifest.descriptor.digest}`, manifest);
+    this.#parts.tasks.run('storing a manifest', async () => await this.#store(repository, manifest));
+  }
+
+  /** The manifest is kept too: a tag never points at what is not there. */
+  keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, checkedAt: number): void {
+    const record: TagRecord = { tag, descriptor: manifest.descriptor, checkedAt };
+    this.#manifests.set(`${repository}@${manifest.descriptor.digest}`, manifest);
+    this.#tags.set(`${repository}:${tag}`, record);
+    this.#parts.tasks.run('storing a tag', async () => {
+      await this.#store(repository, manifest);
+      await this.#parts.metadata.putTag(repository, record);
+      this.#parts.changed();
+    });
+  }
+
+  /** Upstream has just said that the tag still points there. */
+  touch(repository: RepositoryName, record: TagRecord, checkedAt: number): void {
+    const touched = { ...record, checkedAt };
+    this.#tags.set(`${repository}:${record.tag}`, touched);
+    this.#parts.tasks.run(
+      'storing a tag',
+      async () => await this.#parts.metadata.putTag(repository, touched),
+    );
+  }
+
+  async #read(digest: Digest): Promise<Uint8Array | undefined> {
+    await using blob = await this.#parts.blobs.open(digest);
+    if (blob === undefined || blob.size > maxManifestSize) return undefined;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
+    const bytes = Buffer.concat(chunks);
+    if (digestLike(digest, bytes) === digest) return bytes;
+    this.#parts.log.error({ digest }, 'a cached manifest is damaged on disk: fetching it again');
+    await this.#parts.blobs.delete(digest);
+    return undefined;
+  }
+
+  async #store(repository: RepositoryName, { descriptor, bytes }: Manifest): Promise<void> {
+    const { blobs, metadata } = this.#parts;
+    if ((await blobs.stat(descriptor.digest)) === undefined) await this.#write(descriptor.digest, bytes);
+    const {
+      artifactType,
+      annotations,
+      blobs: children,
+      subject,
+    } = parseManifest(bytes, descriptor.mediaType);
+    await metadata.putManifest(repository, {
+      descriptor: {
+        ...descriptor,
+        ...(artifactType && { artifactType }),
+        ...(annotations && { annotations }),
+      },
+      blobs: children,
+      subject,
+    });
+  }
+
+  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const hasher = new DigestHasher(digest);
+    hasher.update(bytes);
+    await using writer = await this.#parts.blobs.begin(digest);
+    await writer.write(bytes);
+    await writer.commit(hasher.verify());
+  }
+}

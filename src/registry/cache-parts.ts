@@ -1,0 +1,44 @@
+import type { BlobFills } from '../cache/blob-fills.ts';
+import type { Completer } from '../cache/completer.ts';
+import type { FreshnessPolicy } from '../cache/freshness.ts';
+import type { ManifestCache } from '../cache/manifest-cache.ts';
+import type { NegativeCache } from '../cache/negative-cache.ts';
+import type { TaskSet } from '../cache/task-set.ts';
+import type { UseLog } from '../cache/use-log.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { MetadataStore } from '../storage/metadata-store.ts';
+
+/** What the cached registries of one process share. */
+export interface CacheParts {
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  readonly manifests: ManifestCache;
+  readonly fills: BlobFills;
+  readonly absent: NegativeCache;
+  readonly completer: Completer;
+  readonly uses: UseLog;
+  readonly tasks: TaskSet;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 ≤ random < 1, for jitter. */
+  readonly random: () => number;
+}
+
+/** How one registry is cached; durations in milliseconds. */
+export interface CachePolicy {
+  readonly freshness: FreshnessPolicy;
+  /** Serve what is cached when upstream cannot be asked. */
+  readonly staleIfError: boolean;
+  /** How long upstream may take when there is something stale to serve. */
+  readonly staleDeadline: number;
+  /** What to answer when upstream says that a cached tag is gone. */
+  readonly onGone: 'serve' | 'notFound';
+  /** How long a 404 is remembered; 0: not at all. */
+  readonly negativeTtl: number;
+  /** Fetch the rest of a served image in the background. */
+  readonly complete: boolean;
+  /** There is no upstream (air gap): lists are what is cached. */
+  readonly offline: boolean;
+}

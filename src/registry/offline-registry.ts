@@ -1,0 +1,34 @@
+import { type ErrorCode, RegistryError } from '../oci/error.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { BlobInfo, BlobReader, Descriptor, Manifest, Registry } from '../oci/registry.ts';
+
+/** The upstream across an air gap: it has nothing and is never asked. */
+export class OfflineRegistry implements Registry {
+  async resolveManifest(): Promise<Descriptor> {
+    throw missing('MANIFEST_UNKNOWN');
+  }
+
+  async getManifest(): Promise<Manifest> {
+    throw missing('MANIFEST_UNKNOWN');
+  }
+
+  async resolveBlob(): Promise<BlobInfo> {
+    throw missing('BLOB_UNKNOWN');
+  }
+
+  async getBlob(): Promise<BlobReader> {
+    throw missing('BLOB_UNKNOWN');
+  }
+
+  async listTags(): Promise<readonly Tag[]> {
+    throw missing('NAME_UNKNOWN');
+  }
+
+  async listReferrers(): Promise<readonly Descriptor[]> {
+    throw missing('NAME_UNKNOWN');
+  }
+}
+
+function missing(code: ErrorCode): RegistryError {
+  return new RegistryError(code, 'not in the cache, and this registry is air-gapped: nothing is fetched');
+}

@@ -1,0 +1,41 @@
+import { abortable } from '../abortable.ts';
+import { isAbsent } from '../cache/negative-cache.ts';
+import type { Clock } from '../clock.ts';
+import { RegistryError } from '../oci/error.ts';
+import type { CachePolicy } from './cache-parts.ts';
+
+/**
+ * Waits for upstream while something stale could be served instead: not longer than the policy's deadline. The work
+ * goes on when the waiting ends. Throws UNAVAILABLE (504) at the deadline.
+ */
+export async function patiently<Value>(
+  work: Promise<Value>,
+  policy: CachePolicy,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
+  if (!policy.staleIfError) return await abortable(work, signal);
+  const waiting = new AbortController();
+  const deadline = clock.sleep(policy.staleDeadline, waiting.signal).then(() => {
+    throw new RegistryError('UNAVAILABLE', `upstream did not answer within ${policy.staleDeadline} ms`, {
+      status: 504,
+    });
+  });
+  work.catch(() => {});
+  deadline.catch(() => {});
+  try {
+    return await abortable(Promise.race([work, deadline]), signal);
+  } finally {
+    waiting.abort();
+  }
+}
+
+/** A few words for Cache-Status and the log: what kept upstream from being asked. */
+export function staleCause(error: unknown): string {
+  if (isAbsent(error)) return 'gone upstream';
+  if (!(error instanceof RegistryError)) return 'upstream failed';
+  if (error.status === 504) return 'upstream timed out';
+  if (error.status === 429) return 'upstream limits requests';
+  if (error.status === 403) return 'upstream denied access';
+  return 'upstream unavailable';
+}
