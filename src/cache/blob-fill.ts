@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { abortable } from '../abortable.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -76,6 +77,11 @@ export class BlobFill {
   /** Did upstream fail, lie or vanish? Then the next reader needs a new fill. */
   get failed(): boolean {
     return this.#state === 'failed';
+  }
+
+  /** Did the store have room for all that has come so far? */
+  get isStored(): boolean {
+    return this.#tape?.isStored === true;
   }
 
   get isOver(): boolean {
@@ -212,7 +218,11 @@ export class BlobFill {
     if (!this.#piping)
       log.warn({ err: tape.storeError, digest: this.digest }, 'blob cannot be stored: passing it through');
     this.#piping = true;
-    if (this.#followers.size === 0) throw new Error('nobody reads a blob that cannot be stored');
+    // Whoever waits for the headers follows within this turn.
+    if (this.#followers.size === 0) await setImmediate();
+    if (this.#followers.size > 0) return;
+    this.#hopeless = true;
+    throw new Error('nobody reads a blob that cannot be stored');
   }
 
   /** While the blob is a pipe, a reader that does not read would hold up all others. */

@@ -78,7 +78,8 @@ export class CachedBlobs {
     if (fill === undefined) return;
     await fill.head;
     await fill.done;
-    if (fill.failed) throw new RegistryError('UNAVAILABLE', 'the transfer failed');
+    if (fill.failed || !fill.isStored)
+      throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored');
   }
 
   async #locate(repository: RepositoryName, digest: Digest, options: BlobOptions): Promise<Place> {

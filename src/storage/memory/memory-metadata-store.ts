@@ -1,0 +1,149 @@
+import {
+  type Digest,
+  hostOf,
+  type RegistryHost,
+  type RepositoryName,
+  type Tag,
+} from '../../oci/reference.ts';
+import type { BlobInfo, Descriptor } from '../../oci/registry.ts';
+import type {
+  ListingRecord,
+  ManifestRecord,
+  MetadataStore,
+  MissingBlob,
+  TagRecord,
+  Use,
+} from '../metadata-store.ts';
+
+/** What is known, in memory: for tests, and for a server whose disk cannot be written. */
+export class MemoryMetadataStore implements MetadataStore {
+  readonly #manifests = new Map<RepositoryName, Map<Digest, ManifestRecord>>();
+  readonly #tags = new Map<RepositoryName, Map<Tag, TagRecord>>();
+  readonly #links = new Map<Digest, Set<RepositoryName>>();
+  readonly #tagLists = new Map<RepositoryName, ListingRecord<Tag>>();
+  readonly #referrers = new Map<string, ListingRecord<Descriptor>>();
+  readonly #uses = new Map<string, number>();
+
+  async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
+    return this.#manifests.get(repository)?.get(digest)?.descriptor;
+  }
+
+  async putManifest(repository: RepositoryName, manifest: ManifestRecord): Promise<void> {
+    child(this.#manifests, repository).set(manifest.descriptor.digest, manifest);
+  }
+
+  async deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    const tags = this.#tags.get(repository);
+    for (const [tag, { descriptor }] of tags ?? []) if (descriptor.digest === digest) tags?.delete(tag);
+    const manifests = this.#manifests.get(repository);
+    const deleted = manifests?.delete(digest) ?? false;
+    if (manifests?.size === 0) this.#manifests.delete(repository);
+    return deleted;
+  }
+
+  async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+    return this.#tags.get(repository)?.get(tag);
+  }
+
+  async putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
+    child(this.#tags, repository).set(record.tag, record);
+  }
+
+  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
+    return [...(this.#tags.get(repository)?.keys() ?? [])].sort();
+  }
+
+  async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
+    for (const repository of [...this.#tags.keys()].sort()) {
+      for (const tag of await this.listTags(repository)) {
+        const record = this.#tags.get(repository)?.get(tag);
+        if (record !== undefined) yield { ...record, repository };
+      }
+    }
+  }
+
+  async listRepositories(options: {
+    last?: string | undefined;
+    limit: number;
+  }): Promise<readonly RepositoryName[]> {
+    const { last = '', limit } = options;
+    const all = [...this.#manifests.keys()].sort();
+    return all.filter((repository) => repository > last).slice(0, limit);
+  }
+
+  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
+    const manifests = [...(this.#manifests.get(repository)?.values() ?? [])];
+    return manifests.filter(({ subject }) => subject === digest).map(({ descriptor }) => descriptor);
+  }
+
+  async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
+    return this.#tagLists.get(repository);
+  }
+
+  async putTagList(repository: RepositoryName, list: ListingRecord<Tag>): Promise<void> {
+    this.#tagLists.set(repository, list);
+  }
+
+  async getReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<ListingRecord<Descriptor> | undefined> {
+    return this.#referrers.get(`${repository}@${digest}`);
+  }
+
+  async putReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+    list: ListingRecord<Descriptor>,
+  ): Promise<void> {
+    this.#referrers.set(`${repository}@${digest}`, list);
+  }
+
+  async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#links.get(digest)?.has(repository) ?? false;
+  }
+
+  async hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean> {
+    return [...(this.#links.get(digest) ?? [])].some((repository) => hostOf(repository) === host);
+  }
+
+  async linkBlob(repository: RepositoryName, digest: Digest): Promise<void> {
+    this.#links.set(digest, (this.#links.get(digest) ?? new Set()).add(repository));
+  }
+
+  async unlinkBlob(digest: Digest): Promise<void> {
+    this.#links.delete(digest);
+  }
+
+  async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
+    for (const { blobs } of this.#manifests.get(repository)?.values() ?? []) {
+      const blob = blobs.find((candidate) => candidate.digest === digest);
+      if (blob !== undefined) return blob;
+    }
+    return undefined;
+  }
+
+  async listMissingBlobs(limit: number): Promise<readonly MissingBlob[]> {
+    const missing: MissingBlob[] = [];
+    for (const [repository, manifests] of this.#manifests) {
+      for (const { blobs } of [...manifests.values()].reverse()) {
+        for (const blob of blobs) {
+          if (!(await this.hasBlob(repository, blob.digest))) missing.push({ repository, blob });
+        }
+      }
+    }
+    return missing.slice(0, limit);
+  }
+
+  async recordUse(uses: readonly Use[]): Promise<void> {
+    for (const { repository, digest, at } of uses) this.#uses.set(`${repository}@${digest}`, at);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function child<Key, ChildKey, Value>(map: Map<Key, Map<ChildKey, Value>>, key: Key): Map<ChildKey, Value> {
+  const existing = map.get(key) ?? new Map<ChildKey, Value>();
+  map.set(key, existing);
+  return existing;
+}

@@ -1,0 +1,102 @@
+import { BlobFills } from '#src/cache/blob-fills.ts';
+import { Completer } from '#src/cache/completer.ts';
+import { freshnessPolicy } from '#src/cache/freshness.ts';
+import { ManifestCache } from '#src/cache/manifest-cache.ts';
+import { NegativeCache } from '#src/cache/negative-cache.ts';
+import { TaskSet } from '#src/cache/task-set.ts';
+import { UseLog } from '#src/cache/use-log.ts';
+import { type Log, silent } from '#src/log.ts';
+import type { Outcome } from '#src/oci/outcome.ts';
+import { parseRegistryHost, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
+import type { Registry } from '#src/oci/registry.ts';
+import type { CacheParts, CachePolicy } from '#src/registry/cache-parts.ts';
+import { CachedRegistry } from '#src/registry/cached-registry.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import type { BlobStore } from '#src/storage/blob-store.ts';
+import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { FakeClock } from './fake-clock.ts';
+import { ScriptedRegistry } from './scripted-registry.ts';
+
+export interface CacheOptions {
+  readonly policy?: Partial<CachePolicy>;
+  readonly blobs?: BlobStore;
+  readonly metadata?: MetadataStore;
+  readonly log?: Log;
+  readonly upstream?: Registry;
+}
+
+/** A cached registry over stores in memory and a scripted upstream, with time in the test's hand. */
+export class CacheUnderTest implements AsyncDisposable {
+  readonly content = new MemoryRegistry();
+  readonly clock = new FakeClock();
+  readonly upstream: ScriptedRegistry;
+  readonly registry: CachedRegistry;
+  readonly parts: CacheParts;
+  readonly reporting = {
+    report: (outcome: Outcome) => {
+      this.#last = outcome;
+    },
+  };
+  #last: Outcome | undefined;
+
+  constructor(options: CacheOptions = {}) {
+    const { log = silent, blobs = new MemoryBlobStore(), metadata = new MemoryMetadataStore() } = options;
+    const { clock } = this;
+    const tasks = new TaskSet(log);
+    const fills = new BlobFills();
+    this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
+    this.parts = {
+      blobs,
+      metadata,
+      clock,
+      log,
+      tasks,
+      fills,
+      random: () => 0.5,
+      manifests: new ManifestCache({ blobs, metadata, tasks, log, changed() {} }),
+      absent: new NegativeCache(clock),
+      uses: new UseLog(metadata, clock, tasks),
+      completer: new Completer({
+        fetch: async (repository, blob) => await this.registry.complete(repository, blob),
+        isBusy: () => fills.isBusy,
+        clock,
+        log,
+      }),
+    };
+    const policy: CachePolicy = {
+      freshness: freshnessPolicy([], 'immutable'),
+      staleIfError: true,
+      staleDeadline: 2000,
+      onGone: 'serve',
+      negativeTtl: 10_000,
+      complete: false,
+      offline: false,
+      ...options.policy,
+    };
+    this.registry = new CachedRegistry(this.upstream, policy, this.parts);
+  }
+
+  /** How the last call with `reporting` was answered. */
+  get outcome(): Outcome | undefined {
+    return this.#last;
+  }
+
+  /** Lets background work (stores, fills) come to rest. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.parts.fills[Symbol.asyncDispose]();
+    await this.parts.completer[Symbol.asyncDispose]();
+    await this.parts.uses[Symbol.asyncDispose]();
+    await this.parts.tasks[Symbol.asyncDispose]();
+  }
+}
+
+export function repository(text: string): RepositoryName {
+  const slash = text.indexOf('/');
+  return repositoryName(parseRegistryHost(text.slice(0, slash)), text.slice(slash + 1));
+}

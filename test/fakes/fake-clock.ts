@@ -1,0 +1,50 @@
+import type { Clock } from '#src/clock.ts';
+
+interface Sleeper {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
+/** Time that moves only when the test says so. */
+export class FakeClock implements Clock {
+  #now = 1_700_000_000_000;
+  #sleepers: Sleeper[] = [];
+  #slept = Promise.withResolvers<void>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const sleep = Promise.withResolvers<void>();
+    const sleeper = { at: this.#now + milliseconds, wake: sleep.resolve };
+    this.#sleepers.push(sleeper);
+    this.#slept.resolve();
+    this.#slept = Promise.withResolvers();
+    const abort = () => sleep.reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await sleep.promise;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+    }
+  }
+
+  get sleeping(): number {
+    return this.#sleepers.length;
+  }
+
+  /** Settles when at least `count` callers sleep. */
+  async untilSleeping(count = 1): Promise<void> {
+    while (this.#sleepers.length < count) await this.#slept.promise;
+  }
+
+  /** Moves time on, wakes whoever is due, and lets the woken run. */
+  async advance(milliseconds: number): Promise<void> {
+    this.#now += milliseconds;
+    for (const { at, wake } of this.#sleepers) if (at <= this.#now) wake();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { sha256 } from '#src/oci/digest.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import type { Digest } from '#src/oci/reference.ts';
+import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
+import { bytes, collect } from '#test/fakes/images.ts';
+import { cut, gate } from '#test/fakes/scripted-registry.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const other = repository('docker.io/acme/other');
+const foreign = repository('evil.example.com/x');
+
+async function pull(
+  cache: CacheUnderTest,
+  digest: Digest,
+  range?: { first: number; last?: number },
+  name = alpine,
+): Promise<Buffer> {
+  await using reader = await cache.registry.getBlob(name, digest, { ...cache.reporting, range });
+  return await collect(reader.body);
+}
+
+describe('a blob that is not cached', () => {
+  it('is fetched once for twenty clients that come at once, and afterwards not at all', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(300_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    const bodies = await Promise.all(Array.from({ length: 20 }, async () => await pull(cache, digest)));
+    for (const body of bodies) assert.deepEqual(body, Buffer.from(layer));
+    await cache.settle();
+    assert.deepEqual(await pull(cache, digest), Buffer.from(layer));
+    assert.deepEqual(cache.outcome, { kind: 'hit' });
+    assert.deepEqual(cache.upstream.calls, [`GET ${alpine} blob ${digest}`]);
+  });
+
+  it('reaches the cache though the client that asked first has left in the middle', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(400_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    const half = gate();
+    cache.upstream.body = async function* (chunks) {
+      let sent = 0;
+      for await (const chunk of chunks) {
+        if (sent >= 200_000) await half.wait();
+        sent += chunk.length;
+        yield chunk;
+      }
+    };
+    const client = new AbortController();
+    const reader = await cache.registry.getBlob(alpine, digest, { signal: client.signal });
+    const reading = collect(reader.body);
+    await half.reached;
+    client.abort(new Error('client is gone'));
+    await assert.rejects(reading, /disposed/);
+    await reader[Symbol.asyncDispose]();
+    half.open();
+    await cache.settle();
+    assert.deepEqual(await pull(cache, digest), Buffer.from(layer));
+    assert.deepEqual(cache.upstream.calls, [`GET ${alpine} blob ${digest}`]);
+  });
+
+  it('gives its first bytes before the last have come, and holds back the end until the digest matched', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(300_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    const end = gate();
+    cache.upstream.body = async function* (chunks) {
+      yield* chunks;
+      await end.wait();
+    };
+    await using reader = await cache.registry.getBlob(alpine, digest);
+    let seen = 0;
+    const reading = (async () => {
+      for await (const chunk of reader.body) seen += chunk.length;
+    })();
+    await end.reached;
+    await cache.settle();
+    assert.ok(seen > 0 && seen <= 300_000 - 65_536, `saw ${seen} bytes`);
+    end.open();
+    await reading;
+    assert.equal(seen, 300_000);
+  });
+
+  it('is never completed, stored or remembered when its bytes are wrong', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(200_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.body = async function* (chunks) {
+      for await (const chunk of chunks)
+        yield Uint8Array.from(chunk, (byte, at) => (at === 0 ? byte ^ 1 : byte));
+    };
+    const seen: Uint8Array[] = [];
+    await assert.rejects(
+      async () => {
+        await using reader = await cache.registry.getBlob(alpine, digest);
+        for await (const chunk of reader.body) seen.push(Uint8Array.from(chunk));
+      },
+      new RegExp(`want ${digest}`),
+    );
+    assert.ok(Buffer.concat(seen).length <= 200_000 - 65_536);
+    await cache.settle();
+    assert.equal(await cache.parts.blobs.stat(digest), undefined);
+    cache.upstream.body = (chunks) => chunks;
+    assert.deepEqual(await pull(cache, digest), Buffer.from(layer));
+  });
+
+  it('gives upstream’s error to all ten who wait for it', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(10));
+    cache.upstream.script = () => {
+      throw new RegistryError('UNAVAILABLE', 'upstream is down');
+    };
+    const results = await Promise.allSettled(
+      Array.from({ length: 10 }, async () => await pull(cache, digest)),
+    );
+    for (const result of results) {
+      assert.ok(result.status === 'rejected' && result.reason instanceof RegistryError);
+      assert.equal(result.reason.status, 502);
+    }
+  });
+
+  it('is resumed where the transfer was cut', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(500_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.body = (chunks, call) =>
+      call.endsWith('}') ? chunks : cut(chunks, 200_001, new Error('reset'));
+    const pulling = pull(cache, digest);
+    await cache.clock.untilSleeping();
+    await cache.clock.advance(5000);
+    assert.deepEqual(await pulling, Buffer.from(layer));
+    assert.deepEqual(cache.upstream.calls, [
+      `GET ${alpine} blob ${digest}`,
+      `GET ${alpine} blob ${digest} {"first":200001}`,
+    ]);
+  });
+
+  it('fails after five resumes that brought nothing', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(500_000));
+    cache.upstream.body = (chunks, call) => cut(chunks, call.endsWith('}') ? 0 : 100_000, new Error('reset'));
+    const pulling = assert.rejects(pull(cache, digest), /reset/);
+    for (let resume = 0; resume < 5; resume += 1) {
+      await cache.clock.untilSleeping();
+      await cache.clock.advance(5000);
+    }
+    await pulling;
+    assert.equal(cache.upstream.calls.length, 6);
+  });
+
+  it('is refused when upstream sends more bytes than it said', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(100_000));
+    cache.upstream.size = () => 70_000;
+    await assert.rejects(pull(cache, digest), /more than the blob's 70000 bytes/);
+  });
+
+  it('is right for every range, while it grows and afterwards', async () => {
+    const layer = Buffer.from(bytes(200_000));
+    const digest = sha256(layer);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(199_999), fc.option(fc.nat(250_000)), async (first, length) => {
+        await using cache = new CacheUnderTest();
+        cache.content.putBlob(alpine, layer);
+        const range = length === null ? { first } : { first, last: first + length };
+        const want = layer.subarray(first, length === null ? undefined : first + length + 1);
+        assert.ok(want.equals(await pull(cache, digest, range)));
+        await cache.settle();
+        assert.ok(want.equals(await pull(cache, digest, range)));
+        assert.equal(cache.upstream.calls.length, 1);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('a blob of another repository', () => {
+  it('is served from the store only after upstream said that this repository owns it too', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(1000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    await pull(cache, digest);
+    await cache.settle();
+    await assert.rejects(pull(cache, digest, undefined, other), { code: 'NAME_UNKNOWN' });
+    cache.content.putBlob(repository('docker.io/acme/third'), layer);
+    assert.deepEqual(
+      await pull(cache, digest, undefined, repository('docker.io/acme/third')),
+      Buffer.from(layer),
+    );
+    assert.deepEqual(cache.upstream.calls.slice(1), [
+      `HEAD ${other} blob ${digest}`,
+      `HEAD docker.io/acme/third blob ${digest}`,
+    ]);
+  });
+
+  it('of another registry is fetched: one registry’s word does not open what another gave', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(1000));
+    await pull(cache, digest);
+    await cache.settle();
+    cache.content.putBlob(foreign, bytes(1000));
+    await pull(cache, digest, undefined, foreign);
+    assert.deepEqual(cache.upstream.calls.slice(1), [`GET ${foreign} blob ${digest}`]);
+  });
+});
+
+describe('a blob that upstream does not have', () => {
+  it('is asked for once in ten seconds', async () => {
+    await using cache = new CacheUnderTest();
+    cache.content.putBlob(alpine, bytes(1));
+    const absent = sha256(bytes(2));
+    await assert.rejects(pull(cache, absent), { status: 404 });
+    await assert.rejects(pull(cache, absent), { status: 404 });
+    assert.equal(cache.upstream.calls.length, 1);
+    await cache.clock.advance(10_000);
+    await assert.rejects(pull(cache, absent), { status: 404 });
+    assert.equal(cache.upstream.calls.length, 2);
+  });
+});
+
+describe('when the store is full', () => {
+  for (const capacity of [0, 150_000]) {
+    it(`a blob passes through to several clients (${capacity} bytes of room)`, async () => {
+      await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity }) });
+      const layer = bytes(12_000_000);
+      const { digest } = cache.content.putBlob(alpine, layer);
+      const bodies = await Promise.all([pull(cache, digest), pull(cache, digest)]);
+      for (const body of bodies) assert.ok(body.equals(layer));
+      assert.equal(cache.upstream.calls.length, 1);
+      await cache.settle();
+      assert.equal(await cache.parts.blobs.stat(digest), undefined);
+    });
+  }
+
+  it('a client that stopped reading is dropped, the others go on', async () => {
+    await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
+    const layer = bytes(20_000_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    await using stuck = await cache.registry.getBlob(alpine, digest);
+    const stuckBody = stuck.body[Symbol.asyncIterator]();
+    const pulling = pull(cache, digest);
+    await stuckBody.next();
+    await cache.clock.untilSleeping();
+    await cache.settle();
+    await cache.clock.advance(30_000);
+    assert.ok((await pulling).equals(layer));
+    await assert.rejects(stuckBody.next(), /too slow/);
+  });
+});

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { RegistryError } from '#src/oci/error.ts';
+import { ociIndex } from '#src/oci/media-type.ts';
+import { parseTag } from '#src/oci/reference.ts';
+import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
+import { bytes, collect, putImage } from '#test/fakes/images.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const v1 = parseTag('v1');
+
+/** Lets the completer take its next turns. */
+async function turns(cache: CacheUnderTest, count = 8): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) {
+    await cache.settle();
+    await cache.clock.advance(250);
+  }
+  await cache.settle();
+}
+
+describe('an image that was served', () => {
+  it('is completed with the blobs that no client asked for', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: true } });
+    const { layers, config } = putImage(cache.content, alpine, 'v1', [bytes(1000, 1), bytes(1000, 2)]);
+    await cache.registry.getManifest(alpine, v1);
+    const asked = layers[1];
+    assert.ok(asked);
+    await using reader = await cache.registry.getBlob(alpine, asked.digest);
+    await collect(reader.body);
+    await turns(cache);
+    for (const { digest } of [config, ...layers])
+      assert.ok(await cache.parts.metadata.hasBlob(alpine, digest));
+    assert.equal(cache.upstream.calls.filter((call) => call.includes(asked.digest)).length, 1);
+    assert.equal(cache.upstream.calls.length, 4);
+  });
+
+  it('waits while a client waits for a transfer', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: true } });
+    putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+    const big = cache.content.putBlob(alpine, bytes(100_000, 9));
+    const slow = gate();
+    cache.upstream.script = (call) => (call.includes(big.digest) ? slow.wait() : undefined);
+    const pulling = cache.registry.getBlob(alpine, big.digest);
+    await cache.registry.getManifest(alpine, v1);
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 2);
+    slow.open();
+    await using reader = await pulling;
+    await collect(reader.body);
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 4);
+  });
+
+  it('is left alone while upstream limits us', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: true } });
+    putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+    await cache.registry.getManifest(alpine, v1);
+    cache.upstream.script = () => {
+      throw new RegistryError('TOOMANYREQUESTS', undefined, { headers: { 'Retry-After': '120' } });
+    };
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 2);
+    cache.upstream.script = () => undefined;
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 2);
+    await cache.clock.advance(120_000);
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 4);
+  });
+
+  it('brings its own blobs, not the other platforms of its index', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: true } });
+    const amd64 = putImage(cache.content, alpine, 'amd64', [bytes(10, 1)]);
+    const arm64 = putImage(cache.content, alpine, 'arm64', [bytes(10, 2)]);
+    const index = { schemaVersion: 2, mediaType: ociIndex, manifests: [amd64.manifest, arm64.manifest] };
+    cache.content.putManifest(alpine, v1, Buffer.from(JSON.stringify(index)), ociIndex);
+    await cache.registry.getManifest(alpine, v1);
+    await cache.registry.getManifest(alpine, amd64.manifest.digest);
+    await turns(cache);
+    const asked = cache.upstream.calls.join('\n');
+    for (const { digest } of [amd64.config, ...amd64.layers]) assert.ok(asked.includes(digest));
+    for (const { digest } of [arm64.manifest, arm64.config, ...arm64.layers])
+      assert.ok(!asked.includes(digest));
+  });
+
+  it('is taken up again by the next process', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: false } });
+    putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+    await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
+    const missing = await cache.parts.metadata.listMissingBlobs(10);
+    assert.equal(missing.length, 2);
+    cache.parts.completer.resume(missing);
+    await turns(cache);
+    assert.deepEqual(await cache.parts.metadata.listMissingBlobs(10), []);
+  });
+});
