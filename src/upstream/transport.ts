@@ -5,11 +5,13 @@ import type { Scope } from './auth/scope.ts';
 export interface TransportRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: URL;
+  /** Path and query letter by letter as a Location gave them: a signature covers them. Default: those of `url`. */
+  readonly target?: string | undefined;
   /** Lower-case names. */
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: string | undefined;
   /** What the request needs to be authorised for. */
-  readonly scope?: Scope;
+  readonly scope?: Scope | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

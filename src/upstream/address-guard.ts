@@ -1,0 +1,81 @@
+import { RegistryError } from '../oci/error.ts';
+import { classifyAddress, literalAddress } from './address.ts';
+
+/** Which registries may be asked that the configuration does not name. */
+export type UnknownRegistries = 'public' | 'none' | 'any';
+
+export interface GuardSettings {
+  /** As the user writes it: host, with the port if it has one. */
+  readonly host: string;
+  readonly origin: URL;
+  /** Is exactly this host and port under `registries`? */
+  readonly configured: boolean;
+  readonly unknownRegistries: UnknownRegistries;
+}
+
+/**
+ * Decides which addresses one upstream may make this process connect to, so that it is no relay into the
+ * internal network: the registry's own by configuration, those of redirects and token servers by rule.
+ * All its refusals are DENIED (403).
+ */
+export class AddressGuard {
+  readonly #settings: GuardSettings;
+  #registryIsPrivate = false;
+
+  constructor(settings: GuardSettings) {
+    this.#settings = settings;
+  }
+
+  /** Before a request: the registry itself, and an address that the URL spells out. */
+  checkUrl(url: URL): void {
+    const { configured, unknownRegistries } = this.#settings;
+    if (this.isRegistry(url) && !configured && unknownRegistries === 'none') {
+      throw this.#denied(`registry "${this.#settings.host}" is not configured`);
+    }
+    const literal = literalAddress(url.hostname);
+    if (literal !== undefined) this.allowed(url, [literal]);
+  }
+
+  /** Before a connection: those of a name's addresses that may be connected to. Throws if that is none. */
+  allowed(url: URL, addresses: readonly string[]): readonly string[] {
+    const allowed = addresses.filter((address) => this.#allows(url, address));
+    const refused = addresses[0];
+    if (allowed.length === 0 && refused !== undefined) throw this.#refusal(url, refused);
+    return allowed;
+  }
+
+  /** After a connection: where the registry itself turned out to be decides where it may redirect to. */
+  connected(url: URL, address: string): void {
+    if (this.isRegistry(url)) this.#registryIsPrivate = classifyAddress(address) === 'private';
+  }
+
+  isRegistry(url: URL): boolean {
+    return url.origin === this.#settings.origin.origin;
+  }
+
+  #allows(url: URL, address: string): boolean {
+    const { configured, unknownRegistries } = this.#settings;
+    const kind = classifyAddress(address);
+    if (this.isRegistry(url) && configured) return true;
+    if (kind !== 'private') return kind === 'public';
+    if (this.isRegistry(url)) return unknownRegistries === 'any';
+    return this.#registryIsPrivate && (configured || unknownRegistries === 'any');
+  }
+
+  #refusal(url: URL, address: string): RegistryError {
+    const { host } = this.#settings;
+    if (this.isRegistry(url)) {
+      return this.#denied(`registry "${host}" is not configured and its address ${address} is not public`);
+    }
+    return new RegistryError(
+      'DENIED',
+      `registry "${host}" refers to ${url.origin}, whose address ${address} is not public`,
+    );
+  }
+
+  #denied(reason: string): RegistryError {
+    const { host, origin } = this.#settings;
+    const lines = `registries:\n  - name: ${host}\n    scheme: ${origin.protocol.replace(':', '')}`;
+    return new RegistryError('DENIED', `${reason}; to allow it add:\n${lines}`);
+  }
+}

@@ -1,0 +1,171 @@
+import type { Clock } from '../../clock.ts';
+import { RegistryError } from '../../oci/error.ts';
+import { retryAfterHeader } from '../retry-after.ts';
+import type { Challenge } from './challenge.ts';
+import { basicHeaderOf, type Credential, type CredentialProvider } from './credentials.ts';
+import { type Realm, resolveRealm } from './realm.ts';
+import { Scope } from './scope.ts';
+import { type Token, TokenCache } from './token-cache.ts';
+import type { TokenClient, TokenGrant, TokenRefusal } from './token-client.ts';
+import { waitFor } from './wait-for.ts';
+
+export interface AuthSettings {
+  readonly credentials: CredentialProvider;
+  readonly tokenClient: TokenClient;
+  readonly clock: Clock;
+  /** Hosts or origins of token servers; empty is any. */
+  readonly trustedRealms: readonly string[];
+}
+
+/** What a token is wanted for. */
+export interface TokenNeed {
+  readonly challenge: Challenge;
+  readonly required: Scope;
+  readonly requestUrl: URL;
+  /** The token that was had did not do: ask for what the challenge says, and nothing else, first. */
+  readonly challengeFirst: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+type ScopeMode = 'union' | 'challenge' | 'required';
+
+/** Some registries lock out an address that keeps sending wrong passwords (GitLab): refused ones rest for a minute. */
+const refusedBasicMs = 60_000;
+
+/** What is known about authorisation at one origin, for as long as the process lives. */
+export class AuthSession {
+  readonly tokens: TokenCache;
+  /** The kind of challenge that was last answered. */
+  scheme: 'basic' | 'bearer' | undefined;
+  readonly #settings: AuthSettings;
+  #lastBearer: Challenge | undefined;
+  #credential: Credential | undefined;
+  #learnedRefreshToken: string | undefined;
+  #basicRefusedUntil = 0;
+  #scopeMode: ScopeMode = 'union';
+
+  constructor(settings: AuthSettings) {
+    this.#settings = settings;
+    this.tokens = new TokenCache(settings.clock);
+  }
+
+  /** Today's credential; another than yesterday's drops what was had with the old. */
+  async credential(signal: AbortSignal | undefined): Promise<Credential> {
+    const { credential } = await this.#settings.credentials.get({ signal });
+    if (this.#credential !== undefined && this.#credential !== credential) this.#forget();
+    this.#credential = credential;
+    return credential;
+  }
+
+  /** The Basic header, unless it was refused a moment ago. */
+  get basicHeader(): string | undefined {
+    const rests = this.#settings.clock.now() < this.#basicRefusedUntil;
+    return rests || this.#credential === undefined ? undefined : basicHeaderOf(this.#credential);
+  }
+
+  refuseBasic(): void {
+    this.#basicRefusedUntil = this.#settings.clock.now() + refusedBasicMs;
+  }
+
+  /** The challenge by which a refresh token can be exchanged before the registry asks again. */
+  get bearerWithRefreshToken(): Challenge | undefined {
+    return this.scheme === 'bearer' && this.#refreshToken !== undefined ? this.#lastBearer : undefined;
+  }
+
+  /**
+   * A token by a Bearer challenge: a cached one, one that is on its way, or a new one. Throws TOOMANYREQUESTS,
+   * UNAVAILABLE or DENIED: whatever a token server answers says nothing about the image.
+   */
+  async acquire(need: TokenNeed): Promise<{ token: Token; fresh: boolean }> {
+    const { challenge, required, requestUrl, signal } = need;
+    const realm = resolveRealm(challenge.params['realm'] ?? '', requestUrl, this.#settings.trustedRealms);
+    const wanted = Scope.parse(challenge.params['scope'] ?? '').union(required);
+    this.scheme = 'bearer';
+    this.#lastBearer = challenge;
+    const cached = this.tokens.find(wanted);
+    if (cached !== undefined) return { token: cached, fresh: false };
+    const key = [sourceOf(challenge), wanted, need.challengeFirst].join('\n');
+    const token = this.tokens.fetch(key, () => this.#fetch(need, realm));
+    return { token: await waitFor(token, signal), fresh: true };
+  }
+
+  get #refreshToken(): string | undefined {
+    return this.#credential?.kind === 'refresh' ? this.#credential.token : this.#learnedRefreshToken;
+  }
+
+  async #fetch({ challenge, required, challengeFirst }: TokenNeed, realm: Realm): Promise<Token> {
+    const { basicHeader } = this;
+    if (basicHeader === undefined && this.#credential !== undefined && basicHeaderOf(this.#credential)) {
+      throw new RegistryError('DENIED', `user and password were refused by ${realm.url.host} a moment ago`);
+    }
+    const offered = Scope.parse(challenge.params['scope'] ?? '');
+    let refusal: TokenRefusal | undefined;
+    for (const [mode, scope] of this.#attempts(offered, required, challengeFirst)) {
+      const answer = await this.#settings.tokenClient.fetch({
+        realm: realm.url,
+        service: challenge.params['service'],
+        scopes: words(scope),
+        authorization: realm.takesCredentials ? basicHeader : undefined,
+        refreshToken: realm.takesCredentials ? this.#refreshToken : undefined,
+      });
+      if (answer.kind === 'grant') {
+        this.#scopeMode = mode;
+        const covers = scope.union(offered).union(required);
+        return this.#token(answer, { asked: scope, covers, source: sourceOf(challenge) });
+      }
+      refusal = answer;
+      if (![400, 401, 403].includes(answer.status)) break;
+    }
+    if (refusal?.status === 401 && basicHeader !== undefined) this.refuseBasic();
+    throw failure(realm.url, refusal, this.#settings.clock.now());
+  }
+
+  /** The scopes to ask for, each once: what did last time, then the others. */
+  #attempts(offered: Scope, required: Scope, challengeFirst: boolean): [ScopeMode, Scope][] {
+    const scopes = { union: offered.union(required), challenge: offered, required };
+    const first: ScopeMode = challengeFirst ? 'challenge' : this.#scopeMode;
+    const modes = [...new Set<ScopeMode>([first, 'union', 'challenge', 'required'])];
+    const byText = new Map<string, [ScopeMode, Scope]>();
+    for (const mode of modes) {
+      const text = scopes[mode].toString();
+      if (!byText.has(text)) byText.set(text, [mode, scopes[mode]]);
+    }
+    return [...byText.values()];
+  }
+
+  #token(grant: TokenGrant, token: Pick<Token, 'asked' | 'covers' | 'source'>): Token {
+    if (grant.refreshToken !== undefined) this.#learnedRefreshToken = grant.refreshToken;
+    const { value, receivedAt, expiresAt } = grant;
+    return { ...token, value, receivedAt, expiresAt };
+  }
+
+  #forget(): void {
+    this.tokens.clear();
+    this.#learnedRefreshToken = undefined;
+    this.#basicRefusedUntil = 0;
+  }
+}
+
+/** Where a challenge sends for tokens, to tell one from another. */
+export function sourceOf({ params }: Challenge): string {
+  return `${params['realm'] ?? ''}\n${params['service'] ?? ''}`;
+}
+
+function words(scope: Scope): string[] {
+  return scope
+    .toString()
+    .split(/\s+/)
+    .filter((word) => word !== '');
+}
+
+function failure(realm: URL, refusal: TokenRefusal | undefined, now: number): RegistryError {
+  const status = refusal?.status ?? 0;
+  const message = `token server ${realm.host} answered ${status === 200 ? 'without a token' : status}`;
+  const headers = retryAfterHeader(refusal?.headers['retry-after'], now);
+  if (status === 429) return new RegistryError('TOOMANYREQUESTS', message, { headers });
+  if (status >= 500) {
+    const passed = status === 503 || status === 504 ? status : 502;
+    return new RegistryError('UNAVAILABLE', message, { status: passed, headers });
+  }
+  return new RegistryError('DENIED', message);
+}

@@ -1,0 +1,71 @@
+import { LRUCache } from 'lru-cache';
+import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
+import { AuthSession, type AuthSettings } from './auth-session.ts';
+import { anonymous, staticCredentials } from './credentials.ts';
+import { type Authorization, Exchange } from './exchange.ts';
+
+export interface AuthorizingSettings extends AuthSettings {
+  /** Where the credential belongs. Any other origin is met as a stranger, with a state of its own. */
+  readonly origin: URL;
+}
+
+/** One more than a stale token, a bare request and a fresh token take: both schemes may have been offered. */
+const maxSends = 4;
+const maxStrangers = 32;
+
+/**
+ * Answers challenges (RFC 9110 section 11, distribution "Token Authentication"). To wrap inside of redirects: each
+ * hop is an exchange of its own. A refusal that stays is returned as it is, or thrown as DENIED.
+ */
+export class AuthorizingTransport implements Transport {
+  readonly #next: Transport;
+  readonly #settings: AuthorizingSettings;
+  readonly #own: AuthSession;
+  readonly #strangers = new LRUCache<string, AuthSession>({ max: maxStrangers });
+
+  constructor(next: Transport, settings: AuthorizingSettings) {
+    this.#next = next;
+    this.#settings = settings;
+    this.#own = new AuthSession(settings);
+  }
+
+  async send(request: TransportRequest): Promise<TransportResponse> {
+    const exchange = new Exchange(this.#session(request.url), request);
+    let authorization = await exchange.first();
+    for (let sends = 1; ; sends++) {
+      const response = await this.#next.send(authorized(request, authorization));
+      if (sends === maxSends) return response;
+      const next = await nextOf(exchange, response);
+      if (next === undefined) return response;
+      await response[Symbol.asyncDispose]();
+      authorization = next;
+    }
+  }
+
+  #session(url: URL): AuthSession {
+    if (url.origin === this.#settings.origin.origin) return this.#own;
+    const known = this.#strangers.get(url.origin);
+    if (known !== undefined) return known;
+    const session = new AuthSession({
+      ...this.#settings,
+      credentials: staticCredentials(anonymous),
+      trustedRealms: [],
+    });
+    this.#strangers.set(url.origin, session);
+    return session;
+  }
+}
+
+async function nextOf(exchange: Exchange, response: TransportResponse): Promise<Authorization | undefined> {
+  try {
+    return await exchange.next(response);
+  } catch (error) {
+    await response[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function authorized(request: TransportRequest, authorization: Authorization): TransportRequest {
+  if (authorization.kind === 'none') return request;
+  return { ...request, headers: { ...request.headers, authorization: authorization.header } };
+}

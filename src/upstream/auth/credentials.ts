@@ -1,0 +1,54 @@
+/** Who we are at a registry. */
+export type Credential =
+  | { readonly kind: 'anonymous' }
+  /** Sent after a challenge asked for it, to the registry or to its token server. */
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  /** A whole Authorization header, sent with the first request already. */
+  | { readonly kind: 'static'; readonly authorization: string }
+  /** Exchanged at the token server for access tokens (distribution, "OAuth2 Token Authentication"). */
+  | { readonly kind: 'refresh'; readonly token: string };
+
+/** `expiresAt` in milliseconds since the epoch; absent is never. */
+export interface ProvidedCredential {
+  readonly credential: Credential;
+  readonly expiresAt?: number;
+}
+
+/** Where credentials come from. Asked for each request, so `get` answers from memory whenever it can. */
+export interface CredentialProvider {
+  readonly name: string;
+  /**
+   * The same object as before means the same identity: a new one drops the tokens that were had with the old.
+   * Throws RegistryError when there is none to be had.
+   */
+  get(options?: { readonly signal?: AbortSignal | undefined }): Promise<ProvidedCredential>;
+}
+
+/** A credential that never changes. */
+export function staticCredentials(credential: Credential): CredentialProvider {
+  const provided = { credential };
+  return { name: 'static', get: async () => provided };
+}
+
+export const anonymous: Credential = { kind: 'anonymous' };
+
+/**
+ * The original's `token.static`: the text behind `Basic `, or a whole `Basic …` or `Bearer …` header value.
+ */
+export function staticCredential(text: string): Credential {
+  const value = text.trim();
+  return { kind: 'static', authorization: /^(basic|bearer)\s/i.test(value) ? value : `Basic ${value}` };
+}
+
+/** The Basic header of a credential that holds a user and a password (RFC 7617, UTF-8). */
+export function basicHeaderOf(credential: Credential): string | undefined {
+  switch (credential.kind) {
+    case 'basic':
+      return `Basic ${Buffer.from(`${credential.username}:${credential.password}`, 'utf8').toString('base64')}`;
+    case 'static':
+      return /^basic\s/i.test(credential.authorization) ? credential.authorization : undefined;
+    case 'anonymous':
+    case 'refresh':
+      return undefined;
+  }
+}

@@ -1,0 +1,152 @@
+import { RegistryError } from '../../oci/error.ts';
+import type { TransportRequest, TransportResponse } from '../transport.ts';
+import { type AuthSession, sourceOf } from './auth-session.ts';
+import { type Challenge, parseChallenges } from './challenge.ts';
+import { Scope } from './scope.ts';
+import type { Token } from './token-cache.ts';
+
+/** What one send carries. `fresh`: the token was fetched for this very request. */
+export type Authorization =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'static' | 'basic'; readonly header: string }
+  | { readonly kind: 'bearer'; readonly header: string; readonly token: Token; readonly fresh: boolean };
+
+const none: Authorization = { kind: 'none' };
+
+/** One request's way through a registry's challenges: what to send first, and what after each refusal. */
+export class Exchange {
+  readonly #session: AuthSession;
+  readonly #request: TransportRequest;
+  readonly #required: Scope;
+  #sent: Authorization = none;
+  #sentBare = false;
+  #sentBasic = false;
+  #widened = false;
+
+  constructor(session: AuthSession, request: TransportRequest) {
+    this.#session = session;
+    this.#request = request;
+    this.#required = request.scope ?? Scope.none;
+  }
+
+  /** Nothing before the registry asked for it: a premature Basic header gets answers without a challenge. */
+  async first(): Promise<Authorization> {
+    const credential = await this.#session.credential(this.#request.signal);
+    return this.#sends(
+      await this.#choose(credential.kind === 'static' ? credential.authorization : undefined),
+    );
+  }
+
+  /** What to send again after this answer. Undefined: the answer is final. Throws DENIED for a fresh token refused. */
+  async next(response: TransportResponse): Promise<Authorization | undefined> {
+    const challenges = parseChallenges(response.headers['www-authenticate']);
+    const next = await this.#answer(response.status, challenges);
+    return next === undefined ? undefined : this.#sends(next);
+  }
+
+  #sends(authorization: Authorization): Authorization {
+    this.#sent = authorization;
+    this.#sentBare ||= authorization.kind === 'none';
+    this.#sentBasic ||= authorization.kind === 'basic';
+    return authorization;
+  }
+
+  async #choose(staticHeader: string | undefined): Promise<Authorization> {
+    const session = this.#session;
+    const token = this.#request.scope === undefined ? undefined : session.tokens.find(this.#required);
+    if (token !== undefined) return bearer(token, false);
+    if (staticHeader !== undefined) return { kind: 'static', header: staticHeader };
+    const challenge = session.bearerWithRefreshToken;
+    if (challenge !== undefined) return this.#acquire(this.#withoutScope(challenge), false);
+    const { basicHeader } = session;
+    return session.scheme === 'basic' && basicHeader !== undefined
+      ? { kind: 'basic', header: basicHeader }
+      : none;
+  }
+
+  #answer(status: number, challenges: readonly Challenge[]): Promise<Authorization | undefined> {
+    switch (status) {
+      case 400:
+        return this.#answerBadRequest();
+      case 401:
+        return this.#answerUnauthorized(challenges);
+      case 403:
+        return this.#answerForbidden(challenges);
+      default:
+        return Promise.resolve(undefined);
+    }
+  }
+
+  /** ECR public says 400, without a challenge, to a token that has expired. */
+  async #answerBadRequest(): Promise<Authorization | undefined> {
+    if (this.#sent.kind !== 'bearer' || this.#sent.fresh) return undefined;
+    this.#session.tokens.drop(this.#sent.token.value);
+    return none;
+  }
+
+  /** A good token that reaches not far enough (RFC 6750 section 3.1): once more with what is asked for. */
+  async #answerForbidden(challenges: readonly Challenge[]): Promise<Authorization | undefined> {
+    const challenge = challenges.find(isBearer);
+    if (this.#sent.kind !== 'bearer' || this.#widened) return undefined;
+    if (challenge?.params['error'] !== 'insufficient_scope') return undefined;
+    if (this.#sent.token.asked.contains(scopeOf(challenge))) return undefined;
+    this.#widened = true;
+    return this.#acquire(challenge, false);
+  }
+
+  async #answerUnauthorized(challenges: readonly Challenge[]): Promise<Authorization | undefined> {
+    const challenge = challenges.find(isBearer);
+    const basic = challenges.some(({ scheme }) => scheme === 'basic');
+    this.#refused();
+    if (challenge === undefined && !basic) return this.#sentBare ? undefined : none;
+    const { basicHeader } = this.#session;
+    if (basic && basicHeader !== undefined && !this.#sentBasic && this.#sent.kind !== 'static') {
+      this.#session.scheme = 'basic';
+      return { kind: 'basic', header: basicHeader };
+    }
+    if (challenge === undefined) {
+      if (this.#sent.kind === 'basic') this.#session.refuseBasic();
+      return this.#sent.kind === 'bearer' && !this.#sentBare ? none : undefined;
+    }
+    return this.#answerBearer(challenge);
+  }
+
+  async #answerBearer(challenge: Challenge): Promise<Authorization | undefined> {
+    if (this.#sent.kind !== 'bearer') return this.#acquire(challenge, false);
+    if (this.#sent.fresh && this.#sent.token.asked.contains(scopeOf(challenge))) {
+      throw new RegistryError('DENIED', `${this.#request.url.host} refused a token fetched just now`);
+    }
+    const elsewhere = sourceOf(challenge) !== this.#sent.token.source;
+    return elsewhere && !this.#sentBare ? none : this.#acquire(challenge, true);
+  }
+
+  #refused(): void {
+    if (this.#sent.kind === 'bearer') this.#session.tokens.drop(this.#sent.token.value);
+  }
+
+  async #acquire(challenge: Challenge, challengeFirst: boolean): Promise<Authorization> {
+    const { url: requestUrl, signal } = this.#request;
+    const need = { challenge, required: this.#required, requestUrl, challengeFirst, signal };
+    const { token, fresh } = await this.#session.acquire(need);
+    return bearer(token, fresh);
+  }
+
+  /** An earlier challenge of another request: its scope is not ours. */
+  #withoutScope({ scheme, params }: Challenge): Challenge {
+    const { scope: _, ...rest } = params;
+    return { scheme, params: rest };
+  }
+}
+
+function bearer(token: Token, fresh: boolean): Authorization {
+  return { kind: 'bearer', header: `Bearer ${token.value}`, token, fresh };
+}
+
+/** Without a realm there is no one to ask. */
+function isBearer({ scheme, params }: Challenge): boolean {
+  return scheme === 'bearer' && Boolean(params['realm']);
+}
+
+function scopeOf({ params }: Challenge): Scope {
+  return Scope.parse(params['scope'] ?? '');
+}

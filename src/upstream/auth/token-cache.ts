@@ -1,0 +1,79 @@
+import type { Clock } from '../../clock.ts';
+import type { Scope } from './scope.ts';
+
+/** An access token. Times in milliseconds since the epoch. */
+export interface Token {
+  readonly value: string;
+  /** What the token server was asked for. */
+  readonly asked: Scope;
+  /** What it is used for: what was asked, and the request that it was fetched for. */
+  readonly covers: Scope;
+  readonly receivedAt: number;
+  readonly expiresAt: number;
+  /** Realm and service that it came from. */
+  readonly source: string;
+}
+
+const maxTokens = 1000;
+const maxMarginMs = 10_000;
+const minMarginMs = 1000;
+
+/** The tokens of one registry, in memory only. Fetches are shared; nothing is locked while one runs. */
+export class TokenCache {
+  readonly #clock: Clock;
+  #tokens = new Map<string, Token>();
+  #fetches = new Map<string, Promise<Token>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The narrowest token that covers the scope and is good for a moment longer. */
+  find(required: Scope): Token | undefined {
+    const same = this.#tokens.get(required.toString());
+    if (same !== undefined && this.#isFresh(same)) return same;
+    let narrowest: Token | undefined;
+    for (const token of this.#tokens.values()) {
+      if (!token.covers.contains(required) || !this.#isFresh(token)) continue;
+      if (narrowest === undefined || token.covers.size < narrowest.covers.size) narrowest = token;
+    }
+    return narrowest;
+  }
+
+  /** One fetch at a time for a key. It does not end when its first caller stops waiting. */
+  fetch(key: string, fetch: () => Promise<Token>): Promise<Token> {
+    const running = this.#fetches.get(key);
+    if (running !== undefined) return running;
+    // After clear() these are others: what was begun before must not come back.
+    const [tokens, fetches] = [this.#tokens, this.#fetches];
+    const started = fetch()
+      .then((token) => this.#add(tokens, token))
+      .finally(() => fetches.delete(key));
+    fetches.set(key, started);
+    return started;
+  }
+
+  /** Forgets a token that was refused, wherever it is. */
+  drop(value: string): void {
+    for (const [key, token] of this.#tokens) if (token.value === value) this.#tokens.delete(key);
+  }
+
+  clear(): void {
+    this.#tokens = new Map();
+    this.#fetches = new Map();
+  }
+
+  #add(tokens: Map<string, Token>, token: Token): Token {
+    for (const [key, old] of tokens) if (!this.#isFresh(old)) tokens.delete(key);
+    const oldest = tokens.size < maxTokens ? undefined : tokens.keys().next().value;
+    if (oldest !== undefined) tokens.delete(oldest);
+    tokens.set(token.covers.toString(), token);
+    return token;
+  }
+
+  /** A token is not used in its last moments: the request takes time, too. */
+  #isFresh({ receivedAt, expiresAt }: Token): boolean {
+    const marginMs = Math.max(minMarginMs, Math.min(maxMarginMs, (expiresAt - receivedAt) / 10));
+    return this.#clock.now() < expiresAt - marginMs;
+  }
+}

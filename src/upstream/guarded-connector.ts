@@ -1,0 +1,82 @@
+import type { LookupAddress } from 'node:dns';
+import { lookup as resolveName } from 'node:dns/promises';
+import type { LookupFunction } from 'node:net';
+import { buildConnector } from 'undici';
+import type { AddressGuard } from './address-guard.ts';
+import type { TlsSettings, TlsTrust } from './tls-trust.ts';
+
+/** A name's addresses, as `getaddrinfo` orders them. */
+export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+export interface ConnectorSettings {
+  readonly guard: AddressGuard;
+  /** The registry's own host name, to which the client certificate and `insecureSkipVerify` belong. */
+  readonly hostname: string;
+  readonly tls: TlsSettings;
+  readonly trust: TlsTrust;
+  readonly connectTimeoutMs: number;
+  readonly resolve?: Resolve | undefined;
+}
+
+const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true });
+
+/**
+ * Connects for undici: only to addresses that the guard has seen, so that a name cannot change its mind between
+ * the check and the connection; IPv6 and IPv4 side by side (RFC 8305).
+ */
+export function guardedConnector(settings: ConnectorSettings): buildConnector.connector {
+  return (options, callback) => {
+    void connect(settings, options).then(
+      (socket) => callback(null, socket),
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+    );
+  };
+}
+
+async function connect(
+  settings: ConnectorSettings,
+  options: buildConnector.Options,
+): Promise<Parameters<buildConnector.Callback>[1] & object> {
+  const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
+  const connector = buildConnector({
+    allowH2: false,
+    timeout: settings.connectTimeoutMs,
+    autoSelectFamily: true,
+    lookup: guardedLookup(settings, url),
+    ...(await tlsOptions(settings, url)),
+  });
+  const socket = await new Promise<Parameters<buildConnector.Callback>[1] & object>((resolve, reject) => {
+    connector(options, (error, connected) => (connected === null ? reject(error) : resolve(connected)));
+  });
+  if (socket.remoteAddress !== undefined) settings.guard.connected(url, socket.remoteAddress);
+  return socket;
+}
+
+async function tlsOptions({ hostname, tls, trust }: ConnectorSettings, url: URL): Promise<object> {
+  if (url.protocol !== 'https:') return {};
+  if (url.hostname !== hostname) return { secureContext: await trust.context({ caFiles: tls.caFiles }) };
+  return {
+    secureContext: await trust.context(tls),
+    rejectUnauthorized: tls.insecureSkipVerify !== true,
+  };
+}
+
+function guardedLookup(settings: ConnectorSettings, url: URL): LookupFunction {
+  const resolve = settings.resolve ?? systemResolve;
+  return (hostname, options, callback) => {
+    const allowed = resolve(hostname).then((found) => {
+      const addresses = settings.guard.allowed(
+        url,
+        found.map(({ address }) => address),
+      );
+      return found.filter(({ address }) => addresses.includes(address));
+    });
+    allowed.then(
+      (addresses) => {
+        if (options.all === true) callback(null, [...addresses]);
+        else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
+      },
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), []),
+    );
+  };
+}

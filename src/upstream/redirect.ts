@@ -1,0 +1,98 @@
+import { RegistryError } from '../oci/error.ts';
+import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+
+export interface RedirectSettings {
+  readonly maxHops: number;
+  /** Throws to refuse a hop. */
+  readonly check?: ((url: URL) => void) | undefined;
+}
+
+const redirects = new Set([301, 302, 303, 307, 308]);
+/** What never leaves the origin it was made for. */
+const privateHeaders = new Set(['authorization', 'cookie', 'proxy-authorization']);
+
+/**
+ * Follows redirects (RFC 9110 section 15.4). Each hop goes through the transport inside, which may answer its
+ * challenge. Nothing of a hop is kept: signed URLs live for minutes and are good for one method. A POST is repeated
+ * on its own origin only. Throws UNAVAILABLE (502) for a loop, a broken Location and a step from https to http.
+ */
+export class RedirectingTransport implements Transport {
+  readonly #next: Transport;
+  readonly #settings: RedirectSettings;
+
+  constructor(next: Transport, settings: RedirectSettings) {
+    this.#next = next;
+    this.#settings = settings;
+  }
+
+  async send(request: TransportRequest): Promise<TransportResponse> {
+    const { response, hops } = await this.#follow(request);
+    if (request.method !== 'HEAD' || hops === 0 || !refusesHead(response.status)) return response;
+    // URLs signed for GET refuse HEAD. Whoever asked for a HEAD leaves the body unread.
+    await response[Symbol.asyncDispose]();
+    return (await this.#follow({ ...request, method: 'GET' })).response;
+  }
+
+  async #follow(first: TransportRequest): Promise<{ response: TransportResponse; hops: number }> {
+    let request = first;
+    for (let hops = 0; ; hops++) {
+      const response = await this.#next.send(request);
+      const location = redirects.has(response.status) ? response.headers['location'] : undefined;
+      if (location === undefined) return { response, hops };
+      try {
+        const next = this.#hop(request, response, location);
+        if (next === undefined) return { response, hops };
+        if (hops === this.#settings.maxHops) throw broken(first.url, 'redirects too often');
+        request = next;
+      } catch (error) {
+        await response[Symbol.asyncDispose]();
+        throw error;
+      }
+      await response[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Undefined: not to be followed, but no error either. */
+  #hop(
+    request: TransportRequest,
+    response: TransportResponse,
+    location: string,
+  ): TransportRequest | undefined {
+    if (!URL.canParse(location, request.url.href)) throw broken(request.url, 'redirects to what is no URL');
+    const url = new URL(location, request.url);
+    const sameOrigin = url.origin === request.url.origin;
+    if (request.method === 'POST' && !(sameOrigin && [307, 308].includes(response.status))) return undefined;
+    if (url.protocol !== 'https:' && (url.protocol !== 'http:' || request.url.protocol === 'https:')) {
+      throw broken(request.url, `redirects to ${url.protocol}//${url.host}, which is not https`);
+    }
+    this.#settings.check?.(url);
+    return {
+      ...request,
+      url,
+      target: targetOf(location),
+      headers: sameOrigin ? request.headers : withoutPrivate(request.headers),
+    };
+  }
+}
+
+/** A HEAD answered so may do as a GET; 429 is no opinion about the method. */
+function refusesHead(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 429;
+}
+
+function withoutPrivate(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !privateHeaders.has(name)));
+}
+
+/**
+ * Path and query of a Location as they stand: parsing into a URL changes a letter here and there. Undefined where
+ * they do not stand there whole, or not in visible ASCII.
+ */
+function targetOf(location: string): string | undefined {
+  const target = /^(?:https?:\/\/[^/?#]*)?(\/(?!\/)[^#]*)/i.exec(location)?.[1];
+  return target !== undefined && /^[!-~]*$/.test(target) ? target : undefined;
+}
+
+function broken(url: URL, reason: string): RegistryError {
+  return new RegistryError('UNAVAILABLE', `${url.origin} ${reason}`);
+}

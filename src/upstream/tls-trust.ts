@@ -1,0 +1,105 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { RegistryError } from '../oci/error.ts';
+
+/** Files in PEM. Nothing here is read before the first https connection. */
+export interface TlsSettings {
+  /** Certificate authorities that are trusted besides Node's and the operating system's. */
+  readonly caFiles?: readonly string[] | undefined;
+  /** The client's certificate and key, shown to the registry's own host alone. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  /** For the registry's own host alone. */
+  readonly insecureSkipVerify?: boolean | undefined;
+}
+
+/** Where distributions keep their bundle, for a Node that was built to look elsewhere. */
+const bundlePaths = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Whose certificates are believed. One for the process: the roots (some 300 of them) are read once, and a
+ * context is made once for each set of files. A failure to read is not kept.
+ */
+export class TlsTrust {
+  readonly #environment: Environment;
+  #roots: Promise<readonly string[]> | undefined;
+  readonly #contexts = new Map<string, Promise<SecureContext>>();
+
+  constructor(environment: Environment = process.env) {
+    this.#environment = environment;
+  }
+
+  /** Throws UNAVAILABLE (502), naming the file, when one of the settings' files cannot be used. */
+  context(settings: TlsSettings): Promise<SecureContext> {
+    const key = JSON.stringify([settings.caFiles, settings.certFile, settings.keyFile]);
+    const known = this.#contexts.get(key);
+    if (known !== undefined) return known;
+    const made = this.#make(settings);
+    this.#contexts.set(key, made);
+    made.catch(() => this.#contexts.delete(key));
+    return made;
+  }
+
+  async #make({ caFiles = [], certFile, keyFile }: TlsSettings): Promise<SecureContext> {
+    this.#roots ??= rootsOf(this.#environment);
+    const [roots, ca, cert, key] = await Promise.all([
+      this.#roots,
+      Promise.all(caFiles.map(readPem)),
+      certFile === undefined ? undefined : readPem(certFile),
+      keyFile === undefined ? undefined : readPem(keyFile),
+    ]);
+    try {
+      return createSecureContext({ ca: [...roots, ...ca], cert, key });
+    } catch (cause) {
+      const files = [...caFiles, certFile, keyFile].filter((file) => file !== undefined).join(', ');
+      throw new RegistryError('UNAVAILABLE', `the TLS files cannot be used: ${files}`, { cause });
+    }
+  }
+}
+
+async function rootsOf(environment: Environment): Promise<readonly string[]> {
+  const system = getCACertificates('system');
+  const bundles = system.length > 0 ? [] : bundlePaths;
+  const { SSL_CERT_FILE: file, SSL_CERT_DIR: directories } = environment;
+  const found = await Promise.all([
+    ...[...bundles, ...(file ? [file] : [])].map(readIfThere),
+    ...(directories ? directories.split(':').map(readDirectory) : []),
+  ]);
+  return [
+    ...new Set([
+      ...getCACertificates('bundled'),
+      ...system,
+      ...getCACertificates('extra'),
+      ...found.flat().filter((pem) => pem.includes('-----BEGIN CERTIFICATE-----')),
+    ]),
+  ];
+}
+
+async function readDirectory(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch(() => []);
+  return (await Promise.all(names.map((name) => readIfThere(join(directory, name))))).flat();
+}
+
+async function readIfThere(path: string): Promise<string[]> {
+  try {
+    return [await readFile(path, 'utf8')];
+  } catch {
+    return [];
+  }
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new RegistryError('UNAVAILABLE', `cannot read the TLS file ${path}`, { cause });
+  }
+}

@@ -1,0 +1,65 @@
+import { type ErrorCode, RegistryError } from '../oci/error.ts';
+import { readSome } from './body.ts';
+import { retryAfterHeader } from './retry-after.ts';
+import type { TransportResponse } from './transport.ts';
+
+/** The code for "not there" of what was asked for. */
+export type UnknownCode = Extract<ErrorCode, 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN' | 'NAME_UNKNOWN'>;
+
+const maxBodyBytes = 8 * 1024;
+const maxQuoted = 200;
+
+/**
+ * What an answer that is no success means to our client. Only 404 and 410 mean absence; 401 becomes 403, since
+ * the client's own credentials are not in question. Reads a little of the body to quote upstream's reason.
+ */
+export async function upstreamError(
+  response: TransportResponse,
+  unknown: UnknownCode,
+  now: number,
+): Promise<RegistryError> {
+  const { status, headers, url } = response;
+  const reason = reasonOf(await readSome(response, maxBodyBytes));
+  const said = `${url.origin} answered ${status}${reason.message === undefined ? '' : `: ${reason.message}`}`;
+  const retryAfter = retryAfterHeader(headers['retry-after'], now);
+  switch (status) {
+    case 404:
+    case 410:
+      return new RegistryError(reason.code === 'NAME_UNKNOWN' ? 'NAME_UNKNOWN' : unknown, said, {
+        status: 404,
+      });
+    case 401:
+    case 403:
+    case 412: // Harbor: a policy blocks the image.
+    case 451:
+      return new RegistryError('DENIED', said);
+    case 429:
+      return new RegistryError('TOOMANYREQUESTS', said, { headers: retryAfter });
+    default:
+      return new RegistryError('UNAVAILABLE', said, { headers: status >= 500 ? retryAfter : {} });
+  }
+}
+
+interface Reason {
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+}
+
+/** The first error of a body in the specification's form; anything else explains nothing. */
+function reasonOf(bytes: Buffer): Reason {
+  try {
+    const json: unknown = JSON.parse(bytes.toString('utf8'));
+    const { errors } = json as { errors?: readonly Record<string, unknown>[] };
+    const { code, message } = errors?.[0] ?? {};
+    return {
+      code: typeof code === 'string' ? code : undefined,
+      message: typeof message === 'string' && message !== '' ? printable(message) : undefined,
+    };
+  } catch {
+    return {};
+  }
+}
+
+function printable(text: string): string {
+  return text.slice(0, maxQuoted).replaceAll(/[^\P{C}]/gu, ' ');
+}

@@ -1,0 +1,93 @@
+import { type Clock, systemClock } from '../clock.ts';
+import type { Digest, Reference, RepositoryName, Tag } from '../oci/reference.ts';
+import type {
+  BlobInfo,
+  BlobOptions,
+  BlobReader,
+  CallOptions,
+  Descriptor,
+  Manifest,
+  Registry,
+} from '../oci/registry.ts';
+import type { Transport } from './transport.ts';
+import { UpstreamBlobs } from './upstream-blobs.ts';
+import { UpstreamLists } from './upstream-lists.ts';
+import { UpstreamManifests } from './upstream-manifests.ts';
+import { type OnOddity, UpstreamSession } from './upstream-session.ts';
+
+export interface UpstreamRegistrySettings {
+  /** Where the API is; the path is not used. */
+  readonly origin: URL;
+  readonly transport: Transport;
+  readonly clock?: Clock | undefined;
+  readonly onOddity?: OnOddity | undefined;
+}
+
+/**
+ * A registry over HTTP. The host in front of a repository's name is not looked at: the origin decides. Manifests
+ * are verified; the bytes of a blob are not, because whoever keeps them hashes them anyway.
+ */
+export class UpstreamRegistry implements Registry {
+  readonly #manifests: UpstreamManifests;
+  readonly #blobs: UpstreamBlobs;
+  readonly #lists: UpstreamLists;
+
+  constructor({ origin, transport, clock = systemClock, onOddity = () => {} }: UpstreamRegistrySettings) {
+    const session = new UpstreamSession({ origin, transport, clock, onOddity });
+    this.#manifests = new UpstreamManifests(session);
+    this.#blobs = new UpstreamBlobs(session);
+    this.#lists = new UpstreamLists(session, this.#manifests);
+  }
+
+  async resolveManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options: CallOptions = {},
+  ): Promise<Descriptor> {
+    const descriptor = await this.#manifests.resolve(repository, reference, options);
+    options.report?.({ kind: 'miss' });
+    return descriptor;
+  }
+
+  async getManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options: CallOptions = {},
+  ): Promise<Manifest> {
+    const manifest = await this.#manifests.get(repository, reference, options);
+    options.report?.({ kind: 'miss' });
+    return manifest;
+  }
+
+  async resolveBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    options: CallOptions = {},
+  ): Promise<BlobInfo> {
+    const info = await this.#blobs.resolve(repository, digest, options);
+    options.report?.({ kind: 'miss' });
+    return info;
+  }
+
+  async getBlob(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
+    const reader = await this.#blobs.get(repository, digest, options);
+    options.report?.({ kind: 'miss' });
+    return reader;
+  }
+
+  async listTags(repository: RepositoryName, options: CallOptions = {}): Promise<readonly Tag[]> {
+    const tags = await this.#lists.tags(repository, options);
+    options.report?.({ kind: 'miss' });
+    return tags;
+  }
+
+  async listReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    options: CallOptions = {},
+  ): Promise<readonly Descriptor[]> {
+    const referrers = await this.#lists.referrers(repository, digest, options);
+    options.report?.({ kind: 'miss' });
+    return referrers;
+  }
+}
