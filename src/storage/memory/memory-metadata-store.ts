@@ -46,7 +46,8 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
-    child(this.#tags, repository).set(record.tag, record);
+    const tags = child(this.#tags, repository);
+    if ((tags.get(record.tag)?.checkedAt ?? 0) <= record.checkedAt) tags.set(record.tag, record);
   }
 
   async listTags(repository: RepositoryName): Promise<readonly Tag[]> {

@@ -1,0 +1,86 @@
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isMissing, withRoom } from './store-full.ts';
+
+interface Job {
+  readonly file: FileHandle;
+  readonly from: string;
+  readonly to: string;
+  readonly settle: PromiseWithResolvers<void>;
+}
+
+/** So many syncs at once: Node has four threads for files, and readers need some. */
+const maxSyncs = 2;
+
+/**
+ * Makes finished files visible under their final names, in batches: sync each file, rename it, sync the directories once.
+ * What comes while a batch runs is the next batch, so waiting for the disk is shared.
+ */
+export class Publisher implements AsyncDisposable {
+  #queue: Job[] = [];
+  #running: Promise<void> | undefined;
+
+  /** Settles when `to` is there and will survive a power cut. `from` is gone then. */
+  async publish(file: FileHandle, from: string, to: string): Promise<void> {
+    const settle = Promise.withResolvers<void>();
+    this.#queue.push({ file, from, to, settle });
+    this.#running ??= this.#run();
+    await settle.promise;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue;
+      this.#queue = [];
+      const published = await this.#inParallel(batch);
+      await this.#syncDirectories(published);
+    }
+    this.#running = undefined;
+  }
+
+  async #inParallel(batch: readonly Job[]): Promise<readonly Job[]> {
+    const waiting = batch[Symbol.iterator]();
+    const published: Job[] = [];
+    const worker = async () => {
+      for (const job of waiting) {
+        try {
+          await withRoom(async () => await publishOne(job));
+          published.push(job);
+        } catch (error) {
+          job.settle.reject(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: maxSyncs }, worker));
+    return published;
+  }
+
+  async #syncDirectories(jobs: readonly Job[]): Promise<void> {
+    try {
+      for (const directory of new Set(jobs.map(({ to }) => dirname(to)))) await syncDirectory(directory);
+      for (const { settle } of jobs) settle.resolve();
+    } catch (error) {
+      for (const { settle } of jobs) settle.reject(error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running;
+  }
+}
+
+/** A file that is there already has the same digest, hence the same bytes: replacing it changes nothing. */
+async function publishOne({ file, from, to }: Job): Promise<void> {
+  await file.datasync();
+  await rename(from, to);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  try {
+    await using directory = await open(path, 'r');
+    await directory.sync();
+  } catch (error) {
+    // A directory that somebody has removed meanwhile has nothing left to lose.
+    if (!isMissing(error)) throw error;
+  }
+}

@@ -1,0 +1,21 @@
+import { StoreFullError } from '../blob-store.ts';
+
+const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** Runs file work; what failed for lack of room becomes StoreFullError, everything else stays as it is. */
+export async function withRoom<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isFull(error)) throw new StoreFullError('no room left in the cache directory', { cause: error });
+    throw error;
+  }
+}
+
+export function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && fullCodes.has(String(error.code));
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

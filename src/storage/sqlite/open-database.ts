@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
+import { StoreFullError } from '../blob-store.ts';
+import { migrate } from './migrations.ts';
+
+/** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
+const reserveBytes = 4 * 1024 * 1024;
+
+/**
+ * Opens `index.sqlite`. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
+ * up when it is needed. Throws StoreFullError when even that does not help, an error that names the file when it is damaged.
+ */
+export async function openDatabase(directory: string): Promise<Database> {
+  const path = join(directory, 'index.sqlite');
+  const reserve = join(directory, 'reserve');
+  try {
+    return tryOpen(path);
+  } catch (error) {
+    if (!isFull(error)) throw damaged(error, path);
+    await rm(reserve, { force: true });
+  }
+  try {
+    return tryOpen(path);
+  } catch (error) {
+    throw isFull(error)
+      ? new StoreFullError(`no room to open ${path}`, { cause: error })
+      : damaged(error, path);
+  }
+}
+
+/** Writes the reserve where it is missing and there is room. Never fails. */
+export async function keepReserve(directory: string): Promise<void> {
+  const path = join(directory, 'reserve');
+  if (existsSync(path)) return;
+  const partial = `${path}.${process.pid}`;
+  try {
+    {
+      await using file = await open(partial, 'w', 0o644);
+      // Bytes that no file system can store as a hole.
+      await file.writeFile(Buffer.alloc(reserveBytes, 0xa5));
+    }
+    await rename(partial, path);
+  } catch {
+    await rm(partial, { force: true }).catch(() => {});
+  }
+}
+
+function tryOpen(path: string): Database {
+  const database = new SqliteDatabase(path, { timeout: 5000 });
+  try {
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = NORMAL');
+    database.pragma('foreign_keys = ON');
+    migrate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** SQLite reports a full disk in many words, depending on what it was doing. */
+export function isFull(error: unknown): boolean {
+  if (!(error instanceof SqliteDatabase.SqliteError)) return false;
+  const { code } = error;
+  return code === 'SQLITE_FULL' || /^SQLITE_IOERR_(WRITE|SHMSIZE|SHMOPEN|SHMMAP|TRUNCATE|FSYNC)$/.test(code);
+}
+
+function damaged(error: unknown, path: string): unknown {
+  const code = error instanceof SqliteDatabase.SqliteError ? error.code : '';
+  if (!/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return error;
+  return new Error(
+    `${path} is damaged (${code}). The blobs beside it are not: move the file away and start again; what it knew is asked for anew`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,215 @@
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { Database } from 'better-sqlite3';
+import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
+import type { BlobInfo, Descriptor } from '../../oci/registry.ts';
+import { StoreFullError } from '../blob-store.ts';
+import type {
+  ListingRecord,
+  ManifestRecord,
+  MetadataStore,
+  MissingBlob,
+  TagRecord,
+  Use,
+} from '../metadata-store.ts';
+import { isFull, keepReserve, openDatabase } from './open-database.ts';
+import { type DescriptorRow, type ListRow, prepareStatements, type TagRow } from './statements.ts';
+import { WalSync } from './wal-sync.ts';
+
+/** So many rows are read in one go; between slices the event loop turns. */
+const sliceRows = 500;
+
+/**
+ * The index over the blobs in one SQLite file. Calls are synchronous inside (a few microseconds); what was written is visible
+ * at once and survives a power cut half a second later.
+ */
+export class SqliteMetadataStore implements MetadataStore {
+  readonly #database: Database;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #sync: WalSync;
+  readonly #now: () => number;
+
+  private constructor(database: Database, path: string, now: () => number) {
+    this.#database = database;
+    this.#statements = prepareStatements(database);
+    this.#sync = new WalSync(path);
+    this.#now = now;
+  }
+
+  /** `directory` exists. Errors as {@link openDatabase}. */
+  static async open(directory: string, now: () => number = Date.now): Promise<SqliteMetadataStore> {
+    const database = await openDatabase(directory);
+    const store = new SqliteMetadataStore(database, join(directory, 'index.sqlite'), now);
+    await keepReserve(directory);
+    return store;
+  }
+
+  async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
+    const row = this.#statements.getManifest.get(repository, digest);
+    return row === undefined ? undefined : descriptorOf(row);
+  }
+
+  async putManifest(
+    repository: RepositoryName,
+    { descriptor, blobs, subject }: ManifestRecord,
+  ): Promise<void> {
+    const { putManifest, putManifestBlob, judgeManifest } = this.#statements;
+    const { digest, mediaType, size, artifactType, annotations } = descriptor;
+    this.#write(() => {
+      putManifest.run({
+        repository,
+        digest,
+        mediaType,
+        size,
+        artifactType: artifactType ?? null,
+        annotations: annotations === undefined ? null : JSON.stringify(annotations),
+        subject: subject ?? null,
+        now: this.#now(),
+      });
+      for (const blob of blobs)
+        putManifestBlob.run(repository, digest, blob.digest, blob.mediaType, blob.size);
+      judgeManifest.run(repository, digest);
+    });
+  }
+
+  async deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#write(() => this.#statements.deleteManifest.run(repository, digest).changes > 0);
+  }
+
+  async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+    const row = this.#statements.getTag.get(repository, tag);
+    return row === undefined ? undefined : tagOf(row);
+  }
+
+  async putTag(repository: RepositoryName, { tag, descriptor, checkedAt }: TagRecord): Promise<void> {
+    this.#write(() => this.#statements.putTag.run(repository, tag, descriptor.digest, checkedAt));
+  }
+
+  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
+    return this.#statements.listTags.all(repository).map(({ tag }) => tag as Tag);
+  }
+
+  async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
+    for (let repository = '', tag = ''; ; ) {
+      const rows = this.#statements.listAllTags.all(repository, tag, sliceRows);
+      for (const row of rows) yield { ...tagOf(row), repository: row.repository as RepositoryName };
+      const last = rows[sliceRows - 1];
+      if (last === undefined) return;
+      ({ repository, tag } = last);
+      await setImmediate();
+    }
+  }
+
+  async listRepositories(options: {
+    last?: string | undefined;
+    limit: number;
+  }): Promise<readonly RepositoryName[]> {
+    const rows = this.#statements.listRepositories.all(options.last ?? '', options.limit);
+    return rows.map(({ repository }) => repository as RepositoryName);
+  }
+
+  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
+    return this.#statements.listReferrers.all(repository, digest).map(descriptorOf);
+  }
+
+  async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
+    return listOf<Tag>(this.#statements.getTagList.get(repository));
+  }
+
+  async putTagList(repository: RepositoryName, { items, checkedAt }: ListingRecord<Tag>): Promise<void> {
+    this.#write(() => this.#statements.putTagList.run(repository, JSON.stringify(items), checkedAt));
+  }
+
+  async getReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<ListingRecord<Descriptor> | undefined> {
+    return listOf<Descriptor>(this.#statements.getReferrersList.get(repository, digest));
+  }
+
+  async putReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+    list: ListingRecord<Descriptor>,
+  ): Promise<void> {
+    const items = JSON.stringify(list.items);
+    this.#write(() => this.#statements.putReferrersList.run(repository, digest, items, list.checkedAt));
+  }
+
+  async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#statements.hasBlob.get(digest, repository) !== undefined;
+  }
+
+  async hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean> {
+    // Names of this host begin with `host/`; `0` is the character behind the slash.
+    return this.#statements.hasBlobOnHost.get(digest, `${host}/`, `${host}0`) !== undefined;
+  }
+
+  async linkBlob(repository: RepositoryName, digest: Digest): Promise<void> {
+    this.#write(() => {
+      this.#statements.linkBlob.run(digest, repository);
+      this.#statements.judgeHolders.run(digest, repository);
+    });
+  }
+
+  async unlinkBlob(digest: Digest): Promise<void> {
+    this.#write(() => {
+      this.#statements.unlinkBlob.run(digest);
+      this.#statements.reopenHolders.run(digest);
+    });
+  }
+
+  async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
+    const row = this.#statements.expectedBlob.get(digest, repository);
+    return row === undefined ? undefined : { digest, size: row.size };
+  }
+
+  async listMissingBlobs(limit: number): Promise<readonly MissingBlob[]> {
+    return this.#statements.listMissingBlobs.all(limit).map(({ repository, blob, media_type, size }) => ({
+      repository: repository as RepositoryName,
+      blob: { digest: blob as Digest, mediaType: media_type, size },
+    }));
+  }
+
+  async recordUse(uses: readonly Use[]): Promise<void> {
+    this.#write(() => {
+      for (const { repository, digest, at } of uses) this.#statements.recordUse.run(at, repository, digest);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sync[Symbol.asyncDispose]();
+    this.#database.close();
+  }
+
+  /** One transaction; a full disk is a StoreFullError. */
+  #write<Result>(work: () => Result): Result {
+    try {
+      const result = this.#database.transaction(work).immediate();
+      this.#sync.soon();
+      return result;
+    } catch (error) {
+      throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
+    }
+  }
+}
+
+function descriptorOf({ digest, media_type, size, artifact_type, annotations }: DescriptorRow): Descriptor {
+  return {
+    mediaType: media_type,
+    digest: digest as Digest,
+    size,
+    ...(artifact_type !== null && { artifactType: artifact_type }),
+    ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
+  };
+}
+
+function tagOf(row: TagRow): TagRecord {
+  return { tag: row.tag as Tag, descriptor: descriptorOf(row), checkedAt: row.checked_at };
+}
+
+function listOf<Item>(row: ListRow | undefined): ListingRecord<Item> | undefined {
+  return row === undefined
+    ? undefined
+    : { items: JSON.parse(row.items) as Item[], checkedAt: row.checked_at };
+}

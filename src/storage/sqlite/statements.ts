@@ -1,0 +1,115 @@
+import type { Database, Statement } from 'better-sqlite3';
+
+/** A statement by its parameters and its row, prepared once: preparing costs more than running. */
+type Prepared<Parameters extends unknown[], Row> = Statement<Parameters, Row>;
+
+export interface DescriptorRow {
+  readonly digest: string;
+  readonly media_type: string;
+  readonly size: number;
+  readonly artifact_type: string | null;
+  readonly annotations: string | null;
+}
+
+export interface TagRow extends DescriptorRow {
+  readonly repository: string;
+  readonly tag: string;
+  readonly checked_at: number;
+}
+
+export interface BlobRow {
+  readonly repository: string;
+  readonly blob: string;
+  readonly media_type: string;
+  readonly size: number;
+}
+
+export interface ListRow {
+  readonly items: string;
+  readonly checked_at: number;
+}
+
+const descriptor = 'm.digest, m.media_type, m.size, m.artifact_type, m.annotations';
+const tagged = `t.repository, t.tag, t.checked_at, ${descriptor}
+  from tags t join manifests m on m.repository = t.repository and m.digest = t.digest`;
+/** Is a blob named by this manifest that its repository does not have? */
+const lacks = `exists (
+  select 1 from manifest_blobs b
+  where b.repository = manifests.repository and b.manifest = manifests.digest
+  and not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository))`;
+
+/** Every statement of the store. */
+export function prepareStatements(database: Database) {
+  const prepare = <Parameters extends unknown[], Row = never>(sql: string): Prepared<Parameters, Row> =>
+    database.prepare<Parameters, Row>(sql);
+  return {
+    getManifest: prepare<[string, string], DescriptorRow>(
+      `select ${descriptor} from manifests m where m.repository = ? and m.digest = ?`,
+    ),
+    putManifest: prepare<[Record<string, unknown>]>(
+      `insert into manifests values ($repository, $digest, $mediaType, $size, $artifactType, $annotations, $subject, 0, $now, $now)
+       on conflict do update set media_type = excluded.media_type, artifact_type = excluded.artifact_type,
+         annotations = excluded.annotations, subject = excluded.subject`,
+    ),
+    putManifestBlob: prepare<[string, string, string, string, number]>(
+      'insert into manifest_blobs values (?, ?, ?, ?, ?) on conflict do nothing',
+    ),
+    judgeManifest: prepare<[string, string]>(
+      `update manifests set complete = not ${lacks} where repository = ? and digest = ?`,
+    ),
+    deleteManifest: prepare<[string, string]>('delete from manifests where repository = ? and digest = ?'),
+    getTag: prepare<[string, string], TagRow>(`select ${tagged} where t.repository = ? and t.tag = ?`),
+    putTag: prepare<[string, string, string, number]>(
+      `insert into tags values (?, ?, ?, ?)
+       on conflict do update set digest = excluded.digest, checked_at = excluded.checked_at
+       where excluded.checked_at >= checked_at`,
+    ),
+    listTags: prepare<[string], { tag: string }>('select tag from tags where repository = ? order by tag'),
+    listAllTags: prepare<[string, string, number], TagRow>(
+      `select ${tagged} where (t.repository, t.tag) > (?, ?) order by t.repository, t.tag limit ?`,
+    ),
+    listRepositories: prepare<[string, number], { repository: string }>(
+      'select distinct repository from manifests where repository > ? order by repository limit ?',
+    ),
+    listReferrers: prepare<[string, string], DescriptorRow>(
+      `select ${descriptor} from manifests m where m.repository = ? and m.subject = ? order by m.digest`,
+    ),
+    getTagList: prepare<[string], ListRow>('select items, checked_at from tag_lists where repository = ?'),
+    putTagList: prepare<[string, string, number]>('insert or replace into tag_lists values (?, ?, ?)'),
+    getReferrersList: prepare<[string, string], ListRow>(
+      'select items, checked_at from referrers_lists where repository = ? and digest = ?',
+    ),
+    putReferrersList: prepare<[string, string, string, number]>(
+      'insert or replace into referrers_lists values (?, ?, ?, ?)',
+    ),
+    hasBlob: prepare<[string, string], { found: 1 }>(
+      'select 1 as found from blob_links where digest = ? and repository = ?',
+    ),
+    hasBlobOnHost: prepare<[string, string, string], { found: 1 }>(
+      'select 1 as found from blob_links where digest = ? and repository > ? and repository < ? limit 1',
+    ),
+    linkBlob: prepare<[string, string]>('insert into blob_links values (?, ?) on conflict do nothing'),
+    unlinkBlob: prepare<[string]>('delete from blob_links where digest = ?'),
+    judgeHolders: prepare<[string, string]>(
+      `update manifests set complete = 1 where complete = 0 and not ${lacks} and (repository, digest) in
+         (select repository, manifest from manifest_blobs where blob = ? and repository = ?)`,
+    ),
+    reopenHolders: prepare<[string]>(
+      `update manifests set complete = 0 where (repository, digest) in
+         (select repository, manifest from manifest_blobs where blob = ?)`,
+    ),
+    expectedBlob: prepare<[string, string], { size: number }>(
+      'select size from manifest_blobs where blob = ? and repository = ? limit 1',
+    ),
+    listMissingBlobs: prepare<[number], BlobRow>(
+      `select b.repository, b.blob, b.media_type, b.size
+       from (select repository, digest from manifests where complete = 0 order by created_at desc) m
+       join manifest_blobs b on b.repository = m.repository and b.manifest = m.digest
+       where not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository)
+       limit ?`,
+    ),
+    recordUse: prepare<[number, string, string]>(
+      'update manifests set used_at = ? where repository = ? and digest = ?',
+    ),
+  };
+}

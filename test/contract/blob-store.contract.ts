@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { DigestHasher, sha256, type VerifiedBlob } from '#src/oci/digest.ts';
+import type { BlobStore } from '#src/storage/blob-store.ts';
+import { bytes, collect } from '#test/fakes/images.ts';
+
+/** Made anew for each test; disposing removes whatever it stored. */
+export type BlobStoreFactory = () => Promise<{ readonly store: BlobStore } & AsyncDisposable>;
+
+export function verified(content: Uint8Array): VerifiedBlob {
+  const hasher = new DigestHasher(sha256(content));
+  hasher.update(content);
+  return hasher.verify();
+}
+
+/** Stores a blob in one go. */
+export async function put(store: BlobStore, content: Uint8Array): Promise<VerifiedBlob> {
+  const blob = verified(content);
+  await using writer = await store.begin(blob.digest);
+  await writer.write(content);
+  await writer.commit(blob);
+  return blob;
+}
+
+async function read(
+  store: BlobStore,
+  content: Uint8Array,
+  range?: { first: number; last: number },
+): Promise<Buffer> {
+  await using blob = await store.open(sha256(content));
+  assert.ok(blob);
+  return await collect(blob.read(range));
+}
+
+/** What every BlobStore promises. */
+export function blobStoreContract(name: string, create: BlobStoreFactory): void {
+  describe(`${name} as a BlobStore`, () => {
+    it('knows nothing of a blob that was never stored', async () => {
+      await using made = await create();
+      const { digest } = verified(bytes(3));
+      assert.equal(await made.store.stat(digest), undefined);
+      assert.equal(await made.store.open(digest), undefined);
+      assert.equal(await made.store.delete(digest), false);
+      assert.deepEqual(await Array.fromAsync(made.store.list()), []);
+    });
+
+    it('shows a blob when it is committed and not before', async () => {
+      await using made = await create();
+      const content = bytes(200_000);
+      const blob = verified(content);
+      await using writer = await made.store.begin(blob.digest);
+      await writer.write(content);
+      assert.equal(await made.store.stat(blob.digest), undefined);
+      assert.equal(await made.store.open(blob.digest), undefined);
+      assert.deepEqual(await Array.fromAsync(made.store.list()), []);
+      await writer.commit(blob);
+      assert.deepEqual(await made.store.stat(blob.digest), { digest: blob.digest, size: 200_000 });
+      assert.deepEqual(await Array.fromAsync(made.store.list()), [{ digest: blob.digest, size: 200_000 }]);
+      assert.deepEqual(await read(made.store, content), Buffer.from(content));
+    });
+
+    it('keeps an empty blob', async () => {
+      await using made = await create();
+      const blob = await put(made.store, bytes(0));
+      assert.equal((await made.store.stat(blob.digest))?.size, 0);
+      assert.equal((await read(made.store, bytes(0))).length, 0);
+    });
+
+    it('discards what was begun and not committed', async () => {
+      await using made = await create();
+      const content = bytes(100);
+      {
+        await using writer = await made.store.begin(sha256(content));
+        await writer.write(content);
+      }
+      assert.equal(await made.store.stat(sha256(content)), undefined);
+    });
+
+    it('refuses to commit another blob or another length than was written', async () => {
+      await using made = await create();
+      const content = bytes(100);
+      await using writer = await made.store.begin(sha256(content));
+      await writer.write(content.subarray(0, 50));
+      await assert.rejects(writer.commit(verified(content)));
+      await assert.rejects(writer.commit(verified(content.subarray(0, 50))));
+      assert.equal(await made.store.stat(sha256(content)), undefined);
+    });
+
+    it('lets two write one blob at once', async () => {
+      await using made = await create();
+      const content = bytes(1000);
+      const blob = verified(content);
+      await using first = await made.store.begin(blob.digest);
+      await using second = await made.store.begin(blob.digest);
+      await first.write(content);
+      await second.write(content);
+      await Promise.all([first.commit(blob), second.commit(blob)]);
+      assert.deepEqual(await read(made.store, content), Buffer.from(content));
+      assert.equal((await Array.fromAsync(made.store.list())).length, 1);
+    });
+
+    it('lets a reader finish a blob that is deleted meanwhile', async () => {
+      await using made = await create();
+      const content = bytes(300_000);
+      const { digest } = await put(made.store, content);
+      await using blob = await made.store.open(digest);
+      assert.ok(blob);
+      assert.equal(await made.store.delete(digest), true);
+      assert.equal(await made.store.stat(digest), undefined);
+      assert.deepEqual(await collect(blob.read()), Buffer.from(content));
+    });
+
+    it('reads what a writer has written, while it writes, after the commit and until it is disposed', async () => {
+      await using made = await create();
+      const content = bytes(150_000);
+      const blob = verified(content);
+      await using writer = await made.store.begin(blob.digest);
+      await writer.write(content.subarray(0, 100_000));
+      assert.equal(writer.length, 100_000);
+      assert.deepEqual(
+        await collect(writer.read({ first: 10, last: 99_999 })),
+        Buffer.from(content.subarray(10, 100_000)),
+      );
+      await writer.write(content.subarray(100_000));
+      await writer.commit(blob);
+      assert.deepEqual(await collect(writer.read({ first: 0, last: 149_999 })), Buffer.from(content));
+    });
+
+    it('gives back the same bytes whatever the chunks they came in and the range they are asked for', async () => {
+      await using made = await create();
+      const content = Buffer.from(bytes(1_200_000));
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.integer({ min: 1, max: 400_000 })),
+          fc.nat(),
+          fc.nat(),
+          async (sizes, a, b) => {
+            const blob = verified(content);
+            await using writer = await made.store.begin(blob.digest);
+            let at = 0;
+            for (const size of [...sizes, content.length]) {
+              await writer.write(content.subarray(at, Math.min(at + size, content.length)));
+              at = Math.min(at + size, content.length);
+            }
+            await writer.commit(blob);
+            const [first, last] = [a % content.length, b % content.length].sort((x, y) => x - y) as [
+              number,
+              number,
+            ];
+            assert.ok(
+              (await read(made.store, content, { first, last })).equals(content.subarray(first, last + 1)),
+            );
+          },
+        ),
+        { numRuns: 20 },
+      );
+    });
+
+    it('serves several readers of one open blob', async () => {
+      await using made = await create();
+      const content = bytes(2_000_000);
+      const { digest } = await put(made.store, content);
+      await using blob = await made.store.open(digest);
+      assert.ok(blob);
+      const bodies = await Promise.all([collect(blob.read()), collect(blob.read()), collect(blob.read())]);
+      for (const body of bodies) assert.ok(body.equals(content));
+    });
+  });
+}

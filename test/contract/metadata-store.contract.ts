@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { sha256 } from '#src/oci/digest.ts';
+import { ociManifest } from '#src/oci/media-type.ts';
+import { parseRegistryHost, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import type { Descriptor } from '#src/oci/registry.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+
+export type MetadataStoreFactory = () => Promise<{ readonly store: MetadataStore } & AsyncDisposable>;
+
+const alpine = repository('docker.io/library/alpine');
+const busybox = repository('docker.io/library/busybox');
+const lookalike = repository('docker.io.example.com/library/alpine');
+const v1 = parseTag('v1');
+
+function descriptor(text: string, more: Partial<Descriptor> = {}): Descriptor {
+  return { mediaType: ociManifest, digest: sha256(Buffer.from(text)), size: text.length, ...more };
+}
+
+async function put(
+  store: MetadataStore,
+  name: RepositoryName,
+  text: string,
+  blobs: readonly Descriptor[] = [],
+) {
+  await store.putManifest(name, { descriptor: descriptor(text), blobs });
+  return descriptor(text);
+}
+
+/** What every MetadataStore promises. */
+export function metadataStoreContract(name: string, create: MetadataStoreFactory): void {
+  describe(`${name} as a MetadataStore`, () => {
+    it('answers a miss with undefined or with nothing', async () => {
+      await using made = await create();
+      const { store } = made;
+      const { digest } = descriptor('x');
+      assert.equal(await store.getManifest(alpine, digest), undefined);
+      assert.equal(await store.getTag(alpine, v1), undefined);
+      assert.equal(await store.getTagList(alpine), undefined);
+      assert.equal(await store.getReferrersList(alpine, digest), undefined);
+      assert.equal(await store.expectedBlob(alpine, digest), undefined);
+      assert.equal(await store.hasBlob(alpine, digest), false);
+      assert.equal(await store.deleteManifest(alpine, digest), false);
+      assert.deepEqual(await store.listTags(alpine), []);
+      assert.deepEqual(await store.listReferrers(alpine, digest), []);
+      assert.deepEqual(await store.listMissingBlobs(10), []);
+      assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
+      await store.unlinkBlob(digest);
+      await store.recordUse([{ repository: alpine, digest, at: 1 }]);
+    });
+
+    it('keeps a manifest for the repository it was put for, with what its descriptor says', async () => {
+      await using made = await create();
+      const full = descriptor('m', { artifactType: 'application/x', annotations: { a: 'b', ü: '"' } });
+      await made.store.putManifest(alpine, { descriptor: full, blobs: [] });
+      await made.store.putManifest(alpine, { descriptor: full, blobs: [] });
+      assert.deepEqual(await made.store.getManifest(alpine, full.digest), full);
+      assert.equal(await made.store.getManifest(busybox, full.digest), undefined);
+    });
+
+    it('keeps two tags of one digest, and moves one without the other', async () => {
+      await using made = await create();
+      const first = await put(made.store, alpine, 'one');
+      const second = await put(made.store, alpine, 'two');
+      await made.store.putTag(alpine, { tag: v1, descriptor: first, checkedAt: 1 });
+      await made.store.putTag(alpine, { tag: parseTag('V1'), descriptor: first, checkedAt: 1 });
+      await made.store.putTag(alpine, { tag: v1, descriptor: second, checkedAt: 2 });
+      assert.deepEqual(await made.store.getTag(alpine, v1), { tag: 'v1', descriptor: second, checkedAt: 2 });
+      assert.equal((await made.store.getTag(alpine, parseTag('V1')))?.descriptor.digest, first.digest);
+      assert.deepEqual(await made.store.listTags(alpine), ['V1', 'v1']);
+    });
+
+    it('does not let an older check overwrite a newer one', async () => {
+      await using made = await create();
+      const first = await put(made.store, alpine, 'one');
+      const second = await put(made.store, alpine, 'two');
+      await made.store.putTag(alpine, { tag: v1, descriptor: second, checkedAt: 2 });
+      await made.store.putTag(alpine, { tag: v1, descriptor: first, checkedAt: 1 });
+      assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
+    });
+
+    it('forgets a manifest with its tags', async () => {
+      await using made = await create();
+      const one = await put(made.store, alpine, 'one');
+      await made.store.putTag(alpine, { tag: v1, descriptor: one, checkedAt: 1 });
+      assert.equal(await made.store.deleteManifest(alpine, one.digest), true);
+      assert.equal(await made.store.getTag(alpine, v1), undefined);
+      assert.deepEqual(await made.store.listRepositories({ limit: 10 }), []);
+    });
+
+    it('lists every tag of every repository in order, and repositories page by page', async () => {
+      await using made = await create();
+      for (const name of [busybox, lookalike, alpine]) {
+        const one = await put(made.store, name, 'one');
+        for (let tag = 0; tag < 400; tag += 1) {
+          await made.store.putTag(name, { tag: parseTag(`t${1000 + tag}`), descriptor: one, checkedAt: 1 });
+        }
+      }
+      const all = await Array.fromAsync(
+        made.store.listAllTags(),
+        (record) => `${record.repository}:${record.tag}`,
+      );
+      assert.equal(all.length, 1200);
+      assert.deepEqual(all, [...all].sort());
+      const first = await made.store.listRepositories({ limit: 2 });
+      assert.deepEqual(first, [lookalike, alpine]);
+      assert.deepEqual(await made.store.listRepositories({ last: first[1], limit: 2 }), [busybox]);
+    });
+
+    it('lets a repository have a blob only after it was linked for it', async () => {
+      await using made = await create();
+      const { digest } = descriptor('layer');
+      await made.store.linkBlob(alpine, digest);
+      await made.store.linkBlob(alpine, digest);
+      assert.equal(await made.store.hasBlob(alpine, digest), true);
+      assert.equal(await made.store.hasBlob(busybox, digest), false);
+      assert.equal(await made.store.hasBlobOnHost(parseRegistryHost('docker.io'), digest), true);
+      for (const host of ['docker.io.example.com', 'docker.i', 'ocker.io', 'docker.io:443']) {
+        assert.equal(await made.store.hasBlobOnHost(parseRegistryHost(host), digest), false, host);
+      }
+      await made.store.unlinkBlob(digest);
+      assert.equal(await made.store.hasBlob(alpine, digest), false);
+    });
+
+    it('knows which blobs an image still lacks', async () => {
+      await using made = await create();
+      const [config, layer] = [descriptor('config'), descriptor('layer')];
+      await made.store.linkBlob(alpine, config.digest);
+      await put(made.store, alpine, 'image', [config, layer]);
+      assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: layer }]);
+      assert.equal((await made.store.expectedBlob(alpine, layer.digest))?.size, layer.size);
+      assert.equal(await made.store.expectedBlob(busybox, layer.digest), undefined);
+      await made.store.linkBlob(busybox, layer.digest);
+      assert.equal((await made.store.listMissingBlobs(10)).length, 1);
+      await made.store.linkBlob(alpine, layer.digest);
+      assert.deepEqual(await made.store.listMissingBlobs(10), []);
+      await made.store.unlinkBlob(config.digest);
+      assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: config }]);
+    });
+
+    it('finds a manifest’s referrers in its own repository', async () => {
+      await using made = await create();
+      const subject = await put(made.store, alpine, 'image');
+      const signature = descriptor('signature', { artifactType: 'application/sig' });
+      await made.store.putManifest(alpine, { descriptor: signature, blobs: [], subject: subject.digest });
+      assert.deepEqual(await made.store.listReferrers(alpine, subject.digest), [signature]);
+      assert.deepEqual(await made.store.listReferrers(busybox, subject.digest), []);
+    });
+
+    it('keeps the lists that upstream gave', async () => {
+      await using made = await create();
+      const { digest } = descriptor('x');
+      await made.store.putTagList(alpine, { items: [v1], checkedAt: 1 });
+      await made.store.putTagList(alpine, { items: [], checkedAt: 2 });
+      assert.deepEqual(await made.store.getTagList(alpine), { items: [], checkedAt: 2 });
+      await made.store.putReferrersList(alpine, digest, { items: [descriptor('sig')], checkedAt: 3 });
+      assert.deepEqual(await made.store.getReferrersList(alpine, digest), {
+        items: [descriptor('sig')],
+        checkedAt: 3,
+      });
+    });
+  });
+}
