@@ -55,7 +55,11 @@ export class ImageLayout implements AsyncDisposable {
     await this.#write().catch(onError);
     this.#running = undefined;
     // What changed while it was written is written next time.
-    if (this.#isDirty && !this.#stop.signal.aborted) this.changed();
+    if (this.#changedMeanwhile() && !this.#stop.signal.aborted) this.changed();
+  }
+
+  #changedMeanwhile(): boolean {
+    return this.#isDirty;
   }
 
   async #write(): Promise<void> {

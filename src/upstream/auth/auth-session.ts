@@ -1,3 +1,4 @@
+import { abortable } from '../../abortable.ts';
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { retryAfterHeader } from '../retry-after.ts';
@@ -7,7 +8,6 @@ import { type Realm, resolveRealm } from './realm.ts';
 import { Scope } from './scope.ts';
 import { type Token, TokenCache } from './token-cache.ts';
 import type { TokenClient, TokenGrant, TokenRefusal } from './token-client.ts';
-import { waitFor } from './wait-for.ts';
 
 export interface AuthSettings {
   readonly credentials: CredentialProvider;
@@ -86,7 +86,7 @@ export class AuthSession {
     if (cached !== undefined) return { token: cached, fresh: false };
     const key = [sourceOf(challenge), wanted, need.challengeFirst].join('\n');
     const token = this.tokens.fetch(key, () => this.#fetch(need, realm));
-    return { token: await waitFor(token, signal), fresh: true };
+    return { token: await abortable(token, signal), fresh: true };
   }
 
   get #refreshToken(): string | undefined {
