@@ -116,7 +116,7 @@ export function freshness() {
   const error = must('immutable, always or a duration such as 5m');
   return z
     .union([z.enum(['immutable', 'always']), z.string().regex(durationPattern, { error }), z.literal(0)], {
-      error: must(be),
+      error,
     })
     .transform((value, context) =>
       value === 'immutable' || value === 'always' ? value : inRange(value, {}, error, context),
