@@ -58,7 +58,7 @@ describe('the repository that a request means', () => {
   });
 
   it('is refused with NAME_INVALID for a bare registry, an odd ns, and names outside the grammar', () => {
-    const bad: [string, string?, string?][] = [
+    const bad: [string, (string | undefined)?, string?][] = [
       ['docker.io'],
       ['hub'],
       ['alpine', 'http://docker.io'],
