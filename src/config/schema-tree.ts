@@ -34,6 +34,11 @@ export function takesFlag(schema: z.ZodType | undefined): boolean {
   return leafOf(schema) instanceof z.ZodBoolean;
 }
 
+/** What stands in the file when the key does not; undefined if nothing does. */
+export function defaultOf(schema: z.ZodType): unknown {
+  return schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined;
+}
+
 /** Every key that is present, from the outside in; nothing below one that is not built. */
 export function* places(schema: z.ZodType, value: unknown, path: Path = []): Generator<Place> {
   const item = itemOf(schema);

@@ -88,7 +88,7 @@ export const configSchema = group({
     choiceInAnyCase(['debug', 'info', 'warn', 'error']).prefault('error'),
   ),
   configFile: key(
-    'Path of the configuration file; without effect inside it',
+    'Path of the configuration file; it has no effect in the file itself',
     text().prefault(''),
     'accepted',
   ),
