@@ -21,7 +21,8 @@ const servicePolicy = '/usr/sbin/policy-rc.d';
 function installPackages(packages: readonly string[]): string[] {
   if (packages.length === 0) return [];
   if (find('apt-get') === undefined) return [`There is no apt-get here to install ${packages.join(', ')}.`];
-  if (process.getuid?.() !== 0) return [`Only root may install ${packages.join(', ')}: sudo npm run test:setup`];
+  if (process.getuid?.() !== 0)
+    return [`Only root may install ${packages.join(', ')}: sudo npm run test:setup`];
   const policyIsOurs = !existsSync(servicePolicy);
   if (policyIsOurs) writeFileSync(servicePolicy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
