@@ -120,9 +120,13 @@ export class AuthSession {
     throw failure(realm.url, refusal, this.#settings.clock.now());
   }
 
-  /** The scopes to ask for, each once: what did last time, then the others. */
+  /** The scopes to ask for, each once: what did last time, then the others. A challenge may name none (JFrog, GCR). */
   #attempts(offered: Scope, required: Scope, challengeFirst: boolean): [ScopeMode, Scope][] {
-    const scopes = { union: offered.union(required), challenge: offered, required };
+    const scopes = {
+      union: offered.union(required),
+      challenge: offered.isEmpty ? required : offered,
+      required,
+    };
     const first: ScopeMode = challengeFirst ? 'challenge' : this.#scopeMode;
     const modes = [...new Set<ScopeMode>([first, 'union', 'challenge', 'required'])];
     const byText = new Map<string, [ScopeMode, Scope]>();
