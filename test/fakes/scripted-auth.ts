@@ -14,6 +14,8 @@ export interface AuthOptions {
   readonly tokens?: AnswerScript;
   readonly credential?: Credential;
   readonly trustedRealms?: readonly string[];
+  /** Where the credential belongs. Default: {@link registryOrigin}. */
+  readonly origin?: URL;
 }
 
 /** The authorising transport between a scripted registry and a scripted token server. */
@@ -24,13 +26,14 @@ export class ScriptedAuth {
   readonly transport: AuthorizingTransport;
   credential: Credential;
 
-  constructor({ registry, tokens = grants(), credential = anonymous, trustedRealms = [] }: AuthOptions) {
+  constructor(options: AuthOptions) {
+    const { registry, tokens = grants(), credential = anonymous, trustedRealms = [] } = options;
     this.registry = new ScriptedTransport(registry);
     this.tokens = new ScriptedTransport(tokens);
     this.credential = credential;
     const { clock } = this;
     this.transport = new AuthorizingTransport(this.registry, {
-      origin: new URL(registryOrigin),
+      origin: options.origin ?? new URL(registryOrigin),
       credentials: {
         name: 'scripted',
         get: async (options) => await staticCredentials(this.credential).get(options),
