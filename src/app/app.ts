@@ -141,7 +141,7 @@ async function tlsOf({ serverTlsConfig }: Config): Promise<ServerTls | undefined
 function aliasesOf({ registries }: Config): ReadonlyMap<string, RegistryHost> {
   return new Map(
     registries.flatMap(({ alias, name }) =>
-      alias === undefined ? [] : [[alias, parseRegistryHost(name)] as const],
+      alias === '' ? [] : [[alias, parseRegistryHost(name)] as const],
     ),
   );
 }
