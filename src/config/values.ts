@@ -33,7 +33,8 @@ export function text(options: { readonly min?: number } = {}) {
       : input === ''
         ? 'must not be empty'
         : `must be text, not ${kind(input)}`;
-  return z.string({ error }).min(min, { error });
+  const any = z.string({ error });
+  return min === 0 ? any : any.min(min, { error });
 }
 
 export function flag() {
