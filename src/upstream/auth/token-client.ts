@@ -43,11 +43,11 @@ export class TokenClient {
     this.#clock = clock;
   }
 
-  /** Throws what the transport throws. */
+  /** Throws what the transport throws. Servers without OAuth2 have no POST: they are asked by GET then. */
   async fetch(request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     if (request.refreshToken === undefined) return this.#send(getRequest(request));
     const answer = await this.#send(refreshRequest(request, request.refreshToken));
-    return answer.kind === 'refusal' && mayDoByGet(answer.status, request)
+    return answer.kind === 'refusal' && [404, 405].includes(answer.status)
       ? this.#send(getRequest(request))
       : answer;
   }
@@ -93,11 +93,6 @@ function refreshRequest({ realm, service, scopes }: TokenRequest, refreshToken: 
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   };
-}
-
-/** Servers without OAuth2 have no POST; some say so by refusing what they do not know. */
-function mayDoByGet(status: number, { authorization }: TokenRequest): boolean {
-  return [404, 405].includes(status) || ([400, 401].includes(status) && authorization !== undefined);
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> {
