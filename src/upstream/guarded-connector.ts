@@ -46,7 +46,8 @@ async function connect(
     ...(await tlsOptions(settings, url)),
   });
   const socket = await new Promise<Parameters<buildConnector.Callback>[1] & object>((resolve, reject) => {
-    connector(options, (error, connected) => (connected === null ? reject(error) : resolve(connected)));
+    // By its types it gives null beside an error; it gives nothing.
+    connector(options, (error, connected) => (connected ? resolve(connected) : reject(error as Error)));
   });
   if (socket.remoteAddress !== undefined) settings.guard.connected(url, socket.remoteAddress);
   return socket;
