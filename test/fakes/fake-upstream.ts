@@ -113,17 +113,23 @@ async function read(request: IncomingMessage): Promise<LoggedRequest> {
   };
 }
 
-/** A body that throws breaks the connection off. */
-async function write({ status, headers, body }: Answer, response: ServerResponse): Promise<void> {
+/** A body that throws breaks the connection off, behind what was sent so far. */
+async function write({ status, headers, body = [] }: Answer, response: ServerResponse): Promise<void> {
+  const closed = new Promise((resolve) => response.once('close', resolve));
   response.writeHead(status, headers);
   response.flushHeaders();
-  if (response.req.method === 'HEAD' || body === undefined) {
+  if (response.req.method === 'HEAD') {
     response.end();
     return;
   }
-  for await (const chunk of body) {
-    if (response.destroyed) return;
-    if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  try {
+    for await (const chunk of body) {
+      if (response.destroyed) return;
+      if (response.write(chunk)) continue;
+      await Promise.race([closed, new Promise((resolve) => response.once('drain', resolve))]);
+    }
+    response.end();
+  } catch {
+    response.socket?.destroySoon();
   }
-  response.end();
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { RegistryError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
 
@@ -53,7 +54,7 @@ export class TokenClient {
   }
 
   async #send(request: TransportRequest): Promise<TokenGrant | TokenRefusal> {
-    await using response = await this.#transport.send(request);
+    await using response = await this.#transport.send(request).catch(rethrow);
     const refusal = { kind: 'refusal', status: response.status, headers: response.headers } as const;
     return response.status === 200 ? ((await this.#grant(response)) ?? refusal) : refusal;
   }
@@ -66,6 +67,13 @@ export class TokenClient {
     const expiresAt = receivedAt + lifeMs(json['expires_in']);
     return { kind: 'grant', value, receivedAt, expiresAt, refreshToken: tokenText(json['refresh_token']) };
   }
+}
+
+/** Whoever asked for the token would take a failed connection for their own and try again, as was done here already. */
+function rethrow(error: unknown): never {
+  if (!(error instanceof RegistryError)) throw error;
+  const { code, message, status, headers } = error;
+  throw new RegistryError(code, message, { status, headers, cause: error });
 }
 
 /** The realm's own query stays as it is; no parameter is sent empty. */
