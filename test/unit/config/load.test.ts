@@ -73,7 +73,7 @@ registries:
       'registries: [{ name: ghcr.io, cache: { freshness: 5m, onGone: }, upstream: {} }]',
     );
     assert.deepEqual(config.registries[0]?.cache, { freshness: 300_000 });
-    assert.deepEqual(config.registries[0]?.upstream, {});
+    assert.deepEqual(config.registries[0].upstream, {});
   });
 
   it('normalises hosts, realms and the public URL', async () => {
@@ -84,7 +84,7 @@ registries: [{ name: "Localhost:5000", auth: { trustedRealms: ["Auth.example.com
 `);
     assert.deepEqual([config.defaultNs, config.publicUrl], ['docker.io', 'https://cache.example.com/oci']);
     assert.equal(config.registries[0]?.name, 'localhost:5000');
-    assert.deepEqual(config.registries[0]?.auth.trustedRealms, ['auth.example.com', 'https://a.example.com']);
+    assert.deepEqual(config.registries[0].auth.trustedRealms, ['auth.example.com', 'https://a.example.com']);
   });
 
   it('is frozen', async () => {
