@@ -74,6 +74,25 @@ describe('the server', () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  it('takes a client that leaves in the middle for no error', async () => {
+    const { content, image } = filled();
+    const lines: [string, unknown][] = [];
+    const left = gate();
+    const note = (level: string) => (fields: Record<string, unknown>, message: string) => {
+      lines.push([`${level} ${message}`, fields['failure']]);
+      left.open();
+    };
+    const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
+    await using server = await serveRegistry(content, { log });
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    const blob = `/v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest}`;
+    socket.write(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+    await left.passed;
+    assert.deepEqual(lines, [['info request', 'the client has left']]);
+  });
+
   it('drains: a running download ends, a new connection is refused, and then it is over', async () => {
     const { content, image } = filled();
     const upstream = new ScriptedRegistry(content);
