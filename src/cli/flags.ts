@@ -1,0 +1,111 @@
+import type * as z from 'zod';
+import { keyMeta } from '../config/key.ts';
+import { configSchema } from '../config/schema.ts';
+import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
+
+/** A flag of the command line. */
+export interface Flag {
+  /** Without dashes: `image-path`. */
+  readonly name: string;
+  readonly about: string;
+  readonly takesValue: boolean;
+  /** The value as the configuration's schema takes it. Throws an Error that says what must stand there. */
+  readonly parse: (text: string) => unknown;
+}
+
+const { shape } = configSchema;
+
+/** Before the command, or after it. */
+export const globalFlags: readonly Flag[] = [
+  ofKey('logLevel'),
+  ofKey('configFile'),
+  ofKey('imagePath'),
+  ofKey('logFile'),
+];
+
+export const serveFlags: readonly Flag[] = [
+  ofKey('preloadImages'),
+  ofKey('port'),
+  ofKey('os'),
+  ofKey('arch'),
+  ofKey('pullTimeout'),
+  ofKey('health'),
+  ofKey('metrics'),
+  ofKey('alwaysPullLatest'),
+  ofKey('helloWorld'),
+  ofKey('airGapped'),
+  ofKey('defaultNs'),
+  ofKey('host'),
+];
+
+export const loadFlags: readonly Flag[] = [
+  ofKey('imageFile'),
+  ofKey('resolveRef'),
+  ofKey('os'),
+  ofKey('arch'),
+  ofKey('pullTimeout'),
+];
+
+export const listFlags: readonly Flag[] = [
+  inGroup('listConfig', 'header', 'header'),
+  inGroup('listConfig', 'expr', 'pattern'),
+  inGroup('listConfig', 'shortDigest', 'short-digest'),
+];
+
+export const pruneFlags: readonly Flag[] = [
+  inGroup('pruneConfig', 'expr', 'pattern'),
+  {
+    name: 'date',
+    about: 'Prune what is older: YYYY-MM-DDTHH:MM:SS in local time',
+    takesValue: true,
+    parse: localTime,
+  },
+  inGroup('pruneConfig', 'dryRun', 'dry-run'),
+];
+
+/** The flag of a top-level key: `pullTimeout` is `--pull-timeout`. */
+function ofKey(key: keyof typeof shape): Flag {
+  return ofSchema(
+    key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+    shape[key],
+  );
+}
+
+function inGroup(group: keyof typeof shape, key: string, name: string): Flag {
+  const schema = keysOf(shape[group]).get(key);
+  if (schema === undefined) throw new Error(`no key ${group}.${key}`);
+  return ofSchema(name, schema);
+}
+
+function ofSchema(name: string, schema: z.ZodType): Flag {
+  const standard = defaultOf(schema) ?? false;
+  return {
+    name,
+    about: `${keyMeta(schema)?.about} (default: ${standard === '' ? 'none' : standard})`,
+    takesValue: !takesFlag(schema),
+    parse: (text) => parsed(schema, text),
+  };
+}
+
+/** A number where the key takes no text. */
+function parsed(schema: z.ZodType, text: string): unknown {
+  if (schema.safeParse(text).success) return text;
+  const value = /^[0-9]+$/.test(text) ? Number(text) : text;
+  const { error } = schema.safeParse(value);
+  if (error !== undefined) throw new Error(error.issues[0]?.message);
+  return value;
+}
+
+function localTime(text: string): Date {
+  const time = new Date(text);
+  // A date that does not exist, such as the 31st of February, would silently be another.
+  const day = Number(text.slice(8, 10));
+  if (
+    !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/.test(text) ||
+    Number.isNaN(time.getTime()) ||
+    time.getDate() !== day
+  ) {
+    throw new Error(`must be a time such as 2026-01-31T23:59:59, not ${JSON.stringify(text)}`);
+  }
+  return time;
+}

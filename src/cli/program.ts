@@ -1,0 +1,146 @@
+import { Command, CommanderError, Option } from 'commander';
+import { ConfigError } from '../config/config-error.ts';
+import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { Version } from '../version.ts';
+import { normalArguments } from './arguments.ts';
+import { type Flag, globalFlags, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
+
+interface Output {
+  write(text: string): unknown;
+}
+
+/** What the program needs of the process around it. */
+export interface ProgramParts {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: NodeJS.ProcessEnv;
+  readonly version: Version;
+  /** Returns when the server has ended; rejects when it could not start. */
+  readonly serve: (loaded: LoadedConfig) => Promise<void>;
+}
+
+type Run = (flags: Flags) => Promise<number>;
+
+const allFlags = [globalFlags, serveFlags, loadFlags, listFlags, pruneFlags].flat();
+
+/** Runs one command line, without the program's own name, and returns its exit code. */
+export async function runProgram(argv: readonly string[], parts: ProgramParts): Promise<number> {
+  const { stdout, stderr } = parts;
+  let exitCode = 0;
+  let failed = new Command();
+  const root = program(parts, (code) => {
+    exitCode = code;
+  });
+  for (const command of [root, ...root.commands]) {
+    command.exitOverride((error) => {
+      failed = command;
+      throw error;
+    });
+  }
+  try {
+    await root.parseAsync(normalArguments(argv, allFlags), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // "commander.help" is the help for want of a command, which is no error here.
+    if (error.exitCode === 0 || error.code === 'commander.help') return 0;
+    stderr.write(`Incorrect Usage: ${error.message.replace(/^error: /, '')}\n\n`);
+    stdout.write(failed.helpInformation());
+    return 1;
+  }
+  return exitCode;
+}
+
+function program(parts: ProgramParts, exit: (code: number) => void): Command {
+  const { stdout, stderr, version } = parts;
+  const write = (text: string): void => void stdout.write(text);
+  const root = new Command('ociregistry')
+    .description('A pull-through caching registry for container images')
+    .configureOutput({
+      writeOut: write,
+      writeErr: write,
+      outputError() {},
+      getOutHelpWidth: () => 100,
+      getErrHelpWidth: () => 100,
+    });
+  addFlags(root, globalFlags);
+  const add = (name: string, about: string, flags: readonly Flag[], run: Run): void => {
+    const command = root.command(name).description(about);
+    addFlags(command, flags);
+    command.action(async () => exit(await run(command.optsWithGlobals<Flags>())));
+  };
+  const notYet =
+    (name: string): Run =>
+    async () => {
+      stderr.write(`ociregistry: "${name}" is not available in this version yet\n`);
+      return 1;
+    };
+  add('serve', 'Run the server', serveFlags, (flags) => serve(flags, parts));
+  add('load', 'Load images into the cache', loadFlags, notYet('load'));
+  add('list', 'List the cached images', listFlags, notYet('list'));
+  add('prune', 'Remove images from the cache', pruneFlags, notYet('prune'));
+  add('check-config', 'Check the configuration file and the flags of serve', serveFlags, (flags) =>
+    checkConfig(flags, parts),
+  );
+  add('version', 'Print the version', [], async () => {
+    stderr.write(`ociregistry version: ${version.version} build date: ${version.buildDate}\n`);
+    return 0;
+  });
+  return root;
+}
+
+/** No default is given to commander: only a flag that is there overrides the file. */
+function addFlags(command: Command, flags: readonly Flag[]): void {
+  for (const { name, about, takesValue, parse } of flags) {
+    if (!takesValue) {
+      command.addOption(new Option(`--${name}`, about));
+      command.addOption(new Option(`--no-${name}`).hideHelp());
+      continue;
+    }
+    const parser = (text: string): unknown => {
+      try {
+        return parse(text);
+      } catch (error) {
+        return command.error(`--${name}: ${error instanceof Error ? error.message : error}`);
+      }
+    };
+    command.addOption(new Option(`--${name} <value>`, about).argParser(parser));
+  }
+}
+
+async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
+  let loaded: LoadedConfig;
+  try {
+    loaded = await load(flags, parts);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const [first, ...rest] = error.problems;
+    const problems = rest.length === 0 ? ` ${first}` : `\n${error.message}`;
+    parts.stderr.write(`error getting configuration:${problems}\n`);
+    return 1;
+  }
+  try {
+    await parts.serve(loaded);
+    return 0;
+  } catch (error) {
+    parts.stderr.write(`error starting the server: ${error instanceof Error ? error.message : error}\n`);
+    return 1;
+  }
+}
+
+async function checkConfig(flags: Flags, parts: ProgramParts): Promise<number> {
+  try {
+    const { file, warnings } = await load(flags, parts);
+    for (const warning of warnings) parts.stdout.write(`warning: ${warning}\n`);
+    parts.stdout.write(`${file ?? 'no configuration file'}: OK\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    parts.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+async function load(flags: Flags, { env }: ProgramParts): Promise<LoadedConfig> {
+  const file = flags.configFile === '' ? undefined : flags.configFile;
+  return await loadConfig({ file, flags, env });
+}

@@ -1,0 +1,82 @@
+import type * as z from 'zod';
+
+/**
+ * Rules between keys. They run whether or not the keys themselves are right, so that all mistakes are told at
+ * once: hence they look at what is there, which may be anything.
+ */
+interface Found {
+  readonly path: (string | number)[];
+  readonly message: string;
+}
+
+const always = { when: () => true } as const;
+/** One registry, three names: as clients write it, as it was once written, as its API is reached. */
+const dockerHub = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+
+/** A certificate needs its key, and a key its certificate. */
+export function keyPair<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ cert, key }) => {
+    if (given(cert) === given(key)) return [];
+    const [present, missing] = given(cert) ? ['cert', 'key'] : ['key', 'cert'];
+    return [{ path: [present], message: `has no effect without ${missing}` }];
+  });
+}
+
+/** The server's own TLS: what asks clients for certificates is nothing without TLS, or without their authority. */
+export function serverTls<S extends z.ZodType>(schema: S): S {
+  return checked(keyPair(schema), ({ cert, key, ca, clientAuth }) => {
+    if (clientAuth !== 'verify') return [];
+    if (!given(cert) && !given(key)) return [{ path: ['clientAuth'], message: 'verify needs cert and key' }];
+    return given(ca) ? [] : [{ path: ['clientAuth'], message: 'verify needs ca' }];
+  });
+}
+
+/** The original documents `dryRun` and reads `dryrun`. */
+export function oneSpelling<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ dryRun, dryrun }) =>
+    dryRun !== undefined && dryrun !== undefined && dryRun !== dryrun
+      ? [{ path: ['dryrun'], message: 'says something else than dryRun' }]
+      : [],
+  );
+}
+
+/** No registry twice, no alias twice, and no alias that is a registry's name. */
+export function distinctRegistries<S extends z.ZodType>(schema: S): S {
+  return checked(schema, (value) => {
+    const registries = Array.isArray(value) ? value.map(record) : [];
+    const names = registries.map(({ name }) => canonical(name));
+    const aliases = registries.map(({ alias }) => (given(alias) ? alias : undefined));
+    return registries.flatMap((_, index) => [
+      ...clash([index, 'name'], names[index], names.slice(0, index)),
+      ...clash([index, 'alias'], aliases[index], [...aliases.slice(0, index), ...names]),
+    ]);
+  });
+}
+
+function clash(path: (string | number)[], name: unknown, others: readonly unknown[]): Found[] {
+  if (name === undefined || !others.includes(name)) return [];
+  return [{ path, message: `${JSON.stringify(name)} is already the name or alias of a registry` }];
+}
+
+function canonical(name: unknown): unknown {
+  if (typeof name !== 'string') return undefined;
+  const host = name.toLowerCase();
+  return dockerHub.has(host) ? 'docker.io' : host;
+}
+
+function checked<S extends z.ZodType>(
+  schema: S,
+  find: (value: Readonly<Record<string, unknown>>) => readonly Found[],
+): S {
+  return schema.superRefine((value, context) => {
+    for (const { path, message } of find(record(value))) context.addIssue({ code: 'custom', path, message });
+  }, always);
+}
+
+function given(value: unknown): boolean {
+  return value !== undefined && value !== '';
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

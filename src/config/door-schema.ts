@@ -1,0 +1,149 @@
+import * as z from 'zod';
+import { key } from './key.ts';
+import {
+  addressBlock,
+  bindAddress,
+  choice,
+  duration,
+  flag,
+  group,
+  httpUrl,
+  list,
+  pattern,
+  port,
+  secretKeys,
+  text,
+  whole,
+} from './values.ts';
+
+/** Who may come in. None of it is built: all of it stops the start (schema.ts says so at the groups). */
+
+const actions = () => list(choice(['pull', 'push', 'delete']));
+const repositories = () => list(pattern());
+
+export const adminSchema = group({
+  user: key('User of the admin calls', text().prefault('')),
+  ...secretKeys('password', 'Password of the admin calls'),
+  ...secretKeys('token', 'Bearer token of the admin calls'),
+});
+
+export const authSchema = group({
+  basic: key(
+    'Users with passwords',
+    group({ htpasswdFile: key('File of users and password hashes', text({ min: 1 })) }).optional(),
+  ),
+  tokenService: key(
+    'The token service of this server: GET and POST /v2/token',
+    group({
+      issuer: key('iss of its tokens', text({ min: 1 })),
+      service: key('aud of its tokens', text({ min: 1 })),
+      expiry: key('How long a token is good', duration().prefault('5m')),
+      ...secretKeys('key', 'Private key that signs'),
+    }).optional(),
+  ),
+  oauth: key(
+    'The OAuth2 token endpoint: POST /token',
+    group({
+      clients: key(
+        'Who may ask for tokens',
+        list(
+          group({
+            id: key('client_id', text({ min: 1 })),
+            ...secretKeys('secret', 'client_secret'),
+            scopes: key('Scopes that may be asked for', list(text()).prefault([])),
+          }),
+        ),
+      ),
+      signing: key(
+        'How tokens are signed',
+        group({
+          algorithm: key('JWT algorithm', choice(['HS256'])),
+          ...secretKeys('secret', 'Shared secret'),
+        }),
+      ),
+      expiry: key('How long a token is good', duration().prefault('2h')),
+    }).optional(),
+  ),
+  issuers: key(
+    'Identity providers whose tokens are believed',
+    list(
+      group({
+        issuer: key('iss', httpUrl()),
+        audience: key('aud', text({ min: 1 })),
+        jwksUrl: key('Where its keys are', httpUrl().optional()),
+        algorithms: key(
+          'Algorithms that are accepted',
+          list(choice(['RS256', 'ES256'])).prefault(['RS256', 'ES256']),
+        ),
+        clockSkew: key('How far clocks may differ', duration().prefault('30s')),
+        subjectClaim: key('Claim that names the user', text({ min: 1 }).prefault('sub')),
+        groupsClaim: key('Claim that lists the groups', text({ min: 1 }).prefault('groups')),
+      }),
+    ).prefault([]),
+  ),
+});
+
+const who = z.union(
+  [
+    z.literal('anyone'),
+    group({ user: key('User', text({ min: 1 })) }),
+    group({ group: key('Group', text({ min: 1 })) }),
+    group({ cidr: key('Block of addresses', addressBlock()) }),
+  ],
+  { error: 'must be anyone, or a mapping with one of user, group and cidr' },
+);
+
+export const accessSchema = list(
+  group({
+    name: key('Name of the rule, for the log', text({ min: 1 })),
+    who: key('Whom it is about', who),
+    repositories: key('Globs of repositories', repositories()),
+    actions: key('What they may do there', actions()),
+  }),
+);
+
+export const policySchema = list(
+  group({
+    name: key('Name of the rule, for the log', text({ min: 1 })),
+    repositories: key('Globs of repositories', repositories()),
+    effect: key('allow or deny', choice(['allow', 'deny'])),
+  }),
+);
+
+export const rateLimitSchema = group({
+  requests: key('How many', whole(1, Number.MAX_SAFE_INTEGER)),
+  per: key('In what time', duration({ min: '1s' })),
+  window: key('sliding or fixed', choice(['sliding', 'fixed']).prefault('sliding')),
+  by: key('Who is counted', choice(['client', 'user', 'address']).prefault('client')),
+  onStoreError: key('When the counter cannot be reached', choice(['allow', 'deny']).prefault('allow')),
+});
+
+export const hostedSchema = list(
+  group({
+    repositories: key('Globs of repositories that live here', repositories()),
+    open: key('Anyone may push', flag().prefault(false)),
+    immutableTags: key('Globs of tags that are never moved', list(pattern()).prefault([])),
+    uploadExpiry: key('When an unfinished upload is dropped', duration().prefault('24h')),
+  }),
+);
+
+export const listenersSchema = list(
+  group({
+    host: key('Address to listen on', bindAddress().prefault('0.0.0.0')),
+    port: key('Port to listen on', port()),
+    serve: key('What is served there', choice(['registry', 'token', 'files'])),
+    directory: key('Directory of serve: files', text().prefault('')),
+    tls: key(
+      'Certificate and key',
+      group({
+        cert: key('File (PEM)', text({ min: 1 })),
+        key: key('File (PEM)', text({ min: 1 })),
+      }).optional(),
+    ),
+    auth: key(
+      'Which of auth are asked for',
+      list(choice(['basic', 'tokenService', 'oauth', 'issuers'])).optional(),
+    ),
+    rateLimit: key('As rateLimit, for this listener', rateLimitSchema.optional()),
+  }),
+);

@@ -1,0 +1,73 @@
+import { cacheOverrides, upstreamOverrides } from './cache-schema.ts';
+import { keyPair } from './cross-checks.ts';
+import { key } from './key.ts';
+import {
+  alias,
+  anyMapping,
+  choice,
+  choiceOr,
+  duration,
+  flag,
+  group,
+  httpUrl,
+  list,
+  providerOptions,
+  realm,
+  registryHost,
+  secretKeys,
+  text,
+} from './values.ts';
+
+const token = group({
+  provider: key(
+    'Where tokens come from instead of the registry itself',
+    choice(['', 'ecr', 'ecr-public', 'gcp', 'azure', 'exec', 'dockerConfig', 'file']).prefault(''),
+    'ignored',
+  ),
+  providerOpts: key(
+    "The provider's options: the original's text key=value,… or a mapping",
+    providerOptions().prefault(''),
+    'ignored',
+  ),
+  expiry: key('How often the token is renewed', duration().prefault('12h'), 'ignored'),
+  ...secretKeys('static', 'The text behind "Basic ", or a whole Authorization header', 'literal'),
+});
+
+const account = group({
+  user: key('User', text({ min: 1 })),
+  ...secretKeys('password', 'Password'),
+});
+
+const auth = group({
+  user: key('User', text().prefault('')),
+  ...secretKeys('password', 'Password', 'literal'),
+  token: key('Authorization that is not had from the registry itself', token.prefault({})),
+  accounts: key('Further accounts, used in turn by remaining quota', list(account).prefault([]), 'ignored'),
+  trustedRealms: key(
+    'Token servers that may be asked, as hosts or origins; none is any',
+    list(realm()).prefault([]),
+  ),
+});
+
+const tls = keyPair(
+  group({
+    ca: key('File of certificate authorities (PEM) that are trusted besides the usual', text().prefault('')),
+    cert: key("File of the client's certificate (PEM)", text().prefault('')),
+    key: key("File of the client's key (PEM)", text().prefault('')),
+    insecureSkipVerify: key("Do not check the registry's certificate", flag().prefault(false)),
+  }),
+);
+
+/** One upstream registry. */
+export const registrySchema = group({
+  name: key('Host with its port if it has one, exactly as in image names', registryHost()),
+  description: key('For the reader', text().prefault('')),
+  scheme: key('https or http', choiceOr('https', ['http']).prefault('https')),
+  opts: key('Accepted as in the original', anyMapping().prefault({}), 'accepted'),
+  alias: key('Short name: /v2/<alias>/… is this registry', alias().prefault('')),
+  endpoints: key('Mirrors, tried in order before the registry', list(httpUrl()).prefault([]), 'ignored'),
+  auth: key('Who we are there; nothing is anonymous', auth.prefault({})),
+  tls: key('Certificates', tls.prefault({})),
+  cache: key('Overrides of the top-level group cache', cacheOverrides.prefault({})),
+  upstream: key('Overrides of the top-level group upstream', upstreamOverrides.prefault({})),
+});

@@ -1,0 +1,144 @@
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  visit,
+} from 'yaml';
+import type * as z from 'zod';
+import { ConfigError } from './config-error.ts';
+import { itemOf, keysOf, type Path, takesFlag, takesText } from './schema-tree.ts';
+
+const maxSyntaxProblems = 10;
+/** yaml.v3, which the original uses, reads these of YAML 1.1 wherever true or false is wanted. */
+const flags: ReadonlyMap<string, boolean> = new Map([
+  ...['y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'].map((word) => [word, true] as const),
+  ...['n', 'N', 'no', 'No', 'NO', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
+]);
+
+/** Own words: the parser's may quote the file, and that may be a password. */
+const syntaxProblems: Readonly<Record<string, string>> = {
+  BAD_DQ_ESCAPE: 'invalid escape in a text in double quotes',
+  BAD_INDENT: 'wrong indentation',
+  BAD_SCALAR_START: 'a text that begins with this character needs quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a mapping or list where a value was expected; is a text in need of quotes?',
+  DUPLICATE_KEY: 'the same key twice in one mapping',
+  MISSING_CHAR: 'a quote, colon, comma, bracket or space is missing',
+  MULTILINE_IMPLICIT_KEY: 'a key must be on one line; is a colon missing?',
+  MULTIPLE_DOCS: 'more than one document in one file',
+  NON_STRING_KEY: 'a key must be text',
+  TAB_AS_INDENT: 'a tab in the indentation',
+  TAG_RESOLVE_FAILED: 'unknown tag',
+  UNEXPECTED_TOKEN: 'something here was not expected',
+};
+
+export interface Position {
+  readonly offset: number;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A YAML text and where in it everything stands. */
+export class YamlSource {
+  readonly #document: Document;
+  readonly #lines: LineCounter;
+
+  /** Throws ConfigError, with `name` in front of each line, for what is no YAML or more YAML than we take. */
+  constructor(yaml: string, name: string) {
+    this.#lines = new LineCounter();
+    try {
+      this.#document = parseDocument(yaml, {
+        lineCounter: this.#lines,
+        prettyErrors: false,
+        stringKeys: true,
+        logLevel: 'error',
+      });
+    } catch (cause) {
+      // The parser is recursive: a hostile depth ends in a RangeError.
+      throw new ConfigError([
+        `${name}: not valid YAML${cause instanceof RangeError ? ': nested too deeply' : ''}`,
+      ]);
+    }
+    const problems = this.#problems();
+    if (problems.length === 0) return;
+    throw new ConfigError(
+      problems.slice(0, maxSyntaxProblems).map(([offset, problem]) => {
+        const { line, column } = this.#position(offset);
+        return `${name}:${line}:${column}: ${problem}`;
+      }),
+    );
+  }
+
+  /**
+   * The content as the schema wants it: text where it wants text (`1.10`, `0755`), `yes` where it wants a flag.
+   * A key without a value is as good as absent, as in the original; an unknown one stays to be complained about.
+   */
+  value(schema: z.ZodType): unknown {
+    return plain(this.#document.contents, schema) ?? {};
+  }
+
+  /** Where the value at this path begins, or its key; for what is absent, where it should have been. */
+  locate(path: Path, what: 'key' | 'value'): Position {
+    let node: unknown = this.#document.contents;
+    let pair: Pair | undefined;
+    for (const step of path) {
+      pair = isMap(node) ? node.items.find(({ key }) => keyText(key) === step) : undefined;
+      const next: unknown = isSeq(node) ? node.items[Number(step)] : pair?.value;
+      if (next === undefined || next === null) break;
+      node = next;
+    }
+    const at = what === 'key' && pair !== undefined ? pair.key : node;
+    return this.#position((at as Node | null)?.range?.[0] ?? 0);
+  }
+
+  #position(offset: number): Position {
+    const { line, col } = this.#lines.linePos(offset);
+    return { offset, line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
+
+  #problems(): [offset: number, problem: string][] {
+    const { errors, warnings } = this.#document;
+    const problems = [...errors, ...warnings].map(({ code, pos }): [number, string] => [
+      pos[0],
+      syntaxProblems[code] ?? 'not valid YAML',
+    ]);
+    visit(this.#document, {
+      Alias: (_, alias) => void problems.push([alias.range?.[0] ?? 0, 'aliases are not supported']),
+      Pair: (_, { key }) => {
+        if (keyText(key) === '<<')
+          problems.push([(key as Scalar).range?.[0] ?? 0, 'merge keys are not supported']);
+      },
+    });
+    return problems.sort(([a], [b]) => a - b);
+  }
+}
+
+function plain(node: unknown, schema: z.ZodType | undefined): unknown {
+  if (isMap(node)) return mapping(node.items, keysOf(schema));
+  if (isSeq(node)) return node.items.map((item) => plain(item, itemOf(schema)) ?? null);
+  return isScalar(node) ? scalar(node, schema) : undefined;
+}
+
+function mapping(pairs: readonly Pair[], keys: ReadonlyMap<string, z.ZodType>): unknown {
+  const entries = pairs.map(({ key, value }): [string, unknown] => {
+    const name = keyText(key);
+    return [name, plain(value, keys.get(name))];
+  });
+  return Object.fromEntries(entries.filter(([name, value]) => value !== undefined || !keys.has(name)));
+}
+
+function scalar({ value, source }: Scalar, schema: z.ZodType | undefined): unknown {
+  if (value === null) return undefined;
+  if (typeof value !== 'string' && takesText(schema)) return source ?? String(value);
+  if (typeof value === 'string' && takesFlag(schema)) return flags.get(value) ?? value;
+  return value;
+}
+
+function keyText(key: unknown): string {
+  return isScalar(key) ? String(key.value) : '';
+}
