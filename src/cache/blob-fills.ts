@@ -1,3 +1,4 @@
+import { RegistryError } from '../oci/error.ts';
 import type { Digest, RegistryHost, RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo } from '../oci/registry.ts';
 import { BlobFill, type FillSettings } from './blob-fill.ts';
@@ -9,6 +10,7 @@ import { BlobFill, type FillSettings } from './blob-fill.ts';
 export class BlobFills implements AsyncDisposable {
   readonly #running = new Map<string, BlobFill>();
   readonly #urgent = new Set<BlobFill>();
+  #isStopping = false;
 
   get(host: RegistryHost, digest: Digest): BlobFill | undefined {
     return this.#running.get(`${host}/${digest}`);
@@ -19,12 +21,14 @@ export class BlobFills implements AsyncDisposable {
     return this.#urgent.size > 0;
   }
 
+  /** Throws UNAVAILABLE (503) once the fills were ended. */
   start(
     host: RegistryHost,
     repository: RepositoryName,
     expected: BlobInfo,
     settings: FillSettings,
   ): BlobFill {
+    if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
     const key = `${host}/${expected.digest}`;
     const fill = new BlobFill(repository, expected, settings);
     this.#running.set(key, fill);
@@ -42,6 +46,7 @@ export class BlobFills implements AsyncDisposable {
 
   /** Ends all of them; what is not verified is discarded. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true;
     const fills = [...this.#running.values()];
     for (const fill of fills) fill.cancel(new Error('the server is stopping'));
     await Promise.all(fills.map(async (fill) => await fill.done));

@@ -4,21 +4,30 @@ import type { ByteRange } from '../oci/registry.ts';
 import type { BlobStore, BlobWriter } from '../storage/blob-store.ts';
 import { MemoryWindow } from './memory-window.ts';
 
+/** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
+const maxUnwritten = 4 * 1024 * 1024;
+/** So much stays in memory after it was written, for readers who keep up. Bytes. */
+const kept = 512 * 1024;
+/** How far the slowest reader may be behind where nothing is written. Bytes. */
+const maxPassing = 8 * 1024 * 1024;
+
 /**
- * What a fill has received so far, readable while it grows: a partial file of the store, and from the byte where
- * that could no longer be written, a window in memory.
+ * What a fill has received so far, readable while it grows: its youngest bytes in memory, all of them in a partial file that
+ * is written behind. When that can no longer be written, memory alone is left, and the slowest reader sets the pace: a full
+ * disk makes the cache a pipe, not a failure.
  */
 export class FillTape implements AsyncDisposable {
   readonly #writer: BlobWriter | undefined;
   readonly #lowest: () => number;
-  #window: MemoryWindow | undefined;
-  /** Why the store could not take it, once that happened. */
-  storeError: unknown;
+  readonly #window = new MemoryWindow();
+  #writing: Promise<void> | undefined;
+  #moved = Promise.withResolvers<void>();
+  #storeError: unknown;
 
   private constructor(writer: BlobWriter | undefined, lowest: () => number, storeError?: unknown) {
     this.#writer = writer;
     this.#lowest = lowest;
-    if (writer === undefined) this.#pass(storeError);
+    this.#storeError = storeError;
   }
 
   /** `lowest` tells how far the slowest reader is. A store without room is no failure. */
@@ -30,72 +39,100 @@ export class FillTape implements AsyncDisposable {
     }
   }
 
+  /** Bytes that came so far. */
   get length(): number {
-    return this.#window?.end ?? this.#writer?.length ?? 0;
+    return this.#window.end;
   }
 
-  /** Does the store hold all of it so far? */
+  /** Why the store could not take it, once that happened. */
+  get storeError(): unknown {
+    return this.#storeError;
+  }
+
+  /** Does the store take it, so far? */
   get isStored(): boolean {
-    return this.#window === undefined;
+    return this.#storeError === undefined;
   }
 
-  /** Can a reader begin at this byte? Not where the window has moved on. */
+  /** Can a reader begin at this byte? Not where memory has moved on from what was written. */
   holds(first: number): boolean {
-    if (this.#window === undefined) return true;
-    return first >= this.#window.start || this.#window.start === (this.#writer?.length ?? 0);
+    return first >= this.#window.start || this.#written >= this.#window.start;
   }
 
   /**
-   * Settles when the bytes are in: true if the store has them. In memory it waits for readers that are too far behind,
-   * and calls `slow` when it begins to; that may drop some and settle, and is called again then.
+   * Settles when there is room for more: true if the store takes the bytes. Where it does not, this first waits for readers that
+   * are too far behind, and calls `slow` when it begins to; that may drop some and settle, and is called again then.
    */
   async append(
     chunk: Uint8Array,
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
-    let rest = chunk;
-    if (this.#window === undefined && this.#writer !== undefined) {
-      const before = this.#writer.length;
-      try {
-        await this.#writer.write(chunk);
-        return true;
-      } catch (error) {
-        rest = chunk.subarray(this.#writer.length - before);
-        this.#pass(error);
-      }
-    }
-    await this.#window?.append(rest, signal, slow);
-    return false;
+    if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
+    this.#window.push(chunk);
+    if (this.isStored) this.#writing ??= this.#write();
+    while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
+    return this.isStored;
   }
 
-  /** Chunks are valid until the next one is asked for. */
-  async *read(range: ByteRange): AsyncGenerator<Uint8Array> {
-    const stored = this.#writer?.length ?? 0;
-    if (this.#writer !== undefined && range.first < stored) {
-      yield* this.#writer.read({ first: range.first, last: Math.min(range.last, stored - 1) });
-    }
-    if (this.#window !== undefined && range.last >= stored) {
-      yield* this.#window.read({ first: Math.max(range.first, stored), last: range.last });
-    }
+  /** From memory, or from the file up to where memory begins; perhaps not all. Chunks are valid until the next one is asked for. */
+  async *read({ first, last }: ByteRange): AsyncGenerator<Uint8Array> {
+    const end = Math.min(last, this.#window.start - 1, this.#written - 1);
+    if (first >= this.#window.start) yield* this.#window.read({ first, last });
+    else if (this.#writer !== undefined && first <= end) yield* this.#writer.read({ first, last: end });
   }
 
   /** Tells that a reader went on or left. */
   wake(): void {
-    this.#window?.wake();
+    this.#moved.resolve();
+    this.#moved = Promise.withResolvers();
   }
 
-  /** Settles when the blob is durable; nothing to do where it could not be stored. */
+  /** Settles when the blob is durable. Throws why it could not be stored. */
   async commit(blob: VerifiedBlob): Promise<void> {
-    if (this.isStored) await this.#writer?.commit(blob);
+    await this.#writing;
+    if (!this.isStored) throw this.#storeError;
+    await this.#writer?.commit(blob);
+    this.#window.drop(this.length);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing;
     await this.#writer?.[Symbol.asyncDispose]();
   }
 
-  #pass(error: unknown): void {
-    this.storeError = error;
-    this.#window = new MemoryWindow({ start: this.#writer?.length ?? 0, lowest: this.#lowest });
+  get #written(): number {
+    return this.#writer?.length ?? 0;
+  }
+
+  /** Writes until there is nothing left: what comes meanwhile goes with the next call, so calls are few and large. */
+  async #write(): Promise<void> {
+    try {
+      while (this.#written < this.length) {
+        await this.#writer?.write(this.#window.from(this.#written));
+        this.#window.drop(this.#written, kept);
+        this.wake();
+      }
+    } catch (error) {
+      this.#storeError = error;
+    } finally {
+      this.#writing = undefined;
+      this.wake();
+    }
+  }
+
+  async #untilReadersKeepUp(
+    signal: AbortSignal,
+    slow: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    for (this.#pass(); this.length - this.#window.start >= maxPassing; this.#pass()) {
+      signal.throwIfAborted();
+      const waiting = new AbortController();
+      await Promise.race([this.#moved.promise, slow(waiting.signal)]).finally(() => waiting.abort());
+    }
+  }
+
+  #pass(): void {
+    this.#window.drop(this.#lowest());
   }
 }

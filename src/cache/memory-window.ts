@@ -1,29 +1,22 @@
 import type { ByteRange } from '../oci/registry.ts';
 
-interface Piece {
+/** A piece of memory that bytes are copied into; `length` of it are filled. */
+interface Segment {
   readonly at: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
+  length: number;
 }
 
-/**
- * The last few bytes of a stream that could not be stored. What every reader has passed is dropped; `append` waits
- * when readers are too far behind. So a full disk makes the cache a pipe, not a failure.
- */
-export class MemoryWindow {
-  readonly #capacity: number;
-  readonly #lowest: () => number;
-  #pieces: Piece[] = [];
-  #start: number;
-  #end: number;
-  #moved = Promise.withResolvers<void>();
+/** Small blobs take little; the rest comes in pieces that are worth a system call. Bytes. */
+const firstSizes = [16 * 1024, 128 * 1024];
+const segmentSize = 512 * 1024;
 
-  /** Begins at byte `start`; `lowest` tells how far the slowest reader is; `capacity` in bytes. */
-  constructor(options: { start: number; lowest: () => number; capacity?: number }) {
-    this.#start = options.start;
-    this.#end = options.start;
-    this.#lowest = options.lowest;
-    this.#capacity = options.capacity ?? 8 * 1024 * 1024;
-  }
+/** The youngest bytes of a stream, in memory. What was read stays valid when it is dropped. */
+export class MemoryWindow {
+  #segments: Segment[] = [];
+  #made = 0;
+  #start = 0;
+  #end = 0;
 
   /** The first byte that can still be read. */
   get start(): number {
@@ -34,42 +27,51 @@ export class MemoryWindow {
     return this.#end;
   }
 
-  /**
-   * Settles when the bytes are in. While readers are too far behind it waits until they move; each wait calls `slow`,
-   * whose settling ends it too and whose signal says that the wait is over.
-   */
-  async append(
-    chunk: Uint8Array,
-    signal: AbortSignal,
-    slow: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    for (this.#drop(); this.#end - this.#start >= this.#capacity; this.#drop()) {
-      signal.throwIfAborted();
-      const waiting = new AbortController();
-      await Promise.race([this.#moved.promise, slow(waiting.signal)]).finally(() => waiting.abort());
+  /** Copies. */
+  push(chunk: Uint8Array): void {
+    for (let done = 0; done < chunk.length; ) {
+      const segment = this.#tail(chunk.length - done);
+      const part = chunk.subarray(done, done + segment.bytes.length - segment.length);
+      segment.bytes.set(part, segment.length);
+      segment.length += part.length;
+      this.#end += part.length;
+      done += part.length;
     }
-    this.#pieces.push({ at: this.#end, bytes: Uint8Array.from(chunk) });
-    this.#end += chunk.length;
   }
 
-  /** Tells that a reader went on or left. */
-  wake(): void {
-    this.#moved.resolve();
-    this.#moved = Promise.withResolvers();
+  /** Some bytes from here on, as many as lie together; none at the end and where they were dropped. */
+  from(first: number): Uint8Array {
+    for (const part of this.read({ first, last: this.#end - 1 })) return part;
+    return Buffer.alloc(0);
   }
 
   *read({ first, last }: ByteRange): Generator<Uint8Array> {
-    for (const { at, bytes } of [...this.#pieces]) {
-      if (at + bytes.length > first && at <= last) {
-        yield bytes.subarray(Math.max(0, first - at), Math.min(bytes.length, last + 1 - at));
+    if (first < this.#start) return;
+    for (const { at, bytes, length } of [...this.#segments]) {
+      if (at + length > first && at <= last) {
+        yield bytes.subarray(Math.max(0, first - at), Math.min(length, last + 1 - at));
       }
     }
   }
 
-  #drop(): void {
-    const lowest = this.#lowest();
-    const kept = this.#pieces.findIndex(({ at, bytes }) => at + bytes.length > lowest);
-    this.#pieces = kept === -1 ? [] : this.#pieces.slice(kept);
-    this.#start = this.#pieces[0]?.at ?? this.#end;
+  /** Drops whole segments before byte `to`, as long as `keep` bytes are left. */
+  drop(to: number, keep = 0): void {
+    for (let oldest = this.#segments[0]; oldest !== undefined; oldest = this.#segments[0]) {
+      const end = oldest.at + oldest.length;
+      if (end > to || this.#end - end < keep) return;
+      this.#segments.shift();
+      this.#start = end;
+    }
+  }
+
+  /** A segment with room. */
+  #tail(wanted: number): Segment {
+    const last = this.#segments.at(-1);
+    if (last !== undefined && last.length < last.bytes.length) return last;
+    const size = Math.max(firstSizes[this.#made] ?? segmentSize, Math.min(wanted, segmentSize));
+    this.#made += 1;
+    const made = { at: this.#end, bytes: Buffer.allocUnsafeSlow(size), length: 0 };
+    this.#segments.push(made);
+    return made;
   }
 }

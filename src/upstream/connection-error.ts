@@ -21,12 +21,38 @@ const timeoutCodes = new Set([
   'UND_ERR_HEADERS_TIMEOUT',
 ]);
 
+/** What a code means to whoever has to mend it. */
+const words: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EAI_AGAIN: 'the name server does not answer',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ENOTFOUND: 'the name is not known',
+  ETIMEDOUT: 'connecting took too long',
+  UND_ERR_BODY_TIMEOUT: 'the body stands still',
+  UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
+  UND_ERR_HEADERS_TIMEOUT: 'no status line in time',
+  UND_ERR_SOCKET: 'the connection broke off',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; name it in tls.ca',
+  EPROTO: 'no common TLS; plain http needs scheme: http',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; plain http needs scheme: http',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+  HPE_INVALID_CONSTANT: 'it does not speak HTTP',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate authority is not known; name it in tls.ca',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate authority is not known; name it in tls.ca',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate authority is not known; name it in tls.ca',
+};
+
 /** No answer, or no whole one: UNAVAILABLE, 504 for a time-out and 502 otherwise. A RegistryError stays itself. */
 export function connectionError(url: URL, cause: unknown): RegistryError {
   if (cause instanceof RegistryError) return cause;
   const code = codeOf(cause);
+  const reason =
+    code === undefined ? 'unknown cause' : words[code] === undefined ? code : `${words[code]}, ${code}`;
   // The origin alone: the path of a signed URL is a secret.
-  return new RegistryError('UNAVAILABLE', `no answer from ${url.origin} (${code ?? 'unknown cause'})`, {
+  return new RegistryError('UNAVAILABLE', `no answer from ${url.origin} (${reason})`, {
     status: code !== undefined && timeoutCodes.has(code) ? 504 : 502,
     cause,
   });
@@ -38,7 +64,9 @@ export function isTransient(error: unknown): boolean {
   return code !== undefined && transientCodes.has(code);
 }
 
+/** Happy eyeballs fail with one error for each address: the first says enough. */
 function codeOf(error: unknown): string | undefined {
+  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

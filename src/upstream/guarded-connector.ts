@@ -46,7 +46,8 @@ async function connect(
     ...(await tlsOptions(settings, url)),
   });
   const socket = await new Promise<Parameters<buildConnector.Callback>[1] & object>((resolve, reject) => {
-    connector(options, (error, connected) => (connected === null ? reject(error) : resolve(connected)));
+    // With an error there is no second argument, whatever the type says.
+    connector(options, (error, connected) => (error === null ? resolve(connected) : reject(error)));
   });
   if (socket.remoteAddress !== undefined) settings.guard.connected(url, socket.remoteAddress);
   return socket;

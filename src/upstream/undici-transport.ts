@@ -51,6 +51,8 @@ export class UndiciTransport implements Transport, AsyncDisposable {
         method,
         headers: { ...request.headers, ...this.#headers },
         body: request.body ?? null,
+        // Undici gives up the connection after each HEAD otherwise, and a HEAD is what we send most.
+        reset: false,
         signal: signal ?? null,
       });
       return responseOf(answer, request);

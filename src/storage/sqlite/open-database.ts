@@ -10,7 +10,7 @@ const reserveBytes = 4 * 1024 * 1024;
 
 /**
  * Opens `index.sqlite`. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
- * up when it is needed. Throws StoreFullError when even that does not help, an error that names the file when it is damaged.
+ * up when it is needed; when that has gone too, the file is opened for this process alone, which takes no room. Throws StoreFullError when even that does not help, an error that names the file when it is damaged.
  */
 export async function openDatabase(directory: string): Promise<Database> {
   const path = join(directory, 'index.sqlite');
@@ -23,6 +23,11 @@ export async function openDatabase(directory: string): Promise<Database> {
   }
   try {
     return tryOpen(path);
+  } catch (error) {
+    if (!isFull(error)) throw damaged(error, path);
+  }
+  try {
+    return tryOpen(path, 'alone');
   } catch (error) {
     throw isFull(error)
       ? new StoreFullError(`no room to open ${path}`, { cause: error })
@@ -47,9 +52,11 @@ export async function keepReserve(directory: string): Promise<void> {
   }
 }
 
-function tryOpen(path: string): Database {
+function tryOpen(path: string, sharing: 'shared' | 'alone' = 'shared'): Database {
   const database = new SqliteDatabase(path, { timeout: 5000 });
   try {
+    // Without a second process SQLite needs no shared memory, hence no file for it.
+    if (sharing === 'alone') database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');

@@ -7,7 +7,7 @@ import { basicHeaderOf, type Credential, type CredentialProvider } from './crede
 import { type Realm, resolveRealm } from './realm.ts';
 import { Scope } from './scope.ts';
 import { type Token, TokenCache } from './token-cache.ts';
-import type { TokenClient, TokenGrant, TokenRefusal } from './token-client.ts';
+import type { TokenClient, TokenGrant, TokenRefusal, TokenRequest } from './token-client.ts';
 
 export interface AuthSettings {
   readonly credentials: CredentialProvider;
@@ -40,7 +40,8 @@ export class AuthSession {
   readonly #settings: AuthSettings;
   #lastBearer: Challenge | undefined;
   #credential: Credential | undefined;
-  #learnedRefreshToken: string | undefined;
+  /** Given by a token server together with an access token, and good at that server alone. */
+  #learned: { readonly refreshToken: string; readonly source: string } | undefined;
   #basicRefusedUntil = 0;
   #scopeMode: ScopeMode = 'union';
 
@@ -69,7 +70,9 @@ export class AuthSession {
 
   /** The challenge by which a refresh token can be exchanged before the registry asks again. */
   get bearerWithRefreshToken(): Challenge | undefined {
-    return this.scheme === 'bearer' && this.#refreshToken !== undefined ? this.#lastBearer : undefined;
+    const challenge = this.#lastBearer;
+    if (this.scheme !== 'bearer' || challenge === undefined) return undefined;
+    return this.#refreshTokenFor(challenge) === undefined ? undefined : challenge;
   }
 
   /**
@@ -89,8 +92,9 @@ export class AuthSession {
     return { token: await abortable(token, signal), fresh: true };
   }
 
-  get #refreshToken(): string | undefined {
-    return this.#credential?.kind === 'refresh' ? this.#credential.token : this.#learnedRefreshToken;
+  #refreshTokenFor(challenge: Challenge): string | undefined {
+    if (this.#credential?.kind === 'refresh') return this.#credential.token;
+    return this.#learned?.source === sourceOf(challenge) ? this.#learned.refreshToken : undefined;
   }
 
   async #fetch({ challenge, required, challengeFirst }: TokenNeed, realm: Realm): Promise<Token> {
@@ -101,17 +105,18 @@ export class AuthSession {
     const offered = Scope.parse(challenge.params['scope'] ?? '');
     let refusal: TokenRefusal | undefined;
     for (const [mode, scope] of this.#attempts(offered, required, challengeFirst)) {
-      const answer = await this.#settings.tokenClient.fetch({
+      const answer = await this.#ask(challenge, {
         realm: realm.url,
         service: challenge.params['service'],
         scopes: words(scope),
         authorization: realm.takesCredentials ? basicHeader : undefined,
-        refreshToken: realm.takesCredentials ? this.#refreshToken : undefined,
+        refreshToken: realm.takesCredentials ? this.#refreshTokenFor(challenge) : undefined,
       });
       if (answer.kind === 'grant') {
         this.#scopeMode = mode;
         const covers = scope.union(offered).union(required);
-        return this.#token(answer, { asked: scope, covers, source: sourceOf(challenge) });
+        const { value, receivedAt, expiresAt } = answer;
+        return { value, asked: scope, covers, receivedAt, expiresAt, source: sourceOf(challenge) };
       }
       refusal = answer;
       if (![400, 401, 403].includes(answer.status)) break;
@@ -120,9 +125,27 @@ export class AuthSession {
     throw failure(realm.url, refusal, this.#settings.clock.now());
   }
 
-  /** The scopes to ask for, each once: what did last time, then the others. */
+  /** A refused refresh token is done without, unless it is all that we have. */
+  async #ask(challenge: Challenge, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
+    const answer = await this.#settings.tokenClient.fetch(request);
+    if (answer.kind === 'grant') {
+      const { refreshToken } = answer;
+      if (refreshToken !== undefined) this.#learned = { refreshToken, source: sourceOf(challenge) };
+      return answer;
+    }
+    const isLearned = request.refreshToken !== undefined && this.#credential?.kind !== 'refresh';
+    if (![400, 401].includes(answer.status) || !isLearned) return answer;
+    if (this.#learned?.refreshToken === request.refreshToken) this.#learned = undefined;
+    return await this.#ask(challenge, { ...request, refreshToken: undefined });
+  }
+
+  /** The scopes to ask for, each once: what did last time, then the others. A challenge may name none (JFrog, GCR). */
   #attempts(offered: Scope, required: Scope, challengeFirst: boolean): [ScopeMode, Scope][] {
-    const scopes = { union: offered.union(required), challenge: offered, required };
+    const scopes = {
+      union: offered.union(required),
+      challenge: offered.isEmpty ? required : offered,
+      required,
+    };
     const first: ScopeMode = challengeFirst ? 'challenge' : this.#scopeMode;
     const modes = [...new Set<ScopeMode>([first, 'union', 'challenge', 'required'])];
     const byText = new Map<string, [ScopeMode, Scope]>();
@@ -133,15 +156,9 @@ export class AuthSession {
     return [...byText.values()];
   }
 
-  #token(grant: TokenGrant, token: Pick<Token, 'asked' | 'covers' | 'source'>): Token {
-    if (grant.refreshToken !== undefined) this.#learnedRefreshToken = grant.refreshToken;
-    const { value, receivedAt, expiresAt } = grant;
-    return { ...token, value, receivedAt, expiresAt };
-  }
-
   #forget(): void {
     this.tokens.clear();
-    this.#learnedRefreshToken = undefined;
+    this.#learned = undefined;
     this.#basicRefusedUntil = 0;
   }
 }

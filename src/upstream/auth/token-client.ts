@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { RegistryError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
 
@@ -43,17 +44,17 @@ export class TokenClient {
     this.#clock = clock;
   }
 
-  /** Throws what the transport throws. */
+  /** Throws what the transport throws. Servers without OAuth2 have no POST: they are asked by GET then. */
   async fetch(request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     if (request.refreshToken === undefined) return this.#send(getRequest(request));
     const answer = await this.#send(refreshRequest(request, request.refreshToken));
-    return answer.kind === 'refusal' && mayDoByGet(answer.status, request)
+    return answer.kind === 'refusal' && [404, 405].includes(answer.status)
       ? this.#send(getRequest(request))
       : answer;
   }
 
   async #send(request: TransportRequest): Promise<TokenGrant | TokenRefusal> {
-    await using response = await this.#transport.send(request);
+    await using response = await this.#transport.send(request).catch(rethrow);
     const refusal = { kind: 'refusal', status: response.status, headers: response.headers } as const;
     return response.status === 200 ? ((await this.#grant(response)) ?? refusal) : refusal;
   }
@@ -66,6 +67,13 @@ export class TokenClient {
     const expiresAt = receivedAt + lifeMs(json['expires_in']);
     return { kind: 'grant', value, receivedAt, expiresAt, refreshToken: tokenText(json['refresh_token']) };
   }
+}
+
+/** Whoever asked for the token would take a failed connection for their own and try again, as was done here already. */
+function rethrow(error: unknown): never {
+  if (!(error instanceof RegistryError)) throw error;
+  const { code, message, status, headers } = error;
+  throw new RegistryError(code, message, { status, headers, cause: error });
 }
 
 /** The realm's own query stays as it is; no parameter is sent empty. */
@@ -93,11 +101,6 @@ function refreshRequest({ realm, service, scopes }: TokenRequest, refreshToken: 
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   };
-}
-
-/** Servers without OAuth2 have no POST; some say so by refusing what they do not know. */
-function mayDoByGet(status: number, { authorization }: TokenRequest): boolean {
-  return [404, 405].includes(status) || ([400, 401].includes(status) && authorization !== undefined);
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> {

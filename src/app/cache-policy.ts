@@ -1,0 +1,23 @@
+import { type FreshnessRule, freshnessPolicy } from '../cache/freshness.ts';
+import type { Config, RegistryConfig } from '../config/schema.ts';
+import type { CachePolicy } from '../registry/cache-parts.ts';
+import { overridden } from './overridden.ts';
+
+/** The original's `alwaysPullLatest`: it asks upstream each time for the tag `latest`, whatever else is configured. */
+const latestAlways: FreshnessRule = { pattern: '**:latest', freshness: 'always' };
+
+/** How a registry is cached: its own keys over those for all. */
+export function cachePolicy(config: Config, registry: RegistryConfig | undefined): CachePolicy {
+  const cache = overridden(config.cache, registry?.cache);
+  const rules = config.alwaysPullLatest ? [latestAlways, ...cache.freshnessRules] : cache.freshnessRules;
+  return {
+    freshness: freshnessPolicy(rules, cache.freshness),
+    staleIfError: cache.staleIfError,
+    staleDeadline: cache.staleDeadline,
+    onGone: cache.onGone,
+    negativeTtl: cache.negativeTtl,
+    complete: cache.complete,
+    offline: config.airGapped,
+    ...(config.airGapped && { freshness: () => 'immutable' as const }),
+  };
+}

@@ -1,0 +1,56 @@
+import { BlobFills } from '../cache/blob-fills.ts';
+import { Completer } from '../cache/completer.ts';
+import { ManifestCache } from '../cache/manifest-cache.ts';
+import { NegativeCache } from '../cache/negative-cache.ts';
+import { TaskSet } from '../cache/task-set.ts';
+import { UseLog } from '../cache/use-log.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { Descriptor } from '../oci/registry.ts';
+import type { CacheParts } from '../registry/cache-parts.ts';
+import type { Store } from './store.ts';
+
+/** So many blobs that an earlier process left unfetched are taken up at start. */
+const maxResumed = 10_000;
+
+export interface CacheSettings {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Fetches a blob into the store. */
+  readonly complete: (repository: RepositoryName, blob: Descriptor) => Promise<void>;
+}
+
+/** What all cached registries of the process share. Disposing ends fills and background work, in that order. */
+export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable {
+  const { store, clock, log } = settings;
+  const { blobs, metadata, changed } = store;
+  const stack = new AsyncDisposableStack();
+  const tasks = stack.use(new TaskSet(log));
+  const uses = stack.use(new UseLog(metadata, clock, tasks));
+  const fills = new BlobFills();
+  const completer = new Completer({ fetch: settings.complete, isBusy: () => fills.isBusy, clock, log });
+  stack.use(completer);
+  stack.use(fills);
+  return {
+    blobs,
+    metadata,
+    clock,
+    log,
+    random: settings.random,
+    tasks,
+    uses,
+    fills,
+    completer,
+    manifests: new ManifestCache({ blobs, metadata, tasks, log, changed }),
+    absent: new NegativeCache(clock),
+    [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
+  };
+}
+
+/** Takes up the completion of images that an earlier process did not finish. */
+export async function resumeCompletion({ metadata, completer }: CacheParts): Promise<void> {
+  completer.resume(await metadata.listMissingBlobs(maxResumed));
+}

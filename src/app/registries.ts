@@ -1,0 +1,110 @@
+import { LRUCache } from 'lru-cache';
+import type { Config, RegistryConfig } from '../config/schema.ts';
+import { canonicalHost } from '../oci/docker-hub.ts';
+import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
+import type { Registry } from '../oci/registry.ts';
+import type { CacheParts } from '../registry/cache-parts.ts';
+import { CachedRegistry } from '../registry/cached-registry.ts';
+import { OfflineRegistry } from '../registry/offline-registry.ts';
+import {
+  anonymous,
+  type Credential,
+  staticCredential,
+  staticCredentials,
+} from '../upstream/auth/credentials.ts';
+import { type TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
+import { createUpstream } from '../upstream/upstream.ts';
+import { cachePolicy } from './cache-policy.ts';
+import { overridden } from './overridden.ts';
+
+/**
+ * So many registries that nobody configured are remembered; whoever asks for more names than these costs no more room. One that
+ * is forgotten is made again when it is asked for, its transfers go on.
+ */
+const maxUnconfigured = 500;
+
+export interface RegistriesSettings {
+  readonly config: Config;
+  readonly parts: CacheParts;
+  readonly userAgent: string;
+}
+
+/** The cached registry of each host: made when it is first asked for. */
+export class Registries implements AsyncDisposable {
+  readonly #settings: RegistriesSettings;
+  readonly #trust = new TlsTrust();
+  readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
+  readonly #configured = new Map<RegistryHost, CachedRegistry>();
+  readonly #others = new LRUCache<RegistryHost, CachedRegistry>({ max: maxUnconfigured });
+  readonly #opened = new Set<AsyncDisposable>();
+
+  constructor(settings: RegistriesSettings) {
+    this.#settings = settings;
+    this.#configs = new Map(settings.config.registries.map((registry) => [hostOf(registry), registry]));
+  }
+
+  of(host: RegistryHost): CachedRegistry {
+    const known = this.#configured.get(host) ?? this.#others.get(host);
+    if (known !== undefined) return known;
+    const registry = this.#configs.get(host);
+    const { config, parts } = this.#settings;
+    const made = new CachedRegistry(this.#upstream(host, registry), cachePolicy(config, registry), parts);
+    if (registry === undefined) this.#others.set(host, made);
+    else this.#configured.set(host, made);
+    return made;
+  }
+
+  #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
+    const { config, parts, userAgent } = this.#settings;
+    if (config.airGapped) return new OfflineRegistry();
+    const { connectTimeout, stallTimeout, maxConcurrent, ca } = overridden(
+      config.upstream,
+      registry?.upstream,
+    );
+    const upstream = createUpstream({
+      host,
+      scheme: registry?.scheme ?? 'https',
+      userAgent,
+      credentials: staticCredentials(credentialOf(registry)),
+      trustedRealms: registry?.auth.trustedRealms,
+      tls: tlsOf(registry, ca),
+      trust: this.#trust,
+      pullTimeoutMs: config.pullTimeout,
+      connectTimeoutMs: connectTimeout,
+      stallTimeoutMs: stallTimeout,
+      maxConcurrent,
+      configured: registry !== undefined,
+      unknownRegistries: config.unknownRegistries,
+      clock: parts.clock,
+      random: parts.random,
+      onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
+    });
+    this.#opened.add(upstream);
+    return upstream;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#opened].map(async (upstream) => await upstream[Symbol.asyncDispose]()));
+  }
+}
+
+function hostOf({ name }: RegistryConfig): RegistryHost {
+  return canonicalHost(parseRegistryHost(name));
+}
+
+function credentialOf(registry: RegistryConfig | undefined): Credential {
+  const { token, user = '', password } = registry?.auth ?? {};
+  if (token?.static !== undefined) return staticCredential(token.static.reveal());
+  if (user === '' || password === undefined) return anonymous;
+  return { kind: 'basic', username: user, password: password.reveal() };
+}
+
+function tlsOf(registry: RegistryConfig | undefined, commonCa: string): TlsSettings {
+  const { ca = '', cert = '', key = '', insecureSkipVerify } = registry?.tls ?? {};
+  return {
+    caFiles: [commonCa, ca].filter((file) => file !== ''),
+    certFile: cert || undefined,
+    keyFile: key || undefined,
+    insecureSkipVerify,
+  };
+}

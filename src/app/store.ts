@@ -1,0 +1,73 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
+import { FileBlobStore } from '../storage/file/file-blob-store.ts';
+import { ImageLayout } from '../storage/file/image-layout.ts';
+import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
+import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts';
+import type { MetadataStore } from '../storage/metadata-store.ts';
+import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
+
+/** The layout of the directory that this release reads and writes. */
+const layoutVersion = 'v1';
+
+/** Where bytes and what is known of them are kept. */
+export interface Store extends AsyncDisposable {
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  /** Says that tags have changed, for other tools that read the directory. */
+  readonly changed: () => void;
+}
+
+/**
+ * Opens the cache directory, made if it is not there. A disk without any room is no reason not to start: then everything
+ * passes through. Throws what else keeps it from being used.
+ */
+export async function openStore(imagePath: string, clock: Clock, log: Log): Promise<Store> {
+  try {
+    return await openDirectory(join(imagePath, layoutVersion), clock, log);
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    log.error(
+      { err: error },
+      `no room in ${imagePath}: nothing is cached until there is room and the server was started again`,
+    );
+    return {
+      blobs: new MemoryBlobStore({ capacity: 0 }),
+      metadata: new MemoryMetadataStore(),
+      changed() {},
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+}
+
+async function openDirectory(directory: string, clock: Clock, log: Log): Promise<Store> {
+  await using stack = new AsyncDisposableStack();
+  await mkdir(directory, { recursive: true });
+  const metadata = stack.use(await SqliteMetadataStore.open(directory));
+  const blobs = stack.use(await FileBlobStore.open({ directory }));
+  const layout = stack.use(
+    new ImageLayout({
+      directory,
+      clock,
+      tags: () => metadata.listAllTags(),
+      onError: (error) => log.warn({ err: error }, 'index.json could not be written'),
+    }),
+  );
+  await layout.begin();
+  const opened = stack.move();
+  return {
+    blobs,
+    metadata,
+    changed: () => layout.changed(),
+    [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
+  };
+}
+
+function isFull(error: unknown): boolean {
+  return (
+    error instanceof StoreFullError || (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
+  );
+}

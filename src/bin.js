@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+// Any Node of the last years can read this file: the check must come before newer syntax and before a native module
+// loads (better-sqlite3 under Node 20 is a segmentation fault without a word).
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const needed = 24;
+
+/** The source in a checkout; in the npm package what was built of it, as Node strips no types under node_modules. */
+function program() {
+  const source = new URL('./main.ts', import.meta.url);
+  return existsSync(source) ? source : new URL('../dist/main.js', import.meta.url);
+}
+
+/** The path of the Node that came as a dependency, or undefined. */
+function ownNode() {
+  try {
+    return createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {string} reason */
+function giveUp(reason) {
+  console.error(`ociregistry needs Node.js ${needed} or newer; this is ${process.version}, ${reason}.`);
+  process.exit(1);
+}
+
+/**
+ * Stands in front of a child: passes signals on and ends as it ends.
+ * @param {string} node
+ */
+function runUnder(node) {
+  const self = fileURLToPath(import.meta.url);
+  const child = spawn(node, [...process.execArgv, self, ...process.argv.slice(2)], { stdio: 'inherit' });
+  child.on('error', (error) => giveUp(`and its own Node.js does not start (${error.message})`));
+  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT', 'SIGHUP'])) {
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to both; a second one would mean "at once".
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    // Still here: as process 1 of a container.
+    process.exit(128 + constants.signals[signal]);
+  });
+}
+
+if (Number.parseInt(process.versions.node, 10) >= needed) {
+  await import(program().href);
+} else {
+  const node = ownNode();
+  if (node === undefined) giveUp(`and the package node-${process.platform}-${process.arch} is not installed`);
+  else runUnder(node);
+}

@@ -1,0 +1,17 @@
+import { readVersion } from '../version.ts';
+import { runProgram } from './program.ts';
+import { serve } from './serve.ts';
+
+/** Runs the program with this process's streams; the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const { stdout, stderr, env } = process;
+  const version = readVersion(env);
+  return await runProgram(argv, {
+    stdout,
+    stderr,
+    env,
+    version,
+    serve: async (loaded) =>
+      await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr }),
+  });
+}

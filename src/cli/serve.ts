@@ -1,0 +1,46 @@
+import { type App, startApp } from '../app/app.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { openLogger } from '../observe/logger.ts';
+import { banner } from './banner.ts';
+
+export interface ServeParts {
+  readonly version: string;
+  readonly argv: readonly string[];
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once. Throws what keeps it from starting. */
+export async function serve({ config, warnings }: LoadedConfig, parts: ServeParts): Promise<void> {
+  const { log, ...logger } = await openLogger({
+    level: config.logLevel,
+    file: config.logFile === '' ? undefined : config.logFile,
+    format: config.logFormat,
+  });
+  const stopped = stopSignal();
+  process.on('SIGHUP', () => logger.reopen());
+  for (const warning of warnings) log.warn({}, warning);
+  await using app = await startApp(config, { log, version: parts.version });
+  parts.stderr.write(banner({ ...parts, app, config }));
+  log.info({ url: app.server.url }, 'server is running');
+  log.info({ signal: await stopped }, 'stopping: running downloads may end');
+  await stopInTime(app);
+  log.info({}, 'stopped');
+  logger.flush();
+}
+
+async function stopInTime(app: App): Promise<void> {
+  process.once('SIGTERM', exitNow);
+  process.once('SIGINT', exitNow);
+  await app.stop();
+}
+
+/** Whoever signals twice does not want to wait. */
+function exitNow(): void {
+  process.exit(1);
+}
+
+async function stopSignal(): Promise<string> {
+  return await new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  });
+}

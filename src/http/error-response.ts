@@ -1,0 +1,46 @@
+import type { ErrorRequestHandler } from 'express';
+import type { Log } from '../log.ts';
+import { RegistryError } from '../oci/error.ts';
+import { setCacheStatus } from './cache-status.ts';
+import { ClientGoneError, type Exchange, exchangeOf } from './exchange.ts';
+
+/**
+ * Turns whatever was thrown into an answer. What is no RegistryError is a bug: 500, its stack in the log, nothing of it to the
+ * client. Once the headers are out the connection is cut, so that nobody takes a part for the whole.
+ */
+export function errorResponse(log: Log): ErrorRequestHandler {
+  return (error: unknown, _request, response, _next) => {
+    const exchange = exchangeOf(response);
+    if (exchange.clientIsGone || error instanceof ClientGoneError) {
+      exchange.failure = 'the client has left';
+      response.destroy();
+      return;
+    }
+    const known = error instanceof RegistryError ? error : notFromUs(error);
+    exchange.failure = `${known.code}: ${known.message}`;
+    if (known.status === 500) log.error({ err: error, url: exchange.path }, 'unexpected error');
+    if (response.headersSent) response.destroy();
+    else answer(exchange, known);
+  };
+}
+
+function answer(exchange: Exchange, error: RegistryError): void {
+  const { response } = exchange;
+  for (const name of response.getHeaderNames()) if (isAboutContent(name)) response.removeHeader(name);
+  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
+  setCacheStatus(response, exchange.outcome);
+  exchange.sendJson(error.status, error);
+}
+
+/** Set for the content that there will be none of. */
+function isAboutContent(name: string): boolean {
+  return ['etag', 'docker-content-digest', 'cache-control', 'accept-ranges', 'content-range'].includes(name);
+}
+
+/** Express refuses what it cannot read (a broken escape) with a status of its own. */
+function notFromUs(error: unknown): RegistryError {
+  const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+  if (status >= 400 && status < 500)
+    return new RegistryError('NAME_INVALID', 'malformed request', { status });
+  return new RegistryError('UNKNOWN', 'internal error; the server’s log says more');
+}

@@ -1,0 +1,80 @@
+import type { Request, Response } from 'express';
+import type { Outcome } from '../oci/outcome.ts';
+import type { RegistryHost } from '../oci/reference.ts';
+import type { CallOptions } from '../oci/registry.ts';
+
+/** Nobody's fault: whoever asked does not wait for the answer any more. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+
+  constructor(options?: ErrorOptions) {
+    super('the client has left', options);
+  }
+}
+
+/** One request and what the access log wants to know of it in the end. */
+export class Exchange {
+  readonly request: Request;
+  readonly response: Response;
+  /** The path as it was sent, escapes and all. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly startedAt = performance.now();
+  /** The registry that it is about. */
+  host: RegistryHost | undefined;
+  outcome: Outcome | undefined;
+  /** Bytes of the body that was sent. */
+  bytes = 0;
+  /** What went wrong, in words. */
+  failure: string | undefined;
+  readonly #gone = new AbortController();
+
+  constructor(request: Request, response: Response) {
+    this.request = request;
+    this.response = response;
+    const { originalUrl } = request;
+    const mark = originalUrl.indexOf('?');
+    this.path = mark === -1 ? originalUrl : originalUrl.slice(0, mark);
+    this.query = new URLSearchParams(mark === -1 ? '' : originalUrl.slice(mark + 1));
+    response.once('close', () => this.#gone.abort(new ClientGoneError()));
+  }
+
+  get isHead(): boolean {
+    return this.request.method === 'HEAD';
+  }
+
+  get clientIsGone(): boolean {
+    return this.#gone.signal.aborted;
+  }
+
+  readonly report = (outcome: Outcome): void => {
+    this.outcome = outcome;
+  };
+
+  get callOptions(): CallOptions {
+    return { signal: this.#gone.signal, report: this.report };
+  }
+
+  /** Answers with a small body, or with its headers alone to a HEAD. */
+  send(status: number, contentType: string, body: Uint8Array | string): void {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    this.response.statusCode = status;
+    this.response.setHeader('Content-Type', contentType);
+    this.response.setHeader('Content-Length', bytes.length);
+    if (this.isHead) {
+      this.response.end();
+      return;
+    }
+    this.bytes = bytes.length;
+    this.response.end(bytes);
+  }
+
+  sendJson(status: number, value: unknown, contentType = 'application/json'): void {
+    this.send(status, contentType, JSON.stringify(value));
+  }
+}
+
+/** The exchange of a response, put there by the first middleware. */
+export function exchangeOf(response: Response): Exchange {
+  return response.locals['exchange'] as Exchange;
+}

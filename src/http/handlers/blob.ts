@@ -1,0 +1,69 @@
+import { parseRange } from '../../oci/range.ts';
+import { type Digest, parseDigest, type RepositoryName } from '../../oci/reference.ts';
+import type { BlobInfo, BlobReader, RangeSpec, Registry } from '../../oci/registry.ts';
+import { setCacheStatus } from '../cache-status.ts';
+import type { Exchange } from '../exchange.ts';
+import { sendRanges } from '../multipart.ts';
+import { BodyWriter } from '../send-body.ts';
+
+/** GET and HEAD of a blob (distribution-spec "Pulling blobs", RFC 9110 section 14). */
+export async function blob(
+  exchange: Exchange,
+  registry: Registry,
+  repository: RepositoryName,
+  text: string,
+): Promise<void> {
+  const digest = parseDigest(text);
+  if (exchange.isHead) {
+    const info = await registry.resolveBlob(repository, digest, exchange.callOptions);
+    if (describe(exchange, info)) return;
+    if (info.size !== undefined) exchange.response.setHeader('Content-Length', info.size);
+    exchange.response.end();
+    return;
+  }
+  const ranges = rangesOf(exchange, digest);
+  const open = async (range?: RangeSpec): Promise<BlobReader> =>
+    await registry.getBlob(repository, digest, { ...exchange.callOptions, range });
+  if (ranges.length > 1 && (await sendRanges(exchange, ranges, open, describe))) return;
+  await sendOne(exchange, await open(ranges.length === 1 ? ranges[0] : undefined));
+}
+
+async function sendOne(exchange: Exchange, opened: BlobReader): Promise<void> {
+  await using reader = opened;
+  const { response } = exchange;
+  if (describe(exchange, reader)) return;
+  const { range, size } = reader;
+  if (range !== undefined) {
+    response.statusCode = 206;
+    response.setHeader('Content-Range', `bytes ${range.first}-${range.last}/${size ?? '*'}`);
+  }
+  const length = range === undefined ? size : range.last - range.first + 1;
+  if (length !== undefined) response.setHeader('Content-Length', length);
+  response.flushHeaders();
+  const writer = new BodyWriter(exchange);
+  await writer.writeAll(reader.body);
+  writer.end();
+}
+
+/** Sets the headers of a blob; true if the client has it already and was told so (304). */
+function describe(exchange: Exchange, { digest }: BlobInfo): boolean {
+  const { request, response } = exchange;
+  response.setHeader('Content-Type', 'application/octet-stream');
+  response.setHeader('Docker-Content-Digest', digest);
+  response.setHeader('ETag', `"${digest}"`);
+  response.setHeader('Accept-Ranges', 'bytes');
+  response.setHeader('Cache-Control', 'max-age=31536000, immutable');
+  setCacheStatus(response, exchange.outcome);
+  if (!request.fresh) return false;
+  response.removeHeader('Content-Type');
+  response.statusCode = 304;
+  response.end();
+  return true;
+}
+
+/** None: the whole blob. A Range that is conditional on another version does not count (RFC 9110 section 13.1.5). */
+function rangesOf({ request }: Exchange, digest: Digest): readonly RangeSpec[] {
+  const condition = request.headers['if-range'];
+  if (condition !== undefined && condition !== `"${digest}"`) return [];
+  return parseRange(request.headers.range) ?? [];
+}

@@ -1,0 +1,39 @@
+import { isDigest, parseReference, type RepositoryName } from '../../oci/reference.ts';
+import type { Descriptor, Registry } from '../../oci/registry.ts';
+import { setCacheStatus } from '../cache-status.ts';
+import type { Exchange } from '../exchange.ts';
+
+/** GET and HEAD of a manifest (distribution-spec "Pulling manifests"): its bytes and media type exactly as upstream's. */
+export async function manifest(
+  exchange: Exchange,
+  registry: Registry,
+  repository: RepositoryName,
+  text: string,
+): Promise<void> {
+  const reference = parseReference(text);
+  const isImmutable = isDigest(reference);
+  if (exchange.isHead) {
+    const descriptor = await registry.resolveManifest(repository, reference, exchange.callOptions);
+    if (describe(exchange, descriptor, isImmutable)) return;
+    exchange.response.setHeader('Content-Length', descriptor.size);
+    exchange.response.end();
+  } else {
+    const { descriptor, bytes } = await registry.getManifest(repository, reference, exchange.callOptions);
+    if (!describe(exchange, descriptor, isImmutable)) exchange.send(200, descriptor.mediaType, bytes);
+  }
+}
+
+/** Sets the headers; true if the client has it already and was told so (304). */
+function describe(exchange: Exchange, descriptor: Descriptor, isImmutable: boolean): boolean {
+  const { request, response } = exchange;
+  response.setHeader('Content-Type', descriptor.mediaType);
+  response.setHeader('Docker-Content-Digest', descriptor.digest);
+  response.setHeader('ETag', `"${descriptor.digest}"`);
+  response.setHeader('Cache-Control', isImmutable ? 'max-age=31536000, immutable' : 'no-cache');
+  setCacheStatus(response, exchange.outcome);
+  if (!request.fresh) return false;
+  response.removeHeader('Content-Type');
+  response.statusCode = 304;
+  response.end();
+  return true;
+}

@@ -1,0 +1,21 @@
+import { ociIndex } from '../../oci/media-type.ts';
+import { parseDigest, type RepositoryName } from '../../oci/reference.ts';
+import type { Registry } from '../../oci/registry.ts';
+import { setCacheStatus } from '../cache-status.ts';
+import type { Exchange } from '../exchange.ts';
+
+/** `GET …/referrers/<digest>` (distribution-spec "Listing Referrers"): an index always, filtered where that was asked for. */
+export async function referrers(
+  exchange: Exchange,
+  registry: Registry,
+  repository: RepositoryName,
+  text: string,
+): Promise<void> {
+  const all = await registry.listReferrers(repository, parseDigest(text), exchange.callOptions);
+  const artifactType = exchange.query.get('artifactType');
+  const manifests =
+    artifactType === null ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
+  if (artifactType !== null) exchange.response.setHeader('OCI-Filters-Applied', 'artifactType');
+  setCacheStatus(exchange.response, exchange.outcome);
+  exchange.sendJson(200, { schemaVersion: 2, mediaType: ociIndex, manifests }, ociIndex);
+}

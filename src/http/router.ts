@@ -1,0 +1,130 @@
+import express, { type Express, type RequestHandler } from 'express';
+import type { Log } from '../log.ts';
+import { type Endpoint, parseEndpoint } from '../oci/endpoint.ts';
+import { RegistryError } from '../oci/error.ts';
+import { hostOf, type RepositoryName } from '../oci/reference.ts';
+import type { Registry } from '../oci/registry.ts';
+import { accessLog } from './access-log.ts';
+import { errorResponse } from './error-response.ts';
+import { type Exchange, exchangeOf } from './exchange.ts';
+import { blob } from './handlers/blob.ts';
+import { type Catalog, catalog } from './handlers/catalog.ts';
+import { manifest } from './handlers/manifest.ts';
+import { referrers } from './handlers/referrers.ts';
+import { tags } from './handlers/tags.ts';
+import { version } from './handlers/version.ts';
+import { type TargetSettings, targetOf } from './target.ts';
+
+export interface RouterParts {
+  readonly registry: Registry;
+  readonly catalog: Catalog;
+  readonly target: TargetSettings;
+  /** The path under which clients reach this server, without a slash at its end: `''`, `/cache`. */
+  readonly linkPrefix: string;
+  /** Throws to refuse a request, while the server stops. */
+  readonly admit: () => void;
+  readonly log: Log;
+}
+
+/**
+ * The distribution API over a registry. Express gives the frame; the path is parsed by ourselves, from its raw form, since
+ * repository names have any depth and escapes are decoded exactly once.
+ */
+export function createRouter(parts: RouterParts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.use(accessLog(parts.log));
+  app.use(distribution(parts));
+  app.use(elsewhere);
+  app.use(errorResponse(parts.log));
+  return app;
+}
+
+function distribution(parts: RouterParts): RequestHandler {
+  return async (_request, response, next) => {
+    const exchange = exchangeOf(response);
+    const { path } = exchange;
+    if (path !== '/v2' && !path.startsWith('/v2/')) {
+      next();
+      return;
+    }
+    response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
+    parts.admit();
+    refuseWrites(exchange);
+    if (path === '/v2/auth') dockerLogin(exchange);
+    else await dispatch(exchange, parts);
+  };
+}
+
+async function dispatch(exchange: Exchange, parts: RouterParts): Promise<void> {
+  const endpoint = parseEndpoint(exchange.path);
+  const { registry, linkPrefix } = parts;
+  switch (endpoint?.kind) {
+    case undefined:
+      throw new RegistryError('NAME_UNKNOWN', 'no such endpoint in the distribution API');
+    case 'uploads':
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this registry takes no uploads');
+    case 'version':
+      version(exchange);
+      return;
+    case 'catalog':
+      await catalog(exchange, parts.catalog, linkPrefix);
+      return;
+    case 'manifest':
+      await manifest(exchange, registry, repositoryOf(exchange, endpoint, parts), endpoint.reference);
+      return;
+    case 'blob':
+      await blob(exchange, registry, repositoryOf(exchange, endpoint, parts), endpoint.digest);
+      return;
+    case 'tags':
+      await tags(exchange, registry, repositoryOf(exchange, endpoint, parts), linkPrefix);
+      return;
+    case 'referrers':
+      await referrers(exchange, registry, repositoryOf(exchange, endpoint, parts), endpoint.digest);
+  }
+}
+
+/** Also answers `OCI-Namespace` (distribution-spec "Registry Proxying"). */
+function repositoryOf(
+  exchange: Exchange,
+  { name }: Extract<Endpoint, { name: string }>,
+  { target }: RouterParts,
+): RepositoryName {
+  const header = exchange.request.get('x-registry');
+  const ns = exchange.query.get('ns') ?? undefined;
+  const repository = targetOf(name, { header: header || undefined, ns: ns || undefined }, target);
+  exchange.host = hostOf(repository);
+  exchange.response.setHeader('OCI-Namespace', exchange.host);
+  return repository;
+}
+
+/** Pull-through only; and a read has no body, so whatever comes as one is not read. */
+function refuseWrites({ request, response }: Exchange): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Connection', 'close');
+    throw new RegistryError('UNSUPPORTED', 'this registry only serves pulls', {
+      headers: { Allow: 'GET, HEAD' },
+    });
+  }
+  const length = request.headers['content-length'];
+  if (request.headers['transfer-encoding'] === undefined && (length === undefined || Number(length) === 0))
+    return;
+  response.setHeader('Connection', 'close');
+  throw new RegistryError('UNSUPPORTED', 'a read takes no body', { status: 400 });
+}
+
+/** What the original answers to whoever wants to log in: nobody has to. */
+function dockerLogin(exchange: Exchange): void {
+  if (exchange.request.headers.authorization !== undefined) exchange.sendJson(200, { token: 'FROBOZZ' });
+  else throw new RegistryError('UNSUPPORTED', 'the Authorization header is missing', { status: 400 });
+}
+
+/** The original's answers beside the API: `null` at the root, this message elsewhere. */
+const elsewhere: RequestHandler = (request, response) => {
+  const exchange = exchangeOf(response);
+  const isRoot = exchange.path === '/' && (request.method === 'GET' || request.method === 'HEAD');
+  if (isRoot) exchange.sendJson(200, null);
+  else exchange.sendJson(404, { message: 'no matching operation was found' });
+};

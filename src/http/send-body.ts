@@ -1,0 +1,33 @@
+import { ClientGoneError, type Exchange } from './exchange.ts';
+
+/**
+ * Writes a body as fast as the client takes it: a chunk's buffer is free again when its write's callback ran, and then the
+ * next one is asked for. Throws ClientGoneError.
+ */
+export class BodyWriter {
+  readonly #exchange: Exchange;
+  #leave: (error: Error) => void = () => {};
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    exchange.response.once('close', () => this.#leave(new ClientGoneError()));
+  }
+
+  async write(chunk: Uint8Array | string): Promise<void> {
+    const { response } = this.#exchange;
+    await new Promise<void>((resolve, reject) => {
+      this.#leave = reject;
+      if (this.#exchange.clientIsGone) reject(new ClientGoneError());
+      response.write(chunk, (cause) => (cause ? reject(new ClientGoneError({ cause })) : resolve()));
+    });
+    this.#exchange.bytes += chunk.length;
+  }
+
+  async writeAll(body: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const chunk of body) await this.write(chunk);
+  }
+
+  end(): void {
+    this.#exchange.response.end();
+  }
+}

@@ -1,0 +1,125 @@
+import { createServer as createHttpServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** PEM texts. With `verify` a client must show a certificate that `ca` (else the known authorities) has signed. */
+export interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | undefined;
+  readonly clientAuth: 'none' | 'verify';
+}
+
+export interface ServerSettings {
+  /** An address; `::` is both families. */
+  readonly host: string;
+  /** 0: one that is free. */
+  readonly port: number;
+  readonly tls?: ServerTls | undefined;
+  readonly maxConnections: number;
+  /** A connection on which nothing moves for so long is cut, unless it waits for a first answer. Milliseconds. */
+  readonly idleTimeoutMs: number;
+}
+
+/** Above every client's own idle limit (BuildKit: 120 s), so that none of them meets a connection that we have just closed. */
+const keepAliveMs = 130_000;
+const headersMs = 30_000;
+const maxHeaderBytes = 16 * 1024;
+
+/** A server that listens. */
+export class RunningServer implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #scheme: string;
+
+  constructor(server: Server, scheme: string) {
+    this.#server = server;
+    this.#scheme = scheme;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    const { address, family, port } = this.#server.address() as AddressInfo;
+    return `${this.#scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  /** Takes no more connections and settles when the last one has ended; after `timeoutMs` those that are left are cut. */
+  async drain(timeoutMs: number): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    // A connection is idle as soon as its answer is out; nothing tells of that moment.
+    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const limit = setTimeout(() => this.#server.closeAllConnections(), timeoutMs);
+    try {
+      await closed;
+    } finally {
+      clearInterval(sweep);
+      clearTimeout(limit);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#server.listening) await this.drain(0);
+  }
+}
+
+/** Throws the file system's or the network's error as it is (EADDRINUSE, EACCES). */
+export async function startServer(
+  listener: RequestListener,
+  settings: ServerSettings,
+): Promise<RunningServer> {
+  const { tls, host, port } = settings;
+  const server = tls === undefined ? plain(listener) : secure(listener, tls);
+  server.maxConnections = settings.maxConnections;
+  server.timeout = settings.idleTimeoutMs;
+  server.on('clientError', refuse);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return new RunningServer(server, tls === undefined ? 'http' : 'https');
+}
+
+const limits = {
+  keepAliveTimeout: keepAliveMs,
+  headersTimeout: headersMs,
+  requestTimeout: headersMs * 2,
+  connectionsCheckingInterval: 5000,
+  maxHeaderSize: maxHeaderBytes,
+  noDelay: true,
+} as const;
+
+function plain(listener: RequestListener): Server {
+  return createHttpServer(limits, listener);
+}
+
+function secure(listener: RequestListener, { cert, key, ca, clientAuth }: ServerTls): Server {
+  const requestCert = clientAuth === 'verify';
+  return createHttpsServer(
+    { ...limits, cert, key, ca, requestCert, rejectUnauthorized: requestCert, minVersion: 'TLSv1.2' },
+    listener,
+  );
+}
+
+const refusals: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** What is no HTTP gets one answer and its connection closed. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status = refusals[error.code ?? ''] ?? 400;
+  const message = STATUS_CODES[status] ?? 'Bad Request';
+  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
+  socket.end(
+    `HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,61 @@
+import { canonicalHost, canonicalRepository } from '../oci/docker-hub.ts';
+import { RegistryError } from '../oci/error.ts';
+import { parseRegistryHost, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
+
+export interface TargetSettings {
+  /** First segments that stand for a registry. */
+  readonly aliases: ReadonlyMap<string, RegistryHost>;
+  /** The registry of names that say nothing of one. */
+  readonly defaultNs: RegistryHost | undefined;
+}
+
+/** What the client said besides the path, in the order in which it counts. */
+export interface NamedRegistry {
+  /** `X-Registry`, the original's header. */
+  readonly header: string | undefined;
+  /** `?ns=` (distribution-spec "Registry Proxying"). */
+  readonly ns: string | undefined;
+}
+
+/**
+ * Which repository a request means: the header, `?ns=`, a first segment that looks like a host, an alias, the default; in
+ * that order. A registry that is named twice, by `ns` and in the path, is not doubled. Throws NAME_INVALID.
+ */
+export function targetOf(name: string, named: NamedRegistry, settings: TargetSettings): RepositoryName {
+  const explicit = named.header ?? named.ns;
+  if (explicit !== undefined) return inNamespace(parseRegistryHost(explicit), name);
+  const [first, rest] = split(name);
+  if (looksLikeHost(first)) return below(parseRegistryHost(first), rest, name);
+  const aliased = settings.aliases.get(first);
+  if (aliased !== undefined) return below(aliased, rest, name);
+  if (settings.defaultNs !== undefined) return canonicalRepository(settings.defaultNs, name);
+  throw new RegistryError(
+    'NAME_INVALID',
+    `which registry? Put its host in front of the name (/v2/docker.io/library/alpine/…), add ?ns=<host>, or configure defaultNs`,
+  );
+}
+
+/** BuildKit sends `ns` and the host in the path as well. */
+function inNamespace(host: RegistryHost, name: string): RepositoryName {
+  const [first, rest] = split(name);
+  const isDoubled =
+    rest !== '' && looksLikeHost(first) && canonicalHost(parseRegistryHost(first)) === canonicalHost(host);
+  return canonicalRepository(host, isDoubled ? rest : name);
+}
+
+function below(host: RegistryHost, path: string, name: string): RepositoryName {
+  if (path === '') {
+    throw new RegistryError('NAME_INVALID', `"${name}" names a registry and no repository in it`);
+  }
+  return canonicalRepository(host, path);
+}
+
+function split(name: string): [first: string, rest: string] {
+  const slash = name.indexOf('/');
+  return slash === -1 ? [name, ''] : [name.slice(0, slash), name.slice(slash + 1)];
+}
+
+/** As container clients decide it: a dot, a port, an IPv6 literal, or `localhost`. */
+function looksLikeHost(segment: string): boolean {
+  return segment.includes('.') || segment.includes(':') || segment === 'localhost';
+}

@@ -1,0 +1,103 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { digestOf } from './content.ts';
+import { Program } from './program.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const bin = join(import.meta.dirname, '../../../src/bin.js');
+
+export interface Start {
+  /** Further keys of the configuration file. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** The Node that runs `src/bin.js`. */
+  readonly node?: string;
+}
+
+/** The program under test: `ociregistry serve` on a directory that survives its restarts. */
+export class Ociregistry implements AsyncDisposable {
+  readonly #start: Start;
+  readonly #directory: string;
+  readonly #resources: AsyncDisposableStack;
+  #process: RunningServer;
+
+  private constructor(
+    start: Start,
+    directory: string,
+    resources: AsyncDisposableStack,
+    first: RunningServer,
+  ) {
+    this.#start = start;
+    this.#directory = directory;
+    this.#resources = resources;
+    this.#process = first;
+    resources.defer(async () => await this.#process.program[Symbol.asyncDispose]());
+  }
+
+  static async start(start: Start = {}): Promise<Ociregistry> {
+    await using resources = new AsyncDisposableStack();
+    const { path } = resources.use(await temporaryDirectory());
+    const settings = { imagePath: join(path, 'data'), host: '127.0.0.1', port: 0, logLevel: 'info' };
+    await writeFile(configurationIn(path), JSON.stringify({ ...settings, ...start.settings }));
+    const first = await serve(start, path);
+    return new Ociregistry(start, path, resources.move(), first);
+  }
+
+  /** `127.0.0.1:port`; another port after a restart. */
+  get host(): string {
+    return `127.0.0.1:${this.#process.port}`;
+  }
+
+  get url(): string {
+    return `http://${this.host}`;
+  }
+
+  /** The versioned directory, an OCI image layout. */
+  get layout(): string {
+    return join(this.#directory, 'data/v1');
+  }
+
+  /** The digests of the blobs on disk, each checked against its bytes. */
+  async storedDigests(): Promise<Set<string>> {
+    const folder = join(this.layout, 'blobs/sha256');
+    const digests = (await readdir(folder)).map(async (hex) => {
+      const digest = digestOf(await readFile(join(folder, hex)));
+      if (digest !== `sha256:${hex}`) throw new Error(`${hex} holds the bytes of ${digest}`);
+      return digest;
+    });
+    return new Set(await Promise.all(digests));
+  }
+
+  /** Ends the process: SIGTERM as an operator does, SIGKILL as a crash does. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.#process.program.stop(signal);
+  }
+
+  /** Starts again on the same directory. */
+  async startAgain(): Promise<void> {
+    this.#process = await serve(this.#start, this.#directory);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+}
+
+interface RunningServer {
+  readonly program: Program;
+  readonly port: number;
+}
+
+function configurationIn(directory: string): string {
+  return join(directory, 'config.yaml');
+}
+
+async function serve({ node = process.execPath }: Start, directory: string): Promise<RunningServer> {
+  const program = new Program(node, [bin, '--config-file', configurationIn(directory), 'serve']);
+  try {
+    const { input } = await program.line(/"msg":"server is running"/);
+    return { program, port: (JSON.parse(input) as { port: number }).port };
+  } catch (error) {
+    await program[Symbol.asyncDispose]();
+    throw error;
+  }
+}

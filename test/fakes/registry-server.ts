@@ -1,0 +1,82 @@
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { createRouter } from '#src/http/router.ts';
+import { type RunningServer, startServer } from '#src/http/server.ts';
+import type { TargetSettings } from '#src/http/target.ts';
+import { type Log, silent } from '#src/log.ts';
+import type { RepositoryName } from '#src/oci/reference.ts';
+import type { Registry } from '#src/oci/registry.ts';
+
+export interface ServerOptions {
+  readonly target?: Partial<TargetSettings>;
+  readonly linkPrefix?: string;
+  readonly log?: Log;
+  readonly admit?: () => void;
+  readonly catalog?: readonly RepositoryName[];
+}
+
+/** Our own server over any registry, on a port that the system gives. */
+export async function serveRegistry(registry: Registry, options: ServerOptions = {}): Promise<RunningServer> {
+  const router = createRouter({
+    registry,
+    catalog: async ({ last = '', limit }) =>
+      (options.catalog ?? []).filter((name) => name > last).slice(0, limit),
+    target: { aliases: new Map(), defaultNs: undefined, ...options.target },
+    linkPrefix: options.linkPrefix ?? '',
+    admit: options.admit ?? (() => {}),
+    log: options.log ?? silent,
+  });
+  return await startServer(router, {
+    host: '127.0.0.1',
+    port: 0,
+    maxConnections: 1000,
+    idleTimeoutMs: 10_000,
+  });
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Did the connection break before the body was whole? */
+  readonly isCut: boolean;
+}
+
+/** One request on a connection of its own; the path goes out letter by letter. */
+export async function ask(
+  server: { readonly port: number },
+  path: string,
+  options: { method?: string; headers?: Record<string, string>; body?: string } = {},
+): Promise<Answer> {
+  const { method = 'GET', headers = {}, body } = options;
+  return await new Promise((resolve, reject) => {
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port: server.port,
+      path,
+      method,
+      headers,
+      agent: false,
+    });
+    request.on('error', reject);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      const done = (isCut: boolean): void =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(chunks),
+          isCut,
+        });
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => done(false));
+      response.on('error', () => done(true));
+    });
+    request.end(body);
+  });
+}
+
+/** The code of an error body in the specification's form. */
+export function codeOf({ body }: Answer): unknown {
+  const { errors } = JSON.parse(body.toString('utf8')) as { errors: { code: string }[] };
+  return errors[0]?.code;
+}

@@ -1,0 +1,104 @@
+import { AuthorizingTransport } from '#src/upstream/auth/authorizing-transport.ts';
+import { anonymous, type Credential, staticCredentials } from '#src/upstream/auth/credentials.ts';
+import { Scope } from '#src/upstream/auth/scope.ts';
+import { TokenClient } from '#src/upstream/auth/token-client.ts';
+import type { TransportRequest } from '#src/upstream/transport.ts';
+import { FakeClock } from './fake-clock.ts';
+import { type AnswerScript, type ScriptedAnswer, ScriptedTransport } from './scripted-transport.ts';
+
+export const registryOrigin = 'https://registry.example.com';
+export const tokenOrigin = 'https://auth.example.com';
+
+export interface AuthOptions {
+  readonly registry: AnswerScript;
+  readonly tokens?: AnswerScript;
+  readonly credential?: Credential;
+  readonly trustedRealms?: readonly string[];
+  /** Where the credential belongs. Default: {@link registryOrigin}. */
+  readonly origin?: URL;
+}
+
+/** The authorising transport between a scripted registry and a scripted token server. */
+export class ScriptedAuth {
+  readonly clock = new FakeClock();
+  readonly registry: ScriptedTransport;
+  readonly tokens: ScriptedTransport;
+  readonly transport: AuthorizingTransport;
+  credential: Credential;
+
+  constructor(options: AuthOptions) {
+    const { registry, tokens = grants(), credential = anonymous, trustedRealms = [] } = options;
+    this.registry = new ScriptedTransport(registry);
+    this.tokens = new ScriptedTransport(tokens);
+    this.credential = credential;
+    const { clock } = this;
+    this.transport = new AuthorizingTransport(this.registry, {
+      origin: options.origin ?? new URL(registryOrigin),
+      credentials: {
+        name: 'scripted',
+        get: async (options) => await staticCredentials(this.credential).get(options),
+      },
+      trustedRealms,
+      clock,
+      tokenClient: new TokenClient({ transport: this.tokens, clock }),
+    });
+  }
+
+  /** Gets a manifest; returns the status. */
+  async get(path = 'a/b', options: Partial<TransportRequest> = {}): Promise<number> {
+    const url = new URL(`/v2/${path}/manifests/v1`, registryOrigin);
+    await using response = await this.transport.send({
+      method: 'GET',
+      url,
+      scope: Scope.pull(path),
+      ...options,
+    });
+    return response.status;
+  }
+
+  /** What the registry was sent, in turn: `-` for no Authorization. */
+  get carried(): string[] {
+    return this.registry.requests.map(({ headers }) => headers?.['authorization'] ?? '-');
+  }
+
+  /** What the token server was asked, in turn: the query, or the body of a POST. */
+  get asked(): string[] {
+    return this.tokens.requests.map(({ method, url, body }) =>
+      decodeURIComponent(`${method} ${body ?? url.search}`),
+    );
+  }
+}
+
+/** 401 with this challenge. */
+export function challenged(challenge: string): ScriptedAnswer {
+  return { status: 401, headers: { 'www-authenticate': challenge } };
+}
+
+export function bearerChallenge(scope?: string, more = ''): string {
+  const scoped = scope === undefined ? '' : `,scope="${scope}"`;
+  return `Bearer realm="${tokenOrigin}/token",service="registry.example.com"${scoped}${more}`;
+}
+
+/** The repository's own pull scope, as most registries ask for it. */
+export function pullOf({ url }: TransportRequest): string {
+  return `repository:${url.pathname.replace(/^\/v2\/(.*)\/manifests\/.*$/, '$1')}:pull`;
+}
+
+/** A registry that takes the tokens that `accepts` names and asks for one otherwise. */
+export function wantsBearer(accepts: (token: string) => boolean = () => true): AnswerScript {
+  return (request) => {
+    const token = /^Bearer (.*)$/.exec(request.headers?.['authorization'] ?? '')?.[1];
+    return token !== undefined && accepts(token)
+      ? { status: 200 }
+      : challenged(bearerChallenge(pullOf(request)));
+  };
+}
+
+/** Tokens `t1`, `t2`, … for whoever asks. */
+export function grants(more: Readonly<Record<string, unknown>> = { expires_in: 300 }): AnswerScript {
+  return (_, count) => json({ token: `t${count}`, ...more });
+}
+
+export function json(value: unknown, status = 200): ScriptedAnswer {
+  return { status, body: JSON.stringify(value) };
+}

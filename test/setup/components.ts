@@ -1,0 +1,68 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Where programs that were built for this checkout lie; git does not see the folder. */
+export const ownPrograms = join(import.meta.dirname, '../../.cache/bin');
+
+/** A real program that tests run against. */
+export interface Component {
+  /** The program’s file name. */
+  readonly name: string;
+  /** What tests use it for. */
+  readonly purpose: string;
+  /** Names of Debian packages, or the path of a Go command with its version. */
+  readonly install: { readonly apt: readonly string[] } | { readonly go: string };
+  /** In CI a run without it fails. */
+  readonly required: boolean;
+  /** Works for root only. */
+  readonly root?: true;
+}
+
+export const components: readonly Component[] = [
+  {
+    name: 'docker-registry',
+    purpose: 'the upstream',
+    install: { apt: ['docker-registry'] },
+    required: true,
+  },
+  {
+    name: 'crane',
+    purpose: 'makes the images; a client',
+    install: { go: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1' },
+    required: true,
+  },
+  { name: 'skopeo', purpose: 'a client', install: { apt: ['skopeo'] }, required: true },
+  { name: 'podman', purpose: 'a client', install: { apt: ['podman'] }, required: true, root: true },
+  {
+    name: 'containerd',
+    purpose: 'a client, driven by ctr',
+    install: { apt: ['containerd', 'runc'] },
+    required: true,
+    root: true,
+  },
+];
+
+/** Programs that are found although a plain user’s PATH leaves their folder out. */
+const furtherFolders = [ownPrograms, '/usr/sbin', '/usr/local/go/bin'];
+
+/** The path of an installed program, or undefined. */
+export function find(program: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...furtherFolders];
+  return folders.map((folder) => join(folder, program)).find(isExecutable);
+}
+
+/** Why a component cannot be used here, or undefined when it can. */
+export function obstacle(component: Component): string | undefined {
+  if (find(component.name) === undefined) return `${component.name} is not installed`;
+  if (component.root === true && process.getuid?.() !== 0) return `${component.name} needs root`;
+  return undefined;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

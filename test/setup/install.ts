@@ -1,0 +1,73 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type Component, components, find, ownPrograms } from './components.ts';
+
+/**
+ * Installs what `components.ts` names and this machine lacks, by apt and go alone. Quick when all is there. Returns
+ * what could not be installed, one sentence each.
+ */
+export function installComponents(): string[] {
+  const missing = components.filter(({ name }) => find(name) === undefined);
+  return [...installPackages(missing.flatMap(aptPackages)), ...missing.flatMap(buildProgram)];
+}
+
+function aptPackages({ install }: Component): readonly string[] {
+  return 'apt' in install ? install.apt : [];
+}
+
+/** Debian asks this program whether a package may start its service at once; 101 says no. */
+const servicePolicy = '/usr/sbin/policy-rc.d';
+
+function installPackages(packages: readonly string[]): string[] {
+  if (packages.length === 0) return [];
+  if (find('apt-get') === undefined) return [`There is no apt-get here to install ${packages.join(', ')}.`];
+  if (process.getuid?.() !== 0)
+    return [`Only root may install ${packages.join(', ')}: sudo npm run test:setup`];
+  const policyIsOurs = !existsSync(servicePolicy);
+  if (policyIsOurs) writeFileSync(servicePolicy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    const done =
+      run('apt-get', ['update', '-q']) &&
+      run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages]);
+    if (!done) return [`apt-get could not install ${packages.join(', ')}.`];
+    keepServicesOff(packages);
+    return [];
+  } finally {
+    if (policyIsOurs) rmSync(servicePolicy);
+  }
+}
+
+/** Tests start their own copies; what the packages bring as services must not come up with the next boot either. */
+function keepServicesOff(packages: readonly string[]): void {
+  if (find('systemctl') === undefined) return;
+  for (const name of packages) {
+    const unit = `${name}.service`;
+    if (existsSync(`/lib/systemd/system/${unit}`)) run('systemctl', ['--quiet', 'disable', unit]);
+  }
+}
+
+function buildProgram({ name, install }: Component): string[] {
+  if (!('go' in install)) return [];
+  if (find('go') === undefined) installPackages(['golang-go']);
+  const go = find('go');
+  if (go === undefined) return [`${name} is built by Go, which is not installed.`];
+  mkdirSync(ownPrograms, { recursive: true });
+  if (run(go, ['install', install.go], { GOBIN: ownPrograms })) return [];
+  return [`go install ${install.go} failed; it needs Go 1.25, or a newer 1.21 that may fetch a toolchain.`];
+}
+
+/** Whether the command ended well; what it prints goes to stderr. */
+function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): boolean {
+  console.error(`+ ${program} ${args.join(' ')}`);
+  const { status } = spawnSync(program, args, {
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', ...env },
+  });
+  return status === 0;
+}
+
+if (import.meta.main) {
+  const failures = installComponents();
+  for (const failure of failures) console.error(failure);
+  process.exitCode = failures.length === 0 ? 0 : 1;
+}

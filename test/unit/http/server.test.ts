@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { describe, it } from 'node:test';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { bytes, putImage } from '#test/fakes/images.ts';
+import { ask, serveRegistry } from '#test/fakes/registry-server.ts';
+import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const path = '/v2/docker.io/library/alpine/manifests/v1';
+
+/** Sends text as it is and reads until the server closes. */
+async function exchange(port: number, text: string): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port });
+  socket.write(text);
+  let answer = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
+  await once(socket, 'close');
+  return answer;
+}
+
+function filled() {
+  const content = new MemoryRegistry();
+  const image = putImage(content, alpine, 'v1', [bytes(5_000_000)]);
+  return { content, image };
+}
+
+describe('the server', () => {
+  it('answers what is no HTTP with one clear 4xx and closes the connection', async () => {
+    await using server = await serveRegistry(new MemoryRegistry());
+    const { port } = server;
+    assert.match(await exchange(port, 'hello\r\n\r\n'), /^HTTP\/1\.1 400 Bad Request\r\n.*"errors"/s);
+    const long = `GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`;
+    assert.match(await exchange(port, long), /^HTTP\/1\.1 431 /);
+    const noHost = 'GET /v2/ HTTP/1.1\r\n\r\n';
+    assert.match(await exchange(port, noHost), /^HTTP\/1\.1 400 /);
+    const both =
+      'GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
+    assert.match(await exchange(port, both), /^HTTP\/1\.1 400 /);
+    assert.equal((await ask(server, '/v2/')).status, 200);
+  });
+
+  it('does not let an absolute request target or a CONNECT reach anything', async () => {
+    await using server = await serveRegistry(new MemoryRegistry());
+    const absolute = 'GET http://169.254.169.254/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    assert.match(await exchange(server.port, absolute), /^HTTP\/1\.1 404 /);
+    assert.doesNotMatch(
+      await exchange(server.port, 'CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n'),
+      / 200 /,
+    );
+  });
+
+  it('serves others while hundreds of requests are half sent and hundreds of readers do not read', async () => {
+    const { content, image } = filled();
+    await using server = await serveRegistry(content);
+    const blob = `/v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest}`;
+    const sockets: Socket[] = [];
+    const open = async (text: string): Promise<void> => {
+      const socket = connect({ host: '127.0.0.1', port: server.port });
+      socket.on('error', () => undefined);
+      sockets.push(socket);
+      await once(socket, 'connect');
+      socket.write(text);
+      socket.pause();
+    };
+    for (let count = 0; count < 200; count += 1) {
+      await open('GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Half');
+      await open(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    }
+    assert.equal((await ask(server, path)).status, 200);
+    assert.equal((await ask(server, blob)).body.length, 5_000_000);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('takes a client that leaves in the middle for no error', async () => {
+    const { content, image } = filled();
+    const lines: [string, unknown][] = [];
+    const left = gate();
+    const note = (level: string) => (fields: Record<string, unknown>, message: string) => {
+      lines.push([`${level} ${message}`, fields['failure']]);
+      left.open();
+    };
+    const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
+    await using server = await serveRegistry(content, { log });
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    const blob = `/v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest}`;
+    socket.write(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+    await left.passed;
+    assert.deepEqual(lines, [['info request', 'the client has left']]);
+  });
+
+  it('drains: a running download ends, a new connection is refused, and then it is over', async () => {
+    const { content, image } = filled();
+    const upstream = new ScriptedRegistry(content);
+    const half = gate();
+    upstream.body = async function* (chunks) {
+      let sent = 0;
+      for await (const chunk of chunks) {
+        yield chunk;
+        sent += chunk.length;
+        if (sent > 1_000_000) await half.wait();
+      }
+    };
+    await using server = await serveRegistry(upstream);
+    const { port } = server;
+    const download = ask(server, `/v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest}`);
+    await half.reached;
+    const drained = server.drain(60_000);
+    await assert.rejects(ask({ port }, '/v2/'), { code: 'ECONNREFUSED' });
+    half.open();
+    const { body, isCut } = await download;
+    assert.deepEqual([body.length, isCut], [5_000_000, false]);
+    await drained;
+  });
+
+  it('cuts what has not ended when the time for draining is over', async () => {
+    const { content, image } = filled();
+    const upstream = new ScriptedRegistry(content);
+    const stuck = gate();
+    upstream.body = async function* (chunks) {
+      for await (const chunk of chunks) {
+        yield chunk;
+        await stuck.wait();
+      }
+    };
+    await using server = await serveRegistry(upstream);
+    const download = ask(server, `/v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest}`);
+    await stuck.reached;
+    await server.drain(0);
+    assert.equal((await download).isCut, true);
+    stuck.open();
+  });
+});

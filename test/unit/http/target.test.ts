@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { type TargetSettings, targetOf } from '#src/http/target.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import { parseRegistryHost } from '#src/oci/reference.ts';
+
+const settings: TargetSettings = {
+  aliases: new Map([
+    ['hub', parseRegistryHost('docker.io')],
+    ['up', parseRegistryHost('127.0.0.1:5000')],
+  ]),
+  defaultNs: parseRegistryHost('ghcr.io'),
+};
+const noDefault: TargetSettings = { ...settings, defaultNs: undefined };
+
+function target(name: string, ns?: string, header?: string, by = settings): string {
+  return targetOf(name, { header, ns }, by);
+}
+
+describe('the repository that a request means', () => {
+  const rows: readonly [
+    name: string,
+    ns: string | undefined,
+    header: string | undefined,
+    repository: string,
+  ][] = [
+    ['docker.io/library/alpine', undefined, undefined, 'docker.io/library/alpine'],
+    ['docker.io/alpine', undefined, undefined, 'docker.io/library/alpine'],
+    ['index.docker.io/alpine', undefined, undefined, 'docker.io/library/alpine'],
+    ['registry-1.docker.io/acme/x', undefined, undefined, 'docker.io/acme/x'],
+    ['Docker.IO/alpine', undefined, undefined, 'docker.io/library/alpine'],
+    ['alpine', 'docker.io', undefined, 'docker.io/library/alpine'],
+    ['library/alpine', 'docker.io', undefined, 'docker.io/library/alpine'],
+    ['docker.io/library/alpine', 'docker.io', undefined, 'docker.io/library/alpine'],
+    ['registry-1.docker.io/library/alpine', 'docker.io', undefined, 'docker.io/library/alpine'],
+    ['quay.io/acme/x', 'docker.io', undefined, 'docker.io/quay.io/acme/x'],
+    ['acme/x', 'quay.io', 'ghcr.io', 'ghcr.io/acme/x'],
+    ['ghcr.io/acme/x', undefined, 'ghcr.io', 'ghcr.io/acme/x'],
+    ['localhost/x', undefined, undefined, 'localhost/x'],
+    ['localhost:5000/x/y', undefined, undefined, 'localhost:5000/x/y'],
+    ['[::1]:5000/x', undefined, undefined, '[::1]:5000/x'],
+    ['host:80/x', undefined, undefined, 'host:80/x'],
+    ['foo.bar/baz', undefined, undefined, 'foo.bar/baz'],
+    ['hub/alpine', undefined, undefined, 'docker.io/library/alpine'],
+    ['up/a/b/c/d/e/f', undefined, undefined, '127.0.0.1:5000/a/b/c/d/e/f'],
+    ['acme/x', undefined, undefined, 'ghcr.io/acme/x'],
+    ['alpine', undefined, undefined, 'ghcr.io/alpine'],
+  ];
+  for (const [name, ns, header, repository] of rows) {
+    it(`of ${name}${ns ? ` with ns=${ns}` : ''}${header ? ` with X-Registry: ${header}` : ''} is ${repository}`, () => {
+      assert.equal(target(name, ns, header), repository);
+    });
+  }
+
+  it('is asked for where nothing says it', () => {
+    assert.throws(() => target('alpine', undefined, undefined, noDefault), /which registry\? .*defaultNs/);
+  });
+
+  it('is refused with NAME_INVALID for a bare registry, an odd ns, and names outside the grammar', () => {
+    const bad: [string, (string | undefined)?, string?][] = [
+      ['docker.io'],
+      ['hub'],
+      ['alpine', 'http://docker.io'],
+      ['alpine', 'docker.io/x'],
+      ['alpine', 'a b'],
+      ['alpine', '[::1'],
+      ['alpine', 'host:99999'],
+      ['alpine', 'host:0'],
+      ['Alpine', 'docker.io'],
+      ['docker.io/UPPER'],
+      ['docker.io/a//b'],
+      [`docker.io/${'a'.repeat(250)}`],
+      ['alpine', undefined, `${'a'.repeat(256)}.io`],
+    ];
+    for (const [name, ns, header] of bad) {
+      assert.throws(
+        () => target(name, ns, header),
+        (error) => error instanceof RegistryError && error.code === 'NAME_INVALID',
+        name,
+      );
+    }
+  });
+
+  it('is found or refused with an error for clients, whatever is sent', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc.constantFrom('docker.io', 'hub', 'a/b', 'localhost', '[::1]:5000/x'),
+    );
+    fc.assert(
+      fc.property(text, fc.option(text, { nil: undefined }), (name, ns) => {
+        try {
+          assert.match(target(name, ns), /^[^/]+\/.+$/);
+        } catch (error) {
+          assert.ok(error instanceof RegistryError && error.status === 400);
+        }
+      }),
+    );
+  });
+});

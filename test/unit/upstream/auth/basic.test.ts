@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Credential, staticCredential } from '#src/upstream/auth/credentials.ts';
+import {
+  bearerChallenge,
+  challenged,
+  json,
+  pullOf,
+  ScriptedAuth,
+  wantsBearer,
+} from '#test/fakes/scripted-auth.ts';
+import type { AnswerScript } from '#test/fakes/scripted-transport.ts';
+
+const basic: Credential = { kind: 'basic', username: 'u', password: 'p:ä' };
+const header = `Basic ${Buffer.from('u:p:ä').toString('base64')}`;
+
+/** A registry that takes these Authorization headers, and has these challenges for all others. */
+function takes(headers: readonly string[], challenges: string): AnswerScript {
+  return (request) =>
+    headers.includes(request.headers?.['authorization'] ?? '') ? { status: 200 } : challenged(challenges);
+}
+
+describe('a registry that wants user and password', () => {
+  it('is sent them after its challenge, and from then on at once', async () => {
+    const auth = new ScriptedAuth({ registry: takes([header], 'BASIC realm="Nexus"'), credential: basic });
+    assert.equal(await auth.get(), 200);
+    assert.equal(await auth.get('other'), 200);
+    assert.deepEqual(auth.carried, ['-', header, header]);
+    assert.equal(auth.registry.unread, 0);
+  });
+
+  it('answers 401 after one request where there are none', async () => {
+    const auth = new ScriptedAuth({ registry: takes([], 'Basic realm="x"') });
+    assert.equal(await auth.get(), 401);
+    assert.deepEqual(auth.carried, ['-']);
+  });
+
+  it('that refuses them is not sent them again for a minute (GitLab locks addresses out)', async () => {
+    const auth = new ScriptedAuth({ registry: takes([], 'Basic realm="x"'), credential: basic });
+    assert.equal(await auth.get(), 401);
+    assert.equal(await auth.get(), 401);
+    assert.deepEqual(auth.carried, ['-', header, '-']);
+    await auth.clock.advance(60_000);
+    await auth.get();
+    assert.deepEqual(auth.carried.slice(3), [header]);
+  });
+
+  it('is sent new ones at once though the old were refused', async () => {
+    const auth = new ScriptedAuth({ registry: takes([header], 'Basic realm="x"') });
+    auth.credential = { ...basic, password: 'old' };
+    assert.equal(await auth.get(), 401);
+    auth.credential = basic;
+    assert.equal(await auth.get(), 200);
+    assert.equal(auth.carried.at(-1), header);
+  });
+});
+
+describe('a token server that wants user and password', () => {
+  it('gets them, and the registry gets the token alone', async () => {
+    const auth = new ScriptedAuth({ registry: wantsBearer(), credential: basic });
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1']);
+    assert.equal(auth.tokens.requests[0]?.headers?.['authorization'], header);
+  });
+
+  it('that refuses them is not sent them again for a minute', async () => {
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: () => ({ status: 401 }),
+      credential: basic,
+    });
+    await assert.rejects(auth.get(), { code: 'DENIED' });
+    await assert.rejects(auth.get(), { code: 'DENIED', message: /refused .* a moment ago/ });
+    assert.equal(auth.tokens.requests.length, 1);
+    await auth.clock.advance(60_000);
+    await assert.rejects(auth.get(), { code: 'DENIED' });
+    assert.equal(auth.tokens.requests.length, 2);
+  });
+
+  it('is not shown those of a registry over plain http that names it', async () => {
+    const url = new URL('http://registry.example.com/v2/a/manifests/v1');
+    const realm = 'Bearer realm="http://elsewhere.example.com/token"';
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) => (headers?.['authorization'] ? { status: 200 } : challenged(realm)),
+      credential: basic,
+      origin: url,
+    });
+    assert.equal(await auth.get('a', { url }), 200);
+    assert.equal(auth.tokens.requests[0]?.headers?.['authorization'], undefined);
+  });
+});
+
+describe('a registry that offers both schemes', () => {
+  const both = `${bearerChallenge('repository:a/b:pull')}, Basic realm="x"`;
+
+  it('is sent user and password, if there are any', async () => {
+    const auth = new ScriptedAuth({ registry: takes([header], both), credential: basic });
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['-', header]);
+    assert.equal(auth.tokens.requests.length, 0);
+  });
+
+  it('is sent a token after it refused them', async () => {
+    const auth = new ScriptedAuth({ registry: takes(['Bearer t1'], both), credential: basic });
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['-', header, 'Bearer t1']);
+  });
+
+  it('is sent a token where there are none', async () => {
+    const auth = new ScriptedAuth({ registry: takes(['Bearer t1'], both) });
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1']);
+  });
+
+  it('is asked four times at most', async () => {
+    const auth = new ScriptedAuth({
+      registry: (_, count) => challenged(`${both}, x="${count}"`),
+      credential: basic,
+    });
+    await auth.get().catch(() => undefined);
+    assert.ok(auth.carried.length <= 4);
+    assert.equal(auth.registry.unread, 0);
+  });
+});
+
+describe('a registry that changes its mind', () => {
+  it('is met anew where its challenge names another scheme (Harbor)', async () => {
+    let wants: AnswerScript = wantsBearer();
+    const auth = new ScriptedAuth({ registry: (request, count) => wants(request, count), credential: basic });
+    assert.equal(await auth.get(), 200);
+    wants = takes([header], 'Basic realm="harbor"');
+    assert.equal(await auth.get(), 200);
+    wants = wantsBearer((token) => token === 't2');
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t1', header, header, 'Bearer t2']);
+  });
+
+  it('is asked bare where it sends a stale token’s bearer elsewhere (nvcr.io)', async () => {
+    let stale = '';
+    const elsewhere = 'Bearer realm="https://authn.example.org/token",error="invalid_token"';
+    const auth = new ScriptedAuth({
+      registry: (request) => {
+        const sent = request.headers?.['authorization'];
+        if (sent === undefined) return challenged(bearerChallenge(pullOf(request)));
+        return sent === stale ? challenged(elsewhere) : { status: 200 };
+      },
+    });
+    await auth.get();
+    stale = 'Bearer t1';
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t1', '-', 'Bearer t2']);
+    assert.ok(auth.tokens.requests.every(({ url }) => url.host === 'auth.example.com'));
+  });
+
+  it('is asked bare once where its 401 names no scheme that is known', async () => {
+    for (const answer of [
+      { status: 401 },
+      challenged('Negotiate, Digest realm="x"'),
+      challenged('Bearer service="x"'),
+    ]) {
+      const auth = new ScriptedAuth({
+        registry: ({ headers }) => (headers?.['authorization'] === 'Bearer s' ? answer : { status: 200 }),
+        credential: staticCredential('Bearer s'),
+      });
+      assert.equal(await auth.get(), 200);
+      assert.deepEqual(auth.carried, ['Bearer s', '-']);
+    }
+  });
+
+  it('is asked once where it said 401 without a challenge to a bare request', async () => {
+    const auth = new ScriptedAuth({ registry: () => ({ status: 401 }), credential: basic });
+    assert.equal(await auth.get(), 401);
+    assert.deepEqual(auth.carried, ['-']);
+  });
+
+  it('is asked bare where it says 400 to a token that has ended (ECR public)', async () => {
+    let stale = '';
+    const auth = new ScriptedAuth({
+      registry: (request, count) => {
+        if (request.headers?.['authorization'] === stale) return { status: 400 };
+        return wantsBearer()(request, count);
+      },
+    });
+    await auth.get();
+    stale = 'Bearer t1';
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t1', '-', 'Bearer t2']);
+  });
+
+  it('is not asked again where it says 400 to a fresh token', async () => {
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) =>
+        headers?.['authorization'] === undefined ? challenged(bearerChallenge('aws')) : { status: 400 },
+    });
+    assert.equal(await auth.get(), 400);
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1']);
+  });
+});
+
+describe('a static credential', () => {
+  it('is sent with the first request already', async () => {
+    const auth = new ScriptedAuth({
+      registry: takes(['Basic QVdTOng='], 'Basic realm="x"'),
+      credential: staticCredential('QVdTOng='),
+    });
+    assert.equal(await auth.get(), 200);
+    assert.deepEqual(auth.carried, ['Basic QVdTOng=']);
+  });
+
+  it('is sent once where it is refused', async () => {
+    const auth = new ScriptedAuth({
+      registry: takes([], 'Basic realm="x"'),
+      credential: staticCredential('QVdTOng='),
+    });
+    assert.equal(await auth.get(), 401);
+    assert.deepEqual(auth.carried, ['Basic QVdTOng=']);
+  });
+});
+
+describe('another origin that a redirect led to', () => {
+  it('is met as a stranger: no user, no password, no token of the registry', async () => {
+    const auth = new ScriptedAuth({ registry: wantsBearer(), credential: basic });
+    await auth.get();
+    const url = new URL('https://elsewhere.example.org/v2/a/b/manifests/v1');
+    assert.equal(await auth.get('a/b', { url }), 200);
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', '-', 'Bearer t2']);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ headers }) => headers?.['authorization']),
+      [header, undefined],
+    );
+  });
+});
+
+describe('a refresh token', () => {
+  const refresh: Credential = { kind: 'refresh', token: 'r' };
+
+  it('is exchanged by POST, and before the registry asks again', async () => {
+    const auth = new ScriptedAuth({ registry: wantsBearer(), credential: refresh });
+    await auth.get('a');
+    await auth.get('b');
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t2']);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ method, body }) => `${method} ${body}`),
+      ['a', 'b'].map(
+        (name) =>
+          'POST grant_type=refresh_token&client_id=ociregistry&refresh_token=r&service=registry.example.com' +
+          `&scope=repository%3A${name}%3Apull`,
+      ),
+    );
+    assert.equal(auth.tokens.requests[0]?.headers?.['content-type'], 'application/x-www-form-urlencoded');
+  });
+
+  for (const status of [404, 405]) {
+    it(`is left out where the token server answers a POST with ${status}`, async () => {
+      const auth = new ScriptedAuth({
+        registry: wantsBearer(),
+        tokens: ({ method }) => (method === 'POST' ? { status } : json({ token: 't' })),
+        credential: refresh,
+      });
+      assert.equal(await auth.get(), 200);
+    });
+  }
+
+  for (const status of [400, 401]) {
+    it(`that is refused by ${status} denies: without it we are somebody else`, async () => {
+      const auth = new ScriptedAuth({
+        registry: wantsBearer(),
+        tokens: () => ({ status }),
+        credential: refresh,
+      });
+      await assert.rejects(auth.get(), { code: 'DENIED' });
+      assert.ok(auth.tokens.requests.every(({ method }) => method === 'POST'));
+    });
+  }
+
+  for (const credential of [basic, undefined]) {
+    const who = credential === undefined ? 'nobody' : 'a user';
+    it(`that ${who} was given is used, and forgotten when it is refused`, async () => {
+      let refused = false;
+      const auth = new ScriptedAuth({
+        registry: wantsBearer(),
+        tokens: ({ method }, count) => {
+          if (method === 'POST' && refused) return { status: 401 };
+          return json({ token: `t${count}`, ...(method === 'GET' && { refresh_token: 'learned' }) });
+        },
+        ...(credential && { credential }),
+      });
+      await auth.get('a');
+      await auth.get('b');
+      refused = true;
+      assert.deepEqual(await Promise.all([auth.get('c'), auth.get('d')]), [200, 200]);
+      assert.deepEqual(
+        auth.tokens.requests.map(({ method }) => method),
+        ['GET', 'POST', 'POST', 'POST', 'GET', 'GET'],
+      );
+      refused = false;
+      await auth.get('e');
+      assert.equal(auth.tokens.requests.at(-1)?.method, 'POST');
+    });
+  }
+});

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseDigest, parseRegistryHost, parseTag } from '#src/oci/reference.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
+import { openUpstream } from '#test/fakes/open-upstream.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
+import { content, json } from '#test/fakes/upstream-answers.ts';
+import { delayed, failing, times } from '#test/fakes/upstream-faults.ts';
+import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
+
+const tag = parseTag('v1');
+const digest = parseDigest(`sha256:${'0'.repeat(64)}`);
+const name = repository('upstream.example/library/alpine');
+const retryAfter = { 'Retry-After': '120' };
+
+describe('what upstream answers', () => {
+  const rows: [status: number, headers: Record<string, string>, want: object][] = [
+    [401, {}, { code: 'DENIED', status: 403 }],
+    [403, {}, { code: 'DENIED', status: 403 }],
+    [412, {}, { code: 'DENIED', status: 403 }],
+    [451, {}, { code: 'DENIED', status: 403 }],
+    [429, retryAfter, { code: 'TOOMANYREQUESTS', status: 429, headers: retryAfter }],
+    [429, {}, { code: 'TOOMANYREQUESTS', status: 429, headers: {} }],
+    [500, {}, { code: 'UNAVAILABLE', status: 502 }],
+    [503, retryAfter, { code: 'UNAVAILABLE', status: 502, headers: retryAfter }],
+    [504, {}, { code: 'UNAVAILABLE', status: 502 }],
+    [418, retryAfter, { code: 'UNAVAILABLE', status: 502, headers: {} }],
+    [302, {}, { code: 'UNAVAILABLE', status: 502 }],
+    [204, {}, { code: 'UNAVAILABLE', status: 502 }],
+  ];
+  for (const [status, headers, want] of rows) {
+    it(`with ${status} ${JSON.stringify(headers)} is ${JSON.stringify(want)} to us, whatever was asked`, async () => {
+      await using made = await UpstreamUnderTest.start();
+      const { registry, name } = made;
+      made.spoil(failing(status, headers));
+      await assert.rejects(registry.resolveManifest(name, tag), want);
+      await assert.rejects(registry.getManifest(name, tag), want);
+      await assert.rejects(registry.resolveBlob(name, digest), want);
+      await assert.rejects(registry.getBlob(name, digest), want);
+      await assert.rejects(registry.listTags(name), want);
+      await assert.rejects(registry.listReferrers(name, digest), want);
+    });
+  }
+
+  for (const status of [404, 410]) {
+    it(`with ${status} is “not there”, by the code of what was asked for`, async () => {
+      await using made = await UpstreamUnderTest.start();
+      const { registry, name } = made;
+      made.spoil(failing(status));
+      await assert.rejects(registry.resolveManifest(name, tag), { code: 'MANIFEST_UNKNOWN', status: 404 });
+      await assert.rejects(registry.getManifest(name, tag), { code: 'MANIFEST_UNKNOWN', status: 404 });
+      await assert.rejects(registry.resolveBlob(name, digest), { code: 'BLOB_UNKNOWN', status: 404 });
+      await assert.rejects(registry.getBlob(name, digest), { code: 'BLOB_UNKNOWN', status: 404 });
+      await assert.rejects(registry.listTags(name), { code: 'NAME_UNKNOWN', status: 404 });
+      made.spoil(failing(status, {}, 'NAME_UNKNOWN'));
+      await assert.rejects(registry.getManifest(name, tag), { code: 'NAME_UNKNOWN', status: 404 });
+    });
+  }
+
+  it('is quoted in its own words, a little of them, without what would spoil a log', async () => {
+    await using made = await UpstreamUnderTest.start();
+    const { registry, name, upstream } = made;
+    made.spoil(() => json({ errors: [{ code: 'X', message: `no\n\u001b[31m${'x'.repeat(1000)}` }] }, 404));
+    await assert.rejects(registry.getManifest(name, tag), (error: Error) => {
+      assert.match(error.message, /answered 404: no {2}\[31mx+$/);
+      assert.ok(error.message.startsWith(upstream.origin) && error.message.length < 300);
+      return true;
+    });
+  });
+
+  it('is an answer whatever its body is', async () => {
+    await using made = await UpstreamUnderTest.start();
+    for (const body of [
+      '',
+      'nope',
+      'null',
+      '[]',
+      '{"errors":null}',
+      '{"errors":[null]}',
+      '{"errors":"x"}',
+      '{"errors":[{"message":5}]}',
+    ]) {
+      made.spoil(() => content(body, 'application/json', {}, 404));
+      await assert.rejects(made.registry.getManifest(made.name, tag), {
+        code: 'MANIFEST_UNKNOWN',
+        message: /answered 404$/,
+      });
+    }
+  });
+
+  it('is asked for three times in all where it may pass', async () => {
+    await using made = await UpstreamUnderTest.start();
+    made.spoil(failing(503));
+    await assert.rejects(made.registry.getManifest(made.name, tag), { status: 502 });
+    assert.equal(made.upstream.calls.length, 3);
+    made.spoil(times(2, failing(503)));
+    await assert.rejects(made.registry.getManifest(made.name, tag), { status: 404 });
+    assert.equal(made.upstream.calls.length, 6);
+  });
+});
+
+describe('no answer', () => {
+  it('because nobody listens is 502', async () => {
+    const { host, origin } = await closed();
+    await using registry = openUpstream({ host, origin });
+    await assert.rejects(registry.getManifest(name, tag), {
+      code: 'UNAVAILABLE',
+      status: 502,
+      message: `no answer from ${origin} (connection refused, ECONNREFUSED)`,
+    });
+  });
+
+  it('because the name is unknown is 502', async () => {
+    await using registry = openUpstream(
+      { host: parseRegistryHost('registry.invalid'), origin: 'http://registry.invalid' },
+      {
+        resolve: async () => {
+          throw Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+        },
+      },
+    );
+    await assert.rejects(registry.getManifest(name, tag), { status: 502, message: /ENOTFOUND/ });
+  });
+
+  it('because the connection breaks before it is 502, after three tries', async () => {
+    await using made = await UpstreamUnderTest.start();
+    made.spoil(() => {
+      throw new Error('breaks off');
+    });
+    await assert.rejects(made.registry.getManifest(made.name, tag), { code: 'UNAVAILABLE', status: 502 });
+    assert.equal(made.upstream.calls.length, 3);
+  });
+
+  it('within pullTimeout is 504, and the connection is not kept', async () => {
+    const clock = new FakeClock();
+    await using made = await UpstreamUnderTest.start({ clock, pullTimeoutMs: 20_000, maxConcurrent: 1 });
+    const never = gate();
+    made.spoil(times(1, delayed(never.wait)));
+    const asking = assert.rejects(made.registry.getManifest(made.name, tag), {
+      code: 'UNAVAILABLE',
+      status: 504,
+      message: /within 20000 ms/,
+    });
+    await never.reached;
+    await clock.advance(20_000);
+    await asking;
+    await assert.rejects(made.registry.getManifest(made.name, tag), { status: 404 });
+    never.open();
+  });
+
+  it('of a token server within pullTimeout is 504 too', async () => {
+    const clock = new FakeClock();
+    await using tokens = await FakeUpstream.start();
+    await using made = await UpstreamUnderTest.start({ clock, pullTimeoutMs: 20_000 });
+    const never = gate();
+    tokens.faults.push(delayed(never.wait));
+    made.spoil(failing(401, { 'WWW-Authenticate': `Bearer realm="${tokens.origin}/token"` }));
+    const asking = assert.rejects(made.registry.getManifest(made.name, tag), {
+      code: 'UNAVAILABLE',
+      status: 504,
+    });
+    await never.reached;
+    await clock.advance(20_000);
+    await asking;
+    never.open();
+  });
+});
+
+/** An upstream that was there a moment ago. */
+async function closed() {
+  await using upstream = await FakeUpstream.start();
+  return { host: upstream.host, origin: upstream.origin };
+}

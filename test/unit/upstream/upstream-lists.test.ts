@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
+import { parseTag } from '#src/oci/reference.ts';
+import type { Descriptor } from '#src/oci/registry.ts';
+import { putImage } from '#test/fakes/images.ts';
+import { content, json } from '#test/fakes/upstream-answers.ts';
+import { failing, gzipped, headers, html, on } from '#test/fakes/upstream-faults.ts';
+import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
+
+const path = '/v2/library/alpine/tags/list';
+
+async function start(...tags: string[]) {
+  const made = await UpstreamUnderTest.start();
+  for (const tag of tags) putImage(made.upstream.content, made.name, tag, []);
+  return made;
+}
+
+/** Serves pages of one tag, with a Link made by the test. */
+function pages(made: UpstreamUnderTest, link: (last: string, made: UpstreamUnderTest) => string): void {
+  made.spoil(async (request, next) => {
+    const last = new URLSearchParams(request.query).get('last');
+    const answer = await next();
+    const { tags } = JSON.parse(String([...(answer.body as Iterable<Buffer>)][0])) as { tags: string[] };
+    const [tag] = tags;
+    if (tag === undefined || tag === last) return json({ tags: null });
+    return json({ tags: [tag] }, 200, { Link: link(tag, made) });
+  });
+}
+
+describe('the tags of a repository', () => {
+  it('come each once, in ASCII order, a thousand at a time', async () => {
+    await using made = await start('b', 'a', 'C', 'v1.10', 'v1.9');
+    assert.deepEqual(await made.registry.listTags(made.name), ['C', 'a', 'b', 'v1.10', 'v1.9']);
+    assert.deepEqual(made.upstream.calls, [`GET ${path}?n=1000`]);
+  });
+
+  for (const [what, link] of [
+    ['relative', (last) => `<${path}?last=${last}>; rel="next"`],
+    ['relative to the page', (last) => `<list?last=${last}>; rel=next`],
+    ['absolute', (last, { upstream }) => `<${upstream.origin}${path}?last=${last}>; rel="next"`],
+    [
+      'to a wrong host and scheme',
+      (last) => `<https://internal.invalid:9/${path.slice(1)}?last=${last}>; rel="next"`,
+    ],
+    ['to a metadata service', (last) => `<http://169.254.169.254${path}?last=${last}>; rel="next"`],
+  ] as [string, Parameters<typeof pages>[1]][]) {
+    it(`are read by a link that is ${what}, from upstream alone`, async () => {
+      await using made = await start('a', 'b', 'c');
+      pages(made, link);
+      assert.deepEqual(await made.registry.listTags(made.name), ['a', 'b', 'c']);
+      assert.deepEqual(
+        made.upstream.calls,
+        ['n=1000', 'last=a', 'last=b', 'last=c'].map((query) => `GET ${path}?${query}`),
+      );
+    });
+  }
+
+  it('end where a link leads in a circle, or nowhere', async () => {
+    await using made = await start('a');
+    for (const [link, calls] of [
+      [`<${path}?last=x>; rel="next"`, 2],
+      [`<${path}?n=1000>; rel="next"`, 1],
+      ['<http://[>; rel="next"', 1],
+      ['<>; rel="prev"', 1],
+    ] as const) {
+      made.upstream.requests.length = 0;
+      made.spoil(headers({ Link: link }), () => json({ tags: ['a'] }));
+      assert.deepEqual(await made.registry.listTags(made.name), ['a']);
+      assert.equal(made.upstream.calls.length, calls);
+    }
+  });
+
+  it('end after a hundred pages, and that is reported', async () => {
+    await using made = await start();
+    let page = 0;
+    made.spoil(() => {
+      page += 1;
+      return json({ tags: [`t${page}`] }, 200, { Link: `<${path}?page=${page}>; rel="next"` });
+    });
+    assert.equal((await made.registry.listTags(made.name)).length, 100);
+    assert.deepEqual(made.oddities, ['upstream has more pages than are read']);
+  });
+
+  it('are none where upstream says null, and without what is no tag', async () => {
+    await using made = await start();
+    for (const [body, want] of [
+      [{ tags: null }, []],
+      [{}, []],
+      [null, []],
+      [{ tags: 'latest' }, []],
+      [
+        { tags: ['b', null, '', 5, 'a b', 'sha256:abc', 'sha256-abc.sig', 'b', {}, 'a'] },
+        ['a', 'b', 'sha256-abc.sig'],
+      ],
+    ] as const) {
+      made.spoil(() => json(body));
+      assert.deepEqual(await made.registry.listTags(made.name), want);
+    }
+  });
+
+  it('are unpacked where they were packed', async () => {
+    await using made = await start('a');
+    made.spoil(gzipped);
+    assert.deepEqual(await made.registry.listTags(made.name), ['a']);
+  });
+
+  it('that are no JSON, or beyond measure, are refused', async () => {
+    await using made = await start();
+    for (const fault of [html(), () => content(`["${'x'.repeat(9 * 1024 * 1024)}"]`, 'application/json')]) {
+      made.spoil(fault);
+      await assert.rejects(made.registry.listTags(made.name), { code: 'UNAVAILABLE', status: 502 });
+    }
+  });
+
+  it('of an unknown repository are NAME_UNKNOWN', async () => {
+    await using made = await start();
+    await assert.rejects(made.registry.listTags(made.name), { code: 'NAME_UNKNOWN', status: 404 });
+  });
+});
+
+describe('what refers to a manifest', () => {
+  async function signed() {
+    const made = await start();
+    const { manifest: subject } = putImage(made.upstream.content, made.name, 'v1', []);
+    const signature = {
+      schemaVersion: 2,
+      mediaType: ociManifest,
+      artifactType: 'application/x-signature',
+      subject,
+    };
+    const { digest, size } = made.upstream.content.putManifest(
+      made.name,
+      undefined,
+      Buffer.from(JSON.stringify({ ...signature, annotations: { by: 'us' }, layers: [] })),
+      ociManifest,
+    );
+    const want = {
+      mediaType: ociManifest,
+      digest,
+      size,
+      artifactType: 'application/x-signature',
+      annotations: { by: 'us' },
+    };
+    return { made, subject, want, [Symbol.asyncDispose]: async () => await made[Symbol.asyncDispose]() };
+  }
+
+  it('is what upstream’s list says', async () => {
+    await using test = await signed();
+    const { made, subject, want } = test;
+    assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), [want]);
+    assert.deepEqual(made.upstream.calls, [`GET /v2/library/alpine/referrers/${subject.digest}`]);
+  });
+
+  it('is read page by page', async () => {
+    await using test = await signed();
+    const { made, subject, want } = test;
+    const url = `/v2/library/alpine/referrers/${subject.digest}`;
+    const other: Descriptor = { ...want, digest: subject.digest };
+    made.spoil(({ query }) =>
+      query === ''
+        ? json({ manifests: [want] }, 200, { 'Content-Type': ociIndex, Link: `<${url}?page=2>; rel="next"` })
+        : json({ manifests: [want, other, { digest: 'nonsense' }, null] }, 200, { 'Content-Type': ociIndex }),
+    );
+    assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), [want, other]);
+  });
+
+  for (const [what, fault] of [
+    ['404', failing(404)],
+    ['400', failing(400)],
+    ['405', failing(405)],
+    ['406', failing(406)],
+    ['a web page', html()],
+    ['other JSON', () => json({})],
+  ] as const) {
+    it(`is what the tag of the digest says where upstream answers ${what}`, async () => {
+      await using test = await signed();
+      const { made, subject, want } = test;
+      const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests: [want] }));
+      const tag = parseTag(subject.digest.replace(':', '-'));
+      made.upstream.content.putManifest(made.name, tag, index, ociIndex);
+      made.spoil(on(/referrers/, fault));
+      assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), [want]);
+      assert.deepEqual(made.upstream.calls.slice(1), [`GET /v2/library/alpine/manifests/${tag}`]);
+      made.upstream.content.deleteTag(made.name, tag);
+      assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), []);
+    });
+  }
+
+  it('is nothing where the tag of the digest is no index', async () => {
+    await using test = await signed();
+    const { made, subject } = test;
+    putImage(made.upstream.content, made.name, subject.digest.replace(':', '-'), []);
+    made.spoil(on(/referrers/, failing(404)));
+    assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), []);
+  });
+
+  it('is an error where upstream fails', async () => {
+    await using test = await signed();
+    const { made, subject } = test;
+    made.spoil(failing(500));
+    await assert.rejects(made.registry.listReferrers(made.name, subject.digest), { code: 'UNAVAILABLE' });
+    made.spoil(failing(401));
+    await assert.rejects(made.registry.listReferrers(made.name, subject.digest), { code: 'DENIED' });
+  });
+});

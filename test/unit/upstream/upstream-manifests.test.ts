@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { sha256 } from '#src/oci/digest.ts';
+import { acceptedManifests, dockerManifest, ociIndex, ociManifest } from '#src/oci/media-type.ts';
+import { parseDigest, parseTag } from '#src/oci/reference.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { content } from '#test/fakes/upstream-answers.ts';
+import {
+  chunked,
+  delayed,
+  failing,
+  gzipped,
+  headers,
+  html,
+  on,
+  times,
+  wrongBytes,
+} from '#test/fakes/upstream-faults.ts';
+import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
+
+const tag = parseTag('v1');
+/** Its spacing would not survive being parsed and written again. */
+const manifest = Buffer.from(
+  `{ "schemaVersion":2,\n "mediaType": "${ociManifest}","config":null,"layers":[ ] }\n`,
+);
+const digest = sha256(manifest);
+const descriptor = { mediaType: ociManifest, digest, size: manifest.length };
+const path = '/v2/library/alpine/manifests';
+
+async function start() {
+  const made = await UpstreamUnderTest.start();
+  made.upstream.content.putManifest(made.name, tag, manifest, ociManifest);
+  return made;
+}
+
+describe('a manifest', () => {
+  for (const reference of [tag, digest]) {
+    it(`by ${reference === tag ? 'tag' : 'digest'} comes as the very bytes and media type that upstream has`, async () => {
+      await using made = await start();
+      const got = await made.registry.getManifest(made.name, reference);
+      assert.deepEqual(got, { descriptor, bytes: manifest });
+      assert.deepEqual(await made.registry.resolveManifest(made.name, reference), descriptor);
+      assert.deepEqual(made.upstream.calls, [`GET ${path}/${reference}`, `HEAD ${path}/${reference}`]);
+    });
+  }
+
+  it('is asked for by all types that are known, in no encoding, by name', async () => {
+    await using made = await start();
+    await made.registry.getManifest(made.name, tag);
+    await made.registry.resolveManifest(made.name, tag);
+    for (const { headers: sent } of made.upstream.requests) {
+      assert.equal(sent.accept, acceptedManifests);
+      assert.equal(sent['accept-encoding'], 'identity');
+      assert.equal(sent['user-agent'], 'ociregistry/test');
+    }
+  });
+
+  it('by sha512 digest is what hashes to it, whatever digest upstream announces', async () => {
+    await using made = await start();
+    const long = parseDigest(`sha512:${createHash('sha512').update(manifest).digest('hex')}`);
+    made.upstream.content.putManifest(made.name, long, manifest, ociManifest);
+    const want = { ...descriptor, digest: long };
+    for (const announced of [long, digest]) {
+      made.spoil(headers({ 'Docker-Content-Digest': announced }));
+      assert.deepEqual((await made.registry.getManifest(made.name, long)).descriptor, want);
+      assert.deepEqual(await made.registry.resolveManifest(made.name, long), want);
+    }
+    made.spoil(wrongBytes);
+    await assert.rejects(made.registry.getManifest(made.name, long), { code: 'UNAVAILABLE', status: 502 });
+  });
+
+  it('by digest is refused when it is another', async () => {
+    await using made = await start();
+    made.spoil(() => content('{}', ociManifest));
+    await assert.rejects(made.registry.getManifest(made.name, digest), {
+      code: 'UNAVAILABLE',
+      status: 502,
+      message: new RegExp(`wrong manifest: want ${digest}`),
+    });
+  });
+
+  it('by tag has the digest of its bytes; a header that says otherwise is reported and ignored', async () => {
+    await using made = await start();
+    made.spoil(headers({ 'Docker-Content-Digest': sha256(Buffer.from('other')) }));
+    assert.deepEqual((await made.registry.getManifest(made.name, tag)).descriptor, descriptor);
+    assert.deepEqual(made.oddities, ['upstream announced a wrong digest']);
+    made.spoil(headers({ 'Docker-Content-Digest': 'sha256:nonsense' }));
+    assert.deepEqual((await made.registry.getManifest(made.name, tag)).descriptor, descriptor);
+  });
+
+  const refused: [what: string, body: string | Buffer][] = [
+    ['no JSON', 'hello'],
+    ['no JSON object', '[]'],
+    ['not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+    ['both an image and an index (CVE-2021-41190)', '{"layers":[],"manifests":[]}'],
+    ['schema 1', '{"schemaVersion":1,"signatures":[]}'],
+    ['a web page', '<!doctype html>'],
+  ];
+  for (const [what, body] of refused) {
+    it(`that is ${what} is refused with 502`, async () => {
+      await using made = await start();
+      made.spoil(() => content(body, 'text/plain'));
+      const bad = { code: 'UNAVAILABLE', status: 502 };
+      await assert.rejects(made.registry.getManifest(made.name, tag), bad);
+      await assert.rejects(made.registry.getManifest(made.name, sha256(Buffer.from(body))), bad);
+      await assert.rejects(made.registry.resolveManifest(made.name, tag), bad);
+    });
+  }
+
+  it('of more than 4 MiB is refused, whether its length is announced or not', async () => {
+    await using made = await start();
+    const huge = content(`{"x":"${'x'.repeat(4 * 1024 * 1024)}"}`, ociManifest);
+    for (const faults of [[() => huge], [chunked, () => huge]]) {
+      made.spoil(...faults);
+      await assert.rejects(made.registry.getManifest(made.name, tag), {
+        status: 502,
+        message: /manifest too large/,
+      });
+    }
+  });
+
+  it('takes its media type from the header, and from its bytes where that is vague', async () => {
+    await using made = await start();
+    const index = '{"schemaVersion":2,"manifests":[]}';
+    const cases: [body: string | Buffer, type: string, want: string][] = [
+      [manifest, `${dockerManifest}; charset=utf-8`, dockerManifest],
+      [manifest, 'text/plain', ociManifest],
+      [manifest, 'application/json', ociManifest],
+      [index, 'application/octet-stream', ociIndex],
+    ];
+    for (const [body, type, want] of cases) {
+      made.spoil(() => content(body, type));
+      assert.equal((await made.registry.getManifest(made.name, tag)).descriptor.mediaType, want);
+      assert.equal((await made.registry.resolveManifest(made.name, tag)).mediaType, want);
+    }
+  });
+
+  it('that is compressed, though nobody asked for that, is unpacked', async () => {
+    await using made = await start();
+    made.spoil(gzipped);
+    for (const reference of [tag, digest]) {
+      assert.deepEqual(await made.registry.getManifest(made.name, reference), {
+        descriptor,
+        bytes: manifest,
+      });
+      assert.deepEqual(await made.registry.resolveManifest(made.name, reference), descriptor);
+    }
+  });
+
+  it('that is merely called compressed is taken as it is', async () => {
+    await using made = await start();
+    made.spoil(headers({ 'Content-Encoding': 'gzip' }));
+    assert.deepEqual((await made.registry.getManifest(made.name, digest)).bytes, manifest);
+    assert.deepEqual((await made.registry.getManifest(made.name, tag)).bytes, manifest);
+  });
+
+  it('that unpacks to more than 4 MiB, or in an unknown way, is refused', async () => {
+    await using made = await start();
+    made.spoil(gzipped, () => content(`{"x":"${'x'.repeat(5 * 1024 * 1024)}"}`, ociManifest));
+    await assert.rejects(made.registry.getManifest(made.name, tag), { code: 'UNAVAILABLE' });
+    made.spoil(headers({ 'Content-Encoding': 'constructor', 'Docker-Content-Digest': undefined }));
+    await assert.rejects(made.registry.getManifest(made.name, tag), {
+      code: 'UNAVAILABLE',
+      message: /unknown Content-Encoding/,
+    });
+  });
+});
+
+describe('a HEAD for a manifest', () => {
+  for (const [what, fault] of [
+    ['no digest', headers({ 'Docker-Content-Digest': undefined })],
+    ['no length', chunked],
+    ['a vague type', headers({ 'Content-Type': 'text/plain' })],
+    ['no type', headers({ 'Content-Type': undefined })],
+    ['an encoding', headers({ 'Content-Encoding': 'gzip' })],
+  ] as const) {
+    it(`that is answered with ${what} becomes a GET`, async () => {
+      await using made = await start();
+      made.spoil(on('HEAD', fault));
+      assert.deepEqual(await made.registry.resolveManifest(made.name, tag), descriptor);
+      assert.deepEqual(made.upstream.calls, [`HEAD ${path}/v1`, `GET ${path}/v1`]);
+    });
+  }
+
+  it('by digest that announces another digest becomes a GET', async () => {
+    await using made = await start();
+    made.spoil(on('HEAD', headers({ 'Docker-Content-Digest': sha256(Buffer.from('other')) })));
+    assert.deepEqual(await made.registry.resolveManifest(made.name, digest), descriptor);
+    assert.equal(made.upstream.calls.length, 2);
+  });
+
+  for (const status of [400, 403, 405, 501]) {
+    it(`that is refused by ${status} becomes a GET, and later ones too for an hour`, async () => {
+      const clock = new FakeClock();
+      await using made = await UpstreamUnderTest.start({ clock });
+      made.upstream.content.putManifest(made.name, tag, manifest, ociManifest);
+      made.spoil(on('HEAD', failing(status)));
+      for (let call = 0; call < 2; call += 1) await made.registry.resolveManifest(made.name, tag);
+      assert.deepEqual(made.upstream.calls, [`HEAD ${path}/v1`, `GET ${path}/v1`, `GET ${path}/v1`]);
+      await clock.advance(3_600_000);
+      await made.registry.resolveManifest(made.name, tag);
+      assert.deepEqual(made.upstream.calls.slice(3), [`HEAD ${path}/v1`, `GET ${path}/v1`]);
+    });
+  }
+
+  it('that is refused as the GET is gives upstream’s reason, and is not remembered', async () => {
+    await using made = await start();
+    made.spoil(times(2, failing(403, {}, 'DENIED')));
+    await assert.rejects(made.registry.resolveManifest(made.name, tag), {
+      code: 'DENIED',
+      message: /answered 403: fault 403/,
+    });
+    await made.registry.resolveManifest(made.name, tag);
+    assert.deepEqual(made.upstream.calls.slice(2), [`HEAD ${path}/v1`]);
+  });
+
+  it('that finds nothing is an answer', async () => {
+    await using made = await start();
+    await assert.rejects(made.registry.resolveManifest(made.name, parseTag('none')), {
+      code: 'MANIFEST_UNKNOWN',
+      status: 404,
+    });
+    assert.deepEqual(made.upstream.calls, [`HEAD ${path}/none`]);
+  });
+});
+
+describe('a manifest that does not come', () => {
+  it('ends the waiting of whoever asked when their signal says so', async () => {
+    await using made = await start();
+    const reached = Promise.withResolvers<void>();
+    made.spoil(
+      delayed(async () => {
+        reached.resolve();
+        await new Promise(() => {});
+      }),
+    );
+    const client = new AbortController();
+    const asking = assert.rejects(
+      made.registry.getManifest(made.name, tag, { signal: client.signal }),
+      /client is gone/,
+    );
+    await reached.promise;
+    client.abort(new Error('client is gone'));
+    await asking;
+  });
+
+  it('in the form of a web page is no manifest', async () => {
+    await using made = await start();
+    made.spoil(html());
+    await assert.rejects(made.registry.getManifest(made.name, tag), { status: 502 });
+    made.spoil(html(404));
+    await assert.rejects(made.registry.getManifest(made.name, tag), {
+      code: 'MANIFEST_UNKNOWN',
+      status: 404,
+    });
+  });
+});
