@@ -75,6 +75,7 @@ for (const client of clients) {
         assertHolds(await pull(), content, client);
         assert.deepEqual(await upstream.takeRequests(), []);
         assert.deepEqual(await readImage(`${server.url}/v2/${alias}/${repository}`, tag), content);
+        await server.stores(`${alias}/${repository}`, content.blobs.keys());
         const stored = await server.storedDigests();
         for (const digest of [...content.manifests.keys(), ...content.blobs.keys()])
           assert.ok(stored.has(digest), `${digest} is on disk`);
