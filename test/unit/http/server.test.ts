@@ -65,7 +65,7 @@ describe('the server', () => {
       socket.write(text);
       socket.pause();
     };
-    for (let count = 0; count < 200; count += 1) {
+    for (let count = 0; count < 500; count += 1) {
       await open('GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Half');
       await open(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
     }
