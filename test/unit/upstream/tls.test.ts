@@ -42,7 +42,7 @@ describe('a registry with a certificate of a private authority', () => {
       code: 'UNAVAILABLE',
       status: 502,
       message:
-        /^no answer from https:\/\/127\.0\.0\.1:\d+ \(its certificate .*; name it in tls\.ca, [A-Z_]+\)$/,
+        /^no answer from https:\/\/127\.0\.0\.1:\d+ \(its certificate authority is not known; .* [A-Z_]+\)$/,
     });
   });
 
