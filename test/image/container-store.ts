@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { command } from '../e2e/support/command.ts';
 import { programOf } from '../e2e/support/needs.ts';
@@ -11,10 +11,12 @@ const limitMs = 600_000;
 /** Images and containers of buildah and podman in a directory of their own. */
 export class ContainerStore implements AsyncDisposable {
   readonly directory: string;
+  readonly #driver: string;
   readonly #resources: AsyncDisposableStack;
 
-  private constructor(directory: string, resources: AsyncDisposableStack) {
+  private constructor(directory: string, driver: string, resources: AsyncDisposableStack) {
     this.directory = directory;
+    this.#driver = driver;
     this.#resources = resources;
   }
 
@@ -23,7 +25,7 @@ export class ContainerStore implements AsyncDisposable {
     const { path } = resources.use(await temporaryDirectory());
     await writeFile(join(path, 'containers.conf'), engine);
     await writeFile(join(path, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
-    return new ContainerStore(path, resources.move());
+    return new ContainerStore(path, await driverFor(path), resources.move());
   }
 
   /** From now on Docker Hub is to be had from this place alone (`host/path`, plain HTTP). */
@@ -65,13 +67,22 @@ export class ContainerStore implements AsyncDisposable {
 
   get #place(): string[] {
     const at = (name: string) => join(this.directory, name);
-    return ['--root', at('root'), '--runroot', at('run'), '--storage-driver', 'vfs'];
+    return ['--root', at('root'), '--runroot', at('run'), '--storage-driver', this.#driver];
   }
 
   #podmanArguments(args: readonly string[]): string[] {
     return [...this.#place, '--tmpdir', join(this.directory, 'tmp'), ...args];
   }
 }
+
+/** `overlay` spares a copy of the whole image for each container; on itself (a test in a container) it does not work. */
+async function driverFor(directory: string): Promise<string> {
+  const { type } = await statfs(directory);
+  return type === overlayMagic ? 'vfs' : 'overlay';
+}
+
+/** statfs(2) */
+const overlayMagic = 0x794c7630;
 
 /** Without these a container asks for more than a test machine may give: higher limits, a systemd, cgroups v2. */
 const engine = `
