@@ -11,7 +11,6 @@ import { Ociregistry } from './support/ociregistry.ts';
 import { podman } from './support/podman.ts';
 import { skopeo } from './support/skopeo.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
-import { until } from './support/until.ts';
 
 const clients: readonly Client[] = [containerd, podman, skopeo, craneClient];
 
@@ -76,8 +75,10 @@ for (const client of clients) {
         assertHolds(await pull(), content, client);
         assert.deepEqual(await upstream.takeRequests(), []);
         assert.deepEqual(await readImage(`${server.url}/v2/${alias}/${repository}`, tag), content);
+        await server.stores(`${alias}/${repository}`, content.blobs.keys());
+        const stored = await server.storedDigests();
         for (const digest of [...content.manifests.keys(), ...content.blobs.keys()])
-          await until(`${digest} is on disk`, async () => (await server.storedDigests()).has(digest));
+          assert.ok(stored.has(digest), `${digest} is on disk`);
       });
     }
   });
