@@ -20,9 +20,11 @@ RUN ./server version \
 
 FROM node:24-bookworm-slim
 # The original's path of the program, a name on PATH, and the one folder that is written to.
-COPY --from=build /ociregistry /ociregistry
+COPY --from=build --chown=0:0 /ociregistry /ociregistry
 RUN ln -s /ociregistry/server /usr/local/bin/ociregistry \
  && install -d -o 65532 -g 65532 /var/lib/ociregistry
+ARG BUILD_DATE=unknown
+ENV NODE_ENV=production OCIREGISTRY_BUILD_DATE=$BUILD_DATE
 USER 65532:65532
 VOLUME /var/lib/ociregistry
 EXPOSE 8080

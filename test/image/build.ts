@@ -5,6 +5,8 @@ import type { ContainerStore } from './container-store.ts';
 
 const checkout = join(import.meta.dirname, '../..');
 
+export const buildDate = '2026-01-31T00:00:00Z';
+
 /** Builds the Dockerfile as it is, under the name `ociregistry`. */
 export async function buildImage(store: ContainerStore): Promise<void> {
   await store.buildah(
@@ -14,6 +16,7 @@ export async function buildImage(store: ContainerStore): Promise<void> {
     '--layers=false',
     `--signature-policy=${store.policy}`,
     '--tag=ociregistry',
+    `--build-arg=BUILD_DATE=${buildDate}`,
     ...(await npmOfThisMachine(store.directory)),
     checkout,
   );
