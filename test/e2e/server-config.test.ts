@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { find } from '../setup/components.ts';
 import { command } from './support/command.ts';
 import { needs, programOf } from './support/needs.ts';
+import { Program } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const config = join(import.meta.dirname, '../../config');
@@ -33,8 +34,17 @@ describe('the server configuration that we ship', () => {
       unit,
       text.replace('ExecStart=/usr/local/bin/ociregistry', `ExecStart=${process.execPath}`),
     );
-    const analyze = async (...args: string[]) => await command(systemdAnalyze ?? '', [...args, unit]);
-    assert.equal(await analyze('verify'), '');
-    await analyze('security', '--offline=yes', `--threshold=${maxExposure}`);
+    const complaints = (await analyze('verify', unit)).lines.filter((line) => line.startsWith(unit));
+    assert.deepEqual(complaints, []);
+    const security = ['security', '--offline=yes', `--threshold=${maxExposure}`];
+    const { code, lines } = await analyze(...security, unit);
+    assert.equal(code, 0, lines.join('\n'));
   });
 });
+
+/** `verify` ends well whatever it has to say, and speaks of the machine's other units too. */
+async function analyze(...args: readonly string[]): Promise<{ code: number | null; lines: string[] }> {
+  await using program = new Program(systemdAnalyze ?? '', args);
+  const { code } = await program.exited;
+  return { code, lines: program.lines };
+}
