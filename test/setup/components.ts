@@ -40,6 +40,14 @@ export const components: readonly Component[] = [
     required: true,
     root: true,
   },
+  {
+    name: 'conformance',
+    purpose: 'the OCI conformance suite, for npm run test:conformance',
+    install: {
+      go: 'github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111',
+    },
+    required: true,
+  },
 ];
 
 /** Programs that are found although a plain user’s PATH leaves their folder out. */

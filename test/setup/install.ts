@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type Component, components, find, ownPrograms } from './components.ts';
 
 /**
- * Installs what `components.ts` names and this machine lacks, by apt and go alone. Quick when all is there. Returns
+ * Installs what of `components.ts` is wanted and this machine lacks, by apt and go alone. Quick when all is there. Returns
  * what could not be installed, one sentence each.
  */
-export function installComponents(): string[] {
-  const missing = components.filter(({ name }) => find(name) === undefined);
+export function installComponents(wanted: readonly Component[] = components): string[] {
+  const missing = wanted.filter(({ name }) => find(name) === undefined);
   return [...installPackages(missing.flatMap(aptPackages)), ...missing.flatMap(buildProgram)];
 }
 

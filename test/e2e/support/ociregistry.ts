@@ -42,13 +42,13 @@ export class Ociregistry implements AsyncDisposable {
     return new Ociregistry(start, path, resources.move(), first);
   }
 
-  /** `127.0.0.1:port`; another port after a restart. */
-  get host(): string {
-    return `127.0.0.1:${this.#process.port}`;
+  /** `http://127.0.0.1:port`; another port after a restart. */
+  get url(): string {
+    return this.#process.url;
   }
 
-  get url(): string {
-    return `http://${this.host}`;
+  get host(): string {
+    return new URL(this.url).host;
   }
 
   /** The versioned directory, an OCI image layout. */
@@ -84,7 +84,7 @@ export class Ociregistry implements AsyncDisposable {
 
 interface RunningServer {
   readonly program: Program;
-  readonly port: number;
+  readonly url: string;
 }
 
 function configurationIn(directory: string): string {
@@ -95,7 +95,7 @@ async function serve({ node = process.execPath }: Start, directory: string): Pro
   const program = new Program(node, [bin, '--config-file', configurationIn(directory), 'serve']);
   try {
     const { input } = await program.line(/"msg":"server is running"/);
-    return { program, port: (JSON.parse(input) as { port: number }).port };
+    return { program, url: (JSON.parse(input) as { url: string }).url };
   } catch (error) {
     await program[Symbol.asyncDispose]();
     throw error;
