@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { createHealth } from '../http/health.ts';
@@ -86,6 +87,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { log, version, clock = systemClock, random = Math.random } = parts;
   await using stack = new AsyncDisposableStack();
   const gate = new Gate();
+  const tls = await tlsOf(config);
   const store = stack.use(await openStore(config.imagePath, clock, log));
   const cache = openCache({
     store,
@@ -112,7 +114,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   };
   const health =
     config.health === 0 ? undefined : stack.use(await listen(config, createHealth(readiness), config.health));
-  const server = stack.use(await listen(config, router, config.port, await tlsOf(config)));
+  const server = stack.use(await listen(config, router, config.port, tls));
   await resumeCompletion(cache);
   return new App({ server, health, stack: stack.move(), gate, config, clock });
 }
@@ -127,15 +129,20 @@ async function listen(
   return await startServer(listener, { host, port, tls, maxConnections, idleTimeoutMs });
 }
 
+/** Throws an error that names the key, before anything listens. */
 async function tlsOf({ serverTlsConfig }: Config): Promise<ServerTls | undefined> {
-  const { cert, key, ca, clientAuth } = serverTlsConfig;
-  if (cert === '') return undefined;
-  return {
-    cert: await readFile(cert, 'utf8'),
-    key: await readFile(key, 'utf8'),
-    ca: ca === '' ? undefined : await readFile(ca, 'utf8'),
-    clientAuth,
-  };
+  const { clientAuth, ...files } = serverTlsConfig;
+  if (files.cert === '') return undefined;
+  try {
+    const cert = await readFile(files.cert, 'utf8');
+    const key = await readFile(files.key, 'utf8');
+    const ca = files.ca === '' ? undefined : await readFile(files.ca, 'utf8');
+    createSecureContext({ cert, key, ca });
+    return { cert, key, ca, clientAuth };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`serverTlsConfig: ${reason}`, { cause });
+  }
 }
 
 function aliasesOf({ registries }: Config): ReadonlyMap<string, RegistryHost> {

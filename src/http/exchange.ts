@@ -3,6 +3,15 @@ import type { Outcome } from '../oci/outcome.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/registry.ts';
 
+/** Nobody's fault: whoever asked does not wait for the answer any more. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+
+  constructor(options?: ErrorOptions) {
+    super('the client has left', options);
+  }
+}
+
 /** One request and what the access log wants to know of it in the end. */
 export class Exchange {
   readonly request: Request;
@@ -27,7 +36,7 @@ export class Exchange {
     const mark = originalUrl.indexOf('?');
     this.path = mark === -1 ? originalUrl : originalUrl.slice(0, mark);
     this.query = new URLSearchParams(mark === -1 ? '' : originalUrl.slice(mark + 1));
-    response.once('close', () => this.#gone.abort(new Error('the client has left')));
+    response.once('close', () => this.#gone.abort(new ClientGoneError()));
   }
 
   get isHead(): boolean {

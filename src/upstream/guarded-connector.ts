@@ -46,8 +46,8 @@ async function connect(
     ...(await tlsOptions(settings, url)),
   });
   const socket = await new Promise<Parameters<buildConnector.Callback>[1] & object>((resolve, reject) => {
-    // By its types it gives null beside an error; it gives nothing.
-    connector(options, (error, connected) => (connected ? resolve(connected) : reject(error as Error)));
+    // With an error there is no second argument, whatever the type says.
+    connector(options, (error, connected) => (error === null ? resolve(connected) : reject(error)));
   });
   if (socket.remoteAddress !== undefined) settings.guard.connected(url, socket.remoteAddress);
   return socket;

@@ -53,7 +53,7 @@ function buildProgram({ name, install }: Component): string[] {
   if (go === undefined) return [`${name} is built by Go, which is not installed.`];
   mkdirSync(ownPrograms, { recursive: true });
   if (run(go, ['install', install.go], { GOBIN: ownPrograms })) return [];
-  return [`go install ${install.go} failed; it needs Go 1.25, or a newer 1.21 that may fetch a toolchain.`];
+  return [`go install ${install.go} failed; it needs Go 1.25, or 1.21 where Go may fetch a newer toolchain.`];
 }
 
 /** Whether the command ended well; what it prints goes to stderr. */

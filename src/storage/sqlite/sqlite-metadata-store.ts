@@ -12,7 +12,7 @@ import type {
   TagRecord,
   Use,
 } from '../metadata-store.ts';
-import { isFull, keepReserve, openDatabase } from './open-database.ts';
+import { isFull, keepReserve, openDatabase, type Sharing } from './open-database.ts';
 import { type DescriptorRow, type ListRow, prepareStatements, type TagRow } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
 
@@ -37,8 +37,11 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
-  static async open(directory: string, now: () => number = Date.now): Promise<SqliteMetadataStore> {
-    const database = await openDatabase(directory);
+  static async open(
+    directory: string,
+    { now = Date.now, sharing }: { now?: () => number; sharing?: Sharing } = {},
+  ): Promise<SqliteMetadataStore> {
+    const database = await openDatabase(directory, sharing);
     const store = new SqliteMetadataStore(database, join(directory, 'index.sqlite'), now);
     await keepReserve(directory);
     return store;

@@ -72,8 +72,8 @@ registries:
     const { config } = await loadText(
       'registries: [{ name: ghcr.io, cache: { freshness: 5m, onGone: }, upstream: {} }]',
     );
-    assert.deepEqual(config.registries[0]?.cache, { freshness: 300_000 });
-    assert.deepEqual(config.registries[0]?.upstream, {});
+    const [registry] = config.registries;
+    assert.deepEqual([registry?.cache, registry?.upstream], [{ freshness: 300_000 }, {}]);
   });
 
   it('normalises hosts, realms and the public URL', async () => {
@@ -83,8 +83,9 @@ publicUrl: https://cache.example.com/oci/
 registries: [{ name: "Localhost:5000", auth: { trustedRealms: ["Auth.example.com:443", "https://A.example.com/"] } }]
 `);
     assert.deepEqual([config.defaultNs, config.publicUrl], ['docker.io', 'https://cache.example.com/oci']);
-    assert.equal(config.registries[0]?.name, 'localhost:5000');
-    assert.deepEqual(config.registries[0]?.auth.trustedRealms, ['auth.example.com', 'https://a.example.com']);
+    const [registry] = config.registries;
+    assert.equal(registry?.name, 'localhost:5000');
+    assert.deepEqual(registry.auth.trustedRealms, ['auth.example.com', 'https://a.example.com']);
   });
 
   it('is frozen', async () => {
@@ -216,6 +217,11 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'a certificate without key',
     'registries: [{ name: a.io, tls: { cert: c } }]',
     'config.yaml:1:41: registries[0].tls.cert: has no effect without key',
+  ],
+  [
+    'a server key without certificate',
+    'serverTlsConfig: { key: k }',
+    'config.yaml:1:25: serverTlsConfig.key: has no effect without cert',
   ],
   [
     'clients to be verified without TLS',

@@ -108,7 +108,7 @@ describe('no answer', () => {
     await assert.rejects(registry.getManifest(name, tag), {
       code: 'UNAVAILABLE',
       status: 502,
-      message: `no answer from ${origin} (ECONNREFUSED)`,
+      message: `no answer from ${origin} (connection refused, ECONNREFUSED)`,
     });
   });
 
