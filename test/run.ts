@@ -31,7 +31,7 @@ function prepare(): void {
   console.log('Missing programs that tests run against:');
   for (const { name, purpose } of missing) console.log(`  ${name} (${purpose})`);
   if (process.env['TEST_SETUP'] !== '0' && process.getuid?.() === 0 && find('apt-get') !== undefined)
-    for (const failure of installComponents(suite)) console.log(failure);
+    for (const failure of installComponents(wanted)) console.log(failure);
   else console.log(`They are installed by: npm run test:setup${suite === undefined ? '' : ` -- ${suite}`}`);
 }
 

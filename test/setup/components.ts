@@ -20,7 +20,7 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image';
+  readonly suite?: 'image' | 'conformance' | 'conformance';
 }
 
 export const components: readonly Component[] = [
@@ -82,6 +82,15 @@ export const components: readonly Component[] = [
     install: { pip: 'kubernetes-validate==1.37.0' },
     required: true,
     suite: 'image',
+  },
+  {
+    name: 'conformance',
+    purpose: 'the OCI conformance suite',
+    install: {
+      go: 'github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111',
+    },
+    required: true,
+    suite: 'conformance',
   },
 ];
 

@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type Component, componentsOf, find, ownPrograms, pythonPrograms } from './components.ts';
 
 /**
- * Installs what `components.ts` names and this machine lacks, by apt, go and pip alone. Quick when all is there. Returns
+ * Installs what of `components.ts` is wanted and this machine lacks, by apt, go and pip alone. Quick when all is there. Returns
  * what could not be installed, one sentence each.
  */
-export function installComponents(suite?: string): string[] {
-  const missing = componentsOf(suite).filter(({ name }) => find(name) === undefined);
+export function installComponents(wanted: readonly Component[]): string[] {
+  const missing = wanted.filter(({ name }) => find(name) === undefined);
   return [
     ...installPackages(missing.flatMap(aptPackages)),
     ...missing.flatMap(buildProgram),
@@ -84,7 +84,7 @@ function run(program: string, args: readonly string[], env: Readonly<Record<stri
 }
 
 if (import.meta.main) {
-  const failures = installComponents(process.argv[2]);
+  const failures = installComponents(componentsOf(process.argv[2]));
   for (const failure of failures) console.error(failure);
   process.exitCode = failures.length === 0 ? 0 : 1;
 }
