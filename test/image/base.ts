@@ -53,6 +53,13 @@ async function makeIn(layout: string): Promise<void> {
   await copyFile(process.execPath, at('node'));
   await command('npm', ['install', '--prefix', context.path, '--no-save', 'npm@11.19.1'], {}, makeLimit);
   const file = join(import.meta.dirname, 'base.Dockerfile');
-  await store.buildah('bud', '--quiet', '--isolation=chroot', `--file=${file}`, '--tag=base', context.path);
-  await store.buildah('push', '--quiet', 'base', `oci:${layout}:base`);
+  await store.buildah(
+    'bud',
+    '--quiet',
+    '--isolation=chroot',
+    `--file=${file}`,
+    '--tag=localhost/base',
+    context.path,
+  );
+  await store.buildah('push', '--quiet', 'localhost/base', `oci:${layout}:base`);
 }

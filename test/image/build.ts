@@ -7,7 +7,9 @@ const checkout = join(import.meta.dirname, '../..');
 
 export const buildDate = '2026-01-31T00:00:00Z';
 
-/** Builds the Dockerfile as it is, under the name `ociregistry`. */
+export const imageName = 'localhost/ociregistry';
+
+/** Builds the Dockerfile as it is. */
 export async function buildImage(store: ContainerStore): Promise<void> {
   await store.buildah(
     'bud',
@@ -15,7 +17,7 @@ export async function buildImage(store: ContainerStore): Promise<void> {
     '--format=docker',
     '--layers=false',
     `--signature-policy=${store.policy}`,
-    '--tag=ociregistry',
+    `--tag=${imageName}`,
     `--build-arg=BUILD_DATE=${buildDate}`,
     ...(await npmOfThisMachine(store.directory)),
     checkout,

@@ -25,6 +25,7 @@ export class ContainerStore implements AsyncDisposable {
     const { path } = resources.use(await temporaryDirectory());
     await writeFile(join(path, 'containers.conf'), engine);
     await writeFile(join(path, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
+    await writeFile(join(path, 'registries.conf'), '');
     return new ContainerStore(path, await driverFor(path), resources.move());
   }
 

@@ -11,7 +11,7 @@ import { needs, programOf } from '../e2e/support/needs.ts';
 import { Ociregistry } from '../e2e/support/ociregistry.ts';
 import type { Program } from '../e2e/support/program.ts';
 import { baseImage, baseLayout } from './base.ts';
-import { buildDate, buildImage } from './build.ts';
+import { buildDate, buildImage, imageName } from './build.ts';
 import { ContainerStore } from './container-store.ts';
 import { bytesBeyond } from './layout.ts';
 
@@ -53,7 +53,7 @@ describe('the image', needs(...programs), () => {
 
   it('adds no more than 40 MB to its base', async () => {
     const layout = join(store.directory, 'image');
-    await store.buildah('push', '--quiet', 'ociregistry', `oci:${layout}:image`);
+    await store.buildah('push', '--quiet', imageName, `oci:${layout}:image`);
     const bytes = await bytesBeyond(base, layout);
     console.log(`${(bytes / 1e6).toFixed(1)} MB beyond the base`);
     assert.ok(bytes <= maxBytes, `${bytes} bytes`);
@@ -93,7 +93,7 @@ describe('the image', needs(...programs), () => {
     const program = store.startPodman(
       ...runArguments,
       '--env=NODE_DEBUG_NATIVE=COMPILE_CACHE',
-      'ociregistry',
+      imageName,
       'version',
     );
     assert.deepEqual(await program.exited, { code: 0, signal: null });
@@ -131,7 +131,7 @@ async function start(
   args: readonly string[] = [],
 ): Promise<Container> {
   const name = `ociregistry-${randomUUID()}`;
-  const program = store.startPodman(...runArguments, `--name=${name}`, ...options, 'ociregistry', ...args);
+  const program = store.startPodman(...runArguments, `--name=${name}`, ...options, imageName, ...args);
   return {
     name,
     program,
