@@ -40,6 +40,12 @@ export const components: readonly Component[] = [
     required: true,
     root: true,
   },
+  {
+    name: 'promtool',
+    purpose: 'checks the metrics',
+    install: { apt: ['prometheus'] },
+    required: false,
+  },
 ];
 
 /** Programs that are found although a plain user’s PATH leaves their folder out. */
