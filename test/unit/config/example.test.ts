@@ -92,8 +92,8 @@ describe('config/ociregistry.schema.json', () => {
     look(schema, '');
     assert.deepEqual(undescribed, []);
     assert.equal(
-      schema.properties.metrics.description,
-      'Port of /metrics; 0 is none (not available in this version yet)',
+      schema.properties.helloWorld.description,
+      'Serve a built-in hello-world image only (not available in this version yet)',
     );
     assert.equal(schema.properties.cache.properties.negativeTtl.default, '10s');
     assert.deepEqual(schema.properties.registries.items.required, ['name']);

@@ -46,8 +46,8 @@ describe('an observed exchange', () => {
       'manifest limited',
     ]);
     assert.equal(observer.requests[0]?.bytes, first.body.length);
-    assert.equal(observer.requests[0]?.host, 'docker.io');
-    assert.equal(observer.requests[8]?.host, undefined);
+    assert.equal(observer.requests[0].host, 'docker.io');
+    assert.equal(observer.requests.at(8)?.host, undefined);
   });
 
   it('counts the bytes that were sent, and calls it cut when the client leaves', async () => {
