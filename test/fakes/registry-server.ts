@@ -31,7 +31,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
   return await startServer(router, {
     host: '127.0.0.1',
     port: 0,
-    maxConnections: 1000,
+    maxConnections: 10_000,
     idleTimeoutMs: 10_000,
   });
 }
