@@ -46,6 +46,12 @@ export const components: readonly Component[] = [
     root: true,
   },
   {
+    name: 'promtool',
+    purpose: 'checks the metrics',
+    install: { apt: ['prometheus'] },
+    required: false,
+  },
+  {
     name: 'dockerd',
     purpose: 'a client',
     install: { apt: ['docker.io'] },
