@@ -55,6 +55,8 @@ export class MemoryWindow {
     if (first < this.#start) return;
     for (const segment of [...this.#segments]) {
       const { at, bytes, length } = segment;
+      // Dropped while the reader was busy: its memory may hold other bytes by now.
+      if (at < this.#start) return;
       if (at + length <= first || at > last) continue;
       segment.readers += 1;
       try {

@@ -44,4 +44,18 @@ describe('MemoryWindow', () => {
     assert.equal(window.start, 3_000_000);
     assert.equal(window.from(0).length, 0);
   });
+
+  it('never gives a reader who paused the memory that younger bytes were put into', () => {
+    const all = Buffer.from(bytes(8_000_000));
+    const window = new MemoryWindow();
+    window.push(all.subarray(0, 2_000_000));
+    let at = 0;
+    for (const part of window.read({ first: 0, last: all.length })) {
+      assert.ok(all.subarray(at, at + part.length).equals(part), `other bytes at ${at}`);
+      at += part.length;
+      window.drop(window.end, 500_000);
+      window.push(all.subarray(window.end, window.end + 1_000_000));
+    }
+    assert.ok(at > 0 && at < window.start);
+  });
 });
