@@ -37,9 +37,9 @@ export class UseLog implements AsyncDisposable {
     await this.#metadata.recordUse(uses);
   }
 
-  /** Writes what is left; the task set still has to be waited for. */
+  /** Has what is left written; the task set still has to be waited for. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    if (this.#pending.size > 0) await this.#flush();
+    if (this.#pending.size > 0) this.#tasks.run('recording uses', async () => await this.#flush());
   }
 }

@@ -15,7 +15,7 @@ export function jsonSchemaText(): string {
     io: 'input',
     target: 'draft-7',
     override: ({ zodSchema, jsonSchema }) => {
-      const meta = keyMeta(zodSchema as unknown as z.ZodType);
+      const meta = keyMeta(zodSchema);
       if (meta !== undefined) jsonSchema.description = `${meta.about}${notes[meta.state]}`;
     },
   });

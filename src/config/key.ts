@@ -33,7 +33,7 @@ export function secretKey<S extends z.ZodType>(about: string, schema: S, secret:
   return withMeta(schema, { about, state: 'built', secret });
 }
 
-export function keyMeta(schema: z.ZodType): KeyMeta | undefined {
+export function keyMeta(schema: z.core.$ZodType): KeyMeta | undefined {
   return keys.get(schema);
 }
 

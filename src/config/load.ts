@@ -9,6 +9,8 @@ import { findUnbuilt } from './unbuilt.ts';
 import { YamlSource } from './yaml-source.ts';
 
 const maxFileBytes = 1024 * 1024;
+/** More are counted, not listed. */
+const maxProblems = 100;
 
 /** Flags of the command line, by the key that each overrides. Absent ones were not given. */
 export type Flags = Partial<ConfigInput>;
@@ -68,15 +70,21 @@ interface Sources {
 
 /** One line for each key that is wrong: flags first, then the file from top to bottom. */
 function located(problems: readonly Problem[], { file, source, flags }: Sources): string[] {
-  const first = new Map(problems.toReversed().map((problem) => [pathText(problem.path), problem]));
-  const lines = [...first.values()].map(({ path, message, at }) => {
+  const byKey = Map.groupBy(problems, ({ path }) => pathText(path))
+    .values()
+    .toArray();
+  const lines = byKey.slice(0, maxProblems).flatMap(([problem]) => {
+    if (problem === undefined) return [];
+    const { path, message, at } = problem;
     if (source === undefined || isFlag(path, flags))
-      return { offset: -1, text: `${flagName(path)}: ${message}` };
+      return [{ offset: -1, text: `${flagName(path)}: ${message}` }];
     const { offset, line, column } = source.locate(path, at);
     const key = path.length === 0 ? '' : `${pathText(path)}: `;
-    return { offset, text: `${file}:${line}:${column}: ${key}${message}` };
+    return [{ offset, text: `${file}:${line}:${column}: ${key}${message}` }];
   });
-  return lines.sort((a, b) => a.offset - b.offset).map(({ text }) => text);
+  const more = byKey.length - lines.length;
+  const texts = lines.sort((a, b) => a.offset - b.offset).map(({ text }) => text);
+  return more > 0 ? [...texts, `and ${more} more`] : texts;
 }
 
 function isFlag(path: Path, flags: Flags): boolean {

@@ -25,7 +25,7 @@ export function pathText(path: Path): string {
   return path
     .map((step) => {
       if (typeof step === 'number') return `[${step}]`;
-      return /^[A-Za-z][\w-]{0,63}$/.test(step) ? `.${step}` : `[${JSON.stringify(step.slice(0, 64))}]`;
+      return /^[A-Za-z_][\w-]{0,63}$/.test(step) ? `.${step}` : `[${JSON.stringify(step.slice(0, 64))}]`;
     })
     .join('')
     .replace(/^\./, '');

@@ -51,7 +51,9 @@ async function secretText(
   const source = String(value);
   switch (secret?.from) {
     case 'environment':
-      return nonEmpty(environment[source], `the environment variable ${JSON.stringify(source)} is not set`);
+      // What cannot be a name is probably the secret itself.
+      if (!/^[A-Za-z_]\w*$/.test(source)) throw new Error('must be the name of an environment variable');
+      return nonEmpty(environment[source], `the environment variable ${source} is not set`);
     case 'file':
       return nonEmpty(await secretFile(source), `the file ${JSON.stringify(source)} is empty`);
     default:

@@ -33,7 +33,8 @@ export function text(options: { readonly min?: number } = {}) {
       : input === ''
         ? 'must not be empty'
         : `must be text, not ${kind(input)}`;
-  return z.string({ error }).min(min, { error });
+  const any = z.string({ error });
+  return min === 0 ? any : any.min(min, { error });
 }
 
 export function flag() {
@@ -203,11 +204,10 @@ export function httpUrl() {
 
 /** The same without a slash at the end, or nothing. */
 export function baseUrlOrNone() {
+  const error = 'must be an http or https URL without user, query and fragment';
   return z
-    .string()
-    .refine((value) => value === '' || isPlainUrl(value), {
-      error: 'must be an http or https URL without user, query and fragment',
-    })
+    .string({ error })
+    .refine((value) => value === '' || isPlainUrl(value), { error })
     .transform((value) => value.replace(/\/+$/, ''));
 }
 

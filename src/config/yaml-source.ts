@@ -14,7 +14,8 @@ import type * as z from 'zod';
 import { ConfigError } from './config-error.ts';
 import { itemOf, keysOf, type Path, takesFlag, takesText } from './schema-tree.ts';
 
-const maxSyntaxProblems = 10;
+/** One mistake makes many: the first are the ones to look at. */
+const maxSyntaxProblems = 5;
 /** yaml.v3, which the original uses, reads these of YAML 1.1 wherever true or false is wanted. */
 const flags: ReadonlyMap<string, boolean> = new Map([
   ...['y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'].map((word) => [word, true] as const),
@@ -24,7 +25,7 @@ const flags: ReadonlyMap<string, boolean> = new Map([
 /** Own words: the parser's may quote the file, and that may be a password. */
 const syntaxProblems: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE: 'invalid escape in a text in double quotes',
-  BAD_INDENT: 'wrong indentation',
+  BAD_INDENT: 'wrong indentation, or a bracket that is not closed',
   BAD_SCALAR_START: 'a text that begins with this character needs quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a mapping or list where a value was expected; is a text in need of quotes?',
   DUPLICATE_KEY: 'the same key twice in one mapping',
@@ -32,6 +33,7 @@ const syntaxProblems: Readonly<Record<string, string>> = {
   MULTILINE_IMPLICIT_KEY: 'a key must be on one line; is a colon missing?',
   MULTIPLE_DOCS: 'more than one document in one file',
   NON_STRING_KEY: 'a key must be text',
+  RESOURCE_EXHAUSTION: 'nested too deeply',
   TAB_AS_INDENT: 'a tab in the indentation',
   TAG_RESOLVE_FAILED: 'unknown tag',
   UNEXPECTED_TOKEN: 'something here was not expected',
@@ -51,27 +53,19 @@ export class YamlSource {
   /** Throws ConfigError, with `name` in front of each line, for what is no YAML or more YAML than we take. */
   constructor(yaml: string, name: string) {
     this.#lines = new LineCounter();
-    try {
-      this.#document = parseDocument(yaml, {
-        lineCounter: this.#lines,
-        prettyErrors: false,
-        stringKeys: true,
-        logLevel: 'error',
-      });
-    } catch (cause) {
-      // The parser is recursive: a hostile depth ends in a RangeError.
-      throw new ConfigError([
-        `${name}: not valid YAML${cause instanceof RangeError ? ': nested too deeply' : ''}`,
-      ]);
-    }
+    this.#document = parseDocument(yaml, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+      stringKeys: true,
+      logLevel: 'error',
+    });
     const problems = this.#problems();
     if (problems.length === 0) return;
-    throw new ConfigError(
-      problems.slice(0, maxSyntaxProblems).map(([offset, problem]) => {
-        const { line, column } = this.#position(offset);
-        return `${name}:${line}:${column}: ${problem}`;
-      }),
-    );
+    const lines = problems.slice(0, maxSyntaxProblems).map(([offset, problem]) => {
+      const { line, column } = this.#position(offset);
+      return `${name}:${line}:${column}: ${problem}`;
+    });
+    throw new ConfigError([...new Set(lines)]);
   }
 
   /**

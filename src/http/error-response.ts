@@ -2,7 +2,7 @@ import type { ErrorRequestHandler } from 'express';
 import type { Log } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { setCacheStatus } from './cache-status.ts';
-import { type Exchange, exchangeOf } from './exchange.ts';
+import { ClientGoneError, type Exchange, exchangeOf } from './exchange.ts';
 
 /**
  * Turns whatever was thrown into an answer. What is no RegistryError is a bug: 500, its stack in the log, nothing of it to the
@@ -11,14 +11,20 @@ import { type Exchange, exchangeOf } from './exchange.ts';
 export function errorResponse(log: Log): ErrorRequestHandler {
   return (error: unknown, _request, response, _next) => {
     const exchange = exchangeOf(response);
-    const known = error instanceof RegistryError ? error : notFromUs(error);
-    if (exchange.clientIsGone) exchange.failure ??= 'the client has left';
-    else {
-      exchange.failure = `${known.code}: ${known.message}`;
-      if (known.status === 500) log.error({ err: error, url: exchange.path }, 'unexpected error');
+    if (exchange.clientIsGone || error instanceof ClientGoneError) {
+      exchange.failure = 'the client has left';
+      response.destroy();
+      return;
     }
-    if (response.headersSent) response.destroy();
-    else answer(exchange, known);
+    const known = error instanceof RegistryError ? error : notFromUs(error);
+    exchange.failure = `${known.code}: ${known.message}`;
+    if (known.status === 500) log.error({ err: error, url: exchange.path }, 'unexpected error');
+    if (!response.headersSent) {
+      answer(exchange, known);
+      return;
+    }
+    exchange.brokeOff = true;
+    response.destroy();
   };
 }
 

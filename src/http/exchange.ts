@@ -1,7 +1,17 @@
 import type { Request, Response } from 'express';
+import type { RequestKind } from '../observe/observer.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/registry.ts';
+
+/** Nobody's fault: whoever asked does not wait for the answer any more. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+
+  constructor(options?: ErrorOptions) {
+    super('the client has left', options);
+  }
+}
 
 /** One request and what the access log wants to know of it in the end. */
 export class Exchange {
@@ -11,11 +21,17 @@ export class Exchange {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly startedAt = performance.now();
+  /** When the first byte of the body was sent. */
+  firstByteAt: number | undefined;
+  /** What it is about, by its path. */
+  kind: RequestKind = 'other';
   /** The registry that it is about. */
   host: RegistryHost | undefined;
   outcome: Outcome | undefined;
   /** Bytes of the body that was sent. */
   bytes = 0;
+  /** Did we end the answer in its middle? */
+  brokeOff = false;
   /** What went wrong, in words. */
   failure: string | undefined;
   readonly #gone = new AbortController();
@@ -27,7 +43,7 @@ export class Exchange {
     const mark = originalUrl.indexOf('?');
     this.path = mark === -1 ? originalUrl : originalUrl.slice(0, mark);
     this.query = new URLSearchParams(mark === -1 ? '' : originalUrl.slice(mark + 1));
-    response.once('close', () => this.#gone.abort(new Error('the client has left')));
+    response.once('close', () => this.#gone.abort(new ClientGoneError()));
   }
 
   get isHead(): boolean {
@@ -57,6 +73,7 @@ export class Exchange {
       return;
     }
     this.bytes = bytes.length;
+    this.firstByteAt = performance.now();
     this.response.end(bytes);
   }
 

@@ -1,8 +1,8 @@
-import type { Exchange } from './exchange.ts';
+import { ClientGoneError, type Exchange } from './exchange.ts';
 
 /**
  * Writes a body as fast as the client takes it: a chunk's buffer is free again when its write's callback ran, and then the
- * next one is asked for. Throws when the client leaves.
+ * next one is asked for. Throws ClientGoneError.
  */
 export class BodyWriter {
   readonly #exchange: Exchange;
@@ -10,15 +10,16 @@ export class BodyWriter {
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
-    exchange.response.once('close', () => this.#leave(new Error('the client has left')));
+    exchange.response.once('close', () => this.#leave(new ClientGoneError()));
   }
 
   async write(chunk: Uint8Array | string): Promise<void> {
     const { response } = this.#exchange;
+    this.#exchange.firstByteAt ??= performance.now();
     await new Promise<void>((resolve, reject) => {
       this.#leave = reject;
-      if (this.#exchange.clientIsGone) reject(new Error('the client has left'));
-      response.write(chunk, (error) => (error ? reject(error) : resolve()));
+      if (this.#exchange.clientIsGone) reject(new ClientGoneError());
+      response.write(chunk, (cause) => (cause ? reject(new ClientGoneError({ cause })) : resolve()));
     });
     this.#exchange.bytes += chunk.length;
   }

@@ -54,6 +54,9 @@ interface LoggedError {
   readonly stack?: string | undefined;
 }
 
+/** What was thrown on purpose needs no stack to be understood. */
+const onPurpose: ReadonlySet<string> = new Set(['RegistryError', 'StoreFullError']);
+
 /** Message and code of an error and of its causes; other properties may hold what is nobody's business. */
 function serialized(error: unknown): LoggedError | SerializedError | unknown {
   if (!(error instanceof Error)) return error;
@@ -62,7 +65,6 @@ function serialized(error: unknown): LoggedError | SerializedError | unknown {
     messages.push(cause.message);
   }
   const code = 'code' in error ? { code: error.code } : {};
-  // What was thrown on purpose needs no stack to be understood.
-  const stack = error.name === 'RegistryError' ? {} : { stack: error.stack };
+  const stack = onPurpose.has(error.name) ? {} : { stack: error.stack };
   return { type: error.name, message: messages.join(': '), ...code, ...stack };
 }

@@ -65,11 +65,15 @@ const migrations: readonly string[] = [
   `,
 ];
 
-/** Brings the schema up to date; several processes may try at once. Throws when the file is of a newer version. */
+/**
+ * Brings the schema up to date; several processes may try at once. Writes nothing where there is nothing to do: the disk may
+ * be full. Throws when the file is of a newer version.
+ */
 export function migrate(database: Database): void {
+  if (versionOf(database) === migrations.length) return;
   database
     .transaction(() => {
-      const version = Number(database.pragma('user_version', { simple: true }));
+      const version = versionOf(database);
       if (version > migrations.length) {
         throw new Error(
           `index.sqlite was written by a newer ociregistry (schema ${version}, this one knows ${migrations.length})`,
@@ -79,4 +83,8 @@ export function migrate(database: Database): void {
       database.pragma(`user_version = ${migrations.length}`);
     })
     .immediate();
+}
+
+function versionOf(database: Database): number {
+  return Number(database.pragma('user_version', { simple: true }));
 }

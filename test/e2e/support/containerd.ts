@@ -1,0 +1,99 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client, Pull } from './client.ts';
+import { command } from './command.ts';
+import { digestsIn } from './content.ts';
+import { programOf } from './needs.ts';
+import { Program } from './program.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+import { until } from './until.ts';
+
+/** A containerd of its own, with an empty store. */
+export class Containerd implements AsyncDisposable {
+  readonly #directory: string;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(directory: string, resources: AsyncDisposableStack) {
+    this.#directory = directory;
+    this.#resources = resources;
+  }
+
+  static async start(): Promise<Containerd> {
+    await using resources = new AsyncDisposableStack();
+    const { path } = resources.use(await temporaryDirectory());
+    await writeFile(join(path, 'config.toml'), settingsIn(path));
+    resources.use(new Program(programOf('containerd'), ['--config', join(path, 'config.toml')]));
+    await until('containerd answers', async () => await answers(path));
+    return new Containerd(path, resources.move());
+  }
+
+  /** Pulls from the server as a mirror of the upstream (`?ns=`), with no way around it. */
+  async pull({ server, upstream, repository, tag }: Pull): Promise<void> {
+    const hosts = join(this.#directory, 'hosts');
+    await mkdir(join(hosts, upstream), { recursive: true });
+    await writeFile(join(hosts, upstream, 'hosts.toml'), mirror(`http://${server}`));
+    await this.pullBy(hosts, `${upstream}/${repository}:${tag}`);
+  }
+
+  /** Pulls as the files in a folder such as `/etc/containerd/certs.d` say. */
+  async pullBy(hosts: string, image: string): Promise<void> {
+    await ctr(this.#directory, 'images', 'pull', '--hosts-dir', hosts, image);
+  }
+
+  /** Pulls from the upstream itself. */
+  async pullDirectly(upstream: string, repository: string, tag: string): Promise<void> {
+    await ctr(this.#directory, 'images', 'pull', '--plain-http', `${upstream}/${repository}:${tag}`);
+  }
+
+  async digests(): Promise<ReadonlySet<string>> {
+    return await digestsIn(join(this.#directory, 'root/io.containerd.content.v1.content/blobs'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+}
+
+export const containerd: Client = {
+  name: 'containerd',
+  programs: ['containerd'],
+  takes: 'platform',
+  async pull(pull) {
+    await using client = await Containerd.start();
+    await client.pull(pull);
+    return await client.digests();
+  },
+};
+
+async function ctr(directory: string, ...args: readonly string[]): Promise<void> {
+  const address = ['--address', join(directory, 'containerd.sock')];
+  await command(programOf('ctr'), [...address, ...args], { CONTAINERD_SNAPSHOTTER: 'native' });
+}
+
+async function answers(directory: string): Promise<boolean> {
+  try {
+    await ctr(directory, 'version');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function settingsIn(directory: string): string {
+  return `
+version = 2
+root = "${directory}/root"
+state = "${directory}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "${directory}/containerd.sock"
+`;
+}
+
+function mirror(url: string): string {
+  return `
+server = "${url}"
+[host."${url}"]
+  capabilities = ["pull", "resolve"]
+`;
+}

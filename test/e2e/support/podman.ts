@@ -1,0 +1,57 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { alias, type Client } from './client.ts';
+import { command } from './command.ts';
+import { programOf } from './needs.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+interface Inspected {
+  readonly Digest: string;
+  readonly RepoDigests: readonly string[];
+}
+
+/** podman checks each layer itself and unpacks it; what is left to see are the digests of the manifests. */
+export const podman: Client = {
+  name: 'podman',
+  programs: ['podman'],
+  takes: 'platform',
+  async pull({ server, upstream, repository, tag }) {
+    return await pullBy(mirror(upstream, `${server}/${alias}`), `${upstream}/${repository}:${tag}`);
+  },
+};
+
+/** Pulls as the text of a `registries.conf` says. Returns the digests of the manifests. */
+export async function pullBy(settings: string, image: string): Promise<ReadonlySet<string>> {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const registries = join(path, 'registries.conf');
+  await writeFile(registries, settings);
+  const policy = join(path, 'policy.json');
+  await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
+  const run = async (...args: readonly string[]) =>
+    await command(programOf('podman'), [...ownStore(path), ...args], {
+      CONTAINERS_REGISTRIES_CONF: registries,
+    });
+  await run('pull', '--quiet', '--signature-policy', policy, image);
+  const [inspected] = JSON.parse(await run('image', 'inspect', image)) as Inspected[];
+  const digests = inspected?.RepoDigests.map((name) => name.slice(name.indexOf('@') + 1)) ?? [];
+  return new Set(digests);
+}
+
+/** The fallback to the upstream itself leads nowhere: a pull that we cannot serve fails. */
+function mirror(upstream: string, location: string): string {
+  return `
+[[registry]]
+prefix = "${upstream}"
+location = "127.0.0.1:1"
+insecure = true
+[[registry.mirror]]
+location = "${location}"
+insecure = true
+`;
+}
+
+function ownStore(directory: string): string[] {
+  const at = (name: string) => join(directory, name);
+  return ['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'];
+}

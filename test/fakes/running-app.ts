@@ -1,0 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type App, startApp } from '#src/app/app.ts';
+import type { Clock } from '#src/clock.ts';
+import { type Flags, loadConfig } from '#src/config/load.ts';
+import { type Log, silent } from '#src/log.ts';
+
+/** A directory that goes with the test. */
+export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'ociregistry-'));
+  return { path, [Symbol.asyncDispose]: async () => await rm(path, { recursive: true }) };
+}
+
+/** The whole program in this process, on loopback and ports that the system gives. */
+export async function runApp(settings: Flags, parts: { log?: Log; clock?: Clock } = {}): Promise<App> {
+  const { config } = await loadConfig({ flags: { host: '127.0.0.1', port: 0, ...settings }, env: {} });
+  return await startApp(config, { log: silent, version: '0.0.0', ...parts });
+}

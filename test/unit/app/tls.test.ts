@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { get } from 'node:https';
+import { after, before, describe, it } from 'node:test';
+import { TestAuthority } from '#test/fakes/certificates.ts';
+import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+
+interface Client {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** The status of `/v2/`, asked over TLS with nothing but these certificates. */
+async function status(port: number, client: Client): Promise<number | undefined> {
+  return await new Promise((resolve, reject) => {
+    const request = get({ host: '127.0.0.1', port, path: '/v2/', agent: false, ...client }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on('error', reject);
+  });
+}
+
+describe('the server over TLS', () => {
+  let authority: TestAuthority;
+  let strangers: TestAuthority;
+  before(async () => {
+    authority = await TestAuthority.create();
+    strangers = await TestAuthority.create();
+  });
+  after(async () => {
+    await authority[Symbol.asyncDispose]();
+    await strangers[Symbol.asyncDispose]();
+  });
+
+  it('shows its certificate, and asks the client for none', async () => {
+    await using directory = await temporaryDirectory();
+    const { certFile: cert, keyFile: key } = await authority.issue('server', 'IP:127.0.0.1');
+    await using app = await runApp({ imagePath: directory.path, serverTlsConfig: { cert, key } });
+    assert.match(app.server.url, /^https:/);
+    assert.equal(await status(app.server.port, { ca: await readFile(authority.caFile, 'utf8') }), 200);
+    await assert.rejects(status(app.server.port, {}), /certificate/);
+  });
+
+  it('with clientAuth: verify serves only those with a certificate of its authority', async () => {
+    await using directory = await temporaryDirectory();
+    const { certFile: cert, keyFile: key } = await authority.issue('server', 'IP:127.0.0.1');
+    const ca = authority.caFile;
+    const serverTlsConfig = { cert, key, ca, clientAuth: 'verify' as const };
+    await using app = await runApp({ imagePath: directory.path, serverTlsConfig });
+    const trusting = { ca: await readFile(ca, 'utf8') };
+    const client = async (by: TestAuthority): Promise<Client> => {
+      const pair = await by.issue('client', 'DNS:client');
+      return {
+        ...trusting,
+        cert: await readFile(pair.certFile, 'utf8'),
+        key: await readFile(pair.keyFile, 'utf8'),
+      };
+    };
+    assert.equal(await status(app.server.port, await client(authority)), 200);
+    await assert.rejects(status(app.server.port, trusting));
+    await assert.rejects(status(app.server.port, await client(strangers)));
+  });
+
+  it('does not start with a key that does not belong to its certificate', async () => {
+    await using directory = await temporaryDirectory();
+    const { certFile: cert } = await authority.issue('server', 'IP:127.0.0.1');
+    const { keyFile: key } = await authority.issue('other', 'IP:127.0.0.1');
+    await assert.rejects(
+      runApp({ imagePath: directory.path, serverTlsConfig: { cert, key } }),
+      /serverTlsConfig: .*key/,
+    );
+  });
+
+  it('does not start without the file of its certificate, and names it', async () => {
+    await using directory = await temporaryDirectory();
+    const serverTlsConfig = { cert: '/nonexistent/tls.crt', key: '/nonexistent/tls.key' };
+    await assert.rejects(runApp({ imagePath: directory.path, serverTlsConfig }), /\/nonexistent\/tls\.crt/);
+  });
+});

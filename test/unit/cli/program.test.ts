@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { runProgram } from '#src/cli/program.ts';
+import type { LoadedConfig } from '#src/config/load.ts';
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly served: LoadedConfig | undefined;
+}
+
+const ended = async (): Promise<void> => {};
+
+/** Runs a command line, `FILE` in which is a file with this text. */
+async function run(line: string, { text = '', serve = ended } = {}): Promise<Outcome> {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'cli-'));
+  const file = join(directory.path, 'config.yaml');
+  await writeFile(file, text);
+  const named = (output: string): string => output.replaceAll(file, 'config.yaml');
+  let stdout = '';
+  let stderr = '';
+  let served: LoadedConfig | undefined;
+  const code = await runProgram(
+    line
+      .split(' ')
+      .filter(Boolean)
+      .map((word) => (word === 'FILE' ? file : word)),
+    {
+      stdout: { write: (output) => (stdout += output) },
+      stderr: { write: (output) => (stderr += output) },
+      env: {},
+      version: { version: '1.2.3', buildDate: 'today' },
+      serve: async (loaded) => {
+        served = loaded;
+        await serve();
+      },
+    },
+  );
+  return { code, stdout: named(stdout), stderr: named(stderr), served };
+}
+
+describe('ociregistry', () => {
+  it('prints its help when it is given no command', async () => {
+    const { code, stdout, stderr } = await run('');
+    assert.deepEqual([code, stderr], [0, '']);
+    for (const word of ['serve', 'load', 'list', 'prune', 'version', 'check-config', '--log-level']) {
+      assert.ok(stdout.includes(word), word);
+    }
+  });
+
+  it('prints its version on standard error, as the original does', async () => {
+    const { code, stdout, stderr } = await run('version');
+    assert.deepEqual([code, stdout, stderr], [0, '', 'ociregistry version: 1.2.3 build date: today\n']);
+  });
+
+  const helps: [command: string, ...flags: string[]][] = [
+    [
+      'serve',
+      'preload-images',
+      'port',
+      'os',
+      'arch',
+      'pull-timeout',
+      'health',
+      'metrics',
+      'always-pull-latest',
+      'hello-world',
+      'air-gapped',
+      'default-ns',
+      'host',
+    ],
+    ['load', 'image-file', 'resolve-ref', 'os', 'arch', 'pull-timeout'],
+    ['list', 'header', 'pattern', 'short-digest'],
+    ['prune', 'pattern', 'date', 'dry-run'],
+  ];
+  for (const [command, ...flags] of helps) {
+    it(`describes every flag of ${command}, with its default`, async () => {
+      const { code, stdout, stderr } = await run(`${command} --help`);
+      assert.deepEqual([code, stderr], [0, '']);
+      const text = stdout.replaceAll(/\n {5,}/g, ' ');
+      for (const flag of flags.filter((name) => name !== 'date')) {
+        assert.match(text, new RegExp(`--${flag}( <value>)? +\\S.*\\(default: \\S+\\)`));
+      }
+      const described = text
+        .matchAll(/^ +--([a-z-]+)/gm)
+        .map(([, flag]) => flag)
+        .toArray();
+      assert.deepEqual(described, flags);
+    });
+  }
+
+  it('lets flags win over the file, which wins over the defaults', async () => {
+    const { code, served } = await run(
+      '-log-level DEBUG -config-file FILE serve --port 7070 -host=::1 --air-gapped=false',
+      {
+        text: 'port: 9090\nhealth: 9091\nairGapped: true\n',
+      },
+    );
+    const { port, health, metrics, host, airGapped, logLevel } = served?.config ?? {};
+    assert.equal(code, 0);
+    assert.deepEqual(
+      [port, health, metrics, host, airGapped, logLevel],
+      [7070, 9091, 0, '::1', false, 'debug'],
+    );
+  });
+
+  it('hands the flags of the original to the server', async () => {
+    const { served } = await run(
+      '--image-path ./x --log-file l serve --os linux --arch arm64 --pull-timeout 1500 --always-pull-latest --default-ns docker.io --health 0',
+    );
+    const { imagePath, logFile, os, arch, pullTimeout, alwaysPullLatest, defaultNs } = served?.config ?? {};
+    assert.deepEqual(
+      [imagePath, logFile, os, arch, pullTimeout, alwaysPullLatest, defaultNs, served?.warnings],
+      ['./x', 'l', 'linux', 'arm64', 1500, true, 'docker.io', []],
+    );
+  });
+
+  it('takes global flags after the command too', async () => {
+    const { served } = await run('serve --log-level warn --config-file FILE', { text: 'port: 1' });
+    assert.deepEqual([served?.config.logLevel, served?.config.port], ['warn', 1]);
+  });
+
+  it('warns of a flag whose feature is not built', async () => {
+    const { served } = await run('serve --hello-world');
+    assert.deepEqual(served?.warnings, ['not available in this version yet, and ignored: --hello-world']);
+  });
+
+  const usage: [line: string, message: string, help: string][] = [
+    ['serve --bogus', "unknown option '--bogus'", 'serve'],
+    ['serve --prot 1', "unknown option '--prot'\n(Did you mean --port?)", 'serve'],
+    ['serve --port', "option '--port <value>' argument missing", 'serve'],
+    ['serve --port high', '--port: must be a whole number from 0 to 65535, not "high"', 'serve'],
+    ['serve --port 70000', '--port: must be a whole number from 0 to 65535, not 70000', 'serve'],
+    [
+      'serve --pull-timeout soon',
+      '--pull-timeout: must be a number of milliseconds or a duration such as 30s, not "soon"',
+      'serve',
+    ],
+    [
+      '--log-level trace serve',
+      '--log-level: must be debug, info, warn or error, not "trace"',
+      '[options] [command]',
+    ],
+    [
+      'prune --date 2026-02-31T00:00:00',
+      '--date: must be a time such as 2026-01-31T23:59:59, not "2026-02-31T00:00:00"',
+      'prune',
+    ],
+    [
+      'prune --date yesterday',
+      '--date: must be a time such as 2026-01-31T23:59:59, not "yesterday"',
+      'prune',
+    ],
+    ['serve now', "too many arguments for 'serve'. Expected 0 arguments but got 1: now.", 'serve'],
+    ['bogus', "unknown command 'bogus'", '[options] [command]'],
+  ];
+  for (const [line, message, help] of usage) {
+    it(`says what is wrong and how it is right: ${line}`, async () => {
+      const { code, stdout, stderr, served } = await run(line);
+      assert.deepEqual([code, stderr, served], [1, `Incorrect Usage: ${message}\n\n`, undefined]);
+      assert.ok(stdout.startsWith(`Usage: ociregistry ${help}`), stdout);
+    });
+  }
+
+  it('does not serve with a configuration that is wrong', async () => {
+    const one = await run('--config-file FILE serve', { text: 'prot: 1' });
+    assert.deepEqual([one.code, one.served, one.stdout], [1, undefined, '']);
+    assert.equal(
+      one.stderr,
+      'error getting configuration: config.yaml:1:1: prot: unknown key; did you mean "port"?\n',
+    );
+    const two = await run('--config-file FILE serve', { text: 'x: 1\ny: 1' });
+    assert.equal(
+      two.stderr,
+      'error getting configuration:\nconfig.yaml:1:1: x: unknown key\nconfig.yaml:2:1: y: unknown key\n',
+    );
+    const none = await run('--config-file /no/such/file serve');
+    assert.equal(none.stderr, 'error getting configuration: /no/such/file: no such file\n');
+  });
+
+  it('says why a server did not start', async () => {
+    const { code, stderr } = await run('serve', {
+      serve: async () => {
+        throw new Error('port 8080 is in use');
+      },
+    });
+    assert.deepEqual([code, stderr], [1, 'error starting the server: port 8080 is in use\n']);
+  });
+
+  for (const line of [
+    'load --image-file x --resolve-ref',
+    'list -header --pattern a,b --short-digest',
+    'prune -pattern x -dry-run --date 2026-01-31T23:59:59',
+  ]) {
+    it(`says that it cannot do yet: ${line}`, async () => {
+      const { code, stdout, stderr } = await run(line);
+      const command = line.slice(0, line.indexOf(' '));
+      assert.deepEqual(
+        [code, stdout, stderr],
+        [1, '', `ociregistry: "${command}" is not available in this version yet\n`],
+      );
+    });
+  }
+});
+
+describe('ociregistry check-config', () => {
+  it('says that all is well', async () => {
+    assert.deepEqual(await run('--config-file FILE check-config', { text: 'port: 1' }), {
+      code: 0,
+      stdout: 'config.yaml: OK\n',
+      stderr: '',
+      served: undefined,
+    });
+    assert.equal((await run('check-config --port 1')).stdout, 'no configuration file: OK\n');
+  });
+
+  it('warns', async () => {
+    const { code, stdout } = await run('check-config --config-file FILE', { text: 'helloWorld: true' });
+    assert.deepEqual(
+      [code, stdout],
+      [0, 'warning: not available in this version yet, and ignored: helloWorld\nconfig.yaml: OK\n'],
+    );
+  });
+
+  it('tells all mistakes', async () => {
+    const { code, stdout, stderr } = await run('check-config --config-file FILE', { text: 'x: 1\nport: -1' });
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal(
+      stderr,
+      'config.yaml:1:1: x: unknown key\nconfig.yaml:2:7: port: must be a whole number from 0 to 65535, not -1\n',
+    );
+  });
+});

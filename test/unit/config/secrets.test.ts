@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
+import { Secret } from '#src/config/secret.ts';
+import { loadText, problemsOf } from '#test/fakes/config-text.ts';
+
+const registry = (auth: string): string => `registries: [{ name: a.io, auth: { ${auth} } }]`;
+
+describe('a secret', () => {
+  it('comes from the file, from the environment or from a file of its own', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'secret-'));
+    const file = join(directory.path, 'password');
+    await writeFile(file, 'from a file\n');
+    const env = { PASSWORD: 'from the environment\n' };
+    const sources: [key: string, secret: string][] = [
+      ['password: literal', 'literal'],
+      ['passwordFromEnv: PASSWORD', 'from the environment\n'],
+      [`passwordFile: ${JSON.stringify(file)}`, 'from a file'],
+    ];
+    for (const [key, secret] of sources) {
+      const { config } = await loadText(registry(`user: u, ${key}`), { env });
+      assert.equal(config.registries[0]?.auth.password?.reveal(), secret);
+    }
+    const { config } = await loadText(registry(`token: { staticFile: ${JSON.stringify(file)} }`));
+    assert.equal(config.registries[0]?.auth.token.static?.reveal(), 'from a file');
+  });
+
+  it('is absent when it is empty, as in the original', async () => {
+    const { config } = await loadText(registry('user: "", password: "", passwordFromEnv: ""'));
+    assert.equal(config.registries[0]?.auth.password, undefined);
+  });
+
+  const mistakes: [auth: string, problem: string][] = [
+    [
+      'password: p, passwordFile: f',
+      'config.yaml:1:63: registries[0].auth.passwordFile: only one of password and passwordFile may be set',
+    ],
+    [
+      'passwordFromEnv: A, passwordFile: f',
+      'config.yaml:1:70: registries[0].auth.passwordFile: only one of passwordFromEnv and passwordFile may be set',
+    ],
+    [
+      'passwordFromEnv: UNSET',
+      'config.yaml:1:53: registries[0].auth.passwordFromEnv: the environment variable UNSET is not set',
+    ],
+    [
+      'passwordFromEnv: EMPTY',
+      'config.yaml:1:53: registries[0].auth.passwordFromEnv: the environment variable EMPTY is not set',
+    ],
+    [
+      'passwordFromEnv: "pass word"',
+      'config.yaml:1:53: registries[0].auth.passwordFromEnv: must be the name of an environment variable',
+    ],
+    [
+      'passwordFile: /no/such/file',
+      'config.yaml:1:50: registries[0].auth.passwordFile: the file "/no/such/file": no such file',
+    ],
+    [
+      'passwordFile: /dev/null',
+      'config.yaml:1:50: registries[0].auth.passwordFile: the file "/dev/null" is empty',
+    ],
+    [
+      'passwordFile: /dev/zero',
+      'config.yaml:1:50: registries[0].auth.passwordFile: the file "/dev/zero": larger than 65536 bytes',
+    ],
+    [
+      'accounts: [{ user: u, password: p }]',
+      'config.yaml:1:68: registries[0].auth.accounts[0].password: must not stand in the file: use passwordFromEnv or passwordFile',
+    ],
+  ];
+  for (const [auth, problem] of mistakes) {
+    it(`is missed by name: ${auth}`, async () => {
+      assert.deepEqual(await problemsOf(registry(auth), { env: { EMPTY: '' } }), [problem]);
+    });
+  }
+
+  it('is told together with the other mistakes', async () => {
+    assert.equal((await problemsOf(`port: x\n${registry('passwordFromEnv: UNSET')}`)).length, 2);
+  });
+
+  it('is not fetched for a feature that does not use it yet', async () => {
+    const { warnings } = await loadText('notifications: { incoming: { secretFile: /no/such/file } }');
+    assert.deepEqual(warnings, ['not available in this version yet, and ignored: notifications']);
+  });
+});
+
+describe('a secret never shows', () => {
+  it('when it is printed, serialised, inspected or put into a text', () => {
+    const secret = new Secret('hunter2');
+    assert.equal(JSON.stringify({ secret }), '{"secret":"[secret]"}');
+    for (const text of [String(secret), `${secret}`, inspect({ secret }, { showHidden: true, depth: 9 })]) {
+      assert.ok(text.includes('[secret]') && !text.includes('hunter2'), text);
+    }
+  });
+
+  it('in a configuration that is printed', async () => {
+    const { config } = await loadText(
+      `registries:
+  - { name: a.io, auth: { user: u, password: hunter2 } }
+  - { name: b.io, auth: { token: { static: hunter2 } } }
+  - { name: c.io, auth: { user: u, passwordFromEnv: P } }`,
+      { env: { P: 'hunter2' } },
+    );
+    assert.equal(config.registries[2]?.auth.password?.reveal(), 'hunter2');
+    const printed = `${JSON.stringify(config)}${inspect(config, { depth: 9, showHidden: true })}`;
+    assert.ok(!printed.includes('hunter2') && printed.includes('[secret]'));
+  });
+
+  const wrong = [
+    'password: [hunter2]',
+    'password: { hunter2: hunter2 }',
+    'password: { hunter2 }',
+    'pasword: hunter2',
+    'Password: hunter2',
+    'password: hunter2, passwordFile: f',
+    'password: hunter2, password: hunter2',
+    'password: *hunter2',
+    'password: !hunter2 x',
+    'password: "\\hunter2"',
+    'password: @hunter2',
+    'password: "a" hunter2',
+    "password: 'hunter2",
+    'password: hunter2 ]',
+    'token: hunter2',
+    'token: { static: [hunter2] }',
+    'token: { provider: ecr, static: hunter2, x: 1 }',
+    'accounts: [hunter2]',
+    'accounts: [{ user: u, password: hunter2 }]',
+  ];
+  for (const auth of wrong) {
+    it(`in what is said about ${auth}`, async () => {
+      const problems = await problemsOf(registry(auth));
+      assert.ok(problems.length > 0);
+      assert.ok(!problems.join('\n').includes('hunter2'), problems.join('\n'));
+    });
+  }
+
+  it('in what is said about a text in the place of a mapping, or about a URL', async () => {
+    for (const text of [
+      'registries: [{ name: a.io, auth: hunter2 }]',
+      'publicUrl: https://u:hunter2@a.io',
+      'registries: [{ name: a.io, endpoints: ["https://u:hunter2@a.io"] }]',
+      'auth: hunter2',
+      'storage: { metadata: { kind: postgres, url: hunter2 } }',
+      'upstream: { proxy: [hunter2] }',
+    ]) {
+      const problems = await problemsOf(text);
+      assert.ok(problems.length > 0 && !problems.join('\n').includes('hunter2'), problems.join('\n'));
+    }
+  });
+});
