@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Config, RegistryConfig } from '../config/schema.ts';
+import type { Observer } from '../observe/observer.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
+import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import {
   anonymous,
@@ -27,6 +29,7 @@ export interface RegistriesSettings {
   readonly config: Config;
   readonly parts: CacheParts;
   readonly userAgent: string;
+  readonly observer?: Observer | undefined;
 }
 
 /** The cached registry of each host: made when it is first asked for. */
@@ -55,7 +58,7 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
-    const { config, parts, userAgent } = this.#settings;
+    const { config, parts, userAgent, observer } = this.#settings;
     if (config.airGapped) return new OfflineRegistry();
     const { connectTimeout, stallTimeout, maxConcurrent, ca } = overridden(
       config.upstream,
@@ -80,7 +83,7 @@ export class Registries implements AsyncDisposable {
       onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
     });
     this.#opened.add(upstream);
-    return upstream;
+    return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

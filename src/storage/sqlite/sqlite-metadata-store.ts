@@ -9,6 +9,7 @@ import type {
   ManifestRecord,
   MetadataStore,
   MissingBlob,
+  StoreContent,
   TagRecord,
   Use,
 } from '../metadata-store.ts';
@@ -172,6 +173,26 @@ export class SqliteMetadataStore implements MetadataStore {
       repository: repository as RepositoryName,
       blob: { digest: blob as Digest, mediaType: media_type, size },
     }));
+  }
+
+  async countContent(): Promise<StoreContent> {
+    let [manifests, manifestBytes, blobs, blobBytes] = [0, 0, 0, 0];
+    for (let repository = '', digest = ''; ; await setImmediate()) {
+      const rows = this.#statements.sliceManifests.all(repository, digest, sliceRows);
+      manifests += rows.length;
+      for (const { size } of rows) manifestBytes += size;
+      const last = rows[sliceRows - 1];
+      if (last === undefined) break;
+      ({ repository, digest } = last);
+    }
+    for (let digest = ''; ; await setImmediate()) {
+      const rows = this.#statements.sliceBlobs.all(digest, sliceRows);
+      blobs += rows.length;
+      for (const { size } of rows) blobBytes += size ?? 0;
+      const last = rows[sliceRows - 1];
+      if (last === undefined) return { manifests, manifestBytes, blobs, blobBytes };
+      ({ digest } = last);
+    }
   }
 
   async recordUse(uses: readonly Use[]): Promise<void> {

@@ -46,6 +46,11 @@ export class Program implements AsyncDisposable {
     }
   }
 
+  /** Undefined: it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     this.#child.kill(signal);
     const force = setTimeout(() => this.#child.kill('SIGKILL'), stopLimitMs);
