@@ -28,15 +28,18 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
   logger.flush();
 }
 
-async function stopInTime(app: App): Promise<void> {
-  process.once('SIGTERM', exitNow);
-  process.once('SIGINT', exitNow);
-  await app.stop();
-}
+/** A supervisor may signal a whole group, and whoever passes signals on does so once more: that is one wish. Milliseconds. */
+const sameSignalMs = 1000;
 
-/** Whoever signals twice does not want to wait. */
-function exitNow(): void {
-  process.exit(1);
+/** Whoever signals again does not want to wait. */
+async function stopInTime(app: App): Promise<void> {
+  const signalledAt = performance.now();
+  const again = (): void => {
+    if (performance.now() - signalledAt > sameSignalMs) process.exit(1);
+  };
+  process.on('SIGTERM', again);
+  process.on('SIGINT', again);
+  await app.stop();
 }
 
 async function stopSignal(): Promise<string> {

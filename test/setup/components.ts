@@ -24,6 +24,7 @@ export interface Component {
 }
 
 export const components: readonly Component[] = [
+  { name: 'openssl', purpose: 'makes certificates', install: { apt: ['openssl'] }, required: true },
   {
     name: 'docker-registry',
     purpose: 'the upstream',
