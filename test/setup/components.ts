@@ -20,7 +20,7 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance' | 'conformance';
+  readonly suite?: 'image' | 'conformance';
 }
 
 export const components: readonly Component[] = [
