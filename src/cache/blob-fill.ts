@@ -191,7 +191,7 @@ export class BlobFill {
       ...(offset > 0 && { range: { first: offset } }),
     });
     this.#agreeOnSize(reader.size);
-    this.#tape ??= await FillTape.open(store, this.digest, () => this.#lowest());
+    this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
     for await (const chunk of reader.body) await this.#append(this.#tape, chunk);
     if (this.#size !== undefined && this.#hasher.size < this.#size) {
@@ -254,8 +254,7 @@ export class BlobFill {
   async *#follow(follower: Follower, last = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array> {
     while (follower.at <= last) {
       const end = Math.min(this.#visible(), last + 1);
-      if (!this.#followers.has(follower))
-        throw new Error('this reader of the blob was disposed or is too slow');
+      this.#checkFollows(follower);
       if (follower.at < end && this.#tape !== undefined) yield* this.#advance(this.#tape, follower, end - 1);
       else if (this.#state === 'verified') return;
       else if (this.#state === 'failed') throw this.#error;
@@ -269,8 +268,14 @@ export class BlobFill {
       yield chunk;
       follower.at += chunk.length;
       tape.wake();
+      this.#checkFollows(follower);
     }
     if (follower.at === before) throw new Error('these bytes of the blob have passed by already');
+  }
+
+  #checkFollows(follower: Follower): void {
+    if (!this.#followers.has(follower))
+      throw new Error('this reader of the blob was disposed or is too slow');
   }
 
   #visible(): number {

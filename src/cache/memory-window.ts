@@ -9,7 +9,7 @@ interface Segment {
 
 /** Small blobs take little; the rest comes in pieces that are worth a system call. Bytes. */
 const firstSizes = [16 * 1024, 128 * 1024];
-const segmentSize = 512 * 1024;
+const segmentSize = 256 * 1024;
 
 /** The youngest bytes of a stream, in memory. What was read stays valid when it is dropped. */
 export class MemoryWindow {
