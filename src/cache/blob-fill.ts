@@ -193,7 +193,7 @@ export class BlobFill {
     this.#agreeOnSize(reader.size);
     this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
-    for await (const chunk of reader.body) await this.#append(this.#tape, chunk);
+    for await (const chunk of reader.body) await this.#append(this.#tape, chunk, reader.mayKeep === true);
     if (this.#size !== undefined && this.#hasher.size < this.#size) {
       throw new RegistryError(
         'UNAVAILABLE',
@@ -202,20 +202,21 @@ export class BlobFill {
     }
   }
 
-  async #append(tape: FillTape, chunk: Uint8Array): Promise<void> {
+  async #append(tape: FillTape, chunk: Uint8Array, mayKeep: boolean): Promise<void> {
     if (this.#size !== undefined && this.#hasher.size + chunk.length > this.#size) {
       this.#hopeless = true;
       throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${this.#size} bytes`);
     }
     this.#hasher.update(chunk);
-    await this.#keep(tape, chunk);
+    await this.#keep(tape, chunk, mayKeep);
     this.#wake();
   }
 
-  async #keep(tape: FillTape, chunk: Uint8Array): Promise<void> {
+  async #keep(tape: FillTape, chunk: Uint8Array, mayKeep: boolean): Promise<void> {
     const { log } = this.#settings;
     const stored = await tape.append(
       chunk,
+      mayKeep,
       this.#abort.signal,
       async (signal) => await this.#dropSlowest(signal),
     );

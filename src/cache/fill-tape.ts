@@ -8,6 +8,8 @@ import { MemoryWindow } from './memory-window.ts';
 const maxUnwritten = 2 * 1024 * 1024;
 /** So much stays in memory after it was written, for readers who keep up. Bytes. */
 const kept = 512 * 1024;
+/** What one call writes at most. Bytes. */
+const maxWrite = 1024 * 1024;
 /** How far the slowest reader may be behind where nothing is written. Bytes. */
 const maxPassing = 8 * 1024 * 1024;
 
@@ -59,11 +61,12 @@ export class FillTape implements AsyncDisposable {
    */
   async append(
     chunk: Uint8Array,
+    mayKeep: boolean,
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
-    this.#window.push(chunk);
+    this.#window.push(chunk, mayKeep);
     if (this.isStored) this.#writing ??= this.#write();
     while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     return this.isStored;
@@ -104,7 +107,7 @@ export class FillTape implements AsyncDisposable {
     try {
       this.#writer ??= await this.#store.begin(this.#digest);
       while (this.#written < this.length) {
-        await this.#writer.write(this.#window.from(this.#written));
+        await this.#writer.write(...this.#window.from(this.#written, maxWrite));
         this.#window.drop(this.#written, kept);
         this.wake();
       }

@@ -54,6 +54,7 @@ export class UpstreamBlobs {
         size,
         range,
         body: bytesOf(response, part, options.signal),
+        mayKeep: true,
         async [Symbol.asyncDispose]() {
           await response[Symbol.asyncDispose]();
         },
