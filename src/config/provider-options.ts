@@ -51,9 +51,7 @@ export function optionProblems(provider: unknown, options: unknown): Omit<Proble
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => ({ path: [key], message: unknownOption(provider, key) }));
-    return [
-      { path, message: typeof options === 'string' ? `${path.join('.')} ${issue.message}` : issue.message },
-    ];
+    return [{ path, message: issue.message }];
   });
 }
 

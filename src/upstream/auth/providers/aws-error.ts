@@ -29,13 +29,14 @@ export function awsError(provider: string, error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
   if (!(error instanceof Error)) return unavailable(`no credentials from ${provider}`, 502);
   const status = statusOf(error);
-  const said = `no credentials from ${provider}: AWS ${status === 0 ? 'SDK' : `answered ${status}`}, ${nameOf(error)}`;
-  if (throttling.has(error.name)) return unavailable(said, 503);
-  if (status >= 500) return unavailable(said, status === 503 || status === 504 ? status : 502);
-  if (error.name === 'TimeoutError' || error.name === 'AbortError') return unavailable(said, 504);
-  if (isConnection(error)) return unavailable(`${said}: no connection to AWS`, 502);
-  const reason = reasonOf(error);
-  return new RegistryError('DENIED', reason === undefined ? said : `${said}: ${reason}`);
+  const reason = isConnection(error) ? 'no connection to AWS' : reasonOf(error);
+  const details = status === 0 ? nameOf(error) : `${nameOf(error)}, ${status}`;
+  const message = `no credentials from ${provider}: ${reason ?? 'AWS refused'} (${details})`;
+  if (throttling.has(error.name)) return unavailable(message, 503);
+  if (error.name === 'TimeoutError' || error.name === 'AbortError') return unavailable(message, 504);
+  if (status >= 500) return unavailable(message, status === 503 || status === 504 ? status : 502);
+  if (isConnection(error)) return unavailable(message, 502);
+  return new RegistryError('DENIED', message);
 }
 
 function reasonOf({ name, message }: Error): string | undefined {
