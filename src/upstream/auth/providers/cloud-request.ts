@@ -56,6 +56,17 @@ export function endOf({ json }: CloudAnswer, now: number): { expiresAt?: number 
   return Number.isFinite(seconds) && seconds > 0 ? { expiresAt: now + seconds * 1000 } : {};
 }
 
+const oauthErrors: ReadonlySet<string> = new Set([
+  'access_denied',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_resource',
+  'invalid_scope',
+  'unauthorized_client',
+  'unsupported_grant_type',
+]);
+
 const formHeaders = { 'content-type': 'application/x-www-form-urlencoded' };
 
 async function bounded(body: AsyncIterable<Buffer>): Promise<string> {
@@ -89,7 +100,7 @@ function refusal(who: string, status: number, json: Record<string, unknown> | un
 /** OAuth2's `error` (RFC 6749 section 5.2), and the number that Entra ID puts in front of its description. */
 function codesIn(json: Record<string, unknown> | undefined): string[] {
   const { error, error_description: description } = json ?? {};
-  const code = typeof error === 'string' && /^[a-z_]{1,64}$/.test(error) ? [error] : [];
+  const code = typeof error === 'string' && oauthErrors.has(error) ? [error] : [];
   const number = typeof description === 'string' ? /^AADSTS\d{1,8}/.exec(description)?.[0] : undefined;
   return number === undefined ? code : [...code, number];
 }
