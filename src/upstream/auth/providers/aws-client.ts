@@ -36,5 +36,5 @@ export async function awsClientSettings({ profile, roleArn }: AwsIdentity, regio
           params: { RoleArn: roleArn, RoleSessionName: sessionName },
           clientConfig: { ...place, requestHandler },
         });
-  return { ...place, ...(profile !== undefined && { profile }), credentials, requestHandler, maxAttempts: 3 };
+  return { ...place, ...(profile !== undefined && { profile }), credentials, requestHandler };
 }

@@ -22,6 +22,7 @@ const later = () => Date.now() / 1000 + 12 * 3600;
 
 // The AWS SDK reads its settings from the environment of the process.
 before(() => {
+  for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
   process.env['AWS_ACCESS_KEY_ID'] = 'AKIAIOSFODNN7EXAMPLE';
   process.env['AWS_SECRET_ACCESS_KEY'] = 'secret-1';
   process.env['AWS_MAX_ATTEMPTS'] = '1';
