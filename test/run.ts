@@ -2,34 +2,42 @@ import { globSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { components, find, obstacle } from './setup/components.ts';
+import { parseArgs } from 'node:util';
+import { componentsOf, find, obstacle } from './setup/components.ts';
 import { installComponents } from './setup/install.ts';
 import { withSkips } from './setup/skips.ts';
 
 /**
- * `npm test`: all tests, or `npm test -- GLOB…`. Tests against real programs are skipped where those are missing, with
+ * `npm test`: all tests, or `npm test -- GLOB…`; `--suite NAME` adds the programs that only its tests need. Tests against real programs are skipped where those are missing, with
  * CI=true that is a failure. TEST_SETUP=0 leaves the machine as it is.
  */
 const everything = ['test/unit/**/*.test.ts', 'test/e2e/**/*.test.ts'];
 
 /** Milliseconds; a test file that takes longer hangs. */
 const fileLimit = 300_000;
+const suiteFileLimit = 1_200_000;
 
 const inCi = process.env['CI'] === 'true';
 
+const {
+  values: { suite },
+  positionals,
+} = parseArgs({ options: { suite: { type: 'string' } }, allowPositionals: true });
+const wanted = componentsOf(suite);
+
 function prepare(): void {
-  const missing = components.filter(({ name }) => find(name) === undefined);
+  const missing = wanted.filter(({ name }) => find(name) === undefined);
   if (missing.length === 0) return;
   console.log('Missing programs that tests run against:');
   for (const { name, purpose } of missing) console.log(`  ${name} (${purpose})`);
   if (process.env['TEST_SETUP'] !== '0' && process.getuid?.() === 0 && find('apt-get') !== undefined)
-    for (const failure of installComponents()) console.log(failure);
-  else console.log('They are installed by: npm run test:setup');
+    for (const failure of installComponents(wanted)) console.log(failure);
+  else console.log(`They are installed by: npm run test:setup${suite === undefined ? '' : ` -- ${suite}`}`);
 }
 
 /** What a run in CI must not do without. */
 function lacking(): string[] {
-  return components.filter(({ required }) => required).flatMap((component) => obstacle(component) ?? []);
+  return wanted.filter(({ required }) => required).flatMap((component) => obstacle(component) ?? []);
 }
 
 async function runTests(globs: readonly string[]): Promise<void> {
@@ -39,7 +47,7 @@ async function runTests(globs: readonly string[]): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const events = run({ files, concurrency: true, timeout: fileLimit });
+  const events = run({ files, concurrency: true, timeout: suite === undefined ? fileLimit : suiteFileLimit });
   events.on('test:fail', () => {
     process.exitCode = 1;
   });
@@ -48,8 +56,7 @@ async function runTests(globs: readonly string[]): Promise<void> {
 
 process.chdir(`${import.meta.dirname}/..`);
 prepare();
-const wanted = process.argv.slice(2);
-await runTests(wanted.length > 0 ? wanted : everything);
+await runTests(positionals.length > 0 ? positionals : everything);
 if (inCi && lacking().length > 0) {
   console.error(`CI=true, but ${lacking().join(', ')}.`);
   process.exitCode = 1;

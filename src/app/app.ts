@@ -3,6 +3,7 @@ import { createSecureContext } from 'node:tls';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { createHealth } from '../http/health.ts';
+import { createMetricsPage } from '../http/metrics-page.ts';
 import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
 import type { Log } from '../log.ts';
@@ -11,6 +12,7 @@ import { RegistryError } from '../oci/error.ts';
 import { hostOf, parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openCache, resumeCompletion } from './cache.ts';
+import { openMetrics } from './metrics.ts';
 import { Registries } from './registries.ts';
 import { openStore } from './store.ts';
 
@@ -32,6 +34,7 @@ const minIdleMs = 300_000;
 export class App implements AsyncDisposable {
   readonly server: RunningServer;
   readonly health: RunningServer | undefined;
+  readonly metrics: RunningServer | undefined;
   readonly #stack: AsyncDisposableStack;
   readonly #gate: Gate;
   readonly #config: Config;
@@ -40,6 +43,7 @@ export class App implements AsyncDisposable {
   constructor(parts: {
     server: RunningServer;
     health: RunningServer | undefined;
+    metrics: RunningServer | undefined;
     stack: AsyncDisposableStack;
     gate: Gate;
     config: Config;
@@ -47,6 +51,7 @@ export class App implements AsyncDisposable {
   }) {
     this.server = parts.server;
     this.health = parts.health;
+    this.metrics = parts.metrics;
     this.#stack = parts.stack;
     this.#gate = parts.gate;
     this.#config = parts.config;
@@ -96,7 +101,10 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     random,
     complete: async (repository, blob) => await registries.of(hostOf(repository)).complete(repository, blob),
   });
-  const registries = stack.use(new Registries({ config, parts: cache, userAgent: `ociregistry/${version}` }));
+  const prometheus = await openMetrics(config, cache, version);
+  const observer = prometheus?.observer;
+  const userAgent = `ociregistry/${version}`;
+  const registries = stack.use(new Registries({ config, parts: cache, userAgent, observer }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
   const router = createRouter({
@@ -106,6 +114,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     linkPrefix: prefixOf(config.publicUrl),
     admit: gate.admit,
     log,
+    observer,
   });
   const readiness = async (): Promise<string | undefined> => {
     if (!gate.isReady) return 'the server is stopping';
@@ -114,9 +123,13 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   };
   const health =
     config.health === 0 ? undefined : stack.use(await listen(config, createHealth(readiness), config.health));
+  const metrics =
+    prometheus === undefined
+      ? undefined
+      : stack.use(await listen(config, createMetricsPage(prometheus, log), config.metrics));
   const server = stack.use(await listen(config, router, config.port, tls));
   await resumeCompletion(cache);
-  return new App({ server, health, stack: stack.move(), gate, config, clock });
+  return new App({ server, health, metrics, stack: stack.move(), gate, config, clock });
 }
 
 async function listen(

@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Config, RegistryConfig } from '../config/schema.ts';
+import type { Observer } from '../observe/observer.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
+import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import { type TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream } from '../upstream/upstream.ts';
@@ -22,6 +24,7 @@ export interface RegistriesSettings {
   readonly config: Config;
   readonly parts: CacheParts;
   readonly userAgent: string;
+  readonly observer?: Observer | undefined;
 }
 
 /** The cached registry of each host: made when it is first asked for. */
@@ -50,7 +53,7 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
-    const { config, parts, userAgent } = this.#settings;
+    const { config, parts, userAgent, observer } = this.#settings;
     if (config.airGapped) return new OfflineRegistry();
     const { connectTimeout, stallTimeout, maxConcurrent, ca } = overridden(
       config.upstream,
@@ -76,7 +79,7 @@ export class Registries implements AsyncDisposable {
       onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
     });
     this.#opened.add(upstream).add(credentials);
-    return upstream;
+    return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

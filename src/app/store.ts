@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { ImageLayout } from '../storage/file/image-layout.ts';
+import { networkFileSystem } from '../storage/file/network-file-system.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
@@ -46,7 +47,15 @@ export async function openStore(imagePath: string, clock: Clock, log: Log): Prom
 async function openDirectory(directory: string, clock: Clock, log: Log): Promise<Store> {
   await using stack = new AsyncDisposableStack();
   await mkdir(directory, { recursive: true });
-  const metadata = stack.use(await SqliteMetadataStore.open(directory));
+  const network = await networkFileSystem(directory);
+  if (network !== undefined) {
+    log.warn(
+      { directory },
+      `the cache lies on ${network}: one process at a time can use it, this one does now`,
+    );
+  }
+  const sharing = network === undefined ? 'shared' : 'alone';
+  const metadata = stack.use(await SqliteMetadataStore.open(directory, { sharing }));
   const blobs = stack.use(await FileBlobStore.open({ directory }));
   const layout = stack.use(
     new ImageLayout({

@@ -79,6 +79,11 @@ export class BlobFill {
     return this.#state === 'failed';
   }
 
+  /** Is all of it here, and right? */
+  get isVerified(): boolean {
+    return this.#state === 'verified';
+  }
+
   /** Did the store have room for all that has come so far? */
   get isStored(): boolean {
     return this.#tape?.isStored === true;

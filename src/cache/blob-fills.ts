@@ -16,6 +16,10 @@ export class BlobFills implements AsyncDisposable {
     return this.#running.get(`${host}/${digest}`);
   }
 
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Is a fill running that a client waits for? */
   get isBusy(): boolean {
     return this.#urgent.size > 0;

@@ -5,15 +5,21 @@ interface Segment {
   readonly at: number;
   readonly bytes: Buffer;
   length: number;
+  readers: number;
 }
 
 /** Small blobs take little; the rest comes in pieces that are worth a system call. Bytes. */
 const firstSizes = [16 * 1024, 128 * 1024];
 const segmentSize = 512 * 1024;
+const maxSpare = 2;
 
-/** The youngest bytes of a stream, in memory. What was read stays valid when it is dropped. */
+/**
+ * The youngest bytes of a stream, in memory, which is used again: what was read stays valid until its reader asks for more,
+ * though it is dropped meanwhile.
+ */
 export class MemoryWindow {
   #segments: Segment[] = [];
+  #spare: Buffer[] = [];
   #made = 0;
   #start = 0;
   #end = 0;
@@ -47,9 +53,14 @@ export class MemoryWindow {
 
   *read({ first, last }: ByteRange): Generator<Uint8Array> {
     if (first < this.#start) return;
-    for (const { at, bytes, length } of [...this.#segments]) {
-      if (at + length > first && at <= last) {
+    for (const segment of [...this.#segments]) {
+      const { at, bytes, length } = segment;
+      if (at + length <= first || at > last) continue;
+      segment.readers += 1;
+      try {
         yield bytes.subarray(Math.max(0, first - at), Math.min(length, last + 1 - at));
+      } finally {
+        segment.readers -= 1;
       }
     }
   }
@@ -61,6 +72,8 @@ export class MemoryWindow {
       if (end > to || this.#end - end < keep) return;
       this.#segments.shift();
       this.#start = end;
+      const isFree = oldest.readers === 0 && oldest.bytes.length === segmentSize;
+      if (isFree && this.#spare.length < maxSpare) this.#spare.push(oldest.bytes);
     }
   }
 
@@ -70,7 +83,8 @@ export class MemoryWindow {
     if (last !== undefined && last.length < last.bytes.length) return last;
     const size = Math.max(firstSizes[this.#made] ?? segmentSize, Math.min(wanted, segmentSize));
     this.#made += 1;
-    const made = { at: this.#end, bytes: Buffer.allocUnsafeSlow(size), length: 0 };
+    const bytes = (size === segmentSize ? this.#spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+    const made = { at: this.#end, bytes, length: 0, readers: 0 };
     this.#segments.push(made);
     return made;
   }

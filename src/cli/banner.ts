@@ -22,6 +22,7 @@ export function banner({ version, argv, app, config }: BannerParts): string {
     ['Image path', config.imagePath],
     ['Listening', app.server.url],
     ...(app.health === undefined ? [] : [['Health', app.health.url] satisfies [string, string]]),
+    ...(app.metrics === undefined ? [] : [['Metrics', app.metrics.url] satisfies [string, string]]),
     ['Command line', argv.join(' ')],
   ];
   const rule = '-'.repeat(66);

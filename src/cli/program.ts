@@ -3,7 +3,8 @@ import { ConfigError } from '../config/config-error.ts';
 import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { Version } from '../version.ts';
 import { normalArguments } from './arguments.ts';
-import { type Flag, globalFlags, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
+import { type CommandName, commands } from './commands.ts';
+import { type Flag, globalFlags } from './flags.ts';
 
 interface Output {
   write(text: string): unknown;
@@ -21,7 +22,7 @@ export interface ProgramParts {
 
 type Run = (flags: Flags) => Promise<number>;
 
-const allFlags = [globalFlags, serveFlags, loadFlags, listFlags, pruneFlags].flat();
+const allFlags: readonly Flag[] = [...globalFlags, ...commands.flatMap(({ flags }) => flags)];
 
 /** Runs one command line, without the program's own name, and returns its exit code. */
 export async function runProgram(argv: readonly string[], parts: ProgramParts): Promise<number> {
@@ -63,28 +64,28 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
       getErrHelpWidth: () => 100,
     });
   addFlags(root, globalFlags);
-  const add = (name: string, about: string, flags: readonly Flag[], run: Run): void => {
-    const command = root.command(name).description(about);
-    addFlags(command, flags);
-    command.action(async () => exit(await run(command.optsWithGlobals<Flags>())));
-  };
   const notYet =
     (name: string): Run =>
     async () => {
       stderr.write(`ociregistry: "${name}" is not available in this version yet\n`);
       return 1;
     };
-  add('serve', 'Run the server', serveFlags, (flags) => serve(flags, parts));
-  add('load', 'Load images into the cache', loadFlags, notYet('load'));
-  add('list', 'List the cached images', listFlags, notYet('list'));
-  add('prune', 'Remove images from the cache', pruneFlags, notYet('prune'));
-  add('check-config', 'Check the configuration file and the flags of serve', serveFlags, (flags) =>
-    checkConfig(flags, parts),
-  );
-  add('version', 'Print the version', [], async () => {
-    stderr.write(`ociregistry version: ${version.version} build date: ${version.buildDate}\n`);
-    return 0;
-  });
+  const runs: Readonly<Record<CommandName, Run>> = {
+    serve: (flags) => serve(flags, parts),
+    load: notYet('load'),
+    list: notYet('list'),
+    prune: notYet('prune'),
+    'check-config': (flags) => checkConfig(flags, parts),
+    version: async () => {
+      stderr.write(`ociregistry version: ${version.version} build date: ${version.buildDate}\n`);
+      return 0;
+    },
+  };
+  for (const { name, about, flags } of commands) {
+    const command = root.command(name).description(about);
+    addFlags(command, flags);
+    command.action(async () => exit(await runs[name](command.optsWithGlobals<Flags>())));
+  }
   return root;
 }
 

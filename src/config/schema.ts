@@ -96,7 +96,7 @@ export const configSchema = group({
   host: key('Address to listen on; "::" is both families', bindAddress().prefault('0.0.0.0')),
   port: key('Port to listen on; 0 is any', port().prefault(8080)),
   health: key('Port of /health, /livez and /readyz; 0 is none', port().prefault(0)),
-  metrics: key('Port of /metrics; 0 is none', port().prefault(0), 'ignored'),
+  metrics: key('Port of /metrics; 0 is none', port().prefault(0)),
   os: key(
     'Operating system of the images to load; none is that of this machine',
     text().prefault(''),

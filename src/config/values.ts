@@ -204,11 +204,10 @@ export function httpUrl() {
 
 /** The same without a slash at the end, or nothing. */
 export function baseUrlOrNone() {
+  const error = 'must be an http or https URL without user, query and fragment';
   return z
-    .string()
-    .refine((value) => value === '' || isPlainUrl(value), {
-      error: 'must be an http or https URL without user, query and fragment',
-    })
+    .string({ error })
+    .refine((value) => value === '' || isPlainUrl(value), { error })
     .transform((value) => value.replace(/\/+$/, ''));
 }
 

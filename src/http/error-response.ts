@@ -19,8 +19,12 @@ export function errorResponse(log: Log): ErrorRequestHandler {
     const known = error instanceof RegistryError ? error : notFromUs(error);
     exchange.failure = `${known.code}: ${known.message}`;
     if (known.status === 500) log.error({ err: error, url: exchange.path }, 'unexpected error');
-    if (response.headersSent) response.destroy();
-    else answer(exchange, known);
+    if (!response.headersSent) {
+      answer(exchange, known);
+      return;
+    }
+    exchange.brokeOff = true;
+    response.destroy();
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import type { RequestKind } from '../observe/observer.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/registry.ts';
@@ -20,11 +21,17 @@ export class Exchange {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly startedAt = performance.now();
+  /** When the first byte of the body was sent. */
+  firstByteAt: number | undefined;
+  /** What it is about, by its path. */
+  kind: RequestKind = 'other';
   /** The registry that it is about. */
   host: RegistryHost | undefined;
   outcome: Outcome | undefined;
   /** Bytes of the body that was sent. */
   bytes = 0;
+  /** Did we end the answer in its middle? */
+  brokeOff = false;
   /** What went wrong, in words. */
   failure: string | undefined;
   readonly #gone = new AbortController();
@@ -66,6 +73,7 @@ export class Exchange {
       return;
     }
     this.bytes = bytes.length;
+    this.firstByteAt = performance.now();
     this.response.end(bytes);
   }
 

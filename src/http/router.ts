@@ -1,5 +1,6 @@
 import express, { type Express, type RequestHandler } from 'express';
 import type { Log } from '../log.ts';
+import type { Observer } from '../observe/observer.ts';
 import { type Endpoint, parseEndpoint } from '../oci/endpoint.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RepositoryName } from '../oci/reference.ts';
@@ -13,6 +14,7 @@ import { manifest } from './handlers/manifest.ts';
 import { referrers } from './handlers/referrers.ts';
 import { tags } from './handlers/tags.ts';
 import { version } from './handlers/version.ts';
+import { observeExchange } from './observe-exchange.ts';
 import { type TargetSettings, targetOf } from './target.ts';
 
 export interface RouterParts {
@@ -24,6 +26,7 @@ export interface RouterParts {
   /** Throws to refuse a request, while the server stops. */
   readonly admit: () => void;
   readonly log: Log;
+  readonly observer?: Observer | undefined;
 }
 
 /**
@@ -36,6 +39,7 @@ export function createRouter(parts: RouterParts): Express {
   app.disable('etag');
   app.set('query parser', false);
   app.use(accessLog(parts.log));
+  if (parts.observer !== undefined) app.use(observeExchange(parts.observer));
   app.use(distribution(parts));
   app.use(elsewhere);
   app.use(errorResponse(parts.log));
@@ -61,6 +65,7 @@ function distribution(parts: RouterParts): RequestHandler {
 async function dispatch(exchange: Exchange, parts: RouterParts): Promise<void> {
   const endpoint = parseEndpoint(exchange.path);
   const { registry, linkPrefix } = parts;
+  if (endpoint !== undefined) exchange.kind = endpoint.kind;
   switch (endpoint?.kind) {
     case undefined:
       throw new RegistryError('NAME_UNKNOWN', 'no such endpoint in the distribution API');

@@ -15,6 +15,7 @@ export class BodyWriter {
 
   async write(chunk: Uint8Array | string): Promise<void> {
     const { response } = this.#exchange;
+    this.#exchange.firstByteAt ??= performance.now();
     await new Promise<void>((resolve, reject) => {
       this.#leave = reject;
       if (this.#exchange.clientIsGone) reject(new ClientGoneError());

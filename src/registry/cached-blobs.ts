@@ -67,7 +67,7 @@ export class CachedBlobs {
       await this.#forget(digest);
       return await this.get(repository, digest, options);
     }
-    options.report?.({ kind: 'miss', collapsed: !asked });
+    options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
     this.#parts.fills.hurry(fill);
     return await fill.open(options.range, options.signal);
   }

@@ -30,6 +30,15 @@ export interface Use {
   readonly at: number;
 }
 
+/** What is cached. Manifests count once for each repository that has them, blobs once; sizes in bytes. */
+export interface StoreContent {
+  readonly manifests: number;
+  readonly manifestBytes: number;
+  readonly blobs: number;
+  /** Of a blob that no cached manifest names the size is not known, and counts as 0. */
+  readonly blobBytes: number;
+}
+
 /** A blob that a cached manifest names and that its repository does not have yet. */
 export interface MissingBlob {
   readonly repository: RepositoryName;
@@ -84,6 +93,9 @@ export interface MetadataStore extends AsyncDisposable {
   expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined>;
   /** Blobs that manifests name and that are not linked, newest manifests first, at most `limit`. */
   listMissingBlobs(limit: number): Promise<readonly MissingBlob[]>;
+
+  /** Counts what is cached, in small slices: what changes meanwhile may count or not. */
+  countContent(): Promise<StoreContent>;
 
   /** When manifests were last served: batched, off the hot path. */
   recordUse(uses: readonly Use[]): Promise<void>;

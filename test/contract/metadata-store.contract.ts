@@ -46,6 +46,12 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await store.listReferrers(alpine, digest), []);
       assert.deepEqual(await store.listMissingBlobs(10), []);
       assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
+      assert.deepEqual(await store.countContent(), {
+        manifests: 0,
+        manifestBytes: 0,
+        blobs: 0,
+        blobBytes: 0,
+      });
       await store.unlinkBlob(digest);
       await store.recordUse([{ repository: alpine, digest, at: 1 }]);
     });
@@ -137,6 +143,39 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await made.store.listMissingBlobs(10), []);
       await made.store.unlinkBlob(config.digest);
       assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: config }]);
+    });
+
+    it('counts manifests for each repository, blobs once, and sizes as manifests give them', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [layer, unnamed] = [descriptor('layer'), descriptor('a blob that no manifest names')];
+      for (const name of [alpine, busybox]) {
+        await put(store, name, 'image', [layer]);
+        await store.linkBlob(name, layer.digest);
+      }
+      await store.linkBlob(alpine, unnamed.digest);
+      await put(store, alpine, 'not fetched', [descriptor('absent')]);
+      assert.deepEqual(await store.countContent(), {
+        manifests: 3,
+        manifestBytes: 'image'.length * 2 + 'not fetched'.length,
+        blobs: 2,
+        blobBytes: layer.size,
+      });
+    });
+
+    it('counts more than fits into one slice', async () => {
+      await using made = await create();
+      const { store } = made;
+      for (let index = 0; index < 1000; index += 1) {
+        await put(store, index % 2 === 0 ? alpine : busybox, `m${1000 + index}`);
+        await store.linkBlob(alpine, descriptor(`b${index}`).digest);
+      }
+      assert.deepEqual(await store.countContent(), {
+        manifests: 1000,
+        manifestBytes: 5000,
+        blobs: 1000,
+        blobBytes: 0,
+      });
     });
 
     it('finds a manifest’s referrers in its own repository', async () => {

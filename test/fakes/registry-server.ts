@@ -3,6 +3,7 @@ import { createRouter } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
 import { type Log, silent } from '#src/log.ts';
+import type { Observer } from '#src/observe/observer.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 
@@ -12,6 +13,7 @@ export interface ServerOptions {
   readonly log?: Log;
   readonly admit?: () => void;
   readonly catalog?: readonly RepositoryName[];
+  readonly observer?: Observer;
 }
 
 /** Our own server over any registry, on a port that the system gives. */
@@ -24,11 +26,12 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     linkPrefix: options.linkPrefix ?? '',
     admit: options.admit ?? (() => {}),
     log: options.log ?? silent,
+    observer: options.observer,
   });
   return await startServer(router, {
     host: '127.0.0.1',
     port: 0,
-    maxConnections: 1000,
+    maxConnections: 10_000,
     idleTimeoutMs: 10_000,
   });
 }

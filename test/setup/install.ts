@@ -1,14 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { type Component, components, find, ownPrograms } from './components.ts';
+import { type Component, componentsOf, find, ownPrograms, pythonPrograms } from './components.ts';
 
 /**
- * Installs what `components.ts` names and this machine lacks, by apt and go alone. Quick when all is there. Returns
+ * Installs what of `components.ts` is wanted and this machine lacks, by apt, go and pip alone. Quick when all is there. Returns
  * what could not be installed, one sentence each.
  */
-export function installComponents(): string[] {
-  const missing = components.filter(({ name }) => find(name) === undefined);
-  return [...installPackages(missing.flatMap(aptPackages)), ...missing.flatMap(buildProgram)];
+export function installComponents(wanted: readonly Component[]): string[] {
+  const missing = wanted.filter(({ name }) => find(name) === undefined);
+  return [
+    ...installPackages(missing.flatMap(aptPackages)),
+    ...missing.flatMap(buildProgram),
+    ...installPython(missing.flatMap(pythonPackages)),
+  ];
 }
 
 function aptPackages({ install }: Component): readonly string[] {
@@ -53,7 +57,20 @@ function buildProgram({ name, install }: Component): string[] {
   if (go === undefined) return [`${name} is built by Go, which is not installed.`];
   mkdirSync(ownPrograms, { recursive: true });
   if (run(go, ['install', install.go], { GOBIN: ownPrograms })) return [];
-  return [`go install ${install.go} failed; it needs Go 1.25, or a newer 1.21 that may fetch a toolchain.`];
+  return [`go install ${install.go} failed; it needs Go 1.25, or 1.21 where Go may fetch a newer toolchain.`];
+}
+
+function pythonPackages({ install }: Component): readonly string[] {
+  return 'pip' in install ? [install.pip] : [];
+}
+
+function installPython(packages: readonly string[]): string[] {
+  if (packages.length === 0) return [];
+  if (!run('python3', ['-c', 'import ensurepip'])) installPackages(['python3-venv']);
+  const done =
+    run('python3', ['-m', 'venv', pythonPrograms]) &&
+    run(`${pythonPrograms}/bin/pip`, ['install', '--quiet', ...packages]);
+  return done ? [] : [`pip could not install ${packages.join(', ')}.`];
 }
 
 /** Whether the command ended well; what it prints goes to stderr. */
@@ -67,7 +84,7 @@ function run(program: string, args: readonly string[], env: Readonly<Record<stri
 }
 
 if (import.meta.main) {
-  const failures = installComponents();
+  const failures = installComponents(componentsOf(process.argv[2]));
   for (const failure of failures) console.error(failure);
   process.exitCode = failures.length === 0 ? 0 : 1;
 }

@@ -18,10 +18,15 @@ export interface FileBlobWriterParts {
   readonly publisher: Publisher;
 }
 
+/** So much is written before the disk is asked to begin, lest a large blob is durable long after its client has it. Bytes. */
+const earlySyncBytes = 32 * 1024 * 1024;
+
 /** A partial file on its way to become a blob. */
 export class FileBlobWriter implements BlobWriter {
   readonly #parts: FileBlobWriterParts;
   #length = 0;
+  #synced = 0;
+  #syncing: Promise<void> | undefined;
   #isPublished = false;
   #disposed: Promise<void> | undefined;
 
@@ -41,6 +46,7 @@ export class FileBlobWriter implements BlobWriter {
       done += bytesWritten;
       this.#length += bytesWritten;
     }
+    if (this.#length - this.#synced >= earlySyncBytes) this.#syncEarly();
   }
 
   read(range: ByteRange): AsyncIterable<Uint8Array> {
@@ -62,7 +68,15 @@ export class FileBlobWriter implements BlobWriter {
     await this.#disposed;
   }
 
+  #syncEarly(): void {
+    const syncing = this.#parts.publisher.syncEarly(this.#parts.file);
+    if (syncing === undefined) return;
+    this.#synced = this.#length;
+    this.#syncing = syncing;
+  }
+
   async #dispose(): Promise<void> {
+    await this.#syncing;
     await this.#parts.file.close();
     if (!this.#isPublished) await rm(this.#parts.partial, { force: true });
   }

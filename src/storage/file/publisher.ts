@@ -19,6 +19,7 @@ const maxSyncs = 2;
 export class Publisher implements AsyncDisposable {
   #queue: Job[] = [];
   #running: Promise<void> | undefined;
+  #early: Promise<void> | undefined;
 
   /** Settles when `to` is there and will survive a power cut. `from` is gone then. */
   async publish(file: FileHandle, from: string, to: string): Promise<void> {
@@ -26,6 +27,22 @@ export class Publisher implements AsyncDisposable {
     this.#queue.push({ file, from, to, settle });
     this.#running ??= this.#run();
     await settle.promise;
+  }
+
+  /**
+   * Has what was written so far go to the disk already, so that less is left to wait for in the end. For one file at a time;
+   * undefined: not now.
+   */
+  syncEarly(file: FileHandle): Promise<void> | undefined {
+    if (this.#early !== undefined || this.#running !== undefined) return undefined;
+    // Whether it worked will be seen in the end.
+    this.#early = file
+      .datasync()
+      .catch(() => {})
+      .finally(() => {
+        this.#early = undefined;
+      });
+    return this.#early;
   }
 
   async #run(): Promise<void> {

@@ -11,6 +11,7 @@ import type {
   ManifestRecord,
   MetadataStore,
   MissingBlob,
+  StoreContent,
   TagRecord,
   Use,
 } from '../metadata-store.ts';
@@ -136,11 +137,26 @@ export class MemoryMetadataStore implements MetadataStore {
     return missing.slice(0, limit);
   }
 
+  async countContent(): Promise<StoreContent> {
+    const manifests = [...this.#manifests.values()].flatMap((records) => [...records.values()]);
+    const sizes = new Map(manifests.flatMap(({ blobs }) => blobs.map(({ digest, size }) => [digest, size])));
+    return {
+      manifests: manifests.length,
+      manifestBytes: total(manifests.map(({ descriptor }) => descriptor.size)),
+      blobs: this.#links.size,
+      blobBytes: total([...this.#links.keys()].map((digest) => sizes.get(digest) ?? 0)),
+    };
+  }
+
   async recordUse(uses: readonly Use[]): Promise<void> {
     for (const { repository, digest, at } of uses) this.#uses.set(`${repository}@${digest}`, at);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function total(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function child<Key, ChildKey, Value>(map: Map<Key, Map<ChildKey, Value>>, key: Key): Map<ChildKey, Value> {

@@ -8,26 +8,35 @@ import { migrate } from './migrations.ts';
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
 const reserveBytes = 4 * 1024 * 1024;
 
+/** Whether other processes of this machine may have the database open as well. */
+export type Sharing = 'shared' | 'alone';
+
 /**
  * Opens `index.sqlite`. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
- * up when it is needed; when that has gone too, the file is opened for this process alone, which takes no room. Throws StoreFullError when even that does not help, an error that names the file when it is damaged.
+ * up when it is needed; when that has gone too, the file is opened for this process alone, which takes no room. `busyMs` is
+ * how long to wait for another process. Throws StoreFullError when there is no way, an error that names the file when it is
+ * damaged or another process has it for itself.
  */
-export async function openDatabase(directory: string): Promise<Database> {
+export async function openDatabase(
+  directory: string,
+  sharing: Sharing = 'shared',
+  busyMs = 5000,
+): Promise<Database> {
   const path = join(directory, 'index.sqlite');
   const reserve = join(directory, 'reserve');
   try {
-    return tryOpen(path);
+    return tryOpen(path, sharing, busyMs);
   } catch (error) {
     if (!isFull(error)) throw damaged(error, path);
     await rm(reserve, { force: true });
   }
   try {
-    return tryOpen(path);
+    return tryOpen(path, sharing, busyMs);
   } catch (error) {
     if (!isFull(error)) throw damaged(error, path);
   }
   try {
-    return tryOpen(path, 'alone');
+    return tryOpen(path, 'alone', busyMs);
   } catch (error) {
     throw isFull(error)
       ? new StoreFullError(`no room to open ${path}`, { cause: error })
@@ -52,8 +61,8 @@ export async function keepReserve(directory: string): Promise<void> {
   }
 }
 
-function tryOpen(path: string, sharing: 'shared' | 'alone' = 'shared'): Database {
-  const database = new SqliteDatabase(path, { timeout: 5000 });
+function tryOpen(path: string, sharing: Sharing, timeout: number): Database {
+  const database = new SqliteDatabase(path, { timeout });
   try {
     // Without a second process SQLite needs no shared memory, hence no file for it.
     if (sharing === 'alone') database.pragma('locking_mode = EXCLUSIVE');
@@ -77,6 +86,9 @@ export function isFull(error: unknown): boolean {
 
 function damaged(error: unknown, path: string): unknown {
   const code = error instanceof SqliteDatabase.SqliteError ? error.code : '';
+  if (code === 'SQLITE_BUSY') {
+    return new Error(`${path} is in use by another process that does not share it`, { cause: error });
+  }
   if (!/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return error;
   return new Error(
     `${path} is damaged (${code}). The blobs beside it are not: move the file away and start again; what it knew is asked for anew`,

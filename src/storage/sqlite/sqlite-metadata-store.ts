@@ -9,10 +9,11 @@ import type {
   ManifestRecord,
   MetadataStore,
   MissingBlob,
+  StoreContent,
   TagRecord,
   Use,
 } from '../metadata-store.ts';
-import { isFull, keepReserve, openDatabase } from './open-database.ts';
+import { isFull, keepReserve, openDatabase, type Sharing } from './open-database.ts';
 import { type DescriptorRow, type ListRow, prepareStatements, type TagRow } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
 
@@ -37,8 +38,11 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
-  static async open(directory: string, now: () => number = Date.now): Promise<SqliteMetadataStore> {
-    const database = await openDatabase(directory);
+  static async open(
+    directory: string,
+    { now = Date.now, sharing }: { now?: () => number; sharing?: Sharing } = {},
+  ): Promise<SqliteMetadataStore> {
+    const database = await openDatabase(directory, sharing);
     const store = new SqliteMetadataStore(database, join(directory, 'index.sqlite'), now);
     await keepReserve(directory);
     return store;
@@ -169,6 +173,26 @@ export class SqliteMetadataStore implements MetadataStore {
       repository: repository as RepositoryName,
       blob: { digest: blob as Digest, mediaType: media_type, size },
     }));
+  }
+
+  async countContent(): Promise<StoreContent> {
+    let [manifests, manifestBytes, blobs, blobBytes] = [0, 0, 0, 0];
+    for (let repository = '', digest = ''; ; await setImmediate()) {
+      const rows = this.#statements.sliceManifests.all(repository, digest, sliceRows);
+      manifests += rows.length;
+      for (const { size } of rows) manifestBytes += size;
+      const last = rows[sliceRows - 1];
+      if (last === undefined) break;
+      ({ repository, digest } = last);
+    }
+    for (let digest = ''; ; await setImmediate()) {
+      const rows = this.#statements.sliceBlobs.all(digest, sliceRows);
+      blobs += rows.length;
+      for (const { size } of rows) blobBytes += size ?? 0;
+      const last = rows[sliceRows - 1];
+      if (last === undefined) return { manifests, manifestBytes, blobs, blobBytes };
+      ({ digest } = last);
+    }
   }
 
   async recordUse(uses: readonly Use[]): Promise<void> {

@@ -108,6 +108,14 @@ export function prepareStatements(database: Database) {
        where not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository)
        limit ?`,
     ),
+    sliceManifests: prepare<[string, string, number], { repository: string; digest: string; size: number }>(
+      `select repository, digest, size from manifests
+       where (repository, digest) > (?, ?) order by repository, digest limit ?`,
+    ),
+    sliceBlobs: prepare<[string, number], { digest: string; size: number | null }>(
+      `select digest, (select size from manifest_blobs where blob = digest limit 1) as size
+       from (select distinct digest from blob_links where digest > ? order by digest limit ?)`,
+    ),
     recordUse: prepare<[number, string, string]>(
       'update manifests set used_at = ? where repository = ? and digest = ?',
     ),

@@ -3,13 +3,12 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-const limitMs = 60_000;
-
-/** Runs a program to its end and returns what it printed. Throws with its stderr when it fails or takes a minute. */
+/** Runs a program to its end and returns what it printed. Throws with its stderr when it fails or takes too long. */
 export async function command(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  limitMs = 60_000,
 ): Promise<string> {
   const { stdout } = await execute(program, args, {
     env: { ...process.env, ...env },

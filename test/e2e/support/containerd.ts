@@ -32,7 +32,12 @@ export class Containerd implements AsyncDisposable {
     const hosts = join(this.#directory, 'hosts');
     await mkdir(join(hosts, upstream), { recursive: true });
     await writeFile(join(hosts, upstream, 'hosts.toml'), mirror(`http://${server}`));
-    await ctr(this.#directory, 'images', 'pull', '--hosts-dir', hosts, `${upstream}/${repository}:${tag}`);
+    await this.pullBy(hosts, `${upstream}/${repository}:${tag}`);
+  }
+
+  /** Pulls as the files in a folder such as `/etc/containerd/certs.d` say. */
+  async pullBy(hosts: string, image: string): Promise<void> {
+    await ctr(this.#directory, 'images', 'pull', '--hosts-dir', hosts, image);
   }
 
   /** Pulls from the upstream itself. */

@@ -33,15 +33,14 @@ export class DockerRegistry implements AsyncDisposable {
     return `http://${this.host}`;
   }
 
-  /** The requests since the last call, as `GET /v2/…`, in the order in which they ended. */
+  /** The requests of the program under test since the last call, as `GET /v2/…`, in the order in which they ended. */
   async takeRequests(): Promise<string[]> {
     this.#marks += 1;
-    const mark = `GET /mark-${this.#marks}`;
-    await fetch(`${this.url}${mark.slice(4)}`);
+    const mark = `/mark-${this.#marks}`;
+    await fetch(`${this.url}${mark}`);
     const lines = this.#program.lines;
     await until('the log has caught up', async () => lines.some((line) => line.includes(mark)));
-    const requests = lines.splice(0).flatMap((line) => / "([A-Z]+ \S+) HTTP/.exec(line)?.[1] ?? []);
-    return requests.filter((request) => !request.startsWith('GET /mark-'));
+    return lines.splice(0).flatMap((line) => / "([A-Z]+ \S+) HTTP.* "ociregistry\//.exec(line)?.[1] ?? []);
   }
 
   /** From now on connections are refused. */

@@ -1,8 +1,9 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf } from './content.ts';
-import { Program } from './program.ts';
+import { type Exit, Program } from './program.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+import { until } from './until.ts';
 
 const bin = join(import.meta.dirname, '../../../src/bin.js');
 
@@ -42,13 +43,13 @@ export class Ociregistry implements AsyncDisposable {
     return new Ociregistry(start, path, resources.move(), first);
   }
 
-  /** `127.0.0.1:port`; another port after a restart. */
-  get host(): string {
-    return `127.0.0.1:${this.#process.port}`;
+  /** `http://127.0.0.1:port`; another port after a restart. */
+  get url(): string {
+    return this.#process.url;
   }
 
-  get url(): string {
-    return `http://${this.host}`;
+  get host(): string {
+    return new URL(this.url).host;
   }
 
   /** The versioned directory, an OCI image layout. */
@@ -67,9 +68,36 @@ export class Ociregistry implements AsyncDisposable {
     return new Set(await Promise.all(digests));
   }
 
+  /** Waits until the blobs of a repository (its path after `/v2/`) would be served without upstream, also by the next process. */
+  async stores(path: string, digests: Iterable<string>): Promise<void> {
+    for (const digest of digests) {
+      const isHit = async () => {
+        const response = await fetch(`${this.url}/v2/${path}/blobs/${digest}`, { method: 'HEAD' });
+        return response.headers.get('cache-status') === 'ociregistry; hit';
+      };
+      await until(`${path} has ${digest} on disk`, isHit);
+    }
+  }
+
+  /** How many bytes lie in files that are being filled. */
+  async partialBytes(): Promise<number> {
+    const folder = join(this.layout, 'partial');
+    const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  }
+
+  /** The requests so far, as `GET /v2/…`, in the order in which they ended. */
+  requests(): string[] {
+    const requests = this.#process.program.lines.filter((line) => line.includes('"msg":"request"'));
+    return requests.map((line) => {
+      const { method, url } = JSON.parse(line) as { method: string; url: string };
+      return `${method} ${url}`;
+    });
+  }
+
   /** Ends the process: SIGTERM as an operator does, SIGKILL as a crash does. */
-  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    await this.#process.program.stop(signal);
+  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit> {
+    return await this.#process.program.stop(signal);
   }
 
   /** Starts again on the same directory. */
@@ -84,7 +112,7 @@ export class Ociregistry implements AsyncDisposable {
 
 interface RunningServer {
   readonly program: Program;
-  readonly port: number;
+  readonly url: string;
 }
 
 function configurationIn(directory: string): string {
@@ -95,7 +123,7 @@ async function serve({ node = process.execPath }: Start, directory: string): Pro
   const program = new Program(node, [bin, '--config-file', configurationIn(directory), 'serve']);
   try {
     const { input } = await program.line(/"msg":"server is running"/);
-    return { program, port: (JSON.parse(input) as { port: number }).port };
+    return { program, url: (JSON.parse(input) as { url: string }).url };
   } catch (error) {
     await program[Symbol.asyncDispose]();
     throw error;

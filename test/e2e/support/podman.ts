@@ -16,23 +16,27 @@ export const podman: Client = {
   programs: ['podman'],
   takes: 'platform',
   async pull({ server, upstream, repository, tag }) {
-    await using directory = await temporaryDirectory();
-    const { path } = directory;
-    const registries = join(path, 'registries.conf');
-    await writeFile(registries, mirror(upstream, `${server}/${alias}`));
-    const policy = join(path, 'policy.json');
-    await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
-    const run = async (...args: readonly string[]) =>
-      await command(programOf('podman'), [...ownStore(path), ...args], {
-        CONTAINERS_REGISTRIES_CONF: registries,
-      });
-    const image = `${upstream}/${repository}:${tag}`;
-    await run('pull', '--quiet', '--signature-policy', policy, image);
-    const [inspected] = JSON.parse(await run('image', 'inspect', image)) as Inspected[];
-    const digests = inspected?.RepoDigests.map((name) => name.slice(name.indexOf('@') + 1)) ?? [];
-    return new Set(digests);
+    return await pullBy(mirror(upstream, `${server}/${alias}`), `${upstream}/${repository}:${tag}`);
   },
 };
+
+/** Pulls as the text of a `registries.conf` says. Returns the digests of the manifests. */
+export async function pullBy(settings: string, image: string): Promise<ReadonlySet<string>> {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const registries = join(path, 'registries.conf');
+  await writeFile(registries, settings);
+  const policy = join(path, 'policy.json');
+  await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
+  const run = async (...args: readonly string[]) =>
+    await command(programOf('podman'), [...ownStore(path), ...args], {
+      CONTAINERS_REGISTRIES_CONF: registries,
+    });
+  await run('pull', '--quiet', '--signature-policy', policy, image);
+  const [inspected] = JSON.parse(await run('image', 'inspect', image)) as Inspected[];
+  const digests = inspected?.RepoDigests.map((name) => name.slice(name.indexOf('@') + 1)) ?? [];
+  return new Set(digests);
+}
 
 /** The fallback to the upstream itself leads nowhere: a pull that we cannot serve fails. */
 function mirror(upstream: string, location: string): string {

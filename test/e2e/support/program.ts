@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { find } from '../../setup/components.ts';
 import { until } from './until.ts';
 
 const startLimitMs = 20_000;
@@ -19,7 +20,8 @@ export class Program implements AsyncDisposable {
   readonly #child: ChildProcess;
 
   constructor(path: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(path, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [file, ...rest] = endingWithUs([path, ...args]);
+    const child = spawn(file, rest, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const input of [child.stdout, child.stderr])
       createInterface({ input }).on('line', (line) => this.lines.push(line));
     this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }));
@@ -29,7 +31,7 @@ export class Program implements AsyncDisposable {
 
   /** The first line that matches. Throws with all output when the program ends before. */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
-    const find = async () => {
+    const matching = async () => {
       for (const line of this.lines) {
         const match = pattern.exec(line);
         if (match !== null) return match;
@@ -38,10 +40,15 @@ export class Program implements AsyncDisposable {
       return undefined;
     };
     try {
-      return await until(`a line matches ${pattern}`, find, startLimitMs);
+      return await until(`a line matches ${pattern}`, matching, startLimitMs);
     } catch (error) {
       throw new Error(`${String(error)}; it printed:\n${this.lines.join('\n')}`);
     }
+  }
+
+  /** Undefined: it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
@@ -61,4 +68,10 @@ export class Program implements AsyncDisposable {
   get #ended(): boolean {
     return this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
+}
+
+/** The kernel ends the program when the test process is killed and cannot do it (prctl, PR_SET_PDEATHSIG). */
+function endingWithUs(commandLine: [string, ...string[]]): [string, ...string[]] {
+  const setpriv = find('setpriv');
+  return setpriv === undefined ? commandLine : [setpriv, '--pdeathsig', 'SIGKILL', '--', ...commandLine];
 }

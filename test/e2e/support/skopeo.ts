@@ -1,9 +1,13 @@
 import { join } from 'node:path';
 import { alias, type Client } from './client.ts';
 import { command } from './command.ts';
-import { digestsIn } from './content.ts';
+import { digestOf, digestsIn } from './content.ts';
 import { programOf } from './needs.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+
+async function run(...args: readonly string[]): Promise<string> {
+  return await command(programOf('skopeo'), ['--insecure-policy', ...args]);
+}
 
 export const skopeo: Client = {
   name: 'skopeo',
@@ -13,8 +17,9 @@ export const skopeo: Client = {
     await using directory = await temporaryDirectory();
     const image = join(directory.path, 'image');
     const source = `docker://${server}/${alias}/${repository}:${tag}`;
-    const options = ['--quiet', '--all', '--src-no-creds', '--src-tls-verify=false'];
-    await command(programOf('skopeo'), ['--insecure-policy', 'copy', ...options, source, `dir:${image}`]);
-    return await digestsIn(image);
+    await run('copy', '--quiet', '--all', '--src-no-creds', '--src-tls-verify=false', source, `dir:${image}`);
+    // Its copy of an index is written anew without the fields that this version does not know.
+    const root = await run('inspect', '--raw', '--no-creds', '--tls-verify=false', source);
+    return new Set([...(await digestsIn(image)), digestOf(Buffer.from(root))]);
   },
 };

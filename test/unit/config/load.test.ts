@@ -219,6 +219,11 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'config.yaml:1:41: registries[0].tls.cert: has no effect without key',
   ],
   [
+    'a server key without certificate',
+    'serverTlsConfig: { key: k }',
+    'config.yaml:1:25: serverTlsConfig.key: has no effect without cert',
+  ],
+  [
     'clients to be verified without TLS',
     'serverTlsConfig: { clientAuth: verify }',
     'config.yaml:1:32: serverTlsConfig.clientAuth: verify needs cert and key',

@@ -142,6 +142,7 @@ describe('a secret never shows', () => {
     for (const text of [
       'registries: [{ name: a.io, auth: hunter2 }]',
       'publicUrl: https://u:hunter2@a.io',
+      'registries: [{ name: a.io, endpoints: ["https://u:hunter2@a.io"] }]',
       'auth: hunter2',
       'storage: { metadata: { kind: postgres, url: hunter2 } }',
       'upstream: { proxy: [hunter2] }',

@@ -6,7 +6,6 @@ describe('a key whose feature is not built', () => {
   it('is named in one warning, with all others', async () => {
     const { warnings } = await loadText(
       `
-metrics: 9090
 preloadImages: images.txt
 pruneConfig: { enabled: true, duration: 10d }
 listConfig: { header: true }
@@ -24,7 +23,6 @@ catalogSync: { every: 15m, repositories: [] }
       { flags: { helloWorld: true } },
     );
     const named = [
-      'metrics',
       '--hello-world',
       'preloadImages',
       'pruneConfig.enabled',
@@ -49,7 +47,6 @@ catalogSync: { every: 15m, repositories: [] }
 os: linux
 arch: arm64
 configFile: config.yaml
-metrics: 0
 helloWorld: no
 preloadImages: ""
 pruneConfig: { enabled: false, duration: 10d, count: 5 }

@@ -65,9 +65,10 @@ describe('the server', () => {
       socket.write(text);
       socket.pause();
     };
-    for (let count = 0; count < 200; count += 1) {
+    for (let count = 0; count < 500; count += 1) {
       await open('GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Half');
-      await open(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      // On loopback each of these takes 4 MB of the kernel’s memory for TCP, whose end would be the end of the test.
+      if (count < 200) await open(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
     }
     assert.equal((await ask(server, path)).status, 200);
     assert.equal((await ask(server, blob)).body.length, 5_000_000);

@@ -128,6 +128,13 @@ describe('the scope that is asked for', () => {
     assert.deepEqual(auth.asked, ['GET ?x=1']);
   });
 
+  it('is not named twice where the realm names it already (nvcr.io)', async () => {
+    const realm = `${tokenOrigin}/proxy_auth?scope=repository:a/b:pull`;
+    const auth = new ScriptedAuth({ registry: () => challenged(`Bearer realm="${realm}"`) });
+    await auth.get().catch(() => undefined);
+    assert.deepEqual(auth.asked, ['GET ?scope=repository:a/b:pull']);
+  });
+
   it('is both at first, then the challenge’s alone, letter by letter, where both are refused', async () => {
     const picky = 'repository:repo-key/a/b:push,pull';
     const auth = new ScriptedAuth({
@@ -166,6 +173,20 @@ describe('the scope that is asked for', () => {
     ]);
   });
 
+  it('does not grow for ever with what the registry asks for', async () => {
+    for (const status of [401, 403]) {
+      const auth = new ScriptedAuth({
+        registry: (_, count) => ({
+          ...challenged(bearerChallenge(`repository:r${count}:pull`, ',error="insufficient_scope"')),
+          status: count === 1 ? 401 : status,
+        }),
+      });
+      assert.equal(await auth.get(), status);
+      assert.equal(auth.carried.length, status === 401 ? 4 : 3);
+      assert.equal(auth.registry.unread, 0);
+    }
+  });
+
   it('grows once where the registry finds a good token too narrow (401 as SUSE, 403 by RFC 6750)', async () => {
     for (const status of [401, 403]) {
       const auth = new ScriptedAuth({
@@ -200,7 +221,12 @@ describe('a token server', () => {
     ['that refuses', {}, 401, { code: 'DENIED', status: 403 }],
     ['that forbids', {}, 403, { code: 'DENIED', status: 403 }],
     ['that gives no token', { expires_in: 5 }, 200, { code: 'DENIED', status: 403 }],
-    ['that gives a token unfit for a header', { token: 'a\r\nx: y' }, 200, { code: 'DENIED', status: 403 }],
+    [
+      'that gives a token unfit for a header',
+      { token: 'a\r\nx: y' },
+      200,
+      { code: 'DENIED', message: /without a token/ },
+    ],
     ['that gives null', null, 200, { code: 'DENIED', status: 403 }],
     ['that serves a web page', undefined, 200, { code: 'DENIED', status: 403 }],
   ];
@@ -218,6 +244,17 @@ describe('a token server', () => {
       assert.equal(auth.registry.unread + auth.tokens.unread, 0);
     });
   }
+
+  it('that has no opinion of the scope is not asked for another', async () => {
+    for (const status of [404, 429, 500]) {
+      const auth = new ScriptedAuth({
+        registry: () => challenged(bearerChallenge('repository:other:pull')),
+        tokens: () => ({ status }),
+      });
+      await assert.rejects(auth.get());
+      assert.equal(auth.tokens.requests.length, 1);
+    }
+  });
 
   it('whose answer is endless is not read to its end', async () => {
     const auth = new ScriptedAuth({

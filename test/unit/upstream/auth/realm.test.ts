@@ -15,6 +15,7 @@ describe('the realm of a challenge', () => {
     ['over http from https', 'http://registry.example.com/token', secure],
     ['of another scheme', 'file:///etc/passwd', plain],
     ['that is no URL', 'https://[', secure],
+    ['with a user in it', 'https://user@auth.example.com/', secure],
     ['with a password in it', 'https://user:secret@auth.example.com/', secure],
   ];
   for (const [why, realm, from] of refused) {

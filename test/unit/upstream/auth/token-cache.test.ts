@@ -6,6 +6,7 @@ import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 const clock = new FakeClock();
 const x = Scope.pull('x');
+const xyz = Scope.parse('repository:x:pull repository:y:pull repository:z:pull');
 const xAndY = Scope.parse('repository:x:pull repository:y:pull');
 
 function token(value: string, covers: Scope, seconds = 300): Token {
@@ -21,10 +22,15 @@ async function cacheOf(...tokens: Token[]): Promise<TokenCache> {
 
 describe('the token cache', () => {
   it('gives the narrowest token that covers what is needed', async () => {
-    const cache = await cacheOf(token('wide', xAndY), token('narrow', x));
-    assert.equal(cache.find(x)?.value, 'narrow');
-    assert.equal(cache.find(Scope.pull('y'))?.value, 'wide');
-    assert.equal(cache.find(Scope.pull('z')), undefined);
+    for (const tokens of [
+      [token('wide', xyz), token('narrow', xAndY)],
+      [token('narrow', xAndY), token('wide', xyz)],
+    ]) {
+      const cache = await cacheOf(...tokens);
+      assert.equal(cache.find(x)?.value, 'narrow');
+      assert.equal(cache.find(Scope.pull('z'))?.value, 'wide');
+      assert.equal(cache.find(Scope.pull('other')), undefined);
+    }
   });
 
   for (const [seconds, good] of [

@@ -1,0 +1,32 @@
+# The image: Node.js, production dependencies and the source, which Node runs as it is. How to run it: docs/how-to/container-image.md
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /ociregistry
+COPY package.json package-lock.json .npmrc ./
+# The base brings Node.js, so the optional packages that carry one stay out. better-sqlite3 brings SQLite's sources and
+# a binary for each platform: the one for this platform is loaded.
+RUN npm ci --omit=dev --omit=optional \
+ && rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src \
+ && find node_modules/better-sqlite3/prebuilds -type f \
+      ! -name "linux-$(node -p process.arch).node" -delete
+COPY src src
+RUN ln -s src/bin.js server \
+ && chmod -R a+rX package.json src \
+ && install -d -o 65532 -g 65532 .cache
+# One run fills Node's compile cache, which lies in a folder of the user's number and is only read from then on.
+USER 65532:65532
+RUN ./server version \
+ && chmod -R a+rX .cache
+
+FROM node:24-bookworm-slim
+# The original's path of the program, a name on PATH, and the one folder that is written to.
+COPY --from=build --chown=0:0 /ociregistry /ociregistry
+RUN ln -s /ociregistry/server /usr/local/bin/ociregistry \
+ && install -d -o 65532 -g 65532 /var/lib/ociregistry
+ARG BUILD_DATE=unknown
+ENV NODE_ENV=production OCIREGISTRY_BUILD_DATE=$BUILD_DATE
+USER 65532:65532
+VOLUME /var/lib/ociregistry
+EXPOSE 8080
+ENTRYPOINT ["ociregistry"]
+CMD ["serve"]

@@ -1,0 +1,42 @@
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { Prometheus } from '../observe/prometheus.ts';
+import { UpstreamLabels } from '../observe/upstream-labels.ts';
+import { canonicalHost } from '../oci/docker-hub.ts';
+import { parseRegistryHost } from '../oci/reference.ts';
+import type { CacheParts } from '../registry/cache-parts.ts';
+import type { StoreContent } from '../storage/metadata-store.ts';
+
+/** Counting a large cache takes a while, in slices: it is done at most so often. */
+const countMs = 60_000;
+
+/** Nothing of it is loaded where no port is configured. */
+export async function openMetrics(
+  { metrics, registries }: Config,
+  { metadata, fills, clock }: CacheParts,
+  version: string,
+): Promise<Prometheus | undefined> {
+  if (metrics === 0) return undefined;
+  const { openPrometheus } = await import('../observe/prometheus.ts');
+  const configured = registries.map(({ name }) => canonicalHost(parseRegistryHost(name)));
+  return openPrometheus(new UpstreamLabels(configured), {
+    version,
+    fillsRunning: () => fills.running,
+    content: counted(async () => await metadata.countContent(), clock),
+  });
+}
+
+/** Counts anew when the last count is old; who asks meanwhile waits for the same one. */
+function counted(count: () => Promise<StoreContent>, clock: Clock): () => Promise<StoreContent> {
+  let last: { readonly at: number; readonly content: Promise<StoreContent> } | undefined;
+  return async () => {
+    if (last === undefined || clock.now() - last.at >= countMs) last = { at: clock.now(), content: count() };
+    const current = last;
+    try {
+      return await current.content;
+    } catch (error) {
+      if (last === current) last = undefined;
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,27 @@
+import { type Flag, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
+
+/** A command as it is described: in the help and in docs/reference/cli.md. */
+export interface CommandDescription {
+  readonly name: string;
+  readonly about: string;
+  /** Besides the global ones. */
+  readonly flags: readonly Flag[];
+  /** False: accepted, as the original's, and says that it is not available yet. */
+  readonly isBuilt: boolean;
+}
+
+export const commands = [
+  { name: 'serve', about: 'Run the server', flags: serveFlags, isBuilt: true },
+  { name: 'load', about: 'Load images into the cache', flags: loadFlags, isBuilt: false },
+  { name: 'list', about: 'List the cached images', flags: listFlags, isBuilt: false },
+  { name: 'prune', about: 'Remove images from the cache', flags: pruneFlags, isBuilt: false },
+  {
+    name: 'check-config',
+    about: 'Check the configuration file and the flags of serve',
+    flags: serveFlags,
+    isBuilt: true,
+  },
+  { name: 'version', about: 'Print the version', flags: [], isBuilt: true },
+] as const satisfies readonly CommandDescription[];
+
+export type CommandName = (typeof commands)[number]['name'];

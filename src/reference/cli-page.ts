@@ -1,0 +1,31 @@
+import { type CommandDescription, commands } from '../cli/commands.ts';
+import { type Flag, globalFlags } from '../cli/flags.ts';
+import { code, generated, page, plain, table } from './markdown.ts';
+
+export function cliPage(): string {
+  return page(
+    '# Command line',
+    generated,
+    '`ociregistry [global flags] command [flags]`. From a checkout it is `npx ociregistry …`. A flag wins over the configuration file, the file over the default; flags and keys mean the same ([configuration.md](configuration.md)).',
+    'As in the original one dash will do (`-port 8080`), a value follows behind a space or `=`, and a switch takes `=true` or `=false` (`--no-air-gapped` is `--air-gapped=false`). Without a command the help is printed. The exit code is 0, or 1 where something was wrong.',
+    '## Global flags',
+    'Before the command or after it.',
+    flagTable(globalFlags),
+    ...commands.flatMap(section),
+  );
+}
+
+function section({ name, about, flags, isBuilt }: CommandDescription): string[] {
+  const heading = [`## ${name}`, isBuilt ? `${about}.` : `${about}. **Not available in this version yet.**`];
+  return flags.length === 0 ? heading : [...heading, flagTable(flags)];
+}
+
+function flagTable(flags: readonly Flag[]): string {
+  return table(
+    ['Flag', 'Meaning'],
+    flags.map(({ name, takesValue, about }) => [
+      code(`--${name}${takesValue ? ' <value>' : ''}`),
+      plain(about),
+    ]),
+  );
+}

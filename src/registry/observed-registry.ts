@@ -1,0 +1,110 @@
+import { failureOf, type Observer, type UpstreamKind, type UpstreamResult } from '../observe/observer.ts';
+import { RegistryError } from '../oci/error.ts';
+import type { Digest, Reference, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
+import type {
+  BlobInfo,
+  BlobOptions,
+  BlobReader,
+  CallOptions,
+  Descriptor,
+  Manifest,
+  Registry,
+} from '../oci/registry.ts';
+
+/** A registry whose calls are watched: each by its result and time, and the bytes that come. */
+export class ObservedRegistry implements Registry {
+  readonly #inner: Registry;
+  readonly #host: RegistryHost;
+  readonly #observer: Observer;
+
+  constructor(inner: Registry, host: RegistryHost, observer: Observer) {
+    this.#inner = inner;
+    this.#host = host;
+    this.#observer = observer;
+  }
+
+  async resolveManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Descriptor> {
+    return await this.#call('manifest', options, async () =>
+      this.#inner.resolveManifest(repository, reference, options),
+    );
+  }
+
+  async getManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Manifest> {
+    const manifest = await this.#call('manifest', options, async () =>
+      this.#inner.getManifest(repository, reference, options),
+    );
+    this.#observer.upstreamBytes(this.#host, 'manifest', manifest.bytes.length);
+    return manifest;
+  }
+
+  async resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo> {
+    return await this.#call('blob', options, async () =>
+      this.#inner.resolveBlob(repository, digest, options),
+    );
+  }
+
+  /** A body that breaks off later is no failure of the call. */
+  async getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader> {
+    const reader = await this.#call('blob', options, async () =>
+      this.#inner.getBlob(repository, digest, options),
+    );
+    return {
+      digest: reader.digest,
+      size: reader.size,
+      range: reader.range,
+      body: this.#counted(reader.body),
+      [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
+    };
+  }
+
+  async listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]> {
+    return await this.#call('tags', options, async () => this.#inner.listTags(repository, options));
+  }
+
+  async listReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    options?: CallOptions,
+  ): Promise<readonly Descriptor[]> {
+    return await this.#call('referrers', options, async () =>
+      this.#inner.listReferrers(repository, digest, options),
+    );
+  }
+
+  async #call<Value>(
+    kind: UpstreamKind,
+    options: CallOptions | undefined,
+    work: () => Promise<Value>,
+  ): Promise<Value> {
+    const startedAt = performance.now();
+    let result: UpstreamResult = 'ok';
+    try {
+      return await work();
+    } catch (error) {
+      result = options?.signal?.aborted === true ? 'cut' : failureIn(error);
+      throw error;
+    } finally {
+      const seconds = (performance.now() - startedAt) / 1000;
+      this.#observer.upstreamCall({ host: this.#host, kind, result, seconds });
+    }
+  }
+
+  async *#counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      this.#observer.upstreamBytes(this.#host, 'blob', chunk.length);
+      yield chunk;
+    }
+  }
+}
+
+function failureIn(error: unknown): UpstreamResult {
+  return error instanceof RegistryError ? failureOf(error.status) : 'error';
+}

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { programOf } from '../e2e/support/needs.ts';
+import { Program } from '../e2e/support/program.ts';
+import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
+import { until } from '../e2e/support/until.ts';
+
+/** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100;
+
+/** One of the servers that are compared, as a process with an empty cache in front of the upstream. */
+export class Candidate implements AsyncDisposable {
+  /** `127.0.0.1:port` */
+  readonly host: string;
+  readonly #pid: number;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(host: string, pid: number, resources: AsyncDisposableStack) {
+    this.host = host;
+    this.#pid = pid;
+    this.#resources = resources;
+  }
+
+  /** This program. */
+  static async ociregistry(upstream: string): Promise<Candidate> {
+    return await Candidate.#start(async (directory, port) => {
+      const settings = join(directory, 'config.yaml');
+      const content = {
+        imagePath: join(directory, 'data'),
+        host: '127.0.0.1',
+        port,
+        logLevel: 'error',
+        defaultNs: upstream,
+        registries: [{ name: upstream, scheme: 'http' }],
+      };
+      await writeFile(settings, JSON.stringify(content));
+      const bin = join(import.meta.dirname, '../../src/bin.js');
+      return new Program(process.execPath, [bin, '--config-file', settings, 'serve']);
+    });
+  }
+
+  /** Debian’s docker-registry as a pull-through cache, with the descriptor cache of Debian’s own configuration. */
+  static async dockerRegistry(upstream: string): Promise<Candidate> {
+    return await Candidate.#start(async (directory, port) => {
+      const settings = join(directory, 'config.yml');
+      const content = {
+        version: 0.1,
+        log: { level: 'error', accesslog: { disabled: true } },
+        storage: {
+          filesystem: { rootdirectory: join(directory, 'data') },
+          cache: { blobdescriptor: 'inmemory' },
+        },
+        http: { addr: `127.0.0.1:${port}` },
+        proxy: { remoteurl: `http://${upstream}` },
+      };
+      await writeFile(settings, JSON.stringify(content));
+      return new Program(programOf('docker-registry'), ['serve', settings]);
+    });
+  }
+
+  static async #start(run: (directory: string, port: number) => Promise<Program>): Promise<Candidate> {
+    await using resources = new AsyncDisposableStack();
+    const { path } = resources.use(await temporaryDirectory());
+    const port = await freePort();
+    const program = resources.use(await run(path, port));
+    const host = `127.0.0.1:${port}`;
+    await until(`${host} answers`, async () => {
+      const answer = await fetch(`http://${host}/v2/`).catch(() => undefined);
+      return answer?.ok === true;
+    });
+    if (program.pid === undefined) throw new Error('the server did not start');
+    return new Candidate(host, program.pid, resources.move());
+  }
+
+  /** Processor time that it has used. Seconds, to a hundredth. */
+  get cpuSeconds(): number {
+    const stat = readFileSync(`/proc/${this.#pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  }
+
+  /** Memory that it holds now. MiB. */
+  get residentMiB(): number {
+    const status = readFileSync(`/proc/${this.#pid}/status`, 'latin1');
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+}
+
+/** One that was free a moment ago: docker-registry does not say at this log level which it took. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import { Connection, requestOf } from './connection.ts';
+import { isPartOf, type LargeBlob, type SmallImage, sha256 } from './content.ts';
+
+/** A request and the body that must come; undefined: none, it is a HEAD. */
+export interface Expected {
+  readonly request: Buffer;
+  readonly body: Buffer | undefined;
+}
+
+/** `docker pull` of an image as requests: the manifest by tag, config, layers. */
+export function pullOf(host: string, image: SmallImage): Expected[] {
+  return [
+    { request: requestOf('GET', host, `/v2/bench/manifests/${image.tag}`), body: image.manifest },
+    ...image.blobs.map(({ digest, bytes }) => ({
+      request: requestOf('GET', host, `/v2/bench/blobs/${digest}`),
+      body: bytes,
+    })),
+  ];
+}
+
+/** Sends one, and compares what comes with what must come. */
+export async function exchange(connection: Connection, { request, body }: Expected): Promise<void> {
+  const { status, length } = await connection.send(request, (bytes, at) => {
+    if (body?.compare(bytes, 0, bytes.length, at, at + bytes.length) !== 0)
+      throw wrongAnswer(request, 'other bytes');
+  });
+  if (status !== 200 || length !== (body?.length ?? 0))
+    throw wrongAnswer(request, `${status}, ${length} bytes`);
+}
+
+/** Clients that ask without a pause for so long; each goes through the list from another place. Returns requests per second. */
+export async function requestRate(
+  host: string,
+  list: readonly Expected[],
+  { clients, seconds }: { clients: number; seconds: number },
+): Promise<{ perSecond: number; count: number }> {
+  const startedAt = performance.now();
+  const end = startedAt + seconds * 1000;
+  const counts = await Promise.all(
+    Array.from({ length: clients }, async (_, client) => {
+      using connection = new Connection(host);
+      let count = 0;
+      for (let at = client * 7; performance.now() < end; at += 1, count += 1) {
+        const next = list[at % list.length];
+        if (next !== undefined) await exchange(connection, next);
+      }
+      return count;
+    }),
+  );
+  const count = counts.reduce((sum, one) => sum + one, 0);
+  return { count, perSecond: (count * 1000) / (performance.now() - startedAt) };
+}
+
+/** All images once, by clients that take the next one as soon as they are done. Returns images per second. */
+export async function pullAll(host: string, images: readonly SmallImage[], clients: number): Promise<number> {
+  const startedAt = performance.now();
+  const queue = images.values();
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      using connection = new Connection(host);
+      for (const image of queue)
+        for (const expected of pullOf(host, image)) await exchange(connection, expected);
+    }),
+  );
+  return (images.length * 1000) / (performance.now() - startedAt);
+}
+
+export interface Download {
+  /** All clients together. */
+  readonly megabytesPerSecond: number;
+  /** Of the median client. */
+  readonly firstByteMs: number;
+}
+
+/** One blob by so many clients at a time. The first checks each byte; the rest count them. */
+export async function download(host: string, blob: LargeBlob, clients = 1): Promise<Download> {
+  const startedAt = performance.now();
+  const firstBytes = await Promise.all(
+    Array.from({ length: clients }, async (_, client) => {
+      using connection = new Connection(host);
+      const request = blobRequest(host, blob);
+      const { status, length, firstByteMs } = await connection.send(request, (bytes, at) => {
+        if (client === 0 && !isPartOf(blob, at, bytes)) throw wrongAnswer(request, 'other bytes');
+      });
+      if (status !== 200 || length !== blob.size) throw wrongAnswer(request, `${status}, ${length} bytes`);
+      return firstByteMs;
+    }),
+  );
+  const seconds = (performance.now() - startedAt) / 1000;
+  const sorted = firstBytes.sort((a, b) => a - b);
+  return {
+    megabytesPerSecond: (blob.size * clients) / 1e6 / seconds,
+    firstByteMs: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN,
+  };
+}
+
+/** Throws when what the server has by that digest is something else. */
+export async function checkDigest(host: string, blob: LargeBlob): Promise<void> {
+  using connection = new Connection(host);
+  const hash = createHash('sha256');
+  await connection.send(blobRequest(host, blob), (bytes) => hash.update(bytes));
+  const digest = `sha256:${hash.digest('hex')}`;
+  if (digest !== blob.digest) throw new Error(`${host} has other bytes as ${blob.digest}`);
+}
+
+/** Throws where a small image’s bytes do not have its digests. Comparing with them is then enough. */
+export function checkImage({ blobs }: SmallImage): void {
+  for (const { digest, bytes } of blobs) if (sha256(bytes) !== digest) throw new Error('a wrong image');
+}
+
+export function blobRequest(host: string, { digest }: LargeBlob): Buffer {
+  return requestOf('GET', host, `/v2/bench/blobs/${digest}`);
+}
+
+function wrongAnswer(request: Buffer, what: string): Error {
+  return new Error(`wrong answer to ${request.toString('latin1').split('\r\n', 1)[0]}: ${what}`);
+}

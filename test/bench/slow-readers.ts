@@ -1,0 +1,43 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Upstream } from './bench-upstream.ts';
+import type { Candidate } from './candidates.ts';
+import { Connection } from './connection.ts';
+import { type LargeBlob, mebibyte } from './content.ts';
+import { blobRequest, download } from './load.ts';
+
+const blobCount = 10;
+const blobBytes = 1024 * mebibyte;
+const readers = 500;
+const sampleMs = 100;
+
+/**
+ * The most memory that the server holds while ten cold blobs stream to a client each, and 500 more clients hang on to them
+ * that stopped reading after the first bytes. MiB.
+ */
+export async function memoryUnderSlowReaders(server: Candidate, upstream: Upstream): Promise<number> {
+  const blobs: LargeBlob[] = [];
+  for (let made = 0; made < blobCount; made += 1) blobs.push(await upstream.newBlob(blobBytes));
+  using stack = new DisposableStack();
+  const streams = Promise.all(blobs.map(async (blob) => await download(server.host, blob)));
+  for (let reader = 0; reader < readers; reader += 1) {
+    const blob = blobs[reader % blobCount];
+    if (blob !== undefined) hangOn(stack.use(new Connection(server.host)), server, blob);
+  }
+  return await highest(server, streams);
+}
+
+function hangOn(connection: Connection, { host }: Candidate, blob: LargeBlob): void {
+  connection.send(blobRequest(host, blob), () => connection.hang()).catch(() => {});
+}
+
+async function highest(server: Candidate, work: Promise<unknown>): Promise<number> {
+  const over = new AbortController();
+  const watched = work.finally(() => over.abort());
+  let most = 0;
+  while (!over.signal.aborted) {
+    most = Math.max(most, server.residentMiB);
+    await Promise.race([watched, setTimeout(sampleMs)]);
+  }
+  await watched;
+  return most;
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { alias, type Client } from './support/client.ts';
+import { containerd } from './support/containerd.ts';
+import { type ImageContent, readImage } from './support/content.ts';
+import { craneClient } from './support/crane.ts';
+import { DockerRegistry } from './support/docker-registry.ts';
+import { makeLayer, pushImage, pushIndex } from './support/images.ts';
+import { needs } from './support/needs.ts';
+import { Ociregistry } from './support/ociregistry.ts';
+import { podman } from './support/podman.ts';
+import { skopeo } from './support/skopeo.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
+
+const clients: readonly Client[] = [containerd, podman, skopeo, craneClient];
+
+interface Case {
+  readonly what: string;
+  readonly repository: string;
+  readonly tag: string;
+}
+
+const cases: readonly Case[] = [
+  { what: 'an OCI index for two platforms', repository: 'library/multi', tag: 'oci' },
+  { what: 'a Docker manifest list for two platforms', repository: 'library/multi', tag: 'docker' },
+  { what: 'an OCI image under a name of seven parts', repository: 'a/b/c/d/e/f/deep', tag: 'v1' },
+  { what: 'a Docker image under an upper-case tag', repository: 'library/tagged', tag: 'V1.0-RC_1' },
+];
+
+/** Pushes what the cases name. */
+async function fill(upstream: DockerRegistry): Promise<void> {
+  await using directory = await temporaryDirectory();
+  const layers = [
+    await makeLayer(directory.path, 'base', 2_000_000),
+    await makeLayer(directory.path, 'app', 300_000),
+  ];
+  for (const format of ['oci', 'docker'] as const) {
+    const images: string[] = [];
+    for (const platform of ['linux/amd64', 'linux/arm64']) {
+      const reference = `${upstream.host}/library/multi:${format}-${platform.replace('/', '-')}`;
+      images.push(await pushImage({ reference, layers, format, platform }));
+    }
+    await pushIndex(`${upstream.host}/library/multi:${format}`, format, images);
+  }
+  await pushImage({ reference: `${upstream.host}/a/b/c/d/e/f/deep:v1`, layers, format: 'oci' });
+  await pushImage({ reference: `${upstream.host}/library/tagged:V1.0-RC_1`, layers, format: 'docker' });
+}
+
+for (const client of clients) {
+  describe(client.name, needs('docker-registry', 'crane', ...client.programs), () => {
+    let resources: AsyncDisposableStack;
+    let upstream: DockerRegistry;
+    let server: Ociregistry;
+
+    before(async () => {
+      await using stack = new AsyncDisposableStack();
+      upstream = stack.use(await DockerRegistry.start());
+      await fill(upstream);
+      const registries = [{ name: upstream.host, scheme: 'http', alias }];
+      server = stack.use(await Ociregistry.start({ settings: { registries } }));
+      resources = stack.move();
+    });
+    after(async () => await resources.disposeAsync());
+
+    for (const { what, repository, tag } of cases) {
+      it(`pulls ${what} as upstream has it, and again from disk alone`, async () => {
+        const content = await readImage(`${upstream.url}/v2/${repository}`, tag);
+        const pull = async () =>
+          await client.pull({ server: server.host, upstream: upstream.host, repository, tag });
+
+        await upstream.takeRequests();
+        assertHolds(await pull(), content, client);
+        assertAskedOnce(await upstream.takeRequests());
+
+        assertHolds(await pull(), content, client);
+        assert.deepEqual(await upstream.takeRequests(), []);
+        assert.deepEqual(await readImage(`${server.url}/v2/${alias}/${repository}`, tag), content);
+        await server.stores(`${alias}/${repository}`, content.blobs.keys());
+        const stored = await server.storedDigests();
+        for (const digest of [...content.manifests.keys(), ...content.blobs.keys()])
+          assert.ok(stored.has(digest), `${digest} is on disk`);
+      });
+    }
+  });
+}
+
+/** That a client holds the right bytes: those of the image, at least the named one, all of them if it takes all. */
+function assertHolds(held: ReadonlySet<string>, content: ImageContent, { takes }: Client): void {
+  const all = [...content.manifests.keys(), ...content.blobs.keys()];
+  assert.ok(held.has(content.digest));
+  if (takes === 'everything') for (const digest of all) assert.ok(held.has(digest), `holds ${digest}`);
+  else for (const digest of held) assert.ok(all.includes(digest), `${digest} is of the image`);
+}
+
+function assertAskedOnce(requests: readonly string[]): void {
+  assert.ok(requests.length > 0);
+  assert.deepEqual(requests, [...new Set(requests)]);
+}

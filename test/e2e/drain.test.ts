@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
+import { bytes, putImage } from '#test/fakes/images.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
+import { bodied } from '#test/fakes/upstream-faults.ts';
+import { Ociregistry } from './support/ociregistry.ts';
+import { until } from './support/until.ts';
+
+const layer = Buffer.from(bytes(4_000_000));
+
+describe('SIGTERM', () => {
+  it('lets a running download end, refuses new ones, and the program exits with 0', async () => {
+    await using upstream = await FakeUpstream.start();
+    const image = putImage(upstream.content, upstream.repository('library/app'), 'v1', [layer]);
+    const half = gate();
+    upstream.faults.push(
+      bodied(async function* (body) {
+        let sent = 0;
+        for await (const chunk of body) {
+          yield chunk;
+          sent += chunk.length;
+          if (sent > 2_000_000) await half.wait();
+        }
+      }),
+    );
+    const registries = [{ name: upstream.host, scheme: 'http', alias: 'up' }];
+    await using server = await Ociregistry.start({ settings: { registries } });
+    const { url } = server;
+    const blob = `${url}/v2/up/library/app/blobs/${image.layers[0]?.digest}`;
+    const download = fetch(blob);
+    await half.reached;
+    const response = await download;
+    const stopped = server.stop('SIGTERM');
+    await until(
+      'new requests are refused',
+      async () =>
+        await fetch(`${url}/v2/`).then(
+          () => false,
+          () => true,
+        ),
+    );
+    half.open();
+    assert.ok(Buffer.from(await response.arrayBuffer()).equals(layer));
+    assert.deepEqual(await stopped, { code: 0, signal: null });
+  });
+});

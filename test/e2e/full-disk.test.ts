@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parseTag } from '#src/oci/reference.ts';
+import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
+import { bytes, putImage } from '#test/fakes/images.ts';
+import { Ociregistry } from './support/ociregistry.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** A file system of its own that is soon full. */
+async function smallDisk(): Promise<AsyncDisposable & { path: string }> {
+  const directory = await temporaryDirectory();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', directory.path]);
+  return {
+    path: directory.path,
+    async [Symbol.asyncDispose]() {
+      execFileSync('umount', ['--lazy', directory.path]);
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Leaves not one byte. */
+async function fill(path: string): Promise<void> {
+  for (let size = mebibyte; size >= 1024; size /= 2) {
+    const { bavail, bsize } = await statfs(path);
+    const room = Buffer.alloc(Math.floor((bavail * bsize) / size) * size, 1);
+    await writeFile(join(path, `ballast-${size}`), room).catch(() => {});
+  }
+}
+
+function canMount(): boolean {
+  try {
+    execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a disk without any room', { skip: canMount() ? false : 'mounting a tmpfs needs root' }, () => {
+  it('makes the server a pipe for what is new, and takes nothing from what is cached, also after a restart', async () => {
+    await using disk = await smallDisk();
+    await using upstream = await FakeUpstream.start();
+    const layer = Buffer.from(bytes(30 * mebibyte));
+    const name = upstream.repository('library/app');
+    const { layers } = putImage(upstream.content, name, 'cached', [bytes(1000)]);
+    const big = putImage(upstream.content, name, 'big', [layer]).layers[0]?.digest;
+    putImage(upstream.content, name, 'new', [bytes(1000, 7)]);
+    const registries = [{ name: upstream.host, scheme: 'http', alias: 'up' }];
+    await using server = await Ociregistry.start({ settings: { registries, imagePath: disk.path } });
+    const get = async (path: string) => await fetch(`${server.url}/v2/up/library/app/${path}`);
+    const pullsBig = async () => {
+      const got = Buffer.from(await (await get(`blobs/${big}`)).arrayBuffer());
+      assert.ok(got.equals(layer));
+    };
+    await (await get('manifests/cached')).text();
+    await server.stores('up/library/app', [layers[0]?.digest ?? '']);
+
+    await pullsBig();
+    await fill(disk.path);
+    for (const restart of [false, true, true]) {
+      if (restart) {
+        await server.stop('SIGTERM');
+        // What SQLite keeps in reserve is gone with the first of the two.
+        await fill(disk.path);
+        await server.startAgain();
+      }
+      const cached = await get('manifests/cached');
+      assert.deepEqual([cached.status, cached.headers.get('cache-status')], [200, 'ociregistry; hit']);
+      assert.equal((await get('manifests/new')).status, 200);
+      await pullsBig();
+    }
+
+    for (let size = mebibyte; size >= 1024; size /= 2)
+      await rm(join(disk.path, `ballast-${size}`), { force: true });
+    const fresh = putImage(upstream.content, name, 'fresh', [bytes(1000, 9)]).layers[0]?.digest ?? '';
+    assert.equal((await get(`manifests/${parseTag('fresh')}`)).status, 200);
+    await server.stores('up/library/app', [fresh]);
+    assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
+  });
+});

@@ -1,0 +1,59 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { command } from './command.ts';
+import { programOf } from './needs.ts';
+import { Program } from './program.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+import { until } from './until.ts';
+
+/** A Docker daemon of its own, with an empty store and no network for containers. */
+export class Dockerd implements AsyncDisposable {
+  readonly #socket: string;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(socket: string, resources: AsyncDisposableStack) {
+    this.#socket = socket;
+    this.#resources = resources;
+  }
+
+  /** Starts it with the text of a `daemon.json`. */
+  static async start(settings: string): Promise<Dockerd> {
+    await using resources = new AsyncDisposableStack();
+    const { path } = resources.use(await temporaryDirectory());
+    const at = (name: string) => join(path, name);
+    await writeFile(at('daemon.json'), settings);
+    const place = [`--config-file=${at('daemon.json')}`, `--host=unix://${at('socket')}`];
+    const state = [`--data-root=${at('data')}`, `--exec-root=${at('exec')}`, `--pidfile=${at('pid')}`];
+    const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
+    const args = [...place, ...state, ...network, '--storage-driver=vfs'];
+    resources.use(new Program(programOf('dockerd'), args));
+    const daemon = new Dockerd(at('socket'), resources);
+    await until('dockerd answers', async () => await daemon.#answers());
+    return new Dockerd(at('socket'), resources.move());
+  }
+
+  /** Pulls an image and returns the digest of its manifest. */
+  async pull(image: string): Promise<string> {
+    await this.#docker('pull', '--quiet', image);
+    const name = await this.#docker('image', 'inspect', '--format={{index .RepoDigests 0}}', image);
+    return name.trim().slice(name.indexOf('@') + 1);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#docker('version');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #docker(...args: readonly string[]): Promise<string> {
+    const anonymous = { DOCKER_CONFIG: '/nonexistent' };
+    return await command(programOf('docker'), [`--host=unix://${this.#socket}`, ...args], anonymous);
+  }
+}

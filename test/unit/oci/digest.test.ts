@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { algorithmOf, DigestHasher, digestLike, hexOf, sha256 } from '#src/oci/digest.ts';
+import { parseDigest } from '#src/oci/reference.ts';
+
+const algorithm = fc.constantFrom('sha256', 'sha512');
+
+function digestOf(name: string, bytes: Uint8Array) {
+  return parseDigest(`${name}:${createHash(name).update(bytes).digest('hex')}`);
+}
+
+describe('a digest', () => {
+  it('is its algorithm and the bytes’ hash by it', () => {
+    fc.assert(
+      fc.property(algorithm, fc.uint8Array(), (name, bytes) => {
+        const digest = digestOf(name, bytes);
+        assert.equal(`${algorithmOf(digest)}:${hexOf(digest)}`, digest);
+        assert.equal(digestLike(digest, bytes), digest);
+        assert.equal(sha256(bytes), digestLike(sha256(Buffer.alloc(0)), bytes));
+      }),
+    );
+  });
+
+  it('is the same however the bytes are cut', () => {
+    fc.assert(
+      fc.property(algorithm, fc.array(fc.uint8Array()), (name, chunks) => {
+        const whole = Buffer.concat(chunks);
+        const hasher = new DigestHasher(digestOf(name, whole));
+        for (const chunk of chunks) hasher.update(chunk);
+        const { digest, size } = hasher.verify();
+        assert.deepEqual([digest, size], [digestOf(name, whole), whole.length]);
+      }),
+    );
+  });
+
+  it('of other bytes is 502, and says which came', () => {
+    fc.assert(
+      fc.property(algorithm, fc.uint8Array(), fc.uint8Array(), (name, wanted, sent) => {
+        if (Buffer.from(wanted).equals(sent)) return;
+        const hasher = new DigestHasher(digestOf(name, wanted));
+        hasher.update(sent);
+        assert.throws(() => hasher.verify(), {
+          code: 'UNAVAILABLE',
+          status: 502,
+          message: `upstream sent wrong bytes: want ${digestOf(name, wanted)}, got ${digestOf(name, sent)}`,
+        });
+      }),
+    );
+  });
+});

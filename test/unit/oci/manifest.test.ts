@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { RegistryError } from '#src/oci/error.ts';
+import { parseManifest, parseReferrers } from '#src/oci/manifest.ts';
+import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
+import { parseDigest } from '#src/oci/reference.ts';
+
+const digest = parseDigest(`sha256:${'0'.repeat(64)}`);
+const other = parseDigest(`sha256:${'1'.repeat(64)}`);
+
+function read(manifest: unknown, contentType?: string) {
+  return parseManifest(Buffer.from(JSON.stringify(manifest)), contentType);
+}
+
+describe('a manifest', () => {
+  it('never makes the parser throw anything but UNAVAILABLE', () => {
+    const names = [
+      'config',
+      'layers',
+      'manifests',
+      'blobs',
+      'subject',
+      'mediaType',
+      'artifactType',
+      'annotations',
+    ];
+    const manifest = fc.dictionary(fc.constantFrom(...names), fc.jsonValue());
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          manifest.map((value) => Buffer.from(JSON.stringify(value))),
+        ),
+        (bytes) => {
+          for (const parse of [() => parseManifest(bytes, undefined), () => parseReferrers(bytes)]) {
+            try {
+              parse();
+            } catch (error) {
+              assert.ok(error instanceof RegistryError && error.code === 'UNAVAILABLE', String(error));
+            }
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('names its config and its layers as blobs, but not those that live elsewhere', () => {
+    const layer = { mediaType: 'application/x-layer', digest: other, size: 5 };
+    const config = { mediaType: 'application/x-config', digest, size: 2 };
+    const foreign = { ...layer, urls: ['https://example.com/layer'] };
+    const { blobs, artifactType } = read({ config, layers: [layer, foreign, { ...layer, urls: [] }] });
+    assert.deepEqual(blobs, [config, layer, layer]);
+    assert.equal(artifactType, 'application/x-config');
+  });
+
+  it('is read without its descriptors that are none', () => {
+    const good = { mediaType: ociManifest, digest, size: 0 };
+    const bad = [
+      null,
+      5,
+      [],
+      {},
+      { digest },
+      { digest, size: -1 },
+      { digest, size: 1.5 },
+      { digest: 'x', size: 1 },
+      { digest, size: '1' },
+    ];
+    assert.deepEqual(read({ manifests: [...bad, good] }).manifests, [good]);
+  });
+
+  for (const [manifest, header, want] of [
+    [{ mediaType: ociManifest }, `${ociIndex}; charset=utf-8`, ociIndex],
+    [{ mediaType: ociManifest }, 'text/plain', ociManifest],
+    [{ mediaType: ociManifest }, undefined, ociManifest],
+    [{ manifests: [] }, 'application/json', ociIndex],
+    [{ config: {}, layers: [] }, undefined, ociManifest],
+    [{ blobs: [] }, undefined, 'application/vnd.oci.artifact.manifest.v1+json'],
+    [
+      { schemaVersion: 1, signatures: [] },
+      undefined,
+      'application/vnd.docker.distribution.manifest.v1+prettyjws',
+    ],
+    [{ schemaVersion: 1 }, 'text/html', 'application/vnd.docker.distribution.manifest.v1+json'],
+    [{}, 'text/plain', 'text/plain'],
+    [{}, undefined, 'application/json'],
+  ] as const) {
+    it(`${JSON.stringify(manifest)} sent as ${header ?? 'nothing'} is ${want}`, () => {
+      assert.equal(read(manifest, header).mediaType, want);
+    });
+  }
+});

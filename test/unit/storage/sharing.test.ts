@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseTag } from '#src/oci/reference.ts';
+import { networkFileSystem, networkFileSystemOf } from '#src/storage/file/network-file-system.ts';
+import { openDatabase } from '#src/storage/sqlite/open-database.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { temporaryDirectory } from '#test/fakes/running-app.ts';
+
+const alpine = repository('docker.io/library/alpine');
+
+describe('the index', () => {
+  it('is shared by several processes of one machine', async () => {
+    await using directory = await temporaryDirectory();
+    await using one = await SqliteMetadataStore.open(directory.path);
+    await using other = await SqliteMetadataStore.open(directory.path);
+    const descriptor = { mediaType: 'x/y', digest: `sha256:${'a'.repeat(64)}` as never, size: 1 };
+    await one.putManifest(alpine, { descriptor, blobs: [] });
+    await one.putTag(alpine, { tag: parseTag('v1'), descriptor, checkedAt: 1 });
+    assert.deepEqual(await other.listTags(alpine), ['v1']);
+  });
+
+  it('is one process’s alone where the file system is another machine’s, and says so to the second', async () => {
+    await using directory = await temporaryDirectory();
+    await using one = await SqliteMetadataStore.open(directory.path, { sharing: 'alone' });
+    assert.deepEqual(await one.listTags(alpine), []);
+    await assert.rejects(
+      openDatabase(directory.path, 'alone', 10),
+      /index\.sqlite is in use by another process/,
+    );
+    await assert.rejects(
+      openDatabase(directory.path, 'shared', 10),
+      /index\.sqlite is in use by another process/,
+    );
+  });
+});
+
+describe('a network file system', () => {
+  it('is known by its number, also where that came out negative', () => {
+    assert.equal(networkFileSystemOf(0x6969), 'NFS');
+    assert.equal(networkFileSystemOf(0xff534d42 | 0), 'CIFS');
+    assert.equal(networkFileSystemOf(0xef53), undefined);
+  });
+
+  it('is not what tests write to', async () => {
+    await using directory = await temporaryDirectory();
+    assert.equal(await networkFileSystem(directory.path), undefined);
+  });
+});
