@@ -43,7 +43,8 @@ function reasonOf({ name, message }: Error): string | undefined {
   const profile = /using profile: \[([\w .:@/+=-]{1,128})\]/.exec(message)?.[1];
   if (profile !== undefined)
     return `the AWS profile ${JSON.stringify(profile)} is not known, or gives no identity`;
-  if (message === 'Region is missing') return 'no AWS region: set region among the options, or AWS_REGION';
+  if (message === 'Region is missing')
+    return 'no AWS region among the options, in AWS_REGION or in the profile (is its name right?)';
   return advice[name];
 }
 

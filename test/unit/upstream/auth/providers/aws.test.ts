@@ -107,7 +107,7 @@ describe('a token of ECR', () => {
   it('without a region, and without an identity, says what is missing', async () => {
     await using test = await aws();
     await test.configure(`[default]\n${keys('DEFAULT')}`);
-    await assert.rejects(test.ask(), { code: 'DENIED', message: /no AWS region: set region/ });
+    await assert.rejects(test.ask(), { code: 'DENIED', message: /no AWS region among the options/ });
     await test.configure('');
     await assert.rejects(test.ask({ region: 'eu-west-1' }), {
       code: 'DENIED',
