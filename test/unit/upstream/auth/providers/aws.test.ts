@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
@@ -125,6 +128,39 @@ describe('a token of ECR', () => {
       message: /answered without a token/,
     });
   });
+});
+
+describe('AWS', () => {
+  const endpoints: [host: string, endpoint: string][] = [
+    ['1.dkr.ecr.eu-west-1.amazonaws.com', 'api.ecr.eu-west-1.amazonaws.com'],
+    ['1.dkr.ecr-fips.us-east-1.amazonaws.com', 'api.ecr-fips.us-east-1.amazonaws.com'],
+    ['1.dkr-ecr.eu-west-1.on.aws', 'ecr.eu-west-1.api.aws'],
+    ['1.dkr.ecr.cn-north-1.amazonaws.com.cn', 'api.ecr.cn-north-1.amazonaws.com.cn'],
+  ];
+  for (const [host, endpoint] of endpoints) {
+    it(`is asked at ${endpoint} for ${host}, through the proxy`, async () => {
+      await using test = await aws();
+      await test.configure(profiles);
+      const asked: (string | undefined)[] = [];
+      const proxy = createServer().on('connect', ({ url }, socket) => {
+        asked.push(url);
+        socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      });
+      proxy.listen(0, '127.0.0.1');
+      await once(proxy, 'listening');
+      const { port } = proxy.address() as AddressInfo;
+      delete process.env['AWS_ENDPOINT_URL_ECR'];
+      process.env['HTTPS_PROXY'] = `http://127.0.0.1:${port}`;
+      try {
+        await assert.rejects(test.ask({ host }), { status: 502 });
+      } finally {
+        delete process.env['HTTPS_PROXY'];
+        proxy.close();
+        proxy.closeAllConnections();
+      }
+      assert.deepEqual(asked, [`${endpoint}:443`]);
+    });
+  }
 });
 
 describe('an error of AWS', () => {
