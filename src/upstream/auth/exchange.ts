@@ -61,9 +61,7 @@ export class Exchange {
   async #renews(): Promise<boolean> {
     if (this.#credential === undefined || this.#renewed) return false;
     this.#renewed = true;
-    if (!(await this.#session.renew(this.#credential, this.#request.signal))) return false;
-    this.#sentBasic = false;
-    return true;
+    return await this.#session.renew(this.#credential, this.#request.signal);
   }
 
   #sends(authorization: Authorization): Authorization {

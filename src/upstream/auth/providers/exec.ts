@@ -39,28 +39,32 @@ export function execSource(settings: ExecSettings): CredentialSource {
   };
 }
 
-function run(
+async function run(
   program: string,
   args: readonly string[],
   { serverUrl, env }: ExecSettings,
   signal: AbortSignal,
 ): Promise<string> {
+  signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const options = {
-    env,
-    signal,
-    killSignal: 'SIGKILL',
-    maxBuffer: maxOutputBytes,
-    windowsHide: true,
-  } as const;
+  const options = { env, killSignal: 'SIGKILL', maxBuffer: maxOutputBytes, windowsHide: true } as const;
   const child = execFile(program, args, options, (error, stdout) => {
+    signal.removeEventListener('abort', abort);
     if (error === null) resolve(stdout);
-    else reject(signal.aborted ? signal.reason : failure(program, error, stdout));
+    else reject(failure(program, error, stdout));
   });
+  // Not by the option `signal`: execFile would send SIGTERM, and wait for whoever else holds the output open.
+  const abort = () => {
+    child.kill('SIGKILL');
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    reject(signal.reason);
+  };
+  signal.addEventListener('abort', abort, { once: true });
   // A program that does not read its input closes the pipe: no matter.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(`${serverUrl}\n`);
-  return promise;
+  return await promise;
 }
 
 function credentialIn(output: string, program: string): Credential {

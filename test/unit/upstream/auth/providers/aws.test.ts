@@ -107,6 +107,21 @@ describe('a token of ECR', () => {
     await source[Symbol.asyncDispose]?.();
   });
 
+  it('is had with the new keys of a profile once the old were refused', async () => {
+    await using test = await aws();
+    await test.configure(`[default]\n${keys('OLD')}`);
+    const source = ecrSource({ host: 'registry.example.com', region: 'eu-west-1' });
+    await source.fetch(AbortSignal.timeout(10_000));
+    const works = test.cloud.answer;
+    test.cloud.answer = () => json({ __type: 'UnrecognizedClientException' }, 403);
+    await assert.rejects(source.fetch(AbortSignal.timeout(10_000)), { code: 'DENIED' });
+    test.cloud.answer = works;
+    await test.configure(`[default]\n${keys('NEW')}`);
+    await source.fetch(AbortSignal.timeout(10_000));
+    assert.deepEqual(test.signers, ['OLD/eu-west-1', 'OLD/eu-west-1', 'NEW/eu-west-1']);
+    await source[Symbol.asyncDispose]?.();
+  });
+
   it('without a region, and without an identity, says what is missing', async () => {
     await using test = await aws();
     await test.configure(`[default]\n${keys('DEFAULT')}`);
