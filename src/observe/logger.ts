@@ -1,4 +1,6 @@
+import { Writable } from 'node:stream';
 import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino';
+import { LogFile } from './log-file.ts';
 
 export interface LoggerSettings {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -9,17 +11,14 @@ export interface LoggerSettings {
 
 export interface OpenLogger {
   readonly log: Logger;
-  /** Opens the file anew, after somebody has moved it away (SIGHUP). */
+  /** Opens the file anew, after somebody has moved it away (SIGHUP). Where that fails the old one stays. */
   reopen(): void;
-  /** Writes what is still in memory. */
-  flush(): void;
 }
 
 /** JSON lines, or for a terminal lines that a person reads. Throws when the file cannot be opened. */
 export async function openLogger({ level, file, format }: LoggerSettings): Promise<OpenLogger> {
   const isPretty = format === 'pretty' || (format === 'auto' && file === undefined && process.stderr.isTTY);
-  const destination = pino.destination({ dest: file ?? 2, sync: true, append: true, mode: 0o644 });
-  const stream = isPretty ? await prettyStream(destination) : destination;
+  const logFile = new LogFile(file);
   const options = {
     level,
     base: null,
@@ -27,18 +26,29 @@ export async function openLogger({ level, file, format }: LoggerSettings): Promi
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: serialized },
   };
+  const log = pino(options, isPretty ? await prettyStream(logFile) : logFile);
   return {
-    log: pino(options, stream),
+    log,
     reopen: () => {
-      if (file !== undefined) destination.reopen();
+      try {
+        logFile.reopen();
+      } catch (error) {
+        log.error({ err: error }, 'the log file cannot be opened anew');
+      }
     },
-    flush: () => destination.flushSync(),
   };
 }
 
 /** Loaded when it is wanted: a pod never needs it. */
-async function prettyStream(destination: DestinationStream): Promise<DestinationStream> {
+async function prettyStream(logFile: LogFile): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
+  const destination = new Writable({
+    decodeStrings: false,
+    write(line: string | Buffer, _encoding, done) {
+      logFile.write(String(line));
+      done();
+    },
+  });
   return pretty({
     destination,
     colorize: process.stderr.isTTY,

@@ -1,4 +1,5 @@
 import { RegistryError } from './error.ts';
+import { parseJson } from './json.ts';
 import {
   dockerManifest,
   dockerManifestList,
@@ -69,12 +70,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not JSON', { cause });
-  }
+  const json = parseJson(bytes, 'a manifest');
   if (!isObject(json))
     throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not a JSON object');
   return json;

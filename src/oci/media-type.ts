@@ -20,8 +20,14 @@ export const acceptedManifests = [
   '*/*;q=0.1',
 ].join(', ');
 
-/** The media type of a Content-Type header: no parameters, lower case; undefined if there is none. */
+/** `type/subtype` (RFC 6838 section 4.2): what is longer or has other characters is not fit for a header of ours. */
+const mediaTypePattern = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
+
+/**
+ * The media type of a Content-Type header or of a manifest's own `mediaType`: no parameters, lower case. Undefined if there is
+ * none, or nothing that could be one.
+ */
 export function mediaTypeOf(contentType: string | undefined): MediaType | undefined {
-  const type = contentType?.split(';', 1)[0]?.trim().toLowerCase();
-  return type === undefined || type === '' ? undefined : type;
+  const type = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  return mediaTypePattern.test(type) ? type : undefined;
 }

@@ -36,14 +36,15 @@ export function repositoryName(host: RegistryHost, path: string): RepositoryName
   return name as RepositoryName;
 }
 
-/** Throws NAME_INVALID. */
+/** Also good in a URL, which `[1:2]` and `1.2.3.999` are not. Throws NAME_INVALID. */
 export function parseRegistryHost(text: string): RegistryHost {
   const host = text.toLowerCase();
   const port = /:([0-9]+)$/.exec(host)?.[1];
   if (
     host.length > maxNameLength ||
     !hostPattern.test(host) ||
-    (port !== undefined && !isPort(Number(port)))
+    (port !== undefined && !isPort(Number(port))) ||
+    !URL.canParse(`https://${host}`)
   ) {
     throw new RegistryError('NAME_INVALID', `invalid registry host ${shown(text)}`);
   }

@@ -60,6 +60,8 @@ function reasonOf(bytes: Buffer): Reason {
   }
 }
 
+/** Some registries quote the Authorization header that they refuse: it is not for our client, nor for the log. */
 function printable(text: string): string {
-  return text.slice(0, maxQuoted).replaceAll(/[^\P{C}]/gu, ' ');
+  const secretless = text.slice(0, maxQuoted).replaceAll(/\b(basic|bearer)\s+[^\s"',;]+/gi, '$1 …');
+  return secretless.replaceAll(/[^\P{C}]/gu, ' ');
 }

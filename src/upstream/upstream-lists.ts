@@ -1,5 +1,6 @@
 import { algorithmOf, hexOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
+import { parseJson } from '../oci/json.ts';
 import { parseReferrers } from '../oci/manifest.ts';
 import { mediaTypeOf, ociIndex } from '../oci/media-type.ts';
 import { type Digest, parseTag, pathOf, type RepositoryName, type Tag } from '../oci/reference.ts';
@@ -112,12 +113,7 @@ async function readPage(page: TransportResponse, { signal }: CallOptions): Promi
 
 /** `tags` may be null, and hold nulls and names that are no tags (Nexus, JFrog). */
 function tagsOf(bytes: Uint8Array): Tag[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch (cause) {
-    throw new RegistryError('UNAVAILABLE', 'upstream sent a tag list that is not JSON', { cause });
-  }
+  const json = parseJson(bytes, 'a tag list');
   const tags: unknown = typeof json === 'object' && json !== null && 'tags' in json ? json.tags : undefined;
   return Array.isArray(tags) ? tags.flatMap(tagOf) : [];
 }

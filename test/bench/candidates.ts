@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { programOf } from '../e2e/support/needs.ts';
 import { Program } from '../e2e/support/program.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { until } from '../e2e/support/until.ts';
+import { programOf } from '../setup/needs.ts';
 
 /** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;

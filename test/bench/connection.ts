@@ -64,11 +64,6 @@ export class Connection implements Disposable {
     });
   }
 
-  /** From now on nothing is read; the server sees a client that hangs on. */
-  hang(): void {
-    this.#socket.pause();
-  }
-
   [Symbol.dispose](): void {
     this.#running = undefined;
     this.#socket.destroy();

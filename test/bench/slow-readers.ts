@@ -1,7 +1,7 @@
+import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Upstream } from './bench-upstream.ts';
 import type { Candidate } from './candidates.ts';
-import { Connection } from './connection.ts';
 import { type LargeBlob, mebibyte } from './content.ts';
 import { blobRequest, download } from './load.ts';
 
@@ -12,7 +12,7 @@ const sampleMs = 100;
 
 /**
  * The most memory that the server holds while ten cold blobs stream to a client each, and 500 more clients hang on to them
- * that stopped reading after the first bytes. MiB.
+ * that read nothing. MiB.
  */
 export async function memoryUnderSlowReaders(server: Candidate, upstream: Upstream): Promise<number> {
   const blobs: LargeBlob[] = [];
@@ -21,13 +21,18 @@ export async function memoryUnderSlowReaders(server: Candidate, upstream: Upstre
   const streams = Promise.all(blobs.map(async (blob) => await download(server.host, blob)));
   for (let reader = 0; reader < readers; reader += 1) {
     const blob = blobs[reader % blobCount];
-    if (blob !== undefined) hangOn(stack.use(new Connection(server.host)), server, blob);
+    if (blob !== undefined) stack.use(hangOn(server, blob));
   }
   return await highest(server, streams);
 }
 
-function hangOn(connection: Connection, { host }: Candidate, blob: LargeBlob): void {
-  connection.send(blobRequest(host, blob), () => connection.hang()).catch(() => {});
+/** Asks and never reads, so that the kernel keeps little of it and the server the rest. */
+function hangOn({ host }: Candidate, blob: LargeBlob): Disposable {
+  const { hostname, port } = new URL(`http://${host}`);
+  const socket = connect({ host: hostname, port: Number(port) }).pause();
+  socket.on('error', () => {});
+  socket.write(blobRequest(host, blob));
+  return { [Symbol.dispose]: () => socket.destroy() };
 }
 
 async function highest(server: Candidate, work: Promise<unknown>): Promise<number> {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { programOf } from '../e2e/support/needs.ts';
+import { programOf } from '../setup/needs.ts';
 
 const limitMs = 240_000;
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { needs } from '../setup/needs.ts';
 import { alias, type Client } from './support/client.ts';
 import { containerd } from './support/containerd.ts';
 import { type ImageContent, readImage } from './support/content.ts';
 import { craneClient } from './support/crane.ts';
 import { DockerRegistry } from './support/docker-registry.ts';
 import { makeLayer, pushImage, pushIndex } from './support/images.ts';
-import { needs } from './support/needs.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { podman } from './support/podman.ts';
 import { skopeo } from './support/skopeo.ts';

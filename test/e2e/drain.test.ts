@@ -10,7 +10,7 @@ import { until } from './support/until.ts';
 const layer = Buffer.from(bytes(4_000_000));
 
 describe('SIGTERM', () => {
-  it('lets a running download end, refuses new ones, and the program exits with 0', async () => {
+  it('lets a running download end, refuses new ones, and the program exits with 0, also when it comes twice at once', async () => {
     await using upstream = await FakeUpstream.start();
     const image = putImage(upstream.content, upstream.repository('library/app'), 'v1', [layer]);
     const half = gate();
@@ -31,6 +31,7 @@ describe('SIGTERM', () => {
     const download = fetch(blob);
     await half.reached;
     const response = await download;
+    void server.stop('SIGTERM');
     const stopped = server.stop('SIGTERM');
     await until(
       'new requests are refused',

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { needs } from '../setup/needs.ts';
 import { alias } from './support/client.ts';
 import { readImage } from './support/content.ts';
 import { crane, craneClient } from './support/crane.ts';
 import { DockerRegistry } from './support/docker-registry.ts';
 import { makeLayer, pushImage } from './support/images.ts';
-import { needs } from './support/needs.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { StallingWire } from './support/stalling-wire.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';

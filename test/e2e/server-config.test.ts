@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { find } from '../setup/components.ts';
+import { needs, programOf } from '../setup/needs.ts';
 import { command } from './support/command.ts';
-import { needs, programOf } from './support/needs.ts';
 import { Program } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { command } from '../e2e/support/command.ts';
-import { programOf } from '../e2e/support/needs.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
+import { programOf } from '../setup/needs.ts';
 import { ContainerStore } from './container-store.ts';
 
 /** What the Dockerfile begins with. */

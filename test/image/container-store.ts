@@ -1,9 +1,9 @@
 import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { command } from '../e2e/support/command.ts';
-import { programOf } from '../e2e/support/needs.ts';
 import { Program } from '../e2e/support/program.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
+import { programOf } from '../setup/needs.ts';
 
 /** Milliseconds: a build downloads packages. */
 const limitMs = 600_000;

@@ -73,7 +73,11 @@ describe('config/kubernetes', () => {
     const { config } = await configOfPod(directory);
     const [{ ports, volumeMounts, args }] = (await readPod()).containers;
     const portOf = (name: string) => ports.find((port) => port.name === name)?.containerPort;
-    assert.deepEqual([portOf('registry'), portOf('health')], [config.port, config.health]);
+    assert.deepEqual(['registry', 'health', 'metrics'].map(portOf), [
+      config.port,
+      config.health,
+      config.metrics,
+    ]);
     assert.deepEqual(volumeMounts.map(({ mountPath }) => mountPath).slice(0, 1), [config.imagePath]);
     assert.ok(args.includes(`${volumeMounts[1]?.mountPath}/registry-config.yaml`));
   });

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { programOf } from '../../setup/needs.ts';
 import type { Client, Pull } from './client.ts';
 import { command } from './command.ts';
 import { digestsIn } from './content.ts';
-import { programOf } from './needs.ts';
 import { Program } from './program.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { until } from './until.ts';

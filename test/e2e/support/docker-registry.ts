@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { programOf } from '../../setup/needs.ts';
 import { makeLayer, pushImage } from './images.ts';
-import { programOf } from './needs.ts';
 import { Program } from './program.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { until } from './until.ts';

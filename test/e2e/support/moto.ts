@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { programOf } from './needs.ts';
+import { programOf } from '../../setup/needs.ts';
 import { Program } from './program.ts';
 
 /** One call as AWS sees it. */

@@ -84,7 +84,8 @@ export class Ociregistry implements AsyncDisposable {
   /** How many bytes lie in files that are being filled. */
   async partialBytes(): Promise<number> {
     const folder = join(this.layout, 'partial');
-    const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+    // Those of small blobs go while we look.
+    const sizes = (await readdir(folder)).map(async (name) => await sizeOf(join(folder, name)));
     return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   }
 
@@ -114,6 +115,14 @@ export class Ociregistry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources[Symbol.asyncDispose]();
+  }
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch {
+    return 0;
   }
 }
 

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { programOf } from '../../setup/needs.ts';
 import { alias, type Client } from './client.ts';
 import { command } from './command.ts';
-import { programOf } from './needs.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 interface Inspected {

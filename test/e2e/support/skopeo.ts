@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { programOf } from '../../setup/needs.ts';
 import { alias, type Client } from './client.ts';
 import { command } from './command.ts';
 import { digestOf, digestsIn } from './content.ts';
-import { programOf } from './needs.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 async function run(...args: readonly string[]): Promise<string> {

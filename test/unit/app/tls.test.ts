@@ -4,6 +4,7 @@ import { get } from 'node:https';
 import { after, before, describe, it } from 'node:test';
 import { TestAuthority } from '#test/fakes/certificates.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+import { needs } from '#test/setup/needs.ts';
 
 interface Client {
   readonly ca?: string;
@@ -22,7 +23,7 @@ async function status(port: number, client: Client): Promise<number | undefined>
   });
 }
 
-describe('the server over TLS', () => {
+describe('the server over TLS', needs('openssl'), () => {
   let authority: TestAuthority;
   let strangers: TestAuthority;
   before(async () => {

@@ -42,6 +42,26 @@ describe('the server', () => {
     assert.equal((await ask(server, '/v2/')).status, 200);
   });
 
+  it('answers nothing to what is no HTTP in the middle of an answer: it would become part of that', async () => {
+    const { content, image } = filled();
+    await using server = await serveRegistry(content);
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    socket.setEncoding('latin1');
+    socket.on('error', () => undefined);
+    socket.write(
+      `GET /v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    );
+    let answer = '';
+    socket.on('data', (chunk: string) => (answer += chunk));
+    await once(socket, 'data');
+    socket.pause();
+    socket.write('hello\r\n\r\n');
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.resume();
+    await once(socket, 'close');
+    assert.equal(answer.split('HTTP/1.1').length, 2);
+  });
+
   it('does not let an absolute request target or a CONNECT reach anything', async () => {
     await using server = await serveRegistry(new MemoryRegistry());
     const absolute = 'GET http://169.254.169.254/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';

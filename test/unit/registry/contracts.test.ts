@@ -1,8 +1,10 @@
-import { parseRegistryHost } from '#src/oci/reference.ts';
+import { hostOf, parseRegistryHost } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { ObservedRegistry } from '#src/registry/observed-registry.ts';
 import { registryContract } from '#test/contract/registry.contract.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
+import { RecordingObserver } from '#test/fakes/recording-observer.ts';
 import { serveRegistry } from '#test/fakes/registry-server.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
@@ -11,6 +13,12 @@ const name = repository('upstream.example/library/alpine');
 registryContract('MemoryRegistry', async () => {
   const content = new MemoryRegistry();
   return { registry: content, content, stored: name, name, async [Symbol.asyncDispose]() {} };
+});
+
+registryContract('ObservedRegistry over MemoryRegistry', async () => {
+  const content = new MemoryRegistry();
+  const registry = new ObservedRegistry(content, hostOf(name), new RecordingObserver());
+  return { registry, content, stored: name, name, async [Symbol.asyncDispose]() {} };
 });
 
 registryContract('CachedRegistry over MemoryRegistry', async () => {

@@ -9,18 +9,12 @@ import { putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { redirected } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
+import { needs } from '#test/setup/needs.ts';
 
 const tag = parseTag('v1');
 let authority: TestAuthority;
 let server: KeyPair;
 let client: KeyPair;
-
-before(async () => {
-  authority = await TestAuthority.create();
-  server = await authority.issue('server', 'DNS:localhost,IP:127.0.0.1,IP:::1');
-  client = await authority.issue('client', 'DNS:client');
-});
-after(async () => await authority[Symbol.asyncDispose]());
 
 async function start(settings: Partial<UpstreamSettings> = {}, wantsClient = false) {
   const ca = await readFile(authority.caFile);
@@ -36,119 +30,131 @@ async function resolves(tls: TlsSettings, trust = new TlsTrust({})): Promise<voi
   await made.registry.resolveManifest(made.name, tag);
 }
 
-describe('a registry with a certificate of a private authority', () => {
-  it('is not believed, and its error says why but not more', async () => {
-    await assert.rejects(resolves({}), {
-      code: 'UNAVAILABLE',
-      status: 502,
-      message:
-        /^no answer from https:\/\/127\.0\.0\.1:\d+ \(its certificate authority is not known; .* [A-Z_]+\)$/,
+describe('TLS', needs('openssl'), () => {
+  before(async () => {
+    authority = await TestAuthority.create();
+    server = await authority.issue('server', 'DNS:localhost,IP:127.0.0.1,IP:::1');
+    client = await authority.issue('client', 'DNS:client');
+  });
+  after(async () => await authority[Symbol.asyncDispose]());
+
+  describe('a registry with a certificate of a private authority', () => {
+    it('is not believed, and its error says why but not more', async () => {
+      await assert.rejects(resolves({}), {
+        code: 'UNAVAILABLE',
+        status: 502,
+        message:
+          /^no answer from https:\/\/127\.0\.0\.1:\d+ \(its certificate authority is not known; .* [A-Z_]+\)$/,
+      });
     });
-  });
 
-  it('is asked once: a wrong certificate will not be right a moment later', async () => {
-    await using made = await start({ trust: new TlsTrust({}) });
-    await made.registry.resolveManifest(made.name, tag).catch(() => undefined);
-    assert.equal(made.upstream.requests.length, 0);
-  });
-
-  it('is believed with tls.ca', async () => await resolves({ caFiles: [authority.caFile] }));
-
-  it('is believed with SSL_CERT_FILE, and with SSL_CERT_DIR', async () => {
-    await resolves({}, new TlsTrust({ SSL_CERT_FILE: authority.caFile }));
-    await resolves(
-      {},
-      new TlsTrust({ SSL_CERT_DIR: `/nonexistent:${authority.caFile.replace(/\/[^/]*$/, '')}` }),
-    );
-  });
-
-  it('is believed without a look where insecureSkipVerify says so', async () => {
-    await resolves({ insecureSkipVerify: true });
-  });
-
-  it('is not believed under another name', async () => {
-    const other = await authority.issue('other', 'DNS:other.example');
-    await using made = await UpstreamUnderTest.start(
-      { tls: { caFiles: [authority.caFile] }, trust: new TlsTrust({}) },
-      { tls: await serverKeys(other) },
-    );
-    await assert.rejects(made.registry.resolveManifest(made.name, tag), {
-      status: 502,
-      message: /ERR_TLS_CERT_ALTNAME_INVALID/,
+    it('is asked once: a wrong certificate will not be right a moment later', async () => {
+      await using made = await start({ trust: new TlsTrust({}) });
+      await made.registry.resolveManifest(made.name, tag).catch(() => undefined);
+      assert.equal(made.upstream.requests.length, 0);
     });
-  });
 
-  it('is an error that names the file where a file is missing or no certificate, and is right when that is', async () => {
-    const missing = `${authority.caFile}.missing`;
-    await assert.rejects(resolves({ caFiles: [missing] }), {
-      code: 'UNAVAILABLE',
-      message: `cannot read the TLS file ${missing}`,
-    });
-    const broken = await authority.file('broken.crt', 'no certificate');
-    const key = await authority.file('broken.key', 'no key');
-    await assert.rejects(resolves({ certFile: broken, keyFile: key }), {
-      code: 'UNAVAILABLE',
-      message: `the TLS files cannot be used: ${broken}, ${key}`,
-    });
-    await using made = await start({ tls: { caFiles: [missing] }, trust: new TlsTrust({}) });
-    await assert.rejects(made.registry.resolveManifest(made.name, tag));
-    await authority.file('ca.crt.missing', await readFile(authority.caFile, 'utf8'));
-    await made.registry.resolveManifest(made.name, tag);
-  });
-});
+    it('is believed with tls.ca', async () => await resolves({ caFiles: [authority.caFile] }));
 
-describe('a registry that asks for a client certificate', () => {
-  it('is shown it', async () => {
-    await using made = await start({ tls: { caFiles: [authority.caFile], ...client } }, true);
-    await made.registry.resolveManifest(made.name, tag);
-  });
-
-  it('refuses whoever has none', async () => {
-    await using made = await start({ tls: { caFiles: [authority.caFile] } }, true);
-    await assert.rejects(made.registry.resolveManifest(made.name, tag), { code: 'UNAVAILABLE', status: 502 });
-  });
-
-  it('is not shown it when a redirect leads to it', async () => {
-    await using cdn = await start({}, true);
-    await using made = await UpstreamUnderTest.start();
-    made.spoil(redirected(cdn.upstream.origin.replace('127.0.0.1', 'localhost')));
-    await using registry = openUpstream(made.upstream, {
-      tls: { caFiles: [authority.caFile], ...client },
-      resolve: async () => [{ address: '127.0.0.1', family: 4 }],
-    });
-    await assert.rejects(registry.resolveManifest(made.name, tag), { code: 'UNAVAILABLE', status: 502 });
-    assert.equal(cdn.upstream.requests.length, 0);
-  });
-});
-
-describe('insecureSkipVerify', () => {
-  it('is for the registry’s own host alone', async () => {
-    await using cdn = await start();
-    await using made = await start();
-    made.spoil(redirected(cdn.upstream.origin.replace('127.0.0.1', 'localhost')));
-    await using registry = openUpstream(made.upstream, {
-      tls: { insecureSkipVerify: true },
-      trust: new TlsTrust({}),
-      resolve: async () => [{ address: '127.0.0.1', family: 4 }],
-    });
-    await assert.rejects(registry.resolveManifest(made.name, tag), {
-      code: 'UNAVAILABLE',
-      message: /localhost/,
-    });
-  });
-});
-
-describe('a registry on IPv6', () => {
-  for (const secure of [false, true]) {
-    it(`is asked at its address over ${secure ? 'https' : 'http'}`, async () => {
-      await using made = await UpstreamUnderTest.start(
-        { tls: { caFiles: [authority.caFile] } },
-        { address: '::1', ...(secure && { tls: await serverKeys(server) }) },
+    it('is believed with SSL_CERT_FILE, and with SSL_CERT_DIR', async () => {
+      await resolves({}, new TlsTrust({ SSL_CERT_FILE: authority.caFile }));
+      await resolves(
+        {},
+        new TlsTrust({ SSL_CERT_DIR: `/nonexistent:${authority.caFile.replace(/\/[^/]*$/, '')}` }),
       );
-      const { manifest } = putImage(made.upstream.content, made.name, tag, []);
-      assert.match(made.upstream.host, /^\[::1\]:\d+$/);
-      assert.equal((await made.registry.resolveManifest(made.name, tag)).digest, manifest.digest);
-      assert.equal(made.upstream.requests[0]?.host, made.upstream.host);
     });
-  }
+
+    it('is believed without a look where insecureSkipVerify says so', async () => {
+      await resolves({ insecureSkipVerify: true });
+    });
+
+    it('is not believed under another name', async () => {
+      const other = await authority.issue('other', 'DNS:other.example');
+      await using made = await UpstreamUnderTest.start(
+        { tls: { caFiles: [authority.caFile] }, trust: new TlsTrust({}) },
+        { tls: await serverKeys(other) },
+      );
+      await assert.rejects(made.registry.resolveManifest(made.name, tag), {
+        status: 502,
+        message: /ERR_TLS_CERT_ALTNAME_INVALID/,
+      });
+    });
+
+    it('is an error that names the file where a file is missing or no certificate, and is right when that is', async () => {
+      const missing = `${authority.caFile}.missing`;
+      await assert.rejects(resolves({ caFiles: [missing] }), {
+        code: 'UNAVAILABLE',
+        message: `cannot read the TLS file ${missing}`,
+      });
+      const broken = await authority.file('broken.crt', 'no certificate');
+      const key = await authority.file('broken.key', 'no key');
+      await assert.rejects(resolves({ certFile: broken, keyFile: key }), {
+        code: 'UNAVAILABLE',
+        message: `the TLS files cannot be used: ${broken}, ${key}`,
+      });
+      await using made = await start({ tls: { caFiles: [missing] }, trust: new TlsTrust({}) });
+      await assert.rejects(made.registry.resolveManifest(made.name, tag));
+      await authority.file('ca.crt.missing', await readFile(authority.caFile, 'utf8'));
+      await made.registry.resolveManifest(made.name, tag);
+    });
+  });
+
+  describe('a registry that asks for a client certificate', () => {
+    it('is shown it', async () => {
+      await using made = await start({ tls: { caFiles: [authority.caFile], ...client } }, true);
+      await made.registry.resolveManifest(made.name, tag);
+    });
+
+    it('refuses whoever has none', async () => {
+      await using made = await start({ tls: { caFiles: [authority.caFile] } }, true);
+      await assert.rejects(made.registry.resolveManifest(made.name, tag), {
+        code: 'UNAVAILABLE',
+        status: 502,
+      });
+    });
+
+    it('is not shown it when a redirect leads to it', async () => {
+      await using cdn = await start({}, true);
+      await using made = await UpstreamUnderTest.start();
+      made.spoil(redirected(cdn.upstream.origin.replace('127.0.0.1', 'localhost')));
+      await using registry = openUpstream(made.upstream, {
+        tls: { caFiles: [authority.caFile], ...client },
+        resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+      });
+      await assert.rejects(registry.resolveManifest(made.name, tag), { code: 'UNAVAILABLE', status: 502 });
+      assert.equal(cdn.upstream.requests.length, 0);
+    });
+  });
+
+  describe('insecureSkipVerify', () => {
+    it('is for the registry’s own host alone', async () => {
+      await using cdn = await start();
+      await using made = await start();
+      made.spoil(redirected(cdn.upstream.origin.replace('127.0.0.1', 'localhost')));
+      await using registry = openUpstream(made.upstream, {
+        tls: { insecureSkipVerify: true },
+        trust: new TlsTrust({}),
+        resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+      });
+      await assert.rejects(registry.resolveManifest(made.name, tag), {
+        code: 'UNAVAILABLE',
+        message: /localhost/,
+      });
+    });
+  });
+
+  describe('a registry on IPv6', () => {
+    for (const secure of [false, true]) {
+      it(`is asked at its address over ${secure ? 'https' : 'http'}`, async () => {
+        await using made = await UpstreamUnderTest.start(
+          { tls: { caFiles: [authority.caFile] } },
+          { address: '::1', ...(secure && { tls: await serverKeys(server) }) },
+        );
+        const { manifest } = putImage(made.upstream.content, made.name, tag, []);
+        assert.match(made.upstream.host, /^\[::1\]:\d+$/);
+        assert.equal((await made.registry.resolveManifest(made.name, tag)).digest, manifest.digest);
+        assert.equal(made.upstream.requests[0]?.host, made.upstream.host);
+      });
+    }
+  });
 });

@@ -30,6 +30,14 @@ async function start(settings: Parameters<typeof UpstreamUnderTest.start>[0] = {
   return made;
 }
 
+/** Gives another part than was asked for. */
+function asked(range: string): Fault {
+  return async (request, next) => {
+    request.headers.range = range;
+    return await next();
+  };
+}
+
 async function pull({ registry, name }: UpstreamUnderTest, range?: RangeSpec) {
   await using reader = await registry.getBlob(name, digest, { range });
   return { size: reader.size, range: reader.range, body: await collect(reader.body) };
@@ -202,16 +210,17 @@ describe('a part of a blob', () => {
     await assert.rejects(pull(made, { first: 100, last: 300_000 }), { message: /ended short/ });
   });
 
-  for (const [what, contentRange] of [
-    ['begins elsewhere', 'bytes 6-9/200000'],
-    ['ends elsewhere', 'bytes 5-10/200000'],
-    ['contradicts its length', 'bytes 5-9/7'],
-    ['is malformed', 'bytes 5-9'],
-    ['is missing', undefined],
-  ] as const) {
+  for (const [what, fault] of [
+    ['begins elsewhere', asked('bytes=6-9')],
+    ['ends elsewhere', asked('bytes=5-10')],
+    ['is longer than what came', headers({ 'Content-Range': 'bytes 5-10/200000' })],
+    ['is of another size than it says', headers({ 'Content-Range': 'bytes 5-9/7' })],
+    ['is malformed', headers({ 'Content-Range': 'bytes 5-9' })],
+    ['is missing', headers({ 'Content-Range': undefined })],
+  ] as [string, Fault][]) {
     it(`whose Content-Range ${what} is refused`, async () => {
       await using made = await start();
-      made.spoil(headers({ 'Content-Range': contentRange }));
+      made.spoil(fault);
       await assert.rejects(pull(made, { first: 5, last: 9 }), {
         code: 'UNAVAILABLE',
         status: 502,
@@ -219,6 +228,12 @@ describe('a part of a blob', () => {
       });
     });
   }
+
+  it('that is shorter than its Content-Range says is refused', async () => {
+    await using made = await start();
+    made.spoil(headers({ 'Content-Range': 'bytes 5-9/200000' }), asked('bytes=5-7'));
+    await assert.rejects(pull(made, { first: 5, last: 9 }), { message: /another range/ });
+  });
 
   it('of a whole that nobody asked a part of is refused', async () => {
     await using made = await start();

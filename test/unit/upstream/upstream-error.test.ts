@@ -70,6 +70,16 @@ describe('what upstream answers', () => {
     });
   });
 
+  it('is quoted without the credentials that it quotes itself', async () => {
+    await using made = await UpstreamUnderTest.start();
+    made.spoil(() =>
+      json({ errors: [{ code: 'X', message: 'refused: "Bearer abc.def-_~+/=", basic dTpw!' }] }, 403),
+    );
+    await assert.rejects(made.registry.getManifest(made.name, tag), {
+      message: `${made.upstream.origin} answered 403: refused: "Bearer …", basic …`,
+    });
+  });
+
   it('is an answer whatever its body is', async () => {
     await using made = await UpstreamUnderTest.start();
     for (const body of [

@@ -1,4 +1,4 @@
-import { components, find, obstacle } from '../../setup/components.ts';
+import { components, find, obstacle } from './components.ts';
 
 /** Test options that skip, with the reason, where one of the programs cannot be used. */
 export function needs(...names: readonly string[]): { skip: string | false } {
