@@ -70,7 +70,7 @@ async function serve(moto: Moto, registries: readonly EcrRegistry[]) {
     },
     /** No secret is in anything that the program said. */
     checkSecrets() {
-      const tokens = [account, '222222222222', '111111111111'].map((id) => `${id}-auth-token`);
+      const tokens = [account, '222222222222', '111111111111'].flatMap(secretsOf);
       assertWithout([secretKey, ...tokens], [server.output, ...answers].join('\n'));
     },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
@@ -207,10 +207,15 @@ describe(
       });
       const { blobs } = await readImage(`${server.url}/v2/${upstream.host}/app`, 'v1');
       assert.equal(blobs.size, 2);
-      assertWithout([secretKey, `${account}-auth-token`], server.output);
+      assertWithout([secretKey, ...secretsOf(account)], server.output);
     });
   },
 );
+
+/** The password, and with its user what is behind `Basic `. */
+function secretsOf(id: string): string[] {
+  return [`${id}-auth-token`, `AWS:${id}-auth-token`];
+}
 
 function base64(text: string): string {
   return Buffer.from(text).toString('base64');

@@ -77,7 +77,7 @@ describe('a registry with user and password', needs('docker-registry', 'crane'),
       await using server = await test.serve(await auth(test));
       const { blobs } = await readImage(`${server.url}/v2/${test.upstream.host}/app`, 'v1');
       assert.equal(blobs.size, 2);
-      assertWithout([password], server.output);
+      assertWithout([password, `robot:${password}`], server.output);
     });
   }
 
@@ -91,6 +91,9 @@ describe('a registry with user and password', needs('docker-registry', 'crane'),
     assert.equal(refused.status, 403, answer);
     await test.write('password', password);
     await until('the new password is used', async () => (await fetch(manifest)).status === 200);
-    assertWithout([password, 'wrong battery'], answer + server.output);
+    assertWithout(
+      [password, `robot:${password}`, 'wrong battery', 'robot:wrong battery'],
+      answer + server.output,
+    );
   });
 });
