@@ -53,6 +53,12 @@ export const components: readonly Component[] = [
     required: false,
   },
   {
+    name: 'moto_server',
+    purpose: 'AWS, as far as it gives credentials',
+    install: { pip: 'moto[server]==5.2.5' },
+    required: false,
+  },
+  {
     name: 'dockerd',
     purpose: 'a client',
     install: { apt: ['docker.io'] },
