@@ -22,7 +22,7 @@ export interface CacheSettings {
   readonly log: Log;
   readonly random: () => number;
   /** Fetches a blob into the store. */
-  readonly complete: (repository: RepositoryName, blob: Descriptor) => Promise<void>;
+  readonly complete: (repository: RepositoryName, blob: Descriptor, signal: AbortSignal) => Promise<void>;
 }
 
 /** What all cached registries of the process share. Disposing ends fills and background work, in that order. */
