@@ -55,7 +55,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   return {
     mediaType:
       header === undefined || vagueTypes.has(header)
-        ? (ownMediaType(json) ?? header ?? 'application/json')
+        ? (ownMediaType(json) ?? harmless(header))
         : header,
     blobs: [
       ...(config === undefined ? [] : [config]),
@@ -76,9 +76,14 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   return json;
 }
 
+/** A browser must not take what upstream sends for a page of ours. */
+function harmless(header: MediaType | undefined): MediaType {
+  return header === undefined || header.startsWith('text/') ? 'application/json' : header;
+}
+
 function ownMediaType(json: Record<string, unknown>): MediaType | undefined {
   const own = mediaTypeOf(text(json['mediaType']));
-  if (own !== undefined) return own;
+  if (own !== undefined && !vagueTypes.has(own)) return own;
   if (Array.isArray(json['manifests'])) return ociIndex;
   if (isObject(json['config']) && Array.isArray(json['layers'])) return ociManifest;
   if (Array.isArray(json['blobs'])) return ociArtifact;

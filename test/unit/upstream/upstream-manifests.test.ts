@@ -128,6 +128,9 @@ describe('a manifest', () => {
       [manifest, 'text/plain', ociManifest],
       [manifest, 'application/json', ociManifest],
       [index, 'application/octet-stream', ociIndex],
+      ['{"mediaType":"text/html","x":"<script>"}', 'text/plain', 'application/json'],
+      ['{"x":"<script>"}', 'text/html', 'application/json'],
+      ['{}', 'application/octet-stream', 'application/octet-stream'],
     ];
     for (const [body, type, want] of cases) {
       made.spoil(() => content(body, type));
