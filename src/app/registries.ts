@@ -8,16 +8,11 @@ import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
-import {
-  anonymous,
-  type Credential,
-  staticCredential,
-  staticCredentials,
-} from '../upstream/auth/credentials.ts';
 import { type TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
 import { overridden } from './overridden.ts';
+import { registryCredentials } from './registry-credentials.ts';
 
 /**
  * So many registries that nobody configured are remembered; whoever asks for more names than these costs no more room. One that
@@ -39,7 +34,7 @@ export class Registries implements AsyncDisposable {
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
   readonly #configured = new Map<RegistryHost, CachedRegistry>();
   readonly #others = new LRUCache<RegistryHost, CachedRegistry>({ max: maxUnconfigured });
-  readonly #opened = new Set<AsyncDisposable>();
+  readonly #opened = new Set<Partial<AsyncDisposable>>();
 
   constructor(settings: RegistriesSettings) {
     this.#settings = settings;
@@ -64,11 +59,12 @@ export class Registries implements AsyncDisposable {
       config.upstream,
       registry?.upstream,
     );
+    const credentials = registryCredentials(registry, parts);
     const upstream = createUpstream({
       host,
       scheme: registry?.scheme ?? 'https',
       userAgent,
-      credentials: staticCredentials(credentialOf(registry)),
+      credentials,
       trustedRealms: registry?.auth.trustedRealms,
       tls: tlsOf(registry, ca),
       trust: this.#trust,
@@ -82,24 +78,17 @@ export class Registries implements AsyncDisposable {
       random: parts.random,
       onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
     });
-    this.#opened.add(upstream);
+    this.#opened.add(upstream).add(credentials);
     return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#opened].map(async (upstream) => await upstream[Symbol.asyncDispose]()));
+    await Promise.all([...this.#opened].map(async (opened) => await opened[Symbol.asyncDispose]?.()));
   }
 }
 
 function hostOf({ name }: RegistryConfig): RegistryHost {
   return canonicalHost(parseRegistryHost(name));
-}
-
-function credentialOf(registry: RegistryConfig | undefined): Credential {
-  const { token, user = '', password } = registry?.auth ?? {};
-  if (token?.static !== undefined) return staticCredential(token.static.reveal());
-  if (user === '' || password === undefined) return anonymous;
-  return { kind: 'basic', username: user, password: password.reveal() };
 }
 
 function tlsOf(registry: RegistryConfig | undefined, commonCa: string): TlsSettings {

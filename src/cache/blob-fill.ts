@@ -191,9 +191,9 @@ export class BlobFill {
       ...(offset > 0 && { range: { first: offset } }),
     });
     this.#agreeOnSize(reader.size);
-    this.#tape ??= await FillTape.open(store, this.digest, () => this.#lowest());
+    this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
-    for await (const chunk of reader.body) await this.#append(this.#tape, chunk);
+    for await (const chunk of reader.body) await this.#append(this.#tape, chunk, reader.mayKeep === true);
     if (this.#size !== undefined && this.#hasher.size < this.#size) {
       throw new RegistryError(
         'UNAVAILABLE',
@@ -202,20 +202,21 @@ export class BlobFill {
     }
   }
 
-  async #append(tape: FillTape, chunk: Uint8Array): Promise<void> {
+  async #append(tape: FillTape, chunk: Uint8Array, mayKeep: boolean): Promise<void> {
     if (this.#size !== undefined && this.#hasher.size + chunk.length > this.#size) {
       this.#hopeless = true;
       throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${this.#size} bytes`);
     }
     this.#hasher.update(chunk);
-    await this.#keep(tape, chunk);
+    await this.#keep(tape, chunk, mayKeep);
     this.#wake();
   }
 
-  async #keep(tape: FillTape, chunk: Uint8Array): Promise<void> {
+  async #keep(tape: FillTape, chunk: Uint8Array, mayKeep: boolean): Promise<void> {
     const { log } = this.#settings;
     const stored = await tape.append(
       chunk,
+      mayKeep,
       this.#abort.signal,
       async (signal) => await this.#dropSlowest(signal),
     );
@@ -254,8 +255,7 @@ export class BlobFill {
   async *#follow(follower: Follower, last = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array> {
     while (follower.at <= last) {
       const end = Math.min(this.#visible(), last + 1);
-      if (!this.#followers.has(follower))
-        throw new Error('this reader of the blob was disposed or is too slow');
+      this.#checkFollows(follower);
       if (follower.at < end && this.#tape !== undefined) yield* this.#advance(this.#tape, follower, end - 1);
       else if (this.#state === 'verified') return;
       else if (this.#state === 'failed') throw this.#error;
@@ -269,8 +269,14 @@ export class BlobFill {
       yield chunk;
       follower.at += chunk.length;
       tape.wake();
+      this.#checkFollows(follower);
     }
     if (follower.at === before) throw new Error('these bytes of the blob have passed by already');
+  }
+
+  #checkFollows(follower: Follower): void {
+    if (!this.#followers.has(follower))
+      throw new Error('this reader of the blob was disposed or is too slow');
   }
 
   #visible(): number {

@@ -5,9 +5,11 @@ import type { BlobStore, BlobWriter } from '../storage/blob-store.ts';
 import { MemoryWindow } from './memory-window.ts';
 
 /** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
-const maxUnwritten = 4 * 1024 * 1024;
+const maxUnwritten = 2 * 1024 * 1024;
 /** So much stays in memory after it was written, for readers who keep up. Bytes. */
 const kept = 512 * 1024;
+/** What one call writes at most. Bytes. */
+const maxWrite = 1024 * 1024;
 /** How far the slowest reader may be behind where nothing is written. Bytes. */
 const maxPassing = 8 * 1024 * 1024;
 
@@ -17,26 +19,20 @@ const maxPassing = 8 * 1024 * 1024;
  * disk makes the cache a pipe, not a failure.
  */
 export class FillTape implements AsyncDisposable {
-  readonly #writer: BlobWriter | undefined;
+  readonly #store: BlobStore;
+  readonly #digest: Digest;
   readonly #lowest: () => number;
   readonly #window = new MemoryWindow();
+  #writer: BlobWriter | undefined;
   #writing: Promise<void> | undefined;
   #moved = Promise.withResolvers<void>();
   #storeError: unknown;
 
-  private constructor(writer: BlobWriter | undefined, lowest: () => number, storeError?: unknown) {
-    this.#writer = writer;
+  /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
+  constructor(store: BlobStore, digest: Digest, lowest: () => number) {
+    this.#store = store;
+    this.#digest = digest;
     this.#lowest = lowest;
-    this.#storeError = storeError;
-  }
-
-  /** `lowest` tells how far the slowest reader is. A store without room is no failure. */
-  static async open(store: BlobStore, digest: Digest, lowest: () => number): Promise<FillTape> {
-    try {
-      return new FillTape(await store.begin(digest), lowest);
-    } catch (error) {
-      return new FillTape(undefined, lowest, error);
-    }
   }
 
   /** Bytes that came so far. */
@@ -65,11 +61,12 @@ export class FillTape implements AsyncDisposable {
    */
   async append(
     chunk: Uint8Array,
+    mayKeep: boolean,
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
-    this.#window.push(chunk);
+    this.#window.push(chunk, mayKeep);
     if (this.isStored) this.#writing ??= this.#write();
     while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     return this.isStored;
@@ -90,7 +87,7 @@ export class FillTape implements AsyncDisposable {
 
   /** Settles when the blob is durable. Throws why it could not be stored. */
   async commit(blob: VerifiedBlob): Promise<void> {
-    await this.#writing;
+    await (this.#writing ?? this.#write());
     if (!this.isStored) throw this.#storeError;
     await this.#writer?.commit(blob);
     this.#window.drop(this.length);
@@ -108,8 +105,9 @@ export class FillTape implements AsyncDisposable {
   /** Writes until there is nothing left: what comes meanwhile goes with the next call, so calls are few and large. */
   async #write(): Promise<void> {
     try {
+      this.#writer ??= await this.#store.begin(this.#digest);
       while (this.#written < this.length) {
-        await this.#writer?.write(this.#window.from(this.#written));
+        await this.#writer.write(...this.#window.from(this.#written, maxWrite));
         this.#window.drop(this.#written, kept);
         this.wake();
       }

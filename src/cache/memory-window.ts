@@ -3,13 +3,15 @@ import type { ByteRange } from '../oci/registry.ts';
 /** A piece of memory that bytes are copied into; `length` of it are filled. */
 interface Segment {
   readonly at: number;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   length: number;
 }
 
 /** Small blobs take little; the rest comes in pieces that are worth a system call. Bytes. */
 const firstSizes = [16 * 1024, 128 * 1024];
-const segmentSize = 512 * 1024;
+const segmentSize = 256 * 1024;
+/** A smaller chunk is copied beside others: each piece is a call of its own for those who send it. Bytes. */
+const minKept = 16 * 1024;
 
 /** The youngest bytes of a stream, in memory. What was read stays valid when it is dropped. */
 export class MemoryWindow {
@@ -27,8 +29,13 @@ export class MemoryWindow {
     return this.#end;
   }
 
-  /** Copies. */
-  push(chunk: Uint8Array): void {
+  /** Copies, unless the chunk may be kept (nobody writes to it again) and is worth it. */
+  push(chunk: Uint8Array, mayKeep = false): void {
+    if (mayKeep && chunk.length >= minKept) {
+      this.#segments.push({ at: this.#end, bytes: chunk, length: chunk.length });
+      this.#end += chunk.length;
+      return;
+    }
     for (let done = 0; done < chunk.length; ) {
       const segment = this.#tail(chunk.length - done);
       const part = chunk.subarray(done, done + segment.bytes.length - segment.length);
@@ -39,10 +46,9 @@ export class MemoryWindow {
     }
   }
 
-  /** Some bytes from here on, as many as lie together; none at the end and where they were dropped. */
-  from(first: number): Uint8Array {
-    for (const part of this.read({ first, last: this.#end - 1 })) return part;
-    return Buffer.alloc(0);
+  /** What is there from here on, at most `limit` bytes, piece by piece; nothing where it was dropped. */
+  from(first: number, limit: number): Uint8Array[] {
+    return [...this.read({ first, last: Math.min(this.#end, first + limit) - 1 })];
   }
 
   *read({ first, last }: ByteRange): Generator<Uint8Array> {

@@ -11,13 +11,13 @@ export interface ServeParts {
 
 /** Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once. Throws what keeps it from starting. */
 export async function serve({ config, warnings }: LoadedConfig, parts: ServeParts): Promise<void> {
-  const { log, ...logger } = await openLogger({
+  const { log, reopen } = await openLogger({
     level: config.logLevel,
     file: config.logFile === '' ? undefined : config.logFile,
     format: config.logFormat,
   });
   const stopped = stopSignal();
-  process.on('SIGHUP', () => logger.reopen());
+  process.on('SIGHUP', () => reopen());
   for (const warning of warnings) log.warn({}, warning);
   await using app = await startApp(config, { log, version: parts.version });
   parts.stderr.write(banner({ ...parts, app, config }));
@@ -25,7 +25,6 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
   log.info({ signal: await stopped }, 'stopping: running downloads may end');
   await stopInTime(app);
   log.info({}, 'stopped');
-  logger.flush();
 }
 
 /** A supervisor may signal a whole group, and whoever passes signals on does so once more: that is one wish. Milliseconds. */

@@ -1,11 +1,13 @@
 import type * as z from 'zod';
+import { optionProblems } from './provider-options.ts';
+import type { Path } from './schema-tree.ts';
 
 /**
  * Rules between keys. They run whether or not the keys themselves are right, so that all mistakes are told at
  * once: hence they look at what is there, which may be anything.
  */
 interface Found {
-  readonly path: (string | number)[];
+  readonly path: Path;
   readonly message: string;
 }
 
@@ -40,6 +42,16 @@ export function oneSpelling<S extends z.ZodType>(schema: S): S {
   );
 }
 
+/** A provider of tokens takes its own options and no others. */
+export function knownOptions<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ provider, providerOpts }) =>
+    optionProblems(provider, providerOpts).map(({ path, message }) => ({
+      path: ['providerOpts', ...path],
+      message,
+    })),
+  );
+}
+
 /** No registry twice, no alias twice, and no alias that is a registry's name. */
 export function distinctRegistries<S extends z.ZodType>(schema: S): S {
   return checked(schema, (value) => {
@@ -69,7 +81,9 @@ function checked<S extends z.ZodType>(
   find: (value: Readonly<Record<string, unknown>>) => readonly Found[],
 ): S {
   return schema.superRefine((value, context) => {
-    for (const { path, message } of find(record(value))) context.addIssue({ code: 'custom', path, message });
+    for (const { path, message } of find(record(value))) {
+      context.addIssue({ code: 'custom', path: [...path], message });
+    }
   }, always);
 }
 

@@ -1,12 +1,12 @@
 import { cacheOverrides, upstreamOverrides } from './cache-schema.ts';
-import { keyPair } from './cross-checks.ts';
+import { keyPair, knownOptions } from './cross-checks.ts';
 import { key } from './key.ts';
+import { providerNames } from './provider-options.ts';
 import {
   alias,
   anyMapping,
-  choice,
+  choiceInAnyCase,
   choiceOr,
-  duration,
   flag,
   group,
   httpUrl,
@@ -16,22 +16,23 @@ import {
   registryHost,
   secretKeys,
   text,
+  timeout,
 } from './values.ts';
 
-const token = group({
-  provider: key(
-    'Where tokens come from instead of the registry itself',
-    choice(['', 'ecr', 'ecr-public', 'gcp', 'azure', 'exec', 'dockerConfig', 'file']).prefault(''),
-    'ignored',
-  ),
-  providerOpts: key(
-    "The provider's options: the original's text key=value,… or a mapping",
-    providerOptions().prefault(''),
-    'ignored',
-  ),
-  expiry: key('How often the token is renewed', duration().prefault('12h'), 'ignored'),
-  ...secretKeys('static', 'The text behind "Basic ", or a whole Authorization header', 'literal'),
-});
+const token = knownOptions(
+  group({
+    provider: key(
+      'Where credentials come from; none is the registry itself',
+      choiceInAnyCase(['', ...providerNames]).prefault(''),
+    ),
+    providerOpts: key(
+      "The provider's options: the original's text key=value,… or a mapping",
+      providerOptions().prefault(''),
+    ),
+    expiry: key('How often credentials are renewed, at the least', timeout('1s').prefault('12h')),
+    ...secretKeys('static', 'The text behind "Basic ", or a whole Authorization header', 'literal'),
+  }),
+);
 
 const account = group({
   user: key('User', text({ min: 1 })),

@@ -76,14 +76,14 @@ export function choiceOr<const Usual extends string, const Others extends readon
   );
 }
 
-/** One of some words in any case, as the original reads them; the result is in lower case. */
+/** One of some words in any case, as the original reads them. */
 export function choiceInAnyCase<const Words extends readonly string[]>(words: Words) {
   const error = must(oneOf(words));
   const pattern = new RegExp(`^(?:${words.map(inAnyCase).join('|')})$`);
   return z
     .string({ error })
     .regex(pattern, { error })
-    .transform((word) => word.toLowerCase() as Words[number]);
+    .transform((word) => words.find((usual) => usual.toLowerCase() === word.toLowerCase()) as Words[number]);
 }
 
 interface DurationRange {
@@ -318,7 +318,7 @@ function normalRealm(value: string): string | undefined {
 }
 
 function inAnyCase(word: string): string {
-  return word.replace(/[a-z]/g, (letter) => `[${letter.toUpperCase()}${letter}]`);
+  return word.replace(/[a-z]/gi, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`);
 }
 
 function oneOf(words: readonly string[]): string {

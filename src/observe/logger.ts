@@ -1,4 +1,6 @@
+import { Writable } from 'node:stream';
 import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino';
+import { LogFile } from './log-file.ts';
 
 export interface LoggerSettings {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -11,21 +13,12 @@ export interface OpenLogger {
   readonly log: Logger;
   /** Opens the file anew, after somebody has moved it away (SIGHUP). Where that fails the old one stays. */
   reopen(): void;
-  /** Writes what is still in memory, if it can be written. */
-  flush(): void;
 }
 
-/** Lines that could not be written wait in memory, so many bytes of them; those that come then are lost. */
-const maxWaiting = 1024 * 1024;
-
-/**
- * JSON lines, or for a terminal lines that a person reads. Throws when the file cannot be opened; a disk that is full
- * later stops the log and nothing else.
- */
+/** JSON lines, or for a terminal lines that a person reads. Throws when the file cannot be opened. */
 export async function openLogger({ level, file, format }: LoggerSettings): Promise<OpenLogger> {
   const isPretty = format === 'pretty' || (format === 'auto' && file === undefined && process.stderr.isTTY);
-  const destination = openDestination(file);
-  const stream = isPretty ? await prettyStream(destination) : destination;
+  const logFile = new LogFile(file);
   const options = {
     level,
     base: null,
@@ -33,49 +26,29 @@ export async function openLogger({ level, file, format }: LoggerSettings): Promi
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: serialized },
   };
-  const log = pino(options, stream);
+  const log = pino(options, isPretty ? await prettyStream(logFile) : logFile);
   return {
     log,
     reopen: () => {
-      if (file === undefined) return;
       try {
-        destination.reopen();
+        logFile.reopen();
       } catch (error) {
         log.error({ err: error }, 'the log file cannot be opened anew');
       }
     },
-    flush: () => flush(destination),
   };
 }
 
-type Destination = ReturnType<typeof pino.destination>;
-
-function openDestination(file: string | undefined): Destination {
-  const destination = pino.destination({
-    dest: file ?? 2,
-    sync: true,
-    append: true,
-    mode: 0o644,
-    maxLength: maxWaiting,
-  });
-  // Without a listener a full disk would end the process. There is nowhere to tell of it.
-  destination.on('error', () => undefined);
-  // Only another line makes it try again, and beyond the limit it takes none.
-  destination.on('drop', () => flush(destination));
-  return destination;
-}
-
-function flush(destination: Destination): void {
-  try {
-    destination.flushSync();
-  } catch {
-    // What cannot be written stays in memory.
-  }
-}
-
 /** Loaded when it is wanted: a pod never needs it. */
-async function prettyStream(destination: DestinationStream): Promise<DestinationStream> {
+async function prettyStream(logFile: LogFile): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
+  const destination = new Writable({
+    decodeStrings: false,
+    write(line: string | Buffer, _encoding, done) {
+      logFile.write(String(line));
+      done();
+    },
+  });
   return pretty({
     destination,
     colorize: process.stderr.isTTY,

@@ -43,6 +43,8 @@ export interface BlobReader extends BlobInfo, AsyncDisposable {
   /** The part that `body` carries; undefined is the whole blob. */
   readonly range: ByteRange | undefined;
   readonly body: AsyncIterable<Uint8Array>;
+  /** True: nobody writes to a chunk again, so that it stays valid for whoever keeps it. */
+  readonly mayKeep?: boolean;
 }
 
 export interface CallOptions {

@@ -61,6 +61,7 @@ export class ObservedRegistry implements Registry {
       size: reader.size,
       range: reader.range,
       body: this.#counted(reader.body),
+      mayKeep: reader.mayKeep === true,
       [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
     };
   }

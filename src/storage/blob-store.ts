@@ -36,8 +36,8 @@ export interface BlobStore {
 export interface BlobWriter extends AsyncDisposable {
   /** Bytes that `read` can see. */
   readonly length: number;
-  /** Appends; one at a time. The chunk may be reused when the promise settles. */
-  write(chunk: Uint8Array): Promise<void>;
+  /** Appends; one call at a time. The chunks may be reused when the promise settles. */
+  write(...chunks: readonly Uint8Array[]): Promise<void>;
   /** Reads what is already written, while more is being written. `last` < `length`. Chunks as in {@link OpenBlob.read}. */
   read(range: ByteRange): AsyncIterable<Uint8Array>;
   /**

@@ -13,7 +13,7 @@ import { chunksOf } from './body.ts';
 import { contentEncoding } from './content-encoding.ts';
 import { parseContentRange, parseLength } from './content-range.ts';
 import type { TransportResponse } from './transport.ts';
-import { isHeadRefused, type UpstreamSession } from './upstream-session.ts';
+import { isHeadRefused, isMethodRefused, type UpstreamSession } from './upstream-session.ts';
 
 /** Which of an answer's bytes are wanted: `length` of them behind the first `skip`; undefined is all the rest. */
 interface Part {
@@ -40,7 +40,7 @@ export class UpstreamBlobs {
     const size = refused ? undefined : sizeOf(response);
     if (size !== undefined) return { digest, size };
     const info = await this.#resolveByGet(repository, digest, options);
-    if (refused) this.#session.rememberHeadRefused();
+    if (isMethodRefused(response.status)) this.#session.rememberHeadRefused();
     return info;
   }
 
@@ -54,6 +54,7 @@ export class UpstreamBlobs {
         size,
         range,
         body: bytesOf(response, part, options.signal),
+        mayKeep: true,
         async [Symbol.asyncDispose]() {
           await response[Symbol.asyncDispose]();
         },

@@ -15,7 +15,7 @@ import { readBody } from './body.ts';
 import { contentEncoding, decode } from './content-encoding.ts';
 import { parseLength } from './content-range.ts';
 import type { TransportResponse } from './transport.ts';
-import { isHeadRefused, type UpstreamSession } from './upstream-session.ts';
+import { isHeadRefused, isMethodRefused, type UpstreamSession } from './upstream-session.ts';
 
 type Headers = TransportResponse['headers'];
 
@@ -41,7 +41,7 @@ export class UpstreamManifests {
     const described = refused ? undefined : describe(reference, response.headers);
     if (described !== undefined) return described;
     const { descriptor } = await this.get(repository, reference, options);
-    if (refused) this.#session.rememberHeadRefused();
+    if (isMethodRefused(response.status)) this.#session.rememberHeadRefused();
     return descriptor;
   }
 

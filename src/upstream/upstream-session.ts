@@ -67,3 +67,8 @@ export class UpstreamSession {
 export function isHeadRefused(status: number): boolean {
   return [400, 403, 405, 501].includes(status);
 }
+
+/** Statuses that are about the method for certain: no HEAD need be tried for a while. A GET may count as a pull. */
+export function isMethodRefused(status: number): boolean {
+  return status === 405 || status === 501;
+}

@@ -14,7 +14,9 @@ export interface AuthOptions {
   readonly tokens?: AnswerScript;
   readonly credential?: Credential;
   readonly trustedRealms?: readonly string[];
-  /** Where the credential belongs. Default: {@link registryOrigin}. */
+  /** Where requests go. Default: {@link registryOrigin}. */
+  readonly server?: URL;
+  /** Where the credential belongs. Default: where requests go. */
   readonly origin?: URL;
 }
 
@@ -24,7 +26,12 @@ export class ScriptedAuth {
   readonly registry: ScriptedTransport;
   readonly tokens: ScriptedTransport;
   readonly transport: AuthorizingTransport;
+  readonly #origin: URL;
   credential: Credential;
+  /** What there is instead of a refused credential. */
+  renewed: Credential | undefined;
+  /** The credentials that were said to be refused. */
+  readonly refused: Credential[] = [];
 
   constructor(options: AuthOptions) {
     const { registry, tokens = grants(), credential = anonymous, trustedRealms = [] } = options;
@@ -32,11 +39,17 @@ export class ScriptedAuth {
     this.tokens = new ScriptedTransport(tokens);
     this.credential = credential;
     const { clock } = this;
+    this.#origin = options.server ?? new URL(registryOrigin);
     this.transport = new AuthorizingTransport(this.registry, {
-      origin: options.origin ?? new URL(registryOrigin),
+      origin: options.origin ?? this.#origin,
       credentials: {
         name: 'scripted',
         get: async (options) => await staticCredentials(this.credential).get(options),
+        renew: async (refused) => {
+          this.refused.push(refused);
+          this.credential = this.renewed ?? this.credential;
+          return this.credential !== refused;
+        },
       },
       trustedRealms,
       clock,
@@ -46,7 +59,7 @@ export class ScriptedAuth {
 
   /** Gets a manifest; returns the status. */
   async get(path = 'a/b', options: Partial<TransportRequest> = {}): Promise<number> {
-    const url = new URL(`/v2/${path}/manifests/v1`, registryOrigin);
+    const url = new URL(`/v2/${path}/manifests/v1`, this.#origin);
     await using response = await this.transport.send({
       method: 'GET',
       url,

@@ -20,7 +20,7 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance' | 'conformance';
+  readonly suite?: 'image' | 'conformance';
 }
 
 export const components: readonly Component[] = [
@@ -50,6 +50,12 @@ export const components: readonly Component[] = [
     name: 'promtool',
     purpose: 'checks the metrics',
     install: { apt: ['prometheus'] },
+    required: false,
+  },
+  {
+    name: 'moto_server',
+    purpose: 'AWS, as far as it gives credentials',
+    install: { pip: 'moto[server]==5.2.5' },
     required: false,
   },
   {

@@ -4,6 +4,7 @@ import type { BlobInfo, BlobReader, RangeSpec, Registry } from '../../oci/regist
 import { setCacheStatus } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
 import { sendRanges } from '../multipart.ts';
+import { answersNotModified } from '../not-modified.ts';
 import { BodyWriter } from '../send-body.ts';
 
 /** GET and HEAD of a blob (distribution-spec "Pulling blobs", RFC 9110 section 14). */
@@ -47,18 +48,14 @@ async function sendOne(exchange: Exchange, opened: BlobReader): Promise<void> {
 
 /** Sets the headers of a blob; true if the client has it already and was told so (304). */
 function describe(exchange: Exchange, { digest }: BlobInfo): boolean {
-  const { request, response } = exchange;
+  const { response } = exchange;
   response.setHeader('Content-Type', 'application/octet-stream');
   response.setHeader('Docker-Content-Digest', digest);
   response.setHeader('ETag', `"${digest}"`);
   response.setHeader('Accept-Ranges', 'bytes');
   response.setHeader('Cache-Control', 'max-age=31536000, immutable');
   setCacheStatus(response, exchange.outcome);
-  if (!request.fresh) return false;
-  response.removeHeader('Content-Type');
-  response.statusCode = 304;
-  response.end();
-  return true;
+  return answersNotModified(exchange);
 }
 
 /** None: the whole blob. A Range that is conditional on another version does not count (RFC 9110 section 13.1.5). */

@@ -2,6 +2,7 @@ import { isDigest, parseReference, type RepositoryName } from '../../oci/referen
 import type { Descriptor, Registry } from '../../oci/registry.ts';
 import { setCacheStatus } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
+import { answersNotModified } from '../not-modified.ts';
 
 /** GET and HEAD of a manifest (distribution-spec "Pulling manifests"): its bytes and media type exactly as upstream's. */
 export async function manifest(
@@ -25,15 +26,11 @@ export async function manifest(
 
 /** Sets the headers; true if the client has it already and was told so (304). */
 function describe(exchange: Exchange, descriptor: Descriptor, isImmutable: boolean): boolean {
-  const { request, response } = exchange;
+  const { response } = exchange;
   response.setHeader('Content-Type', descriptor.mediaType);
   response.setHeader('Docker-Content-Digest', descriptor.digest);
   response.setHeader('ETag', `"${descriptor.digest}"`);
   response.setHeader('Cache-Control', isImmutable ? 'max-age=31536000, immutable' : 'no-cache');
   setCacheStatus(response, exchange.outcome);
-  if (!request.fresh) return false;
-  response.removeHeader('Content-Type');
-  response.statusCode = 304;
-  response.end();
-  return true;
+  return answersNotModified(exchange);
 }

@@ -9,16 +9,20 @@ export class BufferPool {
   #left: number;
 
   /** `capacity` in bytes: what all pooled buffers take together. */
-  constructor(capacity = 64 * 1024 * 1024) {
+  constructor(capacity = 32 * 1024 * 1024) {
     this.#left = Math.floor(capacity / pooledBytes);
   }
 
   /** A buffer for reads of up to `want` bytes; it may be smaller. To be given back with {@link release}. */
   take(want: number): Buffer {
-    if (want <= privateBytes) return Buffer.allocUnsafeSlow(want);
+    return this.takeLarge(want) ?? Buffer.allocUnsafeSlow(Math.min(want, privateBytes));
+  }
+
+  /** A large buffer, if there is one left and so much is wanted. */
+  takeLarge(want: number): Buffer | undefined {
+    if (want <= privateBytes) return undefined;
     const free = this.#free.pop();
-    if (free !== undefined) return free;
-    if (this.#left === 0) return Buffer.allocUnsafeSlow(privateBytes);
+    if (free !== undefined || this.#left === 0) return free;
     this.#left -= 1;
     return Buffer.allocUnsafeSlow(pooledBytes);
   }

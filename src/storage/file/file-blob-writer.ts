@@ -38,13 +38,11 @@ export class FileBlobWriter implements BlobWriter {
     return this.#length;
   }
 
-  async write(chunk: Uint8Array): Promise<void> {
-    for (let done = 0; done < chunk.length; ) {
-      const { bytesWritten } = await withRoom(
-        async () => await this.#parts.file.write(chunk, done, chunk.length - done, this.#length),
-      );
-      done += bytesWritten;
+  async write(...chunks: readonly Uint8Array[]): Promise<void> {
+    for (let left = chunks; left.length > 0; ) {
+      const { bytesWritten } = await withRoom(async () => await this.#parts.file.writev(left, this.#length));
       this.#length += bytesWritten;
+      left = without(left, bytesWritten);
     }
     if (this.#length - this.#synced >= earlySyncBytes) this.#syncEarly();
   }
@@ -80,4 +78,14 @@ export class FileBlobWriter implements BlobWriter {
     await this.#parts.file.close();
     if (!this.#isPublished) await rm(this.#parts.partial, { force: true });
   }
+}
+
+/** What is left of the chunks behind their first so many bytes. */
+function without(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let done = bytes;
+  return chunks.flatMap((chunk) => {
+    const rest = chunk.subarray(Math.min(done, chunk.length));
+    done -= chunk.length - rest.length;
+    return rest.length === 0 ? [] : [rest];
+  });
 }

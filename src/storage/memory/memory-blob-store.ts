@@ -44,10 +44,12 @@ export class MemoryBlobStore implements BlobStore {
       get length() {
         return length;
       },
-      write: async (chunk) => {
-        this.#take(chunk.length);
-        chunks.push(Uint8Array.from(chunk));
-        length += chunk.length;
+      write: async (...added) => {
+        for (const chunk of added) {
+          this.#take(chunk.length);
+          chunks.push(Uint8Array.from(chunk));
+          length += chunk.length;
+        }
       },
       read: ({ first, last }) => slices(Buffer.concat(chunks).subarray(first, last + 1)),
       commit: async (blob) => {

@@ -58,6 +58,13 @@ export class AuthSession {
     return credential;
   }
 
+  /** The credential was refused: is there another now? */
+  async renew(refused: Credential, signal: AbortSignal | undefined): Promise<boolean> {
+    const { credentials } = this.#settings;
+    if (credentials.renew === undefined || !(await credentials.renew(refused, { signal }))) return false;
+    return (await this.credential(signal)) !== refused;
+  }
+
   /** The Basic header, unless it was refused a moment ago. */
   get basicHeader(): string | undefined {
     const rests = this.#settings.clock.now() < this.#basicRefusedUntil;
@@ -97,9 +104,11 @@ export class AuthSession {
     return this.#learned?.source === sourceOf(challenge) ? this.#learned.refreshToken : undefined;
   }
 
-  async #fetch({ challenge, required, challengeFirst }: TokenNeed, realm: Realm): Promise<Token> {
+  async #fetch(need: TokenNeed, realm: Realm): Promise<Token> {
+    const { challenge, required, challengeFirst } = need;
     const { basicHeader } = this;
-    if (basicHeader === undefined && this.#credential !== undefined && basicHeaderOf(this.#credential)) {
+    const credential = this.#credential;
+    if (basicHeader === undefined && credential !== undefined && basicHeaderOf(credential)) {
       throw new RegistryError('DENIED', `user and password were refused by ${realm.url.host} a moment ago`);
     }
     const offered = Scope.parse(challenge.params['scope'] ?? '');
@@ -119,7 +128,10 @@ export class AuthSession {
         return { value, asked: scope, covers, receivedAt, expiresAt, source: sourceOf(challenge) };
       }
       refusal = answer;
-      if (![400, 401, 403].includes(answer.status)) break;
+      if (!isRefused(answer)) break;
+    }
+    if (credential !== undefined && realm.takesCredentials && isRefused(refusal)) {
+      if (await this.renew(credential, undefined)) return await this.#fetch(need, realm);
     }
     if (refusal?.status === 401 && basicHeader !== undefined) this.refuseBasic();
     throw failure(realm.url, refusal, this.#settings.clock.now());
@@ -166,6 +178,10 @@ export class AuthSession {
 /** Where a challenge sends for tokens, to tell one from another. */
 export function sourceOf({ params }: Challenge): string {
   return `${params['realm'] ?? ''}\n${params['service'] ?? ''}`;
+}
+
+function isRefused(refusal: TokenRefusal | undefined): boolean {
+  return refusal !== undefined && [400, 401, 403].includes(refusal.status);
 }
 
 function words(scope: Scope): string[] {

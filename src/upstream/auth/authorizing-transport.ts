@@ -3,6 +3,7 @@ import type { Transport, TransportRequest, TransportResponse } from '../transpor
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, staticCredentials } from './credentials.ts';
 import { type Authorization, Exchange } from './exchange.ts';
+import { refusalIn } from './refusal.ts';
 
 export interface AuthorizingSettings extends AuthSettings {
   /** Where the credential belongs. Any other origin is met as a stranger, with a state of its own. */
@@ -33,9 +34,12 @@ export class AuthorizingTransport implements Transport {
     const exchange = new Exchange(this.#session(request.url), request);
     let authorization = await exchange.first();
     for (let sends = 1; ; sends++) {
-      const response = await this.#next.send(authorized(request, authorization));
-      if (sends === maxSends) return response;
-      const next = await nextOf(exchange, response);
+      const answer = await this.#next.send(authorized(request, authorization));
+      if (sends === maxSends) return answer;
+      const { refused, response } = exchange.sentCredential
+        ? await refusalIn(request, answer)
+        : { refused: false, response: answer };
+      const next = await nextOf(exchange, response, refused);
       if (next === undefined) return response;
       await response[Symbol.asyncDispose]();
       authorization = next;
@@ -56,9 +60,13 @@ export class AuthorizingTransport implements Transport {
   }
 }
 
-async function nextOf(exchange: Exchange, response: TransportResponse): Promise<Authorization | undefined> {
+async function nextOf(
+  exchange: Exchange,
+  response: TransportResponse,
+  refused: boolean,
+): Promise<Authorization | undefined> {
   try {
-    return await exchange.next(response);
+    return await exchange.next(response, refused);
   } catch (error) {
     await response[Symbol.asyncDispose]();
     throw error;

@@ -15,13 +15,24 @@ export interface ProvidedCredential {
 }
 
 /** Where credentials come from. Asked for each request, so `get` answers from memory whenever it can. */
-export interface CredentialProvider {
+export interface CredentialProvider extends Partial<AsyncDisposable> {
   readonly name: string;
   /**
    * The same object as before means the same identity: a new one drops the tokens that were had with the old.
    * Throws RegistryError when there is none to be had.
    */
-  get(options?: { readonly signal?: AbortSignal | undefined }): Promise<ProvidedCredential>;
+  get(options?: ProvideOptions): Promise<ProvidedCredential>;
+  /**
+   * The registry refused this credential. True: `get` now gives another, so that asking the registry once more may
+   * help. A source is asked for a new one at most once a minute. Throws only the signal's reason. Absent: there is
+   * never another.
+   */
+  renew?(refused: Credential, options?: ProvideOptions): Promise<boolean>;
+}
+
+export interface ProvideOptions {
+  /** Ends the waiting, not the asking, which others may wait for as well. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A credential that never changes. */

@@ -2,6 +2,7 @@ import { RegistryError } from '../../oci/error.ts';
 import type { TransportRequest, TransportResponse } from '../transport.ts';
 import { type AuthSession, sourceOf } from './auth-session.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
+import type { Credential } from './credentials.ts';
 import { Scope } from './scope.ts';
 import type { Token } from './token-cache.ts';
 
@@ -22,6 +23,8 @@ export class Exchange {
   #sentBare = false;
   #sentBasic = false;
   #widened = false;
+  #credential: Credential | undefined;
+  #renewed = false;
 
   constructor(session: AuthSession, request: TransportRequest) {
     this.#session = session;
@@ -32,16 +35,33 @@ export class Exchange {
   /** Nothing before the registry asked for it: a premature Basic header gets answers without a challenge. */
   async first(): Promise<Authorization> {
     const credential = await this.#session.credential(this.#request.signal);
+    this.#credential = credential;
     return this.#sends(
       await this.#choose(credential.kind === 'static' ? credential.authorization : undefined),
     );
   }
 
-  /** What to send again after this answer. Undefined: the answer is final. Throws DENIED for a fresh token refused. */
-  async next(response: TransportResponse): Promise<Authorization | undefined> {
+  /** Was the credential itself sent, and not a token that was had with it? */
+  get sentCredential(): boolean {
+    return this.#sent.kind === 'static' || this.#sent.kind === 'basic';
+  }
+
+  /**
+   * What to send again after this answer; `refused`: it refuses the credential. Undefined: the answer is final. Throws
+   * DENIED for a fresh token refused.
+   */
+  async next(response: TransportResponse, refused: boolean): Promise<Authorization | undefined> {
+    if (refused && (await this.#renews())) return await this.first();
     const challenges = parseChallenges(response.headers['www-authenticate']);
     const next = await this.#answer(response.status, challenges);
     return next === undefined ? undefined : this.#sends(next);
+  }
+
+  /** Once another credential can be had for the one that was refused, all begins anew. */
+  async #renews(): Promise<boolean> {
+    if (this.#credential === undefined || this.#renewed) return false;
+    this.#renewed = true;
+    return await this.#session.renew(this.#credential, this.#request.signal);
   }
 
   #sends(authorization: Authorization): Authorization {

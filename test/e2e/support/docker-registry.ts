@@ -1,9 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { programOf } from '../../setup/needs.ts';
+import { makeLayer, pushImage } from './images.ts';
 import { Program } from './program.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { until } from './until.ts';
+
+export interface RegistryOptions {
+  /** A directory that outlives the registry. */
+  readonly data?: string;
+  /** Lines of user and bcrypt hash; then whoever is none of them is asked for a password. */
+  readonly htpasswd?: string;
+}
 
 /** Debian’s docker-registry (distribution 2.8): the upstream. */
 export class DockerRegistry implements AsyncDisposable {
@@ -19,11 +27,14 @@ export class DockerRegistry implements AsyncDisposable {
     this.#resources = resources;
   }
 
-  static async start(): Promise<DockerRegistry> {
+  static async start({ data, htpasswd }: RegistryOptions = {}): Promise<DockerRegistry> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const settings = join(path, 'config.yml');
-    await writeFile(settings, JSON.stringify(settingsIn(path)));
+    const passwords = join(path, 'htpasswd');
+    if (htpasswd !== undefined) await writeFile(passwords, htpasswd);
+    const settingsText = JSON.stringify(settingsFor(data ?? join(path, 'data'), htpasswd && passwords));
+    await writeFile(settings, settingsText);
     const program = resources.use(new Program(programOf('docker-registry'), ['serve', settings]));
     const [, host = ''] = await program.line(/listening on (127\.0\.0\.1:\d+)/);
     return new DockerRegistry(host, program, resources.move());
@@ -31,6 +42,14 @@ export class DockerRegistry implements AsyncDisposable {
 
   get url(): string {
     return `http://${this.host}`;
+  }
+
+  /** One that holds `app:v1`, of one layer, and asks for passwords. */
+  static async startWithPasswords(data: string, htpasswd: string): Promise<DockerRegistry> {
+    await using open = await DockerRegistry.start({ data });
+    const layers = [await makeLayer(data, 'layer', 100_000)];
+    await pushImage({ reference: `${open.host}/app:v1`, layers, format: 'oci' });
+    return await DockerRegistry.start({ data, htpasswd });
   }
 
   /** The requests of the program under test since the last call, as `GET /v2/…`, in the order in which they ended. */
@@ -53,11 +72,12 @@ export class DockerRegistry implements AsyncDisposable {
   }
 }
 
-function settingsIn(directory: string) {
+function settingsFor(data: string, htpasswd: string | undefined) {
   return {
     version: 0.1,
     log: { level: 'info' },
-    storage: { filesystem: { rootdirectory: join(directory, 'data') } },
+    storage: { filesystem: { rootdirectory: data } },
     http: { addr: '127.0.0.1:0' },
+    ...(htpasswd !== undefined && { auth: { htpasswd: { realm: 'test', path: htpasswd } } }),
   };
 }

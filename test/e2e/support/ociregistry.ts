@@ -12,6 +12,8 @@ export interface Start {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** The Node that runs `src/bin.js`. */
   readonly node?: string;
+  /** Further variables of the environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The program under test: `ociregistry serve` on a directory that survives its restarts. */
@@ -96,6 +98,11 @@ export class Ociregistry implements AsyncDisposable {
     });
   }
 
+  /** All that the program printed since it was started the last time. */
+  get output(): string {
+    return this.#process.program.lines.join('\n');
+  }
+
   /** Ends the process: SIGTERM as an operator does, SIGKILL as a crash does. */
   async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit> {
     return await this.#process.program.stop(signal);
@@ -128,8 +135,8 @@ function configurationIn(directory: string): string {
   return join(directory, 'config.yaml');
 }
 
-async function serve({ node = process.execPath }: Start, directory: string): Promise<RunningServer> {
-  const program = new Program(node, [bin, '--config-file', configurationIn(directory), 'serve']);
+async function serve({ node = process.execPath, env }: Start, directory: string): Promise<RunningServer> {
+  const program = new Program(node, [bin, '--config-file', configurationIn(directory), 'serve'], env);
   try {
     const { input } = await program.line(/"msg":"server is running"/);
     return { program, url: (JSON.parse(input) as { url: string }).url };

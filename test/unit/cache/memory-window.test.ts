@@ -15,7 +15,8 @@ describe('MemoryWindow', () => {
         (lengths, a, b, dropped) => {
           const all = bytes(lengths.reduce((sum, length) => sum + length, 0));
           const window = new MemoryWindow();
-          for (const length of lengths) window.push(all.subarray(window.end, window.end + length));
+          for (const length of lengths)
+            window.push(all.subarray(window.end, window.end + length), length % 2 === 0);
           window.drop(dropped % all.length);
           assert.ok(window.start <= dropped % all.length);
           const [first, last] = [a % all.length, b % all.length].sort((x, y) => x - y) as [number, number];
@@ -32,7 +33,7 @@ describe('MemoryWindow', () => {
     const chunk = Buffer.from('abc');
     window.push(chunk);
     chunk.fill('x');
-    assert.equal(Buffer.from(window.from(0)).toString(), 'abc');
+    assert.equal(Buffer.concat(window.from(0, 10)).toString(), 'abc');
   });
 
   it('keeps as much as it is told to', () => {
@@ -42,7 +43,7 @@ describe('MemoryWindow', () => {
     assert.ok(window.start > 1_000_000 && window.end - window.start >= 1_000_000);
     window.drop(3_000_000);
     assert.equal(window.start, 3_000_000);
-    assert.equal(window.from(0).length, 0);
+    assert.equal(window.from(0, 10).length, 0);
   });
 
   it('never gives a reader who paused the memory that younger bytes were put into', () => {

@@ -13,7 +13,7 @@ registries:
   - name: a.io
   - name: b.io
     endpoints: [https://mirror.example.com]
-    auth: { token: { provider: ecr, providerOpts: "profile=x" } }
+    auth: { accounts: [{ user: u2, passwordFile: f }] }
     cache: { maxSize: 10GiB }
 upstream: { proxy: "http://proxy:3128", noProxy: [internal] }
 cache: { pinned: ["a.io/**"] }
@@ -28,8 +28,7 @@ catalogSync: { every: 15m, repositories: [] }
       'pruneConfig.enabled',
       'listConfig',
       'registries[1].endpoints',
-      'registries[1].auth.token.provider',
-      'registries[1].auth.token.providerOpts',
+      'registries[1].auth.accounts',
       'registries[1].cache.maxSize',
       'cache.pinned',
       'upstream.proxy',

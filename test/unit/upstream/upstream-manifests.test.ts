@@ -190,7 +190,7 @@ describe('a HEAD for a manifest', () => {
     assert.equal(made.upstream.calls.length, 2);
   });
 
-  for (const status of [400, 403, 405, 501]) {
+  for (const status of [405, 501]) {
     it(`that is refused by ${status} becomes a GET, and later ones too for an hour`, async () => {
       const clock = new FakeClock();
       await using made = await UpstreamUnderTest.start({ clock });
@@ -201,6 +201,15 @@ describe('a HEAD for a manifest', () => {
       await clock.advance(3_600_000);
       await made.registry.resolveManifest(made.name, tag);
       assert.deepEqual(made.upstream.calls.slice(3), [`HEAD ${path}/v1`, `GET ${path}/v1`]);
+    });
+  }
+
+  for (const status of [400, 403]) {
+    it(`that is refused by ${status} becomes a GET this once: a GET may count as a pull`, async () => {
+      await using made = await start();
+      made.spoil(on('HEAD', times(1, failing(status))));
+      for (let call = 0; call < 2; call += 1) await made.registry.resolveManifest(made.name, tag);
+      assert.deepEqual(made.upstream.calls, [`HEAD ${path}/v1`, `GET ${path}/v1`, `HEAD ${path}/v1`]);
     });
   }
 

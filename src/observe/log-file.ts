@@ -1,0 +1,57 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { DestinationStream } from 'pino';
+
+/** What could not be written waits in memory, so many bytes of it; what comes then is lost. */
+const maxWaiting = 1024 * 1024;
+
+/**
+ * Where log lines go: a file that is appended to, or stderr. Each line is written before `write` returns, in one call. A disk
+ * that is full, or a reader that does not read, stops the log and nothing else. (pino’s own destination waits for ever then,
+ * and the whole process with it.)
+ */
+export class LogFile implements DestinationStream {
+  readonly #path: string | undefined;
+  #descriptor: number;
+  #waiting: Buffer[] = [];
+  #size = 0;
+
+  /** Throws when the file cannot be opened. */
+  constructor(path: string | undefined) {
+    this.#path = path;
+    this.#descriptor = path === undefined ? 2 : open(path);
+  }
+
+  write(line: string): void {
+    if (this.#size > maxWaiting) this.#flush();
+    if (this.#size > maxWaiting) return;
+    const bytes = Buffer.from(line);
+    this.#waiting.push(bytes);
+    this.#size += bytes.length;
+    this.#flush();
+  }
+
+  /** Opens the file anew. Throws when that fails; the old one stays then. */
+  reopen(): void {
+    if (this.#path === undefined) return;
+    const old = this.#descriptor;
+    this.#descriptor = open(this.#path);
+    closeSync(old);
+  }
+
+  #flush(): void {
+    try {
+      for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting) {
+        const length = writeSync(this.#descriptor, next);
+        this.#size -= length;
+        if (length === next.length) this.#waiting.shift();
+        else this.#waiting[0] = next.subarray(length);
+      }
+    } catch {
+      // There is nowhere to tell of it. The next line tries again.
+    }
+  }
+}
+
+function open(path: string): number {
+  return openSync(path, 'a', 0o644);
+}

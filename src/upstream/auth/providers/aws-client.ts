@@ -1,0 +1,40 @@
+import { Agent } from 'node:https';
+
+/** Who we are at AWS. What is absent is found as everywhere with AWS: environment, files, the machine's or pod's role. */
+export interface AwsIdentity {
+  readonly profile?: string | undefined;
+  /** Taken on with the identity that was found. */
+  readonly roleArn?: string | undefined;
+}
+
+const connectTimeoutMs = 5000;
+const requestTimeoutMs = 10_000;
+const sessionName = 'ociregistry';
+
+/** What every client of the AWS SDK is made with. The SDK is loaded when it is wanted. */
+export async function awsClientSettings({ profile, roleArn }: AwsIdentity, region: string | undefined) {
+  const aws = await import('@aws-sdk/credential-providers');
+  const place = region === undefined ? {} : { region };
+  const requestHandler = {
+    connectionTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    throwOnRequestTimeout: true,
+    // The SDK takes no notice of HTTPS_PROXY by itself.
+    httpsAgent: new Agent({ proxyEnv: process.env }),
+  };
+  // Files are read anew for each client: they may have been mended since. A profile that is named is the identity, or
+  // there is none: the usual chain would go on to that of the machine.
+  const found =
+    profile === undefined
+      ? aws.fromNodeProviderChain({ ignoreCache: true })
+      : aws.fromIni({ profile, ignoreCache: true });
+  const credentials =
+    roleArn === undefined
+      ? found
+      : aws.fromTemporaryCredentials({
+          masterCredentials: found,
+          params: { RoleArn: roleArn, RoleSessionName: sessionName },
+          clientConfig: { ...place, requestHandler },
+        });
+  return { ...place, ...(profile !== undefined && { profile }), credentials, requestHandler };
+}
