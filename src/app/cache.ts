@@ -1,7 +1,9 @@
 import { BlobFills } from '../cache/blob-fills.ts';
+import { BlobLinks } from '../cache/blob-links.ts';
 import { Completer } from '../cache/completer.ts';
 import { ManifestCache } from '../cache/manifest-cache.ts';
 import { NegativeCache } from '../cache/negative-cache.ts';
+import { RestingTags } from '../cache/resting-tags.ts';
 import { TaskSet } from '../cache/task-set.ts';
 import { UseLog } from '../cache/use-log.ts';
 import type { Clock } from '../clock.ts';
@@ -45,7 +47,9 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     fills,
     completer,
     manifests: new ManifestCache({ blobs, metadata, tasks, log, changed }),
+    links: new BlobLinks(metadata, log),
     absent: new NegativeCache(clock),
+    resting: new RestingTags(clock),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

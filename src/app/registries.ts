@@ -34,7 +34,11 @@ export class Registries implements AsyncDisposable {
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
   readonly #configured = new Map<RegistryHost, CachedRegistry>();
   readonly #others = new LRUCache<RegistryHost, CachedRegistry>({ max: maxUnconfigured });
-  readonly #opened = new Set<Partial<AsyncDisposable>>();
+  /** Weak, so that what was forgotten and has nothing to do any more takes no room. */
+  readonly #opened = new Set<WeakRef<Partial<AsyncDisposable>>>();
+  readonly #collected = new FinalizationRegistry<WeakRef<Partial<AsyncDisposable>>>((opened) =>
+    this.#opened.delete(opened),
+  );
 
   constructor(settings: RegistriesSettings) {
     this.#settings = settings;
@@ -78,12 +82,21 @@ export class Registries implements AsyncDisposable {
       random: parts.random,
       onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
     });
-    this.#opened.add(upstream).add(credentials);
+    this.#remember(upstream);
+    this.#remember(credentials);
     return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
   }
 
+  #remember(opened: Partial<AsyncDisposable>): void {
+    const reference = new WeakRef(opened);
+    this.#opened.add(reference);
+    this.#collected.register(opened, reference);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#opened].map(async (opened) => await opened[Symbol.asyncDispose]?.()));
+    await Promise.all(
+      [...this.#opened].map(async (opened) => await opened.deref()?.[Symbol.asyncDispose]?.()),
+    );
   }
 }
 

@@ -1,8 +1,10 @@
 import type { BlobFills } from '../cache/blob-fills.ts';
+import type { BlobLinks } from '../cache/blob-links.ts';
 import type { Completer } from '../cache/completer.ts';
 import type { FreshnessPolicy } from '../cache/freshness.ts';
 import type { ManifestCache } from '../cache/manifest-cache.ts';
 import type { NegativeCache } from '../cache/negative-cache.ts';
+import type { RestingTags } from '../cache/resting-tags.ts';
 import type { TaskSet } from '../cache/task-set.ts';
 import type { UseLog } from '../cache/use-log.ts';
 import type { Clock } from '../clock.ts';
@@ -10,13 +12,15 @@ import type { Log } from '../log.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 
-/** What the cached registries of one process share. */
+/** What the cached registries of one process share: memory in particular, for there may be hundreds of them. */
 export interface CacheParts {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
   readonly manifests: ManifestCache;
   readonly fills: BlobFills;
+  readonly links: BlobLinks;
   readonly absent: NegativeCache;
+  readonly resting: RestingTags;
   readonly completer: Completer;
   readonly uses: UseLog;
   readonly tasks: TaskSet;

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { abortable } from '../abortable.ts';
 import type { BlobFill, FillSettings } from '../cache/blob-fill.ts';
 import { retryAfterOf } from '../cache/completer.ts';
@@ -14,7 +13,7 @@ import type {
   Descriptor,
   Registry,
 } from '../oci/registry.ts';
-import type { OpenBlob } from '../storage/blob-store.ts';
+import type { OpenBlob, StoredBlob } from '../storage/blob-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 
 /** Where the bytes of a blob are to be had: in the store (undefined), or in a fill. */
@@ -35,7 +34,6 @@ export class CachedBlobs {
   readonly #parts: CacheParts;
   readonly #places = new SingleFlight<string, Place>();
   readonly #heads = new SingleFlight<string, BlobInfo>();
-  readonly #linked = new LRUCache<string, true>({ max: 50_000 });
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = upstream;
@@ -44,9 +42,9 @@ export class CachedBlobs {
   }
 
   async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
-    const { blobs, fills } = this.#parts;
-    const stored = (await this.#isLinked(repository, digest)) ? await blobs.stat(digest) : undefined;
-    if (stored !== undefined) {
+    const { blobs, fills, links } = this.#parts;
+    const stored = (await links.has(repository, digest)) ? await blobs.stat(digest) : undefined;
+    if (stored !== undefined && (await this.#hasItsSize(repository, stored))) {
       options.report?.({ kind: 'hit' });
       return stored;
     }
@@ -59,12 +57,12 @@ export class CachedBlobs {
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
     const { fill, asked } = await this.#locate(repository, digest, options);
     if (fill === undefined) {
-      const blob = await this.#parts.blobs.open(digest);
+      const blob = await this.#open(repository, digest);
       if (blob !== undefined) {
         options.report?.({ kind: asked ? 'revalidated' : 'hit' });
         return await storedReader(blob, options);
       }
-      await this.#forget(digest);
+      await this.#parts.links.forget(repository, digest);
       return await this.get(repository, digest, options);
     }
     options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
@@ -74,6 +72,7 @@ export class CachedBlobs {
 
   /** Settles when the blob is stored for this repository, at nobody's request. */
   async complete(repository: RepositoryName, { digest }: Descriptor): Promise<void> {
+    if (!this.#policy.complete) return;
     const { fill } = await this.#locate(repository, digest, {});
     if (fill === undefined) return;
     await fill.head;
@@ -96,7 +95,7 @@ export class CachedBlobs {
   }
 
   async #place(repository: RepositoryName, digest: Digest, first: number): Promise<Place> {
-    if (await this.#isLinked(repository, digest)) return { fill: undefined, asked: false };
+    if (await this.#parts.links.has(repository, digest)) return { fill: undefined, asked: false };
     const running = this.#usable(repository, digest, first);
     if (running !== undefined) {
       await this.#head(repository, digest);
@@ -105,7 +104,7 @@ export class CachedBlobs {
     }
     if (await this.#isOnHost(repository, digest)) {
       await this.#head(repository, digest);
-      await this.#link(repository, digest);
+      await this.#parts.links.add(repository, digest);
       return { fill: undefined, asked: true };
     }
     return { fill: await this.#start(repository, digest), asked: true };
@@ -128,7 +127,7 @@ export class CachedBlobs {
   }
 
   #fillSettings(): FillSettings {
-    const { blobs, clock, log, random, tasks } = this.#parts;
+    const { blobs, clock, links, log, random, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
       store: blobs,
@@ -136,7 +135,7 @@ export class CachedBlobs {
       log,
       random,
       stored: async (fill) => {
-        for (const owner of fill.owners) await this.#link(owner, fill.digest);
+        for (const owner of fill.owners) await links.add(owner, fill.digest);
       },
       closed: (tape) => tasks.run('closing a blob transfer', async () => await tape?.[Symbol.asyncDispose]()),
     };
@@ -163,12 +162,20 @@ export class CachedBlobs {
     }
   }
 
-  async #isLinked(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    const key = `${repository}@${digest}`;
-    if (this.#linked.get(key) === true) return true;
-    const linked = await this.#parts.metadata.hasBlob(repository, digest);
-    if (linked) this.#linked.set(key, true);
-    return linked;
+  /** Undefined: its bytes are gone, or they are not all there or too many, and then they are removed. */
+  async #open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined> {
+    const { blobs, log } = this.#parts;
+    const blob = await blobs.open(digest);
+    if (blob === undefined || (await this.#hasItsSize(repository, blob))) return blob;
+    await blob[Symbol.asyncDispose]();
+    log.error({ digest, size: blob.size }, 'a cached blob is damaged on disk: fetching it again');
+    await blobs.delete(digest);
+    return undefined;
+  }
+
+  async #hasItsSize(repository: RepositoryName, { digest, size }: StoredBlob): Promise<boolean> {
+    const expected = await this.#parts.metadata.expectedBlob(repository, digest);
+    return expected?.size === undefined || expected.size === size;
   }
 
   async #isOnHost(repository: RepositoryName, digest: Digest): Promise<boolean> {
@@ -176,17 +183,6 @@ export class CachedBlobs {
     return (
       (await metadata.hasBlobOnHost(hostOf(repository), digest)) && (await blobs.stat(digest)) !== undefined
     );
-  }
-
-  async #link(repository: RepositoryName, digest: Digest): Promise<void> {
-    await this.#parts.metadata.linkBlob(repository, digest);
-    this.#linked.set(`${repository}@${digest}`, true);
-  }
-
-  /** The bytes are gone from the store, whoever removed them. */
-  async #forget(digest: Digest): Promise<void> {
-    for (const key of [...this.#linked.keys()]) if (key.endsWith(digest)) this.#linked.delete(key);
-    await this.#parts.metadata.unlinkBlob(digest);
   }
 }
 

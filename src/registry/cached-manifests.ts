@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { abortable } from '../abortable.ts';
 import { retryAfterOf } from '../cache/completer.ts';
 import { isFresh } from '../cache/freshness.ts';
@@ -20,9 +19,6 @@ import type { TagRecord } from '../storage/metadata-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { patiently, staleCause } from './stale.ts';
 
-/** After upstream failed, the stale copy is served without asking for so long. */
-const restMs = 2000;
-
 interface Found {
   readonly manifest: Manifest;
   readonly outcome: Outcome;
@@ -35,9 +31,6 @@ export class CachedManifests {
   readonly #parts: CacheParts;
   readonly #fills = new SingleFlight<string, Manifest>();
   readonly #checks = new SingleFlight<string, Found>();
-  readonly #resting = new LRUCache<string, { readonly until: number; readonly cause: string }>({
-    max: 10_000,
-  });
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = upstream;
@@ -119,10 +112,8 @@ export class CachedManifests {
 
   async #revalidate(repository: RepositoryName, record: TagRecord, options: CallOptions): Promise<Found> {
     const key = `${repository} ${record.tag}`;
-    const resting = this.#resting.get(key);
-    if (resting !== undefined && resting.until > this.#parts.clock.now()) {
-      return await this.#stale(repository, record, resting.cause, options);
-    }
+    const resting = this.#parts.resting.causeOf(key);
+    if (resting !== undefined) return await this.#stale(repository, record, resting, options);
     options.report?.({ kind: 'miss' });
     const check = this.#checks.run(key, async () => await this.#check(repository, record));
     try {
@@ -132,7 +123,7 @@ export class CachedManifests {
       if (isAbsent(error) ? this.#policy.onGone === 'notFound' : !this.#policy.staleIfError) throw error;
       const cause = staleCause(error);
       this.#parts.log.warn({ err: error, repository, tag: record.tag }, `serving a stale tag: ${cause}`);
-      this.#resting.set(key, { until: this.#parts.clock.now() + restMs, cause });
+      this.#parts.resting.add(key, cause);
       return await this.#stale(repository, record, cause, options);
     }
   }

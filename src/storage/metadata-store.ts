@@ -89,7 +89,7 @@ export interface MetadataStore extends AsyncDisposable {
   linkBlob(repository: RepositoryName, digest: Digest): Promise<void>;
   /** Forgets a blob in every repository, because its bytes are gone. */
   unlinkBlob(digest: Digest): Promise<void>;
-  /** The size that a cached manifest of this repository gives for the blob, if one names it. */
+  /** The size that cached manifests of this repository give for the blob, if one names it and no two contradict each other. */
   expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined>;
   /** Blobs that manifests name and that are not linked, newest manifests first, at most `limit`. */
   listMissingBlobs(limit: number): Promise<readonly MissingBlob[]>;

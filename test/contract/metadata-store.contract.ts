@@ -137,6 +137,9 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: layer }]);
       assert.equal((await made.store.expectedBlob(alpine, layer.digest))?.size, layer.size);
       assert.equal(await made.store.expectedBlob(busybox, layer.digest), undefined);
+      await put(made.store, busybox, 'image', [layer]);
+      await put(made.store, busybox, 'liar', [{ ...layer, size: layer.size + 1 }]);
+      assert.equal(await made.store.expectedBlob(busybox, layer.digest), undefined);
       await made.store.linkBlob(busybox, layer.digest);
       assert.equal((await made.store.listMissingBlobs(10)).length, 1);
       await made.store.linkBlob(alpine, layer.digest);

@@ -1,8 +1,10 @@
 import { BlobFills } from '#src/cache/blob-fills.ts';
+import { BlobLinks } from '#src/cache/blob-links.ts';
 import { Completer } from '#src/cache/completer.ts';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
 import { ManifestCache } from '#src/cache/manifest-cache.ts';
 import { NegativeCache } from '#src/cache/negative-cache.ts';
+import { RestingTags } from '#src/cache/resting-tags.ts';
 import { TaskSet } from '#src/cache/task-set.ts';
 import { UseLog } from '#src/cache/use-log.ts';
 import { type Log, silent } from '#src/log.ts';
@@ -56,7 +58,9 @@ export class CacheUnderTest implements AsyncDisposable {
       fills,
       random: () => 0.5,
       manifests: new ManifestCache({ blobs, metadata, tasks, log, changed() {} }),
+      links: new BlobLinks(metadata, log),
       absent: new NegativeCache(clock),
+      resting: new RestingTags(clock),
       uses: new UseLog(metadata, clock, tasks),
       completer: new Completer({
         fetch: async (repository, blob) => await this.registry.complete(repository, blob),

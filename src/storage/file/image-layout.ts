@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
@@ -8,7 +9,7 @@ import type { TagRecord } from '../metadata-store.ts';
 const intervalMs = 60_000;
 
 export interface ImageLayoutOptions {
-  /** The versioned directory. */
+  /** The versioned directory, with `partial/` below it. */
   readonly directory: string;
   readonly clock: Clock;
   /** Every cached tag, read in small slices. */
@@ -30,15 +31,15 @@ export class ImageLayout implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Marks the layout of a directory that may be new. */
+  /** Marks the layout of a directory that may be new; in one that is not, an earlier process may have died before it wrote. */
   async begin(): Promise<void> {
     const { directory } = this.#options;
     try {
       await writeFile(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}', { flag: 'wx' });
       await this.#write();
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST'))
-        this.#options.onError(error);
+      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') this.changed();
+      else this.#options.onError(error);
     }
   }
 
@@ -63,14 +64,15 @@ export class ImageLayout implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    const path = join(this.#options.directory, 'index.json');
-    const partial = `${path}.${process.pid}`;
+    const { directory } = this.#options;
+    // Of a random name, since process ids say nothing across containers, and where what is abandoned is removed.
+    const partial = join(directory, 'partial', `index.json.${randomBytes(8).toString('hex')}`);
     try {
       {
         await using file = await open(partial, 'w', 0o644);
         for await (const slice of this.#slices()) await file.write(slice);
       }
-      await rename(partial, path);
+      await rename(partial, join(directory, 'index.json'));
     } catch (error) {
       await rm(partial, { force: true });
       throw error;

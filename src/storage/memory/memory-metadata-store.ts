@@ -118,11 +118,9 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
-    for (const { blobs } of this.#manifests.get(repository)?.values() ?? []) {
-      const blob = blobs.find((candidate) => candidate.digest === digest);
-      if (blob !== undefined) return blob;
-    }
-    return undefined;
+    const manifests = [...(this.#manifests.get(repository)?.values() ?? [])];
+    const named = manifests.flatMap(({ blobs }) => blobs.filter((blob) => blob.digest === digest));
+    return new Set(named.map(({ size }) => size)).size === 1 ? named[0] : undefined;
   }
 
   async listMissingBlobs(limit: number): Promise<readonly MissingBlob[]> {

@@ -27,20 +27,20 @@ export async function openDatabase(
   try {
     return tryOpen(path, sharing, busyMs);
   } catch (error) {
-    if (!isFull(error)) throw damaged(error, path);
+    if (!isFull(error)) throw explained(error, path);
     await rm(reserve, { force: true });
   }
   try {
     return tryOpen(path, sharing, busyMs);
   } catch (error) {
-    if (!isFull(error)) throw damaged(error, path);
+    if (!isFull(error)) throw explained(error, path);
   }
   try {
     return tryOpen(path, 'alone', busyMs);
   } catch (error) {
     throw isFull(error)
       ? new StoreFullError(`no room to open ${path}`, { cause: error })
-      : damaged(error, path);
+      : explained(error, path);
   }
 }
 
@@ -84,10 +84,16 @@ export function isFull(error: unknown): boolean {
   return code === 'SQLITE_FULL' || /^SQLITE_IOERR_(WRITE|SHMSIZE|SHMOPEN|SHMMAP|TRUNCATE|FSYNC)$/.test(code);
 }
 
-function damaged(error: unknown, path: string): unknown {
+/** In words that name the file, where SQLite's own do not. */
+function explained(error: unknown, path: string): unknown {
   const code = error instanceof SqliteDatabase.SqliteError ? error.code : '';
   if (code === 'SQLITE_BUSY') {
     return new Error(`${path} is in use by another process that does not share it`, { cause: error });
+  }
+  if (/^SQLITE_(CANTOPEN|READONLY)/.test(code)) {
+    return new Error(`${path} cannot be opened for writing (${code}): is its directory read-only?`, {
+      cause: error,
+    });
   }
   if (!/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return error;
   return new Error(

@@ -99,7 +99,7 @@ export function prepareStatements(database: Database) {
          (select repository, manifest from manifest_blobs where blob = ?)`,
     ),
     expectedBlob: prepare<[string, string], { size: number }>(
-      'select size from manifest_blobs where blob = ? and repository = ? limit 1',
+      'select min(size) as size from manifest_blobs where blob = ? and repository = ? having min(size) = max(size)',
     ),
     listMissingBlobs: prepare<[number], BlobRow>(
       `select b.repository, b.blob, b.media_type, b.size

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
 import type { Log } from '#src/log.ts';
@@ -91,6 +93,45 @@ describe('the program', () => {
       assert.deepEqual(JSON.parse(tags.body.toString()).tags, ['v1', 'v1.2']);
     }
     assert.equal(upstream.requests.length, asked);
+  });
+
+  it('removes a blob that is too short on disk, or too long, and fetches it again', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await FakeUpstream.start();
+    const image = put(upstream);
+    await using app = await runApp({ ...configured(upstream), imagePath: directory.path });
+    await ask(app.server, '/v2/up/team/app/manifests/v1');
+    await untilComplete(app, image);
+    const [layer] = image.layers;
+    assert.ok(layer);
+    const path = `/v2/up/team/app/blobs/${layer.digest}`;
+    const file = join(directory.path, 'v1/blobs/sha256', layer.digest.slice('sha256:'.length));
+    for (const size of [1000, 0, layer.size + 1]) {
+      await truncate(file, size);
+      const head = await ask(app.server, path, { method: 'HEAD' });
+      assert.equal(head.headers['content-length'], String(layer.size));
+      assert.ok((await ask(app.server, path)).body.equals(layers[0] ?? Buffer.alloc(0)));
+      await untilComplete(app, image);
+    }
+    const gets = upstream.calls.filter((call) => call === `GET /v2/team/app/blobs/${layer.digest}`);
+    assert.equal(gets.length, 4);
+  });
+
+  it('completes nothing after a restart where it was told not to', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await FakeUpstream.start();
+    put(upstream);
+    const clock = new FakeClock();
+    const settings = { ...configured(upstream), imagePath: directory.path, cache: { complete: false } };
+    for (let start = 0; start < 2; start += 1) {
+      await using app = await runApp(settings, { clock });
+      assert.equal((await ask(app.server, '/v2/up/team/app/manifests/v1')).status, 200);
+      for (let turn = 0; turn < 20; turn += 1) {
+        await clock.advance(250);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    assert.deepEqual(upstream.calls, ['GET /v2/team/app/manifests/v1']);
   });
 
   it('refuses a private address that is not configured, and says what to add', async () => {

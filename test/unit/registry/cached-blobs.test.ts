@@ -3,8 +3,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
-import type { Digest } from '#src/oci/reference.ts';
+import type { Digest, RepositoryName } from '#src/oci/reference.ts';
+import { StoreFullError } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { cut, gate } from '#test/fakes/scripted-registry.ts';
@@ -248,5 +250,53 @@ describe('when the store is full', () => {
     await cache.clock.advance(30_000);
     assert.ok((await pulling).equals(layer));
     await assert.rejects(stuckBody.next(), /too slow/);
+  });
+});
+
+/** An index on a disk that can be filled. */
+class FullMetadataStore extends MemoryMetadataStore {
+  isFull = false;
+
+  override async linkBlob(repository: RepositoryName, digest: Digest): Promise<void> {
+    if (this.isFull) throw new StoreFullError('full');
+    await super.linkBlob(repository, digest);
+  }
+
+  override async unlinkBlob(digest: Digest): Promise<void> {
+    if (this.isFull) throw new StoreFullError('full');
+    await super.unlinkBlob(digest);
+  }
+}
+
+describe('a full disk under the index', () => {
+  async function filledCache() {
+    const metadata = new FullMetadataStore();
+    const cache = new CacheUnderTest({ metadata });
+    const layer = bytes(100_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.content.putBlob(other, layer);
+    await pull(cache, digest);
+    await cache.settle();
+    metadata.isFull = true;
+    return { cache, layer: Buffer.from(layer), digest };
+  }
+
+  it('does not keep a stored blob from another repository that owns it, which is asked for once', async () => {
+    const { cache, layer, digest } = await filledCache();
+    await using _ = cache;
+    for (let time = 0; time < 2; time += 1)
+      assert.deepEqual(await pull(cache, digest, undefined, other), layer);
+    assert.deepEqual(cache.outcome, { kind: 'hit' });
+    assert.deepEqual(cache.upstream.calls, [`GET ${alpine} blob ${digest}`, `HEAD ${other} blob ${digest}`]);
+  });
+
+  it('does not keep a blob whose bytes are gone from being fetched again', async () => {
+    const { cache, layer, digest } = await filledCache();
+    await using _ = cache;
+    await cache.parts.blobs.delete(digest);
+    assert.deepEqual(await pull(cache, digest), layer);
+    await cache.settle();
+    assert.deepEqual(await pull(cache, digest), layer);
+    assert.equal(cache.upstream.calls.length, 2);
   });
 });

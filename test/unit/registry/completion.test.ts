@@ -85,14 +85,21 @@ describe('an image that was served', () => {
   });
 
   it('is taken up again by the next process', async () => {
-    await using cache = new CacheUnderTest({ policy: { complete: false } });
-    putImage(cache.content, alpine, 'v1', [bytes(1000)]);
-    await cache.registry.getManifest(alpine, v1);
-    await cache.settle();
-    const missing = await cache.parts.metadata.listMissingBlobs(10);
+    await using earlier = new CacheUnderTest({ policy: { complete: false } });
+    putImage(earlier.content, alpine, 'v1', [bytes(1000)]);
+    await earlier.registry.getManifest(alpine, v1);
+    await earlier.settle();
+    const { blobs, metadata } = earlier.parts;
+    await using cache = new CacheUnderTest({
+      policy: { complete: true },
+      blobs,
+      metadata,
+      upstream: earlier.content,
+    });
+    const missing = await metadata.listMissingBlobs(10);
     assert.equal(missing.length, 2);
     cache.parts.completer.resume(missing);
     await turns(cache);
-    assert.deepEqual(await cache.parts.metadata.listMissingBlobs(10), []);
+    assert.deepEqual(await metadata.listMissingBlobs(10), []);
   });
 });
