@@ -99,7 +99,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     clock,
     log,
     random,
-    complete: async (repository, blob) => await registries.of(hostOf(repository)).complete(repository, blob),
+    complete: async (repository, blob, signal) =>
+      await registries.of(hostOf(repository)).complete(repository, blob, signal),
   });
   const prometheus = await openMetrics(config, cache, version);
   const observer = prometheus?.observer;

@@ -23,7 +23,7 @@ export interface CacheSettings {
   readonly log: Log;
   readonly random: () => number;
   /** Fetches a blob into the store. */
-  readonly complete: (repository: RepositoryName, blob: Descriptor) => Promise<void>;
+  readonly complete: (repository: RepositoryName, blob: Descriptor, signal: AbortSignal) => Promise<void>;
 }
 
 /** What all cached registries of the process share; takes up what an earlier process did not complete. Disposing ends fills and background work, in that order. */

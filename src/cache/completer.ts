@@ -20,8 +20,8 @@ interface Job extends MissingBlob {
 }
 
 export interface CompleterSettings {
-  /** Settles when the blob is in the store for this repository; rejects with upstream's error. */
-  readonly fetch: (repository: RepositoryName, blob: Descriptor) => Promise<void>;
+  /** Settles when the blob is in the store for this repository; rejects with upstream's error, or with the signal's reason. */
+  readonly fetch: (repository: RepositoryName, blob: Descriptor, signal: AbortSignal) => Promise<void>;
   /** Does a client wait for a fill? */
   readonly isBusy: () => boolean;
   readonly clock: Clock;
@@ -87,11 +87,12 @@ export class Completer implements AsyncDisposable {
   async #attempt(job: Job): Promise<void> {
     const { repository, blob } = job;
     try {
-      await this.#settings.fetch(repository, blob);
+      await this.#settings.fetch(repository, blob, this.#stop.signal);
     } catch (error) {
+      if (this.#stop.signal.aborted) return;
       if (error instanceof RegistryError && error.status === 429)
         this.pause(hostOf(repository), retryAfterOf(error));
-      const again = !isAbsent(error) && job.tries < maxTries && !this.#stop.signal.aborted;
+      const again = !isAbsent(error) && job.tries < maxTries;
       this.#settings.log.info(
         { err: error, repository, digest: blob.digest, again },
         'completing an image: blob not fetched',

@@ -71,12 +71,12 @@ export class CachedBlobs {
   }
 
   /** Settles when the blob is stored for this repository, at nobody's request. */
-  async complete(repository: RepositoryName, { digest }: Descriptor): Promise<void> {
+  async complete(repository: RepositoryName, { digest }: Descriptor, signal?: AbortSignal): Promise<void> {
     if (!this.#policy.complete) return;
-    const { fill } = await this.#locate(repository, digest, {});
+    const { fill } = await this.#locate(repository, digest, { signal });
     if (fill === undefined) return;
-    await fill.head;
-    await fill.done;
+    await abortable(fill.head, signal);
+    await abortable(fill.done, signal);
     if (fill.failed || !fill.isStored)
       throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored');
   }

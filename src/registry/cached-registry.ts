@@ -62,7 +62,7 @@ export class CachedRegistry implements Registry {
   }
 
   /** Fetches a blob into the store at nobody's request. */
-  async complete(repository: RepositoryName, blob: Descriptor): Promise<void> {
-    await this.#blobs.complete(repository, blob);
+  async complete(repository: RepositoryName, blob: Descriptor, signal?: AbortSignal): Promise<void> {
+    await this.#blobs.complete(repository, blob, signal);
   }
 }

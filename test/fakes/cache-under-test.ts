@@ -63,7 +63,7 @@ export class CacheUnderTest implements AsyncDisposable {
       resting: new RestingTags(clock),
       uses: new UseLog(metadata, clock, tasks),
       completer: new Completer({
-        fetch: async (repository, blob) => await this.registry.complete(repository, blob),
+        fetch: async (repository, blob, signal) => await this.registry.complete(repository, blob, signal),
         isBusy: () => fills.isBusy,
         clock,
         log,

@@ -8,6 +8,7 @@ import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
+const busybox = repository('docker.io/library/busybox');
 const v1 = parseTag('v1');
 
 /** Lets the completer take its next turns. */
@@ -82,6 +83,24 @@ describe('an image that was served', () => {
     for (const { digest } of [amd64.config, ...amd64.layers]) assert.ok(asked.includes(digest));
     for (const { digest } of [arm64.manifest, arm64.config, ...arm64.layers])
       assert.ok(!asked.includes(digest));
+  });
+
+  it('does not keep the program from stopping, though upstream does not answer', {
+    timeout: 5000,
+  }, async () => {
+    const never = gate();
+    {
+      await using cache = new CacheUnderTest({ policy: { complete: true } });
+      putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+      putImage(cache.content, busybox, 'v1', [bytes(1000)]);
+      await cache.registry.getManifest(alpine, v1);
+      await turns(cache);
+      cache.upstream.script = (call) => (call.startsWith('HEAD') ? never.wait() : undefined);
+      await cache.registry.getManifest(busybox, v1);
+      await turns(cache);
+      assert.match(cache.upstream.calls.at(-1) ?? '', /^HEAD .*busybox blob/);
+    }
+    never.open();
   });
 
   it('is taken up again by the next process', async () => {
