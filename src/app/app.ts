@@ -11,7 +11,7 @@ import { canonicalHost } from '../oci/docker-hub.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf, parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
-import { openCache, resumeCompletion } from './cache.ts';
+import { openCache } from './cache.ts';
 import { openMetrics } from './metrics.ts';
 import { Registries } from './registries.ts';
 import { openStore } from './store.ts';
@@ -129,7 +129,6 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       ? undefined
       : stack.use(await listen(config, createMetricsPage(prometheus, log), config.metrics));
   const server = stack.use(await listen(config, router, config.port, tls));
-  await resumeCompletion(cache);
   return new App({ server, health, metrics, stack: stack.move(), gate, config, clock });
 }
 

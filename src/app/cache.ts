@@ -13,8 +13,9 @@ import type { Descriptor } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import type { Store } from './store.ts';
 
-/** So many blobs that an earlier process left unfetched are taken up at start. */
-const maxResumed = 10_000;
+/** So many blobs that an earlier process left unfetched are taken up, after the first clients had their answers. */
+const maxResumed = 5000;
+const resumeAfterMs = 1000;
 
 export interface CacheSettings {
   readonly store: Store;
@@ -25,7 +26,7 @@ export interface CacheSettings {
   readonly complete: (repository: RepositoryName, blob: Descriptor, signal: AbortSignal) => Promise<void>;
 }
 
-/** What all cached registries of the process share. Disposing ends fills and background work, in that order. */
+/** What all cached registries of the process share; takes up what an earlier process did not complete. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable {
   const { store, clock, log } = settings;
   const { blobs, metadata, changed } = store;
@@ -36,6 +37,12 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   const completer = new Completer({ fetch: settings.complete, isBusy: () => fills.isBusy, clock, log });
   stack.use(completer);
   stack.use(fills);
+  const stop = new AbortController();
+  stack.defer(() => stop.abort());
+  tasks.run('taking up what was not completed', async () => {
+    await clock.sleep(resumeAfterMs, stop.signal).catch(() => undefined);
+    if (!stop.signal.aborted) completer.resume(await metadata.listMissingBlobs(maxResumed));
+  });
   return {
     blobs,
     metadata,
@@ -52,9 +59,4 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     resting: new RestingTags(clock),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
-}
-
-/** Takes up the completion of images that an earlier process did not finish. */
-export async function resumeCompletion({ metadata, completer }: CacheParts): Promise<void> {
-  completer.resume(await metadata.listMissingBlobs(maxResumed));
 }

@@ -6,11 +6,14 @@ import { Exchange } from './exchange.ts';
 const maxUrl = 1024;
 
 /** Begins the exchange, and writes its one line when it is over: `info`, `warn` for what the client did wrong, `error` for 5xx. */
-export function accessLog(log: Log): RequestHandler {
+export function accessLog(log: Log, over: (exchange: Exchange) => void = () => {}): RequestHandler {
   return (request, response, next) => {
     const exchange = new Exchange(request, response);
     response.locals['exchange'] = exchange;
-    response.once('close', () => write(log, exchange));
+    response.once('close', () => {
+      write(log, exchange);
+      over(exchange);
+    });
     next();
   };
 }

@@ -1,14 +1,10 @@
-import type { RequestHandler } from 'express';
 import { failureOf, type ObservedRequest, type Observer, type RequestResult } from '../observe/observer.ts';
-import { type Exchange, exchangeOf } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 
-/** Tells the observer of each exchange when it is over. */
-export function observeExchange(observer: Observer): RequestHandler {
-  return (_request, response, next) => {
-    const exchange = exchangeOf(response);
-    response.once('close', () => observer.request(observed(exchange, performance.now())));
-    next();
-  };
+/** Tells the observer of an exchange that is over. */
+export function observeExchange(observer: Observer | undefined): (exchange: Exchange) => void {
+  if (observer === undefined) return () => {};
+  return (exchange) => observer.request(observed(exchange, performance.now()));
 }
 
 function observed(exchange: Exchange, now: number): ObservedRequest {

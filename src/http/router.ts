@@ -38,8 +38,7 @@ export function createRouter(parts: RouterParts): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', false);
-  app.use(accessLog(parts.log));
-  if (parts.observer !== undefined) app.use(observeExchange(parts.observer));
+  app.use(accessLog(parts.log, observeExchange(parts.observer)));
   app.use(distribution(parts));
   app.use(elsewhere);
   app.use(errorResponse(parts.log));

@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
+import { histogramText } from './histogram.ts';
 import { type MetricDescription, metrics, originalMetrics, prefix } from './metric-table.ts';
-import type { ObservedRequest, Observer, RequestResult } from './observer.ts';
+import type { Observer, RequestResult } from './observer.ts';
+import { RequestTallies, type Tally } from './request-tallies.ts';
 import type { UpstreamLabels } from './upstream-labels.ts';
 
 /** What the cache holds. */
@@ -25,8 +27,9 @@ export interface Prometheus {
   text(): Promise<string>;
 }
 
-const cachedResults: ReadonlySet<unknown> = new Set<RequestResult>(['hit', 'revalidated', 'stale']);
-const filledResults: ReadonlySet<unknown> = new Set<RequestResult>(['miss', 'collapsed']);
+const cached: ReadonlySet<RequestResult> = new Set(['hit', 'revalidated', 'stale']);
+const filled: ReadonlySet<RequestResult> = new Set(['miss', 'collapsed']);
+const noError: ReadonlySet<RequestResult> = new Set([...cached, ...filled, 'local', 'cut']);
 /** Of the library's metrics of Node those that others say better, under names that Prometheus advises against. */
 const unwanted = [
   'nodejs_active_handles_total',
@@ -41,30 +44,30 @@ const never = 2 ** 31 - 1;
 /** Metrics in a registry of their own: two programs in one process do not meet. */
 export function openPrometheus(labels: UpstreamLabels, sources: MetricSources): Prometheus {
   const registry = new Registry();
-  const requests = new Counter<string>(config(registry, metrics.requests));
-  addOriginal(registry, requests, sources);
+  const tallies = new RequestTallies();
+  addRequests(registry, tallies);
+  addOriginal(registry, tallies);
   addGauges(registry, sources);
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: never });
   for (const name of unwanted) registry.removeSingleMetric(name);
   return {
-    observer: observerOf(registry, requests, labels),
+    observer: observerOf(registry, tallies, labels),
     contentType: registry.contentType,
-    text: async () => await registry.metrics(),
+    text: async () => `${await registry.metrics()}\n${histogramText(metrics.firstByte, tallies.firstBytes)}`,
   };
 }
 
-function observerOf(registry: Registry, requests: Counter<string>, labels: UpstreamLabels): Observer {
-  const sent = new Counter<string>(config(registry, metrics.sentBytes));
-  const firstByte = new Histogram<string>(config(registry, metrics.firstByte));
+function observerOf(registry: Registry, tallies: RequestTallies, labels: UpstreamLabels): Observer {
   const calls = new Counter<string>(config(registry, metrics.upstreamRequests));
   const latency = new Histogram<string>(config(registry, metrics.upstreamSeconds));
   const received = new Counter<string>(config(registry, metrics.receivedBytes));
   return {
     request: ({ host, kind, result, bytes, firstByteSeconds }) => {
-      const upstream = labels.of(host, isAnswer(result));
-      requests.inc({ upstream, kind, result });
-      if (bytes > 0) sent.inc({ upstream, kind }, bytes);
-      firstByte.observe({ kind, result }, firstByteSeconds);
+      const upstream = labels.of(host, cached.has(result) || filled.has(result));
+      const tally = tallies.of(upstream, kind, result);
+      tally.requests += 1;
+      tally.bytes += bytes;
+      tally.firstByte.add(firstByteSeconds);
     },
     upstreamCall: ({ host, kind, result, seconds }) => {
       const upstream = labels.of(host, result === 'ok');
@@ -75,56 +78,57 @@ function observerOf(registry: Registry, requests: Counter<string>, labels: Upstr
   };
 }
 
-function isAnswer(result: ObservedRequest['result']): boolean {
-  return cachedResults.has(result) || filledResults.has(result);
+function addRequests(registry: Registry, tallies: RequestTallies): void {
+  addSum(registry, tallies, metrics.requests, ({ upstream, kind, result, requests }) => [
+    { upstream, kind, result },
+    requests,
+  ]);
+  addSum(registry, tallies, metrics.sentBytes, ({ upstream, kind, bytes }) =>
+    bytes === 0 ? undefined : [{ upstream, kind }, bytes],
+  );
 }
 
-type Labels = Partial<Record<string, string | number>>;
-
-/** The original's counters are sums over ours, made when they are asked for. */
-function addOriginal(registry: Registry, requests: Counter<string>, sources: MetricSources): void {
-  const add = (
-    description: MetricDescription,
-    counts: (labels: Labels) => boolean,
-    labelsOf: (labels: Labels) => Record<string, string> = () => ({}),
-  ): void => {
-    const sum = new Counter<string>({
-      ...config(registry, description),
-      async collect() {
-        const { values } = await requests.get();
-        this.reset();
-        for (const { labels, value } of values) if (counts(labels)) this.inc(labelsOf(labels), value);
-      },
+/** The original's counters are sums over the same tallies. */
+function addOriginal(registry: Registry, tallies: RequestTallies): void {
+  const add = (description: MetricDescription, counts: (tally: Tally) => boolean): void =>
+    addSum(registry, tallies, description, (tally) => {
+      if (!counts(tally)) return undefined;
+      return [description.labels === undefined ? {} : { ns: tally.upstream }, tally.requests];
     });
-    if (description.labels === undefined) sum.inc(0);
-  };
-  const isManifest = ({ kind }: Labels): boolean => kind === 'manifest';
-  const ns = ({ upstream }: Labels): Record<string, string> => ({ ns: String(upstream) });
   const { cachedPulls, upstreamPulls, manifestPulls, blobPulls, endpointHits, apiErrors } = originalMetrics;
-  add(cachedPulls, (labels) => isManifest(labels) && cachedResults.has(labels['result']), ns);
-  add(upstreamPulls, (labels) => isManifest(labels) && filledResults.has(labels['result']), ns);
-  add(manifestPulls, isManifest);
+  add(cachedPulls, ({ kind, result }) => kind === 'manifest' && cached.has(result));
+  add(upstreamPulls, ({ kind, result }) => kind === 'manifest' && filled.has(result));
+  add(manifestPulls, ({ kind }) => kind === 'manifest');
   add(blobPulls, ({ kind }) => kind === 'blob');
   add(endpointHits, ({ kind }) => kind !== 'other');
-  const isError = ({ kind, result }: Labels): boolean =>
-    kind !== 'other' &&
-    result !== 'local' &&
-    result !== 'cut' &&
-    !cachedResults.has(result) &&
-    !filledResults.has(result);
-  add(apiErrors, isError);
-  const { manifests, manifestBytes, blobs, blobBytes } = originalMetrics;
-  for (const [description, value] of [
-    [manifests, (content) => content.manifests],
-    [manifestBytes, (content) => content.manifestBytes],
-    [blobs, (content) => content.blobs],
-    [blobBytes, (content) => content.blobBytes],
-  ] satisfies [MetricDescription, (content: CacheContent) => number][]) {
-    addGauge(registry, description, async () => value(await sources.content()));
-  }
+  add(apiErrors, ({ kind, result }) => kind !== 'other' && !noError.has(result));
 }
 
-function addGauges(registry: Registry, { version, fillsRunning }: MetricSources): void {
+/** A counter that is made up of the tallies when it is asked for; `part`: what one of them adds, and where. */
+function addSum(
+  registry: Registry,
+  tallies: RequestTallies,
+  description: MetricDescription,
+  part: (tally: Tally) => [labels: Record<string, string>, value: number] | undefined,
+): void {
+  new Counter<string>({
+    ...config(registry, description),
+    collect() {
+      this.reset();
+      for (const tally of tallies.all()) {
+        const added = part(tally);
+        if (added !== undefined) this.inc(...added);
+      }
+    },
+  });
+}
+
+function addGauges(registry: Registry, { version, fillsRunning, content }: MetricSources): void {
+  const { manifests, manifestBytes, blobs, blobBytes } = originalMetrics;
+  addGauge(registry, manifests, async () => (await content()).manifests);
+  addGauge(registry, manifestBytes, async () => (await content()).manifestBytes);
+  addGauge(registry, blobs, async () => (await content()).blobs);
+  addGauge(registry, blobBytes, async () => (await content()).blobBytes);
   addGauge(registry, metrics.fillsRunning, fillsRunning);
   new Gauge<string>(config(registry, metrics.buildInfo)).set({ version }, 1);
 }

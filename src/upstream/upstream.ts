@@ -6,6 +6,7 @@ import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './auth/credentials.ts';
 import { checkRealmUrl } from './auth/realm.ts';
 import { TokenClient } from './auth/token-client.ts';
+import { CircuitTransport } from './circuit.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
 import { RedirectingTransport } from './redirect.ts';
@@ -102,7 +103,11 @@ function registryTransport(
     clock,
     tokenClient: new TokenClient({ transport: tokenTransport(wire, settings, origin), clock }),
   });
-  return bounded(new RedirectingTransport(authorizing, { maxHops: maxRedirects }), settings);
+  const following = new RedirectingTransport(authorizing, { maxHops: maxRedirects });
+  return new CircuitTransport(bounded(following, settings), {
+    clock,
+    onOddity: settings.onOddity ?? (() => {}),
+  });
 }
 
 /** Token servers are asked without authorisation of ours, and their redirects obey the rules for realms. */

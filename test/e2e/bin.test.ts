@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, rename, symlink } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { find } from '../setup/components.ts';
 import { command } from './support/command.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
@@ -58,7 +59,8 @@ describe('the program', () => {
     assert.match(stderr, /^ociregistry needs Node\.js 24 or newer; this is v.*, and the package .*\n$/);
   });
 
-  it('runs as it is installed from its npm package', async () => {
+  const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };
+  it('runs as it is installed from its npm package', needsTar, async () => {
     await using directory = await temporaryDirectory();
     const bin = await installPackage(directory.path);
     const { status, stderr } = spawnSync(outdated ?? process.execPath, [bin, 'version'], {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { systemClock } from '#src/clock.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import type { Descriptor, Registry } from '#src/oci/registry.ts';
@@ -31,7 +32,9 @@ const longRefusal = {
 /** One connection to an upstream with one image, so that whatever is left open makes the next call wait. */
 async function single() {
   const upstream = await FakeUpstream.start();
-  const registry = openUpstream(upstream, { maxConcurrent: 1, pullTimeoutMs: 3000 });
+  let ahead = 0;
+  const clock = { now: () => Date.now() + ahead, sleep: systemClock.sleep };
+  const registry = openUpstream(upstream, { maxConcurrent: 1, pullTimeoutMs: 3000, clock });
   const name = upstream.repository('library/alpine');
   const image = putImage(upstream.content, name, tag, [bytes(300_000)]);
   return {
@@ -40,6 +43,10 @@ async function single() {
     name,
     manifest: image.manifest,
     layer: image.layers[0] as Descriptor,
+    /** As if the rest that a failing upstream is given were over. */
+    rested() {
+      ahead += 2000;
+    },
     async [Symbol.asyncDispose]() {
       await registry[Symbol.asyncDispose]();
       await upstream[Symbol.asyncDispose]();
@@ -124,6 +131,7 @@ describe('the only connection is free again', () => {
         upstream.faults.splice(0, 1, fault);
         await call().catch(() => undefined);
         upstream.faults.length = 0;
+        made.rested();
         assert.equal((await registry.resolveManifest(name, tag)).digest, manifest.digest);
       }
     });

@@ -5,6 +5,7 @@ import { parseTag } from '#src/oci/reference.ts';
 import { type TlsSettings, TlsTrust } from '#src/upstream/tls-trust.ts';
 import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { type KeyPair, serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { redirected } from '#test/fakes/upstream-faults.ts';
@@ -92,8 +93,10 @@ describe('TLS', needs('openssl'), () => {
         code: 'UNAVAILABLE',
         message: `the TLS files cannot be used: ${broken}, ${key}`,
       });
-      await using made = await start({ tls: { caFiles: [missing] }, trust: new TlsTrust({}) });
+      const clock = new FakeClock();
+      await using made = await start({ tls: { caFiles: [missing] }, trust: new TlsTrust({}), clock });
       await assert.rejects(made.registry.resolveManifest(made.name, tag));
+      await clock.advance(2000);
       await authority.file('ca.crt.missing', await readFile(authority.caFile, 'utf8'));
       await made.registry.resolveManifest(made.name, tag);
     });

@@ -156,6 +156,7 @@ describe('no answer', () => {
     await never.reached;
     await clock.advance(20_000);
     await asking;
+    await clock.advance(2000);
     await assert.rejects(made.registry.getManifest(made.name, tag), { status: 404 });
     never.open();
   });

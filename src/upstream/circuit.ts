@@ -1,0 +1,107 @@
+import type { Clock } from '../clock.ts';
+import { parseEndpoint } from '../oci/endpoint.ts';
+import { RegistryError } from '../oci/error.ts';
+import { retryAfterMs } from './retry-after.ts';
+import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import type { OnOddity } from './upstream-session.ts';
+
+export interface CircuitSettings {
+  readonly clock: Clock;
+  readonly onOddity: OnOddity;
+}
+
+/** Why requests of a kind are not sent, and until when; then one is let through to see. */
+interface Opening {
+  readonly error: RegistryError;
+  until: number;
+}
+
+/** An upstream that does not answer is asked so often, and one that limits us without saying for how long. */
+const probeMs = 2000;
+
+/**
+ * Spares clients the waiting for an upstream that is dead, and an upstream the requests that it has asked us not to send: a
+ * circuit for each kind of request, so that a limit on manifests does not stop the blobs of an image that was begun. While one
+ * is open its requests fail at once with upstream's own failure; every two seconds, or when a Retry-After is over, one is let
+ * through, and the first that is answered closes it. Only a missing answer and a 429 open it: what upstream answers about
+ * one image says nothing of another.
+ */
+export class CircuitTransport implements Transport {
+  readonly #next: Transport;
+  readonly #settings: CircuitSettings;
+  readonly #open = new Map<string, Opening>();
+
+  constructor(next: Transport, settings: CircuitSettings) {
+    this.#next = next;
+    this.#settings = settings;
+  }
+
+  async send(request: TransportRequest): Promise<TransportResponse> {
+    const kind = kindOf(request);
+    this.#admit(kind);
+    try {
+      const response = await this.#next.send(request);
+      if (response.status === 429) this.#trip(kind, limitedBy(response), response.headers['retry-after']);
+      else this.#close(kind);
+      return response;
+    } catch (error) {
+      if (error instanceof RegistryError) this.#failed(kind, error);
+      throw error;
+    }
+  }
+
+  /** Throws, or lets one through to see. */
+  #admit(kind: string): void {
+    const opening = this.#open.get(kind);
+    if (opening === undefined) return;
+    const now = this.#settings.clock.now();
+    if (now < opening.until) throw again(opening.error, opening.until - now);
+    opening.until = now + probeMs;
+  }
+
+  #failed(kind: string, error: RegistryError): void {
+    if (error.code === 'TOOMANYREQUESTS') this.#trip(kind, error, error.headers['Retry-After']);
+    else if (isNoAnswer(error)) this.#trip(kind, error, undefined);
+    else if (error.code === 'DENIED') this.#close(kind);
+  }
+
+  #trip(kind: string, error: RegistryError, retryAfter: string | undefined): void {
+    const { clock, onOddity } = this.#settings;
+    const now = clock.now();
+    const pauseMs = Math.max(probeMs, retryAfterMs(retryAfter, now) ?? 0);
+    const wasOpen = this.#open.has(kind);
+    this.#open.set(kind, { error, until: now + pauseMs });
+    if (!wasOpen) onOddity('upstream is given a rest', { kind, pauseMs, reason: error.message });
+  }
+
+  #close(kind: string): void {
+    if (this.#open.delete(kind)) this.#settings.onOddity('upstream is asked again', { kind });
+  }
+}
+
+/** `GET manifest`, `HEAD blob`: never more than a handful. */
+function kindOf({ method, url }: TransportRequest): string {
+  try {
+    return `${method} ${parseEndpoint(url.pathname)?.kind ?? 'other'}`;
+  } catch {
+    return `${method} other`;
+  }
+}
+
+/** No connection, no answer in time, no token: not an answer about one thing. */
+function isNoAnswer({ code, cause, status }: RegistryError): boolean {
+  return code === 'UNAVAILABLE' && (cause !== undefined || status === 503 || status === 504);
+}
+
+function limitedBy({ url }: TransportResponse): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', `${url.origin} limits requests`);
+}
+
+/** The failure that opened the circuit, for one that was not sent. */
+function again({ code, message, status }: RegistryError, leftMs: number): RegistryError {
+  const seconds = String(Math.ceil(leftMs / 1000));
+  return new RegistryError(code, `${message}; asked again in ${seconds} s`, {
+    status,
+    headers: { 'Retry-After': seconds },
+  });
+}
