@@ -54,9 +54,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   const config = descriptor(json['config']);
   return {
     mediaType:
-      header === undefined || vagueTypes.has(header)
-        ? (ownMediaType(json) ?? harmless(header))
-        : header,
+      header === undefined || vagueTypes.has(header) ? (ownMediaType(json) ?? harmless(header)) : header,
     blobs: [
       ...(config === undefined ? [] : [config]),
       ...descriptors(json['layers']),

@@ -84,7 +84,7 @@ describe('a manifest', () => {
       'application/vnd.docker.distribution.manifest.v1+prettyjws',
     ],
     [{ schemaVersion: 1 }, 'text/html', 'application/vnd.docker.distribution.manifest.v1+json'],
-    [{}, 'text/plain', 'text/plain'],
+    [{}, 'text/plain', 'application/json'],
     [{}, undefined, 'application/json'],
   ] as const) {
     it(`${JSON.stringify(manifest)} sent as ${header ?? 'nothing'} is ${want}`, () => {
