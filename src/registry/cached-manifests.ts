@@ -133,13 +133,25 @@ export class CachedManifests {
     const { manifests, clock } = this.#parts;
     try {
       const { digest } = await this.#upstream.resolveManifest(repository, record.tag);
-      const found = await this.#byDigest(repository, digest, {});
-      if (digest === record.descriptor.digest) manifests.touch(repository, record, clock.now());
+      const found = await this.#announced(repository, record.tag, digest);
+      const isSame = found.manifest.descriptor.digest === record.descriptor.digest;
+      if (isSame) manifests.touch(repository, record, clock.now());
       else manifests.keepTag(repository, found.manifest, record.tag, clock.now());
       return found.outcome.kind === 'hit' ? { ...found, outcome: { kind: 'revalidated' } } : found;
     } catch (error) {
       this.#noteLimit(repository, error);
       throw error;
+    }
+  }
+
+  /** What a HEAD has announced; its tag's own bytes where upstream announces a digest that it does not know itself. */
+  async #announced(repository: RepositoryName, tag: Tag, digest: Digest): Promise<Found> {
+    try {
+      return await this.#byDigest(repository, digest, {});
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+      const manifest = await this.#upstream.getManifest(repository, tag);
+      return { manifest, outcome: { kind: 'miss' } };
     }
   }
 

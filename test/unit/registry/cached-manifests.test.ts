@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
+import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
@@ -105,6 +106,22 @@ describe('a tag', () => {
       else
         await pulling.then(() => assert.deepEqual(cache.outcome, { kind: 'stale', cause: 'gone upstream' }));
     }
+  });
+
+  it('whose HEAD announces a digest that upstream does not know is not gone: its GET says what it is', async () => {
+    await using cache = new CacheUnderTest({ policy: { freshness: always, onGone: 'notFound' } });
+    putImage(cache.content, alpine, 'v1', [bytes(10)]);
+    await cache.registry.getManifest(alpine, v1);
+    const moved = putImage(cache.content, alpine, 'v1', [bytes(11)]).manifest;
+    const wrong = { ...moved, digest: sha256(bytes(12)) };
+    cache.upstream.resolveManifest = async () => wrong;
+    const got = await cache.registry.getManifest(alpine, v1, cache.reporting);
+    assert.equal(got.descriptor.digest, moved.digest);
+    assert.deepEqual(cache.outcome, { kind: 'miss' });
+    assert.deepEqual(cache.upstream.calls.slice(1), [
+      `GET ${alpine} manifest ${wrong.digest}`,
+      `GET ${alpine} manifest v1`,
+    ]);
   });
 
   it('that upstream does not have is asked for again after the negative time, other errors at once', async () => {
