@@ -56,7 +56,10 @@ export const cacheSchema = group({
 export const upstreamSchema = group({
   connectTimeout: key('Until a connection with TLS stands', timeout().prefault('10s')),
   stallTimeout: key('How long a body may stand still', timeout().prefault('30s')),
-  maxConcurrent: key('Requests at a time to one registry', whole(1, 10_000).prefault(32)),
+  maxConcurrent: key(
+    'Downloads of blobs at a time from one registry, and as many other requests',
+    whole(1, 10_000).prefault(32),
+  ),
   maxBandwidth: key('Bytes a second from one registry; 0 is no limit', size().prefault(0), 'ignored'),
   proxy: key('URL of an HTTP proxy; else HTTP(S)_PROXY', text().prefault(''), 'ignored'),
   noProxy: key(

@@ -10,6 +10,8 @@ export interface TransportRequest {
   /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: string | undefined;
+  /** The answer's body may be large and take long. */
+  readonly bulk?: boolean | undefined;
   /** What the request needs to be authorised for. */
   readonly scope?: Scope | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -12,7 +12,7 @@ export interface UndiciSettings extends ConnectorSettings {
   readonly headersTimeoutMs: number;
   /** A body that gives no byte for so long breaks off. */
   readonly stallTimeoutMs: number;
-  /** Connections to one origin; more requests wait. */
+  /** Connections to one origin for what takes long, and as many for the rest; more requests wait. */
   readonly maxConcurrent: number;
 }
 
@@ -23,21 +23,16 @@ const drainedBytes = 16 * 1024;
 /** The wire: HTTP/1.1 by undici, which neither follows redirects nor decodes bodies here. */
 export class UndiciTransport implements Transport, AsyncDisposable {
   readonly #agent: Agent;
+  /** Apart, so that a few slow downloads do not keep manifests waiting. */
+  readonly #bulkAgent: Agent;
   readonly #guard: AddressGuard;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(settings: UndiciSettings) {
     this.#guard = settings.guard;
     this.#headers = { 'user-agent': settings.userAgent, 'accept-encoding': 'identity' };
-    this.#agent = new Agent({
-      allowH2: false,
-      connect: guardedConnector(settings),
-      connections: settings.maxConcurrent,
-      headersTimeout: settings.headersTimeoutMs,
-      bodyTimeout: settings.stallTimeoutMs,
-      keepAliveTimeout: 15_000,
-      maxHeaderSize: maxHeaderBytes,
-    });
+    this.#agent = agentOf(settings);
+    this.#bulkAgent = agentOf(settings);
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
@@ -45,7 +40,8 @@ export class UndiciTransport implements Transport, AsyncDisposable {
     signal?.throwIfAborted();
     this.#guard.checkUrl(url);
     try {
-      const answer = await this.#agent.request({
+      const agent = request.bulk === true ? this.#bulkAgent : this.#agent;
+      const answer = await agent.request({
         origin: url.origin,
         path: request.target ?? `${url.pathname}${url.search}`,
         method,
@@ -63,8 +59,20 @@ export class UndiciTransport implements Transport, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#agent.destroy(), this.#bulkAgent.destroy()]);
   }
+}
+
+function agentOf(settings: UndiciSettings): Agent {
+  return new Agent({
+    allowH2: false,
+    connect: guardedConnector(settings),
+    connections: settings.maxConcurrent,
+    headersTimeout: settings.headersTimeoutMs,
+    bodyTimeout: settings.stallTimeoutMs,
+    keepAliveTimeout: 15_000,
+    maxHeaderSize: maxHeaderBytes,
+  });
 }
 
 function responseOf(answer: Dispatcher.ResponseData, { url }: TransportRequest): TransportResponse {

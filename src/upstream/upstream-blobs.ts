@@ -79,7 +79,7 @@ export class UpstreamBlobs {
   ): Promise<TransportResponse> {
     const url = this.#session.url({ kind: 'blob', name: pathOf(repository), digest });
     const headers: Record<string, string> = range === undefined ? {} : { range: formatRange(range) };
-    return this.#session.send({ method, repository, url, headers, signal });
+    return this.#session.send({ method, repository, url, headers, bulk: method === 'GET', signal });
   }
 
   async #part(response: TransportResponse, spec: RangeSpec | undefined): Promise<Part> {

@@ -14,6 +14,8 @@ export interface UpstreamRequest {
   /** A URL of the registry; paths by {@link UpstreamSession.url}. */
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The answer's body may be large and take long. */
+  readonly bulk?: boolean;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -7,6 +7,7 @@ import type { Descriptor, Registry } from '#src/oci/registry.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
 import type { Fault } from '#test/fakes/upstream-answers.ts';
 import {
   chunked,
@@ -18,6 +19,7 @@ import {
   on,
   rangeIgnored,
   redirected,
+  stalledAfter,
   times,
   wrongBytes,
 } from '#test/fakes/upstream-faults.ts';
@@ -78,7 +80,21 @@ describe('a connection', () => {
       await registry.listReferrers(name, layer.digest);
     }
     assert.equal(upstream.requests.length, 21);
-    assert.equal(upstream.connections, 1);
+    // One for blobs, one for the rest.
+    assert.equal(upstream.connections, 2);
+  });
+
+  it('that a slow blob holds is not one that manifests wait for', async () => {
+    await using made = await single();
+    const { upstream, registry, name, layer, manifest } = made;
+    const stuck = gate();
+    upstream.faults.push(on('GET /v2/library/alpine/blobs/', stalledAfter(1000, stuck.wait)));
+    await using reader = await registry.getBlob(name, layer.digest);
+    const reading = collect(reader.body);
+    await stuck.reached;
+    assert.equal((await registry.getManifest(name, tag)).descriptor.digest, manifest.digest);
+    stuck.open();
+    assert.equal((await reading).length, layer.size);
   });
 
   it('is kept through refusals with a short body', async () => {
