@@ -54,6 +54,7 @@ async function prettyStream(logFile: LogFile): Promise<DestinationStream> {
     colorize: process.stderr.isTTY,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
+    singleLine: true,
   });
 }
 
