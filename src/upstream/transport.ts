@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Scope } from './auth/scope.ts';
 
 /** One HTTP request as a registry client needs it. */
@@ -13,6 +12,8 @@ export interface TransportRequest {
   /** What the request needs to be authorised for. */
   readonly scope?: Scope | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** May a GET's body be large? */
+  readonly bulk?: boolean | undefined;
 }
 
 /** Dispose it, read or not: an unread body holds its connection. */
@@ -22,7 +23,10 @@ export interface TransportResponse extends AsyncDisposable {
   readonly headers: Readonly<Record<string, string>>;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
-  readonly body: Readable;
+  /** Breaks off with the cause. Chunks are the reader's for good. */
+  readonly body: AsyncIterable<Buffer>;
+  /** Takes back what nobody reads any more, once, to receive into it again. */
+  readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import { connectionError } from './connection-error.ts';
@@ -76,7 +75,7 @@ function responseOf(answer: Dispatcher.ResponseData, { url }: TransportRequest):
     status: answer.statusCode,
     headers,
     url,
-    body: body as Readable,
+    body,
     async [Symbol.asyncDispose]() {
       if (body.readableEnded || body.destroyed) return;
       if (body.readableDidRead || !(Number(headers['content-length']) <= drainedBytes)) body.destroy();

@@ -55,6 +55,7 @@ export class UpstreamBlobs {
         range,
         body: bytesOf(response, part, options.signal),
         mayKeep: true,
+        giveBack: response.giveBack,
         async [Symbol.asyncDispose]() {
           await response[Symbol.asyncDispose]();
         },
@@ -79,7 +80,7 @@ export class UpstreamBlobs {
   ): Promise<TransportResponse> {
     const url = this.#session.url({ kind: 'blob', name: pathOf(repository), digest });
     const headers: Record<string, string> = range === undefined ? {} : { range: formatRange(range) };
-    return this.#session.send({ method, repository, url, headers, signal });
+    return this.#session.send({ method, repository, url, headers, signal, bulk: method === 'GET' });
   }
 
   async #part(response: TransportResponse, spec: RangeSpec | undefined): Promise<Part> {

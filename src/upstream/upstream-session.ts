@@ -15,6 +15,7 @@ export interface UpstreamRequest {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
+  readonly bulk?: boolean;
 }
 
 /** How long a registry is remembered to refuse HEAD. */

@@ -11,10 +11,11 @@ import type { Resolve } from './guarded-connector.ts';
 import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
-import type { Transport } from './transport.ts';
-import { UndiciTransport } from './undici-transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { type UndiciSettings, UndiciTransport } from './undici-transport.ts';
 import { UpstreamRegistry } from './upstream-registry.ts';
 import type { OnOddity } from './upstream-session.ts';
+import { BulkTransport } from './wire/bulk-transport.ts';
 
 /** One upstream registry. Times in milliseconds. */
 export interface UpstreamSettings {
@@ -59,7 +60,7 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
   const origin = new URL(`${scheme}://${apiHosts[host] ?? host}`);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
-  const wire = new UndiciTransport({
+  const wire = new Wire({
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},
@@ -73,6 +74,27 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
   });
   const transport = registryTransport(wire, { ...settings, clock }, origin);
   return new OpenUpstream({ origin, transport, clock, onOddity }, wire);
+}
+
+/** Large bodies come by a wire of their own, so that no manifest waits behind a blob. */
+class Wire implements Transport, AsyncDisposable {
+  readonly #bulk: BulkTransport;
+  readonly #small: UndiciTransport;
+
+  constructor(settings: UndiciSettings) {
+    this.#bulk = new BulkTransport(settings);
+    this.#small = new UndiciTransport(settings);
+  }
+
+  async send(request: TransportRequest): Promise<TransportResponse> {
+    const isBulk = request.bulk === true && request.method === 'GET';
+    return await (isBulk ? this.#bulk : this.#small).send(request);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bulk[Symbol.asyncDispose]();
+    await this.#small[Symbol.asyncDispose]();
+  }
 }
 
 class OpenUpstream extends UpstreamRegistry implements AsyncDisposable {

@@ -28,7 +28,7 @@ const longRefusal = {
   body: Array.from({ length: 100 }, () => bytes(60_000)),
 };
 
-/** One connection to an upstream with one image, so that whatever is left open makes the next call wait. */
+/** One connection for blobs and one for the rest, so that whatever is left open makes the next call wait. */
 async function single() {
   const upstream = await FakeUpstream.start();
   const registry = openUpstream(upstream, { maxConcurrent: 1, pullTimeoutMs: 3000 });
@@ -58,7 +58,7 @@ async function pull(
 }
 
 describe('a connection', () => {
-  it('serves one request after the other: HEAD, manifests, lists, whole blobs and parts', async () => {
+  it('serves one request after the other: one HEAD, manifests and lists, the other whole blobs and parts', async () => {
     await using made = await single();
     const { upstream, registry, name, layer } = made;
     for (let round = 0; round < 3; round += 1) {
@@ -71,7 +71,7 @@ describe('a connection', () => {
       await registry.listReferrers(name, layer.digest);
     }
     assert.equal(upstream.requests.length, 21);
-    assert.equal(upstream.connections, 1);
+    assert.equal(upstream.connections, 2);
   });
 
   it('is kept through refusals with a short body', async () => {
@@ -125,6 +125,7 @@ describe('the only connection is free again', () => {
         await call().catch(() => undefined);
         upstream.faults.length = 0;
         assert.equal((await registry.resolveManifest(name, tag)).digest, manifest.digest);
+        assert.equal((await pull(registry, name, layer, { first: 1, last: 5 })).length, 5);
       }
     });
   }
@@ -146,6 +147,7 @@ describe('the only connection is free again', () => {
       for (;;) if ((await body.next()).done) return;
     }, /client is gone/);
     assert.equal((await registry.resolveManifest(name, tag)).digest, manifest.digest);
+    assert.equal((await pull(registry, name, layer)).length, layer.size);
   });
 
   it('after a list whose later page is broken', async () => {
