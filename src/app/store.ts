@@ -46,7 +46,7 @@ export async function openStore(imagePath: string, clock: Clock, log: Log): Prom
 
 async function openDirectory(directory: string, clock: Clock, log: Log): Promise<Store> {
   await using stack = new AsyncDisposableStack();
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   const network = await networkFileSystem(directory);
   if (network !== undefined) {
     log.warn(
@@ -79,4 +79,15 @@ function isFull(error: unknown): boolean {
   return (
     error instanceof StoreFullError || (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
   );
+}
+
+/** In the original's words, so that whoever looks for them finds what they mean. */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (error) {
+    if (isFull(error)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`unable to verify image path: ${reason}`, { cause: error });
+  }
 }

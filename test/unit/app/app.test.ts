@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { truncate } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
@@ -159,6 +159,16 @@ describe('the program', () => {
       );
     }
     assert.equal(upstream.connections, 0);
+  });
+
+  it('does not start where its directory cannot be made, and says which', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'file');
+    await writeFile(file, '');
+    await assert.rejects(
+      runApp({ imagePath: join(file, 'cache') }),
+      /^Error: unable to verify image path: ENOTDIR.*file\/cache/,
+    );
   });
 
   it('asks no registry that is not configured when told so', async () => {
