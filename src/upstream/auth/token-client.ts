@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
+import { jsonObject } from '../json-object.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
 
 export interface TokenRequest {
@@ -60,7 +61,8 @@ export class TokenClient {
   }
 
   async #grant(response: TransportResponse): Promise<TokenGrant | undefined> {
-    const json = parseObject(await readBody(response, { maxBytes: maxBodyBytes, what: 'token answer' }));
+    const body = await readBody(response, { maxBytes: maxBodyBytes, what: 'token answer' });
+    const json = jsonObject(body.toString('utf8')) ?? {};
     const value = tokenText(json['token']) ?? tokenText(json['access_token']);
     if (value === undefined) return undefined;
     const receivedAt = this.#clock.now();
@@ -101,15 +103,6 @@ function refreshRequest({ realm, service, scopes }: TokenRequest, refreshToken: 
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   };
-}
-
-function parseObject(bytes: Buffer): Record<string, unknown> {
-  try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'));
-    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }
 
 /** Fit for a header. */

@@ -1,5 +1,6 @@
 import { request } from 'undici';
 import { RegistryError } from '../../../oci/error.ts';
+import { jsonObject } from '../../json-object.ts';
 
 export interface CloudRequest {
   /** Who is asked, for messages: `the metadata server`. */
@@ -34,7 +35,7 @@ export async function askCloud({ who, url, headers, form, signal }: CloudRequest
       reset: true,
       signal,
     });
-    const json = parse(await bounded(answer.body));
+    const json = jsonObject(await bounded(answer.body));
     if (answer.statusCode !== 200) throw refusal(who, answer.statusCode, json);
     return { headers: answer.headers, json: json ?? {} };
   } catch (error) {
@@ -80,16 +81,11 @@ async function bounded(body: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parse(text: string): Record<string, unknown> | undefined {
-  try {
-    const json: unknown = JSON.parse(text);
-    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function refusal(who: string, status: number, json: Record<string, unknown> | undefined): RegistryError {
+function refusal(
+  who: string,
+  status: number,
+  json: Readonly<Record<string, unknown>> | undefined,
+): RegistryError {
   const message = [`${who} answered ${status}`, ...codesIn(json)].join(', ');
   if (status === 429 || status === 503 || status === 504) {
     return new RegistryError('UNAVAILABLE', message, { status: status === 504 ? 504 : 503 });
@@ -98,7 +94,7 @@ function refusal(who: string, status: number, json: Record<string, unknown> | un
 }
 
 /** OAuth2's `error` (RFC 6749 section 5.2), and the number that Entra ID puts in front of its description. */
-function codesIn(json: Record<string, unknown> | undefined): string[] {
+function codesIn(json: Readonly<Record<string, unknown>> | undefined): string[] {
   const { error, error_description: description } = json ?? {};
   const code = typeof error === 'string' && oauthErrors.has(error) ? [error] : [];
   const number = typeof description === 'string' ? /^AADSTS\d{1,8}/.exec(description)?.[0] : undefined;

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
+import { jsonObject } from '../../json-object.ts';
 import type { Credential } from '../credentials.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 
@@ -68,22 +69,13 @@ async function run(
 }
 
 function credentialIn(output: string, program: string): Credential {
-  const { Username: username, Secret: secret } = parse(output);
+  const { Username: username, Secret: secret } = jsonObject(output) ?? {};
   if (typeof username !== 'string' || typeof secret !== 'string' || secret === '') {
     throw denied(program, 'printed no credentials');
   }
   return username === tokenUser
     ? { kind: 'refresh', token: secret }
     : { kind: 'basic', username, password: secret };
-}
-
-function parse(output: string): Readonly<Record<string, unknown>> {
-  try {
-    const json: unknown = JSON.parse(output);
-    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }
 
 /** Node's message quotes the command and what it printed: neither is passed on. */

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
+import { jsonObject } from '../../json-object.ts';
 import type { ProvidedCredential } from '../credentials.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
@@ -118,13 +119,8 @@ function assertionOf(key: KeyFile, audience: URL, file: string, now: number): st
 type KeyFile = Readonly<Record<string, unknown>>;
 
 async function readKey(file: string): Promise<KeyFile> {
-  const text = await readSecretFile('gcp', file);
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json === 'object' && json !== null) return json as KeyFile;
-  } catch {
-    // The parser's message quotes the text.
-  }
+  const key = jsonObject(await readSecretFile('gcp', file));
+  if (key !== undefined) return key;
   throw new RegistryError('DENIED', `gcp: ${JSON.stringify(file)} is not JSON`);
 }
 
