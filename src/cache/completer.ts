@@ -63,9 +63,10 @@ export class Completer implements AsyncDisposable {
     if (this.#queue.length > 0) this.#running ??= this.#run();
   }
 
-  /** The registry has refused us for its limit: leave it alone so long (milliseconds; a minute if it did not say). */
-  pause(host: RegistryHost, retryAfterMs = limitedMs): void {
-    this.#limitedUntil.set(host, this.#settings.clock.now() + retryAfterMs);
+  /** Told of each failure of upstream: one that refuses us for its limit is left alone for as long as it says, or a minute. */
+  noteFailure(host: RegistryHost, error: unknown): void {
+    if (!(error instanceof RegistryError) || error.status !== 429) return;
+    this.#limitedUntil.set(host, this.#settings.clock.now() + (retryAfterOf(error) ?? limitedMs));
   }
 
   async #run(): Promise<void> {
@@ -90,8 +91,7 @@ export class Completer implements AsyncDisposable {
       await this.#settings.fetch(repository, blob, this.#stop.signal);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      if (error instanceof RegistryError && error.status === 429)
-        this.pause(hostOf(repository), retryAfterOf(error));
+      this.noteFailure(hostOf(repository), error);
       const again = !isAbsent(error) && job.tries < maxTries;
       this.#settings.log.info(
         { err: error, repository, digest: blob.digest, again },
@@ -110,7 +110,7 @@ export class Completer implements AsyncDisposable {
 }
 
 /** Milliseconds, if the refusal says them. */
-export function retryAfterOf(error: RegistryError): number | undefined {
+function retryAfterOf(error: RegistryError): number | undefined {
   const seconds = Number(error.headers['Retry-After']);
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
 }

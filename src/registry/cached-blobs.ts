@@ -1,6 +1,5 @@
 import { abortable } from '../abortable.ts';
 import type { BlobFill, FillSettings } from '../cache/blob-fill.ts';
-import { retryAfterOf } from '../cache/completer.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { RegistryError } from '../oci/error.ts';
 import { resolveRange } from '../oci/range.ts';
@@ -157,9 +156,7 @@ export class CachedBlobs {
 
   #noteFailure(repository: RepositoryName, key: string, error: unknown): void {
     this.#parts.absent.note(key, error, this.#policy.negativeTtl);
-    if (error instanceof RegistryError && error.status === 429) {
-      this.#parts.completer.pause(hostOf(repository), retryAfterOf(error));
-    }
+    this.#parts.completer.noteFailure(hostOf(repository), error);
   }
 
   /** Undefined: its bytes are gone, or they are not all there or too many, and then they are removed. */

@@ -1,9 +1,7 @@
 import { abortable } from '../abortable.ts';
-import { retryAfterOf } from '../cache/completer.ts';
 import { isFresh } from '../cache/freshness.ts';
 import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
-import { RegistryError } from '../oci/error.ts';
 import { isIndex, parseManifest } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import {
@@ -103,7 +101,7 @@ export class CachedManifests {
         return manifest;
       } catch (error) {
         this.#parts.absent.note(key, error, this.#policy.negativeTtl);
-        this.#noteLimit(repository, error);
+        this.#parts.completer.noteFailure(hostOf(repository), error);
         throw error;
       }
     });
@@ -139,7 +137,7 @@ export class CachedManifests {
       else manifests.keepTag(repository, found.manifest, record.tag, clock.now());
       return found.outcome.kind === 'hit' ? { ...found, outcome: { kind: 'revalidated' } } : found;
     } catch (error) {
-      this.#noteLimit(repository, error);
+      this.#parts.completer.noteFailure(hostOf(repository), error);
       throw error;
     }
   }
@@ -163,12 +161,6 @@ export class CachedManifests {
   ): Promise<Found> {
     const { manifest } = await this.#byDigest(repository, record.descriptor.digest, options);
     return { manifest, outcome: { kind: 'stale', cause } };
-  }
-
-  #noteLimit(repository: RepositoryName, error: unknown): void {
-    if (error instanceof RegistryError && error.status === 429) {
-      this.#parts.completer.pause(hostOf(repository), retryAfterOf(error));
-    }
   }
 
   #served(repository: RepositoryName, { descriptor, bytes }: Manifest): void {
