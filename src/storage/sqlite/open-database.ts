@@ -23,25 +23,24 @@ export async function openDatabase(
   busyMs = 5000,
 ): Promise<Database> {
   const path = join(directory, 'index.sqlite');
-  const reserve = join(directory, 'reserve');
-  try {
-    return tryOpen(path, sharing, busyMs);
-  } catch (error) {
-    if (!isFull(error)) throw explained(error, path);
-    await rm(reserve, { force: true });
+  const ways: readonly (() => Promise<Database>)[] = [
+    async () => tryOpen(path, sharing, busyMs),
+    async () => {
+      await rm(join(directory, 'reserve'), { force: true });
+      return tryOpen(path, sharing, busyMs);
+    },
+    async () => tryOpen(path, 'alone', busyMs),
+  ];
+  let full: unknown;
+  for (const tryIt of ways) {
+    try {
+      return await tryIt();
+    } catch (error) {
+      if (!isFull(error)) throw explained(error, path);
+      full = error;
+    }
   }
-  try {
-    return tryOpen(path, sharing, busyMs);
-  } catch (error) {
-    if (!isFull(error)) throw explained(error, path);
-  }
-  try {
-    return tryOpen(path, 'alone', busyMs);
-  } catch (error) {
-    throw isFull(error)
-      ? new StoreFullError(`no room to open ${path}`, { cause: error })
-      : explained(error, path);
-  }
+  throw new StoreFullError(`no room to open ${path}`, { cause: full });
 }
 
 /** Writes the reserve where it is missing and there is room. Never fails. */
