@@ -6,6 +6,7 @@ import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { ImageLayout } from '../storage/file/image-layout.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
+import { withRoom } from '../storage/file/store-full.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
@@ -30,7 +31,7 @@ export async function openStore(imagePath: string, clock: Clock, log: Log): Prom
   try {
     return await openDirectory(join(imagePath, layoutVersion), clock, log);
   } catch (error) {
-    if (!isFull(error)) throw error;
+    if (!(error instanceof StoreFullError)) throw error;
     log.error(
       { err: error },
       `no room in ${imagePath}: nothing is cached until there is room and the server was started again`,
@@ -75,18 +76,12 @@ async function openDirectory(directory: string, clock: Clock, log: Log): Promise
   };
 }
 
-function isFull(error: unknown): boolean {
-  return (
-    error instanceof StoreFullError || (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
-  );
-}
-
 /** In the original's words, so that whoever looks for them finds what they mean. */
 async function makeDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await withRoom(async () => await mkdir(directory, { recursive: true }));
   } catch (error) {
-    if (isFull(error)) throw error;
+    if (error instanceof StoreFullError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`unable to verify image path: ${reason}`, { cause: error });
   }

@@ -12,7 +12,7 @@ export async function withRoom<Value>(work: () => Promise<Value>): Promise<Value
   }
 }
 
-export function isFull(error: unknown): boolean {
+function isFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && fullCodes.has(String(error.code));
 }
 
