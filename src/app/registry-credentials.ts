@@ -1,4 +1,3 @@
-import { providerChoice } from '../config/provider-options.ts';
 import type { RegistryConfig } from '../config/schema.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost } from '../oci/reference.ts';
@@ -11,34 +10,33 @@ import {
 } from '../upstream/auth/credentials.ts';
 import { fileCredentials } from '../upstream/auth/providers/file.ts';
 import { credentialProvider } from '../upstream/auth/providers/index.ts';
+import { credentialChoice } from './credential-choice.ts';
 
-/**
- * Who we are at a registry. As in the original a static token comes before a provider, and both before user and
- * password. To be disposed.
- */
+/** Who we are at a registry. To be disposed. */
 export function registryCredentials(
   registry: RegistryConfig | undefined,
   { clock, random, log }: Pick<CacheParts, 'clock' | 'random' | 'log'>,
 ): CredentialProvider {
-  if (registry === undefined) return staticCredentials(anonymous);
-  const { auth, scheme, name } = registry;
-  const { user, password, passwordFile, token } = auth;
-  if (token.static !== undefined) {
-    if (token.staticFile !== '') return fileCredentials({ path: token.staticFile, clock, log });
-    return staticCredentials(staticCredential(token.static.reveal()));
+  const chosen = credentialChoice(registry);
+  if (registry === undefined || chosen.kind === 'anonymous') return staticCredentials(anonymous);
+  switch (chosen.kind) {
+    case 'static':
+      return chosen.file === ''
+        ? staticCredentials(staticCredential(chosen.secret.reveal()))
+        : fileCredentials({ path: chosen.file, clock, log });
+    case 'provider':
+      return credentialProvider(chosen.choice, {
+        host: canonicalHost(parseRegistryHost(registry.name)),
+        origin: new URL(`${registry.scheme}://${registry.name}`),
+        expiryMs: registry.auth.token.expiry,
+        clock,
+        random,
+        log,
+        env: process.env,
+      });
+    case 'password':
+      return chosen.file === ''
+        ? staticCredentials({ kind: 'basic', username: chosen.user, password: chosen.secret.reveal() })
+        : fileCredentials({ path: chosen.file, user: chosen.user, clock, log });
   }
-  if (token.provider !== '') {
-    return credentialProvider(providerChoice(token.provider, token.providerOpts), {
-      host: canonicalHost(parseRegistryHost(name)),
-      origin: new URL(`${scheme}://${name}`),
-      expiryMs: token.expiry,
-      clock,
-      random,
-      log,
-      env: process.env,
-    });
-  }
-  if (user === '' || password === undefined) return staticCredentials(anonymous);
-  if (passwordFile !== '') return fileCredentials({ path: passwordFile, user, clock, log });
-  return staticCredentials({ kind: 'basic', username: user, password: password.reveal() });
 }

@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { RegistryHost } from '../oci/reference.ts';
-import type { Registry } from '../oci/registry.ts';
 import { AddressGuard, type UnknownRegistries } from './address-guard.ts';
 import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './auth/credentials.ts';
@@ -9,6 +8,7 @@ import { TokenClient } from './auth/token-client.ts';
 import { CircuitTransport } from './circuit.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
+import { ObservedTransport } from './observed-transport.ts';
 import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
@@ -16,6 +16,7 @@ import type { Transport } from './transport.ts';
 import { UndiciTransport } from './undici-transport.ts';
 import { UpstreamRegistry } from './upstream-registry.ts';
 import type { OnOddity } from './upstream-session.ts';
+import type { ExchangeEvent, OnWireEvent } from './wire-event.ts';
 
 /** One upstream registry. Times in milliseconds. */
 export interface UpstreamSettings {
@@ -42,6 +43,8 @@ export interface UpstreamSettings {
   readonly random?: (() => number) | undefined;
   readonly resolve?: Resolve | undefined;
   readonly onOddity?: OnOddity | undefined;
+  /** For a diagnosis. */
+  readonly observe?: OnWireEvent | undefined;
 }
 
 const maxRedirects = 10;
@@ -54,10 +57,15 @@ const apiHosts: Readonly<Record<string, string>> = {
   'index.docker.io': 'registry-1.docker.io',
 };
 
+/** Where the API of a registry is. */
+export function originOf({ scheme, host }: Pick<UpstreamSettings, 'scheme' | 'host'>): URL {
+  return new URL(`${scheme}://${apiHosts[host] ?? host}`);
+}
+
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
-export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisposable {
-  const { host, scheme, clock = systemClock, onOddity } = settings;
-  const origin = new URL(`${scheme}://${apiHosts[host] ?? host}`);
+export function createUpstream(settings: UpstreamSettings): UpstreamRegistry & AsyncDisposable {
+  const { host, clock = systemClock, onOddity } = settings;
+  const origin = originOf(settings);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
   const wire = new UndiciTransport({
@@ -71,6 +79,7 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
     maxConcurrent: settings.maxConcurrent,
     userAgent: settings.userAgent,
     resolve: settings.resolve,
+    observe: settings.observe,
   });
   const transport = registryTransport(wire, { ...settings, clock }, origin);
   return new OpenUpstream({ origin, transport, clock, onOddity }, wire);
@@ -96,7 +105,7 @@ function registryTransport(
   origin: URL,
 ): Transport {
   const { clock, credentials = staticCredentials(anonymous), trustedRealms = [] } = settings;
-  const authorizing = new AuthorizingTransport(wire, {
+  const authorizing = new AuthorizingTransport(observed(wire, 'registry', settings), {
     origin,
     credentials,
     trustedRealms,
@@ -116,8 +125,13 @@ function tokenTransport(
   settings: UpstreamSettings & { clock: Clock },
   origin: URL,
 ): Transport {
+  const asked = observed(wire, 'token server', settings);
   const check = (url: URL): void => checkRealmUrl(url, origin, settings.trustedRealms);
-  return bounded(new RedirectingTransport(wire, { maxHops: maxRealmRedirects, check }), settings);
+  return bounded(new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check }), settings);
+}
+
+function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: UpstreamSettings): Transport {
+  return observe === undefined ? wire : new ObservedTransport(wire, to, observe);
 }
 
 function bounded(transport: Transport, settings: UpstreamSettings & { clock: Clock }): Transport {

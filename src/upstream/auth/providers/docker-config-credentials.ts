@@ -2,9 +2,15 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RegistryError } from '../../../oci/error.ts';
 import type { RegistryHost } from '../../../oci/reference.ts';
-import type { Credential, CredentialProvider, ProvidedCredential, ProvideOptions } from '../credentials.ts';
+import {
+  anonymous,
+  type Credential,
+  type CredentialProvider,
+  type ProvidedCredential,
+  type ProvideOptions,
+} from '../credentials.ts';
 import { RefreshingCredentials, type RefreshingSettings } from '../refreshing-credentials.ts';
-import { type DockerConfigEntry, entryFor, noEntry, serverUrlOf } from './docker-config.ts';
+import { entryFor, serverUrlOf } from './docker-config.ts';
 import { execSource } from './exec.ts';
 import { WatchedFile } from './watched-file.ts';
 
@@ -15,13 +21,16 @@ export interface DockerConfigSettings extends Omit<RefreshingSettings, 'source'>
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** What the file says, and where it says it. */
+type Found = { readonly from: string } & ({ readonly credential: Credential } | { readonly helper: string });
+
 const fileNames = ['config.json', '.dockerconfigjson', '.dockercfg', 'auth.json'];
 
 /** Docker's config.json and its kin, with the credential helpers that it names. Read again after a change. */
 export class DockerConfigCredentials implements CredentialProvider, AsyncDisposable {
   readonly name = 'dockerConfig';
   readonly #settings: DockerConfigSettings;
-  readonly #file: WatchedFile<DockerConfigEntry>;
+  readonly #file: WatchedFile<Found>;
   readonly #helpers = new Map<string, RefreshingCredentials>();
 
   constructor(settings: DockerConfigSettings) {
@@ -34,7 +43,9 @@ export class DockerConfigCredentials implements CredentialProvider, AsyncDisposa
 
   async get(options: ProvideOptions = {}): Promise<ProvidedCredential> {
     const entry = await this.#file.get();
-    return 'helper' in entry ? await this.#helper(entry.helper).get(options) : entry;
+    return 'helper' in entry
+      ? { ...(await this.#helper(entry.helper).get(options)), from: entry.from }
+      : entry;
   }
 
   async renew(refused: Credential, options: ProvideOptions = {}): Promise<boolean> {
@@ -53,13 +64,16 @@ export class DockerConfigCredentials implements CredentialProvider, AsyncDisposa
     await Promise.all(this.#helpers.values().map(async (helper) => await helper[Symbol.asyncDispose]()));
   }
 
-  #entryIn(text: string, file: string): DockerConfigEntry {
+  #entryIn(text: string, file: string): Found {
     const { host, log } = this.#settings;
     try {
       const entry = entryFor(host, text);
-      if (entry === undefined)
-        log.warn({ file }, `${this.name}: no entry for ${host}: it is asked without credentials`);
-      return entry ?? noEntry;
+      if (entry !== undefined) {
+        const { key, ...rest } = entry;
+        return { ...rest, from: `${file}, ${JSON.stringify(key)}` };
+      }
+      log.warn({ file }, `${this.name}: no entry for ${host}: it is asked without credentials`);
+      return { credential: anonymous, from: `${file}, which has no entry for ${host}` };
     } catch {
       // The parser's message quotes the text.
       throw new RegistryError(

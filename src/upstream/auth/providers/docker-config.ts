@@ -1,12 +1,13 @@
 import { canonicalHost, dockerHub } from '../../../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../../../oci/reference.ts';
-import { anonymous, type Credential } from '../credentials.ts';
+import type { Credential } from '../credentials.ts';
 
 /** What Docker's config.json says of a registry. */
-export type DockerConfigEntry =
+export type DockerConfigEntry = { readonly key: string } & (
   | { readonly credential: Credential }
   /** `docker-credential-<helper>` is to be asked. */
-  | { readonly helper: string };
+  | { readonly helper: string }
+);
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -26,12 +27,14 @@ export function entryFor(host: RegistryHost, text: string): DockerConfigEntry | 
   const config = record(JSON.parse(text));
   if (config === undefined) throw new TypeError('not a mapping');
   const helpers = record(config['credHelpers']) ?? {};
-  const helper = matching(host, Object.keys(helpers)).map((key) => helpers[key])[0] ?? config['credsStore'];
-  if (typeof helper === 'string' && /^[\w.-]+$/.test(helper)) return { helper };
+  const [helperKey] = matching(host, Object.keys(helpers));
+  const helper = (helperKey === undefined ? undefined : helpers[helperKey]) ?? config['credsStore'];
+  if (typeof helper === 'string' && /^[\w.-]+$/.test(helper))
+    return { helper, key: helperKey ?? 'credsStore' };
   const auths = record(config['auths']) ?? (Object.values(config).some(holdsAuth) ? config : {});
   for (const key of matching(host, Object.keys(auths))) {
     const credential = credentialIn(record(auths[key]) ?? {});
-    if (credential !== undefined) return { credential };
+    if (credential !== undefined) return { credential, key };
   }
   return undefined;
 }
@@ -110,5 +113,3 @@ function isText(value: unknown): value is string {
 function record(value: unknown): Json | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
 }
-
-export const noEntry: DockerConfigEntry = { credential: anonymous };

@@ -63,14 +63,17 @@ describe('the entry of a registry in Docker’s configuration', () => {
 
   it('may be user and password, a refresh token, or a ready token', () => {
     const basic = { kind: 'basic', username: 'u', password: 'p:w' };
-    assert.deepEqual(entry({ auths: { 'ghcr.io': auth('u') } }), { credential: basic });
+    assert.deepEqual(entry({ auths: { 'ghcr.io': auth('u') } }), { key: 'ghcr.io', credential: basic });
     assert.deepEqual(entry({ auths: { 'ghcr.io': { username: 'u', password: 'p:w' } } }), {
+      key: 'ghcr.io',
       credential: basic,
     });
     assert.deepEqual(entry({ auths: { 'ghcr.io': { ...auth('u'), identitytoken: 't' } } }), {
+      key: 'ghcr.io',
       credential: { kind: 'refresh', token: 't' },
     });
     assert.deepEqual(entry({ auths: { 'ghcr.io': { registrytoken: 't' } } }), {
+      key: 'ghcr.io',
       credential: { kind: 'static', authorization: 'Bearer t' },
     });
     assert.equal(entry({ auths: { 'ghcr.io': {} } }), undefined);
@@ -79,13 +82,13 @@ describe('the entry of a registry in Docker’s configuration', () => {
 
   it('may be a helper: its own, else the one for all', () => {
     const config = { credsStore: 'all', credHelpers: { 'ghcr.io': 'own' }, auths: { 'ghcr.io': auth('u') } };
-    assert.deepEqual(entry(config), { helper: 'own' });
-    assert.deepEqual(entry(config, 'quay.io'), { helper: 'all' });
+    assert.deepEqual(entry(config), { key: 'ghcr.io', helper: 'own' });
+    assert.deepEqual(entry(config, 'quay.io'), { key: 'credsStore', helper: 'all' });
     assert.deepEqual(entry({ credHelpers: { 'ghcr.io': '../../bin/sh' } }), undefined);
   });
 
   it('is found in the old form of pull secrets', () => {
-    const expected = { credential: { kind: 'basic', username: 'u', password: 'p:w' } };
+    const expected = { key: 'ghcr.io', credential: { kind: 'basic', username: 'u', password: 'p:w' } };
     assert.deepEqual(entry({ 'ghcr.io': auth('u') }), expected);
   });
 
