@@ -17,8 +17,6 @@ const byCode: Readonly<Record<string, string>> = {
     'Is the name right? Ask the same name server: getent hosts NAME; in a pod its /etc/resolv.conf and dnsPolicy count.',
   EAI_AGAIN: 'The name server does not answer: /etc/resolv.conf, network policy (port 53, UDP and TCP).',
   ECONNREFUSED: 'Nothing listens there: is the registry running, is the port in registries[].name right?',
-  ECONNRESET:
-    'Something between here and there ends connections: a firewall, a proxy, a load balancer without a backend.',
   CERT_HAS_EXPIRED: 'Renew its certificate, unless the clock of this machine is wrong: it says NOW.',
   CERT_NOT_YET_VALID: 'The clock of this machine, or that of who made the certificate: here it is NOW.',
   ERR_TLS_CERT_ALTNAME_INVALID:
@@ -33,6 +31,10 @@ const unreachable =
   'No way there from here: firewall, network policy, route, or a proxy that would have to be used (curl -v URL from the same machine or pod).';
 const byGroup: readonly [codes: RegExp, advice: string][] = [
   [/^(?:ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/, unreachable],
+  [
+    /^(?:ECONNRESET|UND_ERR_SOCKET)$/,
+    'Something ends the connection: a firewall, a proxy, a load balancer without a backend; or one side speaks TLS and the other does not (registries[].scheme).',
+  ],
   [/TIMEOUT$/, 'It is slow or overloaded; pullTimeout says how long is waited.'],
   [
     /^ERR_SSL_.*ALERT/,
