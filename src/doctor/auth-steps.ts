@@ -52,7 +52,8 @@ export function token(evidence: Evidence): Finding {
     const advice = adviceOnFailure(error, { caFiles, endedAt, origin: last.url });
     return { status: 'failed', ms, detail, advice };
   }
-  const { status } = last.answer;
+  // Some say 400 to whom they do not know (Keycloak), as the server's own code takes it.
+  const status = last.answer.status === 400 ? 401 : last.answer.status;
   if (isUnproved(evidence, status)) return { status: 'unproved', ms, detail, advice: nameAnImage };
   const advice = status === 200 ? noTokenAdvice : adviceOnStatus(status, evidence.who);
   return { status: 'failed', ms, detail, advice };

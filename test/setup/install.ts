@@ -1,9 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { type Component, componentsOf, find, ownPrograms, pythonPrograms } from './components.ts';
+import {
+  type Component,
+  componentsOf,
+  find,
+  javaPrograms,
+  ownPrograms,
+  pythonPrograms,
+} from './components.ts';
 
 /**
- * Installs what of `components.ts` is wanted and this machine lacks, by apt, go and pip alone. Quick when all is there. Returns
+ * Installs what of `components.ts` is wanted and this machine lacks, by apt, go, pip and Maven alone. Quick when all is there. Returns
  * what could not be installed, one sentence each.
  */
 export function installComponents(wanted: readonly Component[]): string[] {
@@ -11,6 +18,7 @@ export function installComponents(wanted: readonly Component[]): string[] {
   return [
     ...installPackages(missing.flatMap(aptPackages)),
     ...missing.flatMap(buildProgram),
+    ...missing.flatMap(unpackArtifact),
     ...installPython(missing.flatMap(pythonPackages)),
   ];
 }
@@ -58,6 +66,18 @@ function buildProgram({ name, install }: Component): string[] {
   mkdirSync(ownPrograms, { recursive: true });
   if (run(go, ['install', install.go], { GOBIN: ownPrograms })) return [];
   return [`go install ${install.go} failed; it needs Go 1.25, or 1.21 where Go may fetch a newer toolchain.`];
+}
+
+function unpackArtifact({ name, install }: Component): string[] {
+  if (!('maven' in install)) return [];
+  if (find('mvn') === undefined) installPackages(['maven']);
+  const mvn = find('mvn');
+  if (mvn === undefined) return [`${name} is fetched by Maven, which is not installed.`];
+  const places = [`-DoutputDirectory=${javaPrograms}`, `-DmarkersDirectory=${javaPrograms}`];
+  const options = [`-Dartifact=${install.maven}`, ...places];
+  return run(mvn, ['-q', '-B', '-ntp', 'dependency:unpack', ...options])
+    ? []
+    : [`Maven could not fetch ${install.maven}.`];
 }
 
 function pythonPackages({ install }: Component): readonly string[] {
