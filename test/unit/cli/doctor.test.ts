@@ -15,7 +15,7 @@ import { basicAuth, bearerAuth, failing, headers, html } from '#test/fakes/upstr
 import { needs } from '#test/setup/needs.ts';
 
 const password = 'correct horse';
-const secrets = [password, 'wrong battery', 'token-'].flatMap((secret) => [
+const secrets = [password, 'wrong battery', 'wrong%20battery', 'token-'].flatMap((secret) => [
   secret,
   ...['robot', 'other'].map((user) => Buffer.from(`${user}:${secret}`).toString('base64').slice(0, -4)),
 ]);
@@ -335,6 +335,25 @@ describe('ociregistry doctor', () => {
     const found = await diagnose({ ...plain(upstream), pullTimeout: 100 });
     assert.deepEqual(outcomeOf(found), [...reached, 'challenge failed']);
     assert.match(lastStep(found).detail, /100 ms/);
+  });
+
+  it('does not wait longer for a source of credentials either', async () => {
+    await using upstream = await startUpstream();
+    const token = { provider: 'exec', providerOpts: { command: ['/bin/sh', '-c', 'exec sleep 60'] } };
+    const found = await diagnose({ ...plain(upstream, { token }), pullTimeout: 100 });
+    assert.deepEqual(outcomeOf(found), ['credential failed']);
+    assert.match(lastStep(found).detail, /100 ms \(pullTimeout\)/);
+  });
+
+  it('does not repeat a password that stands in a challenge', async () => {
+    const realm = `http://someone:${encodeURIComponent('wrong battery')}@127.0.0.1:1/token`;
+    await using upstream = await startUpstream(
+      {},
+      bearerAuth(realm, () => false),
+    );
+    const found = await diagnose(plain(upstream), alpine(upstream));
+    assert.deepEqual(outcomeOf(found), [...reached, 'challenge ok', 'token failed']);
+    assert.match(found.text, /realm http:\/\/127\.0\.0\.1:1\/token/);
   });
 
   it('tries all side by side and tells them in the order of the configuration', async () => {
