@@ -10,7 +10,7 @@ import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { FakeUpstream, type FakeUpstreamOptions } from '#test/fakes/fake-upstream.ts';
 import { putImage } from '#test/fakes/images.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
-import type { Fault } from '#test/fakes/upstream-answers.ts';
+import { type Fault, json } from '#test/fakes/upstream-answers.ts';
 import { basicAuth, bearerAuth, failing, headers, html } from '#test/fakes/upstream-faults.ts';
 import { needs } from '#test/setup/needs.ts';
 
@@ -161,6 +161,19 @@ describe('ociregistry doctor', () => {
     assert.match(found.text, new RegExp(`Bearer, realm ${tokens.realm}, service fake`));
     assert.match(found.text, new RegExp(`from ${origin}, as user "robot"`));
     assert.match(tokens.requests[0]?.query ?? '', /scope=repository%3Alibrary%2Falpine%3Apull/);
+  });
+
+  it('gets a token for no image in particular where none is named, as docker login does', async () => {
+    await using tokens = await FakeTokenServer.start();
+    tokens.spoil(basicAuth('robot', password));
+    const challenge = { 'WWW-Authenticate': `Bearer realm="${tokens.realm}",service="fake"` };
+    await using upstream = await startUpstream({}, async ({ headers: { authorization } }, next) =>
+      authorization === undefined ? json({}, 401, challenge) : await next(),
+    );
+    const found = await diagnose(plain(upstream, robot));
+    assert.equal(found.code, 0, found.text);
+    assert.deepEqual(outcomeOf(found), [...reached, 'challenge ok', 'token ok', 'answer ok']);
+    assert.equal(tokens.requests[0]?.query, '?service=fake');
   });
 
   it('tells a token server that refuses the password from one that gives no token', async () => {
