@@ -51,6 +51,20 @@ export function staticCredential(text: string): Credential {
   return { kind: 'static', authorization: /^(basic|bearer)\s/i.test(value) ? value : `Basic ${value}` };
 }
 
+export interface UserAndPassword {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The user and the password that a credential holds, if it holds any (RFC 7617, UTF-8). */
+export function userOf(credential: Credential): UserAndPassword | undefined {
+  if (credential.kind === 'basic') return credential;
+  const [, encoded] = basicHeaderOf(credential)?.split(/\s+/) ?? [];
+  const [, username, password] =
+    /^([^:]*):(.*)$/s.exec(Buffer.from(encoded ?? '', 'base64').toString('utf8')) ?? [];
+  return username === undefined || password === undefined ? undefined : { username, password };
+}
+
 /** The Basic header of a credential that holds a user and a password (RFC 7617, UTF-8). */
 export function basicHeaderOf(credential: Credential): string | undefined {
   switch (credential.kind) {

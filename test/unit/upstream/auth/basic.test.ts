@@ -90,6 +90,98 @@ describe('a token server that wants user and password', () => {
   });
 });
 
+describe('a token server without GET', () => {
+  const form =
+    'POST grant_type=password&username=u&password=p:ä&client_id=ociregistry&service=registry.example.com';
+  /** Takes user and password from a form only. */
+  const posts =
+    (status: number): AnswerScript =>
+    ({ method }, count) =>
+      method === 'POST' ? json({ access_token: `t${count}`, expires_in: 300 }) : { status };
+
+  for (const status of [404, 405]) {
+    it(`that says ${status} is sent user and password in a form, and from then on at once for an hour`, async () => {
+      const auth = new ScriptedAuth({ registry: wantsBearer(), tokens: posts(status), credential: basic });
+      for (const path of ['a', 'b', 'c']) assert.equal(await auth.get(path), 200);
+      const get = (path: string) => `GET ?scope=repository:${path}:pull&service=registry.example.com`;
+      const post = (path: string) => `${form}&scope=repository:${path}:pull`;
+      assert.deepEqual(auth.asked, [get('a'), post('a'), post('b'), post('c')]);
+      assert.ok(
+        auth.tokens.requests.every(
+          ({ method, headers }) => (method === 'POST') === (headers?.['authorization'] === undefined),
+        ),
+      );
+      await auth.clock.advance(3_600_000);
+      await auth.get('d');
+      assert.deepEqual(auth.asked.slice(4), [get('d'), post('d')]);
+    });
+  }
+
+  it('is sent all scopes in one parameter', async () => {
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) =>
+        headers?.['authorization'] === undefined
+          ? challenged(bearerChallenge('repository:base:pull'))
+          : { status: 200 },
+      tokens: posts(405),
+      credential: basic,
+    });
+    assert.equal(await auth.get('a'), 200);
+    assert.equal(
+      auth.tokens.requests[1]?.body?.split('&scope=')[1],
+      'repository%3Aa%3Apull+repository%3Abase%3Apull',
+    );
+  });
+
+  it('is sent those of a ready Basic header too', async () => {
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) =>
+        headers?.['authorization']?.startsWith('Bearer') === true
+          ? { status: 200 }
+          : challenged(bearerChallenge('repository:a:pull')),
+      tokens: posts(404),
+      credential: staticCredential(header),
+    });
+    assert.equal(await auth.get('a'), 200);
+    assert.equal(auth.asked[1], `${form}&scope=repository:a:pull`);
+  });
+
+  it('is sent no form where there is no password', async () => {
+    const auth = new ScriptedAuth({ registry: wantsBearer(), tokens: posts(404) });
+    await assert.rejects(auth.get(), { code: 'DENIED', message: /answered 404/ });
+    assert.equal(auth.tokens.requests.length, 1);
+  });
+
+  it('that refuses the form has them rest like any other', async () => {
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: ({ method }) => ({ status: method === 'POST' ? 401 : 404 }),
+      credential: basic,
+    });
+    await assert.rejects(auth.get(), { code: 'DENIED', message: /answered 401/ });
+    await assert.rejects(auth.get(), { code: 'DENIED', message: /a moment ago/ });
+    assert.equal(auth.tokens.requests.length, 2);
+  });
+
+  it('that has GET again is asked so from then on', async () => {
+    let way = 'POST';
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: ({ method }, count) =>
+        method === way ? json({ token: `t${count}`, expires_in: 300 }) : { status: 405 },
+      credential: basic,
+    });
+    await auth.get('a');
+    way = 'GET';
+    await auth.get('b');
+    await auth.get('c');
+    assert.deepEqual(
+      auth.tokens.requests.map(({ method }) => method),
+      ['GET', 'POST', 'POST', 'GET', 'GET'],
+    );
+  });
+});
+
 describe('a registry that offers both schemes', () => {
   const both = `${bearerChallenge('repository:a/b:pull')}, Basic realm="x"`;
 
@@ -243,7 +335,7 @@ describe('a refresh token', () => {
       auth.tokens.requests.map(({ method, body }) => `${method} ${body}`),
       ['a', 'b'].map(
         (name) =>
-          'POST grant_type=refresh_token&client_id=ociregistry&refresh_token=r&service=registry.example.com' +
+          'POST grant_type=refresh_token&refresh_token=r&client_id=ociregistry&service=registry.example.com' +
           `&scope=repository%3A${name}%3Apull`,
       ),
     );
