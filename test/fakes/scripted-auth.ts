@@ -1,5 +1,10 @@
 import { AuthorizingTransport } from '#src/upstream/auth/authorizing-transport.ts';
-import { anonymous, type Credential, staticCredentials } from '#src/upstream/auth/credentials.ts';
+import {
+  anonymous,
+  type Credential,
+  type CredentialProvider,
+  staticCredentials,
+} from '#src/upstream/auth/credentials.ts';
 import { Scope } from '#src/upstream/auth/scope.ts';
 import { TokenClient } from '#src/upstream/auth/token-client.ts';
 import type { TransportRequest } from '#src/upstream/transport.ts';
@@ -14,6 +19,8 @@ export interface AuthOptions {
   readonly tokens?: AnswerScript;
   readonly credential?: Credential;
   readonly trustedRealms?: readonly string[];
+  /** Credentials by repository. */
+  readonly of?: NonNullable<CredentialProvider['of']>;
   /** Where requests go. Default: {@link registryOrigin}. */
   readonly server?: URL;
   /** Where the credential belongs. Default: where requests go. */
@@ -44,6 +51,7 @@ export class ScriptedAuth {
       origin: options.origin ?? this.#origin,
       credentials: {
         name: 'scripted',
+        ...(options.of && { of: options.of }),
         get: async (options) => await staticCredentials(this.credential).get(options),
         renew: async (refused) => {
           this.refused.push(refused);

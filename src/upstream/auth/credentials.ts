@@ -28,6 +28,12 @@ export interface CredentialProvider extends Partial<AsyncDisposable> {
    * never another.
    */
   renew?(refused: Credential, options?: ProvideOptions): Promise<boolean>;
+  /**
+   * The source for one repository, by its path at the registry, where repositories have credentials of their own. The same
+   * object means the same identity: what is had with it (tokens) serves all repositories that it is given for. Throws as
+   * `get`. Absent: there is one for all.
+   */
+  of?(repository: string): Promise<CredentialProvider>;
 }
 
 export interface ProvideOptions {

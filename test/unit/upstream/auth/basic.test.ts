@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Credential, staticCredential } from '#src/upstream/auth/credentials.ts';
+import { type Credential, staticCredential, staticCredentials } from '#src/upstream/auth/credentials.ts';
+import { Scope } from '#src/upstream/auth/scope.ts';
 import {
   bearerChallenge,
   challenged,
@@ -306,6 +307,26 @@ describe('a static credential', () => {
     });
     assert.equal(await auth.get(), 401);
     assert.deepEqual(auth.carried, ['Basic QVdTOng=']);
+  });
+});
+
+describe('credentials by repository', () => {
+  it('have tokens of their own, though a token reaches to the other’s repository', async () => {
+    const of = (username: string) => staticCredentials({ kind: 'basic', username, password: 'p' });
+    const users = { a: of('one'), b: of('other') };
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) =>
+        headers?.['authorization'] === undefined ? challenged(bearerChallenge('*')) : { status: 200 },
+      of: async (repository) => (repository === 'b' ? users.b : users.a),
+    });
+    for (const path of ['a', 'b', 'a/c', 'b']) {
+      assert.equal(await auth.get(path, { repository: path, scope: Scope.parse('*') }), 200);
+    }
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', '-', 'Bearer t2', 'Bearer t1', 'Bearer t2']);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ headers }) => headers?.['authorization']),
+      ['one:p', 'other:p'].map((text) => `Basic ${btoa(text)}`),
+    );
   });
 });
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { type ExecSettings, execSource } from '#src/upstream/auth/providers/exec.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 /** A helper that is a text of the shell. */
@@ -13,13 +14,18 @@ async function helper(script: string) {
   const program = join(directory.path, 'helper');
   await writeFile(program, `#!/bin/sh\ncd ${directory.path}\n${script}\n`, { mode: 0o700 });
   const clock = new FakeClock();
+  const log = new LogLines();
   const env = { PATH: '/usr/bin:/bin' };
   return {
     program,
     clock,
+    log,
     read: async (name: string) => await readFile(join(directory.path, name), 'utf8'),
+    source: execSource({ command: program, serverUrl: 'ghcr.io', env, clock, log }),
     ask: async (settings: Partial<ExecSettings> = {}, signal = AbortSignal.timeout(10_000)) =>
-      await execSource({ command: program, serverUrl: 'ghcr.io', env, clock, ...settings }).fetch(signal),
+      await execSource({ command: program, serverUrl: 'ghcr.io', env, clock, log, ...settings }).fetch(
+        signal,
+      ),
     [Symbol.asyncDispose]: async () => await directory[Symbol.asyncDispose](),
   };
 }
@@ -51,9 +57,26 @@ describe('a credential helper', () => {
     assert.equal((await test.ask({ lifetimeMs: 5000 })).expiresAt, test.clock.now() + 5000);
   });
 
+  it('that has none makes us nobody for a while, with one warning until it has some', async () => {
+    const unknown = 'echo credentials not found in native keychain; exit 1';
+    await using test = await helper(`test -e known && { ${answer}; exit; }; ${unknown}`);
+    const ask = async () => await test.source.fetch(AbortSignal.timeout(10_000));
+    const nobody = { credential: { kind: 'anonymous' }, expiresAt: test.clock.now() + 600_000 };
+    assert.deepEqual(await ask(), nobody);
+    assert.deepEqual(await ask(), nobody);
+    assert.match(
+      test.log.lines.join('\n'),
+      /^warn the program knows no credentials for this registry: [^\n]*ghcr\.io.*$/,
+    );
+    await writeFile(join(test.program, '../known'), '');
+    assert.equal((await ask()).credential.kind, 'basic');
+    await rm(join(test.program, '../known'));
+    await ask();
+    assert.equal(test.log.lines.length, 2);
+  });
+
   const failures: [what: string, script: string, message: RegExp][] = [
     ['ends with an error', 'echo hunter2; echo hunter2 >&2; exit 3', /helper" ended with status 3$/],
-    ['knows nothing', 'echo credentials not found in native keychain; exit 1', /knows no credentials/],
     ['prints no JSON', 'echo hunter2', /printed no credentials$/],
     ['prints an empty secret', `echo '{"Username":"u","Secret":""}'`, /printed no credentials$/],
     ['prints too much', `printf '{"Username":"u","Secret":"%070000d"}' 0`, /printed more than 65536 bytes$/],
