@@ -122,11 +122,7 @@ describe('a service account key', () => {
   });
 
   const broken: [what: string, key: (good: object) => unknown, message: RegExp][] = [
-    [
-      'of an unknown kind',
-      (good) => ({ ...good, type: 'external_account' }),
-      /neither a service_account nor/,
-    ],
+    ['of an unknown kind', (good) => ({ ...good, type: 'hunter2' }), /holds no service_account, authorized/],
     ['without an address', (good) => ({ ...good, client_email: '' }), /has no client_email/],
     ['without a key', (good) => ({ ...good, private_key: 'hunter2' }), /private_key in .* is none/],
     ['with a strange token_uri', (good) => ({ ...good, token_uri: 'hunter2' }), /token_uri in .* is no URL/],
