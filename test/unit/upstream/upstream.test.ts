@@ -261,8 +261,8 @@ describe('an upstream that is configured and on a private address', () => {
 });
 
 describe('docker.io', () => {
-  it('is asked at the host of its API, under both of its names', async () => {
-    for (const host of ['docker.io', 'index.docker.io']) {
+  it('is asked at the host of its API, under each of its names', async () => {
+    for (const host of ['docker.io', 'index.docker.io', 'registry.hub.docker.com']) {
       const asked: string[] = [];
       await using registry = openUpstream(
         { host: parseRegistryHost(host), origin: 'https://docker.io' },

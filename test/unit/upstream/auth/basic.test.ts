@@ -411,4 +411,35 @@ describe('a refresh token', () => {
       assert.equal(auth.tokens.requests.at(-1)?.method, 'POST');
     });
   }
+
+  it('is replaced by the one that the token server gives with a token', async () => {
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: (_, count) => json({ token: `t${count}`, refresh_token: `r${count}` }),
+    });
+    for (const path of ['a', 'b', 'c']) await auth.get(path);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ body }) => new URLSearchParams(body).get('refresh_token')),
+      [null, 'r1', 'r2'],
+    );
+  });
+});
+
+describe('another credential than before', () => {
+  it('is given none of the tokens, nor the refresh token, that were had with the old', async () => {
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: (_, count) => json({ token: `t${count}`, expires_in: 300, refresh_token: 'learned' }),
+      credential: basic,
+    });
+    await auth.get();
+    await auth.get();
+    auth.credential = { ...basic, username: 'other' };
+    await auth.get();
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t1', '-', 'Bearer t2']);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ method, headers }) => `${method} ${headers?.['authorization']}`),
+      [`GET ${header}`, `GET Basic ${Buffer.from('other:p:ä').toString('base64')}`],
+    );
+  });
 });
