@@ -44,8 +44,13 @@ export class FakeTokenServer implements AsyncDisposable {
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Nobody listens any more. */
+  async close(): Promise<void> {
     await this.#server[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   #grant({ query }: LoggedRequest) {
