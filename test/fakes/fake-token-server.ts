@@ -1,4 +1,5 @@
 import { FakeUpstream } from './fake-upstream.ts';
+import { secret } from './secrets.ts';
 import { type Fault, json, type LoggedRequest } from './upstream-answers.ts';
 import { bearerAuth } from './upstream-faults.ts';
 
@@ -54,7 +55,7 @@ export class FakeTokenServer implements AsyncDisposable {
   }
 
   #grant({ query }: LoggedRequest) {
-    const token = `token-${this.requests.length}`;
+    const token = secret(`token-${this.requests.length}`);
     this.#granted.set(token, new URLSearchParams(query).getAll('scope').join(' '));
     return json({ token, expires_in: this.expiresIn });
   }

@@ -12,6 +12,7 @@ import { putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+import { secret } from '#test/fakes/secrets.ts';
 
 const clock = new FakeClock();
 const parts = { clock, random: () => 0, log: new LogLines() };
@@ -91,7 +92,7 @@ describe('repositories of one registry with entries of their own in Docker’s c
     await using tokens = await FakeTokenServer.start();
     upstream.faults.push(tokens.fault);
     const path = join(directory.path, 'config.json');
-    const auth = (user: string) => ({ auth: btoa(`${user}:password`) });
+    const auth = (user: string) => ({ auth: btoa(`${user}:${secret('password')}`) });
     const { host } = upstream;
     const auths = { [host]: auth('all'), [`${host}/team`]: auth('team'), [`${host}/team/app`]: auth('app') };
     await writeFile(path, JSON.stringify({ auths }));
@@ -117,7 +118,7 @@ describe('repositories of one registry with entries of their own in Docker’s c
     assert.deepEqual(
       asked.sort(),
       Object.entries(users)
-        .map(([name, user]) => [`repository:${name}:pull`, `${user}:password`])
+        .map(([name, user]) => [`repository:${name}:pull`, `${user}:${secret('password')}`])
         .sort(),
     );
   });

@@ -11,9 +11,10 @@ import {
   wantsBearer,
 } from '#test/fakes/scripted-auth.ts';
 import type { AnswerScript } from '#test/fakes/scripted-transport.ts';
+import { secret } from '#test/fakes/secrets.ts';
 
-const basic: Credential = { kind: 'basic', username: 'u', password: 'p:ä' };
-const header = `Basic ${Buffer.from('u:p:ä').toString('base64')}`;
+const basic: Credential = { kind: 'basic', username: 'u', password: secret('p:ä') };
+const header = `Basic ${Buffer.from(`u:${secret('p:ä')}`).toString('base64')}`;
 
 /** A registry that takes these Authorization headers, and has these challenges for all others. */
 function takes(headers: readonly string[], challenges: string): AnswerScript {
@@ -48,7 +49,7 @@ describe('a registry that wants user and password', () => {
 
   it('is sent new ones at once though the old were refused', async () => {
     const auth = new ScriptedAuth({ registry: takes([header], 'Basic realm="x"') });
-    auth.credential = { ...basic, password: 'old' };
+    auth.credential = { ...basic, password: secret('old') };
     assert.equal(await auth.get(), 401);
     auth.credential = basic;
     assert.equal(await auth.get(), 200);
@@ -253,7 +254,7 @@ describe('a registry that changes its mind', () => {
     ]) {
       const auth = new ScriptedAuth({
         registry: ({ headers }) => (headers?.['authorization'] === 'Bearer s' ? answer : { status: 200 }),
-        credential: staticCredential('Bearer s'),
+        credential: staticCredential(`Bearer ${secret('s')}`),
       });
       assert.equal(await auth.get(), 200);
       assert.deepEqual(auth.carried, ['Bearer s', '-']);
@@ -312,7 +313,7 @@ describe('a static credential', () => {
 
 describe('credentials by repository', () => {
   it('have tokens of their own, though a token reaches to the other’s repository', async () => {
-    const of = (username: string) => staticCredentials({ kind: 'basic', username, password: 'p' });
+    const of = (username: string) => staticCredentials({ kind: 'basic', username, password: secret('p') });
     const users = { a: of('one'), b: of('other') };
     const auth = new ScriptedAuth({
       registry: ({ headers }) =>
@@ -325,7 +326,7 @@ describe('credentials by repository', () => {
     assert.deepEqual(auth.carried, ['-', 'Bearer t1', '-', 'Bearer t2', 'Bearer t1', 'Bearer t2']);
     assert.deepEqual(
       auth.tokens.requests.map(({ headers }) => headers?.['authorization']),
-      ['one:p', 'other:p'].map((text) => `Basic ${btoa(text)}`),
+      ['one', 'other'].map((user) => `Basic ${btoa(`${user}:${secret('p')}`)}`),
     );
   });
 });
@@ -345,7 +346,7 @@ describe('another origin that a redirect led to', () => {
 });
 
 describe('a refresh token', () => {
-  const refresh: Credential = { kind: 'refresh', token: 'r' };
+  const refresh: Credential = { kind: 'refresh', token: secret('r') };
 
   it('is exchanged by POST, and before the registry asks again', async () => {
     const auth = new ScriptedAuth({ registry: wantsBearer(), credential: refresh });
@@ -356,7 +357,7 @@ describe('a refresh token', () => {
       auth.tokens.requests.map(({ method, body }) => `${method} ${body}`),
       ['a', 'b'].map(
         (name) =>
-          'POST grant_type=refresh_token&refresh_token=r&client_id=ociregistry&service=registry.example.com' +
+          `POST grant_type=refresh_token&refresh_token=${secret('r')}&client_id=ociregistry&service=registry.example.com` +
           `&scope=repository%3A${name}%3Apull`,
       ),
     );
@@ -420,7 +421,7 @@ describe('a refresh token', () => {
     for (const path of ['a', 'b', 'c']) await auth.get(path);
     assert.deepEqual(
       auth.tokens.requests.map(({ body }) => new URLSearchParams(body).get('refresh_token')),
-      [null, 'r1', 'r2'],
+      [null, secret('r1'), secret('r2')],
     );
   });
 });
@@ -439,7 +440,7 @@ describe('another credential than before', () => {
     assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t1', '-', 'Bearer t2']);
     assert.deepEqual(
       auth.tokens.requests.map(({ method, headers }) => `${method} ${headers?.['authorization']}`),
-      [`GET ${header}`, `GET Basic ${Buffer.from('other:p:ä').toString('base64')}`],
+      [`GET ${header}`, `GET Basic ${Buffer.from(`other:${secret('p:ä')}`).toString('base64')}`],
     );
   });
 });

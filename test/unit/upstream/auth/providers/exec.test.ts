@@ -30,12 +30,14 @@ async function helper(script: string) {
   };
 }
 
-const answer = `echo '{"ServerURL":"ghcr.io","Username":"u","Secret":"hunter2"}'`;
+const answer = `echo '{"ServerURL":"ghcr.io","Username":"u","Secret":"s3cret-in-tests-hunter2"}'`;
 
 describe('a credential helper', () => {
   it('is told get and the server, and gives user and password', async () => {
     await using test = await helper(`cat > asked; echo "$@" > arguments; ${answer}`);
-    assert.deepEqual(await test.ask(), { credential: { kind: 'basic', username: 'u', password: 'hunter2' } });
+    assert.deepEqual(await test.ask(), {
+      credential: { kind: 'basic', username: 'u', password: 's3cret-in-tests-hunter2' },
+    });
     assert.equal(await test.read('asked'), 'ghcr.io\n');
     assert.equal(await test.read('arguments'), 'get\n');
   });
@@ -47,9 +49,13 @@ describe('a credential helper', () => {
   });
 
   it('may give a refresh token, and need not read what it is told', async () => {
-    await using test = await helper(`exec 0<&-; echo '{"Username":"<token>","Secret":"hunter2"}'`);
+    await using test = await helper(
+      `exec 0<&-; echo '{"Username":"<token>","Secret":"s3cret-in-tests-hunter2"}'`,
+    );
     const serverUrl = 'more than a pipe holds '.repeat(10_000);
-    assert.deepEqual(await test.ask({ serverUrl }), { credential: { kind: 'refresh', token: 'hunter2' } });
+    assert.deepEqual(await test.ask({ serverUrl }), {
+      credential: { kind: 'refresh', token: 's3cret-in-tests-hunter2' },
+    });
   });
 
   it('has credentials for as long as it is configured', async () => {
@@ -76,11 +82,19 @@ describe('a credential helper', () => {
   });
 
   const failures: [what: string, script: string, message: RegExp][] = [
-    ['ends with an error', 'echo hunter2; echo hunter2 >&2; exit 3', /helper" ended with status 3$/],
-    ['prints no JSON', 'echo hunter2', /printed no credentials$/],
+    [
+      'ends with an error',
+      'echo s3cret-in-tests-hunter2; echo s3cret-in-tests-hunter2 >&2; exit 3',
+      /helper" ended with status 3$/,
+    ],
+    ['prints no JSON', 'echo s3cret-in-tests-hunter2', /printed no credentials$/],
     ['prints an empty secret', `echo '{"Username":"u","Secret":""}'`, /printed no credentials$/],
     ['prints too much', `printf '{"Username":"u","Secret":"%070000d"}' 0`, /printed more than 65536 bytes$/],
-    ['prints without an end', 'while :; do echo hunter2; done', /printed more than 65536 bytes$/],
+    [
+      'prints without an end',
+      'while :; do echo s3cret-in-tests-hunter2; done',
+      /printed more than 65536 bytes$/,
+    ],
     ['is killed', 'kill -9 $$', /was killed$/],
   ];
   for (const [what, script, message] of failures) {
@@ -89,7 +103,7 @@ describe('a credential helper', () => {
       await assert.rejects(test.ask(), (error: Error & { code?: string }) => {
         assert.equal(error.code, 'DENIED');
         assert.match(error.message, message);
-        assert.doesNotMatch(error.message, /hunter2/);
+        assert.doesNotMatch(error.message, /s3cret-in-tests-hunter2/);
         assert.equal(error.cause, undefined);
         return true;
       });
