@@ -28,6 +28,27 @@ describe('a secret', () => {
     assert.equal(config.registries[0]?.auth.token.static?.reveal(), 'from a file');
   });
 
+  it('without its other half is warned about, for each registry that is asked anonymously for that', async () => {
+    const auths = [
+      'user: u',
+      'password: p',
+      'user: u, passwordFromEnv: P',
+      'user: u, token: { static: t }',
+      'user: u, token: { provider: gcp }',
+      'user: u, token: { expiry: 1h }',
+      'user: u, password: ""',
+      '',
+    ];
+    const registries = auths.map((auth, index) => `{ name: r${index}.io, auth: { ${auth} } }`);
+    const { warnings } = await loadText(`registries: [${registries.join(', ')}]`, { env: { P: 'p' } });
+    assert.deepEqual(warnings, [
+      'registries: r0.io has a user and no password, and is asked anonymously',
+      'registries: r1.io has a password and no user, and is asked anonymously',
+      'registries: r5.io has a user and no password, and is asked anonymously',
+      'registries: r6.io has a user and no password, and is asked anonymously',
+    ]);
+  });
+
   it('is absent when it is empty, as in the original', async () => {
     const { config } = await loadText(registry('user: "", password: "", passwordFromEnv: ""'));
     assert.equal(config.registries[0]?.auth.password, undefined);

@@ -97,6 +97,23 @@ describe('an upstream that wants a token', () => {
     assert.equal(made.upstream.calls.length, 1);
   });
 
+  it('follows the redirects of a token server three times', async () => {
+    await using tokens = await FakeTokenServer.start();
+    await using test = await start();
+    const { made } = test;
+    made.spoil(tokens.fault);
+    tokens.spoil(times(3, redirected('')));
+    await made.registry.getManifest(made.name, tag);
+    assert.equal(tokens.requests.length, 4);
+    tokens.revoke();
+    tokens.spoil(times(4, redirected('')));
+    await assert.rejects(made.registry.getManifest(made.name, tag), {
+      code: 'DENIED',
+      message: /redirects too often/,
+    });
+    assert.equal(tokens.requests.length, 8);
+  });
+
   it('sends user and password to the token server alone', async () => {
     await using tokens = await FakeTokenServer.start();
     await using test = await start({ credentials });
