@@ -13,9 +13,9 @@ import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { Transport } from './transport.ts';
-import { UndiciTransport } from './undici-transport.ts';
 import { UpstreamRegistry } from './upstream-registry.ts';
 import type { OnOddity } from './upstream-session.ts';
+import { Wire } from './wire/wire.ts';
 
 /** One upstream registry. Times in milliseconds. */
 export interface UpstreamSettings {
@@ -61,7 +61,7 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
   const origin = new URL(`${scheme}://${apiHosts[host] ?? host}`);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
-  const wire = new UndiciTransport({
+  const wire = new Wire({
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},
