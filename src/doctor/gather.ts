@@ -76,24 +76,43 @@ function tooLate(limitMs: number): RegistryError {
   return new RegistryError('UNAVAILABLE', `not done within ${limitMs} ms (pullTimeout)`, { status: 504 });
 }
 
-/** The provider, whose last answer is written down. */
-function watched(provider: CredentialProvider, evidence: Evidence): CredentialProvider {
-  const { renew } = provider;
-  return {
+/** The provider, whose last answer is written down. The same provider is watched by the same object: it is an identity. */
+function watched(
+  provider: CredentialProvider,
+  evidence: Evidence,
+  known = new Map<CredentialProvider, CredentialProvider>(),
+): CredentialProvider {
+  const before = known.get(provider);
+  if (before !== undefined) return before;
+  const { renew, of } = provider;
+  const made: CredentialProvider = {
     name: provider.name,
-    async get(options) {
-      const begun = performance.now();
-      try {
+    get: async (options) =>
+      await noted(evidence, async () => {
+        const begun = performance.now();
         const provided = await provider.get(options);
         evidence.credential = { provided, ms: evidence.credential?.ms ?? performance.now() - begun };
         return provided;
-      } catch (error) {
-        evidence.credential ??= { error, ms: performance.now() - begun };
-        throw error;
-      }
-    },
+      }),
     ...(renew !== undefined && { renew: async (...refused) => await renew.apply(provider, refused) }),
+    ...(of !== undefined && {
+      of: async (repository) =>
+        watched(await noted(evidence, async () => await of.call(provider, repository)), evidence, known),
+    }),
   };
+  known.set(provider, made);
+  return made;
+}
+
+/** The first failure counts. */
+async function noted<Value>(evidence: Evidence, work: () => Promise<Value>): Promise<Value> {
+  const begun = performance.now();
+  try {
+    return await work();
+  } catch (error) {
+    evidence.credential ??= { error, ms: performance.now() - begun };
+    throw error;
+  }
 }
 
 /** What sources of credentials warn of is worth knowing; the fields of a log line are for the log. */

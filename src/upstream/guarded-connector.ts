@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as resolveName } from 'node:dns/promises';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
@@ -36,10 +36,24 @@ export function guardedConnector(settings: ConnectorSettings): buildConnector.co
   };
 }
 
+/** What a connection needs besides its address. */
+type ConnectOptions = Pick<TcpNetConnectOpts, 'onread' | 'signal'>;
+
+/** A connection by the same rules for another client than undici; the signal counts as long as it lives. */
+export async function connectGuarded(
+  settings: ConnectorSettings,
+  url: URL,
+  more: ConnectOptions,
+): Promise<Socket> {
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  return await connect(settings, { hostname, host: url.host, protocol: url.protocol, port: url.port }, more);
+}
+
 async function connect(
   settings: ConnectorSettings,
   options: buildConnector.Options,
-): Promise<Parameters<buildConnector.Callback>[1] & object> {
+  more: ConnectOptions = {},
+): Promise<Socket> {
   const begun = performance.now();
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
   const connector = buildConnector({
@@ -48,8 +62,9 @@ async function connect(
     autoSelectFamily: true,
     lookup: guardedLookup(settings, url),
     ...(await tlsOptions(settings, url)),
+    ...more,
   });
-  const socket = await new Promise<Parameters<buildConnector.Callback>[1] & object>((resolve, reject) => {
+  const socket = await new Promise<Socket>((resolve, reject) => {
     // With an error there is no second argument, whatever the type says.
     connector(options, (error, connected) => (error === null ? resolve(connected) : reject(error)));
   });

@@ -43,8 +43,9 @@ export class UpstreamSession {
   }
 
   async send({ repository, ...request }: UpstreamRequest): Promise<TransportResponse> {
-    const scope = repository === undefined ? undefined : Scope.pull(pathOf(repository));
-    const sent: TransportRequest = { ...request, scope };
+    const path = repository === undefined ? undefined : pathOf(repository);
+    const scope = path === undefined ? undefined : Scope.pull(path);
+    const sent: TransportRequest = { ...request, repository: path, scope };
     return this.#transport.send(sent);
   }
 

@@ -13,9 +13,9 @@ import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { Transport } from './transport.ts';
-import { UndiciTransport } from './undici-transport.ts';
 import { UpstreamRegistry } from './upstream-registry.ts';
 import type { OnOddity } from './upstream-session.ts';
+import { Wire } from './wire/wire.ts';
 import type { ExchangeEvent, OnWireEvent } from './wire-event.ts';
 
 /** One upstream registry. Times in milliseconds. */
@@ -55,6 +55,7 @@ const maxRetryBudgetMs = 25_000;
 const apiHosts: Readonly<Record<string, string>> = {
   'docker.io': 'registry-1.docker.io',
   'index.docker.io': 'registry-1.docker.io',
+  'registry.hub.docker.com': 'registry-1.docker.io',
 };
 
 /** Where the API of a registry is. */
@@ -68,7 +69,7 @@ export function createUpstream(settings: UpstreamSettings): UpstreamRegistry & A
   const origin = originOf(settings);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
-  const wire = new UndiciTransport({
+  const wire = new Wire({
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},

@@ -12,9 +12,10 @@ import { assertWithout } from './support/secrets.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const bin = join(import.meta.dirname, '../../src/bin.js');
-const password = 'correct horse';
+const password = 's3cret-in-tests-horse';
+const wrongPassword = 's3cret-in-tests-battery';
 /** `robot` with {@link password}, by bcrypt. */
-const htpasswd = 'robot:$2y$04$ds9PHzh.V7NNwDFq0gun0OTdB58KNeHgTm23E/mBbuwIZ4RSw3q02\n';
+const htpasswd = 'robot:$2y$04$ds9PHzh.V7NNwDFq0gun0Ozdf3ieIMTHR92ebQIQgTBs9w6RuoTXW\n';
 
 /** `ociregistry doctor` as an operator runs it, beside a server or without one. */
 class Doctor implements AsyncDisposable {
@@ -65,11 +66,11 @@ describe('ociregistry doctor, beside a real registry', needs('docker-registry', 
     const right = await run(password);
     assert.equal(right.code, 0, right.output);
     assert.deepEqual(await upstream.takeRequests(), Array(2).fill('HEAD /v2/app/manifests/v1'));
-    const wrong = await run('wrong battery');
+    const wrong = await run(wrongPassword);
     assert.equal(wrong.code, 1, wrong.output);
     assert.match(wrong.output, /FAILED\s+answer .*answered 401 \(sent: basic of user "robot"\)/);
     const outputs = right.output + wrong.output;
-    assertWithout([password, 'wrong battery', `robot:${password}`, 'robot:wrong battery'], outputs);
+    assertWithout([password, wrongPassword, `robot:${password}`, `robot:${wrongPassword}`], outputs);
     assert.equal((await fetch(`${server.url}/v2/`)).status, 200);
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { secret } from '#test/fakes/secrets.ts';
 import { command } from '../e2e/support/command.ts';
 import { type ImageContent, readImage } from '../e2e/support/content.ts';
 import { DockerRegistry } from '../e2e/support/docker-registry.ts';
@@ -12,8 +13,8 @@ import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { needs, programOf } from '../setup/needs.ts';
 
 const user = 'robot';
-const password = 'correct horse';
-const wrongPassword = 'wrong battery';
+const password = secret('horse');
+const wrongPassword = secret('battery');
 /** Seconds. We use a token to a second before its end. */
 const tokenLife = 3;
 const renewals = 4;
