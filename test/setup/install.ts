@@ -73,9 +73,10 @@ function unpackArtifact({ name, install }: Component): string[] {
   if (find('mvn') === undefined) installPackages(['maven']);
   const mvn = find('mvn');
   if (mvn === undefined) return [`${name} is fetched by Maven, which is not installed.`];
-  const places = [`-DoutputDirectory=${javaPrograms}`, `-DmarkersDirectory=${javaPrograms}`];
-  const options = [`-Dartifact=${install.maven}`, ...places];
-  return run(mvn, ['-q', '-B', '-ntp', 'dependency:unpack', ...options])
+  const options = [`-Dartifact=${install.maven}`, `-DoutputDirectory=${javaPrograms}`];
+  // Outside of a project of its own it leaves marks in the folder that it is run in.
+  mkdirSync(javaPrograms, { recursive: true });
+  return run(mvn, ['-q', '-B', '-ntp', 'dependency:unpack', ...options], {}, javaPrograms)
     ? []
     : [`Maven could not fetch ${install.maven}.`];
 }
@@ -94,10 +95,16 @@ function installPython(packages: readonly string[]): string[] {
 }
 
 /** Whether the command ended well; what it prints goes to stderr. */
-function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): boolean {
+function run(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  cwd = process.cwd(),
+): boolean {
   console.error(`+ ${program} ${args.join(' ')}`);
   const { status } = spawnSync(program, args, {
     stdio: ['ignore', 2, 2],
+    cwd,
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', ...env },
   });
   return status === 0;
