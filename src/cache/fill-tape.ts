@@ -5,7 +5,7 @@ import type { BlobStore, BlobWriter } from '../storage/blob-store.ts';
 import { type ChunkOwnership, MemoryWindow } from './memory-window.ts';
 
 /** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
-const maxUnwritten = 2 * 1024 * 1024;
+const maxUnwritten = 1 * 1024 * 1024;
 /** So much stays in memory after it was written, for readers who keep up. Bytes. */
 const kept = 512 * 1024;
 /** What one call writes at most. Bytes. */
