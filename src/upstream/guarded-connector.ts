@@ -1,8 +1,11 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as resolveName } from 'node:dns/promises';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { buildConnector } from 'undici';
+import { knownAddress } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
+import type { ProxyChoice } from './proxy-choice.ts';
+import { connected, connectThroughProxy } from './proxy-tunnel.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 
 /** A name's addresses, as `getaddrinfo` orders them. */
@@ -15,6 +18,7 @@ export interface ConnectorSettings {
   readonly tls: TlsSettings;
   readonly trust: TlsTrust;
   readonly connectTimeoutMs: number;
+  readonly proxies: ProxyChoice;
   readonly resolve?: Resolve | undefined;
 }
 
@@ -22,7 +26,8 @@ const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true }
 
 /**
  * Connects for undici: only to addresses that the guard has seen, so that a name cannot change its mind between
- * the check and the connection; IPv6 and IPv4 side by side (RFC 8305).
+ * the check and the connection; IPv6 and IPv4 side by side (RFC 8305). Or to a proxy, which is the operator's choice and
+ * resolves by itself.
  */
 export function guardedConnector(settings: ConnectorSettings): buildConnector.connector {
   return (options, callback) => {
@@ -33,24 +38,31 @@ export function guardedConnector(settings: ConnectorSettings): buildConnector.co
   };
 }
 
-async function connect(
-  settings: ConnectorSettings,
-  options: buildConnector.Options,
-): Promise<Parameters<buildConnector.Callback>[1] & object> {
+async function connect(settings: ConnectorSettings, options: buildConnector.Options): Promise<Socket> {
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
+  const { guard, connectTimeoutMs: timeoutMs, trust, tls } = settings;
+  const proxy = settings.proxies.of(url);
+  if (proxy !== undefined) {
+    const proxyTls = async () => ({ secureContext: await trust.context({ caFiles: tls.caFiles }) });
+    const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs };
+    const socket = await connectThroughProxy(options, through);
+    note(guard, url, knownAddress(url.hostname));
+    return socket;
+  }
   const connector = buildConnector({
     allowH2: false,
-    timeout: settings.connectTimeoutMs,
+    timeout: timeoutMs,
     autoSelectFamily: true,
     lookup: guardedLookup(settings, url),
     ...(await tlsOptions(settings, url)),
   });
-  const socket = await new Promise<Parameters<buildConnector.Callback>[1] & object>((resolve, reject) => {
-    // With an error there is no second argument, whatever the type says.
-    connector(options, (error, connected) => (error === null ? resolve(connected) : reject(error)));
-  });
-  if (socket.remoteAddress !== undefined) settings.guard.connected(url, socket.remoteAddress);
+  const socket = await connected(connector, options);
+  note(guard, url, socket.remoteAddress);
   return socket;
+}
+
+function note(guard: AddressGuard, url: URL, address: string | undefined): void {
+  if (address !== undefined) guard.connected(url, address);
 }
 
 async function tlsOptions({ hostname, tls, trust }: ConnectorSettings, url: URL): Promise<object> {

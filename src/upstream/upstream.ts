@@ -9,6 +9,7 @@ import { TokenClient } from './auth/token-client.ts';
 import { CircuitTransport } from './circuit.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
+import { ProxyChoice } from './proxy-choice.ts';
 import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
@@ -35,6 +36,8 @@ export interface UpstreamSettings {
   readonly connectTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
+  /** Default: none. */
+  readonly proxies?: ProxyChoice | undefined;
   /** Is exactly this host and port under `registries`? */
   readonly configured: boolean;
   readonly unknownRegistries: UnknownRegistries;
@@ -70,6 +73,7 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
     stallTimeoutMs: settings.stallTimeoutMs,
     maxConcurrent: settings.maxConcurrent,
     userAgent: settings.userAgent,
+    proxies: settings.proxies ?? ProxyChoice.none,
     resolve: settings.resolve,
   });
   const transport = registryTransport(wire, { ...settings, clock }, origin);
