@@ -8,6 +8,7 @@ import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
+import { ProxyChoice } from '../upstream/proxy-choice.ts';
 import { type TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
@@ -25,6 +26,7 @@ export interface RegistriesSettings {
   readonly parts: CacheParts;
   readonly userAgent: string;
   readonly observer?: Observer | undefined;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** The cached registry of each host: made when it is first asked for. */
@@ -57,13 +59,14 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
-    const { config, parts, userAgent, observer } = this.#settings;
+    const { config, parts, userAgent, observer, env } = this.#settings;
     if (config.airGapped) return new OfflineRegistry();
     const { connectTimeout, stallTimeout, maxConcurrent, ca } = overridden(
       config.upstream,
       registry?.upstream,
     );
-    const credentials = registryCredentials(registry, parts);
+    const proxies = proxiesOf(config, registry, env);
+    const credentials = registryCredentials(registry, { ...parts, env, proxies });
     const upstream = createUpstream({
       host,
       scheme: registry?.scheme ?? 'https',
@@ -76,6 +79,7 @@ export class Registries implements AsyncDisposable {
       connectTimeoutMs: connectTimeout,
       stallTimeoutMs: stallTimeout,
       maxConcurrent,
+      proxies,
       configured: registry !== undefined,
       unknownRegistries: config.unknownRegistries,
       clock: parts.clock,
@@ -98,6 +102,20 @@ export class Registries implements AsyncDisposable {
       [...this.#opened].map(async (opened) => await opened.deref()?.[Symbol.asyncDispose]?.()),
     );
   }
+}
+
+/** Throws what is wrong with the proxies of the environment, before anything listens. */
+export function checkProxies(config: Config, env: NodeJS.ProcessEnv): void {
+  if (!config.airGapped) proxiesOf(config, undefined, env);
+}
+
+function proxiesOf(
+  config: Config,
+  registry: RegistryConfig | undefined,
+  env: NodeJS.ProcessEnv,
+): ProxyChoice {
+  const { proxy, noProxy } = overridden(config.upstream, registry?.upstream);
+  return new ProxyChoice({ proxy: proxy?.reveal(), noProxy, env });
 }
 
 function hostOf({ name }: RegistryConfig): RegistryHost {

@@ -11,6 +11,12 @@ import {
 } from '../upstream/auth/credentials.ts';
 import { fileCredentials } from '../upstream/auth/providers/file.ts';
 import { credentialProvider } from '../upstream/auth/providers/index.ts';
+import type { ProxyChoice } from '../upstream/proxy-choice.ts';
+
+export interface CredentialSettings extends Pick<CacheParts, 'clock' | 'random' | 'log'> {
+  readonly env: NodeJS.ProcessEnv;
+  readonly proxies: ProxyChoice;
+}
 
 /**
  * Who we are at a registry. As in the original a static token comes before a provider, and both before user and
@@ -18,7 +24,7 @@ import { credentialProvider } from '../upstream/auth/providers/index.ts';
  */
 export function registryCredentials(
   registry: RegistryConfig | undefined,
-  { clock, random, log }: Pick<CacheParts, 'clock' | 'random' | 'log'>,
+  { clock, random, log, env, proxies }: CredentialSettings,
 ): CredentialProvider {
   if (registry === undefined) return staticCredentials(anonymous);
   const { auth, scheme, name } = registry;
@@ -35,7 +41,8 @@ export function registryCredentials(
       clock,
       random,
       log,
-      env: process.env,
+      env,
+      proxies,
     });
   }
   if (user === '' || password === undefined) return staticCredentials(anonymous);

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { registryCredentials } from '#src/app/registry-credentials.ts';
 import type { Credential, CredentialProvider } from '#src/upstream/auth/credentials.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 const clock = new FakeClock();
-const parts = { clock, random: () => 0, log: new LogLines() };
+const parts = { clock, random: () => 0, log: new LogLines(), env: {}, proxies: ProxyChoice.none };
 
 async function credentials(auth: string): Promise<CredentialProvider> {
   const { config } = await loadText(`registries: [{ name: a.io, auth: ${auth} }]`);

@@ -1,6 +1,8 @@
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
+import type { ProxyChoice } from '../../proxy-choice.ts';
+import { connectThroughProxy } from '../../proxy-tunnel.ts';
 
 export interface CloudRequest {
   /** Who is asked, for messages: `the metadata server`. */
@@ -9,6 +11,8 @@ export interface CloudRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent by POST; without it is a GET. */
   readonly form?: Readonly<Record<string, string>>;
+  /** For https. Plain http is spoken by the services of a machine for itself, which no proxy can reach. */
+  readonly proxies: ProxyChoice;
   readonly signal: AbortSignal;
 }
 
@@ -19,14 +23,18 @@ export interface CloudAnswer {
 
 const maxBodyBytes = 64 * 1024;
 const headersTimeoutMs = 10_000;
+const connectTimeoutMs = 10_000;
 
 /**
  * One question to a cloud's API: JSON, never a redirect. Throws UNAVAILABLE (502, 503, 504) when it cannot be asked and
  * DENIED when it refuses; messages quote its error codes only.
  */
-export async function askCloud({ who, url, headers, form, signal }: CloudRequest): Promise<CloudAnswer> {
+export async function askCloud(asked: CloudRequest): Promise<CloudAnswer> {
+  const { who, url, headers, form, signal } = asked;
+  const dispatcher = agentFor(asked);
   try {
     const answer = await request(url, {
+      dispatcher,
       method: form === undefined ? 'GET' : 'POST',
       headers: { accept: 'application/json', ...(form && formHeaders), ...headers },
       body: form === undefined ? null : new URLSearchParams(form).toString(),
@@ -41,7 +49,24 @@ export async function askCloud({ who, url, headers, form, signal }: CloudRequest
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof RegistryError ? error : unreachable(who, error);
+  } finally {
+    await dispatcher.destroy();
   }
+}
+
+/** For one question: they are hours apart. */
+function agentFor({ url, proxies }: CloudRequest): Agent {
+  const proxy = url.protocol === 'https:' ? proxies.of(url) : undefined;
+  if (proxy === undefined) return new Agent({ connect: { timeout: connectTimeoutMs } });
+  const settings = { proxy, proxyTls: async () => ({}), tls: {}, timeoutMs: connectTimeoutMs };
+  return new Agent({
+    connect: (options, callback) => {
+      void connectThroughProxy(options, settings).then(
+        (socket) => callback(null, socket),
+        (error: Error) => callback(error, null),
+      );
+    },
+  });
 }
 
 /** A text that is fit for a header or a form. Throws UNAVAILABLE. */

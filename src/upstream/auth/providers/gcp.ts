@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
+import type { ProxyChoice } from '../../proxy-choice.ts';
 import type { ProvidedCredential } from '../credentials.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
@@ -17,6 +18,7 @@ export interface GcpSettings {
   readonly serviceAccount?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  readonly proxies: ProxyChoice;
 }
 
 /** The user by whom Artifact Registry and Container Registry take an access token for a password. */
@@ -56,25 +58,25 @@ async function defaultFile(env: NodeJS.ProcessEnv): Promise<string | undefined> 
   );
 }
 
-const fromMetadata: Ask = async ({ serviceAccount = 'default', env }, signal) => {
+const fromMetadata: Ask = async ({ serviceAccount = 'default', env, proxies }, signal) => {
   const host = env['GCE_METADATA_HOST'] || 'metadata.google.internal';
   const path = `/computeMetadata/v1/instance/service-accounts/${encodeURIComponent(serviceAccount)}/token`;
   const who = `Google's metadata server at ${host}`;
   const headers = { 'metadata-flavor': 'Google' };
-  const answer = await askCloud({ who, url: new URL(`http://${host}${path}`), headers, signal });
+  const answer = await askCloud({ who, url: new URL(`http://${host}${path}`), headers, proxies, signal });
   // Somebody else may answer at that name, and be believed.
   if (answer.headers['metadata-flavor'] === 'Google') return answer;
   throw new RegistryError('UNAVAILABLE', `${who} is none: its answer has no Metadata-Flavor`);
 };
 
 function fromFile(file: string): Ask {
-  return async ({ clock }, signal) => {
+  return async ({ clock, proxies }, signal) => {
     const key = await readKey(file);
     const url = tokenUriOf(key, file);
     switch (key['type']) {
       case 'service_account': {
         const form = { grant_type: jwtGrant, assertion: assertionOf(key, url, file, clock.now()) };
-        return await askCloud({ who: `Google at ${url.host}`, url, form, signal });
+        return await askCloud({ who: `Google at ${url.host}`, url, form, proxies, signal });
       }
       case 'authorized_user': {
         const form = {
@@ -83,7 +85,7 @@ function fromFile(file: string): Ask {
           client_secret: field(key, 'client_secret', file),
           refresh_token: field(key, 'refresh_token', file),
         };
-        return await askCloud({ who: `Google at ${url.host}`, url, form, signal });
+        return await askCloud({ who: `Google at ${url.host}`, url, form, proxies, signal });
       }
       default: {
         const reason = 'holds neither a service_account nor an authorized_user; provider exec may know it';
