@@ -6,12 +6,14 @@ import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
+import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import { ProxyChoice } from '../upstream/proxy-choice.ts';
 import { type TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
+import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
 import { overridden } from './overridden.ts';
 import { registryCredentials } from './registry-credentials.ts';
 
@@ -27,6 +29,13 @@ export interface RegistriesSettings {
   readonly userAgent: string;
   readonly observer?: Observer | undefined;
   readonly env: NodeJS.ProcessEnv;
+}
+
+/** Where a registry is asked, and by which entry of the configuration: its own, or that of the registry whose mirror it is. */
+interface Place extends MirrorAddress {
+  /** Its own. Only this one's credentials and certificates are for it. */
+  readonly registry: RegistryConfig | undefined;
+  readonly lender?: RegistryConfig;
 }
 
 /** The cached registry of each host: made when it is first asked for. */
@@ -59,36 +68,47 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
-    const { config, parts, userAgent, observer, env } = this.#settings;
+    const { config, parts } = this.#settings;
     if (config.airGapped) return new OfflineRegistry();
+    const itself = this.#open({ host, scheme: registry?.scheme ?? 'https', registry });
+    if (registry === undefined || registry.endpoints.length === 0) return itself;
+    const places = registry.endpoints.map((url) => mirrorPlace(url, host, [...this.#configs.values()]));
+    const mirrors = places.map((place) => this.#open({ ...place, lender: registry }));
+    return new FallbackRegistry(mirrors, itself, {
+      onFallback: (at, error) =>
+        parts.log.info({ upstream: host, mirror: places[at]?.host, err: error }, 'a mirror is passed over'),
+    });
+  }
+
+  #open({ registry, lender, ...place }: Place): Registry {
+    const { config, parts, userAgent, observer, env } = this.#settings;
     const { connectTimeout, stallTimeout, maxConcurrent, ca } = overridden(
       config.upstream,
-      registry?.upstream,
+      (registry ?? lender)?.upstream,
     );
-    const proxies = proxiesOf(config, registry, env);
+    const proxies = proxiesOf(config, registry ?? lender, env);
     const credentials = registryCredentials(registry, { ...parts, env, proxies });
     const upstream = createUpstream({
-      host,
-      scheme: registry?.scheme ?? 'https',
+      ...place,
       userAgent,
       credentials,
       trustedRealms: registry?.auth.trustedRealms,
-      tls: tlsOf(registry, ca),
+      tls: registry === undefined ? authoritiesOf(lender, ca) : tlsOf(registry, ca),
       trust: this.#trust,
       pullTimeoutMs: config.pullTimeout,
       connectTimeoutMs: connectTimeout,
       stallTimeoutMs: stallTimeout,
       maxConcurrent,
       proxies,
-      configured: registry !== undefined,
+      configured: registry !== undefined || lender !== undefined,
       unknownRegistries: config.unknownRegistries,
       clock: parts.clock,
       random: parts.random,
-      onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
+      onOddity: (message, fields) => parts.log.warn({ upstream: place.host, ...fields }, message),
     });
     this.#remember(upstream);
     this.#remember(credentials);
-    return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
+    return observer === undefined ? upstream : new ObservedRegistry(upstream, place.host, observer);
   }
 
   #remember(opened: Partial<AsyncDisposable>): void {
@@ -122,12 +142,17 @@ function hostOf({ name }: RegistryConfig): RegistryHost {
   return canonicalHost(parseRegistryHost(name));
 }
 
-function tlsOf(registry: RegistryConfig | undefined, commonCa: string): TlsSettings {
-  const { ca = '', cert = '', key = '', insecureSkipVerify } = registry?.tls ?? {};
+function tlsOf(registry: RegistryConfig, commonCa: string): TlsSettings {
+  const { cert, key, insecureSkipVerify } = registry.tls;
   return {
-    caFiles: [commonCa, ca].filter((file) => file !== ''),
+    ...authoritiesOf(registry, commonCa),
     certFile: cert || undefined,
     keyFile: key || undefined,
     insecureSkipVerify,
   };
+}
+
+/** Whom a registry's hosts may be certified by; nothing of ours is shown to them. */
+function authoritiesOf(registry: RegistryConfig | undefined, commonCa: string): TlsSettings {
+  return { caFiles: [commonCa, registry?.tls.ca ?? ''].filter((file) => file !== '') };
 }

@@ -16,13 +16,15 @@ import { type TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { Transport } from './transport.ts';
 import { UndiciTransport } from './undici-transport.ts';
 import { UpstreamRegistry } from './upstream-registry.ts';
-import type { OnOddity } from './upstream-session.ts';
+import type { MirrorPlace, OnOddity } from './upstream-session.ts';
 
 /** One upstream registry. Times in milliseconds. */
 export interface UpstreamSettings {
   /** As it stands in front of repository names. */
   readonly host: RegistryHost;
   readonly scheme: 'https' | 'http';
+  /** This registry is one of another's mirrors: whoever asks can go on to the next, so that nothing is tried twice here. */
+  readonly mirror?: MirrorPlace | undefined;
   readonly userAgent: string;
   /** Default: anonymous. */
   readonly credentials?: CredentialProvider | undefined;
@@ -51,6 +53,8 @@ const maxRedirects = 10;
 const maxRealmRedirects = 3;
 /** containerd waits 30 s for our headers, so a try that begins later is for nobody. */
 const maxRetryBudgetMs = 25_000;
+/** What a mirror may take to answer, so that there is time left for the next. */
+const maxMirrorMs = 10_000;
 /** Whose API is not at the host of its names. */
 const apiHosts: Readonly<Record<string, string>> = {
   'docker.io': 'registry-1.docker.io',
@@ -77,7 +81,7 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
     resolve: settings.resolve,
   });
   const transport = registryTransport(wire, { ...settings, clock }, origin);
-  return new OpenUpstream({ origin, transport, clock, onOddity }, wire);
+  return new OpenUpstream({ origin, transport, clock, onOddity, mirror: settings.mirror }, wire);
 }
 
 class OpenUpstream extends UpstreamRegistry implements AsyncDisposable {
@@ -125,8 +129,10 @@ function tokenTransport(
 }
 
 function bounded(transport: Transport, settings: UpstreamSettings & { clock: Clock }): Transport {
-  const { clock, pullTimeoutMs, random = Math.random } = settings;
-  const budgetMs = Math.min(maxRetryBudgetMs, pullTimeoutMs * 0.8);
+  const { clock, random = Math.random } = settings;
+  const isMirror = settings.mirror !== undefined;
+  const milliseconds = isMirror ? Math.min(maxMirrorMs, settings.pullTimeoutMs) : settings.pullTimeoutMs;
+  const budgetMs = isMirror ? 0 : Math.min(maxRetryBudgetMs, milliseconds * 0.8);
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
-  return new DeadlineTransport(retrying, { clock, milliseconds: pullTimeoutMs });
+  return new DeadlineTransport(retrying, { clock, milliseconds });
 }
