@@ -13,7 +13,10 @@ export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly
 }
 
 /** The whole program in this process, on loopback and ports that the system gives. */
-export async function runApp(settings: Flags, parts: { log?: Log; clock?: Clock } = {}): Promise<App> {
+export async function runApp(
+  settings: Flags,
+  parts: { log?: Log; clock?: Clock; env?: NodeJS.ProcessEnv } = {},
+): Promise<App> {
   const { config } = await loadConfig({ flags: { host: '127.0.0.1', port: 0, ...settings }, env: {} });
-  return await startApp(config, { log: silent, version: '0.0.0', ...parts });
+  return await startApp(config, { log: silent, version: '0.0.0', env: {}, ...parts });
 }

@@ -146,6 +146,12 @@ describe('a secret never shows', () => {
       'auth: hunter2',
       'storage: { metadata: { kind: postgres, url: hunter2 } }',
       'upstream: { proxy: [hunter2] }',
+      'upstream: { proxy: "socks5://u:hunter2@proxy:1080" }',
+      'upstream: { proxy: "u:hunter2@proxy:3128" }',
+      'upstream: { proxy: "http://u:hunter2@proxy:99999" }',
+      'upstream: { proxy: "http://u:hunter2%@proxy" }',
+      'upstream: { noProxy: ["http://u:hunter2@proxy"] }',
+      'registries: [{ name: a.io, upstream: { proxy: "http://u:hunter2@proxy/x" } }]',
     ]) {
       const problems = await problemsOf(text);
       assert.ok(problems.length > 0 && !problems.join('\n').includes('hunter2'), problems.join('\n'));
