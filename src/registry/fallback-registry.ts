@@ -90,15 +90,24 @@ export class FallbackRegistry implements Registry {
     return await this.#first(options, async (registry) => await registry.listTags(repository, options));
   }
 
+  /** That a mirror knows of none may mean that it does not know of referrers: then the next is asked. */
   async listReferrers(
     repository: RepositoryName,
     digest: Digest,
     options?: CallOptions,
   ): Promise<readonly Descriptor[]> {
-    return await this.#first(
-      options,
-      async (registry) => await registry.listReferrers(repository, digest, options),
-    );
+    let none: readonly Descriptor[] | undefined;
+    try {
+      return await this.#first(options, async (registry, place) => {
+        const found = await registry.listReferrers(repository, digest, options);
+        if (found.length > 0 || place === this.#order.length - 1) return found;
+        none = found;
+        throw new RegistryError('MANIFEST_UNKNOWN', 'no referrers');
+      });
+    } catch (error) {
+      if (none === undefined || !(error instanceof RegistryError)) throw error;
+      return none;
+    }
   }
 
   async #first<Value>(

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { proxyConnectionError, proxyRefusal } from './connection-error.ts';
@@ -76,25 +76,29 @@ async function connectTo(
 
 async function openTunnel(socket: Socket, proxy: HttpProxy, target: URL, timeoutMs: number): Promise<void> {
   const authority = target.port === '' ? `${target.host}:443` : target.host;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(timedOut()), timeoutMs);
   const asked = request({
     method: 'CONNECT',
     path: authority,
     headers: { host: authority, connection: 'keep-alive', ...proxy.headers },
     createConnection: () => socket,
-    signal: AbortSignal.timeout(timeoutMs),
+    signal: late.signal,
   });
   asked.end();
-  const [answer, , head] = (await once(asked, 'connect').catch((error: unknown) => {
-    throw proxyConnectionError(target, isTimeout(error) ? timedOut() : error, proxy.host);
-  })) as [IncomingMessage, Socket, Buffer];
+  const [answer, , head] = await answerTo(asked)
+    .catch((error: unknown) => {
+      throw proxyConnectionError(target, late.signal.aborted ? late.signal.reason : error, proxy.host);
+    })
+    .finally(() => clearTimeout(timer));
   const { statusCode = 0 } = answer;
   if (statusCode < 200 || statusCode > 299) throw proxyRefusal(target, statusCode, proxy.host);
   // In TLS it is the client that speaks first.
   if (head.length > 0) throw proxyConnectionError(target, undefined, proxy.host);
 }
 
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
+async function answerTo(asked: ClientRequest): Promise<[IncomingMessage, Socket, Buffer]> {
+  return (await once(asked, 'connect')) as [IncomingMessage, Socket, Buffer];
 }
 
 function timedOut(): Error {

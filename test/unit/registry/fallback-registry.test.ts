@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type ErrorCode, RegistryError } from '#src/oci/error.ts';
+import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
@@ -41,8 +42,7 @@ describe('a registry with mirrors', () => {
     await using reader = await registry.getBlob(name, digest, { range: { first: 5, last: 9 } });
     assert.deepEqual(await collect(reader.body), layer.subarray(5, 10));
     await registry.listTags(name);
-    await registry.listReferrers(name, digest);
-    assert.equal(first.calls.length, 6);
+    assert.equal(first.calls.length, 5);
     assert.deepEqual([...second.calls, ...itself.calls], []);
   });
 
@@ -93,6 +93,35 @@ describe('a registry with mirrors', () => {
     };
     await assert.rejects(registry.getManifest(name, tag), TypeError);
     assert.deepEqual([...second.calls, ...itself.calls], []);
+  });
+});
+
+describe('the referrers of a manifest', () => {
+  const listed = (upstream: ScriptedRegistry) => upstream.calls.length;
+
+  it('are the first that anyone knows of', async () => {
+    const { first, second, itself, registry, image } = three();
+    const other = new MemoryRegistry();
+    const subject = image.manifest;
+    const referrer = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, config: image.config, layers: [], subject }),
+    );
+    const put = other.putManifest(name, parseTag('sig'), referrer, ociManifest);
+    const knowing = new ScriptedRegistry(other);
+    const fallback = new FallbackRegistry([first, knowing], itself);
+    assert.deepEqual(
+      (await fallback.listReferrers(name, subject.digest)).map(({ digest }) => digest),
+      [put.digest],
+    );
+    assert.deepEqual([listed(first), listed(knowing), listed(itself)], [1, 1, 0]);
+    assert.deepEqual(await registry.listReferrers(name, subject.digest), []);
+    assert.deepEqual([listed(second), listed(itself)], [1, 1]);
+  });
+
+  it('are none where a mirror says so and the registry says nothing', async () => {
+    const { itself, registry, image } = three();
+    itself.script = fails('UNAVAILABLE');
+    assert.deepEqual(await registry.listReferrers(name, image.manifest.digest), []);
   });
 });
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import type { ServerOptions } from 'node:https';
 import { after, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { RegistryError } from '#src/oci/error.ts';
@@ -25,13 +27,21 @@ function through(proxy: FakeProxy, userinfo = ''): ProxyChoice {
   return new ProxyChoice({ proxy: proxy.url(userinfo), noProxy: [], env: {} });
 }
 
+interface Setting {
+  readonly userinfo?: string;
+  readonly keys?: KeyPair;
+  readonly proxyKeys?: KeyPair;
+  /** What the registry asks of clients' certificates. */
+  readonly wantsClient?: ServerOptions;
+}
+
 /** An upstream with one image that is called registry.example, which only the proxy can resolve. */
 async function start(
   settings: Partial<UpstreamSettings> = {},
-  { userinfo = '', keys, proxyKeys }: { userinfo?: string; keys?: KeyPair; proxyKeys?: KeyPair } = {},
+  { userinfo = '', keys, proxyKeys, wantsClient = {} }: Setting = {},
 ) {
   await using stack = new AsyncDisposableStack();
-  const tls = keys === undefined ? {} : { tls: await serverKeys(keys) };
+  const tls = keys === undefined ? {} : { tls: { ...(await serverKeys(keys)), ...wantsClient } };
   const upstream = stack.use(await FakeUpstream.start(tls));
   const proxy = stack.use(await FakeProxy.start(proxyKeys && (await serverKeys(proxyKeys))));
   const name = upstream.repository('library/alpine');
@@ -213,13 +223,24 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
     assert.deepEqual(made.upstream.calls, []);
   });
 
-  it('shows its client certificate to the registry’s own host only, and skips the check for it alone', async () => {
+  it('has its certificate taken unseen where that is configured, and nobody else’s', async () => {
     await using made = await start({ tls: { insecureSkipVerify: true } }, { keys });
     await made.registry.getManifest(made.name, tag);
     made.proxy.routes.set('elsewhere.example:443', made.upstream.port);
     made.upstream.faults.push(on(/blobs/, redirected('https://elsewhere.example')));
     const { message } = await failure(made.registry.getBlob(made.name, made.digest));
     assert.match(message, /^no answer from https:\/\/elsewhere\.example through the proxy/);
+  });
+
+  it('is shown its client certificate through the tunnel', async () => {
+    const client = await authority.issue('client', 'DNS:client');
+    const wantsClient = { requestCert: true, ca: await readFile(authority.caFile) };
+    const tls = { caFiles: [authority.caFile], ...client };
+    await using made = await start({ tls }, { keys, wantsClient });
+    await made.pull();
+    await using without = await start(trusting(), { keys, wantsClient });
+    await failure(without.registry.getManifest(without.name, tag));
+    assert.deepEqual(without.upstream.calls, []);
   });
 
   const refusals: [status: number, passed: number, reason: string][] = [
