@@ -11,6 +11,8 @@ export interface RegistryOptions {
   readonly data?: string;
   /** Lines of user and bcrypt hash; then whoever is none of them is asked for a password. */
   readonly htpasswd?: string;
+  /** Files in PEM: then it speaks TLS. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
 /** Debian’s docker-registry (distribution 2.8): the upstream. */
@@ -27,13 +29,13 @@ export class DockerRegistry implements AsyncDisposable {
     this.#resources = resources;
   }
 
-  static async start({ data, htpasswd }: RegistryOptions = {}): Promise<DockerRegistry> {
+  static async start({ data, htpasswd, tls }: RegistryOptions = {}): Promise<DockerRegistry> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const settings = join(path, 'config.yml');
     const passwords = join(path, 'htpasswd');
     if (htpasswd !== undefined) await writeFile(passwords, htpasswd);
-    const settingsText = JSON.stringify(settingsFor(data ?? join(path, 'data'), htpasswd && passwords));
+    const settingsText = JSON.stringify(settingsFor(data ?? join(path, 'data'), htpasswd && passwords, tls));
     await writeFile(settings, settingsText);
     const program = resources.use(new Program(programOf('docker-registry'), ['serve', settings]));
     const [, host = ''] = await program.line(/listening on (127\.0\.0\.1:\d+)/);
@@ -72,12 +74,15 @@ export class DockerRegistry implements AsyncDisposable {
   }
 }
 
-function settingsFor(data: string, htpasswd: string | undefined) {
+function settingsFor(data: string, htpasswd: string | undefined, tls: RegistryOptions['tls']) {
   return {
     version: 0.1,
     log: { level: 'info' },
     storage: { filesystem: { rootdirectory: data } },
-    http: { addr: '127.0.0.1:0' },
+    http: {
+      addr: '127.0.0.1:0',
+      ...(tls !== undefined && { tls: { certificate: tls.certFile, key: tls.keyFile } }),
+    },
     ...(htpasswd !== undefined && { auth: { htpasswd: { realm: 'test', path: htpasswd } } }),
   };
 }
