@@ -97,7 +97,9 @@ export class FakeProxy implements AsyncDisposable {
     this.#note(asked);
     await this.wait();
     if (this.refuses !== undefined) {
-      socket.end(`HTTP/1.1 ${this.refuses} No\r\ncontent-length: 2\r\n\r\nno`);
+      // The connection is the client's to close.
+      socket.write(`HTTP/1.1 ${this.refuses} No\r\ncontent-length: 2\r\n\r\nno`);
+      socket.once('end', () => socket.end()).resume();
       return;
     }
     const [, hostname = '', port = ''] = /^(.*):(\d+)$/.exec(asked.url ?? '') ?? [];

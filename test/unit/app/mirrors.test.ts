@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import type { ServerOptions } from 'node:https';
 import { describe, it } from 'node:test';
 import { mirrorPlace } from '#src/app/mirrors.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Flags } from '#src/config/load.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';
+import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
@@ -15,6 +18,7 @@ import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 import { basicAuth, cutAfter, delayed, failing, on } from '#test/fakes/upstream-faults.ts';
+import { needs } from '#test/setup/needs.ts';
 
 const layer = Buffer.from(bytes(300_000));
 
@@ -25,12 +29,15 @@ interface Settings {
   readonly others?: (mirror: FakeUpstream) => Record<string, unknown>[];
   readonly top?: Flags;
   readonly clock?: Clock;
+  /** The mirror's. */
+  readonly tls?: ServerOptions;
 }
 
 /** The program in front of a registry with one mirror, both with the same image. */
-async function start({ path = '', registry = {}, others = () => [], top = {}, clock }: Settings = {}) {
+async function start({ path = '', registry = {}, others = () => [], top = {}, clock, tls }: Settings = {}) {
   await using stack = new AsyncDisposableStack();
-  const [mirror, itself] = [stack.use(await FakeUpstream.start()), stack.use(await FakeUpstream.start())];
+  const mirror = stack.use(await FakeUpstream.start(tls && { tls }));
+  const itself = stack.use(await FakeUpstream.start());
   const image = putImage(itself.content, itself.repository('team/app'), 'v1', [layer]);
   for (const name of ['team/app', 'proxy/team/app']) {
     putImage(mirror.content, mirror.repository(name), 'v1', [layer]);
@@ -156,6 +163,25 @@ describe('a mirror under endpoints', () => {
       [`/v2/team/app/blobs/${digest} bytes=200000-`],
     );
   });
+
+  it(
+    'is believed by the registry’s authorities, but not shown its client certificate',
+    needs('openssl'),
+    async () => {
+      await using authority = await TestAuthority.create();
+      const keys = await serverKeys(await authority.issue('mirror', 'IP:127.0.0.1'));
+      const client = await authority.issue('client', 'DNS:client');
+      const tls = { cert: client.certFile, key: client.keyFile };
+      const registry = { tls, upstream: { ca: authority.caFile } };
+      await using open = await start({ registry, tls: keys });
+      assert.equal((await open.manifest()).status, 200);
+      assert.deepEqual([open.mirror.calls.length, open.itself.calls.length], [1, 0]);
+      const ca = await readFile(authority.caFile);
+      await using asking = await start({ registry, tls: { ...keys, ca, requestCert: true } });
+      assert.equal((await asking.manifest()).status, 200);
+      assert.deepEqual([asking.mirror.calls.length, asking.itself.calls.length], [0, 1]);
+    },
+  );
 
   it('that is dead is passed over, told once in the log and then not waited for', async () => {
     await using made = await start();

@@ -16,7 +16,7 @@ import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
-import { on, redirected } from '#test/fakes/upstream-faults.ts';
+import { failing, on, redirected } from '#test/fakes/upstream-faults.ts';
 import { needs } from '#test/setup/needs.ts';
 
 const tag = parseTag('v1');
@@ -170,6 +170,21 @@ describe('a proxy that is not there', () => {
 });
 
 describe('an origin', () => {
+  it('at a private address redirects within its network also behind a proxy', async () => {
+    await using upstream = await FakeUpstream.start();
+    await using storage = await FakeUpstream.start({ content: upstream.content });
+    await using proxy = await FakeProxy.start();
+    const name = upstream.repository('library/alpine');
+    putImage(upstream.content, name, tag, []);
+    upstream.faults.push(redirected(storage.origin));
+    await using registry = openUpstream(upstream, { proxies: through(proxy) });
+    await registry.getManifest(name, tag);
+    assert.deepEqual(
+      proxy.calls.map((call) => call.replace('/v2/library/alpine/manifests/v1', '')),
+      [`GET ${upstream.origin}`, `GET ${storage.origin}`],
+    );
+  });
+
   it('that noProxy covers is reached directly', async () => {
     await using upstream = await FakeUpstream.start();
     await using proxy = await FakeProxy.start();
@@ -251,7 +266,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
     [404, 502, 'is it a proxy?'],
   ];
   for (const [answered, passed, reason] of refusals) {
-    it(`has its proxy named when that answers CONNECT by ${answered}`, async () => {
+    it(`has its proxy named, and its connection closed, when that answers CONNECT by ${answered}`, async () => {
       await using made = await start(trusting(), { keys, userinfo: 'me:hunter2' });
       made.proxy.refuses = answered;
       const { status, message, code } = await failure(made.registry.getManifest(made.name, tag));
@@ -260,8 +275,16 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
         message,
         `the proxy 127.0.0.1:${made.proxy.port} gave no way to https://registry.example: it answered ${answered} (${reason})`,
       );
+      await made.proxy.idle();
     });
   }
+
+  it('may answer 407 itself, and is not taken for the proxy then', async () => {
+    await using made = await start(trusting(), { keys });
+    made.upstream.faults.push(failing(407));
+    const { message } = await failure(made.registry.getManifest(made.name, tag));
+    assert.equal(message, 'https://registry.example answered 407: fault 407');
+  });
 
   it('has its proxy named when that takes the connection and says nothing', async () => {
     await using made = await start({ ...trusting(), connectTimeoutMs: 50, pullTimeoutMs: 2000 }, { keys });
