@@ -204,7 +204,7 @@ export class BlobFill {
     this.#agreeOnSize(reader.size);
     this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
-    for await (const chunk of reader.body) await this.#append(this.#tape, chunk, reader.mayKeep === true);
+    for await (const chunk of reader.body) await this.#append(this.#tape, chunk, reader);
     if (this.#size !== undefined && this.#hasher.size < this.#size) {
       throw new RegistryError(
         'UNAVAILABLE',
@@ -213,21 +213,21 @@ export class BlobFill {
     }
   }
 
-  async #append(tape: FillTape, chunk: Uint8Array, mayKeep: boolean): Promise<void> {
+  async #append(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {
     if (this.#size !== undefined && this.#hasher.size + chunk.length > this.#size) {
       this.#hopeless = true;
       throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${this.#size} bytes`);
     }
     this.#hasher.update(chunk);
-    await this.#keep(tape, chunk, mayKeep);
+    await this.#keep(tape, chunk, reader);
     this.#wake();
   }
 
-  async #keep(tape: FillTape, chunk: Uint8Array, mayKeep: boolean): Promise<void> {
+  async #keep(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {
     const { log } = this.#settings;
     const stored = await tape.append(
       chunk,
-      mayKeep,
+      reader,
       this.#abort.signal,
       async (signal) => await this.#dropSlowest(signal),
     );

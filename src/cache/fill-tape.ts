@@ -2,7 +2,7 @@ import type { VerifiedBlob } from '../oci/digest.ts';
 import type { Digest } from '../oci/reference.ts';
 import type { ByteRange } from '../oci/registry.ts';
 import type { BlobStore, BlobWriter } from '../storage/blob-store.ts';
-import { MemoryWindow } from './memory-window.ts';
+import { type ChunkOwnership, MemoryWindow } from './memory-window.ts';
 
 /** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
 const maxUnwritten = 2 * 1024 * 1024;
@@ -61,12 +61,12 @@ export class FillTape implements AsyncDisposable {
    */
   async append(
     chunk: Uint8Array,
-    mayKeep: boolean,
+    ownership: ChunkOwnership,
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
-    this.#window.push(chunk, mayKeep);
+    this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
     while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     return this.isStored;

@@ -1,10 +1,17 @@
-import type { ByteRange } from '../oci/registry.ts';
+import type { BlobReader, ByteRange } from '../oci/registry.ts';
 
-/** A piece of memory that bytes are copied into; `length` of it are filled. */
+/** Whose a chunk is: may it be kept, and does somebody want it back? */
+export type ChunkOwnership = Pick<BlobReader, 'mayKeep' | 'giveBack'>;
+
+/** A piece of memory that bytes are copied into, or a chunk that was kept; `length` of it are filled. */
 interface Segment {
   readonly at: number;
   readonly bytes: Uint8Array;
   length: number;
+  /** Where its memory is wanted back: when it was dropped and no reader is at it. */
+  readonly giveBack?: ChunkOwnership['giveBack'];
+  readers: number;
+  isDropped: boolean;
 }
 
 /** Small blobs take little; the rest comes in pieces that are worth a system call. Bytes. */
@@ -13,7 +20,10 @@ const segmentSize = 256 * 1024;
 /** A smaller chunk is copied beside others: each piece is a call of its own for those who send it. Bytes. */
 const minKept = 16 * 1024;
 
-/** The youngest bytes of a stream, in memory. What was read stays valid when it is dropped. */
+/**
+ * The youngest bytes of a stream, in memory. What was read stays valid when it is dropped, until the next piece is asked for;
+ * for good where no chunk is wanted back.
+ */
 export class MemoryWindow {
   #segments: Segment[] = [];
   #made = 0;
@@ -29,13 +39,19 @@ export class MemoryWindow {
     return this.#end;
   }
 
-  /** Copies, unless the chunk may be kept (nobody writes to it again) and is worth it. */
-  push(chunk: Uint8Array, mayKeep = false): void {
+  /** Copies, unless the chunk may be kept (nobody writes to it before it is given back) and is worth it. */
+  push(chunk: Uint8Array, { mayKeep = false, giveBack }: ChunkOwnership = {}): void {
     if (mayKeep && chunk.length >= minKept) {
-      this.#segments.push({ at: this.#end, bytes: chunk, length: chunk.length });
-      this.#end += chunk.length;
-      return;
+      const { length } = chunk;
+      this.#segments.push({ at: this.#end, bytes: chunk, length, giveBack, readers: 0, isDropped: false });
+      this.#end += length;
+    } else {
+      this.#copy(chunk);
+      giveBack?.(chunk);
     }
+  }
+
+  #copy(chunk: Uint8Array): void {
     for (let done = 0; done < chunk.length; ) {
       const segment = this.#tail(chunk.length - done);
       const part = chunk.subarray(done, done + segment.bytes.length - segment.length);
@@ -51,13 +67,26 @@ export class MemoryWindow {
     return [...this.read({ first, last: Math.min(this.#end, first + limit) - 1 })];
   }
 
+  /** Piece by piece, as far as it is still there; holds no more than the piece that the reader is at. */
   *read({ first, last }: ByteRange): Generator<Uint8Array> {
-    if (first < this.#start) return;
-    for (const { at, bytes, length } of [...this.#segments]) {
-      if (at + length > first && at <= last) {
-        yield bytes.subarray(Math.max(0, first - at), Math.min(length, last + 1 - at));
-      }
+    for (let next = first; next <= last; ) {
+      const segment = this.#at(next);
+      if (segment === undefined) return;
+      const piece = segment.bytes.subarray(
+        next - segment.at,
+        Math.min(segment.length, last + 1 - segment.at),
+      );
+      segment.readers += 1;
+      yield piece;
+      // Not for readers who stop here: they may still be sending it. Then it is garbage.
+      segment.readers -= 1;
+      giveBackUnread(segment);
+      next += piece.length;
     }
+  }
+
+  #at(position: number): Segment | undefined {
+    return this.#segments.find(({ at, length }) => at <= position && position < at + length);
   }
 
   /** Drops whole segments before byte `to`, as long as `keep` bytes are left. */
@@ -66,6 +95,8 @@ export class MemoryWindow {
       const end = oldest.at + oldest.length;
       if (end > to || this.#end - end < keep) return;
       this.#segments.shift();
+      oldest.isDropped = true;
+      giveBackUnread(oldest);
       this.#start = end;
     }
   }
@@ -76,8 +107,13 @@ export class MemoryWindow {
     if (last !== undefined && last.length < last.bytes.length) return last;
     const size = Math.max(firstSizes[this.#made] ?? segmentSize, Math.min(wanted, segmentSize));
     this.#made += 1;
-    const made = { at: this.#end, bytes: Buffer.allocUnsafeSlow(size), length: 0 };
+    const bytes = Buffer.allocUnsafeSlow(size);
+    const made = { at: this.#end, bytes, length: 0, readers: 0, isDropped: false };
     this.#segments.push(made);
     return made;
   }
+}
+
+function giveBackUnread({ isDropped, readers, giveBack, bytes }: Segment): void {
+  if (isDropped && readers === 0) giveBack?.(bytes);
 }

@@ -62,6 +62,7 @@ export class ObservedRegistry implements Registry {
       range: reader.range,
       body: this.#counted(reader.body),
       mayKeep: reader.mayKeep === true,
+      giveBack: reader.giveBack,
       [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
     };
   }

@@ -57,7 +57,7 @@ export async function* chunksOf(
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of body) yield chunk as Buffer;
+    for await (const chunk of body) yield chunk;
   } catch (error) {
     signal?.throwIfAborted();
     throw connectionError(url, error);

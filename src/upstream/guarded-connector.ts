@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as resolveName } from 'node:dns/promises';
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
 import { buildConnector } from 'undici';
 import { knownAddress } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
@@ -31,30 +31,53 @@ const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true }
  */
 export function guardedConnector(settings: ConnectorSettings): buildConnector.connector {
   return (options, callback) => {
-    void connect(settings, options).then(
+    void connectChosen(settings, options).then(
       (socket) => callback(null, socket),
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
     );
   };
 }
 
-async function connect(settings: ConnectorSettings, options: buildConnector.Options): Promise<Socket> {
+/** By the proxy that is for the origin, or directly. */
+async function connectChosen(settings: ConnectorSettings, options: buildConnector.Options): Promise<Socket> {
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
-  const { guard, connectTimeoutMs: timeoutMs, trust, tls } = settings;
   const proxy = settings.proxies.of(url);
-  if (proxy !== undefined) {
-    const proxyTls = async () => ({ secureContext: await trust.context({ caFiles: tls.caFiles }) });
-    const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs };
-    const socket = await connectThroughProxy(options, through);
-    note(guard, url, knownAddress(url.hostname));
-    return socket;
-  }
+  if (proxy === undefined) return await connect(settings, options);
+  const { guard, trust, tls, connectTimeoutMs: timeoutMs } = settings;
+  const proxyTls = async () => ({ secureContext: await trust.context({ caFiles: tls.caFiles }) });
+  const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs };
+  const socket = await connectThroughProxy(options, through);
+  note(guard, url, knownAddress(url.hostname));
+  return socket;
+}
+
+/** What a connection needs besides its address. */
+type ConnectOptions = Pick<TcpNetConnectOpts, 'onread' | 'signal'>;
+
+/** A direct connection by the same rules for another client than undici; the signal counts as long as it lives. */
+export async function connectGuarded(
+  settings: ConnectorSettings,
+  url: URL,
+  more: ConnectOptions,
+): Promise<Socket> {
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  return await connect(settings, { hostname, host: url.host, protocol: url.protocol, port: url.port }, more);
+}
+
+async function connect(
+  settings: ConnectorSettings,
+  options: buildConnector.Options,
+  more: ConnectOptions = {},
+): Promise<Socket> {
+  const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
+  const { guard, connectTimeoutMs: timeoutMs } = settings;
   const connector = buildConnector({
     allowH2: false,
     timeout: timeoutMs,
     autoSelectFamily: true,
     lookup: guardedLookup(settings, url),
     ...(await tlsOptions(settings, url)),
+    ...more,
   });
   const socket = await connected(connector, options);
   note(guard, url, socket.remoteAddress);

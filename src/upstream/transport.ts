@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Scope } from './auth/scope.ts';
 
 /** One HTTP request as a registry client needs it. */
@@ -14,6 +13,8 @@ export interface TransportRequest {
   readonly bulk?: boolean | undefined;
   /** What the request needs to be authorised for. */
   readonly scope?: Scope | undefined;
+  /** The repository that the request is about, by its path at the registry: credentials may be by repository. */
+  readonly repository?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,7 +25,10 @@ export interface TransportResponse extends AsyncDisposable {
   readonly headers: Readonly<Record<string, string>>;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
-  readonly body: Readable;
+  /** Breaks off with the cause. Chunks are the reader's for good. */
+  readonly body: AsyncIterable<Buffer>;
+  /** Takes back what nobody reads any more, once, to receive into it again. */
+  readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import { connectionError, proxyRefusal } from './connection-error.ts';
@@ -14,7 +13,7 @@ export interface UndiciSettings extends ConnectorSettings {
   readonly headersTimeoutMs: number;
   /** A body that gives no byte for so long breaks off. */
   readonly stallTimeoutMs: number;
-  /** Connections to one origin for what takes long, and as many for the rest; more requests wait. */
+  /** Connections to one origin; more requests wait. */
   readonly maxConcurrent: number;
 }
 
@@ -25,8 +24,6 @@ const drainedBytes = 16 * 1024;
 /** The wire: HTTP/1.1 by undici, which neither follows redirects nor decodes bodies here. */
 export class UndiciTransport implements Transport, AsyncDisposable {
   readonly #agent: Agent;
-  /** Apart, so that a few slow downloads do not keep manifests waiting. */
-  readonly #bulkAgent: Agent;
   readonly #guard: AddressGuard;
   readonly #proxies: ProxyChoice;
   readonly #headers: Readonly<Record<string, string>>;
@@ -36,7 +33,6 @@ export class UndiciTransport implements Transport, AsyncDisposable {
     this.#proxies = settings.proxies;
     this.#headers = { 'user-agent': settings.userAgent, 'accept-encoding': 'identity' };
     this.#agent = agentOf(settings);
-    this.#bulkAgent = agentOf(settings);
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
@@ -45,8 +41,7 @@ export class UndiciTransport implements Transport, AsyncDisposable {
     this.#guard.checkUrl(url);
     const proxy = this.#proxies.of(url);
     try {
-      const agent = request.bulk === true ? this.#bulkAgent : this.#agent;
-      const answer = await agent.request({
+      const answer = await this.#agent.request({
         origin: url.origin,
         ...addressed(request, proxy, { ...request.headers, ...this.#headers }),
         method,
@@ -66,7 +61,7 @@ export class UndiciTransport implements Transport, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#agent.destroy(), this.#bulkAgent.destroy()]);
+    await this.#agent.destroy();
   }
 }
 
@@ -101,7 +96,7 @@ function responseOf(answer: Dispatcher.ResponseData, { url }: TransportRequest):
     status: answer.statusCode,
     headers,
     url,
-    body: body as Readable,
+    body,
     async [Symbol.asyncDispose]() {
       if (body.readableEnded || body.destroyed) return;
       if (body.readableDidRead || !(Number(headers['content-length']) <= drainedBytes)) body.destroy();

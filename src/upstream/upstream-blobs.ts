@@ -55,6 +55,7 @@ export class UpstreamBlobs {
         range,
         body: bytesOf(response, part, options.signal),
         mayKeep: true,
+        giveBack: response.giveBack,
         async [Symbol.asyncDispose]() {
           await response[Symbol.asyncDispose]();
         },

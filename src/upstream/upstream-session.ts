@@ -68,7 +68,8 @@ export class UpstreamSession {
   }
 
   async send({ repository, ...request }: UpstreamRequest): Promise<TransportResponse> {
-    const sent: TransportRequest = { ...request, scope: Scope.pull(this.#nameOf(repository)) };
+    const path = this.#nameOf(repository);
+    const sent: TransportRequest = { ...request, repository: path, scope: Scope.pull(path) };
     return this.#transport.send(sent);
   }
 

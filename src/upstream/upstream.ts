@@ -14,9 +14,9 @@ import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { Transport } from './transport.ts';
-import { UndiciTransport } from './undici-transport.ts';
 import { UpstreamRegistry } from './upstream-registry.ts';
 import type { MirrorPlace, OnOddity } from './upstream-session.ts';
+import { Wire } from './wire/wire.ts';
 
 /** One upstream registry. Times in milliseconds. */
 export interface UpstreamSettings {
@@ -59,6 +59,7 @@ const maxMirrorMs = 10_000;
 const apiHosts: Readonly<Record<string, string>> = {
   'docker.io': 'registry-1.docker.io',
   'index.docker.io': 'registry-1.docker.io',
+  'registry.hub.docker.com': 'registry-1.docker.io',
 };
 
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
@@ -67,7 +68,7 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
   const origin = new URL(`${scheme}://${apiHosts[host] ?? host}`);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
-  const wire = new UndiciTransport({
+  const wire = new Wire({
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},

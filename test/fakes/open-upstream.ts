@@ -1,13 +1,14 @@
 import type { Registry } from '#src/oci/registry.ts';
 import { createUpstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
+import { assertSecretless } from './secrets.ts';
 
 /** The real client in front of a fake upstream: configured, patient, and without pauses between tries. */
 export function openUpstream(
   upstream: Pick<FakeUpstream, 'host' | 'origin'>,
   settings: Partial<UpstreamSettings> = {},
 ): Registry & AsyncDisposable {
-  return createUpstream({
+  const registry = createUpstream({
     host: upstream.host,
     scheme: upstream.origin.startsWith('https:') ? 'https' : 'http',
     userAgent: 'ociregistry/test',
@@ -20,4 +21,18 @@ export function openUpstream(
     random: () => 0,
     ...settings,
   });
+  return new Proxy(registry, { get: (target, key) => secretless(target, Reflect.get(target, key)) });
+}
+
+/** What a call throws may reach a client or a log: no secret may be in it. */
+function secretless(registry: Registry, method: unknown): unknown {
+  if (typeof method !== 'function') return method;
+  return async (...args: unknown[]) => {
+    try {
+      return await Reflect.apply(method, registry, args);
+    } catch (error) {
+      assertSecretless(error, 'an error of the upstream client');
+      throw error;
+    }
+  };
 }

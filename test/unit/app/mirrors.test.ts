@@ -126,10 +126,10 @@ describe('a mirror under endpoints', () => {
   });
 
   it('never sees the registry’s credentials', async () => {
-    const auth = { user: 'me', password: 'hunter2' };
+    const auth = { user: 'me', password: 's3cret-in-tests-hunter2' };
     await using made = await start({ registry: { auth } });
-    made.mirror.faults.push(basicAuth('me', 'hunter2'));
-    made.itself.faults.push(basicAuth('me', 'hunter2'));
+    made.mirror.faults.push(basicAuth('me', 's3cret-in-tests-hunter2'));
+    made.itself.faults.push(basicAuth('me', 's3cret-in-tests-hunter2'));
     assert.equal((await made.manifest()).status, 200);
     assert.equal(made.itself.calls.length, 2);
     assert.ok(made.mirror.requests.length > 0);
@@ -137,12 +137,12 @@ describe('a mirror under endpoints', () => {
   });
 
   it('that is itself under registries sees that entry’s credentials', async () => {
-    const auth = { user: 'puller', password: 'hunter3' };
+    const auth = { user: 'puller', password: 's3cret-in-tests-hunter3' };
     await using made = await start({
-      registry: { auth: { user: 'me', password: 'hunter2' } },
+      registry: { auth: { user: 'me', password: 's3cret-in-tests-hunter2' } },
       others: ({ host }) => [{ name: host, scheme: 'http', auth }],
     });
-    made.mirror.faults.push(basicAuth('puller', 'hunter3'));
+    made.mirror.faults.push(basicAuth('puller', 's3cret-in-tests-hunter3'));
     assert.equal((await made.manifest()).status, 200);
     assert.deepEqual(made.itself.calls, []);
   });
@@ -196,7 +196,7 @@ describe('a mirror under endpoints', () => {
 
   it('is reached through the registry’s proxy, unless noProxy says otherwise', async () => {
     await using proxy = await FakeProxy.start();
-    const upstream = { proxy: proxy.url('me:hunter2') };
+    const upstream = { proxy: proxy.url('me:s3cret-in-tests-hunter2') };
     await using made = await start({ registry: { upstream } });
     await made.manifest();
     assert.deepEqual(proxy.calls, [

@@ -67,7 +67,7 @@ describe('the program behind a proxy', () => {
   });
 
   it('tells client and log what the proxy did, and no password', async () => {
-    const userinfo = 'me:hunter2';
+    const userinfo = 'me:s3cret-in-tests-hunter2';
     await using made = await start((proxy) => ({ flags: { upstream: { proxy: proxy.url(userinfo) } } }));
     made.proxy.refuses = 407;
     const { status, body } = await made.pull();
@@ -83,7 +83,7 @@ describe('the program behind a proxy', () => {
   it('does not start with a variable that is no URL, and names it without its value', async () => {
     await using directory = await temporaryDirectory();
     const settings = { imagePath: directory.path };
-    const env = { https_proxy: 'socks5://me:hunter2@proxy:1080' };
+    const env = { https_proxy: 'socks5://me:s3cret-in-tests-hunter2@proxy:1080' };
     await assert.rejects(runApp(settings, { env }), {
       message: 'https_proxy: SOCKS proxies are not supported: use an http or https one',
     });

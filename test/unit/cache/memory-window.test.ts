@@ -16,7 +16,7 @@ describe('MemoryWindow', () => {
           const all = bytes(lengths.reduce((sum, length) => sum + length, 0));
           const window = new MemoryWindow();
           for (const length of lengths)
-            window.push(all.subarray(window.end, window.end + length), length % 2 === 0);
+            window.push(all.subarray(window.end, window.end + length), { mayKeep: length % 2 === 0 });
           window.drop(dropped % all.length);
           assert.ok(window.start <= dropped % all.length);
           const [first, last] = [a % all.length, b % all.length].sort((x, y) => x - y) as [number, number];
@@ -58,5 +58,57 @@ describe('MemoryWindow', () => {
       window.push(all.subarray(window.end, window.end + 1_000_000));
     }
     assert.ok(at > 0 && at < window.start);
+  });
+
+  describe('gives a kept chunk back', () => {
+    const chunk = (letter: string) => Buffer.alloc(20_000, letter);
+
+    function lending() {
+      const returned: string[] = [];
+      const giveBack = (bytes: Uint8Array) => {
+        returned.push(String.fromCharCode(bytes[0] ?? 0));
+        bytes.fill(0);
+      };
+      const window = new MemoryWindow();
+      for (const letter of 'abc') window.push(chunk(letter), { mayKeep: true, giveBack });
+      return { window, returned, giveBack };
+    }
+
+    it('when it is dropped, once', () => {
+      const { window, returned } = lending();
+      window.drop(40_000);
+      window.drop(40_000);
+      window.drop(60_000);
+      assert.deepEqual(returned, ['a', 'b', 'c']);
+    });
+
+    it('at once when it was copied', () => {
+      const { window, returned, giveBack } = lending();
+      window.push(Buffer.from('d'), { mayKeep: true, giveBack });
+      assert.deepEqual(returned, ['d']);
+      assert.equal(Buffer.concat(window.from(60_000, 9)).toString(), 'd');
+    });
+
+    it('not before its last reader has asked for the next one, who then finds only what is still there', () => {
+      const { window, returned } = lending();
+      const readers = [1, 2].map(() => window.read({ first: 0, last: 59_999 }));
+      const seen = readers.map((reader) => reader.next().value);
+      window.drop(40_000);
+      assert.deepEqual(returned, ['b']);
+      readers[0]?.next();
+      assert.deepEqual(returned, ['b']);
+      for (const bytes of seen) assert.ok(chunk('a').equals(bytes ?? chunk('x')));
+      assert.equal(readers[1]?.next().done, true);
+      assert.deepEqual(returned, ['b', 'a']);
+    });
+
+    it('never when a reader left at it, who may still be sending it', () => {
+      const { window, returned } = lending();
+      const reader = window.read({ first: 0, last: 59_999 });
+      reader.next();
+      reader.return(undefined);
+      window.drop(60_000);
+      assert.deepEqual(returned, ['b', 'c']);
+    });
   });
 });

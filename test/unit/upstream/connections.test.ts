@@ -149,6 +149,7 @@ describe('the only connection is free again', () => {
         upstream.faults.length = 0;
         made.rested();
         assert.equal((await registry.resolveManifest(name, tag)).digest, manifest.digest);
+        assert.equal((await pull(registry, name, layer, { first: 1, last: 5 })).length, 5);
       }
     });
   }

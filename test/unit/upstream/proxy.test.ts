@@ -21,7 +21,7 @@ import { needs } from '#test/setup/needs.ts';
 
 const tag = parseTag('v1');
 const layer = Buffer.from(bytes(500_000));
-const basic = `Basic ${Buffer.from('me:hunter2').toString('base64')}`;
+const basic = `Basic ${Buffer.from('me:s3cret-in-tests-hunter2').toString('base64')}`;
 
 function through(proxy: FakeProxy, userinfo = ''): ProxyChoice {
   return new ProxyChoice({ proxy: proxy.url(userinfo), noProxy: [], env: {} });
@@ -82,7 +82,7 @@ async function failure(work: Promise<unknown>): Promise<RegistryError> {
 
 describe('a registry of plain http behind a proxy', () => {
   it('is asked by its whole URL, with the name that the proxy resolves, and never sees who we are at the proxy', async () => {
-    await using made = await start({}, { userinfo: 'me:hunter2' });
+    await using made = await start({}, { userinfo: 'me:s3cret-in-tests-hunter2' });
     const { proxy, upstream, digest } = made;
     await made.pull();
     const base = 'GET http://registry.example/v2/library/alpine';
@@ -98,7 +98,7 @@ describe('a registry of plain http behind a proxy', () => {
   });
 
   it('has its proxy named when that wants a password', async () => {
-    await using made = await start({}, { userinfo: 'me:hunter2' });
+    await using made = await start({}, { userinfo: 'me:s3cret-in-tests-hunter2' });
     made.proxy.refuses = 407;
     const { status, message } = await failure(made.registry.getManifest(made.name, tag));
     assert.equal(status, 502);
@@ -157,7 +157,7 @@ describe('a registry of plain http behind a proxy', () => {
 
 describe('a proxy that is not there', () => {
   it('is named, without its password, in a 502', async () => {
-    await using made = await start({}, { userinfo: 'me:hunter2' });
+    await using made = await start({}, { userinfo: 'me:s3cret-in-tests-hunter2' });
     const { port } = made.proxy;
     await made.proxy[Symbol.asyncDispose]();
     const { status, message } = await failure(made.registry.getManifest(made.name, tag));
@@ -211,7 +211,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
   const trusting = () => ({ tls: { caFiles: [authority.caFile] } });
 
   it('is reached by tunnels, in which TLS is as without a proxy, and no header of the proxy’s', async () => {
-    await using made = await start(trusting(), { keys, userinfo: 'me:hunter2' });
+    await using made = await start(trusting(), { keys, userinfo: 'me:s3cret-in-tests-hunter2' });
     await made.pull();
     await made.pull();
     assert.deepEqual(made.proxy.calls, ['CONNECT registry.example:443', 'CONNECT registry.example:443']);
@@ -267,7 +267,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
   ];
   for (const [answered, passed, reason] of refusals) {
     it(`has its proxy named, and its connection closed, when that answers CONNECT by ${answered}`, async () => {
-      await using made = await start(trusting(), { keys, userinfo: 'me:hunter2' });
+      await using made = await start(trusting(), { keys, userinfo: 'me:s3cret-in-tests-hunter2' });
       made.proxy.refuses = answered;
       const { status, message, code } = await failure(made.registry.getManifest(made.name, tag));
       assert.deepEqual([code, status], ['UNAVAILABLE', passed]);

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { sha256 } from '#src/oci/digest.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import { type TlsSettings, TlsTrust } from '#src/upstream/tls-trust.ts';
 import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { type KeyPair, serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
-import { putImage } from '#test/fakes/images.ts';
+import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { redirected } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 import { needs } from '#test/setup/needs.ts';
 
 const tag = parseTag('v1');
+const layer = bytes(1_000_000);
 let authority: TestAuthority;
 let server: KeyPair;
 let client: KeyPair;
@@ -22,13 +24,21 @@ async function start(settings: Partial<UpstreamSettings> = {}, wantsClient = fal
   const made = await UpstreamUnderTest.start(settings, {
     tls: { ...(await serverKeys(server)), ...(wantsClient && { requestCert: true, ca }) },
   });
-  putImage(made.upstream.content, made.name, tag, []);
+  putImage(made.upstream.content, made.name, tag, [layer]);
   return made;
 }
 
 async function resolves(tls: TlsSettings, trust = new TlsTrust({})): Promise<void> {
   await using made = await start({ tls, trust });
   await made.registry.resolveManifest(made.name, tag);
+  await pull(made);
+}
+
+/** Blobs come by a wire of their own. */
+async function pull(made: UpstreamUnderTest): Promise<void> {
+  const digest = sha256(layer);
+  await using reader = await made.registry.getBlob(made.name, digest);
+  assert.ok((await collect(reader.body)).equals(layer));
 }
 
 describe('TLS', needs('openssl'), () => {
@@ -79,6 +89,7 @@ describe('TLS', needs('openssl'), () => {
         status: 502,
         message: /ERR_TLS_CERT_ALTNAME_INVALID/,
       });
+      await assert.rejects(pull(made), { status: 502, message: /ERR_TLS_CERT_ALTNAME_INVALID/ });
     });
 
     it('is an error that names the file where a file is missing or no certificate, and is right when that is', async () => {
@@ -106,6 +117,7 @@ describe('TLS', needs('openssl'), () => {
     it('is shown it', async () => {
       await using made = await start({ tls: { caFiles: [authority.caFile], ...client } }, true);
       await made.registry.resolveManifest(made.name, tag);
+      await pull(made);
     });
 
     it('refuses whoever has none', async () => {
@@ -114,6 +126,7 @@ describe('TLS', needs('openssl'), () => {
         code: 'UNAVAILABLE',
         status: 502,
       });
+      await assert.rejects(pull(made), { code: 'UNAVAILABLE', status: 502 });
     });
 
     it('is not shown it when a redirect leads to it', async () => {
@@ -125,6 +138,7 @@ describe('TLS', needs('openssl'), () => {
         resolve: async () => [{ address: '127.0.0.1', family: 4 }],
       });
       await assert.rejects(registry.resolveManifest(made.name, tag), { code: 'UNAVAILABLE', status: 502 });
+      await assert.rejects(registry.getBlob(made.name, sha256(layer)), { code: 'UNAVAILABLE', status: 502 });
       assert.equal(cdn.upstream.requests.length, 0);
     });
   });
@@ -143,6 +157,7 @@ describe('TLS', needs('openssl'), () => {
         code: 'UNAVAILABLE',
         message: /localhost/,
       });
+      await assert.rejects(registry.getBlob(made.name, sha256(layer)), { message: /localhost/ });
     });
   });
 
@@ -153,10 +168,11 @@ describe('TLS', needs('openssl'), () => {
           { tls: { caFiles: [authority.caFile] } },
           { address: '::1', ...(secure && { tls: await serverKeys(server) }) },
         );
-        const { manifest } = putImage(made.upstream.content, made.name, tag, []);
+        const { manifest } = putImage(made.upstream.content, made.name, tag, [layer]);
         assert.match(made.upstream.host, /^\[::1\]:\d+$/);
         assert.equal((await made.registry.resolveManifest(made.name, tag)).digest, manifest.digest);
-        assert.equal(made.upstream.requests[0]?.host, made.upstream.host);
+        await pull(made);
+        for (const { host } of made.upstream.requests) assert.equal(host, made.upstream.host);
       });
     }
   });

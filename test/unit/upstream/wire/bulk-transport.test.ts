@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { AddressGuard } from '#src/upstream/address-guard.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { TlsTrust } from '#src/upstream/tls-trust.ts';
+import type { TransportRequest, TransportResponse } from '#src/upstream/transport.ts';
+import type { UndiciSettings } from '#src/upstream/undici-transport.ts';
+import { BulkTransport } from '#src/upstream/wire/bulk-transport.ts';
+import { bytes } from '#test/fakes/images.ts';
+
+type Answer = (socket: Socket, request: string) => void;
+
+/** A peer that answers request after request with whatever it likes, and the transport that asks it. */
+class Peer implements AsyncDisposable {
+  readonly requests: string[] = [];
+  readonly sockets: Socket[] = [];
+  readonly url: URL;
+  readonly transport: BulkTransport;
+  readonly #server: Server;
+  readonly #answers: Answer[];
+
+  private constructor(server: Server, answers: Answer[], settings: Partial<UndiciSettings>) {
+    this.#server = server;
+    this.#answers = answers;
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.url = new URL(`http://${host}/blob`);
+    const guard = new AddressGuard({ host, origin: this.url, configured: true, unknownRegistries: 'none' });
+    this.transport = new BulkTransport({
+      guard,
+      proxies: ProxyChoice.none,
+      hostname: '127.0.0.1',
+      tls: {},
+      trust: new TlsTrust({}),
+      connectTimeoutMs: 5000,
+      headersTimeoutMs: 5000,
+      stallTimeoutMs: 5000,
+      maxConcurrent: 1,
+      userAgent: 'test',
+      ...settings,
+    });
+    server.on('connection', (socket) => this.#serve(socket));
+  }
+
+  /** The last answer is given again and again. */
+  static async start(answers: (Answer | string)[], settings: Partial<UndiciSettings> = {}): Promise<Peer> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const given = answers.map(
+      (answer): Answer =>
+        typeof answer === 'string' ? (socket) => void socket.write(answer, 'latin1') : answer,
+    );
+    return new Peer(server, given, settings);
+  }
+
+  async get(more: Partial<TransportRequest> = {}): Promise<TransportResponse> {
+    return await this.transport.send({ method: 'GET', url: this.url, bulk: true, ...more });
+  }
+
+  async text(): Promise<string> {
+    await using response = await this.get();
+    let text = '';
+    for await (const chunk of response.body) text += chunk.toString('latin1');
+    return text;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.transport[Symbol.asyncDispose]();
+    for (const socket of this.sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #serve(socket: Socket): void {
+    this.sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => {
+      const answer = this.#answers.length > 1 ? this.#answers.shift() : this.#answers[0];
+      this.requests.push(data.toString('latin1'));
+      answer?.(socket, data.toString('latin1'));
+    });
+  }
+}
+
+const hello = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
+const endless = 'HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nhello';
+
+function sending(...parts: (string | Buffer)[]): Answer {
+  return (socket) => {
+    for (const part of parts) socket.write(part);
+  };
+}
+
+async function closed(socket: Socket | undefined): Promise<void> {
+  if (socket !== undefined && !socket.closed) await once(socket, 'close');
+}
+
+describe('a connection for blobs', () => {
+  it('carries one request after the other', async () => {
+    await using peer = await Peer.start([hello]);
+    for (let call = 0; call < 3; call += 1) assert.equal(await peer.text(), 'hello');
+    assert.equal(peer.sockets.length, 1);
+    assert.equal(
+      peer.requests[2],
+      `GET /blob HTTP/1.1\r\nhost: ${peer.url.host}\r\nconnection: keep-alive\r\nuser-agent: test\r\naccept-encoding: identity\r\n\r\n`,
+    );
+  });
+
+  it('is not used again after Connection: close, HTTP/1.0, a body that ended with it, or bytes behind the body', async () => {
+    const last = [
+      'HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 5\r\n\r\nhello',
+      'HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+      `${hello}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`,
+      (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\n\r\nhello'),
+    ];
+    for (const answer of last) {
+      await using peer = await Peer.start([answer, hello]);
+      assert.equal(await peer.text(), 'hello');
+      assert.equal(await peer.text(), 'hello');
+      assert.equal(peer.sockets.length, 2);
+    }
+  });
+
+  it('is given up when it speaks without having been asked', async () => {
+    await using peer = await Peer.start([hello]);
+    await peer.text();
+    peer.sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
+    await closed(peer.sockets[0]);
+    assert.equal(await peer.text(), 'hello');
+    assert.equal(peer.sockets.length, 2);
+  });
+
+  it('that the peer closes under a request is replaced once, if it was used before', async () => {
+    await using peer = await Peer.start([hello, (socket) => void socket.destroy(), hello]);
+    assert.equal(await peer.text(), 'hello');
+    assert.equal(await peer.text(), 'hello');
+    assert.deepEqual([peer.requests.length, peer.sockets.length], [3, 2]);
+    await using fresh = await Peer.start([(socket) => void socket.destroy()]);
+    await assert.rejects(fresh.text(), { code: 'UNAVAILABLE', status: 502 });
+    assert.equal(fresh.requests.length, 1);
+  });
+
+  it('is not replaced when it broke off within an answer', async () => {
+    await using peer = await Peer.start([hello, (socket) => void socket.end('HTTP/1.1 2')]);
+    await peer.text();
+    await assert.rejects(peer.text(), { code: 'UNAVAILABLE', status: 502 });
+    assert.equal(peer.requests.length, 2);
+  });
+
+  it('is free for the next when the one before is done, failed, disposed of or aborted', async () => {
+    await using peer = await Peer.start([endless, 'nonsense', endless, endless, hello]);
+    await (await peer.get())[Symbol.asyncDispose]();
+    await assert.rejects(peer.text(), { code: 'UNAVAILABLE', message: /does not speak HTTP/ });
+    const left = await peer.get();
+    await left.body[Symbol.asyncIterator]().next();
+    await left[Symbol.asyncDispose]();
+    const client = new AbortController();
+    await peer.get({ signal: client.signal });
+    client.abort(new Error('gone'));
+    assert.equal(await peer.text(), 'hello');
+  });
+
+  it('is kept when the unread rest is short', async () => {
+    await using peer = await Peer.start([hello]);
+    await (await peer.get())[Symbol.asyncDispose]();
+    assert.equal(await peer.text(), 'hello');
+    assert.equal(peer.sockets.length, 1);
+  });
+});
+
+describe('a GET of a blob', () => {
+  it('waits for its turn, and no longer than its signal says', async () => {
+    await using peer = await Peer.start([endless, hello]);
+    const first = await peer.get();
+    const client = new AbortController();
+    const impatient = peer.get({ signal: client.signal });
+    const patient = peer.text();
+    client.abort(new Error('gone'));
+    await assert.rejects(impatient, /gone/);
+    assert.equal(peer.requests.length, 1);
+    await first[Symbol.asyncDispose]();
+    assert.equal(await patient, 'hello');
+  });
+
+  it('is a time-out (504) without status line in time, and where the body stands still', async () => {
+    await using silent = await Peer.start([() => undefined], { headersTimeoutMs: 30 });
+    await assert.rejects(silent.get(), { code: 'UNAVAILABLE', status: 504 });
+    await using dripping = await Peer.start(['HTTP/1.1 200'], { headersTimeoutMs: 30 });
+    await assert.rejects(dripping.get(), { status: 504 });
+    await using stalling = await Peer.start([endless], { stallTimeoutMs: 30 });
+    const { body } = await stalling.get();
+    const read = body[Symbol.asyncIterator]();
+    assert.equal((await read.next()).value?.toString(), 'hello');
+    await assert.rejects(read.next(), { code: 'UND_ERR_BODY_TIMEOUT' });
+  });
+
+  it('breaks off with the signal’s reason at any moment', async () => {
+    const early = new AbortController();
+    await using peer = await Peer.start([() => early.abort(new Error('gone early')), endless]);
+    await assert.rejects(peer.get({ signal: early.signal }), /gone early/);
+    const late = new AbortController();
+    const { body } = await peer.get({ signal: late.signal });
+    const read = body[Symbol.asyncIterator]();
+    await read.next();
+    const more = read.next();
+    late.abort(new Error('gone late'));
+    await assert.rejects(more, /gone late/);
+    await assert.rejects(peer.get({ signal: late.signal }), /gone late/);
+  });
+
+  it('breaks off wherever it is between its turn and its answer', async () => {
+    const silent: Answer = (socket, text) => void (text.startsWith('GET /blob') && socket.write(hello));
+    await using peer = await Peer.start([silent]);
+    for (let ticks = 0; ticks < 40; ticks += 1) {
+      await peer.text();
+      const client = new AbortController();
+      const waiting = assert.rejects(peer.get({ target: '/silent', signal: client.signal }), /gone/);
+      for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
+      client.abort(new Error('gone'));
+      await waiting;
+    }
+  });
+
+  it('breaks off when the transport is disposed of, also while it waits', async () => {
+    await using peer = await Peer.start([endless]);
+    const { body } = await peer.get();
+    const read = body[Symbol.asyncIterator]();
+    await read.next();
+    const more = assert.rejects(read.next());
+    const waiting = assert.rejects(peer.get(), { code: 'UNAVAILABLE' });
+    await peer.transport[Symbol.asyncDispose]();
+    await Promise.all([more, waiting]);
+    await assert.rejects(peer.get(), { code: 'UNAVAILABLE' });
+  });
+
+  it('reads no further than its reader, who may be slower than a time-out', async () => {
+    const size = 32 * 1024 * 1024;
+    const head = `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`;
+    await using peer = await Peer.start([sending(head, Buffer.alloc(size))], { stallTimeoutMs: 30 });
+    await using response = await peer.get();
+    const read = response.body[Symbol.asyncIterator]();
+    let received = (await read.next()).value?.length ?? 0;
+    for (let turn = 0; turn < 30; turn += 1) {
+      await setTimeout(4);
+      assert.ok((peer.sockets[0]?.writableLength ?? 0) > 0, 'all of it was read');
+    }
+    for (let next = await read.next(); next.done !== true; next = await read.next()) {
+      received += next.value.length;
+      response.giveBack?.(next.value);
+    }
+    assert.equal(received, size);
+  });
+
+  for (const framing of ['length', 'chunks']) {
+    it(`brings the same bytes when its memory is used again and when it is kept, by ${framing}`, async () => {
+      const content = Buffer.from(bytes(6_000_000));
+      await using peer = await Peer.start([sending(...framed(content, framing))]);
+      const kept: Buffer[] = [];
+      const returned = new Set<ArrayBuffer>();
+      for (let round = 0; round < 4; round += 1) {
+        await using response = await peer.get();
+        let at = 0;
+        for await (const chunk of response.body) {
+          assert.ok(chunk.equals(content.subarray(at, at + chunk.length)), `other bytes at ${at}`);
+          at += chunk.length;
+          if (round === 1) kept.push(chunk);
+          else returned.add(chunk.buffer as ArrayBuffer);
+          if (round !== 1) response.giveBack?.(chunk);
+        }
+        assert.equal(at, content.length);
+      }
+      assert.ok(Buffer.concat(kept).equals(content));
+      // What is used again is taken from whoever had it before: a stale view is empty.
+      const idle = [...returned].filter(({ detached }) => !detached);
+      assert.ok(returned.size > 60 && idle.length <= 8, `${idle.length} of ${returned.size} not used again`);
+    });
+  }
+});
+
+function framed(content: Buffer, framing: string): (string | Buffer)[] {
+  if (framing === 'length') return [`HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n`, content];
+  const parts: (string | Buffer)[] = ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'];
+  for (let at = 0; at < content.length; at += 100_000) {
+    const chunk = content.subarray(at, at + 100_000);
+    parts.push(`${chunk.length.toString(16)}\r\n`, chunk, '\r\n');
+  }
+  return [...parts, '0\r\n\r\n'];
+}
