@@ -12,6 +12,7 @@ import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openCache } from './cache.ts';
 import { openMetrics } from './metrics.ts';
+import { checkProxies } from './proxies.ts';
 import { Registries } from './registries.ts';
 import { openStore } from './store.ts';
 import { targetSettings } from './target-settings.ts';
@@ -22,6 +23,8 @@ export interface AppParts {
   readonly clock?: Clock;
   /** 0 ≤ random < 1. */
   readonly random?: () => number;
+  /** Default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A connection may be silent for so long, or a minute longer than upstream may take for a first answer. Milliseconds. */
@@ -89,10 +92,11 @@ class Gate {
 
 /** Opens the stores, then the ports: who can connect gets answers. Throws what keeps it from starting. */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
-  const { log, version, clock = systemClock, random = Math.random } = parts;
+  const { log, version, clock = systemClock, random = Math.random, env = process.env } = parts;
   await using stack = new AsyncDisposableStack();
   const gate = new Gate();
   const tls = await tlsOf(config);
+  checkProxies(config, env);
   const store = stack.use(await openStore(config.imagePath, clock, log));
   const cache = openCache({
     store,
@@ -105,7 +109,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const prometheus = await openMetrics(config, cache, version);
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
-  const registries = stack.use(new Registries({ config, parts: cache, userAgent, observer }));
+  const registries = stack.use(new Registries({ config, parts: cache, userAgent, observer, env }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
   const router = createRouter({

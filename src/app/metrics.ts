@@ -18,7 +18,9 @@ export async function openMetrics(
 ): Promise<Prometheus | undefined> {
   if (metrics === 0) return undefined;
   const { openPrometheus } = await import('../observe/prometheus.ts');
-  const configured = registries.map(({ name }) => canonicalHost(parseRegistryHost(name)));
+  const names = registries.map(({ name }) => canonicalHost(parseRegistryHost(name)));
+  const mirrors = registries.flatMap(({ endpoints }) => endpoints.map((url) => new URL(url).host));
+  const configured = [...names, ...mirrors.map(parseRegistryHost)];
   return openPrometheus(new UpstreamLabels(configured), {
     version,
     fillsRunning: () => fills.running,

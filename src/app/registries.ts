@@ -5,12 +5,15 @@ import type { RegistryHost } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
+import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import { TlsTrust } from '../upstream/tls-trust.ts';
 import { cachePolicy } from './cache-policy.ts';
+import { mirrorPlace } from './mirrors.ts';
+import { proxiesOf } from './proxies.ts';
 import { registryCredentials } from './registry-credentials.ts';
-import { openRegistryUpstream, registriesByHost } from './registry-upstream.ts';
+import { openRegistryUpstream, type Place, placeOf, registriesByHost } from './registry-upstream.ts';
 
 /**
  * So many registries that nobody configured are remembered; whoever asks for more names than these costs no more room. One that
@@ -23,6 +26,7 @@ export interface RegistriesSettings {
   readonly parts: CacheParts;
   readonly userAgent: string;
   readonly observer?: Observer | undefined;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** The cached registry of each host: made when it is first asked for. */
@@ -55,17 +59,30 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
-    const { config, parts, userAgent, observer } = this.#settings;
+    const { config, parts } = this.#settings;
     if (config.airGapped) return new OfflineRegistry();
+    const itself = this.#open(placeOf(host, registry));
+    if (registry === undefined || registry.endpoints.length === 0) return itself;
+    const places = registry.endpoints.map((url) => mirrorPlace(url, host, [...this.#configs.values()]));
+    const mirrors = places.map((place) => this.#open({ ...place, lender: registry }));
+    return new FallbackRegistry(mirrors, itself, {
+      onFallback: (at, error) =>
+        parts.log.info({ upstream: host, mirror: places[at]?.host, err: error }, 'a mirror is passed over'),
+    });
+  }
+
+  #open(place: Place): Registry {
+    const { config, parts, userAgent, observer, env } = this.#settings;
     const { clock, random, log } = parts;
-    const credentials = registryCredentials(registry, parts);
-    const upstream = openRegistryUpstream(host, registry, credentials, {
-      ...{ config, userAgent, clock, random, log },
+    const proxies = proxiesOf(config, place.registry ?? place.lender, env);
+    const credentials = registryCredentials(place.registry, { clock, random, log, env, proxies });
+    const upstream = openRegistryUpstream(place, credentials, {
+      ...{ config, userAgent, clock, random, log, env },
       trust: this.#trust,
     });
     this.#remember(upstream);
     this.#remember(credentials);
-    return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
+    return observer === undefined ? upstream : new ObservedRegistry(upstream, place.host, observer);
   }
 
   #remember(opened: Partial<AsyncDisposable>): void {

@@ -10,12 +10,18 @@ import {
 } from '../upstream/auth/credentials.ts';
 import { fileCredentials } from '../upstream/auth/providers/file.ts';
 import { credentialProvider } from '../upstream/auth/providers/index.ts';
+import type { ProxyChoice } from '../upstream/proxy-choice.ts';
 import { credentialChoice } from './credential-choice.ts';
+
+export interface CredentialSettings extends Pick<CacheParts, 'clock' | 'random' | 'log'> {
+  readonly env: NodeJS.ProcessEnv;
+  readonly proxies: ProxyChoice;
+}
 
 /** Who we are at a registry. To be disposed. */
 export function registryCredentials(
   registry: RegistryConfig | undefined,
-  { clock, random, log }: Pick<CacheParts, 'clock' | 'random' | 'log'>,
+  { clock, random, log, env, proxies }: CredentialSettings,
 ): CredentialProvider {
   const chosen = credentialChoice(registry);
   if (registry === undefined || chosen.kind === 'anonymous') return staticCredentials(anonymous);
@@ -32,7 +38,8 @@ export function registryCredentials(
         clock,
         random,
         log,
-        env: process.env,
+        env,
+        proxies,
       });
     case 'password':
       return chosen.file === ''

@@ -8,7 +8,16 @@ import type { TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream } from '../upstream/upstream.ts';
 import type { UpstreamRegistry } from '../upstream/upstream-registry.ts';
 import type { OnWireEvent } from '../upstream/wire-event.ts';
+import type { MirrorAddress } from './mirrors.ts';
 import { overridden } from './overridden.ts';
+import { proxiesOf } from './proxies.ts';
+
+/** Where a registry is asked, and by which entry of the configuration: its own, or that of the registry whose mirror it is. */
+export interface Place extends MirrorAddress {
+  /** Its own. Only this one's credentials and certificates are for it. */
+  readonly registry: RegistryConfig | undefined;
+  readonly lender?: RegistryConfig;
+}
 
 export interface RegistryUpstreamSettings {
   readonly config: Config;
@@ -18,52 +27,57 @@ export interface RegistryUpstreamSettings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  readonly env: NodeJS.ProcessEnv;
   readonly observe?: OnWireEvent | undefined;
 }
 
-/** The registry over the network as the configuration says it: `registry` is undefined where that does not name it. */
+/** The registry over the network as the configuration says it. */
 export function openRegistryUpstream(
-  host: RegistryHost,
-  registry: RegistryConfig | undefined,
+  { registry, lender, ...address }: Place,
   credentials: CredentialProvider,
   settings: RegistryUpstreamSettings,
 ): UpstreamRegistry & AsyncDisposable {
-  const { config, log } = settings;
-  const { connectTimeout, stallTimeout, maxConcurrent } = overridden(config.upstream, registry?.upstream);
+  const { config, log, env } = settings;
+  const entry = registry ?? lender;
+  const { connectTimeout, stallTimeout, maxConcurrent } = overridden(config.upstream, entry?.upstream);
   return createUpstream({
-    host,
-    scheme: schemeOf(registry),
+    ...address,
     userAgent: settings.userAgent,
     credentials,
     trustedRealms: registry?.auth.trustedRealms,
-    tls: tlsSettings(config, registry),
+    tls: tlsSettings(config, registry, lender),
     trust: settings.trust,
     pullTimeoutMs: config.pullTimeout,
     connectTimeoutMs: connectTimeout,
     stallTimeoutMs: stallTimeout,
     maxConcurrent,
-    configured: registry !== undefined,
+    proxies: proxiesOf(config, entry, env),
+    configured: entry !== undefined,
     unknownRegistries: config.unknownRegistries,
     clock: settings.clock,
     random: settings.random,
-    onOddity: (message, fields) => log.warn({ upstream: host, ...fields }, message),
+    onOddity: (message, fields) => log.warn({ upstream: address.host, ...fields }, message),
     observe: settings.observe,
   });
 }
 
-export function schemeOf(registry: RegistryConfig | undefined): 'https' | 'http' {
-  return registry?.scheme ?? 'https';
+/** Where a registry itself is. */
+export function placeOf(host: RegistryHost, registry: RegistryConfig | undefined): Place {
+  return { host, scheme: registry?.scheme ?? 'https', registry };
 }
 
-export function tlsSettings(config: Config, registry: RegistryConfig | undefined): TlsSettings {
-  const { ca: commonCa } = overridden(config.upstream, registry?.upstream);
-  const { ca = '', cert = '', key = '', insecureSkipVerify } = registry?.tls ?? {};
-  return {
-    caFiles: [commonCa, ca].filter((file) => file !== ''),
-    certFile: cert || undefined,
-    keyFile: key || undefined,
-    insecureSkipVerify,
-  };
+/** A mirror without an entry of its own is believed whom the registry's hosts are; nothing of ours is shown to it. */
+export function tlsSettings(
+  config: Config,
+  registry: RegistryConfig | undefined,
+  lender?: RegistryConfig,
+): TlsSettings {
+  const entry = registry ?? lender;
+  const { ca } = overridden(config.upstream, entry?.upstream);
+  const caFiles = [ca, entry?.tls.ca ?? ''].filter((file) => file !== '');
+  if (registry === undefined) return { caFiles };
+  const { cert, key, insecureSkipVerify } = registry.tls;
+  return { caFiles, certFile: cert || undefined, keyFile: key || undefined, insecureSkipVerify };
 }
 
 /** The configured registries by the host that stands in front of their names. */

@@ -59,6 +59,7 @@ export class BlobFill {
   #size: number | undefined;
   #state: 'filling' | 'verified' | 'failed' = 'filling';
   #error: unknown;
+  #disprove: BlobReader['disprove'];
   #finished = false;
   #hopeless = false;
   #piping = false;
@@ -130,7 +131,7 @@ export class BlobFill {
   async #run(repository: RepositoryName): Promise<void> {
     try {
       await this.#transfer(repository);
-      const blob = this.#hasher.verify();
+      const blob = this.#verified();
       this.#settle('verified');
       await this.#publish(blob);
     } catch (error) {
@@ -143,6 +144,15 @@ export class BlobFill {
     } finally {
       this.#finished = true;
       this.#release();
+    }
+  }
+
+  #verified(): VerifiedBlob {
+    try {
+      return this.#hasher.verify();
+    } catch (error) {
+      this.#disprove?.();
+      throw error;
     }
   }
 
@@ -190,6 +200,7 @@ export class BlobFill {
       signal: this.#abort.signal,
       ...(offset > 0 && { range: { first: offset } }),
     });
+    this.#disprove = reader.disprove;
     this.#agreeOnSize(reader.size);
     this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });

@@ -36,6 +36,7 @@ export async function doctor(
     trust: new TlsTrust(),
     clock: systemClock,
     random: Math.random,
+    env: process.env,
     signal: interruption.signal,
   });
   const done: Report[] = [];

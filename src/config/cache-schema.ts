@@ -8,6 +8,8 @@ import {
   group,
   list,
   pattern,
+  proxyException,
+  proxyUrl,
   size,
   sizeOrPercent,
   text,
@@ -61,11 +63,10 @@ export const upstreamSchema = group({
     whole(1, 10_000).prefault(32),
   ),
   maxBandwidth: key('Bytes a second from one registry; 0 is no limit', size().prefault(0), 'ignored'),
-  proxy: key('URL of an HTTP proxy; else HTTP(S)_PROXY', text().prefault(''), 'ignored'),
+  proxy: key('URL of an HTTP proxy; none is that of HTTPS_PROXY and HTTP_PROXY', proxyUrl().prefault('')),
   noProxy: key(
-    'Hosts that are reached without the proxy; else NO_PROXY',
-    list(text()).prefault([]),
-    'ignored',
+    'What is reached without a proxy; none is that of NO_PROXY',
+    list(proxyException()).prefault([]),
   ),
   ca: key(
     "File of certificate authorities (PEM), besides Node's and the operating system's",

@@ -211,6 +211,34 @@ export function baseUrlOrNone() {
     .transform((value) => value.replace(/\/+$/, ''));
 }
 
+/** A mirror of a registry: an http or https URL whose host could stand in front of image names. */
+export function endpoint() {
+  const holds = (value: string): boolean =>
+    isPlainUrl(value) && attempt(() => parseRegistryHost(new URL(value).host)) !== undefined;
+  return checked('an http or https URL without user, query and fragment', holds, false);
+}
+
+/** A proxy, or nothing. The URL may hold a password: it is not shown. */
+export function proxyUrl() {
+  const error = 'must be an http or https URL such as http://proxy.example.com:3128';
+  return z.string({ error }).transform((value, context): Secret | undefined => {
+    if (value === '') return undefined;
+    if (/^socks/i.test(value)) {
+      return refused(() => 'must be an http or https proxy: SOCKS is not supported', undefined, context);
+    }
+    return isProxyUrl(value) ? new Secret(value) : refused(() => error, undefined, context);
+  });
+}
+
+/** What is reached without a proxy. Part of a URL would cover nothing. */
+export function proxyException() {
+  return checked(
+    '*, a host, .suffix, an address or a block of addresses, with a port or without',
+    (value) => /^[^\s,/@]+(?:\/[0-9]{1,3})?$/.test(value),
+    false,
+  );
+}
+
 /** A token server: a host or an origin, as URLs print them. */
 export function realm() {
   const error = must('a host such as auth.example.com or an origin such as https://auth.example.com');
@@ -310,6 +338,14 @@ function isPlainUrl(value: string): boolean {
   if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
   const { username, password, search, hash } = new URL(value);
   return username === '' && password === '' && search === '' && hash === '';
+}
+
+/** With user and password, where they can be decoded. */
+function isProxyUrl(value: string): boolean {
+  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
+  const { username, password, pathname, search, hash } = new URL(value);
+  const userinfo = attempt(() => decodeURIComponent(username) + decodeURIComponent(password));
+  return userinfo !== undefined && `${pathname}${search}${hash}` === '/';
 }
 
 function normalRealm(value: string): string | undefined {

@@ -1,5 +1,6 @@
+import { proxiesOf } from '../app/proxies.ts';
 import { registryCredentials } from '../app/registry-credentials.ts';
-import { openRegistryUpstream, schemeOf, tlsSettings } from '../app/registry-upstream.ts';
+import { openRegistryUpstream, placeOf, tlsSettings } from '../app/registry-upstream.ts';
 import type { Clock } from '../clock.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
 import { type Log, silent } from '../log.ts';
@@ -16,6 +17,7 @@ export interface GatherSettings {
   readonly trust: TlsTrust;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
 }
 
@@ -28,15 +30,22 @@ export async function gather(
   registry: RegistryConfig | undefined,
   settings: GatherSettings,
 ): Promise<Evidence> {
-  const { config, clock, random } = settings;
-  const origin = originOf({ scheme: schemeOf(registry), host: subject.host });
+  const { config, clock, random, env } = settings;
+  const place = placeOf(subject.host, registry);
+  const origin = originOf(place);
   const evidence = new Evidence(subject, origin, tlsSettings(config, registry).caFiles ?? []);
   const log = noting(evidence);
-  const provider = registryCredentials(registry, { clock, random, log });
+  const provider = registryCredentials(registry, {
+    clock,
+    random,
+    log,
+    env,
+    proxies: proxiesOf(config, registry, env),
+  });
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => await provider[Symbol.asyncDispose]?.());
   const upstream = stack.use(
-    openRegistryUpstream(subject.host, registry, watched(provider, evidence), {
+    openRegistryUpstream(place, watched(provider, evidence), {
       ...settings,
       // All that it would say is that a registry which failed is given a rest.
       log: silent,

@@ -1,5 +1,5 @@
 import { credentialChoice } from '../app/credential-choice.ts';
-import { schemeOf, tlsSettings } from '../app/registry-upstream.ts';
+import { placeOf, tlsSettings } from '../app/registry-upstream.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
 import { originOf } from '../upstream/upstream.ts';
 import type { Subject } from './subject.ts';
@@ -17,7 +17,7 @@ export function settingsOf(
   config: Config,
   registry: RegistryConfig | undefined,
 ): Settings {
-  const origin = originOf({ scheme: schemeOf(registry), host });
+  const origin = originOf(placeOf(host, registry));
   return {
     rule: registry === undefined ? unknownRules[config.unknownRegistries] : 'configured',
     origin: origin.origin,
@@ -33,7 +33,7 @@ const unknownRules: Readonly<Record<Config['unknownRegistries'], string>> = {
 };
 
 function tlsText(config: Config, registry: RegistryConfig | undefined): string {
-  if (schemeOf(registry) === 'http') return 'none (scheme: http)';
+  if (registry?.scheme === 'http') return 'none (scheme: http)';
   const { caFiles = [], certFile, keyFile, insecureSkipVerify } = tlsSettings(config, registry);
   return [
     insecureSkipVerify === true

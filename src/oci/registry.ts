@@ -45,6 +45,8 @@ export interface BlobReader extends BlobInfo, AsyncDisposable {
   readonly body: AsyncIterable<Uint8Array>;
   /** True: nobody writes to a chunk again, so that it stays valid for whoever keeps it. */
   readonly mayKeep?: boolean;
+  /** To be told by whoever read it all and found that it was not what the digest says. */
+  readonly disprove?: () => void;
   /** Where chunks may be kept: takes back what nobody reads any more, once, to receive into it again. Else it is garbage. */
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
 }

@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/error.ts';
-import { classifyAddress, literalAddress } from './address.ts';
+import { classifyAddress, knownAddress } from './address.ts';
 
 /** Which registries may be asked that the configuration does not name. */
 export type UnknownRegistries = 'public' | 'none' | 'any';
@@ -26,14 +26,14 @@ export class AddressGuard {
     this.#settings = settings;
   }
 
-  /** Before a request: the registry itself, and an address that the URL spells out. */
+  /** Before a request: the registry itself, and an address that needs no resolving. A proxy that resolves the others is not ours to check. */
   checkUrl(url: URL): void {
     const { configured, unknownRegistries } = this.#settings;
     if (this.isRegistry(url) && !configured && unknownRegistries === 'none') {
       throw this.#denied(`registry "${this.#settings.host}" is not configured`);
     }
-    const literal = literalAddress(url.hostname);
-    if (literal !== undefined) this.allowed(url, [literal]);
+    const address = knownAddress(url.hostname);
+    if (address !== undefined) this.allowed(url, [address]);
   }
 
   /** Before a connection: those of a name's addresses that may be connected to. Throws if that is none. */

@@ -17,6 +17,13 @@ export function literalAddress(hostname: string): string | undefined {
   return ipaddr.isValid(text) ? text : undefined;
 }
 
+/** Where a host is without asking anyone: an address, or a name that means the same everywhere (RFC 6761 section 6.3). */
+export function knownAddress(hostname: string): string | undefined {
+  const name = hostname.replace(/\.$/, '');
+  if (name === 'localhost' || name.endsWith('.localhost')) return '127.0.0.1';
+  return name === 'metadata.google.internal' ? '169.254.169.254' : literalAddress(hostname);
+}
+
 /** What kind of address this is, seen through IPv4-mapped, NAT64 and 6to4 addresses. Unreadable text is `private`. */
 export function classifyAddress(text: string): AddressClass {
   if (!ipaddr.isValid(text)) return 'private';

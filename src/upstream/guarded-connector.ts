@@ -3,7 +3,10 @@ import { lookup as resolveName } from 'node:dns/promises';
 import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
+import { knownAddress } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
+import type { ProxyChoice } from './proxy-choice.ts';
+import { connected, connectThroughProxy } from './proxy-tunnel.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { OnWireEvent, TlsFacts } from './wire-event.ts';
 
@@ -17,6 +20,7 @@ export interface ConnectorSettings {
   readonly tls: TlsSettings;
   readonly trust: TlsTrust;
   readonly connectTimeoutMs: number;
+  readonly proxies: ProxyChoice;
   readonly resolve?: Resolve | undefined;
   readonly observe?: OnWireEvent | undefined;
 }
@@ -25,21 +29,36 @@ const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true }
 
 /**
  * Connects for undici: only to addresses that the guard has seen, so that a name cannot change its mind between
- * the check and the connection; IPv6 and IPv4 side by side (RFC 8305).
+ * the check and the connection; IPv6 and IPv4 side by side (RFC 8305). Or to a proxy, which is the operator's choice and
+ * resolves by itself.
  */
 export function guardedConnector(settings: ConnectorSettings): buildConnector.connector {
   return (options, callback) => {
-    void connect(settings, options).then(
+    void connectChosen(settings, options).then(
       (socket) => callback(null, socket),
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
     );
   };
 }
 
+/** By the proxy that is for the origin, or directly. */
+async function connectChosen(settings: ConnectorSettings, options: buildConnector.Options): Promise<Socket> {
+  const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
+  const proxy = settings.proxies.of(url);
+  if (proxy === undefined) return await connect(settings, options);
+  const { trust, tls, connectTimeoutMs: timeoutMs } = settings;
+  const begun = performance.now();
+  const proxyTls = async () => ({ secureContext: await trust.context({ caFiles: tls.caFiles }) });
+  const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs };
+  const socket = await connectThroughProxy(options, through);
+  report(settings, url, socket, knownAddress(url.hostname), begun);
+  return socket;
+}
+
 /** What a connection needs besides its address. */
 type ConnectOptions = Pick<TcpNetConnectOpts, 'onread' | 'signal'>;
 
-/** A connection by the same rules for another client than undici; the signal counts as long as it lives. */
+/** A direct connection by the same rules for another client than undici; the signal counts as long as it lives. */
 export async function connectGuarded(
   settings: ConnectorSettings,
   url: URL,
@@ -56,25 +75,31 @@ async function connect(
 ): Promise<Socket> {
   const begun = performance.now();
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
+  const { connectTimeoutMs: timeoutMs } = settings;
   const connector = buildConnector({
     allowH2: false,
-    timeout: settings.connectTimeoutMs,
+    timeout: timeoutMs,
     autoSelectFamily: true,
     lookup: guardedLookup(settings, url),
     ...(await tlsOptions(settings, url)),
     ...more,
   });
-  const socket = await new Promise<Socket>((resolve, reject) => {
-    // With an error there is no second argument, whatever the type says.
-    connector(options, (error, connected) => (error === null ? resolve(connected) : reject(error)));
-  });
-  const address = socket.remoteAddress;
-  if (address !== undefined) {
-    settings.guard.connected(url, address);
-    const ms = performance.now() - begun;
-    settings.observe?.({ kind: 'connection', origin: url.origin, address, tls: tlsFacts(socket), ms });
-  }
+  const socket = await connected(connector, options);
+  report(settings, url, socket, socket.remoteAddress, begun);
   return socket;
+}
+
+/** `address` is the origin's, where it is known: through a proxy it is only if the URL says it. */
+function report(
+  { guard, observe }: ConnectorSettings,
+  url: URL,
+  socket: Socket,
+  address: string | undefined,
+  begun: number,
+): void {
+  if (address !== undefined) guard.connected(url, address);
+  const ms = performance.now() - begun;
+  observe?.({ kind: 'connection', origin: url.origin, address, tls: tlsFacts(socket), ms });
 }
 
 function tlsFacts(socket: unknown): TlsFacts | undefined {

@@ -1,7 +1,9 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
-import { connectionError } from './connection-error.ts';
+import { connectionError, proxyRefusal } from './connection-error.ts';
 import { type ConnectorSettings, guardedConnector } from './guarded-connector.ts';
+import type { HttpProxy } from './http-proxy.ts';
+import type { ProxyChoice } from './proxy-choice.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 export interface UndiciSettings extends ConnectorSettings {
@@ -23,10 +25,12 @@ const drainedBytes = 16 * 1024;
 export class UndiciTransport implements Transport, AsyncDisposable {
   readonly #agent: Agent;
   readonly #guard: AddressGuard;
+  readonly #proxies: ProxyChoice;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor(settings: UndiciSettings) {
     this.#guard = settings.guard;
+    this.#proxies = settings.proxies;
     this.#headers = { 'user-agent': settings.userAgent, 'accept-encoding': 'identity' };
     this.#agent = agentOf(settings);
   }
@@ -35,21 +39,24 @@ export class UndiciTransport implements Transport, AsyncDisposable {
     const { method, url, signal } = request;
     signal?.throwIfAborted();
     this.#guard.checkUrl(url);
+    const proxy = this.#proxies.of(url);
     try {
       const answer = await this.#agent.request({
         origin: url.origin,
-        path: request.target ?? `${url.pathname}${url.search}`,
+        ...addressed(request, proxy, { ...request.headers, ...this.#headers }),
         method,
-        headers: { ...request.headers, ...this.#headers },
         body: request.body ?? null,
         // Undici gives up the connection after each HEAD otherwise, and a HEAD is what we send most.
         reset: false,
         signal: signal ?? null,
       });
-      return responseOf(answer, request);
+      const response = responseOf(answer, request);
+      if (proxy === undefined || url.protocol === 'https:' || response.status !== 407) return response;
+      await response[Symbol.asyncDispose]();
+      throw proxyRefusal(url, 407, proxy.host);
     } catch (error) {
       signal?.throwIfAborted();
-      throw connectionError(url, error);
+      throw connectionError(url, error, proxy?.host);
     }
   }
 
@@ -68,6 +75,16 @@ function agentOf(settings: UndiciSettings): Agent {
     keepAliveTimeout: 15_000,
     maxHeaderSize: maxHeaderBytes,
   });
+}
+
+/** A proxy is told the whole URL, and who we are, where there is no tunnel to send the request through. */
+function addressed(
+  { url, target = `${url.pathname}${url.search}` }: TransportRequest,
+  proxy: HttpProxy | undefined,
+  headers: Readonly<Record<string, string>>,
+): { path: string; headers: Record<string, string> } {
+  if (proxy === undefined || url.protocol === 'https:') return { path: target, headers: { ...headers } };
+  return { path: `${url.origin}${target}`, headers: { ...headers, ...proxy.headers } };
 }
 
 function responseOf(answer: Dispatcher.ResponseData, { url }: TransportRequest): TransportResponse {

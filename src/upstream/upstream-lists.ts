@@ -98,10 +98,7 @@ export class UpstreamLists {
     const link = nextLink(header);
     if (link === undefined || !URL.canParse(link, url.href)) return undefined;
     const { pathname, search } = new URL(link, url);
-    const next = new URL(this.#session.origin);
-    next.pathname = pathname;
-    next.search = search;
-    return next;
+    return this.#session.here(pathname, search);
   }
 }
 

@@ -13,7 +13,7 @@ import type { Transport } from './transport.ts';
 import { UpstreamBlobs } from './upstream-blobs.ts';
 import { UpstreamLists } from './upstream-lists.ts';
 import { UpstreamManifests } from './upstream-manifests.ts';
-import { type OnOddity, UpstreamSession } from './upstream-session.ts';
+import { type MirrorPlace, type OnOddity, UpstreamSession } from './upstream-session.ts';
 
 export interface UpstreamRegistrySettings {
   /** Where the API is; the path is not used. */
@@ -21,6 +21,8 @@ export interface UpstreamRegistrySettings {
   readonly transport: Transport;
   readonly clock?: Clock | undefined;
   readonly onOddity?: OnOddity | undefined;
+  /** Default: its repositories are its own. */
+  readonly mirror?: MirrorPlace | undefined;
 }
 
 /**
@@ -33,8 +35,9 @@ export class UpstreamRegistry implements Registry {
   readonly #lists: UpstreamLists;
   readonly #session: UpstreamSession;
 
-  constructor({ origin, transport, clock = systemClock, onOddity = () => {} }: UpstreamRegistrySettings) {
-    const session = new UpstreamSession({ origin, transport, clock, onOddity });
+  constructor(settings: UpstreamRegistrySettings) {
+    const { clock = systemClock, onOddity = () => {} } = settings;
+    const session = new UpstreamSession({ ...settings, clock, onOddity });
     this.#session = session;
     this.#manifests = new UpstreamManifests(session);
     this.#blobs = new UpstreamBlobs(session);

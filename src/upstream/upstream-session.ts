@@ -1,9 +1,17 @@
 import type { Clock } from '../clock.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
-import { pathOf, type RepositoryName } from '../oci/reference.ts';
+import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import { Scope } from './auth/scope.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
+
+/** A registry that holds another's repositories. */
+export interface MirrorPlace {
+  /** In place of `/v2`, without a slash at its end: `/v2/proxy`. */
+  readonly path: string;
+  /** Whose repositories: sent as `?ns=` (distribution-spec "Registry Proxying"). */
+  readonly of: RegistryHost;
+}
 
 /** Tells of what upstream does wrong and what was done about it. */
 export type OnOddity = (message: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -29,24 +37,48 @@ export class UpstreamSession {
   readonly clock: Clock;
   readonly onOddity: OnOddity;
   readonly #transport: Transport;
+  readonly #mirror: MirrorPlace | undefined;
   #headRefusedUntil = 0;
 
-  constructor(settings: { origin: URL; transport: Transport; clock: Clock; onOddity: OnOddity }) {
+  constructor(settings: {
+    origin: URL;
+    transport: Transport;
+    clock: Clock;
+    onOddity: OnOddity;
+    mirror?: MirrorPlace | undefined;
+  }) {
     this.origin = settings.origin;
     this.clock = settings.clock;
     this.onOddity = settings.onOddity;
     this.#transport = settings.transport;
+    this.#mirror = settings.mirror;
   }
 
   url(endpoint: Endpoint): URL {
-    return new URL(endpointPath(endpoint), this.origin);
+    const path = endpointPath(endpoint);
+    return this.here(this.#mirror === undefined ? path : `${this.#mirror.path}${path.slice('/v2'.length)}`);
+  }
+
+  /** What is at this path of this registry, and nowhere else. */
+  here(path: string, query = ''): URL {
+    const url = new URL(this.origin);
+    url.pathname = path;
+    url.search = query;
+    if (this.#mirror !== undefined) url.searchParams.set('ns', this.#mirror.of);
+    return url;
   }
 
   async send({ repository, ...request }: UpstreamRequest): Promise<TransportResponse> {
-    const path = repository === undefined ? undefined : pathOf(repository);
+    const path = repository === undefined ? undefined : this.#nameOf(repository);
     const scope = path === undefined ? undefined : Scope.pull(path);
     const sent: TransportRequest = { ...request, repository: path, scope };
     return this.#transport.send(sent);
+  }
+
+  /** As the registry itself calls it: what stands behind `/v2/`. */
+  #nameOf(repository: RepositoryName): string {
+    const prefix = /\/v2\/(.+)$/.exec(this.#mirror?.path ?? '')?.[1];
+    return prefix === undefined ? pathOf(repository) : `${prefix}/${pathOf(repository)}`;
   }
 
   /** What is no success as an error; the response is disposed of. */

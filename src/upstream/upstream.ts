@@ -9,12 +9,13 @@ import { CircuitTransport } from './circuit.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
 import { ObservedTransport } from './observed-transport.ts';
+import { ProxyChoice } from './proxy-choice.ts';
 import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { Transport } from './transport.ts';
 import { UpstreamRegistry } from './upstream-registry.ts';
-import type { OnOddity } from './upstream-session.ts';
+import type { MirrorPlace, OnOddity } from './upstream-session.ts';
 import { Wire } from './wire/wire.ts';
 import type { ExchangeEvent, OnWireEvent } from './wire-event.ts';
 
@@ -23,6 +24,8 @@ export interface UpstreamSettings {
   /** As it stands in front of repository names. */
   readonly host: RegistryHost;
   readonly scheme: 'https' | 'http';
+  /** This registry is one of another's mirrors: whoever asks can go on to the next, so that nothing is tried twice here. */
+  readonly mirror?: MirrorPlace | undefined;
   readonly userAgent: string;
   /** Default: anonymous. */
   readonly credentials?: CredentialProvider | undefined;
@@ -36,6 +39,8 @@ export interface UpstreamSettings {
   readonly connectTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
+  /** Default: none. */
+  readonly proxies?: ProxyChoice | undefined;
   /** Is exactly this host and port under `registries`? */
   readonly configured: boolean;
   readonly unknownRegistries: UnknownRegistries;
@@ -51,6 +56,8 @@ const maxRedirects = 10;
 const maxRealmRedirects = 3;
 /** containerd waits 30 s for our headers, so a try that begins later is for nobody. */
 const maxRetryBudgetMs = 25_000;
+/** What a mirror may take to answer, so that there is time left for the next. */
+const maxMirrorMs = 10_000;
 /** Whose API is not at the host of its names. */
 const apiHosts: Readonly<Record<string, string>> = {
   'docker.io': 'registry-1.docker.io',
@@ -79,11 +86,12 @@ export function createUpstream(settings: UpstreamSettings): UpstreamRegistry & A
     stallTimeoutMs: settings.stallTimeoutMs,
     maxConcurrent: settings.maxConcurrent,
     userAgent: settings.userAgent,
+    proxies: settings.proxies ?? ProxyChoice.none,
     resolve: settings.resolve,
     observe: settings.observe,
   });
   const transport = registryTransport(wire, { ...settings, clock }, origin);
-  return new OpenUpstream({ origin, transport, clock, onOddity }, wire);
+  return new OpenUpstream({ origin, transport, clock, onOddity, mirror: settings.mirror }, wire);
 }
 
 class OpenUpstream extends UpstreamRegistry implements AsyncDisposable {
@@ -136,8 +144,10 @@ function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: Upstrea
 }
 
 function bounded(transport: Transport, settings: UpstreamSettings & { clock: Clock }): Transport {
-  const { clock, pullTimeoutMs, random = Math.random } = settings;
-  const budgetMs = Math.min(maxRetryBudgetMs, pullTimeoutMs * 0.8);
+  const { clock, random = Math.random } = settings;
+  const isMirror = settings.mirror !== undefined;
+  const milliseconds = isMirror ? Math.min(maxMirrorMs, settings.pullTimeoutMs) : settings.pullTimeoutMs;
+  const budgetMs = isMirror ? 0 : Math.min(maxRetryBudgetMs, milliseconds * 0.8);
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
-  return new DeadlineTransport(retrying, { clock, milliseconds: pullTimeoutMs });
+  return new DeadlineTransport(retrying, { clock, milliseconds });
 }

@@ -11,7 +11,8 @@ export interface LookupEvent {
 export interface ConnectionEvent {
   readonly kind: 'connection';
   readonly origin: string;
-  readonly address: string;
+  /** Undefined: it is made by a proxy, which does not say. */
+  readonly address: string | undefined;
   readonly tls: TlsFacts | undefined;
   /** With the lookup of the name. */
   readonly ms: number;

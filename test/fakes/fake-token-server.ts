@@ -39,7 +39,12 @@ export class FakeTokenServer implements AsyncDisposable {
 
   /** For an upstream: lets those pass who have a token from here for the repository. */
   get fault(): Fault {
-    return bearerAuth(this.realm, (token, repository) => {
+    return this.faultFor(this.realm);
+  }
+
+  /** The same, with another name for the realm. */
+  faultFor(realm: string): Fault {
+    return bearerAuth(realm, (token, repository) => {
       const scopes = this.#granted.get(token)?.split(' ') ?? [];
       return scopes.some((scope) => scope.startsWith(`repository:${repository}:`));
     });

@@ -79,6 +79,11 @@ export class FakeUpstream implements AsyncDisposable {
     return this.requests.map(({ method, path, query }) => `${method} ${path}${query}`);
   }
 
+  /** Settles when so many requests have come. */
+  async asked(count: number): Promise<void> {
+    while (this.requests.length < count) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');

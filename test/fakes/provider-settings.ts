@@ -1,13 +1,24 @@
 import { parseRegistryHost } from '#src/oci/reference.ts';
 import type { ProviderSettings } from '#src/upstream/auth/providers/index.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
 
 /** What a provider is made with: time that stands still, no environment, a log that is kept. */
 export function providerSettings(
-  settings: { readonly host?: string; readonly origin?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  settings: {
+    readonly host?: string;
+    readonly origin?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly proxies?: ProxyChoice;
+  } = {},
 ): ProviderSettings & { readonly clock: FakeClock; readonly log: LogLines } {
-  const { host = 'registry.example.com', origin = `https://${host}`, env = {} } = settings;
+  const {
+    host = 'registry.example.com',
+    origin = `https://${host}`,
+    env = {},
+    proxies = ProxyChoice.none,
+  } = settings;
   return {
     host: parseRegistryHost(host),
     origin: new URL(origin),
@@ -16,5 +27,6 @@ export function providerSettings(
     random: () => 0,
     log: new LogLines(),
     env,
+    proxies,
   };
 }

@@ -16,9 +16,9 @@ export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly
 /** The whole program in this process, on loopback and ports that the system gives. */
 export async function runApp(
   settings: Flags,
-  parts: { log?: Log; clock?: Clock; random?: () => number } = {},
+  parts: { log?: Log; clock?: Clock; random?: () => number; env?: NodeJS.ProcessEnv } = {},
 ): Promise<App> {
   const { config } = await loadConfig({ flags: { host: '127.0.0.1', port: 0, ...settings }, env: {} });
   const log = watched(parts.log ?? new LogLines());
-  return await startApp(config, { version: '0.0.0', ...parts, log });
+  return await startApp(config, { version: '0.0.0', env: {}, ...parts, log });
 }

@@ -56,6 +56,12 @@ export const components: readonly Component[] = [
     root: true,
   },
   {
+    name: 'tinyproxy',
+    purpose: 'a proxy on the way to upstreams',
+    install: { apt: ['tinyproxy-bin'] },
+    required: false,
+  },
+  {
     name: 'promtool',
     purpose: 'checks the metrics',
     install: { apt: ['prometheus'] },

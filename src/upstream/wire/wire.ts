@@ -1,3 +1,4 @@
+import type { ProxyChoice } from '../proxy-choice.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
 import { type UndiciSettings, UndiciTransport } from '../undici-transport.ts';
 import { BulkTransport } from './bulk-transport.ts';
@@ -6,18 +7,28 @@ import { BulkTransport } from './bulk-transport.ts';
 export class Wire implements Transport, AsyncDisposable {
   readonly #bulk: BulkTransport;
   readonly #small: UndiciTransport;
+  /** Through a tunnel Node hands out bytes in chunks of its own, so that receiving into our buffers is not to be had there. */
+  readonly #proxiedBulk: UndiciTransport;
+  readonly #proxies: ProxyChoice;
 
   constructor(settings: UndiciSettings) {
     this.#bulk = new BulkTransport(settings);
     this.#small = new UndiciTransport(settings);
+    this.#proxiedBulk = new UndiciTransport(settings);
+    this.#proxies = settings.proxies;
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const isBulk = request.bulk === true && request.method === 'GET';
-    return await (isBulk ? this.#bulk : this.#small).send(request);
+    return await this.#transportOf(request).send(request);
+  }
+
+  #transportOf({ bulk, method, url }: TransportRequest): Transport {
+    if (bulk !== true || method !== 'GET') return this.#small;
+    return this.#proxies.of(url) === undefined ? this.#bulk : this.#proxiedBulk;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#bulk[Symbol.asyncDispose](), this.#small[Symbol.asyncDispose]()]);
+    const transports = [this.#bulk, this.#small, this.#proxiedBulk];
+    await Promise.all(transports.map(async (transport) => await transport[Symbol.asyncDispose]()));
   }
 }

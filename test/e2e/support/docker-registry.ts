@@ -13,6 +13,8 @@ export interface RegistryOptions {
   readonly htpasswd?: string;
   /** A token server instead; `certificates` in PEM are whose signature is believed. */
   readonly tokens?: TokenServer;
+  /** Files in PEM: then it speaks TLS. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
 export interface TokenServer {
@@ -36,7 +38,7 @@ export class DockerRegistry implements AsyncDisposable {
     this.#resources = resources;
   }
 
-  static async start({ data, htpasswd, tokens }: RegistryOptions = {}): Promise<DockerRegistry> {
+  static async start({ data, htpasswd, tokens, tls }: RegistryOptions = {}): Promise<DockerRegistry> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const settings = join(path, 'config.yml');
@@ -46,7 +48,7 @@ export class DockerRegistry implements AsyncDisposable {
       }),
       ...(tokens !== undefined && { token: await tokenSettings(path, tokens) }),
     };
-    await writeFile(settings, JSON.stringify(settingsFor(data ?? join(path, 'data'), auth)));
+    await writeFile(settings, JSON.stringify(settingsFor(data ?? join(path, 'data'), auth, tls)));
     const program = resources.use(new Program(programOf('docker-registry'), ['serve', settings]));
     const [, host = ''] = await program.line(/listening on (127\.0\.0\.1:\d+)/);
     return new DockerRegistry(host, program, resources.move());
@@ -93,12 +95,15 @@ async function fileIn(directory: string, name: string, text: string): Promise<st
   return join(directory, name);
 }
 
-function settingsFor(data: string, auth: object) {
+function settingsFor(data: string, auth: object, tls: RegistryOptions['tls']) {
   return {
     version: 0.1,
     log: { level: 'info' },
     storage: { filesystem: { rootdirectory: data } },
-    http: { addr: '127.0.0.1:0' },
+    http: {
+      addr: '127.0.0.1:0',
+      ...(tls !== undefined && { tls: { certificate: tls.certFile, key: tls.keyFile } }),
+    },
     ...(Object.keys(auth).length > 0 && { auth }),
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { registryCredentials } from '#src/app/registry-credentials.ts';
 import type { Credential, CredentialProvider } from '#src/upstream/auth/credentials.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
@@ -15,7 +16,7 @@ import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
 import { secret } from '#test/fakes/secrets.ts';
 
 const clock = new FakeClock();
-const parts = { clock, random: () => 0, log: new LogLines() };
+const parts = { clock, random: () => 0, log: new LogLines(), env: {}, proxies: ProxyChoice.none };
 
 async function credentials(auth: string): Promise<CredentialProvider> {
   const { config } = await loadText(`registries: [{ name: a.io, auth: ${auth} }]`);

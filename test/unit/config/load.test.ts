@@ -123,6 +123,27 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'config.yaml:1:7: port: must be a whole number from 0 to 65535, not "80"',
   ],
   [
+    'a proxy of another kind',
+    'upstream: { proxy: "socks5://proxy:1080" }',
+    'config.yaml:1:20: upstream.proxy: must be an http or https proxy: SOCKS is not supported',
+  ],
+  [
+    'a proxy without a scheme',
+    'registries: [{ name: a.io, upstream: { proxy: "proxy:3128" } }]',
+    'config.yaml:1:47: registries[0].upstream.proxy: must be an http or https URL such as http://proxy.example.com:3128',
+  ],
+  [
+    'a URL among what is reached without the proxy',
+    'upstream: { noProxy: [a.io, "http://b.io"] }',
+    'config.yaml:1:29: upstream.noProxy[1]: must be *, a host, .suffix, an address or a block of addresses, with a port or without',
+  ],
+  [
+    'a mirror with a query, and one that is no URL',
+    'registries: [{ name: a.io, endpoints: ["https://b.io?ns=c.io", b.io] }]',
+    'config.yaml:1:40: registries[0].endpoints[0]: must be an http or https URL without user, query and fragment',
+    'config.yaml:1:64: registries[0].endpoints[1]: must be an http or https URL without user, query and fragment',
+  ],
+  [
     'a number out of range',
     'health: 1e400',
     'config.yaml:1:9: health: must be a whole number from 0 to 65535, not Infinity',

@@ -168,6 +168,12 @@ describe('a secret never shows', () => {
       'auth: s3cret-in-tests-hunter2',
       'storage: { metadata: { kind: postgres, url: s3cret-in-tests-hunter2 } }',
       'upstream: { proxy: [s3cret-in-tests-hunter2] }',
+      'upstream: { proxy: "socks5://u:s3cret-in-tests-hunter2@proxy:1080" }',
+      'upstream: { proxy: "u:s3cret-in-tests-hunter2@proxy:3128" }',
+      'upstream: { proxy: "http://u:s3cret-in-tests-hunter2@proxy:99999" }',
+      'upstream: { proxy: "http://u:s3cret-in-tests-hunter2%@proxy" }',
+      'upstream: { noProxy: ["http://u:s3cret-in-tests-hunter2@proxy"] }',
+      'registries: [{ name: a.io, upstream: { proxy: "http://u:s3cret-in-tests-hunter2@proxy/x" } }]',
     ]) {
       const problems = await problemsOf(text);
       assert.ok(

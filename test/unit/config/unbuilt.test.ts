@@ -12,10 +12,9 @@ listConfig: { header: true }
 registries:
   - name: a.io
   - name: b.io
-    endpoints: [https://mirror.example.com]
     auth: { accounts: [{ user: u2, passwordFile: f }] }
     cache: { maxSize: 10GiB }
-upstream: { proxy: "http://proxy:3128", noProxy: [internal] }
+upstream: { maxBandwidth: 1MiB }
 cache: { pinned: ["a.io/**"] }
 server: { workers: auto }
 catalogSync: { every: 15m, repositories: [] }
@@ -27,12 +26,10 @@ catalogSync: { every: 15m, repositories: [] }
       'preloadImages',
       'pruneConfig.enabled',
       'listConfig',
-      'registries[1].endpoints',
       'registries[1].auth.accounts',
       'registries[1].cache.maxSize',
       'cache.pinned',
-      'upstream.proxy',
-      'upstream.noProxy',
+      'upstream.maxBandwidth',
       'server.workers',
       'catalogSync',
     ];

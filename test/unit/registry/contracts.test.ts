@@ -1,6 +1,8 @@
 import { hostOf, parseRegistryHost } from '#src/oci/reference.ts';
+import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { ObservedRegistry } from '#src/registry/observed-registry.ts';
+import { OfflineRegistry } from '#src/registry/offline-registry.ts';
 import { registryContract } from '#test/contract/registry.contract.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
@@ -70,4 +72,10 @@ registryContract('an upstream that is our own server', async () => {
     name: repository(`${host}/${name}`),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
+});
+
+registryContract('FallbackRegistry over a mirror that has nothing and MemoryRegistry', async () => {
+  const content = new MemoryRegistry();
+  const registry = new FallbackRegistry([new OfflineRegistry()], content);
+  return { registry, content, stored: name, name, async [Symbol.asyncDispose]() {} };
 });

@@ -1,10 +1,12 @@
 import { Agent } from 'node:https';
+import type { ProxyChoice } from '../../proxy-choice.ts';
 
 /** Who we are at AWS. What is absent is found as everywhere with AWS: environment, files, the machine's or pod's role. */
-export interface AwsIdentity {
+export interface AwsClientSettings {
   readonly profile?: string | undefined;
   /** Taken on with the identity that was found. */
   readonly roleArn?: string | undefined;
+  readonly proxies: ProxyChoice;
 }
 
 const connectTimeoutMs = 5000;
@@ -12,15 +14,18 @@ const requestTimeoutMs = 10_000;
 const sessionName = 'ociregistry';
 
 /** What every client of the AWS SDK is made with. The SDK is loaded when it is wanted. */
-export async function awsClientSettings({ profile, roleArn }: AwsIdentity, region: string | undefined) {
+export async function awsClientSettings(
+  { profile, roleArn, proxies }: AwsClientSettings,
+  region: string | undefined,
+) {
   const aws = await import('@aws-sdk/credential-providers');
   const place = region === undefined ? {} : { region };
   const requestHandler = {
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     throwOnRequestTimeout: true,
-    // The SDK takes no notice of HTTPS_PROXY by itself.
-    httpsAgent: new Agent({ proxyEnv: process.env }),
+    // The SDK knows no proxies by itself. Plain http is for metadata servers, which are never behind one.
+    httpsAgent: new Agent({ proxyEnv: proxies.env }),
   };
   // Files are read anew for each client: they may have been mended since. A profile that is named is the identity, or
   // there is none: the usual chain would go on to that of the machine.

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
+import type { ProxyChoice } from '../../proxy-choice.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, textIn } from './cloud-request.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -13,6 +14,7 @@ export interface AzureSettings {
   readonly resource?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  readonly proxies: ProxyChoice;
 }
 
 const defaultResource = 'https://containerregistry.azure.net/';
@@ -39,7 +41,7 @@ export function azureSource(settings: AzureSettings): CredentialSource {
 }
 
 async function exchange(settings: AzureSettings, identity: string, signal: AbortSignal): Promise<string> {
-  const { origin, tenantId = settings.env['AZURE_TENANT_ID'] } = settings;
+  const { origin, tenantId = settings.env['AZURE_TENANT_ID'], proxies } = settings;
   const who = `the token exchange at ${origin.host}`;
   const form = {
     grant_type: 'access_token',
@@ -47,7 +49,7 @@ async function exchange(settings: AzureSettings, identity: string, signal: Abort
     ...(tenantId ? { tenant: tenantId } : {}),
     access_token: identity,
   };
-  const answer = await askCloud({ who, url: new URL('/oauth2/exchange', origin), form, signal });
+  const answer = await askCloud({ who, url: new URL('/oauth2/exchange', origin), form, proxies, signal });
   return textIn(answer, 'refresh_token', who);
 }
 
@@ -66,7 +68,7 @@ async function identityToken(settings: AzureSettings, signal: AbortSignal): Prom
 }
 
 async function workloadToken(settings: AzureSettings, file: string, signal: AbortSignal): Promise<string> {
-  const { env, resource = defaultResource } = settings;
+  const { env, proxies, resource = defaultResource } = settings;
   const clientId = settings.clientId ?? env['AZURE_CLIENT_ID'];
   const tenantId = settings.tenantId ?? env['AZURE_TENANT_ID'];
   if (!clientId || !tenantId) {
@@ -82,7 +84,7 @@ async function workloadToken(settings: AzureSettings, file: string, signal: Abor
   };
   const authority = env['AZURE_AUTHORITY_HOST'] || defaultAuthority;
   const url = new URL(`${encodeURIComponent(tenantId)}/oauth2/v2.0/token`, authority.replace(/\/?$/, '/'));
-  return textIn(await askCloud({ who, url, form, signal }), 'access_token', who);
+  return textIn(await askCloud({ who, url, form, proxies, signal }), 'access_token', who);
 }
 
 interface ManagedEndpoint {
@@ -97,7 +99,7 @@ async function managedToken(
   { base, version, header }: ManagedEndpoint,
   signal: AbortSignal,
 ): Promise<string> {
-  const { resource = defaultResource, clientId = settings.env['AZURE_CLIENT_ID'] } = settings;
+  const { resource = defaultResource, clientId = settings.env['AZURE_CLIENT_ID'], proxies } = settings;
   if (!URL.canParse(base)) throw new RegistryError('DENIED', 'azure: the identity endpoint is no URL');
   const url = new URL(base);
   url.searchParams.set('api-version', version);
@@ -105,7 +107,7 @@ async function managedToken(
   if (clientId) url.searchParams.set('client_id', clientId);
   const who = `the identity endpoint at ${url.host}`;
   const headers = header === undefined ? { metadata: 'true' } : { 'x-identity-header': header };
-  return textIn(await askCloud({ who, url, headers, signal }), 'access_token', who);
+  return textIn(await askCloud({ who, url, headers, proxies, signal }), 'access_token', who);
 }
 
 /** The `exp` of a JWT that nobody here needs to believe: it is the registry's to check. */

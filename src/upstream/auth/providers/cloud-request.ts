@@ -1,6 +1,8 @@
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
+import type { ProxyChoice } from '../../proxy-choice.ts';
+import { connectThroughProxy } from '../../proxy-tunnel.ts';
 
 export interface CloudRequest {
   /** Who is asked, for messages: `the metadata server`. */
@@ -11,6 +13,8 @@ export interface CloudRequest {
   readonly form?: Readonly<Record<string, string>>;
   /** Sent as JSON by POST. */
   readonly body?: unknown;
+  /** For https. Plain http is spoken by the services of a machine for itself, which no proxy can reach. */
+  readonly proxies: ProxyChoice;
   readonly signal: AbortSignal;
 }
 
@@ -23,6 +27,7 @@ export interface CloudAnswer {
 
 const maxBodyBytes = 64 * 1024;
 const headersTimeoutMs = 10_000;
+const connectTimeoutMs = 10_000;
 
 /**
  * One question to a cloud's API: JSON, never a redirect. Throws UNAVAILABLE (502, 503, 504) when it cannot be asked and
@@ -31,8 +36,10 @@ const headersTimeoutMs = 10_000;
 export async function askCloud(question: CloudRequest): Promise<CloudAnswer> {
   const { who, url, headers, signal } = question;
   const content = contentOf(question);
+  const dispatcher = agentFor(question);
   try {
     const answer = await request(url, {
+      dispatcher,
       method: content === undefined ? 'GET' : 'POST',
       headers: {
         accept: 'application/json',
@@ -52,7 +59,24 @@ export async function askCloud(question: CloudRequest): Promise<CloudAnswer> {
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof RegistryError ? error : unreachable(who, error);
+  } finally {
+    await dispatcher.destroy();
   }
+}
+
+/** For one question: they are hours apart. */
+function agentFor({ url, proxies }: CloudRequest): Agent {
+  const proxy = url.protocol === 'https:' ? proxies.of(url) : undefined;
+  if (proxy === undefined) return new Agent({ connect: { timeout: connectTimeoutMs } });
+  const settings = { proxy, proxyTls: async () => ({}), tls: {}, timeoutMs: connectTimeoutMs };
+  return new Agent({
+    connect: (options, callback) => {
+      void connectThroughProxy(options, settings).then(
+        (socket) => callback(null, socket),
+        (error: Error) => callback(error, null),
+      );
+    },
+  });
 }
 
 /** A text that is fit for a header or a form. Throws UNAVAILABLE. */

@@ -2,7 +2,7 @@ import type { AuthorizationData } from '@aws-sdk/client-ecr-public';
 import { RegistryError } from '../../../oci/error.ts';
 import type { ProvidedCredential } from '../credentials.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
-import { type AwsIdentity, awsClientSettings } from './aws-client.ts';
+import { type AwsClientSettings, awsClientSettings } from './aws-client.ts';
 import { AwsSource } from './aws-source.ts';
 
 /** The one region that has this API. */
@@ -12,10 +12,10 @@ const region = 'us-east-1';
  * public.ecr.aws, where who is known may pull more often. User and password are for its token server; needs
  * `ecr-public:GetAuthorizationToken` and `sts:GetServiceBearerToken`.
  */
-export function ecrPublicSource(identity: AwsIdentity): CredentialSource {
+export function ecrPublicSource(settings: AwsClientSettings): CredentialSource {
   return new AwsSource('ecr-public', async () => {
     const { ECRPUBLICClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr-public');
-    const client = new ECRPUBLICClient(await awsClientSettings(identity, region));
+    const client = new ECRPUBLICClient(await awsClientSettings(settings, region));
     return {
       ask: async (abortSignal) => {
         const answer = await client.send(new GetAuthorizationTokenCommand({}), { abortSignal });

@@ -3,10 +3,10 @@ import { RegistryError } from '../../../oci/error.ts';
 import type { ProvidedCredential } from '../credentials.ts';
 import { parseEcrHost } from '../ecr-host.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
-import { type AwsIdentity, awsClientSettings } from './aws-client.ts';
+import { type AwsClientSettings, awsClientSettings } from './aws-client.ts';
 import { AwsSource } from './aws-source.ts';
 
-export interface EcrSettings extends AwsIdentity {
+export interface EcrSettings extends AwsClientSettings {
   /** The registry's host. Its region, if it names one, is the one in which its tokens are made. */
   readonly host: string;
   /** For hosts that name none. Default: AWS's own configuration. */

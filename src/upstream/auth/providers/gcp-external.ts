@@ -1,5 +1,6 @@
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
+import type { ProxyChoice } from '../../proxy-choice.ts';
 import { askCloud, endOf, textIn } from './cloud-request.ts';
 import { fieldOf, type KeyFile, urlOf, wrongKey } from './gcp-key-file.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -10,6 +11,7 @@ export interface ExternalIdentity {
   readonly scope: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  readonly proxies: ProxyChoice;
   readonly signal: AbortSignal;
 }
 
@@ -29,7 +31,7 @@ const defaultLifeSeconds = 3600;
  * names one. Subjects from AWS, certificates and programs are not known here.
  */
 export async function externalToken(identity: ExternalIdentity): Promise<AccessToken> {
-  const { key, scope, now, signal } = identity;
+  const { key, scope, now, proxies, signal } = identity;
   const url = urlOf(key, 'token_url', defaultTokenUrl);
   const who = `Google at ${url.host}`;
   const form = {
@@ -40,7 +42,7 @@ export async function externalToken(identity: ExternalIdentity): Promise<AccessT
     subject_token_type: fieldOf(key, 'subject_token_type'),
     subject_token: await subjectToken(identity),
   };
-  const answer = await askCloud({ who, url, form, signal });
+  const answer = await askCloud({ who, url, form, proxies, signal });
   const token = { value: textIn(answer, 'access_token', who), ...endOf(answer, now) };
   return key.fields['service_account_impersonation_url'] === undefined
     ? token
@@ -48,7 +50,10 @@ export async function externalToken(identity: ExternalIdentity): Promise<AccessT
 }
 
 /** IAM Service Account Credentials, `generateAccessToken`. */
-async function impersonated({ key, scope, signal }: ExternalIdentity, token: string): Promise<AccessToken> {
+async function impersonated(
+  { key, scope, proxies, signal }: ExternalIdentity,
+  token: string,
+): Promise<AccessToken> {
   const url = urlOf(key, 'service_account_impersonation_url');
   const who = `Google at ${url.host}`;
   const { token_lifetime_seconds: seconds = defaultLifeSeconds } = mapping(
@@ -59,6 +64,7 @@ async function impersonated({ key, scope, signal }: ExternalIdentity, token: str
     url,
     headers: { authorization: `Bearer ${token}` },
     body: { scope: [scope], lifetime: `${Number(seconds)}s` },
+    proxies,
     signal,
   });
   const expiresAt = Date.parse(String(answer.json['expireTime']));
@@ -67,7 +73,7 @@ async function impersonated({ key, scope, signal }: ExternalIdentity, token: str
 }
 
 /** Read or asked for each time: such tokens live for minutes. */
-async function subjectToken({ key, signal }: ExternalIdentity): Promise<string> {
+async function subjectToken({ key, proxies, signal }: ExternalIdentity): Promise<string> {
   const source = mapping(key.fields['credential_source']);
   const { file, url, headers, format } = source;
   if (typeof file === 'string')
@@ -76,7 +82,7 @@ async function subjectToken({ key, signal }: ExternalIdentity): Promise<string> 
     throw wrongKey(key.path, 'has no credential_source of file or url; provider exec may know it');
   const from = urlOf({ path: key.path, fields: source }, 'url');
   const who = `the subject token's source at ${from.host}`;
-  const { text } = await askCloud({ who, url: from, headers: texts(headers), signal });
+  const { text } = await askCloud({ who, url: from, headers: texts(headers), proxies, signal });
   return subjectIn(text, format, who);
 }
 

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
+import type { ProxyChoice } from '../../proxy-choice.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
 import { type AccessToken, externalToken } from './gcp-external.ts';
@@ -16,6 +17,7 @@ export interface GcpSettings {
   readonly serviceAccount?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  readonly proxies: ProxyChoice;
 }
 
 /** The user by whom Artifact Registry and Container Registry take an access token for a password. */
@@ -61,12 +63,12 @@ async function defaultFile(env: NodeJS.ProcessEnv): Promise<string | undefined> 
 }
 
 const fromMetadata: Ask = async (settings, signal) => {
-  const { serviceAccount = 'default', env } = settings;
+  const { serviceAccount = 'default', env, proxies } = settings;
   const host = env['GCE_METADATA_HOST'] || 'metadata.google.internal';
   const path = `/computeMetadata/v1/instance/service-accounts/${encodeURIComponent(serviceAccount)}/token`;
   const who = `Google's metadata server at ${host}`;
   const headers = { 'metadata-flavor': 'Google' };
-  const answer = await askCloud({ who, url: new URL(`http://${host}${path}`), headers, signal });
+  const answer = await askCloud({ who, url: new URL(`http://${host}${path}`), headers, proxies, signal });
   // Somebody else may answer at that name, and be believed.
   if (answer.headers['metadata-flavor'] === 'Google') return tokenIn(answer, settings);
   throw new RegistryError('UNAVAILABLE', `${who} is none: its answer has no Metadata-Flavor`);
@@ -74,12 +76,14 @@ const fromMetadata: Ask = async (settings, signal) => {
 
 function fromFile(path: string): Ask {
   return async (settings, signal) => {
-    const now = settings.clock.now();
+    const { clock, proxies } = settings;
+    const now = clock.now();
     const key = await readKeyFile(path);
-    if (key.fields['type'] === 'external_account') return await externalToken({ key, scope, now, signal });
+    if (key.fields['type'] === 'external_account')
+      return await externalToken({ key, scope, now, proxies, signal });
     const url = urlOf(key, 'token_uri', defaultTokenUri);
     const form = formOf(key, url, now);
-    return tokenIn(await askCloud({ who: `Google at ${url.host}`, url, form, signal }), settings);
+    return tokenIn(await askCloud({ who: `Google at ${url.host}`, url, form, proxies, signal }), settings);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../clock.ts';
 import type { Log } from '../../../log.ts';
 import type { RegistryHost } from '../../../oci/reference.ts';
+import type { ProxyChoice } from '../../proxy-choice.ts';
 import type { CredentialProvider } from '../credentials.ts';
 import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
 import { azureSource } from './azure.ts';
@@ -41,6 +42,8 @@ export interface ProviderSettings {
   readonly random: () => number;
   readonly log: Log;
   readonly env: NodeJS.ProcessEnv;
+  /** For what is asked over the network. */
+  readonly proxies: ProxyChoice;
 }
 
 /** The credentials of one registry: each has its own, so that accounts and regions live side by side. To be disposed. */
@@ -64,9 +67,9 @@ type SourceChoice = Exclude<ProviderChoice, { provider: 'dockerConfig' | 'file' 
 function sourceOf({ provider, options }: SourceChoice, settings: ProviderSettings): CredentialSource {
   switch (provider) {
     case 'ecr':
-      return ecrSource({ ...options, host: settings.host });
+      return ecrSource({ ...options, host: settings.host, proxies: settings.proxies });
     case 'ecr-public':
-      return ecrPublicSource(options);
+      return ecrPublicSource({ ...options, proxies: settings.proxies });
     case 'gcp':
       return gcpSource({ ...settings, ...options });
     case 'azure':

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { AddressGuard } from '#src/upstream/address-guard.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { TlsTrust } from '#src/upstream/tls-trust.ts';
 import type { TransportRequest, TransportResponse } from '#src/upstream/transport.ts';
 import type { UndiciSettings } from '#src/upstream/undici-transport.ts';
@@ -29,6 +30,7 @@ class Peer implements AsyncDisposable {
     const guard = new AddressGuard({ host, origin: this.url, configured: true, unknownRegistries: 'none' });
     this.transport = new BulkTransport({
       guard,
+      proxies: ProxyChoice.none,
       hostname: '127.0.0.1',
       tls: {},
       trust: new TlsTrust({}),

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { RegistryError } from '#src/oci/error.ts';
 import { awsError } from '#src/upstream/auth/providers/aws-error.ts';
 import { type EcrSettings, ecrSource } from '#src/upstream/auth/providers/ecr.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { FakeCloud } from '#test/fakes/fake-clouds.ts';
+import { FakeProxy } from '#test/fakes/fake-proxy.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
+const unproxied = { host: 'registry.example.com', proxies: ProxyChoice.none };
 const tokenData = { authorizationToken: 'QVdTOmh1bnRlcjI=', expiresAt: 2_000_000_000, proxyEndpoint: '' };
 
 /** The AWS SDK, its configuration in a directory of its own, and an imitation of AWS. */
@@ -34,7 +34,7 @@ async function aws() {
     cloud,
     configure: async (text: string) => await writeFile(join(directory.path, 'config'), text),
     ask: async (settings: Partial<EcrSettings> = {}) => {
-      const source = ecrSource({ host: 'registry.example.com', ...settings });
+      const source = ecrSource({ host: 'registry.example.com', proxies: ProxyChoice.none, ...settings });
       try {
         return await source.fetch(AbortSignal.timeout(10_000));
       } finally {
@@ -100,7 +100,7 @@ describe('a token of ECR', () => {
   it('is had once the profile was written, without a new start', async () => {
     await using test = await aws();
     await test.configure('');
-    const source = ecrSource({ host: 'registry.example.com', profile: 'Prod', region: 'eu-west-1' });
+    const source = ecrSource({ ...unproxied, profile: 'Prod', region: 'eu-west-1' });
     await assert.rejects(source.fetch(AbortSignal.timeout(10_000)), { code: 'DENIED' });
     await test.configure(profiles);
     await source.fetch(AbortSignal.timeout(10_000));
@@ -111,7 +111,7 @@ describe('a token of ECR', () => {
   it('is had with the new keys of a profile once the old were refused', async () => {
     await using test = await aws();
     await test.configure(`[default]\n${keys('OLD')}`);
-    const source = ecrSource({ host: 'registry.example.com', region: 'eu-west-1' });
+    const source = ecrSource({ ...unproxied, region: 'eu-west-1' });
     await source.fetch(AbortSignal.timeout(10_000));
     const works = test.cloud.answer;
     test.cloud.answer = () => json({ __type: 'UnrecognizedClientException' }, 403);
@@ -146,6 +146,10 @@ describe('a token of ECR', () => {
   });
 });
 
+function through(proxy: FakeProxy): ProxyChoice {
+  return new ProxyChoice({ noProxy: [], env: { https_proxy: proxy.url('me:hunter2') } });
+}
+
 describe('AWS', () => {
   const endpoints: [host: string, endpoint: string][] = [
     ['1.dkr.ecr.eu-west-1.amazonaws.com', 'api.ecr.eu-west-1.amazonaws.com'],
@@ -157,26 +161,31 @@ describe('AWS', () => {
     it(`is asked at ${endpoint} for ${host}, through the proxy`, async () => {
       await using test = await aws();
       await test.configure(profiles);
-      const asked: (string | undefined)[] = [];
-      const proxy = createServer().on('connect', ({ url }, socket) => {
-        asked.push(url);
-        socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
-      });
-      proxy.listen(0, '127.0.0.1');
-      await once(proxy, 'listening');
-      const { port } = proxy.address() as AddressInfo;
+      await using proxy = await FakeProxy.start();
+      proxy.refuses = 502;
       delete process.env['AWS_ENDPOINT_URL_ECR'];
-      process.env['HTTPS_PROXY'] = `http://127.0.0.1:${port}`;
-      try {
-        await assert.rejects(test.ask({ host }), { status: 502 });
-      } finally {
-        delete process.env['HTTPS_PROXY'];
-        proxy.close();
-        proxy.closeAllConnections();
-      }
-      assert.deepEqual(asked, [`${endpoint}:443`]);
+      await assert.rejects(test.ask({ host, proxies: through(proxy) }), { status: 502 });
+      assert.deepEqual(proxy.calls, [`CONNECT ${endpoint}:443`]);
     });
   }
+
+  it('is asked through the proxy also for the identity of a pod', async () => {
+    await using test = await aws();
+    await using proxy = await FakeProxy.start();
+    proxy.refuses = 502;
+    await test.configure('web-identity');
+    Object.assign(process.env, {
+      AWS_ROLE_ARN: 'arn:aws:iam::111122223333:role/puller',
+      AWS_WEB_IDENTITY_TOKEN_FILE: process.env['AWS_CONFIG_FILE'],
+    });
+    const host = '1.dkr.ecr.eu-west-1.amazonaws.com';
+    await assert.rejects(test.ask({ host, proxies: through(proxy) }), { status: 502 });
+    assert.deepEqual(proxy.calls, ['CONNECT sts.eu-west-1.amazonaws.com:443']);
+    assert.deepEqual(
+      proxy.requests.map(({ authorization }) => authorization),
+      [`Basic ${Buffer.from('me:hunter2').toString('base64')}`],
+    );
+  });
 });
 
 describe('an error of AWS', () => {

@@ -3,8 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type AzureSettings, azureSource } from '#src/upstream/auth/providers/azure.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
+import { FakeProxy } from '#test/fakes/fake-proxy.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
@@ -27,9 +29,13 @@ async function azure(refreshToken = 's3cret-in-tests-refresh') {
     cloud,
     clock,
     ask: async (env: NodeJS.ProcessEnv, settings: Partial<AzureSettings> = {}) =>
-      await azureSource({ origin: new URL(cloud.origin), env, clock, ...settings }).fetch(
-        AbortSignal.timeout(10_000),
-      ),
+      await azureSource({
+        origin: new URL(cloud.origin),
+        env,
+        clock,
+        proxies: ProxyChoice.none,
+        ...settings,
+      }).fetch(AbortSignal.timeout(10_000)),
     get calls() {
       return cloud.requests.map(({ method, path, query }) => `${method} ${path}${decodeURIComponent(query)}`);
     },
@@ -111,5 +117,19 @@ describe('an identity of Azure', () => {
       code: 'DENIED',
       message: `the identity endpoint at ${test.cloud.host} answered 401, invalid_client, AADSTS700016`,
     });
+  });
+});
+
+describe('a proxy', () => {
+  it('is what the registry is asked through, and not the identity of the machine', async () => {
+    await using test = await azure();
+    await using proxy = await FakeProxy.start();
+    proxy.refuses = 403;
+    const proxies = new ProxyChoice({ proxy: proxy.url(), noProxy: [], env: {} });
+    const env = { AZURE_POD_IDENTITY_AUTHORITY_HOST: test.cloud.origin };
+    const origin = new URL('https://example.azurecr.io');
+    await assert.rejects(test.ask(env, { origin, proxies }), { status: 502, message: /its rules forbid it/ });
+    assert.deepEqual(proxy.calls, ['CONNECT example.azurecr.io:443']);
+    assert.equal(test.cloud.requests.length, 1);
   });
 });

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gcpSource } from '#src/upstream/auth/providers/gcp.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -44,7 +45,9 @@ async function federation() {
         ...more,
       };
       await writeFile(keyFile, JSON.stringify(key));
-      return await gcpSource({ env: {}, clock, keyFile }).fetch(AbortSignal.timeout(10_000));
+      return await gcpSource({ env: {}, proxies: ProxyChoice.none, clock, keyFile }).fetch(
+        AbortSignal.timeout(10_000),
+      );
     },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };

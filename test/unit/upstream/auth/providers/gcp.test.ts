@@ -4,8 +4,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type GcpSettings, gcpSource } from '#src/upstream/auth/providers/gcp.ts';
+import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
+import { FakeProxy } from '#test/fakes/fake-proxy.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
@@ -23,7 +25,9 @@ async function google() {
     json({ access_token: 's3cret-in-tests-access', expires_in: 3599 }, 200, { 'Metadata-Flavor': 'Google' });
   const clock = new FakeClock();
   const ask = async (settings: Partial<GcpSettings> = {}) =>
-    await gcpSource({ env: { HOME: path }, clock, ...settings }).fetch(AbortSignal.timeout(10_000));
+    await gcpSource({ env: { HOME: path }, clock, proxies: ProxyChoice.none, ...settings }).fetch(
+      AbortSignal.timeout(10_000),
+    );
   const keyFile = join(path, 'key.json');
   const opened = stack.move();
   return {
@@ -208,5 +212,29 @@ describe('an API of a cloud', () => {
       status: 502,
       message: /no answer from .*ECONNREFUSED/,
     });
+  });
+});
+
+describe('a proxy', () => {
+  it('is what Google is asked through, and named when it refuses', async () => {
+    await using test = await google();
+    await using proxy = await FakeProxy.start();
+    proxy.refuses = 407;
+    const proxies = new ProxyChoice({ proxy: proxy.url('me:hunter2'), noProxy: [], env: {} });
+    await test.writeKey({ ...test.user, token_uri: 'https://oauth2.example/token' });
+    await assert.rejects(test.ask({ keyFile: test.keyFile, proxies }), {
+      status: 502,
+      message: `the proxy 127.0.0.1:${proxy.port} gave no way to https://oauth2.example: it answered 407 (it wants user and password, or refuses those in its URL)`,
+    });
+    assert.deepEqual(proxy.calls, ['CONNECT oauth2.example:443']);
+  });
+
+  it('is not what a metadata server is asked through', async () => {
+    await using test = await google();
+    await using proxy = await FakeProxy.start();
+    const proxies = new ProxyChoice({ proxy: proxy.url(), noProxy: [], env: {} });
+    await test.ask({ env: { HOME: test.home, GCE_METADATA_HOST: test.cloud.host }, proxies });
+    assert.deepEqual(proxy.calls, []);
+    assert.equal(test.cloud.requests.length, 1);
   });
 });

@@ -1,0 +1,173 @@
+import { LRUCache } from 'lru-cache';
+import { RegistryError } from '../oci/error.ts';
+import type { Digest, Reference, RepositoryName, Tag } from '../oci/reference.ts';
+import type {
+  BlobInfo,
+  BlobOptions,
+  BlobReader,
+  CallOptions,
+  Descriptor,
+  Manifest,
+  Registry,
+} from '../oci/registry.ts';
+
+/** Where a blob that broke off is to be had next. */
+interface Resumption {
+  readonly from: number;
+  /** How often it broke off there. */
+  readonly cuts: number;
+}
+
+export interface FallbackSettings {
+  /** Told of each mirror that was passed over, by its place in the order. */
+  readonly onFallback?: ((mirror: number, error: RegistryError) => void) | undefined;
+}
+
+/** So many blobs that broke off are remembered. */
+const maxResumptions = 1000;
+
+/**
+ * Mirrors of a registry, asked in order, then the registry itself, whose error is the one that counts. Whatever a mirror
+ * answers but what was asked for, the next is asked: it may be down, limited, closed to us or incomplete. A blob that breaks off
+ * is resumed, by whoever reads it, where it came from; the second time it goes on at the next, and so does one that was wrong.
+ */
+export class FallbackRegistry implements Registry {
+  readonly #order: readonly Registry[];
+  readonly #settings: FallbackSettings;
+  readonly #resumptions = new LRUCache<string, Resumption>({ max: maxResumptions });
+
+  constructor(mirrors: readonly Registry[], registry: Registry, settings: FallbackSettings = {}) {
+    this.#order = [...mirrors, registry];
+    this.#settings = settings;
+  }
+
+  async resolveManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Descriptor> {
+    return await this.#first(
+      options,
+      async (registry) => await registry.resolveManifest(repository, reference, options),
+    );
+  }
+
+  async getManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Manifest> {
+    return await this.#first(
+      options,
+      async (registry) => await registry.getManifest(repository, reference, options),
+    );
+  }
+
+  async resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo> {
+    return await this.#first(
+      options,
+      async (registry) => await registry.resolveBlob(repository, digest, options),
+    );
+  }
+
+  async getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader> {
+    const key = `${repository}@${digest}`;
+    const begin = this.#resumptions.get(key)?.from ?? 0;
+    const ask = async (registry: Registry, place: number): Promise<BlobReader> => {
+      const reader = await registry.getBlob(repository, digest, options);
+      return this.#watched(reader, key, place, options?.signal);
+    };
+    try {
+      return await this.#first(options, ask, begin);
+    } catch (error) {
+      // The mirrors that were left out have another chance.
+      this.#resumptions.delete(key);
+      throw error;
+    }
+  }
+
+  async listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]> {
+    return await this.#first(options, async (registry) => await registry.listTags(repository, options));
+  }
+
+  /** That a mirror knows of none may mean that it does not know of referrers: then the next is asked. */
+  async listReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    options?: CallOptions,
+  ): Promise<readonly Descriptor[]> {
+    let none: readonly Descriptor[] | undefined;
+    try {
+      return await this.#first(options, async (registry, place) => {
+        const found = await registry.listReferrers(repository, digest, options);
+        if (found.length > 0 || place === this.#order.length - 1) return found;
+        none = found;
+        throw new RegistryError('MANIFEST_UNKNOWN', 'no referrers');
+      });
+    } catch (error) {
+      if (none === undefined || !(error instanceof RegistryError)) throw error;
+      return none;
+    }
+  }
+
+  async #first<Value>(
+    options: CallOptions | undefined,
+    ask: (registry: Registry, place: number) => Promise<Value>,
+    begin = 0,
+  ): Promise<Value> {
+    let failure: unknown;
+    for (const [place, registry] of this.#order.entries()) {
+      if (place < begin) continue;
+      try {
+        return await ask(registry, place);
+      } catch (error) {
+        options?.signal?.throwIfAborted();
+        if (!(error instanceof RegistryError)) throw error;
+        if (place < this.#order.length - 1) this.#settings.onFallback?.(place, error);
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** The reader of one place, by which is learnt where to go on. */
+  #watched(reader: BlobReader, key: string, place: number, signal: AbortSignal | undefined): BlobReader {
+    const { digest, size, range, mayKeep, giveBack, body } = reader;
+    return {
+      digest,
+      size,
+      range,
+      ...(mayKeep !== undefined && { mayKeep }),
+      giveBack,
+      body: this.#noted(body, key, place, signal),
+      disprove: () => this.#leave(key, place),
+      [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
+    };
+  }
+
+  async *#noted(
+    body: AsyncIterable<Uint8Array>,
+    key: string,
+    place: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of body) yield chunk;
+    } catch (error) {
+      if (signal?.aborted !== true) this.#broke(key, place);
+      throw error;
+    }
+    this.#resumptions.delete(key);
+  }
+
+  #broke(key: string, place: number): void {
+    const last = this.#resumptions.get(key);
+    const cuts = last?.from === place ? last.cuts + 1 : 1;
+    if (cuts > 1) this.#leave(key, place);
+    else this.#resumptions.set(key, { from: place, cuts });
+  }
+
+  #leave(key: string, place: number): void {
+    this.#resumptions.set(key, { from: Math.min(place + 1, this.#order.length - 1), cuts: 0 });
+  }
+}

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type ErrorCode, RegistryError } from '#src/oci/error.ts';
+import { ociManifest } from '#src/oci/media-type.ts';
+import { parseTag } from '#src/oci/reference.ts';
+import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
+import { bytes, collect, putImage } from '#test/fakes/images.ts';
+import { cut, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
+
+const name = repository('docker.io/library/alpine');
+const tag = parseTag('v1');
+const layer = Buffer.from(bytes(300_000));
+
+/** Two mirrors and a registry that have the same image, each to be watched and spoilt. */
+function three() {
+  const content = new MemoryRegistry();
+  const image = putImage(content, name, tag, [layer]);
+  const [first, second, itself] = [content, content, content].map((inner) => new ScriptedRegistry(inner));
+  assert.ok(first && second && itself);
+  const passed: string[] = [];
+  const registry = new FallbackRegistry([first, second], itself, {
+    onFallback: (at, { code }) => void passed.push(`${at} ${code}`),
+  });
+  const digest = image.layers[0]?.digest ?? assert.fail();
+  return { first, second, itself, registry, passed, digest, image };
+}
+
+function fails(code: ErrorCode, status?: number) {
+  return () => {
+    throw new RegistryError(code, `${code} here`, { status });
+  };
+}
+
+describe('a registry with mirrors', () => {
+  it('is not asked for what the first mirror gives', async () => {
+    const { first, second, itself, registry, digest } = three();
+    await registry.resolveManifest(name, tag);
+    await registry.getManifest(name, tag);
+    await registry.resolveBlob(name, digest);
+    await using reader = await registry.getBlob(name, digest, { range: { first: 5, last: 9 } });
+    assert.deepEqual(await collect(reader.body), layer.subarray(5, 10));
+    await registry.listTags(name);
+    assert.equal(first.calls.length, 5);
+    assert.deepEqual([...second.calls, ...itself.calls], []);
+  });
+
+  const failures: [code: ErrorCode, status?: number][] = [
+    ['MANIFEST_UNKNOWN'],
+    ['NAME_UNKNOWN'],
+    ['DENIED'],
+    ['TOOMANYREQUESTS'],
+    ['UNAVAILABLE', 502],
+    ['UNAVAILABLE', 504],
+  ];
+  for (const [code, status] of failures) {
+    it(`is asked in the order of its mirrors when they answer ${code} ${status ?? ''}`, async () => {
+      const { first, second, itself, registry, passed, digest } = three();
+      first.script = fails(code, status);
+      second.script = fails(code, status);
+      await registry.resolveManifest(name, tag);
+      await registry.getManifest(name, tag);
+      await registry.resolveBlob(name, digest);
+      await (await registry.getBlob(name, digest))[Symbol.asyncDispose]();
+      assert.deepEqual(await registry.listTags(name), [tag]);
+      assert.deepEqual(await registry.listReferrers(name, digest), []);
+      assert.deepEqual(first.calls, itself.calls);
+      assert.deepEqual(second.calls, itself.calls);
+      assert.equal(itself.calls.length, 6);
+      assert.deepEqual(passed.slice(0, 2), [`0 ${code}`, `1 ${code}`]);
+    });
+  }
+
+  it('has its own error counted when all fail', async () => {
+    const { first, second, itself, registry } = three();
+    first.script = fails('UNAVAILABLE');
+    second.script = fails('DENIED');
+    itself.script = fails('MANIFEST_UNKNOWN');
+    await assert.rejects(registry.getManifest(name, tag), { code: 'MANIFEST_UNKNOWN', status: 404 });
+  });
+
+  it('is not asked for whoever has left, nor after an error that is ours', async () => {
+    const { first, second, itself, registry } = three();
+    const leaving = new AbortController();
+    first.script = () => {
+      leaving.abort(new Error('left'));
+      throw new RegistryError('UNAVAILABLE');
+    };
+    await assert.rejects(registry.getManifest(name, tag, { signal: leaving.signal }), { message: 'left' });
+    first.script = () => {
+      throw new TypeError('a bug');
+    };
+    await assert.rejects(registry.getManifest(name, tag), TypeError);
+    assert.deepEqual([...second.calls, ...itself.calls], []);
+  });
+});
+
+describe('the referrers of a manifest', () => {
+  const listed = (upstream: ScriptedRegistry) => upstream.calls.length;
+
+  it('are the first that anyone knows of', async () => {
+    const { first, second, itself, registry, image } = three();
+    const other = new MemoryRegistry();
+    const subject = image.manifest;
+    const referrer = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, config: image.config, layers: [], subject }),
+    );
+    const put = other.putManifest(name, parseTag('sig'), referrer, ociManifest);
+    const knowing = new ScriptedRegistry(other);
+    const fallback = new FallbackRegistry([first, knowing], itself);
+    assert.deepEqual(
+      (await fallback.listReferrers(name, subject.digest)).map(({ digest }) => digest),
+      [put.digest],
+    );
+    assert.deepEqual([listed(first), listed(knowing), listed(itself)], [1, 1, 0]);
+    assert.deepEqual(await registry.listReferrers(name, subject.digest), []);
+    assert.deepEqual([listed(second), listed(itself)], [1, 1]);
+  });
+
+  it('are none where a mirror says so and the registry says nothing', async () => {
+    const { itself, registry, image } = three();
+    itself.script = fails('UNAVAILABLE');
+    assert.deepEqual(await registry.listReferrers(name, image.manifest.digest), []);
+  });
+});
+
+describe('a blob that breaks off at a mirror', () => {
+  async function reads({ registry, digest }: ReturnType<typeof three>): Promise<boolean> {
+    await using reader = await registry.getBlob(name, digest);
+    return await collect(reader.body).then(
+      (body) => body.equals(layer),
+      () => false,
+    );
+  }
+  const broken = new RegistryError('UNAVAILABLE', 'cut');
+
+  it('is resumed there once, then at the next, and from the first again when it is whole', async () => {
+    const made = three();
+    made.first.body = (chunks) => cut(chunks, 1000, broken);
+    assert.deepEqual([await reads(made), await reads(made)], [false, false]);
+    assert.equal(made.first.calls.length, 2);
+    assert.equal(await reads(made), true);
+    assert.deepEqual([made.first.calls.length, made.second.calls.length], [2, 1]);
+    made.first.body = (chunks) => chunks;
+    assert.equal(await reads(made), true);
+    assert.deepEqual([made.first.calls.length, made.second.calls.length], [3, 1]);
+  });
+
+  it('is resumed at the registry itself where it came from there', async () => {
+    const made = three();
+    made.first.script = fails('BLOB_UNKNOWN');
+    made.second.script = fails('BLOB_UNKNOWN');
+    made.itself.body = (chunks) => cut(chunks, 1000, broken);
+    for (let tries = 0; tries < 4; tries += 1) assert.equal(await reads(made), false);
+    assert.deepEqual(
+      [made.first.calls.length, made.second.calls.length, made.itself.calls.length],
+      [1, 1, 4],
+    );
+  });
+
+  it('has the mirror asked again when the others fail', async () => {
+    const made = three();
+    made.first.body = (chunks) => cut(chunks, 1000, broken);
+    made.second.script = fails('UNAVAILABLE');
+    made.itself.script = fails('UNAVAILABLE');
+    assert.deepEqual([await reads(made), await reads(made)], [false, false]);
+    await assert.rejects(reads(made), { code: 'UNAVAILABLE' });
+    made.first.body = (chunks) => chunks;
+    assert.equal(await reads(made), true);
+  });
+
+  it('is no fault of the mirror when its reader left', async () => {
+    const made = three();
+    for (let tries = 0; tries < 3; tries += 1) {
+      const leaving = new AbortController();
+      made.first.body = (chunks) => cut(chunks, 1000, new Error('aborted'));
+      await using reader = await made.registry.getBlob(name, made.digest, { signal: leaving.signal });
+      leaving.abort();
+      await assert.rejects(collect(reader.body));
+    }
+    assert.deepEqual([made.first.calls.length, made.second.calls.length], [3, 0]);
+  });
+
+  it('reaches the client whole, without a byte twice, through the cache', async () => {
+    const made = three();
+    made.first.body = (chunks) => cut(chunks, 100_000, broken);
+    await using cache = new CacheUnderTest({ upstream: made.registry });
+    await using reader = await cache.registry.getBlob(name, made.digest);
+    const reading = collect(reader.body);
+    for (let resume = 0; resume < 2; resume += 1) {
+      await cache.clock.untilSleeping();
+      await cache.clock.advance(5000);
+    }
+    assert.ok((await reading).equals(layer));
+    const blob = `GET ${name} blob ${made.digest}`;
+    assert.deepEqual(made.first.calls, [blob, `${blob} {"first":100000}`]);
+    assert.deepEqual(made.second.calls, [`${blob} {"first":200000}`]);
+    assert.deepEqual(made.itself.calls, []);
+  });
+
+  it('with wrong bytes is fetched from the next by the next who asks', async () => {
+    const made = three();
+    made.first.body = async function* () {
+      yield bytes(layer.length, 7);
+    };
+    await using cache = new CacheUnderTest({ upstream: made.registry });
+    const read = async (): Promise<Buffer> => {
+      await using reader = await cache.registry.getBlob(name, made.digest);
+      return await collect(reader.body);
+    };
+    await assert.rejects(read());
+    assert.ok((await read()).equals(layer));
+    assert.deepEqual([made.first.calls.length, made.second.calls.length], [1, 1]);
+  });
+});
