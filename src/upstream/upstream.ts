@@ -6,16 +6,29 @@ import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './auth/credentials.ts';
 import { checkRealmUrl } from './auth/realm.ts';
 import { TokenClient } from './auth/token-client.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { CircuitTransport } from './circuit.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
+import { Account } from './quota/account.ts';
+import { AccountsTransport } from './quota/accounts-transport.ts';
+import type { Quota } from './quota/quota.ts';
+import { Reserve } from './quota/reserve.ts';
 import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
+import { ThrottledTransport } from './throttle.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { Transport } from './transport.ts';
-import { UpstreamRegistry } from './upstream-registry.ts';
+import { UpstreamRegistry, type UpstreamRegistrySettings } from './upstream-registry.ts';
 import type { OnOddity } from './upstream-session.ts';
 import { Wire } from './wire/wire.ts';
+
+/** Who we are at a registry that knows us by several names. */
+export interface NamedCredentials {
+  /** For the log. */
+  readonly user: string;
+  readonly credentials: CredentialProvider;
+}
 
 /** One upstream registry. Times in milliseconds. */
 export interface UpstreamSettings {
@@ -25,6 +38,8 @@ export interface UpstreamSettings {
   readonly userAgent: string;
   /** Default: anonymous. */
   readonly credentials?: CredentialProvider | undefined;
+  /** In the place of `credentials`: used in turn, by what is left of their quotas. */
+  readonly accounts?: readonly NamedCredentials[] | undefined;
   /** Token servers that may be asked, as hosts or origins; none is any. */
   readonly trustedRealms?: readonly string[] | undefined;
   readonly tls?: TlsSettings | undefined;
@@ -35,6 +50,8 @@ export interface UpstreamSettings {
   readonly connectTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
+  /** Bytes a second of all blobs together; 0 is no limit. */
+  readonly maxBandwidth?: number | undefined;
   /** Is exactly this host and port under `registries`? */
   readonly configured: boolean;
   readonly unknownRegistries: UnknownRegistries;
@@ -54,9 +71,17 @@ const apiHosts: Readonly<Record<string, string>> = {
   'index.docker.io': 'registry-1.docker.io',
 };
 
+/** A registry over the network. */
+export interface Upstream extends Registry, AsyncDisposable {
+  /** What is left of each account's quota, in their order, as far as it is known. */
+  readonly quotas: readonly (Quota | undefined)[];
+  /** May a cached tag be revalidated, or is what is left of the quota kept for what is not cached? */
+  admitsRevalidation(): boolean;
+}
+
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
-export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisposable {
-  const { host, scheme, clock = systemClock, onOddity } = settings;
+export function createUpstream(settings: UpstreamSettings): Upstream {
+  const { host, scheme, clock = systemClock, onOddity = () => {} } = settings;
   const origin = new URL(`${scheme}://${apiHosts[host] ?? host}`);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
@@ -72,56 +97,77 @@ export function createUpstream(settings: UpstreamSettings): Registry & AsyncDisp
     userAgent: settings.userAgent,
     resolve: settings.resolve,
   });
-  const transport = registryTransport(wire, { ...settings, clock }, origin);
-  return new OpenUpstream({ origin, transport, clock, onOddity }, wire);
+  const context = { ...settings, clock, onOddity, origin };
+  const accounts = accountsOf(wire, context);
+  const transport = registryTransport(accounts, context);
+  const reserve = new Reserve({ accounts, clock, onOddity });
+  return new OpenUpstream({ origin, transport, clock, onOddity }, { wire, accounts, reserve });
 }
 
-class OpenUpstream extends UpstreamRegistry implements AsyncDisposable {
-  readonly #wire: AsyncDisposable;
+interface OpenParts {
+  readonly wire: AsyncDisposable;
+  readonly accounts: readonly Account[];
+  readonly reserve: Reserve;
+}
 
-  constructor(settings: ConstructorParameters<typeof UpstreamRegistry>[0], wire: AsyncDisposable) {
+class OpenUpstream extends UpstreamRegistry implements Upstream {
+  readonly #parts: OpenParts;
+
+  constructor(settings: UpstreamRegistrySettings, parts: OpenParts) {
     super(settings);
-    this.#wire = wire;
+    this.#parts = parts;
+  }
+
+  get quotas(): readonly (Quota | undefined)[] {
+    return this.#parts.accounts.map(({ quota }) => quota);
+  }
+
+  admitsRevalidation(): boolean {
+    return this.#parts.reserve.admitsRevalidation();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#wire[Symbol.asyncDispose]();
+    await this.#parts.wire[Symbol.asyncDispose]();
   }
 }
 
+type Context = UpstreamSettings & {
+  readonly clock: Clock;
+  readonly onOddity: OnOddity;
+  readonly origin: URL;
+};
+type Accounts = readonly [Account, ...Account[]];
+
+/** Each with its own authorisation: no token of one is ever sent for another. */
+function accountsOf(wire: Transport, context: Context): Accounts {
+  const { origin, clock, trustedRealms = [], credentials = staticCredentials(anonymous) } = context;
+  const tokenClient = new TokenClient({ transport: tokenTransport(wire, context), clock });
+  const account = ({ user, credentials }: NamedCredentials): Account =>
+    new Account(new AuthorizingTransport(wire, { origin, credentials, trustedRealms, clock, tokenClient }), {
+      user,
+      origin,
+      clock,
+    });
+  const [first = { user: '', credentials }, ...others] = context.accounts ?? [];
+  return [account(first), ...others.map(account)];
+}
+
 /** A retry goes back to the registry's own URL; each hop of a redirect may be challenged. */
-function registryTransport(
-  wire: Transport,
-  settings: UpstreamSettings & { clock: Clock },
-  origin: URL,
-): Transport {
-  const { clock, credentials = staticCredentials(anonymous), trustedRealms = [] } = settings;
-  const authorizing = new AuthorizingTransport(wire, {
-    origin,
-    credentials,
-    trustedRealms,
-    clock,
-    tokenClient: new TokenClient({ transport: tokenTransport(wire, settings, origin), clock }),
-  });
-  const following = new RedirectingTransport(authorizing, { maxHops: maxRedirects });
-  return new CircuitTransport(bounded(following, settings), {
-    clock,
-    onOddity: settings.onOddity ?? (() => {}),
-  });
+function registryTransport(accounts: Accounts, context: Context): Transport {
+  const { clock, maxBandwidth = 0 } = context;
+  const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
+  const following = new RedirectingTransport(identified, { maxHops: maxRedirects });
+  const circuit = new CircuitTransport(bounded(following, context), context);
+  return maxBandwidth === 0 ? circuit : new ThrottledTransport(circuit, new Bandwidth(maxBandwidth, clock));
 }
 
 /** Token servers are asked without authorisation of ours, and their redirects obey the rules for realms. */
-function tokenTransport(
-  wire: Transport,
-  settings: UpstreamSettings & { clock: Clock },
-  origin: URL,
-): Transport {
-  const check = (url: URL): void => checkRealmUrl(url, origin, settings.trustedRealms);
-  return bounded(new RedirectingTransport(wire, { maxHops: maxRealmRedirects, check }), settings);
+function tokenTransport(wire: Transport, context: Context): Transport {
+  const check = (url: URL): void => checkRealmUrl(url, context.origin, context.trustedRealms);
+  return bounded(new RedirectingTransport(wire, { maxHops: maxRealmRedirects, check }), context);
 }
 
-function bounded(transport: Transport, settings: UpstreamSettings & { clock: Clock }): Transport {
-  const { clock, pullTimeoutMs, random = Math.random } = settings;
+function bounded(transport: Transport, { clock, pullTimeoutMs, random = Math.random }: Context): Transport {
   const budgetMs = Math.min(maxRetryBudgetMs, pullTimeoutMs * 0.8);
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
   return new DeadlineTransport(retrying, { clock, milliseconds: pullTimeoutMs });

@@ -1,12 +1,11 @@
-import type { Registry } from '#src/oci/registry.ts';
-import { createUpstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
+import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 
 /** The real client in front of a fake upstream: configured, patient, and without pauses between tries. */
 export function openUpstream(
   upstream: Pick<FakeUpstream, 'host' | 'origin'>,
   settings: Partial<UpstreamSettings> = {},
-): Registry & AsyncDisposable {
+): Upstream {
   return createUpstream({
     host: upstream.host,
     scheme: upstream.origin.startsWith('https:') ? 'https' : 'http',
