@@ -1,17 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import type { Config, RegistryConfig } from '../config/schema.ts';
-import type { Observer } from '../observe/observer.ts';
+import type { AccountQuota, Observer } from '../observe/observer.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
-import type { Registry } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import { type TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
-import { createUpstream } from '../upstream/upstream.ts';
+import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
 import { overridden } from './overridden.ts';
+import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
 
 /**
@@ -27,13 +27,19 @@ export interface RegistriesSettings {
   readonly observer?: Observer | undefined;
 }
 
+interface Opened {
+  readonly cached: CachedRegistry;
+  /** None in an air gap. */
+  readonly upstream: Upstream | undefined;
+}
+
 /** The cached registry of each host: made when it is first asked for. */
 export class Registries implements AsyncDisposable {
   readonly #settings: RegistriesSettings;
   readonly #trust = new TlsTrust();
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
-  readonly #configured = new Map<RegistryHost, CachedRegistry>();
-  readonly #others = new LRUCache<RegistryHost, CachedRegistry>({ max: maxUnconfigured });
+  readonly #configured = new Map<RegistryHost, Opened>();
+  readonly #others = new LRUCache<RegistryHost, Opened>({ max: maxUnconfigured });
   /** Weak, so that what was forgotten and has nothing to do any more takes no room. */
   readonly #opened = new Set<WeakRef<Partial<AsyncDisposable>>>();
   readonly #collected = new FinalizationRegistry<WeakRef<Partial<AsyncDisposable>>>((opened) =>
@@ -47,28 +53,49 @@ export class Registries implements AsyncDisposable {
 
   of(host: RegistryHost): CachedRegistry {
     const known = this.#configured.get(host) ?? this.#others.get(host);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.cached;
     const registry = this.#configs.get(host);
-    const { config, parts } = this.#settings;
-    const made = new CachedRegistry(this.#upstream(host, registry), cachePolicy(config, registry), parts);
+    const made = this.#make(host, registry);
     if (registry === undefined) this.#others.set(host, made);
     else this.#configured.set(host, made);
-    return made;
+    return made.cached;
   }
 
-  #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
-    const { config, parts, userAgent, observer } = this.#settings;
-    if (config.airGapped) return new OfflineRegistry();
-    const { connectTimeout, stallTimeout, maxConcurrent, ca } = overridden(
+  /** What is left of the quotas that registries have told. */
+  *quotas(): Generator<AccountQuota> {
+    for (const [host, { upstream }] of [...this.#configured, ...this.#others.entries()]) {
+      for (const [index, quota] of (upstream?.quotas ?? []).entries()) {
+        if (quota !== undefined) yield { host, account: index + 1, ...quota };
+      }
+    }
+  }
+
+  #make(host: RegistryHost, registry: RegistryConfig | undefined): Opened {
+    const { config, parts, observer } = this.#settings;
+    const policy = cachePolicy(config, registry);
+    if (config.airGapped) {
+      return { cached: new CachedRegistry(new OfflineRegistry(), policy, parts), upstream: undefined };
+    }
+    const upstream = this.#upstream(host, registry);
+    const observed = observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
+    const mayRevalidate = (): boolean => upstream.admitsRevalidation();
+    return { cached: new CachedRegistry(observed, { ...policy, mayRevalidate }, parts), upstream };
+  }
+
+  #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Upstream {
+    const { config, parts, userAgent } = this.#settings;
+    const { connectTimeout, stallTimeout, maxConcurrent, maxBandwidth, ca } = overridden(
       config.upstream,
       registry?.upstream,
     );
     const credentials = registryCredentials(registry, parts);
+    const accounts = registryAccounts(registry, credentials, parts);
     const upstream = createUpstream({
       host,
       scheme: registry?.scheme ?? 'https',
       userAgent,
       credentials,
+      accounts,
       trustedRealms: registry?.auth.trustedRealms,
       tls: tlsOf(registry, ca),
       trust: this.#trust,
@@ -76,6 +103,7 @@ export class Registries implements AsyncDisposable {
       connectTimeoutMs: connectTimeout,
       stallTimeoutMs: stallTimeout,
       maxConcurrent,
+      maxBandwidth,
       configured: registry !== undefined,
       unknownRegistries: config.unknownRegistries,
       clock: parts.clock,
@@ -84,7 +112,7 @@ export class Registries implements AsyncDisposable {
     });
     this.#remember(upstream);
     this.#remember(credentials);
-    return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
+    return upstream;
   }
 
   #remember(opened: Partial<AsyncDisposable>): void {

@@ -22,7 +22,7 @@ export function registryCredentials(
 ): CredentialProvider {
   if (registry === undefined) return staticCredentials(anonymous);
   const { auth, scheme, name } = registry;
-  const { user, password, passwordFile, token } = auth;
+  const { token } = auth;
   if (token.static !== undefined) {
     if (token.staticFile !== '') return fileCredentials({ path: token.staticFile, clock, log });
     return staticCredentials(staticCredential(token.static.reveal()));
@@ -38,6 +38,19 @@ export function registryCredentials(
       env: process.env,
     });
   }
+  return userCredentials(auth, { clock, log });
+}
+
+/** Are we anybody there? */
+export function hasCredentials({ auth: { user, password, token } }: RegistryConfig): boolean {
+  return token.static !== undefined || token.provider !== '' || (user !== '' && password !== undefined);
+}
+
+/** Anonymous where one of the two is missing. */
+export function userCredentials(
+  { user, password, passwordFile }: Pick<RegistryConfig['auth'], 'user' | 'password' | 'passwordFile'>,
+  { clock, log }: Pick<CacheParts, 'clock' | 'log'>,
+): CredentialProvider {
   if (user === '' || password === undefined) return staticCredentials(anonymous);
   if (passwordFile !== '') return fileCredentials({ path: passwordFile, user, clock, log });
   return staticCredentials({ kind: 'basic', username: user, password: password.reveal() });

@@ -4,20 +4,28 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadText } from '#test/fakes/config-text.ts';
 
-const page = join(import.meta.dirname, '../../../docs/how-to/registry-credentials.md');
-const blocks = [...(await readFile(page, 'utf8')).matchAll(/```yaml\n(.*?)```/gs)].map(
-  ([, block = '']) => block,
-);
+const folder = join(import.meta.dirname, '../../../docs/how-to');
+const pages: [name: string, blocks: number][] = [
+  ['registry-credentials.md', 9],
+  ['docker-hub-limits.md', 3],
+];
 
-describe('docs/how-to/registry-credentials.md', () => {
-  it('shows configurations that are right and do something', async () => {
-    assert.ok(blocks.length > 8);
-    for (const block of blocks) {
-      // Files and variables are not there in a test: as literals the keys are the same.
-      const text = block.replaceAll(/(password|static)(File|FromEnv): (\S+?)([ ,}])/g, '$1: literal$4');
-      const { warnings, config } = await loadText(text);
-      assert.deepEqual(warnings, [], block);
-      assert.ok(config.registries.length > 0);
-    }
+for (const [name, least] of pages) {
+  describe(`docs/how-to/${name}`, () => {
+    it('shows configurations that are right and do something', async () => {
+      const text = await readFile(join(folder, name), 'utf8');
+      const blocks = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, block = '']) => block);
+      assert.ok(blocks.length >= least);
+      for (const block of blocks) {
+        // Neither files nor variables are there in a test.
+        const shown = block.replaceAll(
+          /(password|static)(?:File|FromEnv): (?:\S+?)([\s,}])/g,
+          '$1FromEnv: SECRET$2',
+        );
+        const { warnings, config } = await loadText(shown, { env: { SECRET: 'x' } });
+        assert.deepEqual(warnings, [], block);
+        assert.ok(config.registries.length > 0);
+      }
+    });
   });
-});
+}

@@ -13,7 +13,6 @@ registries:
   - name: a.io
   - name: b.io
     endpoints: [https://mirror.example.com]
-    auth: { accounts: [{ user: u2, passwordFile: f }] }
     cache: { maxSize: 10GiB }
 upstream: { proxy: "http://proxy:3128", noProxy: [internal] }
 cache: { pinned: ["a.io/**"] }
@@ -28,7 +27,6 @@ catalogSync: { every: 15m, repositories: [] }
       'pruneConfig.enabled',
       'listConfig',
       'registries[1].endpoints',
-      'registries[1].auth.accounts',
       'registries[1].cache.maxSize',
       'cache.pinned',
       'upstream.proxy',
@@ -53,7 +51,7 @@ pruneConfig: { enabled: false, duration: 10d, count: 5 }
 listConfig: { header: false }
 trustedProxies: []
 notifications:
-upstream: { maxBandwidth: 0 }
+upstream: { noProxy: [] }
 cache: { scrub: 0, verifyOnRead: changed }
 server: { workers: 1 }
 registries: [{ name: a.io, opts: { a: 1 }, endpoints: [], auth: { token: { expiry: 12h } } }]
@@ -94,7 +92,7 @@ describe('the whole shape of what is to come', () => {
     const problems = await problemsOf(`
 trustedProxies: [10.0.0.0/8, "::1", "fd00::/8"]
 cache: { maxSize: 200GiB, minFree: 5%, pinned: ["registry.k8s.io/**"], verifyOnRead: always, scrub: 30d }
-upstream: { maxBandwidth: 10MiB, noProxy: [internal] }
+upstream: { noProxy: [internal] }
 notifications:
   endpoints: [{ url: "https://a.io/hook", secretFile: f, events: [push, pull, delete, mount, fill, evict, moved] }]
   incoming: { secretFile: f, do: prefetch }
@@ -102,7 +100,6 @@ catalogSync: { every: 15m, repositories: ["harbor.example.com/apps/*"] }
 registries:
   - name: a.io
     auth:
-      accounts: [{ user: u2, passwordFile: f }]
       token: { provider: exec, providerOpts: { command: [docker-credential-x, get], lifetime: 30m }, expiry: 6h }
 auth:
   basic: { htpasswdFile: /etc/ociregistry/htpasswd }
