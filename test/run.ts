@@ -5,6 +5,7 @@ import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { componentsOf, find, obstacle } from './setup/components.ts';
 import { installComponents } from './setup/install.ts';
+import { SecretWatch } from './setup/secret-watch.ts';
 import { withSkips } from './setup/skips.ts';
 
 /**
@@ -51,7 +52,13 @@ async function runTests(globs: readonly string[]): Promise<void> {
   events.on('test:fail', () => {
     process.exitCode = 1;
   });
-  await pipeline(events, withSkips, new spec(), process.stdout, { end: false });
+  const watch = new SecretWatch();
+  await pipeline(events, withSkips, new spec(), watch, process.stdout, { end: false });
+  if (watch.found === undefined) return;
+  console.error(
+    `A secret came out, among what the tests and the programs that they start print: …${watch.found}…`,
+  );
+  process.exitCode = 1;
 }
 
 process.chdir(`${import.meta.dirname}/..`);

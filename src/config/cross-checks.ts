@@ -12,8 +12,13 @@ interface Found {
 }
 
 const always = { when: () => true } as const;
-/** One registry, three names: as clients write it, as it was once written, as its API is reached. */
-const dockerHub = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+/** One registry, four names: as clients write it, as it was written, as its API is reached, and was. */
+const dockerHub = new Set([
+  'docker.io',
+  'index.docker.io',
+  'registry-1.docker.io',
+  'registry.hub.docker.com',
+]);
 
 /** A certificate needs its key, and a key its certificate. */
 export function keyPair<S extends z.ZodType>(schema: S): S {

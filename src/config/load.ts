@@ -1,5 +1,6 @@
 import { readBoundedFile } from './bounded-file.ts';
 import { ConfigError } from './config-error.ts';
+import { halfCredentials } from './half-credentials.ts';
 import { type Problem, pathText, problemsOf } from './problem.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import type { Path } from './schema-tree.ts';
@@ -42,9 +43,10 @@ export async function loadConfig({ file, flags, env }: LoadOptions): Promise<Loa
   }
   for (const { path, secret } of secrets.found) put(parsed.data, path, secret);
   const names = ignored.map((path) => (isFlag(path, flags) ? flagName(path) : pathText(path)));
-  const warnings =
+  const unbuilt =
     names.length > 0 ? [`not available in this version yet, and ignored: ${names.join(', ')}`] : [];
-  return { config: frozen(parsed.data), warnings, file };
+  const config = frozen(parsed.data);
+  return { config, warnings: [...unbuilt, ...halfCredentials(config)], file };
 }
 
 async function readText(file: string): Promise<string> {

@@ -2,7 +2,11 @@ import { parseRegistryHost, type RegistryHost, type RepositoryName, repositoryNa
 
 /** The one name under which Docker Hub's repositories are known here. */
 export const dockerHub = parseRegistryHost('docker.io');
-const otherNames: ReadonlySet<string> = new Set(['index.docker.io', 'registry-1.docker.io']);
+const otherNames: ReadonlySet<string> = new Set([
+  'index.docker.io',
+  'registry-1.docker.io',
+  'registry.hub.docker.com',
+]);
 
 /** Docker Hub has several names; every other registry has the one it is called by. */
 export function canonicalHost(host: RegistryHost): RegistryHost {

@@ -13,6 +13,8 @@ export interface TransportRequest {
   readonly bulk?: boolean | undefined;
   /** What the request needs to be authorised for. */
   readonly scope?: Scope | undefined;
+  /** The repository that the request is about, by its path at the registry: credentials may be by repository. */
+  readonly repository?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -42,7 +42,8 @@ export class UpstreamSession {
   }
 
   async send({ repository, ...request }: UpstreamRequest): Promise<TransportResponse> {
-    const sent: TransportRequest = { ...request, scope: Scope.pull(pathOf(repository)) };
+    const path = pathOf(repository);
+    const sent: TransportRequest = { ...request, repository: path, scope: Scope.pull(path) };
     return this.#transport.send(sent);
   }
 

@@ -69,6 +69,7 @@ const maxRetryBudgetMs = 25_000;
 const apiHosts: Readonly<Record<string, string>> = {
   'docker.io': 'registry-1.docker.io',
   'index.docker.io': 'registry-1.docker.io',
+  'registry.hub.docker.com': 'registry-1.docker.io',
 };
 
 /** A registry over the network. */

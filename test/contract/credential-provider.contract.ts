@@ -30,35 +30,35 @@ export function credentialProviderContract(name: string, open: () => Promise<Pro
 function contract(open: () => Promise<ProviderUnderTest>): void {
   it('gives what the source has, and the same object again', async () => {
     await using test = await open();
-    await test.give('secret-1');
+    await test.give('s3cret-in-tests-1');
     const { credential } = await test.provider.get();
-    assert.deepEqual(credential, test.expected('secret-1'));
+    assert.deepEqual(credential, test.expected('s3cret-in-tests-1'));
     assert.equal((await test.provider.get()).credential, credential);
   });
 
   it('looks for another when the registry refused the one that it gave', async () => {
     await using test = await open();
-    await test.give('secret-1');
+    await test.give('s3cret-in-tests-1');
     const { credential } = await test.provider.get();
-    await test.give('secret-2');
+    await test.give('s3cret-in-tests-2');
     assert.equal(await test.provider.renew?.(credential), true);
-    assert.deepEqual((await test.provider.get()).credential, test.expected('secret-2'));
+    assert.deepEqual((await test.provider.get()).credential, test.expected('s3cret-in-tests-2'));
   });
 
   it('has no other when the source gives the same, or nothing', async () => {
     await using test = await open();
-    await test.give('secret-1');
+    await test.give('s3cret-in-tests-1');
     const { credential } = await test.provider.get();
     assert.equal(await test.provider.renew?.(credential), false);
     await test.clock.advance(restMs);
-    await test.fail('secret-1');
+    await test.fail('s3cret-in-tests-1');
     assert.equal(await test.provider.renew?.(credential), false);
     assert.equal((await test.provider.get()).credential, credential);
   });
 
   it('says what is wrong in an error for the client that holds no secret, and recovers', async () => {
     await using test = await open();
-    await test.fail('secret-1');
+    await test.fail('s3cret-in-tests-1');
     const error = await test.provider.get().then(
       () => assert.fail('it should have failed'),
       (reason: unknown) => reason,
@@ -66,28 +66,28 @@ function contract(open: () => Promise<ProviderUnderTest>): void {
     assert.ok(error instanceof RegistryError, inspect(error));
     assert.ok(['DENIED', 'UNAVAILABLE'].includes(error.code));
     assert.ok(error.message.length > 20);
-    assert.doesNotMatch(inspect(error, { depth: 10 }) + test.log.lines.join('\n'), /secret-1/);
-    await test.give('secret-2');
+    assert.doesNotMatch(inspect(error, { depth: 10 }) + test.log.lines.join('\n'), /s3cret-in-tests-1/);
+    await test.give('s3cret-in-tests-2');
     await test.clock.advance(restMs);
-    assert.deepEqual((await test.provider.get()).credential, test.expected('secret-2'));
+    assert.deepEqual((await test.provider.get()).credential, test.expected('s3cret-in-tests-2'));
   });
 
   it('writes no secret to the log', async () => {
     await using test = await open();
-    await test.give('secret-1');
+    await test.give('s3cret-in-tests-1');
     const { credential } = await test.provider.get();
-    await test.fail('secret-1');
+    await test.fail('s3cret-in-tests-1');
     await test.provider.renew?.(credential);
     await test.clock.advance(24 * 3_600_000);
     await test.provider.get().catch(() => undefined);
     const lines = test.log.lines.join('\n');
-    assert.doesNotMatch(lines, /secret-1/);
-    assert.doesNotMatch(lines, new RegExp(Buffer.from('secret-1').toString('base64').slice(0, 8)));
+    assert.doesNotMatch(lines, /s3cret-in-tests-1/);
+    assert.doesNotMatch(lines, new RegExp(Buffer.from('s3cret-in-tests-1').toString('base64').slice(0, 8)));
   });
 
   it('leaves no timer behind', async () => {
     await using test = await open();
-    await test.give('secret-1');
+    await test.give('s3cret-in-tests-1');
     await test.provider.get();
     await test.provider[Symbol.asyncDispose]?.();
     assert.equal(test.clock.sleeping, 0);

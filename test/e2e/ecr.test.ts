@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { secret } from '#test/fakes/secrets.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 import { basicAuth } from '#test/fakes/upstream-faults.ts';
 import { needs } from '../setup/needs.ts';
@@ -17,7 +18,7 @@ import { until } from './support/until.ts';
 
 /** What moto gives whom no role makes another. */
 const account = '123456789012';
-const secretKey = 'wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY';
+const secretKey = secret('wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY');
 
 const awsFiles = `
 [default]

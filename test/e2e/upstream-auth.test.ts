@@ -10,9 +10,9 @@ import { assertWithout } from './support/secrets.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { until } from './support/until.ts';
 
-const password = 'correct horse';
+const password = 's3cret-in-tests-horse';
 /** `robot` with {@link password}, by bcrypt. */
-const htpasswd = 'robot:$2y$04$ds9PHzh.V7NNwDFq0gun0OTdB58KNeHgTm23E/mBbuwIZ4RSw3q02\n';
+const htpasswd = 'robot:$2y$04$ds9PHzh.V7NNwDFq0gun0Ozdf3ieIMTHR92ebQIQgTBs9w6RuoTXW\n';
 
 /** Debian’s docker-registry with an image, for whoever knows the password. */
 async function openRegistry() {
@@ -83,7 +83,7 @@ describe('a registry with user and password', needs('docker-registry', 'crane'),
 
   it('is pulled from again once the password in the file is the right one', async () => {
     await using test = await openRegistry();
-    const passwordFile = await test.write('password', 'wrong battery');
+    const passwordFile = await test.write('password', 's3cret-in-tests-battery');
     await using server = await test.serve({ user: 'robot', passwordFile });
     const manifest = `${server.url}/v2/${test.upstream.host}/app/manifests/v1`;
     const refused = await fetch(manifest);
@@ -92,7 +92,7 @@ describe('a registry with user and password', needs('docker-registry', 'crane'),
     await test.write('password', password);
     await until('the new password is used', async () => (await fetch(manifest)).status === 200);
     assertWithout(
-      [password, `robot:${password}`, 'wrong battery', 'robot:wrong battery'],
+      [password, `robot:${password}`, 's3cret-in-tests-battery', 'robot:s3cret-in-tests-battery'],
       answer + server.output,
     );
   });

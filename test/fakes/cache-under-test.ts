@@ -7,7 +7,7 @@ import { NegativeCache } from '#src/cache/negative-cache.ts';
 import { RestingTags } from '#src/cache/resting-tags.ts';
 import { TaskSet } from '#src/cache/task-set.ts';
 import { UseLog } from '#src/cache/use-log.ts';
-import { type Log, silent } from '#src/log.ts';
+import type { Log } from '#src/log.ts';
 import type { Outcome } from '#src/oci/outcome.ts';
 import { parseRegistryHost, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
@@ -19,6 +19,7 @@ import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import { FakeClock } from './fake-clock.ts';
+import { LogLines } from './log-lines.ts';
 import { ScriptedRegistry } from './scripted-registry.ts';
 
 export interface CacheOptions {
@@ -44,7 +45,11 @@ export class CacheUnderTest implements AsyncDisposable {
   #last: Outcome | undefined;
 
   constructor(options: CacheOptions = {}) {
-    const { log = silent, blobs = new MemoryBlobStore(), metadata = new MemoryMetadataStore() } = options;
+    const {
+      log = new LogLines(),
+      blobs = new MemoryBlobStore(),
+      metadata = new MemoryMetadataStore(),
+    } = options;
     const { clock } = this;
     const tasks = new TaskSet(log);
     const fills = new BlobFills();

@@ -1,4 +1,5 @@
 import { FakeUpstream } from './fake-upstream.ts';
+import { secret } from './secrets.ts';
 import { type Fault, json, type LoggedRequest } from './upstream-answers.ts';
 import { bearerAuth } from './upstream-faults.ts';
 
@@ -44,12 +45,17 @@ export class FakeTokenServer implements AsyncDisposable {
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Nobody listens any more. */
+  async close(): Promise<void> {
     await this.#server[Symbol.asyncDispose]();
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   #grant({ query }: LoggedRequest) {
-    const token = `token-${this.requests.length}`;
+    const token = secret(`token-${this.requests.length}`);
     this.#granted.set(token, new URLSearchParams(query).getAll('scope').join(' '));
     return json({ token, expires_in: this.expiresIn });
   }

@@ -1,4 +1,6 @@
+import { secret } from './secrets.ts';
 import { type Fault, json } from './upstream-answers.ts';
+import { failing } from './upstream-faults.ts';
 
 interface Meter {
   readonly limit: number;
@@ -53,3 +55,12 @@ export function basicUser(authorization: string): string | undefined {
   const [, text = ''] = /^Basic (.*)$/.exec(authorization) ?? [];
   return Buffer.from(text, 'base64').toString('utf8').split(':')[0];
 }
+
+export const rightPassword = secret('right');
+
+/** Takes any user with the right password. */
+export const knowsPasswords: Fault = async (request, next) => {
+  const text = Buffer.from(request.headers.authorization?.slice('Basic '.length) ?? '', 'base64').toString();
+  const challenge = { 'WWW-Authenticate': 'Basic realm="fake"' };
+  return text.endsWith(`:${rightPassword}`) ? await next() : await failing(401, challenge)(request, next);
+};

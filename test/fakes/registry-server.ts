@@ -2,10 +2,12 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { createRouter } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
-import { type Log, silent } from '#src/log.ts';
+import type { Log } from '#src/log.ts';
 import type { Observer } from '#src/observe/observer.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
+import { LogLines } from './log-lines.ts';
+import { assertSecretless } from './secrets.ts';
 
 export interface ServerOptions {
   readonly target?: Partial<TargetSettings>;
@@ -25,7 +27,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     target: { aliases: new Map(), defaultNs: undefined, ...options.target },
     linkPrefix: options.linkPrefix ?? '',
     admit: options.admit ?? (() => {}),
-    log: options.log ?? silent,
+    log: options.log ?? new LogLines(),
     observer: options.observer,
   });
   return await startServer(router, {
@@ -44,8 +46,14 @@ export interface Answer {
   readonly isCut: boolean;
 }
 
-/** One request on a connection of its own; the path goes out letter by letter. */
-export async function ask(
+/** One request on a connection of its own; the path goes out letter by letter. No secret may be in the answer. */
+export async function ask(...request: Parameters<typeof send>): Promise<Answer> {
+  const answer = await send(...request);
+  assertSecretless(`${JSON.stringify(answer.headers)}\n${answer.body.toString('latin1')}`, 'an answer');
+  return answer;
+}
+
+async function send(
   server: { readonly port: number },
   path: string,
   options: { method?: string; headers?: Record<string, string>; body?: string } = {},

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type App, startApp } from '#src/app/app.ts';
 import type { Clock } from '#src/clock.ts';
 import { type Flags, loadConfig } from '#src/config/load.ts';
-import { type Log, silent } from '#src/log.ts';
+import type { Log } from '#src/log.ts';
+import { LogLines, watched } from './log-lines.ts';
 
 /** A directory that goes with the test. */
 export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
@@ -13,7 +14,11 @@ export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly
 }
 
 /** The whole program in this process, on loopback and ports that the system gives. */
-export async function runApp(settings: Flags, parts: { log?: Log; clock?: Clock } = {}): Promise<App> {
+export async function runApp(
+  settings: Flags,
+  parts: { log?: Log; clock?: Clock; random?: () => number } = {},
+): Promise<App> {
   const { config } = await loadConfig({ flags: { host: '127.0.0.1', port: 0, ...settings }, env: {} });
-  return await startApp(config, { log: silent, version: '0.0.0', ...parts });
+  const log = watched(parts.log ?? new LogLines());
+  return await startApp(config, { version: '0.0.0', ...parts, log });
 }

@@ -1,10 +1,16 @@
 import { AuthorizingTransport } from '#src/upstream/auth/authorizing-transport.ts';
-import { anonymous, type Credential, staticCredentials } from '#src/upstream/auth/credentials.ts';
+import {
+  anonymous,
+  type Credential,
+  type CredentialProvider,
+  staticCredentials,
+} from '#src/upstream/auth/credentials.ts';
 import { Scope } from '#src/upstream/auth/scope.ts';
 import { TokenClient } from '#src/upstream/auth/token-client.ts';
 import type { TransportRequest } from '#src/upstream/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type AnswerScript, type ScriptedAnswer, ScriptedTransport } from './scripted-transport.ts';
+import { assertSecretless, mark, secret } from './secrets.ts';
 
 export const registryOrigin = 'https://registry.example.com';
 export const tokenOrigin = 'https://auth.example.com';
@@ -14,6 +20,8 @@ export interface AuthOptions {
   readonly tokens?: AnswerScript;
   readonly credential?: Credential;
   readonly trustedRealms?: readonly string[];
+  /** Credentials by repository. */
+  readonly of?: NonNullable<CredentialProvider['of']>;
   /** Where requests go. Default: {@link registryOrigin}. */
   readonly server?: URL;
   /** Where the credential belongs. Default: where requests go. */
@@ -35,7 +43,7 @@ export class ScriptedAuth {
 
   constructor(options: AuthOptions) {
     const { registry, tokens = grants(), credential = anonymous, trustedRealms = [] } = options;
-    this.registry = new ScriptedTransport(registry);
+    this.registry = new ScriptedTransport((request, count) => registry(unmarked(request), count));
     this.tokens = new ScriptedTransport(tokens);
     this.credential = credential;
     const { clock } = this;
@@ -44,6 +52,7 @@ export class ScriptedAuth {
       origin: options.origin ?? this.#origin,
       credentials: {
         name: 'scripted',
+        ...(options.of && { of: options.of }),
         get: async (options) => await staticCredentials(this.credential).get(options),
         renew: async (refused) => {
           this.refused.push(refused);
@@ -60,26 +69,39 @@ export class ScriptedAuth {
   /** Gets a manifest; returns the status. */
   async get(path = 'a/b', options: Partial<TransportRequest> = {}): Promise<number> {
     const url = new URL(`/v2/${path}/manifests/v1`, this.#origin);
-    await using response = await this.transport.send({
-      method: 'GET',
-      url,
-      scope: Scope.pull(path),
-      ...options,
-    });
-    return response.status;
+    try {
+      await using response = await this.transport.send({
+        method: 'GET',
+        url,
+        scope: Scope.pull(path),
+        ...options,
+      });
+      return response.status;
+    } catch (error) {
+      assertSecretless(error, 'an error of the transport');
+      throw error;
+    }
   }
 
   /** What the registry was sent, in turn: `-` for no Authorization. */
   get carried(): string[] {
-    return this.registry.requests.map(({ headers }) => headers?.['authorization'] ?? '-');
+    return this.registry.requests.map((request) => unmarked(request).headers?.['authorization'] ?? '-');
   }
 
   /** What the token server was asked, in turn: the query, or the body of a POST. */
   get asked(): string[] {
     return this.tokens.requests.map(({ method, url, body }) =>
-      decodeURIComponent(`${method} ${body ?? url.search}`),
+      decodeURIComponent(`${method} ${body ?? url.search}`).replaceAll(mark, ''),
     );
   }
+}
+
+/** Tokens without the mark that they bear as secrets, for tests to speak of. */
+function unmarked(request: TransportRequest): TransportRequest {
+  const authorization = request.headers?.['authorization']?.replace(mark, '');
+  return authorization === undefined
+    ? request
+    : { ...request, headers: { ...request.headers, authorization } };
 }
 
 /** 401 with this challenge. */
@@ -112,6 +134,9 @@ export function grants(more: Readonly<Record<string, unknown>> = { expires_in: 3
   return (_, count) => json({ token: `t${count}`, ...more });
 }
 
+/** Tokens get the mark of secrets. */
 export function json(value: unknown, status = 200): ScriptedAnswer {
-  return { status, body: JSON.stringify(value) };
+  const marked = (key: string, text: unknown) =>
+    key.endsWith('token') && typeof text === 'string' ? secret(text) : text;
+  return { status, body: JSON.stringify(value, marked) };
 }

@@ -1,13 +1,13 @@
 import { abortable } from '../../abortable.ts';
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { retryAfterHeader } from '../retry-after.ts';
 import type { Challenge } from './challenge.ts';
-import { basicHeaderOf, type Credential, type CredentialProvider } from './credentials.ts';
+import { basicHeaderOf, type Credential, type CredentialProvider, userOf } from './credentials.ts';
 import { type Realm, resolveRealm } from './realm.ts';
 import { Scope } from './scope.ts';
 import { type Token, TokenCache } from './token-cache.ts';
 import type { TokenClient, TokenGrant, TokenRefusal, TokenRequest } from './token-client.ts';
+import { isRefused, refusalError } from './token-refusal.ts';
 
 export interface AuthSettings {
   readonly credentials: CredentialProvider;
@@ -31,6 +31,8 @@ type ScopeMode = 'union' | 'challenge' | 'required';
 
 /** Some registries lock out an address that keeps sending wrong passwords (GitLab): refused ones rest for a minute. */
 const refusedBasicMs = 60_000;
+/** How long a token server is remembered to take user and password from a form alone. */
+const postsPasswordMs = 3_600_000;
 
 /** What is known about authorisation at one origin, for as long as the process lives. */
 export class AuthSession {
@@ -43,6 +45,7 @@ export class AuthSession {
   /** Given by a token server together with an access token, and good at that server alone. */
   #learned: { readonly refreshToken: string; readonly source: string } | undefined;
   #basicRefusedUntil = 0;
+  #postsPassword: { readonly source: string; readonly until: number } | undefined;
   #scopeMode: ScopeMode = 'union';
 
   constructor(settings: AuthSettings) {
@@ -123,6 +126,8 @@ export class AuthSession {
         service: challenge.params['service'],
         scopes: words(scope),
         authorization: realm.takesCredentials ? basicHeader : undefined,
+        user: realm.takesCredentials && basicHeader && credential ? userOf(credential) : undefined,
+        postsPassword: this.#isPostingPassword(challenge),
         refreshToken: realm.takesCredentials ? this.#refreshTokenFor(challenge) : undefined,
       });
       if (answer.kind === 'grant') {
@@ -138,21 +143,33 @@ export class AuthSession {
       if (await this.renew(credential, undefined)) return await this.#fetch(need, realm);
     }
     if (refusal?.status === 401 && basicHeader !== undefined) this.refuseBasic();
-    throw failure(realm.url, refusal, this.#settings.clock.now());
+    throw refusalError(realm.url, refusal, this.#settings.clock.now());
   }
 
   /** A refused refresh token is done without, unless it is all that we have. */
   async #ask(challenge: Challenge, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
     const answer = await this.#settings.tokenClient.fetch(request);
     if (answer.kind === 'grant') {
-      const { refreshToken } = answer;
-      if (refreshToken !== undefined) this.#learned = { refreshToken, source: sourceOf(challenge) };
+      this.#learn(challenge, request, answer);
       return answer;
     }
     const isLearned = request.refreshToken !== undefined && this.#credential?.kind !== 'refresh';
     if (![400, 401].includes(answer.status) || !isLearned) return answer;
     if (this.#learned?.refreshToken === request.refreshToken) this.#learned = undefined;
     return await this.#ask(challenge, { ...request, refreshToken: undefined });
+  }
+
+  #learn(challenge: Challenge, { postsPassword }: TokenRequest, { refreshToken, by }: TokenGrant): void {
+    const source = sourceOf(challenge);
+    if (refreshToken !== undefined) this.#learned = { refreshToken, source };
+    if (by === 'get') this.#postsPassword = undefined;
+    if (by !== 'password' || postsPassword) return;
+    this.#postsPassword = { source, until: this.#settings.clock.now() + postsPasswordMs };
+  }
+
+  #isPostingPassword(challenge: Challenge): boolean {
+    const known = this.#postsPassword;
+    return known?.source === sourceOf(challenge) && this.#settings.clock.now() < known.until;
   }
 
   /** The scopes to ask for, each once: what did last time, then the others. A challenge may name none (JFrog, GCR). */
@@ -184,25 +201,9 @@ export function sourceOf({ params }: Challenge): string {
   return `${params['realm'] ?? ''}\n${params['service'] ?? ''}`;
 }
 
-function isRefused(refusal: TokenRefusal | undefined): boolean {
-  return refusal !== undefined && [400, 401, 403].includes(refusal.status);
-}
-
 function words(scope: Scope): string[] {
   return scope
     .toString()
     .split(/\s+/)
     .filter((word) => word !== '');
-}
-
-function failure(realm: URL, refusal: TokenRefusal | undefined, now: number): RegistryError {
-  const status = refusal?.status ?? 0;
-  const message = `token server ${realm.host} answered ${status === 200 ? 'without a token' : status}`;
-  const headers = retryAfterHeader(refusal?.headers['retry-after'], now);
-  if (status === 429) return new RegistryError('TOOMANYREQUESTS', message, { headers });
-  if (status >= 500) {
-    const passed = status === 503 || status === 504 ? status : 502;
-    return new RegistryError('UNAVAILABLE', message, { status: passed, headers });
-  }
-  return new RegistryError('DENIED', message);
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
-import { anonymous, staticCredentials } from './credentials.ts';
+import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
 import { type Authorization, Exchange } from './exchange.ts';
 import { refusalIn } from './refusal.ts';
 import type { Scope } from './scope.ts';
@@ -22,17 +22,17 @@ const maxStrangers = 32;
 export class AuthorizingTransport implements Transport {
   readonly #next: Transport;
   readonly #settings: AuthorizingSettings;
-  readonly #own: AuthSession;
+  /** One for each identity: what was had with one is never sent for another. */
+  readonly #own = new WeakMap<CredentialProvider, AuthSession>();
   readonly #strangers = new LRUCache<string, AuthSession>({ max: maxStrangers });
 
   constructor(next: Transport, settings: AuthorizingSettings) {
     this.#next = next;
     this.#settings = settings;
-    this.#own = new AuthSession(settings);
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const exchange = new Exchange(this.#session(request.url), request);
+    const exchange = new Exchange(await this.#session(request), request);
     let authorization = await exchange.first();
     for (let sends = 1; ; sends++) {
       const answer = await this.#next.send(authorized(request, authorization));
@@ -47,18 +47,28 @@ export class AuthorizingTransport implements Transport {
     }
   }
 
-  /** Were user and password refused at their origin a moment ago? */
+  /** Were user and password, if all repositories share them, refused at their origin a moment ago? */
   get isRefused(): boolean {
-    return this.#own.isRefused;
+    return this.#own.get(this.#settings.credentials)?.isRefused === true;
   }
 
-  /** Is there a token for this at its origin? */
+  /** Is there a token for this at its origin, if all repositories share an identity? */
   holdsToken(scope: Scope): boolean {
-    return this.#own.tokens.find(scope) !== undefined;
+    return this.#own.get(this.#settings.credentials)?.tokens.find(scope) !== undefined;
   }
 
-  #session(url: URL): AuthSession {
-    if (url.origin === this.#settings.origin.origin) return this.#own;
+  async #session({ url, repository = '' }: TransportRequest): Promise<AuthSession> {
+    if (url.origin !== this.#settings.origin.origin) return this.#stranger(url);
+    const { credentials } = this.#settings;
+    const identity = (await credentials.of?.(repository)) ?? credentials;
+    const known = this.#own.get(identity);
+    if (known !== undefined) return known;
+    const session = new AuthSession({ ...this.#settings, credentials: identity });
+    this.#own.set(identity, session);
+    return session;
+  }
+
+  #stranger(url: URL): AuthSession {
     const known = this.#strangers.get(url.origin);
     if (known !== undefined) return known;
     const session = new AuthSession({

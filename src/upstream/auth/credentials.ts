@@ -28,6 +28,12 @@ export interface CredentialProvider extends Partial<AsyncDisposable> {
    * never another.
    */
   renew?(refused: Credential, options?: ProvideOptions): Promise<boolean>;
+  /**
+   * The source for one repository, by its path at the registry, where repositories have credentials of their own. The same
+   * object means the same identity: what is had with it (tokens) serves all repositories that it is given for. Throws as
+   * `get`. Absent: there is one for all.
+   */
+  of?(repository: string): Promise<CredentialProvider>;
 }
 
 export interface ProvideOptions {
@@ -49,6 +55,20 @@ export const anonymous: Credential = { kind: 'anonymous' };
 export function staticCredential(text: string): Credential {
   const value = text.trim();
   return { kind: 'static', authorization: /^(basic|bearer)\s/i.test(value) ? value : `Basic ${value}` };
+}
+
+export interface UserAndPassword {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The user and the password that a credential holds, if it holds any (RFC 7617, UTF-8). */
+export function userOf(credential: Credential): UserAndPassword | undefined {
+  if (credential.kind === 'basic') return credential;
+  const [, encoded] = basicHeaderOf(credential)?.split(/\s+/) ?? [];
+  const [, username, password] =
+    /^([^:]*):(.*)$/s.exec(Buffer.from(encoded ?? '', 'base64').toString('utf8')) ?? [];
+  return username === undefined || password === undefined ? undefined : { username, password };
 }
 
 /** The Basic header of a credential that holds a user and a password (RFC 7617, UTF-8). */

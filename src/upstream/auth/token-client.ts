@@ -3,6 +3,7 @@ import { RegistryError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
 import { jsonObject } from '../json-object.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
+import type { UserAndPassword } from './credentials.ts';
 
 export interface TokenRequest {
   readonly realm: URL;
@@ -11,6 +12,10 @@ export interface TokenRequest {
   readonly scopes: readonly string[];
   /** The Basic header, if there are user and password for this realm. */
   readonly authorization: string | undefined;
+  /** Who that header is about, for servers that want them in a form. */
+  readonly user: UserAndPassword | undefined;
+  /** This server is known to want the form. */
+  readonly postsPassword: boolean;
   readonly refreshToken: string | undefined;
 }
 
@@ -21,7 +26,11 @@ export interface TokenGrant {
   readonly receivedAt: number;
   readonly expiresAt: number;
   readonly refreshToken: string | undefined;
+  /** What the server took: a refresh token, a GET, or user and password in a form. */
+  readonly by: Way;
 }
+
+type Way = 'refresh' | 'get' | 'password';
 
 /** An answer that is no token. Status 200: its body was none. */
 export interface TokenRefusal {
@@ -35,7 +44,10 @@ const maxBodyBytes = 128 * 1024;
 const defaultLifeMs = 60_000;
 const clientId = 'ociregistry';
 
-/** Asks token servers by the distribution project's protocols: GET, and POST for refresh tokens (OAuth2). */
+/**
+ * Asks token servers by the distribution project's protocols: GET, which every known registry has, and POST (OAuth2) for
+ * refresh tokens, and for user and password where there is no GET.
+ */
 export class TokenClient {
   readonly #transport: Transport;
   readonly #clock: Clock;
@@ -45,37 +57,62 @@ export class TokenClient {
     this.#clock = clock;
   }
 
-  /** Throws what the transport throws. Servers without OAuth2 have no POST: they are asked by GET then. */
+  /** Throws UNAVAILABLE where there is no answer, DENIED for one that cannot be used. */
   async fetch(request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
-    if (request.refreshToken === undefined) return this.#send(getRequest(request));
-    const answer = await this.#send(refreshRequest(request, request.refreshToken));
-    return answer.kind === 'refusal' && [404, 405].includes(answer.status)
-      ? this.#send(getRequest(request))
-      : answer;
+    if (request.refreshToken !== undefined) {
+      const answer = await this.#send('refresh', refreshRequest(request, request.refreshToken));
+      if (!isUnsupported(answer)) return answer;
+    }
+    const [first, second] = request.postsPassword ? [this.#post, this.#get] : [this.#get, this.#post];
+    const answer = await first.call(this, request);
+    return request.user !== undefined && isUnsupported(answer) ? await second.call(this, request) : answer;
   }
 
-  async #send(request: TransportRequest): Promise<TokenGrant | TokenRefusal> {
-    await using response = await this.#transport.send(request).catch(rethrow);
-    const refusal = { kind: 'refusal', status: response.status, headers: response.headers } as const;
-    return response.status === 200 ? ((await this.#grant(response)) ?? refusal) : refusal;
+  async #get(request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
+    return await this.#send('get', getRequest(request));
   }
 
-  async #grant(response: TransportResponse): Promise<TokenGrant | undefined> {
+  async #post(request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
+    return await this.#send('password', passwordRequest(request));
+  }
+
+  async #send(by: Way, request: TransportRequest): Promise<TokenGrant | TokenRefusal> {
+    try {
+      await using response = await this.#transport.send(request);
+      const refusal = { kind: 'refusal', status: response.status, headers: response.headers } as const;
+      return response.status === 200 ? ((await this.#grant(by, response)) ?? refusal) : refusal;
+    } catch (error) {
+      throw error instanceof RegistryError ? failure(error) : error;
+    }
+  }
+
+  async #grant(by: Way, response: TransportResponse): Promise<TokenGrant | undefined> {
     const body = await readBody(response, { maxBytes: maxBodyBytes, what: 'token answer' });
     const json = jsonObject(body.toString('utf8')) ?? {};
     const value = tokenText(json['token']) ?? tokenText(json['access_token']);
     if (value === undefined) return undefined;
     const receivedAt = this.#clock.now();
     const expiresAt = receivedAt + lifeMs(json['expires_in']);
-    return { kind: 'grant', value, receivedAt, expiresAt, refreshToken: tokenText(json['refresh_token']) };
+    const refreshToken = tokenText(json['refresh_token']);
+    return { kind: 'grant', value, receivedAt, expiresAt, refreshToken, by };
   }
 }
 
-/** Whoever asked for the token would take a failed connection for their own and try again, as was done here already. */
-function rethrow(error: unknown): never {
-  if (!(error instanceof RegistryError)) throw error;
+/** The method is not there: OAuth2 is no part of most token servers, and a few have nothing else. */
+function isUnsupported(answer: TokenGrant | TokenRefusal): boolean {
+  return answer.kind === 'refusal' && [404, 405].includes(answer.status);
+}
+
+/**
+ * No answer stays what it is, one level down: whoever asked for the token would take a failed connection for their own and try
+ * again, as was done here already. An answer that is useless (endless, a circle of redirects) is a token denied.
+ */
+function failure(error: RegistryError): RegistryError {
   const { code, message, status, headers } = error;
-  throw new RegistryError(code, message, { status, headers, cause: error });
+  const isAnswer = code === 'UNAVAILABLE' && status === 502 && error.cause === undefined;
+  return isAnswer
+    ? new RegistryError('DENIED', message, { cause: error })
+    : new RegistryError(code, message, { status, headers, cause: error });
 }
 
 /** The realm's own query stays as it is; no parameter is sent empty. */
@@ -89,11 +126,24 @@ function getRequest({ realm, service, scopes, authorization }: TokenRequest): Tr
   return { method: 'GET', url, headers: authorization === undefined ? {} : { authorization } };
 }
 
-function refreshRequest({ realm, service, scopes }: TokenRequest, refreshToken: string): TransportRequest {
+function refreshRequest(request: TokenRequest, refreshToken: string): TransportRequest {
+  return postRequest(request, { grant_type: 'refresh_token', refresh_token: refreshToken });
+}
+
+/** Never with `access_type`: it would ask for a refresh token, and some servers give one that is good for nothing. */
+function passwordRequest(request: TokenRequest): TransportRequest {
+  const { username = '', password = '' } = request.user ?? {};
+  return postRequest(request, { grant_type: 'password', username, password });
+}
+
+/** No parameter is sent empty; all scopes are in one (distribution, "OAuth2 Token Authentication"). */
+function postRequest(
+  { realm, service, scopes }: TokenRequest,
+  grant: Readonly<Record<string, string>>,
+): TransportRequest {
   const form = new URLSearchParams({
-    grant_type: 'refresh_token',
+    ...grant,
     client_id: clientId,
-    refresh_token: refreshToken,
     ...(service ? { service } : {}),
     ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
   });

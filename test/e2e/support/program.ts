@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { assertSecretless } from '#test/fakes/secrets.ts';
 import { find } from '../../setup/components.ts';
 import { until } from './until.ts';
 
@@ -23,7 +24,10 @@ export class Program implements AsyncDisposable {
     const [file, ...rest] = endingWithUs([path, ...args]);
     const child = spawn(file, rest, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const input of [child.stdout, child.stderr])
-      createInterface({ input }).on('line', (line) => this.lines.push(line));
+      createInterface({ input }).on('line', (line) => {
+        this.lines.push(line);
+        assertSecretless(line, 'what a program printed');
+      });
     this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }));
     this.exited.catch((error: unknown) => this.lines.push(String(error)));
     this.#child = child;

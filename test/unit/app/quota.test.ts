@@ -7,10 +7,9 @@ import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
-import { MeteredAccounts } from '#test/fakes/metered-accounts.ts';
+import { knowsPasswords, MeteredAccounts, rightPassword } from '#test/fakes/metered-accounts.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
-import { failing } from '#test/fakes/upstream-faults.ts';
 
 /** The program, time in the test's hand, and an upstream that counts the pulls of its accounts. */
 async function start(meter: MeteredAccounts, more: Flags = {}, auth: object = {}, upstreamOf: object = {}) {
@@ -109,12 +108,6 @@ describe('an upstream whose quota is low', () => {
 });
 
 describe('auth.accounts', () => {
-  const knowsPasswords: MeteredAccounts['fault'] = async (request, next) => {
-    const { authorization = '' } = request.headers;
-    const isRight = Buffer.from(authorization.slice(6), 'base64').toString().endsWith(':right');
-    return isRight ? await next() : await failing(401, { 'WWW-Authenticate': 'Basic' })(request, next);
-  };
-
   it('are used besides user and password, and their quotas are at /metrics by their place alone', async () => {
     const meter = new MeteredAccounts({
       alice: { limit: 100, remaining: 30 },
@@ -122,8 +115,8 @@ describe('auth.accounts', () => {
     });
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'password');
-    await writeFile(file, 'right\n');
-    const auth = { user: 'alice', password: 'right', accounts: [{ user: 'bob', passwordFile: file }] };
+    await writeFile(file, `${rightPassword}\n`);
+    const auth = { user: 'alice', password: rightPassword, accounts: [{ user: 'bob', passwordFile: file }] };
     await using port = await start(new MeteredAccounts({}));
     const metrics = port.app.server.port;
     await port[Symbol.asyncDispose]();

@@ -13,10 +13,10 @@ const clock = new FakeClock();
 const parts = { clock, random: () => 0, log: new LogLines() };
 
 /** `user: what is sent for it`, in turn. */
-async function accounts(auth: string): Promise<string[] | undefined> {
+async function accounts(auth: string, warned: readonly string[] = []): Promise<string[] | undefined> {
   const env = { SECOND: 'p2' };
   const { config, warnings } = await loadText(`registries: [{ name: a.io, auth: ${auth} }]`, { env });
-  assert.deepEqual(warnings, []);
+  assert.deepEqual(warnings, warned);
   const [registry] = config.registries;
   const first = registryCredentials(registry, parts);
   const named = registryAccounts(registry, first, parts);
@@ -44,7 +44,11 @@ describe('who else we are at a registry', () => {
       'static: static',
       'u2: p2',
     ]);
-    assert.deepEqual(await accounts(`{ user: u, accounts: [${second}, ${second}] }`), ['u2: p2', 'u2: p2']);
+    const halves = 'registries: a.io has a user and no password, and is asked by auth.accounts alone';
+    assert.deepEqual(await accounts(`{ user: u, accounts: [${second}, ${second}] }`, [halves]), [
+      'u2: p2',
+      'u2: p2',
+    ]);
   });
 
   it('follows the file that a password is in', async () => {

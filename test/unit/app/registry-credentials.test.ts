@@ -6,8 +6,13 @@ import { registryCredentials } from '#src/app/registry-credentials.ts';
 import type { Credential, CredentialProvider } from '#src/upstream/auth/credentials.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
+import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
+import { putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
-import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { ask } from '#test/fakes/registry-server.ts';
+import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+import { secret } from '#test/fakes/secrets.ts';
 
 const clock = new FakeClock();
 const parts = { clock, random: () => 0, log: new LogLines() };
@@ -77,5 +82,44 @@ describe('who we are at a registry', () => {
       await clock.advance(5000);
       assert.deepEqual((await provider.get()).credential, expected('other'));
     }
+  });
+});
+
+describe('repositories of one registry with entries of their own in Docker’s configuration', () => {
+  it('are pulled with these and no others, though at once, and their tokens are not mixed', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await FakeUpstream.start();
+    await using tokens = await FakeTokenServer.start();
+    upstream.faults.push(tokens.fault);
+    const path = join(directory.path, 'config.json');
+    const auth = (user: string) => ({ auth: btoa(`${user}:${secret('password')}`) });
+    const { host } = upstream;
+    const auths = { [host]: auth('all'), [`${host}/team`]: auth('team'), [`${host}/team/app`]: auth('app') };
+    await writeFile(path, JSON.stringify({ auths }));
+    const token = { provider: 'dockerConfig' as const, providerOpts: { path } };
+    await using app = await runApp({
+      imagePath: join(directory.path, 'cache'),
+      registries: [{ name: host, scheme: 'http', alias: 'up', auth: { token } }],
+    });
+    const users = { 'team/app': 'app', 'team/other': 'team', other: 'all', 'team/third': 'team' };
+    const repositories = Object.keys(users);
+    for (const repository of repositories)
+      putImage(upstream.content, upstream.repository(repository), 'v1', []);
+    for (let round = 0; round < 2; round += 1) {
+      const answers = repositories.map(
+        async (name) => (await ask(app.server, `/v2/up/${name}/tags/list`)).status,
+      );
+      assert.deepEqual(await Promise.all(answers), [200, 200, 200, 200]);
+    }
+    const asked = tokens.requests.map(({ query, headers }) => [
+      new URLSearchParams(query).get('scope'),
+      atob((headers.authorization ?? '').replace('Basic ', '')),
+    ]);
+    assert.deepEqual(
+      asked.sort(),
+      Object.entries(users)
+        .map(([name, user]) => [`repository:${name}:pull`, `${user}:${secret('password')}`])
+        .sort(),
+    );
   });
 });

@@ -82,7 +82,7 @@ describe('a provider of tokens', () => {
 
   it('with options that are neither is one that quotes nothing of them', async () => {
     assert.equal(
-      await problemOf('{ provider: ecr, providerOpts: hunter2 }'),
+      await problemOf('{ provider: ecr, providerOpts: s3cret-in-tests-hunter2 }'),
       'config.yaml:1:74: providerOpts: must be text key=value,… or a mapping',
     );
     assert.match(

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { Secret } from '#src/config/secret.ts';
 import { loadText, problemsOf } from '#test/fakes/config-text.ts';
+import { mark } from '#test/fakes/secrets.ts';
 
 const registry = (auth: string): string => `registries: [{ name: a.io, auth: { ${auth} } }]`;
 
@@ -26,6 +27,27 @@ describe('a secret', () => {
     }
     const { config } = await loadText(registry(`token: { staticFile: ${JSON.stringify(file)} }`));
     assert.equal(config.registries[0]?.auth.token.static?.reveal(), 'from a file');
+  });
+
+  it('without its other half is warned about, for each registry that is asked anonymously for that', async () => {
+    const auths = [
+      'user: u',
+      'password: p',
+      'user: u, passwordFromEnv: P',
+      'user: u, token: { static: t }',
+      'user: u, token: { provider: gcp }',
+      'user: u, token: { expiry: 1h }',
+      'user: u, password: ""',
+      '',
+    ];
+    const registries = auths.map((auth, index) => `{ name: r${index}.io, auth: { ${auth} } }`);
+    const { warnings } = await loadText(`registries: [${registries.join(', ')}]`, { env: { P: 'p' } });
+    assert.deepEqual(warnings, [
+      'registries: r0.io has a user and no password, and is asked anonymously',
+      'registries: r1.io has a password and no user, and is asked anonymously',
+      'registries: r5.io has a user and no password, and is asked anonymously',
+      'registries: r6.io has a user and no password, and is asked anonymously',
+    ]);
   });
 
   it('is absent when it is empty, as in the original', async () => {
@@ -93,66 +115,69 @@ describe('a secret', () => {
 
 describe('a secret never shows', () => {
   it('when it is printed, serialised, inspected or put into a text', () => {
-    const secret = new Secret('hunter2');
+    const secret = new Secret('s3cret-in-tests-hunter2');
     assert.equal(JSON.stringify({ secret }), '{"secret":"[secret]"}');
     for (const text of [String(secret), `${secret}`, inspect({ secret }, { showHidden: true, depth: 9 })]) {
-      assert.ok(text.includes('[secret]') && !text.includes('hunter2'), text);
+      assert.ok(text.includes('[secret]') && !text.includes('s3cret-in-tests-hunter2'), text);
     }
   });
 
   it('in a configuration that is printed', async () => {
     const { config } = await loadText(
       `registries:
-  - { name: a.io, auth: { user: u, password: hunter2 } }
-  - { name: b.io, auth: { token: { static: hunter2 } } }
+  - { name: a.io, auth: { user: u, password: s3cret-in-tests-hunter2 } }
+  - { name: b.io, auth: { token: { static: s3cret-in-tests-hunter2 } } }
   - { name: c.io, auth: { user: u, passwordFromEnv: P } }`,
-      { env: { P: 'hunter2' } },
+      { env: { P: 's3cret-in-tests-hunter2' } },
     );
-    assert.equal(config.registries[2]?.auth.password?.reveal(), 'hunter2');
+    assert.equal(config.registries[2]?.auth.password?.reveal(), 's3cret-in-tests-hunter2');
     const printed = `${JSON.stringify(config)}${inspect(config, { depth: 9, showHidden: true })}`;
-    assert.ok(!printed.includes('hunter2') && printed.includes('[secret]'));
+    assert.ok(!printed.includes('s3cret-in-tests-hunter2') && printed.includes('[secret]'));
   });
 
   const wrong = [
-    'password: [hunter2]',
-    'password: { hunter2: hunter2 }',
-    'password: { hunter2 }',
-    'pasword: hunter2',
-    'Password: hunter2',
-    'password: hunter2, passwordFile: f',
-    'password: hunter2, password: hunter2',
-    'password: *hunter2',
-    'password: !hunter2 x',
-    'password: "\\hunter2"',
-    'password: @hunter2',
-    'password: "a" hunter2',
-    "password: 'hunter2",
-    'password: hunter2 ]',
-    'token: hunter2',
-    'token: { static: [hunter2] }',
-    'token: { provider: ecr, static: hunter2, x: 1 }',
-    'accounts: [hunter2]',
-    'accounts: [{ user: u, password: hunter2 }]',
+    'password: [s3cret-in-tests-hunter2]',
+    'password: { s3cret-in-tests-hunter2: s3cret-in-tests-hunter2 }',
+    'password: { s3cret-in-tests-hunter2 }',
+    'pasword: s3cret-in-tests-hunter2',
+    'Password: s3cret-in-tests-hunter2',
+    'password: s3cret-in-tests-hunter2, passwordFile: f',
+    'password: s3cret-in-tests-hunter2, password: s3cret-in-tests-hunter2',
+    'password: *s3cret-in-tests-hunter2',
+    'password: !s3cret-in-tests-hunter2 x',
+    'password: "\\s3cret-in-tests-hunter2"',
+    'password: @s3cret-in-tests-hunter2',
+    'password: "a" s3cret-in-tests-hunter2',
+    "password: 's3cret-in-tests-hunter2",
+    'password: s3cret-in-tests-hunter2 ]',
+    'token: s3cret-in-tests-hunter2',
+    'token: { static: [s3cret-in-tests-hunter2] }',
+    'token: { provider: ecr, static: s3cret-in-tests-hunter2, x: 1 }',
+    'accounts: [s3cret-in-tests-hunter2]',
+    'accounts: [{ user: u, password: s3cret-in-tests-hunter2 }]',
   ];
   for (const auth of wrong) {
-    it(`in what is said about ${auth}`, async () => {
+    it(`in what is said about ${auth.replaceAll(mark, '')}`, async () => {
       const problems = await problemsOf(registry(auth));
       assert.ok(problems.length > 0);
-      assert.ok(!problems.join('\n').includes('hunter2'), problems.join('\n'));
+      assert.ok(!problems.join('\n').includes('s3cret-in-tests-hunter2'), problems.join('\n'));
     });
   }
 
   it('in what is said about a text in the place of a mapping, or about a URL', async () => {
     for (const text of [
-      'registries: [{ name: a.io, auth: hunter2 }]',
-      'publicUrl: https://u:hunter2@a.io',
-      'registries: [{ name: a.io, endpoints: ["https://u:hunter2@a.io"] }]',
-      'auth: hunter2',
-      'storage: { metadata: { kind: postgres, url: hunter2 } }',
-      'upstream: { proxy: [hunter2] }',
+      'registries: [{ name: a.io, auth: s3cret-in-tests-hunter2 }]',
+      'publicUrl: https://u:s3cret-in-tests-hunter2@a.io',
+      'registries: [{ name: a.io, endpoints: ["https://u:s3cret-in-tests-hunter2@a.io"] }]',
+      'auth: s3cret-in-tests-hunter2',
+      'storage: { metadata: { kind: postgres, url: s3cret-in-tests-hunter2 } }',
+      'upstream: { proxy: [s3cret-in-tests-hunter2] }',
     ]) {
       const problems = await problemsOf(text);
-      assert.ok(problems.length > 0 && !problems.join('\n').includes('hunter2'), problems.join('\n'));
+      assert.ok(
+        problems.length > 0 && !problems.join('\n').includes('s3cret-in-tests-hunter2'),
+        problems.join('\n'),
+      );
     }
   });
 });

@@ -29,6 +29,7 @@ describe('the repository that a request means', () => {
     ['docker.io/alpine', undefined, undefined, 'docker.io/library/alpine'],
     ['index.docker.io/alpine', undefined, undefined, 'docker.io/library/alpine'],
     ['registry-1.docker.io/acme/x', undefined, undefined, 'docker.io/acme/x'],
+    ['registry.hub.docker.com/library/x', undefined, undefined, 'docker.io/library/x'],
     ['Docker.IO/alpine', undefined, undefined, 'docker.io/library/alpine'],
     ['alpine', 'docker.io', undefined, 'docker.io/library/alpine'],
     ['library/alpine', 'docker.io', undefined, 'docker.io/library/alpine'],

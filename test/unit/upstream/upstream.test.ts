@@ -7,6 +7,7 @@ import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
+import { secret } from '#test/fakes/secrets.ts';
 import {
   basicAuth,
   failing,
@@ -20,7 +21,7 @@ import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 const tag = parseTag('v1');
 const alpine = repository('docker.io/library/alpine');
 const layer = Buffer.from(bytes(200_000));
-const credentials = staticCredentials({ kind: 'basic', username: 'u', password: 'secret' });
+const credentials = staticCredentials({ kind: 'basic', username: 'u', password: secret('p') });
 
 async function start(...[settings]: Parameters<typeof UpstreamUnderTest.start>) {
   const made = await UpstreamUnderTest.start(settings);
@@ -50,7 +51,7 @@ describe('an upstream that wants a token', () => {
     await made.registry.listTags(made.name);
     assert.deepEqual(
       made.upstream.requests.map(({ headers: { authorization } }) => authorization),
-      ['Bearer token-1'],
+      [`Bearer ${secret('token-1')}`],
     );
   });
 
@@ -96,13 +97,30 @@ describe('an upstream that wants a token', () => {
     assert.equal(made.upstream.calls.length, 1);
   });
 
+  it('follows the redirects of a token server three times', async () => {
+    await using tokens = await FakeTokenServer.start();
+    await using test = await start();
+    const { made } = test;
+    made.spoil(tokens.fault);
+    tokens.spoil(times(3, redirected('')));
+    await made.registry.getManifest(made.name, tag);
+    assert.equal(tokens.requests.length, 4);
+    tokens.revoke();
+    tokens.spoil(times(4, redirected('')));
+    await assert.rejects(made.registry.getManifest(made.name, tag), {
+      code: 'DENIED',
+      message: /redirects too often/,
+    });
+    assert.equal(tokens.requests.length, 8);
+  });
+
   it('sends user and password to the token server alone', async () => {
     await using tokens = await FakeTokenServer.start();
     await using test = await start({ credentials });
     const { made } = test;
     made.spoil(tokens.fault);
     await made.registry.getManifest(made.name, tag);
-    assert.equal(tokens.requests[0]?.headers.authorization, `Basic ${btoa('u:secret')}`);
+    assert.equal(tokens.requests[0]?.headers.authorization, `Basic ${btoa(`u:${secret('p')}`)}`);
     assert.ok(tokens.requests.every(({ headers }) => headers['user-agent'] === 'ociregistry/test'));
     assert.ok(made.upstream.requests.every(({ headers }) => !headers.authorization?.startsWith('Basic')));
   });
@@ -116,7 +134,7 @@ describe('an upstream that redirects its blobs', () => {
     cdn.content.putBlob(cdn.repository('library/alpine'), layer);
     cdn.faults.push(rejectsAuthorization, on('HEAD', failing(403)));
     made.spoil(
-      basicAuth('u', 'secret'),
+      basicAuth('u', secret('p')),
       on(
         /blobs/,
         redirected(({ path }) => `${cdn.origin}${path}?sig='a'%2fb+c`),
@@ -261,8 +279,8 @@ describe('an upstream that is configured and on a private address', () => {
 });
 
 describe('docker.io', () => {
-  it('is asked at the host of its API, under both of its names', async () => {
-    for (const host of ['docker.io', 'index.docker.io']) {
+  it('is asked at the host of its API, under each of its names', async () => {
+    for (const host of ['docker.io', 'index.docker.io', 'registry.hub.docker.com']) {
       const asked: string[] = [];
       await using registry = openUpstream(
         { host: parseRegistryHost(host), origin: 'https://docker.io' },

@@ -7,13 +7,17 @@ export interface CloudRequest {
   readonly who: string;
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent by POST; without it is a GET. */
+  /** Sent by POST; without it, and without a body, is a GET. */
   readonly form?: Readonly<Record<string, string>>;
+  /** Sent as JSON by POST. */
+  readonly body?: unknown;
   readonly signal: AbortSignal;
 }
 
 export interface CloudAnswer {
   readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  /** The text's fields; none if it is no JSON. */
   readonly json: Readonly<Record<string, unknown>>;
 }
 
@@ -24,20 +28,27 @@ const headersTimeoutMs = 10_000;
  * One question to a cloud's API: JSON, never a redirect. Throws UNAVAILABLE (502, 503, 504) when it cannot be asked and
  * DENIED when it refuses; messages quote its error codes only.
  */
-export async function askCloud({ who, url, headers, form, signal }: CloudRequest): Promise<CloudAnswer> {
+export async function askCloud(question: CloudRequest): Promise<CloudAnswer> {
+  const { who, url, headers, signal } = question;
+  const content = contentOf(question);
   try {
     const answer = await request(url, {
-      method: form === undefined ? 'GET' : 'POST',
-      headers: { accept: 'application/json', ...(form && formHeaders), ...headers },
-      body: form === undefined ? null : new URLSearchParams(form).toString(),
+      method: content === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'application/json',
+        ...(content && { 'content-type': content.type }),
+        ...headers,
+      },
+      body: content?.text ?? null,
       headersTimeout: headersTimeoutMs,
       bodyTimeout: headersTimeoutMs,
       reset: true,
       signal,
     });
-    const json = jsonObject(await bounded(answer.body));
+    const text = await bounded(answer.body);
+    const json = jsonObject(text);
     if (answer.statusCode !== 200) throw refusal(who, answer.statusCode, json);
-    return { headers: answer.headers, json: json ?? {} };
+    return { headers: answer.headers, text, json: json ?? {} };
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof RegistryError ? error : unreachable(who, error);
@@ -68,7 +79,11 @@ const oauthErrors: ReadonlySet<string> = new Set([
   'unsupported_grant_type',
 ]);
 
-const formHeaders = { 'content-type': 'application/x-www-form-urlencoded' };
+function contentOf({ form, body }: CloudRequest): { type: string; text: string } | undefined {
+  if (form !== undefined)
+    return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() };
+  return body === undefined ? undefined : { type: 'application/json', text: JSON.stringify(body) };
+}
 
 async function bounded(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];

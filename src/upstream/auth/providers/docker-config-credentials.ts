@@ -1,10 +1,17 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { RegistryError } from '../../../oci/error.ts';
 import type { RegistryHost } from '../../../oci/reference.ts';
-import type { Credential, CredentialProvider, ProvidedCredential, ProvideOptions } from '../credentials.ts';
+import {
+  anonymous,
+  type Credential,
+  type CredentialProvider,
+  type ProvidedCredential,
+  type ProvideOptions,
+} from '../credentials.ts';
 import { RefreshingCredentials, type RefreshingSettings } from '../refreshing-credentials.ts';
-import { type DockerConfigEntry, entryFor, noEntry, serverUrlOf } from './docker-config.ts';
+import { type DockerConfigEntry, type DockerConfigSource, entriesFor, entryOf } from './docker-config.ts';
 import { execSource } from './exec.ts';
 import { WatchedFile } from './watched-file.ts';
 
@@ -15,51 +22,85 @@ export interface DockerConfigSettings extends Omit<RefreshingSettings, 'source'>
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** Who we are where the file says nothing. */
+const noSource: DockerConfigSource = { credential: anonymous };
 const fileNames = ['config.json', '.dockerconfigjson', '.dockercfg', 'auth.json'];
 
-/** Docker's config.json and its kin, with the credential helpers that it names. Read again after a change. */
+/**
+ * Docker's config.json and its kin, with the credential helpers that it names. Read again after a change. Each of its entries is
+ * an identity of its own; without a repository that of the whole registry is meant.
+ */
 export class DockerConfigCredentials implements CredentialProvider, AsyncDisposable {
   readonly name = 'dockerConfig';
   readonly #settings: DockerConfigSettings;
-  readonly #file: WatchedFile<DockerConfigEntry>;
+  readonly #file: WatchedFile<readonly DockerConfigEntry[]>;
+  readonly #identities = new Map<string, CredentialProvider>();
   readonly #helpers = new Map<string, RefreshingCredentials>();
 
   constructor(settings: DockerConfigSettings) {
     this.#settings = settings;
     const { path, env, clock, log } = settings;
     const paths = path === undefined ? usualPaths(env) : [path, ...fileNames.map((name) => join(path, name))];
-    const parse = (text: string, file: string) => this.#entryIn(text, file);
+    const parse = (text: string, file: string) => this.#entriesIn(text, file);
     this.#file = new WatchedFile({ who: this.name, paths, parse, clock, log });
   }
 
+  async of(repository: string): Promise<CredentialProvider> {
+    const id = entryOf(await this.#file.get(), repository)?.id;
+    return this.#identity(id ?? '');
+  }
+
   async get(options: ProvideOptions = {}): Promise<ProvidedCredential> {
-    const entry = await this.#file.get();
-    return 'helper' in entry ? await this.#helper(entry.helper).get(options) : entry;
+    return await (await this.of('')).get(options);
   }
 
   async renew(refused: Credential, options: ProvideOptions = {}): Promise<boolean> {
-    try {
-      const entry = await this.#file.get({ now: true });
-      return 'helper' in entry
-        ? await this.#helper(entry.helper).renew(refused, options)
-        : entry.credential !== refused;
-    } catch {
-      options.signal?.throwIfAborted();
-      return false;
-    }
+    const identity = await this.of('').catch(() => undefined);
+    return (await identity?.renew?.(refused, options)) ?? false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#helpers.values().map(async (helper) => await helper[Symbol.asyncDispose]()));
   }
 
-  #entryIn(text: string, file: string): DockerConfigEntry {
+  /** An entry stays itself while the file changes around it, and what it says. */
+  #identity(id: string): CredentialProvider {
+    const known = this.#identities.get(id);
+    if (known !== undefined) return known;
+    const made: CredentialProvider = {
+      name: this.name,
+      get: async (options) => {
+        const source = await this.#source(id);
+        return 'helper' in source ? await this.#helper(source).get(options) : source;
+      },
+      renew: async (refused, options = {}) => {
+        try {
+          const source = await this.#source(id, { now: true });
+          return 'helper' in source
+            ? await this.#helper(source).renew(refused, options)
+            : !isDeepStrictEqual(source.credential, refused);
+        } catch {
+          options.signal?.throwIfAborted();
+          return false;
+        }
+      },
+    };
+    this.#identities.set(id, made);
+    return made;
+  }
+
+  async #source(id: string, options: { now?: boolean } = {}): Promise<DockerConfigSource> {
+    const entries = await this.#file.get(options);
+    return entries.find((entry) => entry.id === id)?.source ?? noSource;
+  }
+
+  #entriesIn(text: string, file: string): readonly DockerConfigEntry[] {
     const { host, log } = this.#settings;
     try {
-      const entry = entryFor(host, text);
-      if (entry === undefined)
+      const entries = entriesFor(host, text);
+      if (entries.length === 0)
         log.warn({ file }, `${this.name}: no entry for ${host}: it is asked without credentials`);
-      return entry ?? noEntry;
+      return entries;
     } catch {
       // The parser's message quotes the text.
       throw new RegistryError(
@@ -69,14 +110,14 @@ export class DockerConfigCredentials implements CredentialProvider, AsyncDisposa
     }
   }
 
-  #helper(name: string): RefreshingCredentials {
-    const known = this.#helpers.get(name);
+  #helper({ helper, serverUrl }: { helper: string; serverUrl: string }): RefreshingCredentials {
+    const key = `${helper} ${serverUrl}`;
+    const known = this.#helpers.get(key);
     if (known !== undefined) return known;
-    const { host, env, clock } = this.#settings;
-    const command = `docker-credential-${name}`;
-    const source = execSource({ command, serverUrl: serverUrlOf(host), env, clock });
+    const { env, clock, log } = this.#settings;
+    const source = execSource({ command: `docker-credential-${helper}`, serverUrl, env, clock, log });
     const made = new RefreshingCredentials({ ...this.#settings, source });
-    this.#helpers.set(name, made);
+    this.#helpers.set(key, made);
     return made;
   }
 }

@@ -1,12 +1,20 @@
 import { canonicalHost, dockerHub } from '../../../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../../../oci/reference.ts';
-import { anonymous, type Credential } from '../credentials.ts';
+import type { Credential } from '../credentials.ts';
 
-/** What Docker's config.json says of a registry. */
-export type DockerConfigEntry =
+/** What Docker's config.json says of a registry, or of a part of it. */
+export interface DockerConfigEntry {
+  /** Which entry of the file it is. */
+  readonly id: string;
+  /** The repositories that it is for: those at this path and below it. Empty is all. */
+  readonly path: string;
+  readonly source: DockerConfigSource;
+}
+
+export type DockerConfigSource =
   | { readonly credential: Credential }
-  /** `docker-credential-<helper>` is to be asked. */
-  | { readonly helper: string };
+  /** `docker-credential-<helper>` is to be asked for the URL. */
+  | { readonly helper: string; readonly serverUrl: string };
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -19,34 +27,56 @@ export function serverUrlOf(host: RegistryHost): string {
 }
 
 /**
- * The entry of a registry in config.json, auth.json, or a pull secret of Kubernetes (also of the old form .dockercfg).
- * Undefined: there is none. Throws SyntaxError or TypeError for what is no such file.
+ * The entries of a registry in config.json, auth.json, or a pull secret of Kubernetes (also of the old form .dockercfg), the
+ * best first: helpers, the helper for all, what the file holds itself. Throws SyntaxError or TypeError for what is no such file.
  */
-export function entryFor(host: RegistryHost, text: string): DockerConfigEntry | undefined {
+export function entriesFor(host: RegistryHost, text: string): readonly DockerConfigEntry[] {
   const config = record(JSON.parse(text));
   if (config === undefined) throw new TypeError('not a mapping');
   const helpers = record(config['credHelpers']) ?? {};
-  const helper = matching(host, Object.keys(helpers)).map((key) => helpers[key])[0] ?? config['credsStore'];
-  if (typeof helper === 'string' && /^[\w.-]+$/.test(helper)) return { helper };
   const auths = record(config['auths']) ?? (Object.values(config).some(holdsAuth) ? config : {});
-  for (const key of matching(host, Object.keys(auths))) {
-    const credential = credentialIn(record(auths[key]) ?? {});
-    if (credential !== undefined) return { credential };
-  }
-  return undefined;
+  return [
+    ...matching(host, Object.keys(helpers)).flatMap(({ key, path }) => {
+      const serverUrl = path === '' ? serverUrlOf(host) : `${host}/${path}`;
+      return helperEntry(`helper ${key}`, path, helpers[key], serverUrl);
+    }),
+    ...helperEntry('store', '', config['credsStore'], serverUrlOf(host)),
+    ...matching(host, Object.keys(auths)).flatMap(({ key, path }) => {
+      const credential = credentialIn(record(auths[key]) ?? {});
+      return credential === undefined ? [] : [{ id: `auth ${key}`, path, source: { credential } }];
+    }),
+  ];
+}
+
+/** The entry of a repository; undefined where there is none. */
+export function entryOf(
+  entries: readonly DockerConfigEntry[],
+  repository: string,
+): DockerConfigEntry | undefined {
+  return entries.find(({ path }) => path === '' || `${repository}/`.startsWith(`${path}/`));
+}
+
+function helperEntry(id: string, path: string, helper: unknown, serverUrl: string): DockerConfigEntry[] {
+  if (typeof helper !== 'string' || !/^[\w.-]+$/.test(helper)) return [];
+  return [{ id, path, source: { helper, serverUrl } }];
+}
+
+interface Match {
+  readonly key: string;
+  readonly path: string;
 }
 
 /**
- * The keys that mean this registry, the best first: its own name before a pattern, the whole registry before a part of
- * it, the longer before the shorter.
+ * The keys that mean this registry or a part of it, the best first: its own name before a pattern, the narrower part before
+ * the wider (containers-auth.json), the longer before the shorter (the kubelet).
  */
-function matching(host: RegistryHost, keys: readonly string[]): string[] {
-  const ranks = keys.flatMap((key): [rank: number[], key: string][] => {
+function matching(host: RegistryHost, keys: readonly string[]): Match[] {
+  const ranks = keys.flatMap((key): [rank: number[], match: Match][] => {
     const { name, path } = partsOf(key);
     if (!matches(name, canonicalHost(host))) return [];
-    return [[[Number(/[*?[]/.test(name)), Number(path !== ''), -key.length], key]];
+    return [[[Number(/[*?[]/.test(name)), -path.length, -key.length], { key, path }]];
   });
-  return ranks.sort(([a], [b]) => compare(a, b)).map(([, key]) => key);
+  return ranks.sort(([a], [b]) => compare(a, b)).map(([, match]) => match);
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {
@@ -110,5 +140,3 @@ function isText(value: unknown): value is string {
 function record(value: unknown): Json | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
 }
-
-export const noEntry: DockerConfigEntry = { credential: anonymous };

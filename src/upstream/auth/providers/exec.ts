@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import type { Clock } from '../../../clock.ts';
+import type { Log } from '../../../log.ts';
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
-import type { Credential } from '../credentials.ts';
+import { anonymous, type Credential } from '../credentials.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 
 export interface ExecSettings {
@@ -14,24 +15,38 @@ export interface ExecSettings {
   readonly lifetimeMs?: number | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 const maxOutputBytes = 64 * 1024;
 /** The user by which a helper says that its secret is a refresh token. */
 const tokenUser = '<token>';
+/** A helper that knows nothing of a server is asked again after half of this: somebody may have logged in. Milliseconds. */
+const unknownLifeMs = 600_000;
 /** What helpers of that project print when they know nothing of a server (docker-credential-helpers). */
 const notFound = 'credentials not found in native keychain';
 
-/** A program by the protocol of Docker's credential helpers: `docker-credential-<name> get`. No shell; stderr is dropped. */
+/**
+ * A program by the protocol of Docker's credential helpers: `docker-credential-<name> get`. No shell; stderr is dropped. One that
+ * has no credentials makes us nobody, as with docker.
+ */
 export function execSource(settings: ExecSettings): CredentialSource {
   const [program = '', ...given] =
     typeof settings.command === 'string' ? [settings.command] : settings.command;
   const args = given.length === 0 ? ['get'] : given;
+  let isUnknown = false;
   return {
     name: 'exec',
     async fetch(signal) {
       const output = await run(program, args, settings, signal);
-      const { lifetimeMs, clock } = settings;
+      const { lifetimeMs, clock, log, serverUrl } = settings;
+      const wasUnknown = isUnknown;
+      isUnknown = output === undefined;
+      if (output === undefined) {
+        const what = 'the program knows no credentials for this registry: it is asked without';
+        if (!wasUnknown) log.warn({ program, serverUrl }, what);
+        return { credential: anonymous, expiresAt: clock.now() + unknownLifeMs };
+      }
       return {
         credential: credentialIn(output, program),
         ...(lifetimeMs === undefined ? {} : { expiresAt: clock.now() + lifetimeMs }),
@@ -40,19 +55,21 @@ export function execSource(settings: ExecSettings): CredentialSource {
   };
 }
 
+/** What it printed; undefined: there are no credentials. */
 async function run(
   program: string,
   args: readonly string[],
   { serverUrl, env }: ExecSettings,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<string | undefined> {
   signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const options = { env, killSignal: 'SIGKILL', maxBuffer: maxOutputBytes, windowsHide: true } as const;
   const child = execFile(program, args, options, (error, stdout) => {
     signal.removeEventListener('abort', abort);
     if (error === null) resolve(stdout);
-    else reject(failure(program, error, stdout));
+    else if (stdout.includes(notFound)) resolve(undefined);
+    else reject(failure(program, error));
   });
   // Not by the option `signal`: execFile would send SIGTERM, and wait for whoever else holds the output open.
   const abort = () => {
@@ -79,8 +96,7 @@ function credentialIn(output: string, program: string): Credential {
 }
 
 /** Node's message quotes the command and what it printed: neither is passed on. */
-function failure(program: string, { code }: { code?: unknown }, stdout: string): RegistryError {
-  if (stdout.includes(notFound)) return denied(program, 'knows no credentials for this registry');
+function failure(program: string, { code }: { code?: unknown }): RegistryError {
   switch (code) {
     case 'ENOENT':
       return denied(program, 'is not there');

@@ -4,11 +4,10 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
-import { jsonObject } from '../../json-object.ts';
-import type { ProvidedCredential } from '../credentials.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
-import { readSecretFile } from './secret-file.ts';
+import { type AccessToken, externalToken } from './gcp-external.ts';
+import { fieldOf, type KeyFile, readKeyFile, urlOf, wrongKey } from './gcp-key-file.ts';
 
 export interface GcpSettings {
   /** Default: GOOGLE_APPLICATION_CREDENTIALS, then gcloud's own file, then the metadata server. */
@@ -26,23 +25,28 @@ const defaultTokenUri = 'https://oauth2.googleapis.com/token';
 const jwtGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const jwtLifeSeconds = 3600;
 
-/** Google: application default credentials (service account key, a user's file, the metadata server). */
+/**
+ * Google: application default credentials (service account key, a user's file, workload identity federation, the metadata
+ * server).
+ */
 export function gcpSource(settings: GcpSettings): CredentialSource {
   return {
     name: 'gcp',
     async fetch(signal) {
       const file = settings.keyFile ?? (await defaultFile(settings.env));
-      const answer = await (file === undefined ? fromMetadata : fromFile(file))(settings, signal);
-      const password = textIn(answer, 'access_token', 'Google');
-      return provided(password, answer, settings.clock.now());
+      const { value: password, ...end } = await (file === undefined ? fromMetadata : fromFile(file))(
+        settings,
+        signal,
+      );
+      return { credential: { kind: 'basic', username, password }, ...end };
     },
   };
 }
 
-type Ask = (settings: GcpSettings, signal: AbortSignal) => Promise<CloudAnswer>;
+type Ask = (settings: GcpSettings, signal: AbortSignal) => Promise<AccessToken>;
 
-function provided(password: string, answer: CloudAnswer, now: number): ProvidedCredential {
-  return { credential: { kind: 'basic', username, password }, ...endOf(answer, now) };
+function tokenIn(answer: CloudAnswer, { clock }: GcpSettings): AccessToken {
+  return { value: textIn(answer, 'access_token', 'Google'), ...endOf(answer, clock.now()) };
 }
 
 async function defaultFile(env: NodeJS.ProcessEnv): Promise<string | undefined> {
@@ -56,50 +60,55 @@ async function defaultFile(env: NodeJS.ProcessEnv): Promise<string | undefined> 
   );
 }
 
-const fromMetadata: Ask = async ({ serviceAccount = 'default', env }, signal) => {
+const fromMetadata: Ask = async (settings, signal) => {
+  const { serviceAccount = 'default', env } = settings;
   const host = env['GCE_METADATA_HOST'] || 'metadata.google.internal';
   const path = `/computeMetadata/v1/instance/service-accounts/${encodeURIComponent(serviceAccount)}/token`;
   const who = `Google's metadata server at ${host}`;
   const headers = { 'metadata-flavor': 'Google' };
   const answer = await askCloud({ who, url: new URL(`http://${host}${path}`), headers, signal });
   // Somebody else may answer at that name, and be believed.
-  if (answer.headers['metadata-flavor'] === 'Google') return answer;
+  if (answer.headers['metadata-flavor'] === 'Google') return tokenIn(answer, settings);
   throw new RegistryError('UNAVAILABLE', `${who} is none: its answer has no Metadata-Flavor`);
 };
 
-function fromFile(file: string): Ask {
-  return async ({ clock }, signal) => {
-    const key = await readKey(file);
-    const url = tokenUriOf(key, file);
-    switch (key['type']) {
-      case 'service_account': {
-        const form = { grant_type: jwtGrant, assertion: assertionOf(key, url, file, clock.now()) };
-        return await askCloud({ who: `Google at ${url.host}`, url, form, signal });
-      }
-      case 'authorized_user': {
-        const form = {
-          grant_type: 'refresh_token',
-          client_id: field(key, 'client_id', file),
-          client_secret: field(key, 'client_secret', file),
-          refresh_token: field(key, 'refresh_token', file),
-        };
-        return await askCloud({ who: `Google at ${url.host}`, url, form, signal });
-      }
-      default: {
-        const reason = 'holds neither a service_account nor an authorized_user; provider exec may know it';
-        throw new RegistryError('DENIED', `gcp: ${JSON.stringify(file)} ${reason}`);
-      }
-    }
+function fromFile(path: string): Ask {
+  return async (settings, signal) => {
+    const now = settings.clock.now();
+    const key = await readKeyFile(path);
+    if (key.fields['type'] === 'external_account') return await externalToken({ key, scope, now, signal });
+    const url = urlOf(key, 'token_uri', defaultTokenUri);
+    const form = formOf(key, url, now);
+    return tokenIn(await askCloud({ who: `Google at ${url.host}`, url, form, signal }), settings);
   };
 }
 
+function formOf(key: KeyFile, url: URL, now: number): Record<string, string> {
+  switch (key.fields['type']) {
+    case 'service_account':
+      return { grant_type: jwtGrant, assertion: assertionOf(key, url, now) };
+    case 'authorized_user':
+      return {
+        grant_type: 'refresh_token',
+        client_id: fieldOf(key, 'client_id'),
+        client_secret: fieldOf(key, 'client_secret'),
+        refresh_token: fieldOf(key, 'refresh_token'),
+      };
+    default:
+      throw wrongKey(
+        key.path,
+        'holds no service_account, authorized_user or external_account; provider exec may know it',
+      );
+  }
+}
+
 /** A JWT that the service account signs for itself (RFC 7523). */
-function assertionOf(key: KeyFile, audience: URL, file: string, now: number): string {
+function assertionOf(key: KeyFile, audience: URL, now: number): string {
   const iat = Math.floor(now / 1000);
-  const keyId = key['private_key_id'];
+  const keyId = key.fields['private_key_id'];
   const header = { alg: 'RS256', typ: 'JWT', ...(typeof keyId === 'string' && { kid: keyId }) };
   const claims = {
-    iss: field(key, 'client_email', file),
+    iss: fieldOf(key, 'client_email'),
     scope,
     aud: audience.href,
     iat,
@@ -108,30 +117,10 @@ function assertionOf(key: KeyFile, audience: URL, file: string, now: number): st
   const text = [header, claims]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
-  const privateKey = field(key, 'private_key', file);
+  const privateKey = fieldOf(key, 'private_key');
   try {
     return `${text}.${sign('RSA-SHA256', Buffer.from(text), privateKey).toString('base64url')}`;
   } catch {
-    throw new RegistryError('DENIED', `gcp: the private_key in ${JSON.stringify(file)} is none`);
+    throw new RegistryError('DENIED', `gcp: the private_key in ${JSON.stringify(key.path)} is none`);
   }
-}
-
-type KeyFile = Readonly<Record<string, unknown>>;
-
-async function readKey(file: string): Promise<KeyFile> {
-  const key = jsonObject(await readSecretFile('gcp', file));
-  if (key !== undefined) return key;
-  throw new RegistryError('DENIED', `gcp: ${JSON.stringify(file)} is not JSON`);
-}
-
-function tokenUriOf(key: KeyFile, file: string): URL {
-  const uri = key['token_uri'] ?? defaultTokenUri;
-  if (typeof uri === 'string' && URL.canParse(uri)) return new URL(uri);
-  throw new RegistryError('DENIED', `gcp: the token_uri in ${JSON.stringify(file)} is no URL`);
-}
-
-function field(key: KeyFile, name: string, file: string): string {
-  const value = key[name];
-  if (typeof value === 'string' && value !== '') return value;
-  throw new RegistryError('DENIED', `gcp: ${JSON.stringify(file)} has no ${name}`);
 }

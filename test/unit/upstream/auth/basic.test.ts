@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Credential, staticCredential } from '#src/upstream/auth/credentials.ts';
+import { type Credential, staticCredential, staticCredentials } from '#src/upstream/auth/credentials.ts';
+import { Scope } from '#src/upstream/auth/scope.ts';
 import {
   bearerChallenge,
   challenged,
@@ -10,9 +11,10 @@ import {
   wantsBearer,
 } from '#test/fakes/scripted-auth.ts';
 import type { AnswerScript } from '#test/fakes/scripted-transport.ts';
+import { secret } from '#test/fakes/secrets.ts';
 
-const basic: Credential = { kind: 'basic', username: 'u', password: 'p:ä' };
-const header = `Basic ${Buffer.from('u:p:ä').toString('base64')}`;
+const basic: Credential = { kind: 'basic', username: 'u', password: secret('p:ä') };
+const header = `Basic ${Buffer.from(`u:${secret('p:ä')}`).toString('base64')}`;
 
 /** A registry that takes these Authorization headers, and has these challenges for all others. */
 function takes(headers: readonly string[], challenges: string): AnswerScript {
@@ -47,7 +49,7 @@ describe('a registry that wants user and password', () => {
 
   it('is sent new ones at once though the old were refused', async () => {
     const auth = new ScriptedAuth({ registry: takes([header], 'Basic realm="x"') });
-    auth.credential = { ...basic, password: 'old' };
+    auth.credential = { ...basic, password: secret('old') };
     assert.equal(await auth.get(), 401);
     auth.credential = basic;
     assert.equal(await auth.get(), 200);
@@ -87,6 +89,98 @@ describe('a token server that wants user and password', () => {
     });
     assert.equal(await auth.get('a', { url }), 200);
     assert.equal(auth.tokens.requests[0]?.headers?.['authorization'], undefined);
+  });
+});
+
+describe('a token server without GET', () => {
+  const form =
+    'POST grant_type=password&username=u&password=p:ä&client_id=ociregistry&service=registry.example.com';
+  /** Takes user and password from a form only. */
+  const posts =
+    (status: number): AnswerScript =>
+    ({ method }, count) =>
+      method === 'POST' ? json({ access_token: `t${count}`, expires_in: 300 }) : { status };
+
+  for (const status of [404, 405]) {
+    it(`that says ${status} is sent user and password in a form, and from then on at once for an hour`, async () => {
+      const auth = new ScriptedAuth({ registry: wantsBearer(), tokens: posts(status), credential: basic });
+      for (const path of ['a', 'b', 'c']) assert.equal(await auth.get(path), 200);
+      const get = (path: string) => `GET ?scope=repository:${path}:pull&service=registry.example.com`;
+      const post = (path: string) => `${form}&scope=repository:${path}:pull`;
+      assert.deepEqual(auth.asked, [get('a'), post('a'), post('b'), post('c')]);
+      assert.ok(
+        auth.tokens.requests.every(
+          ({ method, headers }) => (method === 'POST') === (headers?.['authorization'] === undefined),
+        ),
+      );
+      await auth.clock.advance(3_600_000);
+      await auth.get('d');
+      assert.deepEqual(auth.asked.slice(4), [get('d'), post('d')]);
+    });
+  }
+
+  it('is sent all scopes in one parameter', async () => {
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) =>
+        headers?.['authorization'] === undefined
+          ? challenged(bearerChallenge('repository:base:pull'))
+          : { status: 200 },
+      tokens: posts(405),
+      credential: basic,
+    });
+    assert.equal(await auth.get('a'), 200);
+    assert.equal(
+      auth.tokens.requests[1]?.body?.split('&scope=')[1],
+      'repository%3Aa%3Apull+repository%3Abase%3Apull',
+    );
+  });
+
+  it('is sent those of a ready Basic header too', async () => {
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) =>
+        headers?.['authorization']?.startsWith('Bearer') === true
+          ? { status: 200 }
+          : challenged(bearerChallenge('repository:a:pull')),
+      tokens: posts(404),
+      credential: staticCredential(header),
+    });
+    assert.equal(await auth.get('a'), 200);
+    assert.equal(auth.asked[1], `${form}&scope=repository:a:pull`);
+  });
+
+  it('is sent no form where there is no password', async () => {
+    const auth = new ScriptedAuth({ registry: wantsBearer(), tokens: posts(404) });
+    await assert.rejects(auth.get(), { code: 'DENIED', message: /answered 404/ });
+    assert.equal(auth.tokens.requests.length, 1);
+  });
+
+  it('that refuses the form has them rest like any other', async () => {
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: ({ method }) => ({ status: method === 'POST' ? 401 : 404 }),
+      credential: basic,
+    });
+    await assert.rejects(auth.get(), { code: 'DENIED', message: /answered 401/ });
+    await assert.rejects(auth.get(), { code: 'DENIED', message: /a moment ago/ });
+    assert.equal(auth.tokens.requests.length, 2);
+  });
+
+  it('that has GET again is asked so from then on', async () => {
+    let way = 'POST';
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: ({ method }, count) =>
+        method === way ? json({ token: `t${count}`, expires_in: 300 }) : { status: 405 },
+      credential: basic,
+    });
+    await auth.get('a');
+    way = 'GET';
+    await auth.get('b');
+    await auth.get('c');
+    assert.deepEqual(
+      auth.tokens.requests.map(({ method }) => method),
+      ['GET', 'POST', 'POST', 'GET', 'GET'],
+    );
   });
 });
 
@@ -160,7 +254,7 @@ describe('a registry that changes its mind', () => {
     ]) {
       const auth = new ScriptedAuth({
         registry: ({ headers }) => (headers?.['authorization'] === 'Bearer s' ? answer : { status: 200 }),
-        credential: staticCredential('Bearer s'),
+        credential: staticCredential(`Bearer ${secret('s')}`),
       });
       assert.equal(await auth.get(), 200);
       assert.deepEqual(auth.carried, ['Bearer s', '-']);
@@ -217,6 +311,26 @@ describe('a static credential', () => {
   });
 });
 
+describe('credentials by repository', () => {
+  it('have tokens of their own, though a token reaches to the other’s repository', async () => {
+    const of = (username: string) => staticCredentials({ kind: 'basic', username, password: secret('p') });
+    const users = { a: of('one'), b: of('other') };
+    const auth = new ScriptedAuth({
+      registry: ({ headers }) =>
+        headers?.['authorization'] === undefined ? challenged(bearerChallenge('*')) : { status: 200 },
+      of: async (repository) => (repository === 'b' ? users.b : users.a),
+    });
+    for (const path of ['a', 'b', 'a/c', 'b']) {
+      assert.equal(await auth.get(path, { repository: path, scope: Scope.parse('*') }), 200);
+    }
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', '-', 'Bearer t2', 'Bearer t1', 'Bearer t2']);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ headers }) => headers?.['authorization']),
+      ['one', 'other'].map((user) => `Basic ${btoa(`${user}:${secret('p')}`)}`),
+    );
+  });
+});
+
 describe('another origin that a redirect led to', () => {
   it('is met as a stranger: no user, no password, no token of the registry', async () => {
     const auth = new ScriptedAuth({ registry: wantsBearer(), credential: basic });
@@ -232,7 +346,7 @@ describe('another origin that a redirect led to', () => {
 });
 
 describe('a refresh token', () => {
-  const refresh: Credential = { kind: 'refresh', token: 'r' };
+  const refresh: Credential = { kind: 'refresh', token: secret('r') };
 
   it('is exchanged by POST, and before the registry asks again', async () => {
     const auth = new ScriptedAuth({ registry: wantsBearer(), credential: refresh });
@@ -243,7 +357,7 @@ describe('a refresh token', () => {
       auth.tokens.requests.map(({ method, body }) => `${method} ${body}`),
       ['a', 'b'].map(
         (name) =>
-          'POST grant_type=refresh_token&client_id=ociregistry&refresh_token=r&service=registry.example.com' +
+          `POST grant_type=refresh_token&refresh_token=${secret('r')}&client_id=ociregistry&service=registry.example.com` +
           `&scope=repository%3A${name}%3Apull`,
       ),
     );
@@ -298,4 +412,35 @@ describe('a refresh token', () => {
       assert.equal(auth.tokens.requests.at(-1)?.method, 'POST');
     });
   }
+
+  it('is replaced by the one that the token server gives with a token', async () => {
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: (_, count) => json({ token: `t${count}`, refresh_token: `r${count}` }),
+    });
+    for (const path of ['a', 'b', 'c']) await auth.get(path);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ body }) => new URLSearchParams(body).get('refresh_token')),
+      [null, secret('r1'), secret('r2')],
+    );
+  });
+});
+
+describe('another credential than before', () => {
+  it('is given none of the tokens, nor the refresh token, that were had with the old', async () => {
+    const auth = new ScriptedAuth({
+      registry: wantsBearer(),
+      tokens: (_, count) => json({ token: `t${count}`, expires_in: 300, refresh_token: 'learned' }),
+      credential: basic,
+    });
+    await auth.get();
+    await auth.get();
+    auth.credential = { ...basic, username: 'other' };
+    await auth.get();
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t1', '-', 'Bearer t2']);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ method, headers }) => `${method} ${headers?.['authorization']}`),
+      [`GET ${header}`, `GET Basic ${Buffer.from(`other:${secret('p:ä')}`).toString('base64')}`],
+    );
+  });
 });

@@ -261,7 +261,7 @@ describe('a token server', () => {
       registry: wantsBearer(),
       tokens: () => json({ token: 't', padding: 'x'.repeat(200_000) }),
     });
-    await assert.rejects(auth.get(), { code: 'UNAVAILABLE', message: /too large/ });
+    await assert.rejects(auth.get(), { code: 'DENIED', status: 403, message: /too large/ });
     assert.equal(auth.tokens.unread, 0);
   });
 

@@ -5,9 +5,10 @@ import { parseEcrHost } from '#src/upstream/auth/ecr-host.ts';
 import { readBody } from '#src/upstream/body.ts';
 import { challenged, grants, json, ScriptedAuth, wantsBearer } from '#test/fakes/scripted-auth.ts';
 import type { AnswerScript, ScriptedAnswer } from '#test/fakes/scripted-transport.ts';
+import { secret } from '#test/fakes/secrets.ts';
 
-const old = staticCredential('b2xk');
-const fresh = staticCredential('bmV3');
+const old = staticCredential(btoa(secret('old')));
+const fresh = staticCredential(btoa(secret('new')));
 const ecr = new URL('https://111122223333.dkr.ecr.eu-west-1.amazonaws.com');
 const expired = json(
   { errors: [{ code: 'DENIED', message: 'Your authorization token has expired. Reauthenticate' }] },
@@ -21,22 +22,22 @@ function takes(header: string, refusal: ScriptedAnswer): AnswerScript {
 }
 
 function basic(password: string): Credential {
-  return { kind: 'basic', username: 'u', password };
+  return { kind: 'basic', username: 'u', password: secret(password) };
 }
 
 function basicHeader(password: string): string {
-  return `Basic ${Buffer.from(`u:${password}`).toString('base64')}`;
+  return `Basic ${Buffer.from(`u:${secret(password)}`).toString('base64')}`;
 }
 
 describe('a credential that a registry refuses', () => {
   it('is renewed, and the request is sent again with the new one', async () => {
     const auth = new ScriptedAuth({
-      registry: takes('Basic bmV3', challenged('Basic realm="x"')),
+      registry: takes(`Basic ${btoa(secret('new'))}`, challenged('Basic realm="x"')),
       credential: old,
     });
     auth.renewed = fresh;
     assert.equal(await auth.get(), 200);
-    assert.deepEqual(auth.carried, ['Basic b2xk', 'Basic bmV3']);
+    assert.deepEqual(auth.carried, [`Basic ${btoa(secret('old'))}`, `Basic ${btoa(secret('new'))}`]);
     assert.deepEqual(auth.refused, [old]);
     assert.equal(auth.registry.unread, 0);
   });
@@ -48,7 +49,7 @@ describe('a credential that a registry refuses', () => {
     });
     auth.renewed = fresh;
     assert.equal(await auth.get(), 401);
-    assert.deepEqual(auth.carried, ['Basic b2xk', 'Basic bmV3']);
+    assert.deepEqual(auth.carried, [`Basic ${btoa(secret('old'))}`, `Basic ${btoa(secret('new'))}`]);
     assert.deepEqual(auth.refused, [old]);
   });
 
@@ -58,7 +59,7 @@ describe('a credential that a registry refuses', () => {
       credential: old,
     });
     assert.equal(await auth.get(), 401);
-    assert.deepEqual(auth.carried, ['Basic b2xk']);
+    assert.deepEqual(auth.carried, [`Basic ${btoa(secret('old'))}`]);
   });
 
   it('is renewed also when it is user and password, after the challenge', async () => {
@@ -99,13 +100,15 @@ describe('a credential that a token server refuses', () => {
 
   it('is renewed also when it is a refresh token', async () => {
     const tokens: AnswerScript = (request, count) =>
-      request.body?.includes('refresh_token=new') === true ? grants()(request, count) : { status: 401 };
+      request.body?.includes(`refresh_token=${secret('new')}`) === true
+        ? grants()(request, count)
+        : { status: 401 };
     const auth = new ScriptedAuth({
       registry: wantsBearer(),
       tokens,
-      credential: { kind: 'refresh', token: 'old' },
+      credential: { kind: 'refresh', token: secret('old') },
     });
-    auth.renewed = { kind: 'refresh', token: 'new' };
+    auth.renewed = { kind: 'refresh', token: secret('new') };
     assert.equal(await auth.get(), 200);
     assert.equal(auth.refused.length, 1);
   });
@@ -134,11 +137,11 @@ describe('a credential that a token server refuses', () => {
 describe('a private registry at AWS', () => {
   for (const status of [400, 403]) {
     it(`that says by ${status} that the token has expired has it renewed`, async () => {
-      const registry = takes('Basic bmV3', { ...expired, status });
+      const registry = takes(`Basic ${btoa(secret('new'))}`, { ...expired, status });
       const auth = new ScriptedAuth({ server: ecr, registry, credential: old });
       auth.renewed = fresh;
       assert.equal(await auth.get(), 200);
-      assert.deepEqual(auth.carried, ['Basic b2xk', 'Basic bmV3']);
+      assert.deepEqual(auth.carried, [`Basic ${btoa(secret('old'))}`, `Basic ${btoa(secret('new'))}`]);
       assert.equal(auth.registry.unread, 0);
     });
   }
@@ -159,7 +162,7 @@ describe('a private registry at AWS', () => {
   });
 
   it('that answers a HEAD cannot say why: the token is renewed', async () => {
-    const registry = takes('Basic bmV3', { status: 403 });
+    const registry = takes(`Basic ${btoa(secret('new'))}`, { status: 403 });
     const auth = new ScriptedAuth({ server: ecr, registry, credential: old });
     auth.renewed = fresh;
     assert.equal(await auth.get('a/b', { method: 'HEAD' }), 200);

@@ -6,23 +6,17 @@ import type { NamedCredentials, UpstreamSettings } from '#src/upstream/upstream.
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { bytes, collect, type Image, putImage } from '#test/fakes/images.ts';
-import { basicUser, MeteredAccounts } from '#test/fakes/metered-accounts.ts';
+import { basicUser, knowsPasswords, MeteredAccounts, rightPassword } from '#test/fakes/metered-accounts.ts';
+import { secret } from '#test/fakes/secrets.ts';
 import type { Fault, LoggedRequest } from '#test/fakes/upstream-answers.ts';
 import { failing, on } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
 const v1 = parseTag('v1');
 
-function account(user: string, password = 'right'): NamedCredentials {
+function account(user: string, password = rightPassword): NamedCredentials {
   return { user, credentials: staticCredentials({ kind: 'basic', username: user, password }) };
 }
-
-/** Takes anyone with the right password. */
-const knowsPasswords: Fault = async (request, next) => {
-  const text = Buffer.from(request.headers.authorization?.slice('Basic '.length) ?? '', 'base64').toString();
-  const challenge = { 'WWW-Authenticate': 'Basic realm="fake"' };
-  return text.endsWith(':right') ? await next() : await failing(401, challenge)(request, next);
-};
 
 /** A client with several accounts, its upstream, and an image there. */
 class AccountsUnderTest implements AsyncDisposable {
@@ -160,7 +154,7 @@ describe('several accounts at one registry', () => {
 
   it('go on without one whose password is refused; the log says so once, by its name', async () => {
     const meter = new MeteredAccounts({ bob: { limit: 100, remaining: 50 } });
-    const accounts = [account('alice', 'wrong'), account('bob')];
+    const accounts = [account('alice', secret('wrong')), account('bob')];
     await using test = await AccountsUnderTest.start(accounts, knowsPasswords, meter.fault);
     await test.pull(3);
     assert.deepEqual(meter.users, ['bob', 'bob', 'bob']);
@@ -172,7 +166,7 @@ describe('several accounts at one registry', () => {
   });
 
   it('are refused when all are', async () => {
-    const accounts = [account('alice', 'wrong'), account('bob', 'wrong')];
+    const accounts = [account('alice', secret('wrong')), account('bob', secret('wrong'))];
     await using test = await AccountsUnderTest.start(accounts, knowsPasswords);
     await assert.rejects(test.pull(), { code: 'DENIED' });
     await assert.rejects(test.pull(), { code: 'DENIED' });
@@ -181,7 +175,7 @@ describe('several accounts at one registry', () => {
 
   it('are limited when those that are not refused are', async () => {
     const meter = new MeteredAccounts({ bob: { limit: 100, remaining: 0, retryAfter: '60' } });
-    const accounts = [account('alice', 'wrong'), account('bob')];
+    const accounts = [account('alice', secret('wrong')), account('bob')];
     await using test = await AccountsUnderTest.start(accounts, knowsPasswords, meter.fault);
     const limited = { code: 'TOOMANYREQUESTS', headers: { 'Retry-After': '60' } };
     await assert.rejects(test.pull(), limited);
@@ -228,9 +222,9 @@ describe('several accounts at one registry', () => {
 describe('the tokens of several accounts', () => {
   it('are sent for the account alone that they were had by', async () => {
     await using tokens = await FakeTokenServer.start();
-    // `token-1` is the answer to the token server's first request.
+    // `…token-1` is the answer to the token server's first request.
     const ownerOf = (authorization: string) => {
-      const [, number] = /^Bearer token-(\d+)$/.exec(authorization) ?? [];
+      const [, number] = /^Bearer .*token-(\d+)$/.exec(authorization) ?? [];
       return basicUser(tokens.requests[Number(number) - 1]?.headers.authorization ?? '');
     };
     const meter = new MeteredAccounts(
@@ -249,7 +243,7 @@ describe('the tokens of several accounts', () => {
   it('are used for blobs before another is asked for, whoever has more left', async () => {
     await using tokens = await FakeTokenServer.start();
     const meter = new MeteredAccounts({}, () => undefined);
-    const accounts = [account('alice', 'wrong'), account('bob')];
+    const accounts = [account('alice', secret('wrong')), account('bob')];
     tokens.spoil(async (request, next) =>
       basicUser(request.headers.authorization ?? '') === 'bob'
         ? await next()

@@ -14,10 +14,14 @@ function jwt(claims: unknown): string {
     .join('.');
 }
 
-async function azure(refreshToken = 'refresh') {
+async function azure(refreshToken = 's3cret-in-tests-refresh') {
   const cloud = await FakeCloud.start();
   cloud.answer = ({ path }) =>
-    json(path === '/oauth2/exchange' ? { refresh_token: refreshToken } : { access_token: 'entra' });
+    json(
+      path === '/oauth2/exchange'
+        ? { refresh_token: refreshToken }
+        : { access_token: 's3cret-in-tests-entra' },
+    );
   const clock = new FakeClock();
   return {
     cloud,
@@ -38,7 +42,7 @@ describe('an identity of Azure', () => {
     await using test = await azure();
     const env = { AZURE_POD_IDENTITY_AUTHORITY_HOST: test.cloud.origin, AZURE_TENANT_ID: 'tenant' };
     const { credential, expiresAt } = await test.ask(env, { clientId: 'client' });
-    assert.deepEqual(credential, { kind: 'refresh', token: 'refresh' });
+    assert.deepEqual(credential, { kind: 'refresh', token: 's3cret-in-tests-refresh' });
     assert.equal(expiresAt, test.clock.now() + 3 * 3_600_000);
     assert.deepEqual(test.calls, [
       'GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://containerregistry.azure.net/&client_id=client',
@@ -49,7 +53,7 @@ describe('an identity of Azure', () => {
       grant_type: 'access_token',
       service: test.cloud.host,
       tenant: 'tenant',
-      access_token: 'entra',
+      access_token: 's3cret-in-tests-entra',
     });
   });
 
@@ -101,7 +105,7 @@ describe('an identity of Azure', () => {
 
   it('that is refused is told by the number that Microsoft gives the reason', async () => {
     await using test = await azure();
-    const answer = { error: 'invalid_client', error_description: 'AADSTS700016: hunter2' };
+    const answer = { error: 'invalid_client', error_description: 'AADSTS700016: s3cret-in-tests-hunter2' };
     test.cloud.answer = () => json(answer, 401);
     await assert.rejects(test.ask({ AZURE_POD_IDENTITY_AUTHORITY_HOST: test.cloud.origin }), {
       code: 'DENIED',

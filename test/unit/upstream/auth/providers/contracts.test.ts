@@ -24,7 +24,7 @@ const later = () => Date.now() / 1000 + 12 * 3600;
 before(() => {
   for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
   process.env['AWS_ACCESS_KEY_ID'] = 'AKIAIOSFODNN7EXAMPLE';
-  process.env['AWS_SECRET_ACCESS_KEY'] = 'secret-1';
+  process.env['AWS_SECRET_ACCESS_KEY'] = 's3cret-in-tests-1';
   process.env['AWS_MAX_ATTEMPTS'] = '1';
 });
 
@@ -176,7 +176,7 @@ credentialProviderContract('azure, by a managed identity', async () =>
   cloudProvider({
     choice: { provider: 'azure', options: {} },
     env: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
-    answer: (secret) => ({ access_token: 'entra', refresh_token: secret }),
+    answer: (secret) => ({ access_token: 's3cret-in-tests-entra', refresh_token: secret }),
     expected: (token) => ({ kind: 'refresh', token }),
   }),
 );

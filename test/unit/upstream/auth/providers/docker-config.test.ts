@@ -1,21 +1,28 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseRegistryHost } from '#src/oci/reference.ts';
-import { entryFor, serverUrlOf } from '#src/upstream/auth/providers/docker-config.ts';
+import { entriesFor, entryOf, serverUrlOf } from '#src/upstream/auth/providers/docker-config.ts';
+import { DockerConfigCredentials } from '#src/upstream/auth/providers/docker-config-credentials.ts';
+import { providerSettings } from '#test/fakes/provider-settings.ts';
+import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 const auth = (user: string) => ({ auth: Buffer.from(`${user}:p:w`).toString('base64') });
 
-/** Who we are at the host by these keys: the user is the key. */
-function userAt(host: string, ...keys: string[]): string | undefined {
+/** Who we are at a repository by these keys: the user is the key. */
+function userAt(repository: string, ...keys: string[]): string | undefined {
   const auths = Object.fromEntries(keys.map((key) => [key, auth(key.replaceAll(':', ';'))]));
-  const entry = entryFor(parseRegistryHost(host), JSON.stringify({ auths }));
-  return entry !== undefined && 'credential' in entry && entry.credential.kind === 'basic'
-    ? entry.credential.username.replaceAll(';', ':')
+  const found = entry({ auths }, repository);
+  return found !== undefined && 'credential' in found && found.credential.kind === 'basic'
+    ? found.credential.username.replaceAll(';', ':')
     : undefined;
 }
 
-function entry(config: unknown, host = 'ghcr.io') {
-  return entryFor(parseRegistryHost(host), JSON.stringify(config));
+function entry(config: unknown, repository = 'ghcr.io') {
+  const [host = '', ...path] = repository.split('/');
+  const entries = entriesFor(parseRegistryHost(host), JSON.stringify(config));
+  return entryOf(entries, path.join('/'))?.source;
 }
 
 describe('the entry of a registry in Docker’s configuration', () => {
@@ -29,7 +36,11 @@ describe('the entry of a registry in Docker’s configuration', () => {
     ['docker.io', 'registry-1.docker.io'],
     ['x.azurecr.io', '*.azurecr.io'],
     ['1.dkr.ecr.eu-west-1.amazonaws.com', '*.dkr.ecr.*.amazonaws.com'],
-    ['quay.io', 'quay.io/org'],
+    ['quay.io/org/app', 'quay.io/org'],
+    ['quay.io/org/app', 'quay.io/org/app'],
+    ['quay.io/org/app', 'https://quay.io/v2/'],
+    ['docker.io/library/alpine', 'docker.io/library'],
+    ['a.azurecr.io/team/app', '*.azurecr.io/team/'],
   ];
   for (const [host, ...keys] of matches) {
     it(`is that of ${keys.join()} for ${host}`, () => assert.equal(userAt(host, ...keys), keys[0]));
@@ -45,15 +56,32 @@ describe('the entry of a registry in Docker’s configuration', () => {
     ['x.azurecr.io:5000', '*.azurecr.io'],
     ['xazurecr.io', '*.azurecr.io'],
     ['docker.io', 'hub.docker.com'],
+    ['quay.io', 'quay.io/org'],
+    ['quay.io/organization/app', 'quay.io/org'],
+    ['quay.io/other/org', 'quay.io/org'],
+    ['quay.io/org', 'quay.io/org/app'],
   ];
   for (const [host, key] of misses) {
     it(`is not that of ${key} for ${host}`, () => assert.equal(userAt(host, key), undefined));
   }
 
-  it('is the one that says most about the registry', () => {
-    assert.equal(userAt('x.azurecr.io', '*.azurecr.io', 'x.azurecr.io/a', 'x.azurecr.io'), 'x.azurecr.io');
-    assert.equal(userAt('x.azurecr.io', '*.azurecr.io', 'x.azurecr.io/a'), 'x.azurecr.io/a');
-    assert.equal(userAt('x.azurecr.io', '*.*.io', '*.azurecr.io'), '*.azurecr.io');
+  it('is for each repository the one that says most about it', () => {
+    const keys = [
+      '*.azurecr.io/team/app',
+      '*.*.io',
+      '*.azurecr.io',
+      'x.azurecr.io',
+      'x.azurecr.io/team',
+      'x.azurecr.io/team/app',
+    ];
+    assert.equal(userAt('x.azurecr.io', ...keys), 'x.azurecr.io');
+    assert.equal(userAt('x.azurecr.io/teams/app', ...keys), 'x.azurecr.io');
+    assert.equal(userAt('x.azurecr.io/team/other', ...keys), 'x.azurecr.io/team');
+    assert.equal(userAt('x.azurecr.io/team/app', ...keys), 'x.azurecr.io/team/app');
+    assert.equal(userAt('x.azurecr.io/team/app/part', ...keys), 'x.azurecr.io/team/app');
+    assert.equal(userAt('y.azurecr.io/team/app', ...keys), '*.azurecr.io/team/app');
+    assert.equal(userAt('y.azurecr.io/other', ...keys), '*.azurecr.io');
+    assert.equal(userAt('y.example.io/other', ...keys), '*.*.io');
   });
 
   it('is found in time whatever the pattern', () => {
@@ -79,9 +107,16 @@ describe('the entry of a registry in Docker’s configuration', () => {
 
   it('may be a helper: its own, else the one for all', () => {
     const config = { credsStore: 'all', credHelpers: { 'ghcr.io': 'own' }, auths: { 'ghcr.io': auth('u') } };
-    assert.deepEqual(entry(config), { helper: 'own' });
-    assert.deepEqual(entry(config, 'quay.io'), { helper: 'all' });
+    assert.deepEqual(entry(config), { helper: 'own', serverUrl: 'ghcr.io' });
+    assert.deepEqual(entry(config, 'quay.io'), { helper: 'all', serverUrl: 'quay.io' });
+    assert.deepEqual(entry(config, 'docker.io'), { helper: 'all', serverUrl: 'https://index.docker.io/v1/' });
     assert.deepEqual(entry({ credHelpers: { 'ghcr.io': '../../bin/sh' } }), undefined);
+  });
+
+  it('may be a helper for a part of a registry, which is asked for that part', () => {
+    const config = { credHelpers: { 'ghcr.io/team': 'own' }, auths: { 'ghcr.io': auth('u') } };
+    assert.deepEqual(entry(config, 'ghcr.io/team/app'), { helper: 'own', serverUrl: 'ghcr.io/team' });
+    assert.ok('credential' in (entry(config, 'ghcr.io/app') ?? {}));
   });
 
   it('is found in the old form of pull secrets', () => {
@@ -92,7 +127,65 @@ describe('the entry of a registry in Docker’s configuration', () => {
   it('is none where there is nothing', () => {
     assert.equal(entry({}), undefined);
     assert.equal(entry({ auths: null }), undefined);
-    assert.throws(() => entryFor(parseRegistryHost('ghcr.io'), '[]'));
+    assert.throws(() => entriesFor(parseRegistryHost('ghcr.io'), '[]'));
+  });
+});
+
+describe('repositories with credentials of their own', () => {
+  const ofApp = auth('app');
+  const config = (team: object) =>
+    JSON.stringify({ auths: { 'registry.example.com/team': team, 'registry.example.com/app': ofApp } });
+
+  async function open(text: string) {
+    const directory = await temporaryDirectory();
+    const path = join(directory.path, 'config.json');
+    await writeFile(path, text);
+    const settings = providerSettings();
+    const provider = new DockerConfigCredentials({ ...settings, path });
+    return {
+      provider,
+      path,
+      clock: settings.clock,
+      [Symbol.asyncDispose]: async () => await directory[Symbol.asyncDispose](),
+    };
+  }
+
+  async function usersAt(provider: DockerConfigCredentials, ...repositories: string[]) {
+    return await Promise.all(
+      repositories.map(async (repository) => {
+        const { credential } = await (await provider.of(repository)).get();
+        return credential.kind === 'basic' ? credential.username : credential.kind;
+      }),
+    );
+  }
+
+  it('are one identity for each entry, and nobody where there is none', async () => {
+    await using test = await open(config(auth('team')));
+    const { provider } = test;
+    assert.deepEqual(await usersAt(provider, 'team/a', 'team/b', 'app', 'other'), [
+      'team',
+      'team',
+      'app',
+      'anonymous',
+    ]);
+    assert.equal(await provider.of('team/a'), await provider.of('team/b'));
+    assert.notEqual(await provider.of('team/a'), await provider.of('app'));
+    assert.deepEqual((await provider.get()).credential, { kind: 'anonymous' });
+  });
+
+  it('follow the file, each for itself', async () => {
+    await using test = await open(config(auth('team')));
+    const { provider } = test;
+    const [team, app] = [await provider.of('team/a'), await provider.of('app')];
+    const refused = [(await team.get()).credential, (await app.get()).credential] as const;
+    await writeFile(test.path, config(auth('new-team')));
+    assert.equal(await team.renew?.(refused[0]), true);
+    assert.equal(await app.renew?.(refused[1]), false);
+    assert.equal(await provider.of('team/a'), team);
+    assert.deepEqual(await usersAt(provider, 'team/a', 'app'), ['new-team', 'app']);
+    await writeFile(test.path, '{}');
+    await test.clock.advance(5000);
+    assert.deepEqual((await team.get()).credential, { kind: 'anonymous' });
   });
 });
 

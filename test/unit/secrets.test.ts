@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { secret, secretIn } from '#test/fakes/secrets.ts';
+import { SecretWatch } from '#test/setup/secret-watch.ts';
+
+describe('a secret of the tests', () => {
+  const found = (text: string) => secretIn(text) !== undefined;
+
+  it('is found as it is, in a URL and in base64 at any place', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (before, behind) => {
+        const text = `${before}${secret('x')}${behind}`;
+        return (
+          found(text) &&
+          found(encodeURIComponent(secret(`${behind.length}`))) &&
+          found(Buffer.from(text).toString('base64')) &&
+          found(Buffer.from(text).toString('base64url'))
+        );
+      }),
+    );
+  });
+
+  it('is not found where there is none', () => {
+    fc.assert(fc.property(fc.string(), (text) => !found(text) && !found(btoa(encodeURIComponent(text)))));
+  });
+
+  it('is found in what tests print, also where it comes in two parts', () => {
+    const text = `a line\n${secret('x')}\nand more`;
+    for (let at = 0; at < text.length; at += 1) {
+      const watch = new SecretWatch().resume();
+      for (const chunk of ['x'.repeat(500), text.slice(0, at), text.slice(at)]) if (chunk) watch.write(chunk);
+      assert.ok(watch.found, `cut at ${at}`);
+    }
+    const watch = new SecretWatch().resume();
+    watch.write('nothing of that kind');
+    assert.equal(watch.found, undefined);
+  });
+});
