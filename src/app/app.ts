@@ -7,14 +7,14 @@ import { createMetricsPage } from '../http/metrics-page.ts';
 import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
 import type { Log } from '../log.ts';
-import { canonicalHost } from '../oci/docker-hub.ts';
 import { RegistryError } from '../oci/error.ts';
-import { hostOf, parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
+import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openCache } from './cache.ts';
 import { openMetrics } from './metrics.ts';
 import { Registries } from './registries.ts';
 import { openStore } from './store.ts';
+import { targetSettings } from './target-settings.ts';
 
 export interface AppParts {
   readonly log: Log;
@@ -111,7 +111,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const router = createRouter({
     registry,
     catalog: async (page) => await store.metadata.listRepositories(page),
-    target: { aliases: aliasesOf(config), defaultNs: namespaceOf(config.defaultNs) },
+    target: targetSettings(config),
     linkPrefix: prefixOf(config.publicUrl),
     admit: gate.admit,
     log,
@@ -156,18 +156,6 @@ async function tlsOf({ serverTlsConfig }: Config): Promise<ServerTls | undefined
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`serverTlsConfig: ${reason}`, { cause });
   }
-}
-
-function aliasesOf({ registries }: Config): ReadonlyMap<string, RegistryHost> {
-  return new Map(
-    registries.flatMap(({ alias, name }) =>
-      alias === '' ? [] : [[alias, parseRegistryHost(name)] as const],
-    ),
-  );
-}
-
-function namespaceOf(defaultNs: string): RegistryHost | undefined {
-  return defaultNs === '' ? undefined : canonicalHost(parseRegistryHost(defaultNs));
 }
 
 function prefixOf(publicUrl: string): string {

@@ -1,18 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import type { Config, RegistryConfig } from '../config/schema.ts';
 import type { AccountQuota, Observer } from '../observe/observer.ts';
-import { canonicalHost } from '../oci/docker-hub.ts';
-import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
+import type { RegistryHost } from '../oci/reference.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import { CachedRegistry } from '../registry/cached-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
-import { type TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
-import { createUpstream, type Upstream } from '../upstream/upstream.ts';
+import { TlsTrust } from '../upstream/tls-trust.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
-import { overridden } from './overridden.ts';
 import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
+import { openRegistryUpstream, registriesByHost } from './registry-upstream.ts';
 
 /**
  * So many registries that nobody configured are remembered; whoever asks for more names than these costs no more room. One that
@@ -48,7 +47,7 @@ export class Registries implements AsyncDisposable {
 
   constructor(settings: RegistriesSettings) {
     this.#settings = settings;
-    this.#configs = new Map(settings.config.registries.map((registry) => [hostOf(registry), registry]));
+    this.#configs = registriesByHost(settings.config);
   }
 
   of(host: RegistryHost): CachedRegistry {
@@ -84,31 +83,12 @@ export class Registries implements AsyncDisposable {
 
   #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Upstream {
     const { config, parts, userAgent } = this.#settings;
-    const { connectTimeout, stallTimeout, maxConcurrent, maxBandwidth, ca } = overridden(
-      config.upstream,
-      registry?.upstream,
-    );
+    const { clock, random, log } = parts;
     const credentials = registryCredentials(registry, parts);
-    const accounts = registryAccounts(registry, credentials, parts);
-    const upstream = createUpstream({
-      host,
-      scheme: registry?.scheme ?? 'https',
-      userAgent,
-      credentials,
-      accounts,
-      trustedRealms: registry?.auth.trustedRealms,
-      tls: tlsOf(registry, ca),
+    const upstream = openRegistryUpstream(host, registry, credentials, {
+      ...{ config, userAgent, clock, random, log },
       trust: this.#trust,
-      pullTimeoutMs: config.pullTimeout,
-      connectTimeoutMs: connectTimeout,
-      stallTimeoutMs: stallTimeout,
-      maxConcurrent,
-      maxBandwidth,
-      configured: registry !== undefined,
-      unknownRegistries: config.unknownRegistries,
-      clock: parts.clock,
-      random: parts.random,
-      onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
+      accounts: registryAccounts(registry, credentials, parts),
     });
     this.#remember(upstream);
     this.#remember(credentials);
@@ -126,18 +106,4 @@ export class Registries implements AsyncDisposable {
       [...this.#opened].map(async (opened) => await opened.deref()?.[Symbol.asyncDispose]?.()),
     );
   }
-}
-
-function hostOf({ name }: RegistryConfig): RegistryHost {
-  return canonicalHost(parseRegistryHost(name));
-}
-
-function tlsOf(registry: RegistryConfig | undefined, commonCa: string): TlsSettings {
-  const { ca = '', cert = '', key = '', insecureSkipVerify } = registry?.tls ?? {};
-  return {
-    caFiles: [commonCa, ca].filter((file) => file !== ''),
-    certFile: cert || undefined,
-    keyFile: key || undefined,
-    insecureSkipVerify,
-  };
 }

@@ -1,9 +1,11 @@
-import { type Flag, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
+import { doctorFlags, type Flag, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
 
 /** A command as it is described: in the help and in docs/reference/cli.md. */
 export interface CommandDescription {
   readonly name: string;
   readonly about: string;
+  /** What may stand behind the command, as the help shows it. Absent: nothing may. */
+  readonly operands?: { readonly name: string; readonly about: string };
   /** Besides the global ones. */
   readonly flags: readonly Flag[];
   /** False: accepted, as the original's, and says that it is not available yet. */
@@ -19,6 +21,16 @@ export const commands = [
     name: 'check-config',
     about: 'Check the configuration file and the flags of serve',
     flags: serveFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'doctor',
+    about: 'Try each registry as the server would, and say what fails and what to look at',
+    operands: {
+      name: '[REGISTRY|IMAGE...]',
+      about: 'what to try; none is every registry of the configuration',
+    },
+    flags: doctorFlags,
     isBuilt: true,
   },
   { name: 'version', about: 'Print the version', flags: [], isBuilt: true },

@@ -63,6 +63,18 @@ export const pruneFlags: readonly Flag[] = [
   inGroup('pruneConfig', 'dryRun', 'dry-run'),
 ];
 
+export const doctorFlags: readonly Flag[] = [
+  {
+    name: 'output',
+    about: 'text or json (default: text)',
+    takesValue: true,
+    parse: outputForm,
+  },
+  ofKey('pullTimeout'),
+  ofKey('airGapped'),
+  ofKey('defaultNs'),
+];
+
 /** The flag of a top-level key: `pullTimeout` is `--pull-timeout`. */
 function ofKey(key: keyof typeof shape): Flag {
   return ofSchema(
@@ -94,6 +106,11 @@ function parsed(schema: z.ZodType, text: string): unknown {
   const { error } = schema.safeParse(value);
   if (error !== undefined) throw new Error(error.issues[0]?.message);
   return value;
+}
+
+function outputForm(text: string): 'text' | 'json' {
+  if (text === 'text' || text === 'json') return text;
+  throw new Error(`must be text or json, not ${JSON.stringify(text)}`);
 }
 
 function localTime(text: string): Date {

@@ -1,4 +1,5 @@
 import { readVersion } from '../version.ts';
+import { doctor } from './doctor.ts';
 import { runProgram } from './program.ts';
 import { serve } from './serve.ts';
 
@@ -11,6 +12,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     stderr,
     env,
     version,
+    doctor: async (loaded, order) => await doctor(loaded, order, { version: version.version, stdout }),
     serve: async (loaded) =>
       await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr }),
   });

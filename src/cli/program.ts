@@ -1,9 +1,11 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
+import { RegistryError } from '../oci/error.ts';
 import type { Version } from '../version.ts';
 import { normalArguments } from './arguments.ts';
-import { type CommandName, commands } from './commands.ts';
+import { type CommandDescription, type CommandName, commands } from './commands.ts';
+import type { DoctorOrder } from './doctor.ts';
 import { type Flag, globalFlags } from './flags.ts';
 
 interface Output {
@@ -18,10 +20,18 @@ export interface ProgramParts {
   readonly version: Version;
   /** Returns when the server has ended; rejects when it could not start. */
   readonly serve: (loaded: LoadedConfig) => Promise<void>;
+  /** True: nothing failed. Throws RegistryError for a name that is none. */
+  readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
 }
 
-type Run = (flags: Flags) => Promise<number>;
+type Run = (flags: Flags & OwnFlags, operands: readonly string[]) => Promise<number>;
 
+/** Flags that are no keys of the configuration. */
+interface OwnFlags {
+  readonly output?: DoctorOrder['output'];
+}
+
+const described: readonly (CommandDescription & { readonly name: CommandName })[] = commands;
 const allFlags: readonly Flag[] = [...globalFlags, ...commands.flatMap(({ flags }) => flags)];
 
 /** Runs one command line, without the program's own name, and returns its exit code. */
@@ -76,15 +86,17 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     list: notYet('list'),
     prune: notYet('prune'),
     'check-config': (flags) => checkConfig(flags, parts),
+    doctor: (flags, operands) => doctor(flags, operands, parts),
     version: async () => {
       stderr.write(`ociregistry version: ${version.version} build date: ${version.buildDate}\n`);
       return 0;
     },
   };
-  for (const { name, about, flags } of commands) {
+  for (const { name, about, operands, flags } of described) {
     const command = root.command(name).description(about);
+    if (operands !== undefined) command.argument(operands.name, operands.about);
     addFlags(command, flags);
-    command.action(async () => exit(await runs[name](command.optsWithGlobals<Flags>())));
+    command.action(async () => exit(await runs[name](command.optsWithGlobals(), command.args)));
   }
   return root;
 }
@@ -136,6 +148,22 @@ async function checkConfig(flags: Flags, parts: ProgramParts): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
+    parts.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+async function doctor(
+  { output = 'text', ...flags }: Flags & OwnFlags,
+  names: readonly string[],
+  parts: ProgramParts,
+): Promise<number> {
+  try {
+    const loaded = await load(flags, parts);
+    for (const warning of loaded.warnings) parts.stderr.write(`warning: ${warning}\n`);
+    return (await parts.doctor(loaded, { names, output })) ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof RegistryError)) throw error;
     parts.stderr.write(`${error.message}\n`);
     return 1;
   }

@@ -56,6 +56,6 @@ function split(name: string): [first: string, rest: string] {
 }
 
 /** As container clients decide it: a dot, a port, an IPv6 literal, or `localhost`. */
-function looksLikeHost(segment: string): boolean {
+export function looksLikeHost(segment: string): boolean {
   return segment.includes('.') || segment.includes(':') || segment === 'localhost';
 }

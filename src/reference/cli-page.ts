@@ -15,8 +15,13 @@ export function cliPage(): string {
   );
 }
 
-function section({ name, about, flags, isBuilt }: CommandDescription): string[] {
-  const heading = [`## ${name}`, isBuilt ? `${about}.` : `${about}. **Not available in this version yet.**`];
+function section({ name, about, operands, flags, isBuilt }: CommandDescription): string[] {
+  const usage = operands === undefined ? [] : [`${code(operands.name)}: ${operands.about}.`];
+  const heading = [
+    `## ${name}`,
+    isBuilt ? `${about}.` : `${about}. **Not available in this version yet.**`,
+    ...usage,
+  ];
   return flags.length === 0 ? heading : [...heading, flagTable(flags)];
 }
 

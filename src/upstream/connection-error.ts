@@ -35,6 +35,7 @@ const words: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_TIMEOUT: 'no status line in time',
   UND_ERR_SOCKET: 'the connection broke off',
   CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; name it in tls.ca',
   EPROTO: 'no common TLS; plain http needs scheme: http',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; plain http needs scheme: http',
@@ -48,7 +49,7 @@ const words: Readonly<Record<string, string>> = {
 /** No answer, or no whole one: UNAVAILABLE, 504 for a time-out and 502 otherwise. A RegistryError stays itself. */
 export function connectionError(url: URL, cause: unknown): RegistryError {
   if (cause instanceof RegistryError) return cause;
-  const code = codeOf(cause);
+  const code = causeCode(cause);
   const reason =
     code === undefined ? 'unknown cause' : words[code] === undefined ? code : `${words[code]}, ${code}`;
   // The origin alone: the path of a signed URL is a secret.
@@ -60,13 +61,13 @@ export function connectionError(url: URL, cause: unknown): RegistryError {
 
 /** Was this made by {@link connectionError} of something that may pass? */
 export function isTransient(error: unknown): boolean {
-  const code = error instanceof RegistryError ? codeOf(error.cause) : undefined;
+  const code = error instanceof RegistryError ? causeCode(error.cause) : undefined;
   return code !== undefined && transientCodes.has(code);
 }
 
-/** Happy eyeballs fail with one error for each address: the first says enough. */
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
+/** The system's word for a failure. Happy eyeballs fail with one error for each address: the first says enough. */
+export function causeCode(error: unknown): string | undefined {
+  if (error instanceof AggregateError && error.errors.length > 0) return causeCode(error.errors[0]);
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

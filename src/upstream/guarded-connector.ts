@@ -1,9 +1,11 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup as resolveName } from 'node:dns/promises';
 import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
+import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
+import type { OnWireEvent, TlsFacts } from './wire-event.ts';
 
 /** A name's addresses, as `getaddrinfo` orders them. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
@@ -16,6 +18,7 @@ export interface ConnectorSettings {
   readonly trust: TlsTrust;
   readonly connectTimeoutMs: number;
   readonly resolve?: Resolve | undefined;
+  readonly observe?: OnWireEvent | undefined;
 }
 
 const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true });
@@ -51,6 +54,7 @@ async function connect(
   options: buildConnector.Options,
   more: ConnectOptions = {},
 ): Promise<Socket> {
+  const begun = performance.now();
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
   const connector = buildConnector({
     allowH2: false,
@@ -64,8 +68,22 @@ async function connect(
     // With an error there is no second argument, whatever the type says.
     connector(options, (error, connected) => (error === null ? resolve(connected) : reject(error)));
   });
-  if (socket.remoteAddress !== undefined) settings.guard.connected(url, socket.remoteAddress);
+  const address = socket.remoteAddress;
+  if (address !== undefined) {
+    settings.guard.connected(url, address);
+    const ms = performance.now() - begun;
+    settings.observe?.({ kind: 'connection', origin: url.origin, address, tls: tlsFacts(socket), ms });
+  }
   return socket;
+}
+
+function tlsFacts(socket: unknown): TlsFacts | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  return {
+    protocol: socket.getProtocol() ?? '',
+    ...certificateFacts(socket.getPeerCertificate()),
+    isTrusted: socket.authorized,
+  };
 }
 
 async function tlsOptions({ hostname, tls, trust }: ConnectorSettings, url: URL): Promise<object> {
@@ -77,15 +95,21 @@ async function tlsOptions({ hostname, tls, trust }: ConnectorSettings, url: URL)
   };
 }
 
+/** Without a certificate, as with a resumed session, there is an empty object, whatever the type says. */
+function certificateFacts({ issuer, valid_to: validTo = '' }: Partial<PeerCertificate>) {
+  return { issuer: [issuer?.CN ?? issuer?.O ?? ''].flat().join(', '), validTo };
+}
+
 function guardedLookup(settings: ConnectorSettings, url: URL): LookupFunction {
   const resolve = settings.resolve ?? systemResolve;
   return (hostname, options, callback) => {
+    const begun = performance.now();
     const allowed = resolve(hostname).then((found) => {
-      const addresses = settings.guard.allowed(
-        url,
-        found.map(({ address }) => address),
-      );
-      return found.filter(({ address }) => addresses.includes(address));
+      const addresses = found.map(({ address }) => address);
+      const ms = performance.now() - begun;
+      settings.observe?.({ kind: 'lookup', origin: url.origin, addresses, ms });
+      const allowedAddresses = settings.guard.allowed(url, addresses);
+      return found.filter(({ address }) => allowedAddresses.includes(address));
     });
     allowed.then(
       (addresses) => {

@@ -31,12 +31,24 @@ export class UpstreamRegistry implements Registry {
   readonly #manifests: UpstreamManifests;
   readonly #blobs: UpstreamBlobs;
   readonly #lists: UpstreamLists;
+  readonly #session: UpstreamSession;
 
   constructor({ origin, transport, clock = systemClock, onOddity = () => {} }: UpstreamRegistrySettings) {
     const session = new UpstreamSession({ origin, transport, clock, onOddity });
+    this.#session = session;
     this.#manifests = new UpstreamManifests(session);
     this.#blobs = new UpstreamBlobs(session);
     this.#lists = new UpstreamLists(session, this.#manifests);
+  }
+
+  /**
+   * Is there a registry, and does it take us for who we say we are? `GET /v2/` (distribution-spec "Determining Support").
+   * Throws NAME_UNKNOWN where there is no such API, else as the others.
+   */
+  async ping({ signal }: CallOptions = {}): Promise<void> {
+    const url = this.#session.url({ kind: 'version' });
+    await using response = await this.#session.send({ method: 'GET', repository: undefined, url, signal });
+    if (response.status !== 200) throw await this.#session.error(response, 'NAME_UNKNOWN');
   }
 
   async resolveManifest(

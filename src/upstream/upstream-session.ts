@@ -10,7 +10,8 @@ export type OnOddity = (message: string, fields: Readonly<Record<string, unknown
 
 export interface UpstreamRequest {
   readonly method: 'GET' | 'HEAD';
-  readonly repository: RepositoryName;
+  /** Undefined: the request is about none, and is authorised for what the registry says. */
+  readonly repository: RepositoryName | undefined;
   /** A URL of the registry; paths by {@link UpstreamSession.url}. */
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
@@ -42,8 +43,9 @@ export class UpstreamSession {
   }
 
   async send({ repository, ...request }: UpstreamRequest): Promise<TransportResponse> {
-    const path = pathOf(repository);
-    const sent: TransportRequest = { ...request, repository: path, scope: Scope.pull(path) };
+    const path = repository === undefined ? undefined : pathOf(repository);
+    const scope = path === undefined ? undefined : Scope.pull(path);
+    const sent: TransportRequest = { ...request, repository: path, scope };
     return this.#transport.send(sent);
   }
 

@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { RegistryHost } from '../oci/reference.ts';
-import type { Registry } from '../oci/registry.ts';
 import { AddressGuard, type UnknownRegistries } from './address-guard.ts';
 import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './auth/credentials.ts';
@@ -10,6 +9,7 @@ import { Bandwidth } from './bandwidth.ts';
 import { CircuitTransport } from './circuit.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
+import { ObservedTransport } from './observed-transport.ts';
 import { Account } from './quota/account.ts';
 import { AccountsTransport } from './quota/accounts-transport.ts';
 import type { Quota } from './quota/quota.ts';
@@ -22,6 +22,7 @@ import type { Transport } from './transport.ts';
 import { UpstreamRegistry, type UpstreamRegistrySettings } from './upstream-registry.ts';
 import type { OnOddity } from './upstream-session.ts';
 import { Wire } from './wire/wire.ts';
+import type { ExchangeEvent, OnWireEvent } from './wire-event.ts';
 
 /** Who we are at a registry that knows us by several names. */
 export interface NamedCredentials {
@@ -59,6 +60,8 @@ export interface UpstreamSettings {
   readonly random?: (() => number) | undefined;
   readonly resolve?: Resolve | undefined;
   readonly onOddity?: OnOddity | undefined;
+  /** For a diagnosis. */
+  readonly observe?: OnWireEvent | undefined;
 }
 
 const maxRedirects = 10;
@@ -72,8 +75,13 @@ const apiHosts: Readonly<Record<string, string>> = {
   'registry.hub.docker.com': 'registry-1.docker.io',
 };
 
+/** Where the API of a registry is. */
+export function originOf({ scheme, host }: Pick<UpstreamSettings, 'scheme' | 'host'>): URL {
+  return new URL(`${scheme}://${apiHosts[host] ?? host}`);
+}
+
 /** A registry over the network. */
-export interface Upstream extends Registry, AsyncDisposable {
+export interface Upstream extends UpstreamRegistry, AsyncDisposable {
   /** What is left of each account's quota, in their order, as far as it is known. */
   readonly quotas: readonly (Quota | undefined)[];
   /** May a cached tag be revalidated, or is what is left of the quota kept for what is not cached? */
@@ -82,8 +90,8 @@ export interface Upstream extends Registry, AsyncDisposable {
 
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
 export function createUpstream(settings: UpstreamSettings): Upstream {
-  const { host, scheme, clock = systemClock, onOddity = () => {} } = settings;
-  const origin = new URL(`${scheme}://${apiHosts[host] ?? host}`);
+  const { host, clock = systemClock, onOddity = () => {} } = settings;
+  const origin = originOf(settings);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
   const wire = new Wire({
@@ -97,6 +105,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     maxConcurrent: settings.maxConcurrent,
     userAgent: settings.userAgent,
     resolve: settings.resolve,
+    observe: settings.observe,
   });
   const context = { ...settings, clock, onOddity, origin };
   const accounts = accountsOf(wire, context);
@@ -143,8 +152,9 @@ type Accounts = readonly [Account, ...Account[]];
 function accountsOf(wire: Transport, context: Context): Accounts {
   const { origin, clock, trustedRealms = [], credentials = staticCredentials(anonymous) } = context;
   const tokenClient = new TokenClient({ transport: tokenTransport(wire, context), clock });
+  const asked = observed(wire, 'registry', context);
   const account = ({ user, credentials }: NamedCredentials): Account =>
-    new Account(new AuthorizingTransport(wire, { origin, credentials, trustedRealms, clock, tokenClient }), {
+    new Account(new AuthorizingTransport(asked, { origin, credentials, trustedRealms, clock, tokenClient }), {
       user,
       origin,
       clock,
@@ -164,8 +174,13 @@ function registryTransport(accounts: Accounts, context: Context): Transport {
 
 /** Token servers are asked without authorisation of ours, and their redirects obey the rules for realms. */
 function tokenTransport(wire: Transport, context: Context): Transport {
+  const asked = observed(wire, 'token server', context);
   const check = (url: URL): void => checkRealmUrl(url, context.origin, context.trustedRealms);
-  return bounded(new RedirectingTransport(wire, { maxHops: maxRealmRedirects, check }), context);
+  return bounded(new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check }), context);
+}
+
+function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: UpstreamSettings): Transport {
+  return observe === undefined ? wire : new ObservedTransport(wire, to, observe);
 }
 
 function bounded(transport: Transport, { clock, pullTimeoutMs, random = Math.random }: Context): Transport {

@@ -7,21 +7,30 @@ export const ownPrograms = join(import.meta.dirname, '../../.cache/bin');
 /** Where Python programs of this checkout lie. */
 export const pythonPrograms = join(import.meta.dirname, '../../.cache/python');
 
+/** Where what Maven brought lies. */
+export const javaPrograms = join(import.meta.dirname, '../../.cache/java');
+
 /** A real program that tests run against. */
 export interface Component {
   /** The program’s file name. */
   readonly name: string;
   /** What tests use it for. */
   readonly purpose: string;
-  /** Names of Debian packages, the path of a Go command with its version, or a Python package with its version. */
-  readonly install: { readonly apt: readonly string[] } | { readonly go: string } | { readonly pip: string };
+  /** Names of Debian packages, the path of a Go command with its version, a Python package with its version, or a Maven artifact. */
+  readonly install:
+    | { readonly apt: readonly string[] }
+    | { readonly go: string }
+    | { readonly pip: string }
+    | { readonly maven: string };
   /** In CI a run without it fails. */
   readonly required: boolean;
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance';
+  readonly suite?: 'image' | 'conformance' | 'keycloak';
 }
+
+const keycloakVersion = '26.0.7';
 
 export const components: readonly Component[] = [
   { name: 'openssl', purpose: 'makes certificates', install: { apt: ['openssl'] }, required: true },
@@ -105,6 +114,20 @@ export const components: readonly Component[] = [
     required: true,
     suite: 'conformance',
   },
+  {
+    name: 'java',
+    purpose: 'runs Keycloak',
+    install: { apt: ['openjdk-17-jre-headless'] },
+    required: true,
+    suite: 'keycloak',
+  },
+  {
+    name: 'kc.sh',
+    purpose: 'Keycloak, a token server',
+    install: { maven: `org.keycloak:keycloak-quarkus-dist:${keycloakVersion}:zip` },
+    required: true,
+    suite: 'keycloak',
+  },
 ];
 
 /** What a run of the suite installs; without one, what the default run does. */
@@ -113,7 +136,13 @@ export function componentsOf(suite: string | undefined): Component[] {
 }
 
 /** Programs that are found although a plain user’s PATH leaves their folder out. */
-const furtherFolders = [ownPrograms, join(pythonPrograms, 'bin'), '/usr/sbin', '/usr/local/go/bin'];
+const furtherFolders = [
+  ownPrograms,
+  join(pythonPrograms, 'bin'),
+  join(javaPrograms, `keycloak-${keycloakVersion}/bin`),
+  '/usr/sbin',
+  '/usr/local/go/bin',
+];
 
 /** The path of an installed program, or undefined. */
 export function find(program: string): string | undefined {

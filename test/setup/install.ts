@@ -1,9 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { type Component, componentsOf, find, ownPrograms, pythonPrograms } from './components.ts';
+import {
+  type Component,
+  componentsOf,
+  find,
+  javaPrograms,
+  ownPrograms,
+  pythonPrograms,
+} from './components.ts';
 
 /**
- * Installs what of `components.ts` is wanted and this machine lacks, by apt, go and pip alone. Quick when all is there. Returns
+ * Installs what of `components.ts` is wanted and this machine lacks, by apt, go, pip and Maven alone. Quick when all is there. Returns
  * what could not be installed, one sentence each.
  */
 export function installComponents(wanted: readonly Component[]): string[] {
@@ -11,6 +18,7 @@ export function installComponents(wanted: readonly Component[]): string[] {
   return [
     ...installPackages(missing.flatMap(aptPackages)),
     ...missing.flatMap(buildProgram),
+    ...missing.flatMap(unpackArtifact),
     ...installPython(missing.flatMap(pythonPackages)),
   ];
 }
@@ -60,6 +68,19 @@ function buildProgram({ name, install }: Component): string[] {
   return [`go install ${install.go} failed; it needs Go 1.25, or 1.21 where Go may fetch a newer toolchain.`];
 }
 
+function unpackArtifact({ name, install }: Component): string[] {
+  if (!('maven' in install)) return [];
+  if (find('mvn') === undefined) installPackages(['maven']);
+  const mvn = find('mvn');
+  if (mvn === undefined) return [`${name} is fetched by Maven, which is not installed.`];
+  const options = [`-Dartifact=${install.maven}`, `-DoutputDirectory=${javaPrograms}`];
+  // Outside of a project of its own it leaves marks in the folder that it is run in.
+  mkdirSync(javaPrograms, { recursive: true });
+  return run(mvn, ['-q', '-B', '-ntp', 'dependency:unpack', ...options], {}, javaPrograms)
+    ? []
+    : [`Maven could not fetch ${install.maven}.`];
+}
+
 function pythonPackages({ install }: Component): readonly string[] {
   return 'pip' in install ? [install.pip] : [];
 }
@@ -74,10 +95,16 @@ function installPython(packages: readonly string[]): string[] {
 }
 
 /** Whether the command ended well; what it prints goes to stderr. */
-function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): boolean {
+function run(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  cwd = process.cwd(),
+): boolean {
   console.error(`+ ${program} ${args.join(' ')}`);
   const { status } = spawnSync(program, args, {
     stdio: ['ignore', 2, 2],
+    cwd,
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', ...env },
   });
   return status === 0;

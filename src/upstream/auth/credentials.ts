@@ -12,6 +12,8 @@ export type Credential =
 export interface ProvidedCredential {
   readonly credential: Credential;
   readonly expiresAt?: number;
+  /** Where in its source it was found, for a diagnosis: a file and a key. */
+  readonly from?: string;
 }
 
 /** Where credentials come from. Asked for each request, so `get` answers from memory whenever it can. */

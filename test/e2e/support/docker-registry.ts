@@ -11,6 +11,15 @@ export interface RegistryOptions {
   readonly data?: string;
   /** Lines of user and bcrypt hash; then whoever is none of them is asked for a password. */
   readonly htpasswd?: string;
+  /** A token server instead; `certificates` in PEM are whose signature is believed. */
+  readonly tokens?: TokenServer;
+}
+
+export interface TokenServer {
+  readonly realm: string;
+  readonly service: string;
+  readonly issuer: string;
+  readonly certificates: string;
 }
 
 /** Debian’s docker-registry (distribution 2.8): the upstream. */
@@ -27,14 +36,17 @@ export class DockerRegistry implements AsyncDisposable {
     this.#resources = resources;
   }
 
-  static async start({ data, htpasswd }: RegistryOptions = {}): Promise<DockerRegistry> {
+  static async start({ data, htpasswd, tokens }: RegistryOptions = {}): Promise<DockerRegistry> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const settings = join(path, 'config.yml');
-    const passwords = join(path, 'htpasswd');
-    if (htpasswd !== undefined) await writeFile(passwords, htpasswd);
-    const settingsText = JSON.stringify(settingsFor(data ?? join(path, 'data'), htpasswd && passwords));
-    await writeFile(settings, settingsText);
+    const auth = {
+      ...(htpasswd !== undefined && {
+        htpasswd: { realm: 'test', path: await fileIn(path, 'htpasswd', htpasswd) },
+      }),
+      ...(tokens !== undefined && { token: await tokenSettings(path, tokens) }),
+    };
+    await writeFile(settings, JSON.stringify(settingsFor(data ?? join(path, 'data'), auth)));
     const program = resources.use(new Program(programOf('docker-registry'), ['serve', settings]));
     const [, host = ''] = await program.line(/listening on (127\.0\.0\.1:\d+)/);
     return new DockerRegistry(host, program, resources.move());
@@ -72,12 +84,21 @@ export class DockerRegistry implements AsyncDisposable {
   }
 }
 
-function settingsFor(data: string, htpasswd: string | undefined) {
+async function tokenSettings(path: string, { certificates, ...settings }: TokenServer) {
+  return { ...settings, rootcertbundle: await fileIn(path, 'token.crt', certificates) };
+}
+
+async function fileIn(directory: string, name: string, text: string): Promise<string> {
+  await writeFile(join(directory, name), text);
+  return join(directory, name);
+}
+
+function settingsFor(data: string, auth: object) {
   return {
     version: 0.1,
     log: { level: 'info' },
     storage: { filesystem: { rootdirectory: data } },
     http: { addr: '127.0.0.1:0' },
-    ...(htpasswd !== undefined && { auth: { htpasswd: { realm: 'test', path: htpasswd } } }),
+    ...(Object.keys(auth).length > 0 && { auth }),
   };
 }

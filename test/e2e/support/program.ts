@@ -33,8 +33,8 @@ export class Program implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** The first line that matches. Throws with all output when the program ends before. */
-  async line(pattern: RegExp): Promise<RegExpExecArray> {
+  /** The first line that matches. Throws with all output when the program ends before, or the limit (milliseconds) does. */
+  async line(pattern: RegExp, limitMs = startLimitMs): Promise<RegExpExecArray> {
     const matching = async () => {
       for (const line of this.lines) {
         const match = pattern.exec(line);
@@ -44,7 +44,7 @@ export class Program implements AsyncDisposable {
       return undefined;
     };
     try {
-      return await until(`a line matches ${pattern}`, matching, startLimitMs);
+      return await until(`a line matches ${pattern}`, matching, limitMs);
     } catch (error) {
       throw new Error(`${String(error)}; it printed:\n${this.lines.join('\n')}`);
     }

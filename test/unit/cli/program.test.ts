@@ -34,6 +34,7 @@ async function run(line: string, { text = '', serve = ended } = {}): Promise<Out
       stderr: { write: (output) => (stderr += output) },
       env: {},
       version: { version: '1.2.3', buildDate: 'today' },
+      doctor: async () => false,
       serve: async (loaded) => {
         served = loaded;
         await serve();

@@ -22,6 +22,12 @@ export interface DockerConfigSettings extends Omit<RefreshingSettings, 'source'>
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** What a file says of the registry. */
+interface Entries {
+  readonly file: string;
+  readonly entries: readonly DockerConfigEntry[];
+}
+
 /** Who we are where the file says nothing. */
 const noSource: DockerConfigSource = { credential: anonymous };
 const fileNames = ['config.json', '.dockerconfigjson', '.dockercfg', 'auth.json'];
@@ -33,7 +39,7 @@ const fileNames = ['config.json', '.dockerconfigjson', '.dockercfg', 'auth.json'
 export class DockerConfigCredentials implements CredentialProvider, AsyncDisposable {
   readonly name = 'dockerConfig';
   readonly #settings: DockerConfigSettings;
-  readonly #file: WatchedFile<readonly DockerConfigEntry[]>;
+  readonly #file: WatchedFile<Entries>;
   readonly #identities = new Map<string, CredentialProvider>();
   readonly #helpers = new Map<string, RefreshingCredentials>();
 
@@ -46,7 +52,8 @@ export class DockerConfigCredentials implements CredentialProvider, AsyncDisposa
   }
 
   async of(repository: string): Promise<CredentialProvider> {
-    const id = entryOf(await this.#file.get(), repository)?.id;
+    const { entries } = await this.#file.get();
+    const id = entryOf(entries, repository)?.id;
     return this.#identity(id ?? '');
   }
 
@@ -70,12 +77,13 @@ export class DockerConfigCredentials implements CredentialProvider, AsyncDisposa
     const made: CredentialProvider = {
       name: this.name,
       get: async (options) => {
-        const source = await this.#source(id);
-        return 'helper' in source ? await this.#helper(source).get(options) : source;
+        const { source, from } = await this.#source(id);
+        const provided = 'helper' in source ? await this.#helper(source).get(options) : source;
+        return { ...provided, from };
       },
       renew: async (refused, options = {}) => {
         try {
-          const source = await this.#source(id, { now: true });
+          const { source } = await this.#source(id, { now: true });
           return 'helper' in source
             ? await this.#helper(source).renew(refused, options)
             : !isDeepStrictEqual(source.credential, refused);
@@ -89,18 +97,20 @@ export class DockerConfigCredentials implements CredentialProvider, AsyncDisposa
     return made;
   }
 
-  async #source(id: string, options: { now?: boolean } = {}): Promise<DockerConfigSource> {
-    const entries = await this.#file.get(options);
-    return entries.find((entry) => entry.id === id)?.source ?? noSource;
+  async #source(id: string, options: { now?: boolean } = {}) {
+    const { file, entries } = await this.#file.get(options);
+    const source = entries.find((entry) => entry.id === id)?.source;
+    const from = source === undefined ? `${file}, which has no entry for it` : `${file}, ${id}`;
+    return { source: source ?? noSource, from };
   }
 
-  #entriesIn(text: string, file: string): readonly DockerConfigEntry[] {
+  #entriesIn(text: string, file: string): Entries {
     const { host, log } = this.#settings;
     try {
       const entries = entriesFor(host, text);
       if (entries.length === 0)
         log.warn({ file }, `${this.name}: no entry for ${host}: it is asked without credentials`);
-      return entries;
+      return { file, entries };
     } catch {
       // The parser's message quotes the text.
       throw new RegistryError(

@@ -1,0 +1,64 @@
+import { systemClock } from '../clock.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { examineAll } from '../doctor/examination.ts';
+import { type Report, textOf } from '../doctor/report.ts';
+import { subjectsOf } from '../doctor/subject.ts';
+import { RegistryError } from '../oci/error.ts';
+import { TlsTrust } from '../upstream/tls-trust.ts';
+
+export interface DoctorOrder {
+  /** Registries and images; none is all registries of the configuration. */
+  readonly names: readonly string[];
+  readonly output: 'text' | 'json';
+}
+
+export interface DoctorParts {
+  readonly version: string;
+  readonly stdout: { write(text: string): unknown };
+}
+
+/**
+ * Says how far a pull comes at each registry. True: nothing failed. SIGINT and SIGTERM end it; what is not done by then has
+ * failed. Throws RegistryError for a name that is none.
+ */
+export async function doctor(
+  { config }: LoadedConfig,
+  { names, output }: DoctorOrder,
+  { version, stdout }: DoctorParts,
+): Promise<boolean> {
+  const subjects = subjectsOf(config, names);
+  using interruption = interruptible();
+  // The pauses of the server's own code (Clock) do not keep a process alive.
+  using _alive = setInterval(() => {}, 60_000);
+  const reports = examineAll(subjects, {
+    config,
+    userAgent: `ociregistry/${version}`,
+    trust: new TlsTrust(),
+    clock: systemClock,
+    random: Math.random,
+    signal: interruption.signal,
+  });
+  const done: Report[] = [];
+  for await (const report of reports) {
+    done.push(report);
+    if (output === 'text') stdout.write(textOf(report));
+  }
+  const ok = done.every(({ status }) => status !== 'failed');
+  if (output === 'json') stdout.write(`${JSON.stringify({ ok, reports: done }, undefined, 2)}\n`);
+  else if (done.length === 0)
+    stdout.write('No registry is configured; name one: ociregistry doctor docker.io\n');
+  return ok;
+}
+
+function interruptible(): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort(new RegistryError('UNAVAILABLE', 'interrupted'));
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const name of signals) process.once(name, interrupt);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const name of signals) process.removeListener(name, interrupt);
+    },
+  };
+}

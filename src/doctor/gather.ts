@@ -1,0 +1,122 @@
+import { registryCredentials } from '../app/registry-credentials.ts';
+import { openRegistryUpstream, schemeOf, tlsSettings } from '../app/registry-upstream.ts';
+import type { Clock } from '../clock.ts';
+import type { Config, RegistryConfig } from '../config/schema.ts';
+import { type Log, silent } from '../log.ts';
+import { RegistryError } from '../oci/error.ts';
+import type { CredentialProvider } from '../upstream/auth/credentials.ts';
+import type { TlsTrust } from '../upstream/tls-trust.ts';
+import { originOf } from '../upstream/upstream.ts';
+import { Evidence, type Outcome } from './evidence.ts';
+import type { Subject } from './subject.ts';
+
+export interface GatherSettings {
+  readonly config: Config;
+  readonly userAgent: string;
+  readonly trust: TlsTrust;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Goes for a registry or an image by the server's own parts, and writes down what it sees. A registry is asked for `/v2/`,
+ * an image for its manifest. Ends within `pullTimeout`. What fails is evidence; nothing is thrown.
+ */
+export async function gather(
+  subject: Subject,
+  registry: RegistryConfig | undefined,
+  settings: GatherSettings,
+): Promise<Evidence> {
+  const { config, clock, random } = settings;
+  const origin = originOf({ scheme: schemeOf(registry), host: subject.host });
+  const evidence = new Evidence(subject, origin, tlsSettings(config, registry).caFiles ?? []);
+  const log = noting(evidence);
+  const provider = registryCredentials(registry, { clock, random, log });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(async () => await provider[Symbol.asyncDispose]?.());
+  const upstream = stack.use(
+    openRegistryUpstream(subject.host, registry, watched(provider, evidence), {
+      ...settings,
+      // All that it would say is that a registry which failed is given a rest.
+      log: silent,
+      observe: (event) => evidence.add(event, clock.now()),
+    }),
+  );
+  evidence.outcome = await within(config.pullTimeout, settings, async (signal) => {
+    const { image } = subject;
+    if (image !== undefined)
+      return await upstream.resolveManifest(image.repository, image.reference, { signal });
+    await upstream.ping({ signal });
+    return undefined;
+  });
+  evidence.endedAt = clock.now();
+  return evidence;
+}
+
+type Pull = (signal: AbortSignal) => Promise<Extract<Outcome, { descriptor: unknown }>['descriptor']>;
+
+async function within(limitMs: number, { clock, signal }: GatherSettings, pull: Pull): Promise<Outcome> {
+  const late = new AbortController();
+  const ended = new AbortController();
+  clock.sleep(limitMs, ended.signal).then(
+    () => late.abort(tooLate(limitMs)),
+    () => undefined,
+  );
+  try {
+    return { descriptor: await pull(AbortSignal.any([signal, late.signal])) };
+  } catch (error) {
+    return { error };
+  } finally {
+    ended.abort();
+  }
+}
+
+function tooLate(limitMs: number): RegistryError {
+  return new RegistryError('UNAVAILABLE', `not done within ${limitMs} ms (pullTimeout)`, { status: 504 });
+}
+
+/** The provider, whose last answer is written down. The same provider is watched by the same object: it is an identity. */
+function watched(
+  provider: CredentialProvider,
+  evidence: Evidence,
+  known = new Map<CredentialProvider, CredentialProvider>(),
+): CredentialProvider {
+  const before = known.get(provider);
+  if (before !== undefined) return before;
+  const { renew, of } = provider;
+  const made: CredentialProvider = {
+    name: provider.name,
+    get: async (options) =>
+      await noted(evidence, async () => {
+        const begun = performance.now();
+        const provided = await provider.get(options);
+        evidence.credential = { provided, ms: evidence.credential?.ms ?? performance.now() - begun };
+        return provided;
+      }),
+    ...(renew !== undefined && { renew: async (...refused) => await renew.apply(provider, refused) }),
+    ...(of !== undefined && {
+      of: async (repository) =>
+        watched(await noted(evidence, async () => await of.call(provider, repository)), evidence, known),
+    }),
+  };
+  known.set(provider, made);
+  return made;
+}
+
+/** The first failure counts. */
+async function noted<Value>(evidence: Evidence, work: () => Promise<Value>): Promise<Value> {
+  const begun = performance.now();
+  try {
+    return await work();
+  } catch (error) {
+    evidence.credential ??= { error, ms: performance.now() - begun };
+    throw error;
+  }
+}
+
+/** What sources of credentials warn of is worth knowing; the fields of a log line are for the log. */
+function noting(evidence: Evidence): Log {
+  const note = (_: unknown, message: string): void => void evidence.notes.add(message);
+  return { ...silent, warn: note, error: note };
+}

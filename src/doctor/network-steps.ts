@@ -1,0 +1,60 @@
+import { RegistryError } from '../oci/error.ts';
+import { literalAddress } from '../upstream/address.ts';
+import { causeCode } from '../upstream/connection-error.ts';
+import { adviceOnFailure } from './advice.ts';
+import type { Evidence } from './evidence.ts';
+import { connectionFailureText, failureText } from './failure-text.ts';
+import type { Finding } from './step.ts';
+
+const lookupCodes = new Set(['EAI_AGAIN', 'EAI_FAIL', 'ENODATA', 'ENOTFOUND']);
+
+/** Has the registry's name an address, and may it be connected to? */
+export function address(evidence: Evidence): Finding {
+  const { lookup, origin, failure } = evidence;
+  if (evidence.connection === undefined && isAboutAddress(failure.error)) {
+    return {
+      status: 'failed',
+      ms: lookup?.ms ?? failure.ms,
+      detail: failureText(failure.error),
+      advice: adviceOnFailure(failure.error, evidence),
+    };
+  }
+  if (lookup !== undefined) return { status: 'ok', ms: lookup.ms, detail: lookup.addresses.join(', ') };
+  const isLiteral = literalAddress(origin.hostname) !== undefined;
+  return { status: 'needless', detail: isLiteral ? 'an address, no name' : 'nothing was looked up' };
+}
+
+/** The address guard refuses with DENIED, and nobody else before there is a connection. */
+function isAboutAddress(error: unknown): boolean {
+  if (!(error instanceof RegistryError)) return false;
+  return error.code === 'DENIED' || lookupCodes.has(causeCode(error.cause) ?? '');
+}
+
+/** TCP and TLS. */
+export function connection(evidence: Evidence): Finding {
+  const { lookup, connection: made, failure } = evidence;
+  if (made === undefined) {
+    const { error, ms, tries } = failure;
+    return {
+      status: 'failed',
+      ms: ms === undefined ? undefined : ms - (lookup?.ms ?? 0),
+      detail: `${connectionFailureText(error)}${tries > 1 ? ` (${tries} tries)` : ''}`,
+      advice: adviceOnFailure(error, evidence),
+    };
+  }
+  return {
+    status: 'ok',
+    ms: made.ms - (lookup?.ms ?? 0),
+    detail: [made.address, ...tlsFacts(evidence)].join(', '),
+  };
+}
+
+function tlsFacts({ connection: made }: Evidence): string[] {
+  if (made?.tls === undefined) return ['plain http'];
+  const { protocol, issuer, validTo, isTrusted } = made.tls;
+  return [
+    protocol,
+    ...(issuer === '' ? [] : [`certificate by ${issuer}, valid to ${validTo}`]),
+    ...(isTrusted ? [] : ['NOT trusted: insecureSkipVerify let it pass']),
+  ];
+}

@@ -1,0 +1,58 @@
+import type { Settings } from './settings.ts';
+import type { Step } from './step.ts';
+
+/** What was found out about one registry or image. Without secrets. */
+export interface Report {
+  readonly subject: string;
+  readonly status: 'ok' | 'unproved' | 'failed' | 'notAsked';
+  readonly settings: Settings;
+  readonly steps: readonly Step[];
+  /** What was noticed besides. */
+  readonly notes: readonly string[];
+  /** What of a pull was not tried; empty where something failed before. */
+  readonly notProved: string;
+}
+
+const widths = { status: 8, name: 10, ms: 8 };
+
+/** One block for a person, with a blank line behind it. */
+export function textOf({ subject, status, settings, steps, notes, notProved }: Report): string {
+  const failed = steps.find((step) => step.status === 'failed');
+  const verdict = failed === undefined ? verdicts[status] : `FAILED at ${failed.name}`;
+  const rows = Object.entries(settings).map(([name, value]) => [name, value] as const);
+  const lines = [
+    `${subject}: ${verdict}`,
+    ...rows.map(([name, value]) => indented(`  ${name.padEnd(12)}`, value)),
+    ...steps.flatMap(stepLines),
+    ...notes.map((note) => indented('  note: ', note)),
+    ...(notProved === '' ? [] : [indented('  not proved: ', notProved)]),
+  ];
+  return `${lines.join('\n')}\n\n`;
+}
+
+const verdicts: Readonly<Record<Report['status'], string>> = {
+  ok: 'ok',
+  unproved: 'reached, but not proved',
+  failed: 'FAILED',
+  notAsked: 'not asked (airGapped: upstreams are never asked, what is not cached is 404)',
+};
+
+const marks: Readonly<Record<Step['status'], string>> = {
+  ok: 'ok',
+  failed: 'FAILED',
+  needless: '-',
+  unproved: '?',
+  skipped: 'skipped',
+};
+
+function stepLines({ name, status, ms, detail, advice }: Step): string[] {
+  const time = ms === undefined ? '' : `${ms} ms`;
+  const head = `  ${marks[status].padEnd(widths.status)}${name.padEnd(widths.name)}${time.padStart(widths.ms)}  `;
+  const pad = ' '.repeat(head.length);
+  return [indented(head, detail).trimEnd(), ...(advice === undefined ? [] : [indented(`${pad}-> `, advice)])];
+}
+
+/** Further lines of a text stand below its first. */
+function indented(head: string, text: string): string {
+  return `${head}${text.split('\n').join(`\n${' '.repeat(head.length)}`)}`;
+}
