@@ -106,7 +106,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     complete: async (repository, blob, signal) =>
       await registries.of(hostOf(repository)).complete(repository, blob, signal),
   });
-  const prometheus = await openMetrics(config, cache, version);
+  const prometheus = await openMetrics({ config, parts: cache, version, quotas: () => registries.quotas() });
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
   const registries = stack.use(new Registries({ config, parts: cache, userAgent, observer, env }));

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
+import type { AccountQuota } from '../observe/observer.ts';
 import type { Prometheus } from '../observe/prometheus.ts';
 import { UpstreamLabels } from '../observe/upstream-labels.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
@@ -10,12 +11,20 @@ import type { StoreContent } from '../storage/metadata-store.ts';
 /** Counting a large cache takes a while, in slices: it is done at most so often. */
 const countMs = 60_000;
 
+export interface MetricsSettings {
+  readonly config: Config;
+  readonly parts: CacheParts;
+  readonly version: string;
+  readonly quotas: () => Iterable<AccountQuota>;
+}
+
 /** Nothing of it is loaded where no port is configured. */
-export async function openMetrics(
-  { metrics, registries }: Config,
-  { metadata, fills, clock }: CacheParts,
-  version: string,
-): Promise<Prometheus | undefined> {
+export async function openMetrics({
+  config: { metrics, registries },
+  parts: { metadata, fills, clock },
+  version,
+  quotas,
+}: MetricsSettings): Promise<Prometheus | undefined> {
   if (metrics === 0) return undefined;
   const { openPrometheus } = await import('../observe/prometheus.ts');
   const names = registries.map(({ name }) => canonicalHost(parseRegistryHost(name)));
@@ -24,6 +33,7 @@ export async function openMetrics(
   return openPrometheus(new UpstreamLabels(configured), {
     version,
     fillsRunning: () => fills.running,
+    quotas,
     content: counted(async () => await metadata.countContent(), clock),
   });
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Config, RegistryConfig } from '../config/schema.ts';
-import type { Observer } from '../observe/observer.ts';
+import type { AccountQuota, Observer } from '../observe/observer.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
@@ -9,9 +9,11 @@ import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import { TlsTrust } from '../upstream/tls-trust.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
 import { mirrorPlace } from './mirrors.ts';
 import { proxiesOf } from './proxies.ts';
+import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
 import { openRegistryUpstream, type Place, placeOf, registriesByHost } from './registry-upstream.ts';
 
@@ -29,13 +31,19 @@ export interface RegistriesSettings {
   readonly env: NodeJS.ProcessEnv;
 }
 
+interface Opened {
+  readonly cached: CachedRegistry;
+  /** None in an air gap. */
+  readonly upstream: Upstream | undefined;
+}
+
 /** The cached registry of each host: made when it is first asked for. */
 export class Registries implements AsyncDisposable {
   readonly #settings: RegistriesSettings;
   readonly #trust = new TlsTrust();
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
-  readonly #configured = new Map<RegistryHost, CachedRegistry>();
-  readonly #others = new LRUCache<RegistryHost, CachedRegistry>({ max: maxUnconfigured });
+  readonly #configured = new Map<RegistryHost, Opened>();
+  readonly #others = new LRUCache<RegistryHost, Opened>({ max: maxUnconfigured });
   /** Weak, so that what was forgotten and has nothing to do any more takes no room. */
   readonly #opened = new Set<WeakRef<Partial<AsyncDisposable>>>();
   readonly #collected = new FinalizationRegistry<WeakRef<Partial<AsyncDisposable>>>((opened) =>
@@ -49,40 +57,66 @@ export class Registries implements AsyncDisposable {
 
   of(host: RegistryHost): CachedRegistry {
     const known = this.#configured.get(host) ?? this.#others.get(host);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.cached;
     const registry = this.#configs.get(host);
-    const { config, parts } = this.#settings;
-    const made = new CachedRegistry(this.#upstream(host, registry), cachePolicy(config, registry), parts);
+    const made = this.#make(host, registry);
     if (registry === undefined) this.#others.set(host, made);
     else this.#configured.set(host, made);
-    return made;
+    return made.cached;
   }
 
-  #upstream(host: RegistryHost, registry: RegistryConfig | undefined): Registry {
+  /** What is left of the quotas that registries have told. */
+  *quotas(): Generator<AccountQuota> {
+    for (const [host, { upstream }] of [...this.#configured, ...this.#others.entries()]) {
+      for (const [index, quota] of (upstream?.quotas ?? []).entries()) {
+        if (quota !== undefined) yield { host, account: index + 1, ...quota };
+      }
+    }
+  }
+
+  #make(host: RegistryHost, registry: RegistryConfig | undefined): Opened {
     const { config, parts } = this.#settings;
-    if (config.airGapped) return new OfflineRegistry();
-    const itself = this.#open(placeOf(host, registry));
+    const policy = cachePolicy(config, registry);
+    if (config.airGapped) {
+      return { cached: new CachedRegistry(new OfflineRegistry(), policy, parts), upstream: undefined };
+    }
+    const upstream = this.#upstream(placeOf(host, registry));
+    const mayRevalidate = (): boolean => upstream.admitsRevalidation();
+    const source = this.#behindMirrors(this.#observed(upstream, host), host, registry);
+    return { cached: new CachedRegistry(source, { ...policy, mayRevalidate }, parts), upstream };
+  }
+
+  #behindMirrors(itself: Registry, host: RegistryHost, registry: RegistryConfig | undefined): Registry {
     if (registry === undefined || registry.endpoints.length === 0) return itself;
+    const { log } = this.#settings.parts;
     const places = registry.endpoints.map((url) => mirrorPlace(url, host, [...this.#configs.values()]));
-    const mirrors = places.map((place) => this.#open({ ...place, lender: registry }));
+    const mirrors = places.map((place) =>
+      this.#observed(this.#upstream({ ...place, lender: registry }), place.host),
+    );
     return new FallbackRegistry(mirrors, itself, {
       onFallback: (at, error) =>
-        parts.log.info({ upstream: host, mirror: places[at]?.host, err: error }, 'a mirror is passed over'),
+        log.info({ upstream: host, mirror: places[at]?.host, err: error }, 'a mirror is passed over'),
     });
   }
 
-  #open(place: Place): Registry {
-    const { config, parts, userAgent, observer, env } = this.#settings;
+  #upstream(place: Place): Upstream {
+    const { config, parts, userAgent, env } = this.#settings;
     const { clock, random, log } = parts;
     const proxies = proxiesOf(config, place.registry ?? place.lender, env);
     const credentials = registryCredentials(place.registry, { clock, random, log, env, proxies });
     const upstream = openRegistryUpstream(place, credentials, {
       ...{ config, userAgent, clock, random, log, env },
       trust: this.#trust,
+      accounts: registryAccounts(place.registry, credentials, parts),
     });
     this.#remember(upstream);
     this.#remember(credentials);
-    return observer === undefined ? upstream : new ObservedRegistry(upstream, place.host, observer);
+    return upstream;
+  }
+
+  #observed(upstream: Registry, host: RegistryHost): Registry {
+    const { observer } = this.#settings;
+    return observer === undefined ? upstream : new ObservedRegistry(upstream, host, observer);
   }
 
   #remember(opened: Partial<AsyncDisposable>): void {

@@ -1,4 +1,5 @@
 import type { RegistryConfig } from '../config/schema.ts';
+import type { Secret } from '../config/secret.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost } from '../oci/reference.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
@@ -42,8 +43,16 @@ export function registryCredentials(
         proxies,
       });
     case 'password':
-      return chosen.file === ''
-        ? staticCredentials({ kind: 'basic', username: chosen.user, password: chosen.secret.reveal() })
-        : fileCredentials({ path: chosen.file, user: chosen.user, clock, log });
+      return userCredentials(chosen, { clock, log });
   }
+}
+
+/** A user whose password stands in the configuration, or in a file that may change. */
+export function userCredentials(
+  { user, secret, file }: { readonly user: string; readonly secret: Secret; readonly file: string },
+  { clock, log }: Pick<CacheParts, 'clock' | 'log'>,
+): CredentialProvider {
+  return file === ''
+    ? staticCredentials({ kind: 'basic', username: user, password: secret.reveal() })
+    : fileCredentials({ path: file, user, clock, log });
 }

@@ -5,8 +5,7 @@ import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
 import type { TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
-import { createUpstream } from '../upstream/upstream.ts';
-import type { UpstreamRegistry } from '../upstream/upstream-registry.ts';
+import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
 import type { OnWireEvent } from '../upstream/wire-event.ts';
 import type { MirrorAddress } from './mirrors.ts';
 import { overridden } from './overridden.ts';
@@ -29,6 +28,8 @@ export interface RegistryUpstreamSettings {
   readonly log: Log;
   readonly env: NodeJS.ProcessEnv;
   readonly observe?: OnWireEvent | undefined;
+  /** In the place of the credentials, where there are several. */
+  readonly accounts?: readonly NamedCredentials[] | undefined;
 }
 
 /** The registry over the network as the configuration says it. */
@@ -36,14 +37,18 @@ export function openRegistryUpstream(
   { registry, lender, ...address }: Place,
   credentials: CredentialProvider,
   settings: RegistryUpstreamSettings,
-): UpstreamRegistry & AsyncDisposable {
+): Upstream {
   const { config, log, env } = settings;
   const entry = registry ?? lender;
-  const { connectTimeout, stallTimeout, maxConcurrent } = overridden(config.upstream, entry?.upstream);
+  const { connectTimeout, stallTimeout, maxConcurrent, maxBandwidth } = overridden(
+    config.upstream,
+    entry?.upstream,
+  );
   return createUpstream({
     ...address,
     userAgent: settings.userAgent,
     credentials,
+    accounts: settings.accounts,
     trustedRealms: registry?.auth.trustedRealms,
     tls: tlsSettings(config, registry, lender),
     trust: settings.trust,
@@ -51,6 +56,7 @@ export function openRegistryUpstream(
     connectTimeoutMs: connectTimeout,
     stallTimeoutMs: stallTimeout,
     maxConcurrent,
+    maxBandwidth,
     proxies: proxiesOf(config, entry, env),
     configured: entry !== undefined,
     unknownRegistries: config.unknownRegistries,

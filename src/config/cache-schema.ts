@@ -62,7 +62,7 @@ export const upstreamSchema = group({
     'Downloads of blobs at a time from one registry, and as many other requests',
     whole(1, 10_000).prefault(32),
   ),
-  maxBandwidth: key('Bytes a second from one registry; 0 is no limit', size().prefault(0), 'ignored'),
+  maxBandwidth: key('Bytes a second of all blobs from one registry; 0 is no limit', size().prefault(0)),
   proxy: key('URL of an HTTP proxy; none is that of HTTPS_PROXY and HTTP_PROXY', proxyUrl().prefault('')),
   noProxy: key(
     'What is reached without a proxy; none is that of NO_PROXY',

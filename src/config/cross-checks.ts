@@ -29,6 +29,15 @@ export function keyPair<S extends z.ZodType>(schema: S): S {
   });
 }
 
+/** An account is nobody without its password. */
+export function withPassword<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ user, password, passwordFromEnv, passwordFile }) =>
+    !given(user) || [password, passwordFromEnv, passwordFile].some(given)
+      ? []
+      : [{ path: ['user'], message: 'needs passwordFromEnv or passwordFile' }],
+  );
+}
+
 /** The server's own TLS: what asks clients for certificates is nothing without TLS, or without their authority. */
 export function serverTls<S extends z.ZodType>(schema: S): S {
   return checked(keyPair(schema), ({ cert, key, ca, clientAuth }) => {

@@ -5,10 +5,11 @@ import type { Config } from './schema.ts';
  * hardly what was meant.
  */
 export function halfCredentials({ registries }: Config): string[] {
-  return registries.flatMap(({ name, auth: { user, password, token } }) => {
+  return registries.flatMap(({ name, auth: { user, password, token, accounts } }) => {
     if (token.static !== undefined || token.provider !== '') return [];
     if ((user === '') === (password === undefined)) return [];
     const [has, lacks] = user === '' ? ['password', 'user'] : ['user', 'password'];
-    return [`registries: ${name} has a ${has} and no ${lacks}, and is asked anonymously`];
+    const by = accounts.length === 0 ? 'anonymously' : 'by auth.accounts alone';
+    return [`registries: ${name} has a ${has} and no ${lacks}, and is asked ${by}`];
   });
 }

@@ -1,5 +1,5 @@
 import { cacheOverrides, upstreamOverrides } from './cache-schema.ts';
-import { keyPair, knownOptions } from './cross-checks.ts';
+import { keyPair, knownOptions, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import { providerNames } from './provider-options.ts';
 import {
@@ -34,16 +34,18 @@ const token = knownOptions(
   }),
 );
 
-const account = group({
-  user: key('User', text({ min: 1 })),
-  ...secretKeys('password', 'Password'),
-});
+const account = withPassword(
+  group({
+    user: key('User', text({ min: 1 })),
+    ...secretKeys('password', 'Password'),
+  }),
+);
 
 const auth = group({
   user: key('User', text().prefault('')),
   ...secretKeys('password', 'Password', 'literal'),
   token: key('Authorization that is not had from the registry itself', token.prefault({})),
-  accounts: key('Further accounts, used in turn by remaining quota', list(account).prefault([]), 'ignored'),
+  accounts: key('Further accounts, used in turn by remaining quota', list(account).prefault([])),
   trustedRealms: key(
     'Token servers that may be asked, as hosts or origins; none is any',
     list(realm()).prefault([]),

@@ -54,6 +54,18 @@ export const metrics = {
     help: 'Bytes of manifests and blobs received from upstream registries',
     labels: ['upstream', 'kind'],
   },
+  quotaLimit: {
+    name: 'upstream_quota_limit',
+    type: 'gauge',
+    help: 'Pulls that a registry allows an account in a window, as it last said; none where it says nothing, or said so longer ago than the window',
+    labels: ['upstream', 'account'],
+  },
+  quotaRemaining: {
+    name: 'upstream_quota_remaining',
+    type: 'gauge',
+    help: 'Pulls that were left to the account then',
+    labels: ['upstream', 'account'],
+  },
   fillsRunning: {
     name: 'fills_running',
     type: 'gauge',
@@ -123,5 +135,7 @@ export const labelValues = {
   kind: '`manifest`, `blob`, `tags`, `referrers`, `catalog`, `version`, `uploads`, `other` (no endpoint of the API)',
   result:
     '`hit`, `miss`, `collapsed` (joined the fetch of another request), `revalidated`, `stale`, `local` (needed neither cache nor upstream); of a call of upstream `ok`; failures: `absent` (404), `denied` (401, 403), `limited` (429), `invalid` (other 4xx), `error` (5xx, or broken off by us), `cut` (whoever asked has left)',
+  account:
+    'the place of the account in `auth` of the registry, from 1: first `user` or `token`, if there is one, then `accounts` in turn',
   version: 'the version of the program',
 } as const;

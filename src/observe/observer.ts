@@ -43,6 +43,15 @@ export interface UpstreamCall {
   readonly seconds: number;
 }
 
+/** How often one account may still pull from a registry. */
+export interface AccountQuota {
+  readonly host: RegistryHost;
+  /** Its place in the configuration, from 1. */
+  readonly account: number;
+  readonly limit: number;
+  readonly remaining: number;
+}
+
 /** Who watches. Called on the hot path: must be quick, must not throw. */
 export interface Observer {
   request(request: ObservedRequest): void;

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import { histogramText } from './histogram.ts';
 import { type MetricDescription, metrics, originalMetrics, prefix } from './metric-table.ts';
-import type { Observer, RequestResult } from './observer.ts';
+import type { AccountQuota, Observer, RequestResult } from './observer.ts';
 import { RequestTallies, type Tally } from './request-tallies.ts';
 import type { UpstreamLabels } from './upstream-labels.ts';
 
@@ -17,6 +17,7 @@ export interface CacheContent {
 export interface MetricSources {
   readonly version: string;
   readonly fillsRunning: () => number;
+  readonly quotas: () => Iterable<AccountQuota>;
   readonly content: () => Promise<CacheContent>;
 }
 
@@ -48,6 +49,8 @@ export function openPrometheus(labels: UpstreamLabels, sources: MetricSources): 
   addRequests(registry, tallies);
   addOriginal(registry, tallies);
   addGauges(registry, sources);
+  addQuota(registry, metrics.quotaLimit, labels, sources, ({ limit }) => limit);
+  addQuota(registry, metrics.quotaRemaining, labels, sources, ({ remaining }) => remaining);
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: never });
   for (const name of unwanted) registry.removeSingleMetric(name);
   return {
@@ -131,6 +134,26 @@ function addGauges(registry: Registry, { version, fillsRunning, content }: Metri
   addGauge(registry, blobBytes, async () => (await content()).blobBytes);
   addGauge(registry, metrics.fillsRunning, fillsRunning);
   new Gauge<string>(config(registry, metrics.buildInfo)).set({ version }, 1);
+}
+
+/** What shares the label `other` shares no value: it is left out. */
+function addQuota(
+  registry: Registry,
+  description: MetricDescription,
+  labels: UpstreamLabels,
+  { quotas }: MetricSources,
+  value: (quota: AccountQuota) => number,
+): void {
+  new Gauge<string>({
+    ...config(registry, description),
+    collect() {
+      this.reset();
+      for (const quota of quotas()) {
+        const upstream = labels.of(quota.host, true);
+        if (upstream !== 'other') this.set({ upstream, account: String(quota.account) }, value(quota));
+      }
+    },
+  });
 }
 
 function addGauge(

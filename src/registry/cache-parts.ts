@@ -35,6 +35,8 @@ export interface CachePolicy {
   readonly freshness: FreshnessPolicy;
   /** Serve what is cached when upstream cannot be asked. */
   readonly staleIfError: boolean;
+  /** May upstream be asked about a cached tag now? Not while it lets us ask so little that it is kept for misses. Default: yes. */
+  readonly mayRevalidate?: (() => boolean) | undefined;
   /** How long upstream may take when there is something stale to serve. */
   readonly staleDeadline: number;
   /** What to answer when upstream says that a cached tag is gone. */

@@ -110,8 +110,8 @@ export class CachedManifests {
 
   async #revalidate(repository: RepositoryName, record: TagRecord, options: CallOptions): Promise<Found> {
     const key = `${repository} ${record.tag}`;
-    const resting = this.#parts.resting.causeOf(key);
-    if (resting !== undefined) return await this.#stale(repository, record, resting, options);
+    const unasked = this.#parts.resting.causeOf(key) ?? this.#spared();
+    if (unasked !== undefined) return await this.#stale(repository, record, unasked, options);
     options.report?.({ kind: 'miss' });
     const check = this.#checks.run(key, async () => await this.#check(repository, record));
     try {
@@ -124,6 +124,12 @@ export class CachedManifests {
       this.#parts.resting.add(key, cause);
       return await this.#stale(repository, record, cause, options);
     }
+  }
+
+  /** What is left of upstream's quota is for misses; where nothing stale may be served this is one. */
+  #spared(): string | undefined {
+    const { staleIfError, mayRevalidate } = this.#policy;
+    return staleIfError && mayRevalidate?.() === false ? 'upstream quota is low' : undefined;
   }
 
   /** A HEAD; a GET only if the digest moved to one that is not cached. */

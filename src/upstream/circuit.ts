@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
-import { parseEndpoint } from '../oci/endpoint.ts';
 import { RegistryError } from '../oci/error.ts';
+import { limitedMs } from './quota/quota.ts';
+import { requestKind } from './request-kind.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 import type { OnOddity } from './upstream-session.ts';
@@ -37,11 +38,11 @@ export class CircuitTransport implements Transport {
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const kind = kindOf(request);
+    const kind = requestKind(request);
     this.#admit(kind);
     try {
       const response = await this.#next.send(request);
-      if (response.status === 429) this.#trip(kind, limitedBy(response), response.headers['retry-after']);
+      if (response.status === 429) this.#limited(kind, response);
       else this.#close(kind);
       return response;
     } catch (error) {
@@ -59,32 +60,28 @@ export class CircuitTransport implements Transport {
     opening.until = now + probeMs;
   }
 
+  #limited(kind: string, response: TransportResponse): void {
+    this.#trip(kind, limitedBy(response), limitedMs(response.headers, this.#settings.clock.now()));
+  }
+
   #failed(kind: string, error: RegistryError): void {
-    if (error.code === 'TOOMANYREQUESTS') this.#trip(kind, error, error.headers['Retry-After']);
+    const now = this.#settings.clock.now();
+    if (error.code === 'TOOMANYREQUESTS')
+      this.#trip(kind, error, retryAfterMs(error.headers['Retry-After'], now));
     else if (isNoAnswer(error)) this.#trip(kind, error, undefined);
     else if (error.code === 'DENIED') this.#close(kind);
   }
 
-  #trip(kind: string, error: RegistryError, retryAfter: string | undefined): void {
+  #trip(kind: string, error: RegistryError, saidMs: number | undefined): void {
     const { clock, onOddity } = this.#settings;
-    const now = clock.now();
-    const pauseMs = Math.max(probeMs, retryAfterMs(retryAfter, now) ?? 0);
+    const pauseMs = Math.max(probeMs, saidMs ?? 0);
     const wasOpen = this.#open.has(kind);
-    this.#open.set(kind, { error, until: now + pauseMs });
+    this.#open.set(kind, { error, until: clock.now() + pauseMs });
     if (!wasOpen) onOddity('upstream is given a rest', { kind, pauseMs, reason: error.message });
   }
 
   #close(kind: string): void {
     if (this.#open.delete(kind)) this.#settings.onOddity('upstream is asked again', { kind });
-  }
-}
-
-/** `GET manifest`, `HEAD blob`: never more than a handful. */
-function kindOf({ method, url }: TransportRequest): string {
-  try {
-    return `${method} ${parseEndpoint(url.pathname)?.kind ?? 'other'}`;
-  } catch {
-    return `${method} other`;
   }
 }
 

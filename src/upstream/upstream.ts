@@ -5,19 +5,32 @@ import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './auth/credentials.ts';
 import { checkRealmUrl } from './auth/realm.ts';
 import { TokenClient } from './auth/token-client.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { CircuitTransport } from './circuit.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
 import { ObservedTransport } from './observed-transport.ts';
 import { ProxyChoice } from './proxy-choice.ts';
+import { Account } from './quota/account.ts';
+import { AccountsTransport } from './quota/accounts-transport.ts';
+import type { Quota } from './quota/quota.ts';
+import { Reserve } from './quota/reserve.ts';
 import { RedirectingTransport } from './redirect.ts';
 import { RetryingTransport } from './retry.ts';
+import { ThrottledTransport } from './throttle.ts';
 import { type TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { Transport } from './transport.ts';
-import { UpstreamRegistry } from './upstream-registry.ts';
+import { UpstreamRegistry, type UpstreamRegistrySettings } from './upstream-registry.ts';
 import type { MirrorPlace, OnOddity } from './upstream-session.ts';
 import { Wire } from './wire/wire.ts';
 import type { ExchangeEvent, OnWireEvent } from './wire-event.ts';
+
+/** Who we are at a registry that knows us by several names. */
+export interface NamedCredentials {
+  /** For the log. */
+  readonly user: string;
+  readonly credentials: CredentialProvider;
+}
 
 /** One upstream registry. Times in milliseconds. */
 export interface UpstreamSettings {
@@ -29,6 +42,8 @@ export interface UpstreamSettings {
   readonly userAgent: string;
   /** Default: anonymous. */
   readonly credentials?: CredentialProvider | undefined;
+  /** In the place of `credentials`: used in turn, by what is left of their quotas. */
+  readonly accounts?: readonly NamedCredentials[] | undefined;
   /** Token servers that may be asked, as hosts or origins; none is any. */
   readonly trustedRealms?: readonly string[] | undefined;
   readonly tls?: TlsSettings | undefined;
@@ -39,6 +54,8 @@ export interface UpstreamSettings {
   readonly connectTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
+  /** Bytes a second of all blobs together; 0 is no limit. */
+  readonly maxBandwidth?: number | undefined;
   /** Default: none. */
   readonly proxies?: ProxyChoice | undefined;
   /** Is exactly this host and port under `registries`? */
@@ -70,9 +87,17 @@ export function originOf({ scheme, host }: Pick<UpstreamSettings, 'scheme' | 'ho
   return new URL(`${scheme}://${apiHosts[host] ?? host}`);
 }
 
+/** A registry over the network. */
+export interface Upstream extends UpstreamRegistry, AsyncDisposable {
+  /** What is left of each account's quota, in their order, as far as it is known. */
+  readonly quotas: readonly (Quota | undefined)[];
+  /** May a cached tag be revalidated, or is what is left of the quota kept for what is not cached? */
+  admitsRevalidation(): boolean;
+}
+
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
-export function createUpstream(settings: UpstreamSettings): UpstreamRegistry & AsyncDisposable {
-  const { host, clock = systemClock, onOddity } = settings;
+export function createUpstream(settings: UpstreamSettings): Upstream {
+  const { host, clock = systemClock, onOddity = () => {} } = settings;
   const origin = originOf(settings);
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
@@ -90,64 +115,87 @@ export function createUpstream(settings: UpstreamSettings): UpstreamRegistry & A
     resolve: settings.resolve,
     observe: settings.observe,
   });
-  const transport = registryTransport(wire, { ...settings, clock }, origin);
-  return new OpenUpstream({ origin, transport, clock, onOddity, mirror: settings.mirror }, wire);
+  const context = { ...settings, clock, onOddity, origin };
+  const accounts = accountsOf(wire, context);
+  const transport = registryTransport(accounts, context);
+  const reserve = new Reserve({ accounts, clock, onOddity });
+  const { mirror } = settings;
+  return new OpenUpstream({ origin, transport, clock, onOddity, mirror }, { wire, accounts, reserve });
 }
 
-class OpenUpstream extends UpstreamRegistry implements AsyncDisposable {
-  readonly #wire: AsyncDisposable;
+interface OpenParts {
+  readonly wire: AsyncDisposable;
+  readonly accounts: readonly Account[];
+  readonly reserve: Reserve;
+}
 
-  constructor(settings: ConstructorParameters<typeof UpstreamRegistry>[0], wire: AsyncDisposable) {
+class OpenUpstream extends UpstreamRegistry implements Upstream {
+  readonly #parts: OpenParts;
+
+  constructor(settings: UpstreamRegistrySettings, parts: OpenParts) {
     super(settings);
-    this.#wire = wire;
+    this.#parts = parts;
+  }
+
+  get quotas(): readonly (Quota | undefined)[] {
+    return this.#parts.accounts.map(({ quota }) => quota);
+  }
+
+  admitsRevalidation(): boolean {
+    return this.#parts.reserve.admitsRevalidation();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#wire[Symbol.asyncDispose]();
+    await this.#parts.wire[Symbol.asyncDispose]();
   }
 }
 
+type Context = UpstreamSettings & {
+  readonly clock: Clock;
+  readonly onOddity: OnOddity;
+  readonly origin: URL;
+};
+type Accounts = readonly [Account, ...Account[]];
+
+/** Each with its own authorisation: no token of one is ever sent for another. */
+function accountsOf(wire: Transport, context: Context): Accounts {
+  const { origin, clock, trustedRealms = [], credentials = staticCredentials(anonymous) } = context;
+  const tokenClient = new TokenClient({ transport: tokenTransport(wire, context), clock });
+  const asked = observed(wire, 'registry', context);
+  const account = ({ user, credentials }: NamedCredentials): Account =>
+    new Account(new AuthorizingTransport(asked, { origin, credentials, trustedRealms, clock, tokenClient }), {
+      user,
+      origin,
+      clock,
+    });
+  const [first = { user: '', credentials }, ...others] = context.accounts ?? [];
+  return [account(first), ...others.map(account)];
+}
+
 /** A retry goes back to the registry's own URL; each hop of a redirect may be challenged. */
-function registryTransport(
-  wire: Transport,
-  settings: UpstreamSettings & { clock: Clock },
-  origin: URL,
-): Transport {
-  const { clock, credentials = staticCredentials(anonymous), trustedRealms = [] } = settings;
-  const authorizing = new AuthorizingTransport(observed(wire, 'registry', settings), {
-    origin,
-    credentials,
-    trustedRealms,
-    clock,
-    tokenClient: new TokenClient({ transport: tokenTransport(wire, settings, origin), clock }),
-  });
-  const following = new RedirectingTransport(authorizing, { maxHops: maxRedirects });
-  return new CircuitTransport(bounded(following, settings), {
-    clock,
-    onOddity: settings.onOddity ?? (() => {}),
-  });
+function registryTransport(accounts: Accounts, context: Context): Transport {
+  const { clock, maxBandwidth = 0 } = context;
+  const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
+  const following = new RedirectingTransport(identified, { maxHops: maxRedirects });
+  const circuit = new CircuitTransport(bounded(following, context), context);
+  return maxBandwidth === 0 ? circuit : new ThrottledTransport(circuit, new Bandwidth(maxBandwidth, clock));
 }
 
 /** Token servers are asked without authorisation of ours, and their redirects obey the rules for realms. */
-function tokenTransport(
-  wire: Transport,
-  settings: UpstreamSettings & { clock: Clock },
-  origin: URL,
-): Transport {
-  const asked = observed(wire, 'token server', settings);
-  const check = (url: URL): void => checkRealmUrl(url, origin, settings.trustedRealms);
-  return bounded(new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check }), settings);
+function tokenTransport(wire: Transport, context: Context): Transport {
+  const asked = observed(wire, 'token server', context);
+  const check = (url: URL): void => checkRealmUrl(url, context.origin, context.trustedRealms);
+  return bounded(new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check }), context);
 }
 
 function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: UpstreamSettings): Transport {
   return observe === undefined ? wire : new ObservedTransport(wire, to, observe);
 }
 
-function bounded(transport: Transport, settings: UpstreamSettings & { clock: Clock }): Transport {
-  const { clock, random = Math.random } = settings;
-  const isMirror = settings.mirror !== undefined;
-  const milliseconds = isMirror ? Math.min(maxMirrorMs, settings.pullTimeoutMs) : settings.pullTimeoutMs;
-  const budgetMs = isMirror ? 0 : Math.min(maxRetryBudgetMs, milliseconds * 0.8);
+function bounded(transport: Transport, context: Context): Transport {
+  const { clock, mirror, pullTimeoutMs, random = Math.random } = context;
+  const milliseconds = mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs);
+  const budgetMs = mirror === undefined ? Math.min(maxRetryBudgetMs, milliseconds * 0.8) : 0;
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
   return new DeadlineTransport(retrying, { clock, milliseconds });
 }

@@ -1,5 +1,4 @@
-import type { Registry } from '#src/oci/registry.ts';
-import { createUpstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
+import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { assertSecretless } from './secrets.ts';
 
@@ -7,7 +6,7 @@ import { assertSecretless } from './secrets.ts';
 export function openUpstream(
   upstream: Pick<FakeUpstream, 'host' | 'origin'>,
   settings: Partial<UpstreamSettings> = {},
-): Registry & AsyncDisposable {
+): Upstream {
   const registry = createUpstream({
     host: upstream.host,
     scheme: upstream.origin.startsWith('https:') ? 'https' : 'http',
@@ -25,14 +24,14 @@ export function openUpstream(
 }
 
 /** What a call throws may reach a client or a log: no secret may be in it. */
-function secretless(registry: Registry, method: unknown): unknown {
+function secretless(upstream: Upstream, method: unknown): unknown {
   if (typeof method !== 'function') return method;
-  return async (...args: unknown[]) => {
-    try {
-      return await Reflect.apply(method, registry, args);
-    } catch (error) {
+  return (...args: unknown[]): unknown => {
+    const result: unknown = Reflect.apply(method, upstream, args);
+    if (!(result instanceof Promise)) return result;
+    return result.catch((error: unknown) => {
       assertSecretless(error, 'an error of the upstream client');
       throw error;
-    }
+    });
   };
 }

@@ -1,6 +1,5 @@
 import type { RepositoryName } from '#src/oci/reference.ts';
-import type { Registry } from '#src/oci/registry.ts';
-import type { UpstreamSettings } from '#src/upstream/upstream.ts';
+import type { Upstream, UpstreamSettings } from '#src/upstream/upstream.ts';
 import { FakeUpstream, type FakeUpstreamOptions } from './fake-upstream.ts';
 import { openUpstream } from './open-upstream.ts';
 import type { Fault } from './upstream-answers.ts';
@@ -8,12 +7,12 @@ import type { Fault } from './upstream-answers.ts';
 /** The real client and a fake upstream that it asks, over real HTTP. */
 export class UpstreamUnderTest implements AsyncDisposable {
   readonly upstream: FakeUpstream;
-  readonly registry: Registry & AsyncDisposable;
+  readonly registry: Upstream;
   /** What the client found odd. */
   readonly oddities: string[];
   readonly name: RepositoryName;
 
-  private constructor(upstream: FakeUpstream, registry: Registry & AsyncDisposable, oddities: string[]) {
+  private constructor(upstream: FakeUpstream, registry: Upstream, oddities: string[]) {
     this.upstream = upstream;
     this.registry = registry;
     this.oddities = oddities;

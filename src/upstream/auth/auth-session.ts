@@ -70,8 +70,12 @@ export class AuthSession {
 
   /** The Basic header, unless it was refused a moment ago. */
   get basicHeader(): string | undefined {
-    const rests = this.#settings.clock.now() < this.#basicRefusedUntil;
-    return rests || this.#credential === undefined ? undefined : basicHeaderOf(this.#credential);
+    return this.isRefused || this.#credential === undefined ? undefined : basicHeaderOf(this.#credential);
+  }
+
+  /** Were user and password refused a moment ago? */
+  get isRefused(): boolean {
+    return this.#settings.clock.now() < this.#basicRefusedUntil;
   }
 
   refuseBasic(): void {

@@ -4,6 +4,7 @@ import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
 import { type Authorization, Exchange } from './exchange.ts';
 import { refusalIn } from './refusal.ts';
+import type { Scope } from './scope.ts';
 
 export interface AuthorizingSettings extends AuthSettings {
   /** Where the credential belongs. Any other origin is met as a stranger, with a state of its own. */
@@ -44,6 +45,16 @@ export class AuthorizingTransport implements Transport {
       await response[Symbol.asyncDispose]();
       authorization = next;
     }
+  }
+
+  /** Were user and password, if all repositories share them, refused at their origin a moment ago? */
+  get isRefused(): boolean {
+    return this.#own.get(this.#settings.credentials)?.isRefused === true;
+  }
+
+  /** Is there a token for this at its origin, if all repositories share an identity? */
+  holdsToken(scope: Scope): boolean {
+    return this.#own.get(this.#settings.credentials)?.tokens.find(scope) !== undefined;
   }
 
   async #session({ url, repository = '' }: TransportRequest): Promise<AuthSession> {

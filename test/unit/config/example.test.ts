@@ -25,7 +25,10 @@ function* builtKeys(schema: z.ZodType | undefined, path = ''): Generator<string>
   const item = itemOf(schema);
   if (item !== undefined) yield* builtKeys(item, `${path}[]`);
   for (const [name, keySchema] of keysOf(schema)) {
-    if (keyMeta(keySchema)?.state !== 'built') continue;
+    const meta = keyMeta(keySchema);
+    if (meta?.state !== 'built') continue;
+    // It is there to say that a secret must not stand in the file.
+    if (meta.secret?.from === 'literal' && !keySchema.safeParse('x').success) continue;
     if (keysOf(keySchema).size === 0) yield `${path}.${name}`;
     yield* builtKeys(keySchema, `${path}.${name}`);
   }

@@ -4,25 +4,26 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadText } from '#test/fakes/config-text.ts';
 
-const pages: [page: string, blocks: number][] = [
+const folder = join(import.meta.dirname, '../../../docs/how-to');
+const pages: [name: string, blocks: number][] = [
   ['registry-credentials.md', 9],
+  ['docker-hub-limits.md', 3],
   ['proxies-and-mirrors.md', 4],
 ];
 
-async function blocksOf(page: string): Promise<string[]> {
-  const text = await readFile(join(import.meta.dirname, '../../../docs/how-to', page), 'utf8');
-  return [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, block = '']) => block);
-}
-
-for (const [page, least] of pages) {
-  describe(`docs/how-to/${page}`, () => {
+for (const [name, least] of pages) {
+  describe(`docs/how-to/${name}`, () => {
     it('shows configurations that are right and do something', async () => {
-      const blocks = await blocksOf(page);
+      const text = await readFile(join(folder, name), 'utf8');
+      const blocks = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, block = '']) => block);
       assert.ok(blocks.length >= least);
       for (const block of blocks) {
-        // Files and variables are not there in a test: as literals the keys are the same.
-        const text = block.replaceAll(/(password|static)(File|FromEnv): (\S+?)([ ,}])/g, '$1: literal$4');
-        const { warnings, config } = await loadText(text);
+        // Neither files nor variables are there in a test.
+        const shown = block.replaceAll(
+          /(password|static)(?:File|FromEnv): (?:\S+?)([\s,}])/g,
+          '$1FromEnv: SECRET$2',
+        );
+        const { warnings, config } = await loadText(shown, { env: { SECRET: 'x' } });
         assert.deepEqual(warnings, [], block);
         assert.ok(config.registries.length > 0 || config.upstream.proxy !== undefined);
       }

@@ -92,6 +92,10 @@ describe('a secret', () => {
       'accounts: [{ user: u, password: p }]',
       'config.yaml:1:68: registries[0].auth.accounts[0].password: must not stand in the file: use passwordFromEnv or passwordFile',
     ],
+    [
+      'accounts: [{ user: u }]',
+      'config.yaml:1:55: registries[0].auth.accounts[0].user: needs passwordFromEnv or passwordFile',
+    ],
   ];
   for (const [auth, problem] of mistakes) {
     it(`is missed by name: ${auth}`, async () => {

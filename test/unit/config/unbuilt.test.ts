@@ -12,9 +12,7 @@ listConfig: { header: true }
 registries:
   - name: a.io
   - name: b.io
-    auth: { accounts: [{ user: u2, passwordFile: f }] }
     cache: { maxSize: 10GiB }
-upstream: { maxBandwidth: 1MiB }
 cache: { pinned: ["a.io/**"] }
 server: { workers: auto }
 catalogSync: { every: 15m, repositories: [] }
@@ -26,10 +24,8 @@ catalogSync: { every: 15m, repositories: [] }
       'preloadImages',
       'pruneConfig.enabled',
       'listConfig',
-      'registries[1].auth.accounts',
       'registries[1].cache.maxSize',
       'cache.pinned',
-      'upstream.maxBandwidth',
       'server.workers',
       'catalogSync',
     ];
@@ -50,7 +46,7 @@ pruneConfig: { enabled: false, duration: 10d, count: 5 }
 listConfig: { header: false }
 trustedProxies: []
 notifications:
-upstream: { maxBandwidth: 0 }
+upstream: { noProxy: [] }
 cache: { scrub: 0, verifyOnRead: changed }
 server: { workers: 1 }
 registries: [{ name: a.io, opts: { a: 1 }, endpoints: [], auth: { token: { expiry: 12h } } }]
@@ -91,7 +87,7 @@ describe('the whole shape of what is to come', () => {
     const problems = await problemsOf(`
 trustedProxies: [10.0.0.0/8, "::1", "fd00::/8"]
 cache: { maxSize: 200GiB, minFree: 5%, pinned: ["registry.k8s.io/**"], verifyOnRead: always, scrub: 30d }
-upstream: { maxBandwidth: 10MiB, noProxy: [internal] }
+upstream: { noProxy: [internal] }
 notifications:
   endpoints: [{ url: "https://a.io/hook", secretFile: f, events: [push, pull, delete, mount, fill, evict, moved] }]
   incoming: { secretFile: f, do: prefetch }
@@ -99,7 +95,6 @@ catalogSync: { every: 15m, repositories: ["harbor.example.com/apps/*"] }
 registries:
   - name: a.io
     auth:
-      accounts: [{ user: u2, passwordFile: f }]
       token: { provider: exec, providerOpts: { command: [docker-credential-x, get], lifetime: 30m }, expiry: 6h }
 auth:
   basic: { htpasswdFile: /etc/ociregistry/htpasswd }

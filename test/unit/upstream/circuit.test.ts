@@ -124,6 +124,18 @@ describe('an upstream that limits us', () => {
     assert.equal(wire.requests.length, 2);
   });
 
+  it('because the quota is used up is asked again in five minutes, or when it says', async () => {
+    const usedUp = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '0;w=21600' };
+    const { clock, wire, upstream, transport } = circuit({ status: 429, headers: usedUp });
+    await transport.send(manifest);
+    await assert.rejects(transport.send(manifest), { headers: { 'Retry-After': '300' } });
+    await clock.advance(300_000);
+    upstream.answer = { status: 429, headers: { ...usedUp, 'retry-after': '40' } };
+    await transport.send(manifest);
+    await assert.rejects(transport.send(manifest), { headers: { 'Retry-After': '40' } });
+    assert.equal(wire.requests.length, 2);
+  });
+
   it('by its token server is given the same rest', async () => {
     const limited = new RegistryError('TOOMANYREQUESTS', 'slowly', { headers: { 'Retry-After': '7' } });
     const { wire, transport } = circuit(limited);

@@ -1,0 +1,23 @@
+import type { RegistryConfig } from '../config/schema.ts';
+import type { CacheParts } from '../registry/cache-parts.ts';
+import type { CredentialProvider } from '../upstream/auth/credentials.ts';
+import type { NamedCredentials } from '../upstream/upstream.ts';
+import { credentialChoice } from './credential-choice.ts';
+import { userCredentials } from './registry-credentials.ts';
+
+/**
+ * Who else we are at a registry, behind who we are there in the first place, if we are anybody. Undefined without
+ * `auth.accounts`.
+ */
+export function registryAccounts(
+  registry: RegistryConfig | undefined,
+  first: CredentialProvider,
+  parts: Pick<CacheParts, 'clock' | 'log'>,
+): readonly NamedCredentials[] | undefined {
+  if (registry === undefined || registry.auth.accounts.length === 0) return undefined;
+  const others = registry.auth.accounts.flatMap(({ user, password: secret, passwordFile: file }) =>
+    secret === undefined ? [] : [{ user, credentials: userCredentials({ user, secret, file }, parts) }],
+  );
+  if (credentialChoice(registry).kind === 'anonymous') return others;
+  return [{ user: registry.auth.user || first.name, credentials: first }, ...others];
+}

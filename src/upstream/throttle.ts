@@ -1,0 +1,56 @@
+import type { Bandwidth } from './bandwidth.ts';
+import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+
+/**
+ * Large bodies come no faster than the bandwidth allows, all of them together. What is not taken yet stays with the transport
+ * inside, whose socket is not read meanwhile: it holds no memory, and its stall timeout does not run.
+ */
+export class ThrottledTransport implements Transport {
+  readonly #next: Transport;
+  readonly #bandwidth: Bandwidth;
+
+  constructor(next: Transport, bandwidth: Bandwidth) {
+    this.#next = next;
+    this.#bandwidth = bandwidth;
+  }
+
+  async send(request: TransportRequest): Promise<TransportResponse> {
+    const response = await this.#next.send(request);
+    return request.bulk === true ? throttled(response, this.#bandwidth, request.signal) : response;
+  }
+}
+
+function throttled(
+  response: TransportResponse,
+  bandwidth: Bandwidth,
+  signal: AbortSignal | undefined,
+): TransportResponse {
+  const disposed = new AbortController();
+  const ended = signal === undefined ? disposed.signal : AbortSignal.any([signal, disposed.signal]);
+  return {
+    status: response.status,
+    headers: response.headers,
+    url: response.url,
+    body: inTurn(response.body, bandwidth, ended),
+    giveBack: response.giveBack,
+    async [Symbol.asyncDispose]() {
+      disposed.abort();
+      await response[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** In slices, which may be given back one by one as well as the chunk. */
+async function* inTurn(
+  body: AsyncIterable<Buffer>,
+  bandwidth: Bandwidth,
+  ended: AbortSignal,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of body) {
+    for (let at = 0; at < chunk.length; at += bandwidth.slice) {
+      const slice = chunk.subarray(at, at + bandwidth.slice);
+      await bandwidth.take(slice.length, ended);
+      yield slice;
+    }
+  }
+}
