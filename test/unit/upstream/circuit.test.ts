@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
+import { refusalError } from '#src/upstream/auth/token-refusal.ts';
 import { CircuitTransport } from '#src/upstream/circuit.ts';
 import { connectionError } from '#src/upstream/connection-error.ts';
 import type { TransportRequest } from '#src/upstream/transport.ts';
@@ -86,6 +87,38 @@ describe('an upstream that does not answer', () => {
     upstream.answer = ok;
     for (const request of [head, blob]) assert.equal((await transport.send(request)).status, 200);
     assert.equal(wire.requests.length, 3);
+  });
+
+  for (const answered of [500, 502, 503, 504, 520]) {
+    it(`is also one whose token server answers ${answered}`, async () => {
+      const refusal = { kind: 'refusal', status: answered, headers: {} } as const;
+      const error = refusalError(new URL('https://auth.example.com/token'), refusal, 0);
+      const { wire, transport } = circuit(error);
+      await assert.rejects(transport.send(manifest), { code: 'UNAVAILABLE', message: error.message });
+      await assert.rejects(transport.send(manifest), { status: error.status, message: /asked again/ });
+      assert.equal(wire.requests.length, 1);
+    });
+  }
+
+  it('is asked for one image when its token server gives no token for another', async () => {
+    const refusal = { kind: 'refusal', status: 403, headers: {} } as const;
+    const { wire, transport } = circuit(refusalError(new URL('https://a.example.com'), refusal, 0));
+    for (const request of [manifest, other])
+      await assert.rejects(transport.send(request), { code: 'DENIED' });
+    assert.equal(wire.requests.length, 2);
+  });
+
+  it('is given a rest for the requests of its kind alone where its API is below a path', async () => {
+    const { wire, upstream, transport } = circuit({ status: 429 });
+    const below = ({ method, url }: TransportRequest): TransportRequest => ({
+      method,
+      url: new URL(`/docker${url.pathname}`, url),
+    });
+    await transport.send(below(manifest));
+    upstream.answer = ok;
+    assert.equal((await transport.send(below(blob))).status, 200);
+    await assert.rejects(transport.send(below(other)), /asked again/);
+    assert.equal(wire.requests.length, 2);
   });
 
   for (const status of [503, 504]) {
