@@ -1,5 +1,4 @@
 import { readVersion } from '../version.ts';
-import { doctor } from './doctor.ts';
 import { runProgram } from './program.ts';
 import { serve } from './serve.ts';
 
@@ -12,7 +11,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     stderr,
     env,
     version,
-    doctor: async (loaded, order) => await doctor(loaded, order, { version: version.version, stdout }),
+    doctor: async (loaded, order) => {
+      // Not before it is asked for: the server's start would be slower by it.
+      const { doctor } = await import('./doctor.ts');
+      return await doctor(loaded, order, { version: version.version, stdout });
+    },
     serve: async (loaded) =>
       await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr }),
   });

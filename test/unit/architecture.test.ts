@@ -42,12 +42,33 @@ async function imports(): Promise<[from: string, to: string][]> {
   return pairs;
 }
 
+/** All that Node loads with a file: its imports and theirs, without types and what is imported while it runs. */
+async function loadedBy(first: string): Promise<Set<string>> {
+  const loaded = new Set([first]);
+  for (const file of loaded) {
+    const text = await readFile(join(src, file), 'utf8');
+    for (const [, what = '', target = ''] of text.matchAll(
+      /^(?:import|export)\s([^'"]*?)\s?from\s'(\.[^']+)'/gm,
+    )) {
+      if (!what.startsWith('type ')) loaded.add(normalize(join(dirname(file), target)));
+    }
+  }
+  return loaded;
+}
+
 describe('the direction of imports', () => {
   it('is one: the vocabulary imports nothing, concrete parts meet in the composition root', async () => {
     const pairs = await imports();
     assert.ok(pairs.length > 50);
     const wrong = pairs.filter(([from, to]) => !mayImport(from, to));
     assert.deepEqual(wrong, []);
+  });
+
+  it('keeps the doctor out of what is loaded before it is asked for', async () => {
+    const loaded = await loadedBy('cli/main.ts');
+    assert.ok(loaded.has('cli/serve.ts') && loaded.has('upstream/upstream.ts'));
+    const early = [...loaded].filter((file) => file.startsWith('doctor/') || file === 'cli/doctor.ts');
+    assert.deepEqual(early, []);
   });
 
   it('is checked by rules that would catch a wrong one', () => {
