@@ -1,4 +1,4 @@
-import { RegistryError } from '../oci/error.ts';
+import { RegistryError, type RegistryErrorOptions } from '../oci/error.ts';
 
 /** Failures that another try may not meet: of connecting and of a connection, not of names and certificates. */
 const transientCodes = new Set([
@@ -51,45 +51,19 @@ const words: Readonly<Record<string, string>> = {
  * the proxy in between, which was reached.
  */
 export function connectionError(url: URL, cause: unknown, via?: string): RegistryError {
-  // The origin alone: the path of a signed URL is a secret.
-  return noAnswer(via === undefined ? url.origin : `${url.origin} through the proxy ${via}`, cause);
-}
-
-/** The proxy itself cannot be reached. */
-export function proxyConnectionError(url: URL, cause: unknown, via: string): RegistryError {
-  return noAnswer(`the proxy ${via}, by which ${url.origin} is reached`, cause);
-}
-
-/** The proxy answered, but not with a way to upstream: UNAVAILABLE; with a cause where it could not, without one where it would not. */
-export function proxyRefusal(url: URL, status: number, via: string): RegistryError {
-  const isFailure = status >= 500;
-  const reason = refusals[status] ?? (isFailure ? 'it could not reach it' : 'is it a proxy?');
-  return new RegistryError(
-    'UNAVAILABLE',
-    `the proxy ${via} gave no way to ${url.origin}: it answered ${status} (${reason})`,
-    {
-      status: status === 504 ? 504 : 502,
-      ...(isFailure && { cause: new Error(`the proxy answered ${status}`) }),
-    },
-  );
-}
-
-const refusals: Readonly<Record<number, string>> = {
-  401: 'it wants other credentials',
-  403: 'its rules forbid it',
-  405: 'its rules forbid it, or it is no proxy',
-  407: 'it wants user and password, or refuses those in its URL',
-};
-
-function noAnswer(whom: string, cause: unknown): RegistryError {
   if (cause instanceof RegistryError) return cause;
+  // The origin alone: the path of a signed URL is a secret.
+  const whom = via === undefined ? url.origin : `${url.origin} through the proxy ${via}`;
+  return new RegistryError('UNAVAILABLE', ...noAnswer(whom, cause));
+}
+
+/** Message and options of an error that says that somebody did not answer. */
+export function noAnswer(whom: string, cause: unknown): [message: string, options: RegistryErrorOptions] {
   const code = causeCode(cause);
   const reason =
     code === undefined ? 'unknown cause' : words[code] === undefined ? code : `${words[code]}, ${code}`;
-  return new RegistryError('UNAVAILABLE', `no answer from ${whom} (${reason})`, {
-    status: code !== undefined && timeoutCodes.has(code) ? 504 : 502,
-    cause,
-  });
+  const status = code !== undefined && timeoutCodes.has(code) ? 504 : 502;
+  return [`no answer from ${whom} (${reason})`, { status, cause }];
 }
 
 /** Was this made by {@link connectionError} of something that may pass? */

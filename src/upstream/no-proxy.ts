@@ -9,14 +9,21 @@ type Matcher = (url: URL) => boolean;
  * not resolved. What cannot be read covers nothing.
  */
 export class NoProxy {
-  readonly #matchers: readonly Matcher[];
+  readonly #matchers: readonly { readonly entry: string; readonly matches: Matcher }[];
 
   constructor(entries: readonly string[]) {
-    this.#matchers = entries.map((entry) => matcherOf(entry.trim().toLowerCase()));
+    this.#matchers = entries
+      .map((entry) => entry.trim().toLowerCase())
+      .map((entry) => ({ entry, matches: matcherOf(entry) }));
   }
 
   covers(url: URL): boolean {
-    return this.#matchers.some((matches) => matches(url));
+    return this.entryFor(url) !== undefined;
+  }
+
+  /** The first entry that covers it. */
+  entryFor(url: URL): string | undefined {
+    return this.#matchers.find(({ matches }) => matches(url))?.entry;
   }
 }
 

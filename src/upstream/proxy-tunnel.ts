@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
-import { proxyConnectionError, proxyRefusal } from './connection-error.ts';
 import type { HttpProxy } from './http-proxy.ts';
+import { proxyConnectionError, proxyRefusal } from './proxy-error.ts';
 
 export interface ProxyConnectionSettings {
   readonly proxy: HttpProxy;

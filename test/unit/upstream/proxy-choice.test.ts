@@ -96,6 +96,28 @@ describe('the proxy of an origin', () => {
     assert.equal(chosen('https://b.example', env, { proxy, noProxy: ['b.example'] }), undefined);
   });
 
+  it('is told with the key or variable that it comes from, and what makes an exception', () => {
+    const env = { https_proxy: 'http://me:hunter2@env:1', NO_PROXY: 'a.example, .b.example' };
+    const route = (url: string, settings: { proxy?: string; noProxy?: string[] } = {}) => {
+      const { proxy, ...why } = new ProxyChoice({ noProxy: [], ...settings, env }).route(new URL(url));
+      return { proxy: proxy?.host, ...why };
+    };
+    const proxy = 'http://proxy:3128';
+    assert.deepEqual(route('https://c.example'), { proxy: 'env:1', setIn: 'https_proxy' });
+    assert.deepEqual(route('http://a.example'), { proxy: undefined, setIn: undefined });
+    assert.deepEqual(route('https://c.example', { proxy }), { proxy: 'proxy:3128', setIn: 'upstream.proxy' });
+    const exceptions: [url: string, settings: { proxy?: string; noProxy?: string[] }, exception: string][] = [
+      ['https://x.b.example', {}, 'NO_PROXY has .b.example'],
+      ['https://10.1.1.1', { noProxy: ['10.0.0.0/8'] }, 'upstream.noProxy has 10.0.0.0/8'],
+      ['https://127.0.0.1', {}, 'this machine itself'],
+      ['https://169.254.169.254', { proxy }, 'the address of a cloud’s own services'],
+    ];
+    for (const [url, settings, exception] of exceptions) {
+      const setIn = settings.proxy === undefined ? 'https_proxy' : 'upstream.proxy';
+      assert.deepEqual(route(url, settings), { proxy: undefined, setIn, exception });
+    }
+  });
+
   it('is told as environment variables to what understands nothing else', () => {
     const env = { https_proxy: 'http://me:p%40ss@env:1', no_proxy: 'a.example' };
     assert.deepEqual(new ProxyChoice({ noProxy: [], env }).env, {
