@@ -11,11 +11,16 @@ import { OfflineRegistry } from '../registry/offline-registry.ts';
 import { TlsTrust } from '../upstream/tls-trust.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
-import { mirrorPlace } from './mirrors.ts';
 import { proxiesOf } from './proxies.ts';
 import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
-import { openRegistryUpstream, type Place, placeOf, registriesByHost } from './registry-upstream.ts';
+import {
+  mirrorPlacesOf,
+  openRegistryUpstream,
+  type Place,
+  placeOf,
+  registriesByHost,
+} from './registry-upstream.ts';
 
 /**
  * So many registries that nobody configured are remembered; whoever asks for more names than these costs no more room. One that
@@ -87,15 +92,13 @@ export class Registries implements AsyncDisposable {
   }
 
   #behindMirrors(itself: Registry, host: RegistryHost, registry: RegistryConfig | undefined): Registry {
-    if (registry === undefined || registry.endpoints.length === 0) return itself;
-    const { log } = this.#settings.parts;
-    const places = registry.endpoints.map((url) => mirrorPlace(url, host, [...this.#configs.values()]));
-    const mirrors = places.map((place) =>
-      this.#observed(this.#upstream({ ...place, lender: registry }), place.host),
-    );
+    const { config, parts } = this.#settings;
+    const places = mirrorPlacesOf(host, registry, config);
+    if (places.length === 0) return itself;
+    const mirrors = places.map((place) => this.#observed(this.#upstream(place), place.host));
     return new FallbackRegistry(mirrors, itself, {
       onFallback: (at, error) =>
-        log.info({ upstream: host, mirror: places[at]?.host, err: error }, 'a mirror is passed over'),
+        parts.log.info({ upstream: host, mirror: places[at]?.host, err: error }, 'a mirror is passed over'),
     });
   }
 

@@ -1,4 +1,5 @@
 import type { RegistryConfig } from '../config/schema.ts';
+import type { Secret } from '../config/secret.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
 import type { NamedCredentials } from '../upstream/upstream.ts';
@@ -15,9 +16,19 @@ export function registryAccounts(
   parts: Pick<CacheParts, 'clock' | 'log'>,
 ): readonly NamedCredentials[] | undefined {
   if (registry === undefined || registry.auth.accounts.length === 0) return undefined;
-  const others = registry.auth.accounts.flatMap(({ user, password: secret, passwordFile: file }) =>
-    secret === undefined ? [] : [{ user, credentials: userCredentials({ user, secret, file }, parts) }],
-  );
+  const others = furtherAccounts(registry).map(({ user, password: secret, passwordFile: file }) => ({
+    user,
+    credentials: userCredentials({ user, secret, file }, parts),
+  }));
   if (credentialChoice(registry).kind === 'anonymous') return others;
   return [{ user: registry.auth.user || first.name, credentials: first }, ...others];
+}
+
+type Account = RegistryConfig['auth']['accounts'][number];
+
+/** Those of `auth.accounts`, in their order. */
+export function furtherAccounts({ auth }: RegistryConfig): (Account & { readonly password: Secret })[] {
+  return auth.accounts.flatMap(({ password, ...account }) =>
+    password === undefined ? [] : [{ ...account, password }],
+  );
 }

@@ -7,7 +7,7 @@ import type { CredentialProvider } from '../upstream/auth/credentials.ts';
 import type { TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
 import type { OnWireEvent } from '../upstream/wire-event.ts';
-import type { MirrorAddress } from './mirrors.ts';
+import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
 import { overridden } from './overridden.ts';
 import { proxiesOf } from './proxies.ts';
 
@@ -70,6 +70,16 @@ export function openRegistryUpstream(
 /** Where a registry itself is. */
 export function placeOf(host: RegistryHost, registry: RegistryConfig | undefined): Place {
   return { host, scheme: registry?.scheme ?? 'https', registry };
+}
+
+/** Where its mirrors are, in the order of `endpoints`. */
+export function mirrorPlacesOf(
+  host: RegistryHost,
+  registry: RegistryConfig | undefined,
+  { registries }: Config,
+): Place[] {
+  if (registry === undefined) return [];
+  return registry.endpoints.map((url) => ({ ...mirrorPlace(url, host, registries), lender: registry }));
 }
 
 /** A mirror without an entry of its own is believed whom the registry's hosts are; nothing of ours is shown to it. */

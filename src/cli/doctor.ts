@@ -1,5 +1,8 @@
+import { checkProxies } from '../app/proxies.ts';
 import { systemClock } from '../clock.ts';
+import { ConfigError } from '../config/config-error.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { examineAll } from '../doctor/examination.ts';
 import { type Report, textOf } from '../doctor/report.ts';
 import { subjectsOf } from '../doctor/subject.ts';
@@ -14,19 +17,21 @@ export interface DoctorOrder {
 
 export interface DoctorParts {
   readonly version: string;
+  readonly env: NodeJS.ProcessEnv;
   readonly stdout: { write(text: string): unknown };
 }
 
 /**
  * Says how far a pull comes at each registry. True: nothing failed. SIGINT and SIGTERM end it; what is not done by then has
- * failed. Throws RegistryError for a name that is none.
+ * failed. Throws RegistryError for a name that is none, and ConfigError for what is wrong with the proxies of the environment.
  */
 export async function doctor(
   { config }: LoadedConfig,
   { names, output }: DoctorOrder,
-  { version, stdout }: DoctorParts,
+  { version, env, stdout }: DoctorParts,
 ): Promise<boolean> {
   const subjects = subjectsOf(config, names);
+  checkEnvironment(config, env);
   using interruption = interruptible();
   // The pauses of the server's own code (Clock) do not keep a process alive.
   using _alive = setInterval(() => {}, 60_000);
@@ -36,7 +41,7 @@ export async function doctor(
     trust: new TlsTrust(),
     clock: systemClock,
     random: Math.random,
-    env: process.env,
+    env,
     signal: interruption.signal,
   });
   const done: Report[] = [];
@@ -49,6 +54,14 @@ export async function doctor(
   else if (done.length === 0)
     stdout.write('No registry is configured; name one: ociregistry doctor docker.io\n');
   return ok;
+}
+
+function checkEnvironment(config: Config, env: NodeJS.ProcessEnv): void {
+  try {
+    checkProxies(config, env);
+  } catch (error) {
+    throw new ConfigError([error instanceof Error ? error.message : String(error)]);
+  }
 }
 
 function interruptible(): Disposable & { readonly signal: AbortSignal } {

@@ -14,7 +14,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     doctor: async (loaded, order) => {
       // Not before it is asked for: the server's start would be slower by it.
       const { doctor } = await import('./doctor.ts');
-      return await doctor(loaded, order, { version: version.version, stdout });
+      return await doctor(loaded, order, { version: version.version, env, stdout });
     },
     serve: async (loaded) =>
       await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr }),

@@ -20,7 +20,7 @@ export interface ProgramParts {
   readonly version: Version;
   /** Returns when the server has ended; rejects when it could not start. */
   readonly serve: (loaded: LoadedConfig) => Promise<void>;
-  /** True: nothing failed. Throws RegistryError for a name that is none. */
+  /** True: nothing failed. Throws RegistryError for a name that is none, ConfigError for the environment. */
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
 }
 

@@ -1,9 +1,11 @@
 import { type Challenge, parseChallenges } from '../upstream/auth/challenge.ts';
 import { basicHeaderOf } from '../upstream/auth/credentials.ts';
-import { adviceOnFailure, adviceOnStatus } from './advice.ts';
+import { adviceOnFailure } from './advice-on-failure.ts';
+import { adviceOnStatus } from './advice-on-status.ts';
 import type { Answered, Evidence } from './evidence.ts';
 import { connectionFailureText, failureText } from './failure-text.ts';
 import { identityOf } from './identity.ts';
+import { limitsIn } from './limits.ts';
 import type { Finding } from './step.ts';
 
 /** Does it answer, and how does it want to be asked? */
@@ -44,18 +46,20 @@ export function token(evidence: Evidence): Finding {
   const ms = asked.length === 0 ? undefined : asked.reduce((sum, exchange) => sum + exchange.ms, 0);
   if (sent.some(({ authorization }) => authorization === 'bearer'))
     return { status: 'ok', ms, detail: `from ${last?.url.origin ?? 'before'}${asWhom(evidence)}` };
-  const detail = `${failureText(evidence.error)}${asWhom(evidence)}`;
-  if (last === undefined) return { status: 'failed', detail, advice: realmAdvice };
+  const refusal = `${failureText(evidence.error)}${asWhom(evidence)}`;
+  if (last === undefined) return { status: 'failed', detail: refusal, advice: realmAdvice };
+  const limits = 'error' in last.answer ? [] : limitsIn(last.answer);
+  const detail = [refusal, ...limits].join(', ');
   if ('error' in last.answer) {
     const { error } = last.answer;
-    const { caFiles, endedAt } = evidence;
-    const advice = adviceOnFailure(error, { caFiles, endedAt, origin: last.url });
+    const { caFiles, endedAt, proxies } = evidence;
+    const advice = adviceOnFailure(error, { caFiles, endedAt, proxies, origin: last.url });
     return { status: 'failed', ms, detail, advice };
   }
   // Some say 400 to whom they do not know (Keycloak), as the server's own code takes it.
   const status = last.answer.status === 400 ? 401 : last.answer.status;
   if (isUnproved(evidence, status)) return { status: 'unproved', ms, detail, advice: nameAnImage };
-  const advice = status === 200 ? noTokenAdvice : adviceOnStatus(status, evidence.who);
+  const advice = status === 200 ? noTokenAdvice : adviceOnStatus(status, evidence);
   return { status: 'failed', ms, detail, advice };
 }
 
@@ -70,7 +74,7 @@ export const nameAnImage =
 export function isUnproved(evidence: Evidence, status: number | undefined): boolean {
   const isRefusal = status === 401 || status === 403;
   const isStranger = evidence.who.kind === 'anonymous' && bearerIn(evidence) !== undefined;
-  return evidence.subject.image === undefined && isRefusal && isStranger;
+  return evidence.walk.subject.image === undefined && isRefusal && isStranger;
 }
 
 /** As whom the token server was asked. A password that came by plain http does not go everywhere (`realm.ts`). */

@@ -1,5 +1,7 @@
 import type { Descriptor } from '../oci/registry.ts';
 import { anonymous, type Credential, type ProvidedCredential } from '../upstream/auth/credentials.ts';
+import type { HttpProxy } from '../upstream/http-proxy.ts';
+import type { ProxyChoice } from '../upstream/proxy-choice.ts';
 import type {
   ConnectionEvent,
   ExchangeEvent,
@@ -7,7 +9,7 @@ import type {
   WireAnswer,
   WireEvent,
 } from '../upstream/wire-event.ts';
-import type { Subject } from './subject.ts';
+import type { Walk } from './walk.ts';
 
 /** Whom a credential was asked of and what came of it. Milliseconds. */
 export type CredentialEvidence = { readonly ms: number } & (
@@ -23,11 +25,12 @@ export type Answered = ExchangeEvent & { readonly answer: WireAnswer };
 
 /** All that was seen while the server's own code went for the subject. */
 export class Evidence {
-  readonly subject: Subject;
+  readonly walk: Walk;
   /** Where the registry's API is. */
   readonly origin: URL;
   /** Authorities that the configuration adds. */
   readonly caFiles: readonly string[];
+  readonly proxies: ProxyChoice;
   credential: CredentialEvidence | undefined;
   readonly events: WireEvent[] = [];
   outcome: Outcome | undefined;
@@ -38,10 +41,11 @@ export class Evidence {
   /** By how much our clock is ahead of the registry's. Milliseconds. */
   skewMs = 0;
 
-  constructor(subject: Subject, origin: URL, caFiles: readonly string[]) {
-    this.subject = subject;
+  constructor(walk: Walk, { origin, caFiles, proxies }: Pick<Evidence, 'origin' | 'caFiles' | 'proxies'>) {
+    this.walk = walk;
     this.origin = origin;
     this.caFiles = caFiles;
+    this.proxies = proxies;
   }
 
   /** `now` in milliseconds since the epoch. */
@@ -64,6 +68,11 @@ export class Evidence {
     return this.events.find(
       (event): event is ConnectionEvent => event.kind === 'connection' && event.origin === this.origin.origin,
     );
+  }
+
+  /** By which the registry itself is reached. */
+  get proxy(): HttpProxy | undefined {
+    return this.proxies.of(this.origin);
   }
 
   exchanges(to: ExchangeEvent['to']): ExchangeEvent[] {

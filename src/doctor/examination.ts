@@ -1,4 +1,4 @@
-import { registriesByHost } from '../app/registry-upstream.ts';
+import type { Config } from '../config/schema.ts';
 import type { Evidence } from './evidence.ts';
 import { type GatherSettings, gather } from './gather.ts';
 import type { Report } from './report.ts';
@@ -6,30 +6,48 @@ import { settingsOf } from './settings.ts';
 import type { Step } from './step.ts';
 import { stepsOf } from './steps.ts';
 import type { Subject } from './subject.ts';
+import { type Walk, walksOf } from './walk.ts';
+import { withWaysLeft } from './ways-left.ts';
 
 /** So many at a time: a name server and this machine's network should not notice. */
 const maxAtOnce = 8;
 
-/** All subjects side by side; the reports come in the order of the subjects, each as soon as it can. Never throws. */
+/**
+ * All ways to all subjects side by side; the reports come in the order of the subjects, those of a subject together and as soon
+ * as they can. Never throws.
+ */
 export async function* examineAll(
   subjects: readonly Subject[],
   settings: GatherSettings,
 ): AsyncGenerator<Report> {
   const reports: Promise<Report>[] = [];
-  for (const subject of subjects) {
-    const earlier = reports.at(-maxAtOnce);
-    const mayBegin = reports.length < maxAtOnce ? undefined : earlier;
-    reports.push(Promise.resolve(mayBegin).then(async () => await examine(subject, settings)));
-  }
-  for (const report of reports) yield await report;
+  const begin = (walk: Walk): Promise<Report> => {
+    const mayBegin = reports.length < maxAtOnce ? undefined : reports.at(-maxAtOnce);
+    const report = Promise.resolve(mayBegin).then(async () => await examine(walk, settings));
+    reports.push(report);
+    return report;
+  };
+  const groups = subjects.map((subject) => waysTo(subject, settings.config).map(begin));
+  for (const group of groups) yield* withWaysLeft(await Promise.all(group));
 }
 
-async function examine(subject: Subject, settings: GatherSettings): Promise<Report> {
-  const { config } = settings;
-  const registry = registriesByHost(config).get(subject.host);
-  const about = { subject: subject.name, settings: settingsOf(subject, config, registry) };
+/** Behind an air gap there is no way; the first is shown. */
+function waysTo(subject: Subject, config: Config): readonly Walk[] {
+  const walks = walksOf(subject, config);
+  return config.airGapped ? [walks[0]] : walks;
+}
+
+async function examine(walk: Walk, settings: GatherSettings): Promise<Report> {
+  const { config, env } = settings;
+  const { subject, by, identity, accounts } = walk;
+  const about = {
+    subject: subject.name,
+    ...(by !== undefined && { by }),
+    ...(accounts > 1 && { as: identity.name }),
+    settings: settingsOf(walk, config, env),
+  };
   if (config.airGapped) return { ...about, status: 'notAsked', steps: [], notes: [], notProved: '' };
-  const evidence = await gather(subject, registry, settings);
+  const evidence = await gather(walk, settings);
   const steps = stepsOf(evidence);
   const status = statusOf(steps);
   return {

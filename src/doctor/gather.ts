@@ -1,15 +1,16 @@
 import { proxiesOf } from '../app/proxies.ts';
+import { registryAccounts } from '../app/registry-accounts.ts';
 import { registryCredentials } from '../app/registry-credentials.ts';
-import { openRegistryUpstream, placeOf, tlsSettings } from '../app/registry-upstream.ts';
+import { openRegistryUpstream, tlsSettings } from '../app/registry-upstream.ts';
 import type { Clock } from '../clock.ts';
-import type { Config, RegistryConfig } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import { type Log, silent } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
 import type { TlsTrust } from '../upstream/tls-trust.ts';
 import { originOf } from '../upstream/upstream.ts';
 import { Evidence, type Outcome } from './evidence.ts';
-import type { Subject } from './subject.ts';
+import type { Walk } from './walk.ts';
 
 export interface GatherSettings {
   readonly config: Config;
@@ -22,28 +23,22 @@ export interface GatherSettings {
 }
 
 /**
- * Goes for a registry or an image by the server's own parts, and writes down what it sees. A registry is asked for `/v2/`,
- * an image for its manifest. Ends within `pullTimeout`. What fails is evidence; nothing is thrown.
+ * Goes one way to a registry or an image by the server's own parts, and writes down what it sees. A registry is asked for
+ * `/v2/`, an image for its manifest. Ends within `pullTimeout`. What fails is evidence; nothing is thrown.
  */
-export async function gather(
-  subject: Subject,
-  registry: RegistryConfig | undefined,
-  settings: GatherSettings,
-): Promise<Evidence> {
+export async function gather(walk: Walk, settings: GatherSettings): Promise<Evidence> {
   const { config, clock, random, env } = settings;
-  const place = placeOf(subject.host, registry);
-  const origin = originOf(place);
-  const evidence = new Evidence(subject, origin, tlsSettings(config, registry).caFiles ?? []);
+  const { place, subject } = walk;
+  const { registry, lender } = place;
+  const caFiles = tlsSettings(config, registry, lender).caFiles ?? [];
+  const proxies = proxiesOf(config, registry ?? lender, env);
+  const evidence = new Evidence(walk, { origin: originOf(place), caFiles, proxies });
   const log = noting(evidence);
-  const provider = registryCredentials(registry, {
-    clock,
-    random,
-    log,
-    env,
-    proxies: proxiesOf(config, registry, env),
-  });
+  const first = registryCredentials(registry, { clock, random, log, env, proxies });
   await using stack = new AsyncDisposableStack();
-  stack.defer(async () => await provider[Symbol.asyncDispose]?.());
+  stack.defer(async () => await first[Symbol.asyncDispose]?.());
+  const accounts = registryAccounts(registry, first, { clock, log });
+  const provider = accounts?.[walk.account]?.credentials ?? first;
   const upstream = stack.use(
     openRegistryUpstream(place, watched(provider, evidence), {
       ...settings,

@@ -1,7 +1,8 @@
 import { RegistryError } from '../oci/error.ts';
 import { literalAddress } from '../upstream/address.ts';
 import { causeCode } from '../upstream/connection-error.ts';
-import { adviceOnFailure } from './advice.ts';
+import { ProxyError } from '../upstream/proxy-error.ts';
+import { adviceOnFailure } from './advice-on-failure.ts';
 import type { Evidence } from './evidence.ts';
 import { connectionFailureText, failureText } from './failure-text.ts';
 import type { Finding } from './step.ts';
@@ -10,7 +11,7 @@ const lookupCodes = new Set(['EAI_AGAIN', 'EAI_FAIL', 'ENODATA', 'ENOTFOUND']);
 
 /** Has the registry's name an address, and may it be connected to? */
 export function address(evidence: Evidence): Finding {
-  const { lookup, origin, failure } = evidence;
+  const { lookup, origin, failure, proxy } = evidence;
   if (evidence.connection === undefined && isAboutAddress(failure.error)) {
     return {
       status: 'failed',
@@ -20,20 +21,25 @@ export function address(evidence: Evidence): Finding {
     };
   }
   if (lookup !== undefined) return { status: 'ok', ms: lookup.ms, detail: lookup.addresses.join(', ') };
-  const isLiteral = literalAddress(origin.hostname) !== undefined;
-  return { status: 'needless', detail: isLiteral ? 'an address, no name' : 'nothing was looked up' };
+  if (literalAddress(origin.hostname) !== undefined)
+    return { status: 'needless', detail: 'an address, no name' };
+  const detail =
+    proxy === undefined ? 'nothing was looked up' : `the proxy ${proxy.host} resolves ${origin.hostname}`;
+  return { status: 'needless', detail };
 }
 
-/** The address guard refuses with DENIED, and nobody else before there is a connection. */
+/** The address guard refuses with DENIED, and nobody else before there is a connection. A proxy's own name is its matter. */
 function isAboutAddress(error: unknown): boolean {
-  if (!(error instanceof RegistryError)) return false;
+  if (!(error instanceof RegistryError) || error instanceof ProxyError) return false;
   return error.code === 'DENIED' || lookupCodes.has(causeCode(error.cause) ?? '');
 }
 
-/** TCP and TLS. */
+/** TCP and TLS, and the proxy on the way. */
 export function connection(evidence: Evidence): Finding {
-  const { lookup, connection: made, failure } = evidence;
-  if (made === undefined) {
+  const { lookup, connection: made, failure, proxy } = evidence;
+  // A proxy for plain http is connected to before it says anything.
+  const isRefused = failure.error instanceof ProxyError && evidence.answered('registry').length === 0;
+  if (made === undefined || isRefused) {
     const { error, ms, tries } = failure;
     return {
       status: 'failed',
@@ -45,7 +51,10 @@ export function connection(evidence: Evidence): Finding {
   return {
     status: 'ok',
     ms: made.ms - (lookup?.ms ?? 0),
-    detail: [made.address, ...tlsFacts(evidence)].join(', '),
+    detail: [
+      proxy === undefined ? made.address : `through the proxy ${proxy.host}`,
+      ...tlsFacts(evidence),
+    ].join(', '),
   };
 }
 

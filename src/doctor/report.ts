@@ -1,9 +1,13 @@
 import type { Settings } from './settings.ts';
 import type { Step } from './step.ts';
 
-/** What was found out about one registry or image. Without secrets. */
+/** What was found out about one registry or image, on one way to it. Without secrets. */
 export interface Report {
   readonly subject: string;
+  /** The mirror that was asked, by its URL; absent: the registry itself. */
+  readonly by?: string;
+  /** Who we were there, where we are several. */
+  readonly as?: string;
   readonly status: 'ok' | 'unproved' | 'failed' | 'notAsked';
   readonly settings: Settings;
   readonly steps: readonly Step[];
@@ -16,12 +20,13 @@ export interface Report {
 const widths = { status: 8, name: 10, ms: 8 };
 
 /** One block for a person, with a blank line behind it. */
-export function textOf({ subject, status, settings, steps, notes, notProved }: Report): string {
+export function textOf({ subject, by, as, status, settings, steps, notes, notProved }: Report): string {
+  const way = `${by === undefined ? '' : ` by ${by}`}${as === undefined ? '' : ` as ${as}`}`;
   const failed = steps.find((step) => step.status === 'failed');
   const verdict = failed === undefined ? verdicts[status] : `FAILED at ${failed.name}`;
   const rows = Object.entries(settings).map(([name, value]) => [name, value] as const);
   const lines = [
-    `${subject}: ${verdict}`,
+    `${subject}${way}: ${verdict}`,
     ...rows.map(([name, value]) => indented(`  ${name.padEnd(12)}`, value)),
     ...steps.flatMap(stepLines),
     ...notes.map((note) => indented('  note: ', note)),

@@ -1,29 +1,46 @@
-import { credentialChoice } from '../app/credential-choice.ts';
-import { placeOf, tlsSettings } from '../app/registry-upstream.ts';
-import type { Config, RegistryConfig } from '../config/schema.ts';
+import { proxiesOf } from '../app/proxies.ts';
+import { tlsSettings } from '../app/registry-upstream.ts';
+import type { Config } from '../config/schema.ts';
 import { originOf } from '../upstream/upstream.ts';
-import type { Subject } from './subject.ts';
+import { identitiesOf } from './identities.ts';
+import type { Walk } from './walk.ts';
 
-/** What of the configuration applies to a registry: one row for each matter, without secrets. */
+/**
+ * What of the configuration applies to a walk: one row for each matter, without secrets. Of a further account there is only
+ * what differs from the first.
+ */
 export interface Settings {
-  readonly rule: string;
-  readonly origin: string;
-  readonly tls: string;
+  readonly rule?: string;
+  readonly origin?: string;
+  readonly proxy?: string;
+  readonly tls?: string;
   readonly credential: string;
+  readonly accounts?: string;
+  readonly mirrors?: string;
 }
 
-export function settingsOf(
-  { host }: Subject,
-  config: Config,
-  registry: RegistryConfig | undefined,
-): Settings {
-  const origin = originOf(placeOf(host, registry));
+export function settingsOf(walk: Walk, config: Config, env: NodeJS.ProcessEnv): Settings {
+  const { place, by, identity, account } = walk;
+  if (account > 0) return { credential: identity.source };
+  const identities = identitiesOf(place.registry);
   return {
-    rule: registry === undefined ? unknownRules[config.unknownRegistries] : 'configured',
-    origin: origin.origin,
-    tls: tlsText(config, registry),
-    credential: credentialText(registry),
+    rule: ruleText(walk, config),
+    origin: `${originOf(place).origin}${place.mirror?.path ?? ''}`,
+    ...(!config.airGapped && { proxy: proxyText(walk, config, env) }),
+    tls: tlsText(walk, config),
+    credential: identity.source,
+    accounts: identities.length === 1 ? 'none' : identities.map(({ name }) => name).join(', '),
+    ...(by === undefined && { mirrors: place.registry?.endpoints.join(', ') || 'none' }),
   };
+}
+
+function ruleText({ place, by, subject }: Walk, { unknownRegistries }: Config): string {
+  if (by === undefined) return place.registry === undefined ? unknownRules[unknownRegistries] : 'configured';
+  const own =
+    place.registry === undefined
+      ? 'without an entry of its own, so that it is shown nothing of ours'
+      : `with the entry ${place.registry.name}`;
+  return `a mirror of ${subject.host}, ${own}`;
 }
 
 const unknownRules: Readonly<Record<Config['unknownRegistries'], string>> = {
@@ -32,49 +49,21 @@ const unknownRules: Readonly<Record<Config['unknownRegistries'], string>> = {
   any: 'not configured; allowed at any address (unknownRegistries: any)',
 };
 
-function tlsText(config: Config, registry: RegistryConfig | undefined): string {
-  if (registry?.scheme === 'http') return 'none (scheme: http)';
-  const { caFiles = [], certFile, keyFile, insecureSkipVerify } = tlsSettings(config, registry);
+function proxyText({ place }: Walk, config: Config, env: NodeJS.ProcessEnv): string {
+  const { proxy, setIn, exception } = proxiesOf(config, place.registry ?? place.lender, env).route(
+    originOf(place),
+  );
+  if (proxy !== undefined) return `${proxy.host} (${setIn})`;
+  return exception === undefined ? 'none' : `none: ${exception} (else that of ${setIn})`;
+}
+
+function tlsText({ place: { scheme, registry, lender } }: Walk, config: Config): string {
+  if (scheme === 'http') return 'none (scheme: http)';
+  const { caFiles = [], certFile, keyFile, insecureSkipVerify } = tlsSettings(config, registry, lender);
   return [
     insecureSkipVerify === true
       ? 'insecureSkipVerify: any certificate is believed'
       : ['the usual authorities', ...caFiles].join(' and '),
     ...(certFile === undefined ? [] : [`client certificate ${certFile} with key ${keyFile}`]),
   ].join('; ');
-}
-
-/** By the choice that the server makes. */
-function credentialText(registry: RegistryConfig | undefined): string {
-  const chosen = credentialChoice(registry);
-  switch (chosen.kind) {
-    case 'anonymous':
-      return registry !== undefined && registry.auth.user !== ''
-        ? 'none: auth.user without a password'
-        : 'none: anonymous';
-    case 'static':
-      return `auth.token.static${sourceText(registry?.auth.token.staticFromEnv, chosen.file)}`;
-    case 'provider':
-      return `provider ${chosen.choice.provider}${optionsText(chosen.choice.options)}`;
-    case 'password':
-      return `user ${JSON.stringify(chosen.user)}, password${sourceText(registry?.auth.passwordFromEnv, chosen.file)}`;
-  }
-}
-
-function sourceText(variable: string | undefined, file: string): string {
-  if (file !== '') return ` from the file ${file}`;
-  return variable ? ` from the environment variable ${variable}` : ' from the configuration';
-}
-
-/** Of a command the program alone: its arguments may hold anything. */
-function optionsText(options: object): string {
-  const set = Object.entries(options).filter(([, value]) => value !== undefined);
-  if (set.length === 0) return '';
-  const texts = set.map(
-    ([name, value]) => `${name} ${name === 'command' ? programIn(value) : String(value)}`,
-  );
-  return ` (${texts.join(', ')})`;
-}
-
-function programIn(command: unknown): string {
-  return String(Array.isArray(command) ? command[0] : command).split(' ')[0] ?? '';
 }

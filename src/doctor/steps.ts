@@ -1,9 +1,11 @@
 import type { Descriptor } from '../oci/registry.ts';
-import { adviceOnFailure, adviceOnStatus } from './advice.ts';
+import { adviceOnFailure } from './advice-on-failure.ts';
+import { adviceOnStatus } from './advice-on-status.ts';
 import { challenge, isUnproved, nameAnImage, token } from './auth-steps.ts';
 import type { Answered, Evidence } from './evidence.ts';
 import { failureText } from './failure-text.ts';
 import { identityOf } from './identity.ts';
+import { limitsIn } from './limits.ts';
 import { address, connection } from './network-steps.ts';
 import type { Finding, Step, StepName } from './step.ts';
 
@@ -47,18 +49,19 @@ function credential({ credential: seen, error }: Evidence): Finding {
 
 /** What was asked for in the end: the manifest of an image, or `/v2/`. */
 function answer(evidence: Evidence): Finding {
-  const { outcome, error, who, subject } = evidence;
+  const { outcome, error, who, walk } = evidence;
   const last = evidence.exchanges('registry').at(-1);
   const isFirst = last === evidence.exchanges('registry')[0];
   const ms = last && last.ms - (isFirst ? (evidence.connection?.ms ?? 0) : 0);
   const answered = evidence.answered('registry').at(-1);
+  const limits = answered === undefined ? [] : limitsIn(answered.answer);
   if (outcome !== undefined && 'descriptor' in outcome) {
-    if (subject.image === undefined && isWebPage(answered))
+    if (walk.subject.image === undefined && isWebPage(answered))
       return { status: 'unproved', ms, detail: 'answered 200 with a web page: is it a registry?' };
     return {
       status: 'ok',
       ms,
-      detail: [...answerFacts(outcome.descriptor, answered), ...quotaIn(answered)].join(', '),
+      detail: [...answerFacts(outcome.descriptor, answered), ...limits].join(', '),
     };
   }
   if (last !== undefined && 'error' in last.answer)
@@ -66,7 +69,7 @@ function answer(evidence: Evidence): Finding {
   const status = answered?.answer.status;
   const sent =
     last?.authorization === undefined ? '' : ` (sent: ${last.authorization} of ${identityOf(who)})`;
-  const detail = [`${failureText(error)}${sent}`, ...quotaIn(answered)].join(', ');
+  const detail = [`${failureText(error)}${sent}`, ...limits].join(', ');
   if (isUnproved(evidence, status)) return { status: 'unproved', ms, detail, advice: nameAnImage };
   return { status: 'failed', ms, detail, advice: adviceOnAnswer(evidence, status) };
 }
@@ -77,7 +80,7 @@ function adviceOnAnswer(evidence: Evidence, status: number | undefined): string 
   if (status === 401 && last?.authorization === 'bearer') return freshTokenAdvice;
   return status === undefined || status === 200
     ? adviceOnFailure(evidence.error, evidence)
-    : adviceOnStatus(status, evidence.who);
+    : adviceOnStatus(status, evidence);
 }
 
 const freshTokenAdvice =
@@ -87,29 +90,6 @@ function answerFacts(descriptor: Descriptor | undefined, answered: Answered | un
   const asked = `${answered?.method} ${answered?.url.pathname}`;
   if (descriptor === undefined) return [`${asked} answered ${answered?.answer.status}`];
   return [asked, descriptor.digest, descriptor.mediaType, `${descriptor.size} bytes`];
-}
-
-/** Docker Hub tells it with each manifest: `ratelimit-remaining: 76;w=21600`. */
-function quotaIn(answered: Answered | undefined): string[] {
-  const {
-    'ratelimit-limit': limit,
-    'ratelimit-remaining': remaining,
-    'retry-after': after,
-  } = answered?.answer.headers ?? {};
-  const [count, window] = numbersIn(limit);
-  const [left] = numbersIn(remaining);
-  return [
-    ...(left === undefined
-      ? []
-      : [`quota: ${left} of ${count ?? '?'} left${window ? ` per ${window} s` : ''}`]),
-    ...(after === undefined || !/^[\w ,:]{1,40}$/.test(after)
-      ? []
-      : [`retry after ${after}${/^\d+$/.test(after) ? ' s' : ''}`]),
-  ];
-}
-
-function numbersIn(header = ''): string[] {
-  return header.slice(0, 100).match(/\d+/g) ?? [];
 }
 
 function isWebPage(answered: Answered | undefined): boolean {

@@ -49,7 +49,7 @@ export class UpstreamRegistry implements Registry {
    * Throws NAME_UNKNOWN where there is no such API, else as the others.
    */
   async ping({ signal }: CallOptions = {}): Promise<void> {
-    const url = this.#session.url({ kind: 'version' });
+    const url = this.#session.root;
     await using response = await this.#session.send({ method: 'GET', repository: undefined, url, signal });
     if (response.status !== 200) throw await this.#session.error(response, 'NAME_UNKNOWN');
   }

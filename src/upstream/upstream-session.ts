@@ -59,6 +59,12 @@ export class UpstreamSession {
     return this.here(this.#mirror === undefined ? path : `${this.#mirror.path}${path.slice('/v2'.length)}`);
   }
 
+  /** `/v2/`, or what a mirror has in its place: one that keeps repositories below a prefix has no API there. */
+  get root(): URL {
+    const [, path = '/v2'] = /^(.*?\/v2)(?:\/|$)/.exec(this.#mirror?.path ?? '') ?? [];
+    return this.here(`${path}/`);
+  }
+
   /** What is at this path of this registry, and nowhere else. */
   here(path: string, query = ''): URL {
     const url = new URL(this.origin);

@@ -39,7 +39,11 @@ async function diagnose(
   return { code: text.code, text: text.stdout, reports, stderr: text.stderr };
 }
 
-async function run(config: Readonly<Record<string, unknown>>, line: readonly string[]) {
+async function run(
+  config: Readonly<Record<string, unknown>>,
+  line: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+) {
   await using directory = await temporaryDirectory();
   const file = join(directory.path, 'config.yaml');
   await writeFile(file, JSON.stringify(config));
@@ -50,10 +54,11 @@ async function run(config: Readonly<Record<string, unknown>>, line: readonly str
   const code = await runProgram(['--config-file', file, ...line], {
     stdout: out,
     stderr: { write: (output) => (stderr += output) },
-    env: {},
+    env,
     version,
     serve: async () => assert.fail('nothing is served'),
-    doctor: async (loaded, order) => await doctor(loaded, order, { version: version.version, stdout: out }),
+    doctor: async (loaded, order) =>
+      await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });
   return { code, stdout, stderr };
 }
@@ -112,12 +117,15 @@ describe('ociregistry doctor', () => {
       .replaceAll(upstream.host, 'HOST')
       .replaceAll(/ +\d+ ms/g, '  N ms')
       .split('\n');
-    assert.deepEqual(lines.slice(0, 9), [
+    assert.deepEqual(lines.slice(0, 12), [
       'HOST/library/alpine:v1: ok',
       '  rule        configured',
       '  origin      http://HOST',
+      '  proxy       none',
       '  tls         none (scheme: http)',
       '  credential  user "robot", password from the configuration',
+      '  accounts    none',
+      '  mirrors     none',
       '  ok      credential  N ms  user "robot"',
       '  -       address             an address, no name',
       '  ok      connection  N ms  127.0.0.1, plain http',

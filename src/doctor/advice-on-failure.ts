@@ -1,12 +1,15 @@
 import { RegistryError } from '../oci/error.ts';
-import type { Credential } from '../upstream/auth/credentials.ts';
 import { causeCode } from '../upstream/connection-error.ts';
-import { identityOf } from './identity.ts';
+import type { ProxyChoice } from '../upstream/proxy-choice.ts';
+import { ProxyError } from '../upstream/proxy-error.ts';
+import { adviceOnProxy } from './advice-on-proxy.ts';
+import { isUnknownAuthority } from './unknown-authority.ts';
 
 /** Who did not answer. */
 interface Whom {
   readonly origin: URL;
   readonly caFiles: readonly string[];
+  readonly proxies: ProxyChoice;
   /** Milliseconds since the epoch. */
   readonly endedAt: number;
 }
@@ -43,7 +46,9 @@ const byGroup: readonly [codes: RegExp, advice: string][] = [
 ];
 
 /** What to look at when there was no connection or no answer on it. Undefined: there is nothing to say beyond the error. */
-export function adviceOnFailure(error: unknown, { origin, caFiles, endedAt }: Whom): string | undefined {
+export function adviceOnFailure(error: unknown, whom: Whom): string | undefined {
+  const { origin, caFiles, endedAt, proxies } = whom;
+  if (error instanceof ProxyError) return adviceOnProxy(error, origin, proxies.route(origin));
   if (!(error instanceof RegistryError)) return undefined;
   if (error.code === 'DENIED') return undefined;
   const code = causeCode(error.cause);
@@ -54,45 +59,6 @@ export function adviceOnFailure(error: unknown, { origin, caFiles, endedAt }: Wh
     ?.replace('NAME', origin.hostname)
     .replace('URL', `${origin.origin}/v2/`)
     .replace('NOW', new Date(endedAt).toISOString());
-}
-
-/** What to look at when a registry or a token server answered so in the end. */
-export function adviceOnStatus(status: number, who: Credential): string | undefined {
-  const name = identityOf(who);
-  const isAnonymous = who.kind === 'anonymous';
-  if (status >= 500) return 'It is out of order, or what stands before it is: its log, its status page.';
-  switch (status) {
-    case 400:
-      return 'Does it speak TLS at this port? registries[].scheme';
-    case 401:
-      return isAnonymous ? wantsCredential : refusedCredential(name);
-    case 403:
-      return isAnonymous ? wantsCredential : forbidden(name);
-    case 404:
-      return isAnonymous
-        ? `Is the name right? Many registries hide private images so from strangers: registries[].auth.`
-        : `Is the name right? Many registries hide so what ${name} may not pull.`;
-    case 429:
-      return isAnonymous
-        ? 'The quota of this address is used up. Who logs in has another (registries[].auth); what is cached is served meanwhile.'
-        : `The quota of ${name} is used up; what is cached is served meanwhile.`;
-    default:
-      return undefined;
-  }
-}
-
-const wantsCredential = 'It wants to know who we are: registries[].auth.';
-
-function refusedCredential(name: string): string {
-  return `It was sent ${name} and refused: is the password or token right, not expired, and for this registry?`;
-}
-
-function forbidden(name: string): string {
-  return `It knows ${name} and refuses: may it pull this repository? A policy may also block the image or this address.`;
-}
-
-function isUnknownAuthority(code: string): boolean {
-  return /SELF_SIGNED_CERT|UNABLE_TO_(?:GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)/.test(code);
 }
 
 function onAuthority(caFiles: readonly string[]): string {
