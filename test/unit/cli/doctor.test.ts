@@ -2,93 +2,29 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { doctor } from '#src/cli/doctor.ts';
-import { runProgram } from '#src/cli/program.ts';
-import type { Report } from '#src/doctor/report.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
+import {
+  alpine,
+  diagnose,
+  lastStep,
+  outcomeOf,
+  plain,
+  reached,
+  runDoctor,
+  startUpstream,
+} from '#test/fakes/diagnosis.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
-import { FakeUpstream, type FakeUpstreamOptions } from '#test/fakes/fake-upstream.ts';
-import { putImage } from '#test/fakes/images.ts';
+import type { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
-import { assertSecretless, secret } from '#test/fakes/secrets.ts';
-import { type Fault, json } from '#test/fakes/upstream-answers.ts';
+import { secret } from '#test/fakes/secrets.ts';
+import { json } from '#test/fakes/upstream-answers.ts';
 import { basicAuth, bearerAuth, failing, headers, html } from '#test/fakes/upstream-faults.ts';
 import { needs } from '#test/setup/needs.ts';
 
 const password = secret('horse');
 const wrongPassword = secret('battery');
 
-interface Diagnosis {
-  readonly code: number;
-  readonly text: string;
-  readonly reports: readonly Report[];
-  readonly stderr: string;
-}
-
-/** What the command says with this configuration, in both forms, neither of which may hold a secret. */
-async function diagnose(
-  config: Readonly<Record<string, unknown>>,
-  ...names: readonly string[]
-): Promise<Diagnosis> {
-  const text = await run(config, ['doctor', ...names]);
-  const json = await run(config, ['doctor', '--output', 'json', ...names]);
-  assert.equal(text.code, json.code);
-  assertSecretless(`${text.stdout}${text.stderr}${json.stdout}`, 'what the doctor says');
-  const { ok, reports } = JSON.parse(json.stdout) as { ok: boolean; reports: Report[] };
-  assert.equal(ok, json.code === 0);
-  return { code: text.code, text: text.stdout, reports, stderr: text.stderr };
-}
-
-async function run(
-  config: Readonly<Record<string, unknown>>,
-  line: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-) {
-  await using directory = await temporaryDirectory();
-  const file = join(directory.path, 'config.yaml');
-  await writeFile(file, JSON.stringify(config));
-  const version = { version: '1.2.3', buildDate: 'today' };
-  let stdout = '';
-  let stderr = '';
-  const out = { write: (output: string) => (stdout += output) };
-  const code = await runProgram(['--config-file', file, ...line], {
-    stdout: out,
-    stderr: { write: (output) => (stderr += output) },
-    env,
-    version,
-    serve: async () => assert.fail('nothing is served'),
-    doctor: async (loaded, order) =>
-      await doctor(loaded, order, { version: version.version, env, stdout: out }),
-  });
-  return { code, stdout, stderr };
-}
-
-/** A registry with the image `library/alpine:v1`. */
-async function startUpstream(options: FakeUpstreamOptions = {}, ...faults: Fault[]): Promise<FakeUpstream> {
-  const upstream = await FakeUpstream.start(options);
-  putImage(upstream.content, upstream.repository('library/alpine'), 'v1', []);
-  upstream.faults.push(...faults);
-  return upstream;
-}
-
-const alpine = ({ host }: FakeUpstream): string => `${host}/library/alpine:v1`;
-const plain = ({ host }: FakeUpstream, auth: unknown = {}) => ({
-  registries: [{ name: host, scheme: 'http', auth }],
-});
 const robot = { user: 'robot', password };
-
-/** `credential ok, address needless, …` up to the first that did not succeed, then its words. */
-function outcomeOf({ reports: [report] }: Diagnosis): string[] {
-  const steps = report?.steps.filter(({ status }) => status !== 'skipped') ?? [];
-  return steps.map(({ name, status }) => `${name} ${status}`);
-}
-
-function lastStep({ reports: [report] }: Diagnosis): { detail: string; advice: string } {
-  const { detail = '', advice = '' } = report?.steps.findLast(({ status }) => status !== 'skipped') ?? {};
-  return { detail, advice };
-}
-
-const reached = ['credential ok', 'address needless', 'connection ok'];
 
 describe('ociregistry doctor', () => {
   it('asks for the manifest of an image by HEAD and for nothing else', async () => {
@@ -410,18 +346,21 @@ describe('ociregistry doctor', () => {
 
   it('does nothing for a name that is none', async () => {
     for (const name of ['UPPER/case', 'a b', 'no-registry/app']) {
-      const { code, stdout, stderr } = await run({}, ['doctor', name]);
+      const { code, stdout, stderr } = await runDoctor({}, ['doctor', name]);
       assert.deepEqual([code, stdout], [1, ''], name);
       assert.notEqual(stderr, '');
     }
   });
 
   it('says what to do where nothing is configured, and what is wrong with a configuration', async () => {
-    assert.match((await run({}, ['doctor'])).stdout, /^No registry is configured/);
-    const wrong = await run({ registriez: [] }, ['doctor']);
+    assert.match((await runDoctor({}, ['doctor'])).stdout, /^No registry is configured/);
+    const wrong = await runDoctor({ registriez: [] }, ['doctor']);
     assert.deepEqual([wrong.code, wrong.stdout], [1, '']);
     assert.match(wrong.stderr, /did you mean "registries"/);
-    assert.match((await run({}, ['doctor', '--output', 'xml'])).stderr, /--output: must be text or json/);
+    assert.match(
+      (await runDoctor({}, ['doctor', '--output', 'xml'])).stderr,
+      /--output: must be text or json/,
+    );
   });
 });
 
