@@ -13,8 +13,8 @@ import {
   startUpstream,
 } from '#test/fakes/diagnosis.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
-import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { assertSecretless, secret } from '#test/fakes/secrets.ts';
+import { bearerAuth } from '#test/fakes/upstream-faults.ts';
 
 const userinfo = `me:${secret('proxy')}`;
 
@@ -119,14 +119,14 @@ describe('ociregistry doctor, through a proxy', () => {
 
   it('tells a proxy that is dead on the way to the token server from a registry that is', async () => {
     const { url, host } = await deadProxy();
-    await using tokens = await FakeTokenServer.start();
-    await using upstream = await startUpstream({}, tokens.fault);
-    const config = { ...plain(upstream), upstream: { proxy: url, noProxy: [upstream.host] } };
-    const found = await diagnose(config, alpine(upstream));
+    await using upstream = await startUpstream(
+      {},
+      bearerAuth('https://auth.example/token', () => false),
+    );
+    const found = await diagnoseWith({ HTTPS_PROXY: url }, plain(upstream), alpine(upstream));
     assert.deepEqual(outcomeOf(found), [...reached, 'challenge ok', 'token failed']);
-    assert.match(lastStep(found).detail, new RegExp(`the proxy ${host}`));
-    assert.match(lastStep(found).advice, /Does the proxy run.* upstream\.proxy\./);
-    assert.deepEqual(tokens.requests, []);
+    assert.match(lastStep(found).detail, new RegExp(`the proxy ${host}, by which https://auth\\.example`));
+    assert.match(lastStep(found).advice, /Does the proxy run.* HTTPS_PROXY\./);
   });
 
   it('asks nothing with a variable that is no proxy, and names it without its value', async () => {

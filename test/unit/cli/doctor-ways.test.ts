@@ -180,6 +180,22 @@ describe('ociregistry doctor, of a registry with several accounts', () => {
     assert.match(lastStep(found, 1).detail, /answered 401, as user "bob"$/);
   });
 
+  it('tries those of a mirror, and goes on with the other one there', async () => {
+    await using itself = await startUpstream();
+    await using mirror = await startUpstream({}, knowsPasswords);
+    const registries = [
+      { name: itself.host, scheme: 'http', endpoints: [mirror.origin] },
+      { name: mirror.host, scheme: 'http', auth: { ...alice, accounts: [bob] } },
+    ];
+    const found = await diagnoseWith({ BOB: password }, { registries }, alpine(itself));
+    assert.deepEqual(titles(found, itself, mirror), [
+      'A/library/alpine:v1: ok',
+      'A/library/alpine:v1 by http://B as user "alice": ok',
+      'A/library/alpine:v1 by http://B as user "bob": FAILED at answer',
+    ]);
+    assert.deepEqual(found.reports[2]?.notes, ['pulls still work as user "alice"']);
+  });
+
   it('is nobody else where there are accounts alone', async () => {
     await using upstream = await startUpstream({}, knowsPasswords);
     const found = await diagnoseWith(env, plain(upstream, { accounts: [bob] }), alpine(upstream));
