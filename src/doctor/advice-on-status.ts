@@ -2,10 +2,15 @@ import type { Credential } from '../upstream/auth/credentials.ts';
 import type { Evidence } from './evidence.ts';
 import { identityOf } from './identity.ts';
 
-/** What to look at when a registry or a token server answered so in the end. */
-export function adviceOnStatus(status: number, evidence: Evidence): string | undefined {
+/** What to look at when a registry, or the token server that was asked for it, answered so in the end. */
+export function adviceOnStatus(
+  status: number,
+  evidence: Evidence,
+  asked: URL = evidence.origin,
+): string | undefined {
   const advice = adviceOnMirror(status, evidence) ?? adviceOnRegistry(status, evidence.who);
-  return mayBeProxys(status, evidence) ? [advice, orProxy].join(' ').trimStart() : advice;
+  const more = adviceOnProxysAnswer(status, evidence, asked);
+  return more === undefined ? advice : [advice, more].join(' ').trimStart();
 }
 
 /** Without an entry of its own nobody has a credential for it; what it lacks it may lack by right. */
@@ -20,13 +25,23 @@ const mirrorLacks = 'It does not have this, or its API is below another path: re
 const mirrorWantsCredential =
   'It wants to know who we are, and is never told by what is for another: an entry of its own under registries (name: HOST, auth).';
 
-/** Where there is no tunnel, an answer of the proxy's own looks like one of the registry. */
-function mayBeProxys(status: number, { proxy, origin }: Evidence): boolean {
-  return proxy !== undefined && origin.protocol === 'http:' && (status === 403 || status >= 500);
+/**
+ * Where there is no tunnel, an answer of the proxy's own looks like one of the registry, unless it is 407. Tinyproxy says 401 to a
+ * wrong password. Undefined: it cannot be the proxy's.
+ */
+export function adviceOnProxysAnswer(
+  status: number,
+  { proxies, origin }: Evidence,
+  asked: URL = origin,
+): string | undefined {
+  const { proxy, setIn } = proxies.route(asked);
+  const mayBe = asked.protocol === 'http:' && (status === 401 || status === 403 || status >= 500);
+  if (proxy === undefined || !mayBe) return undefined;
+  return `It may be the proxy (${setIn}) that answered so: ${proxyMatters}`;
 }
 
-const orProxy =
-  'Or it was the proxy that answered so: what is reached without it is named in upstream.noProxy, or NO_PROXY.';
+const proxyMatters =
+  'the user and password in its URL, its rules. What is to be reached without it: upstream.noProxy, or NO_PROXY.';
 
 function adviceOnRegistry(status: number, who: Credential): string | undefined {
   const name = identityOf(who);

@@ -1,7 +1,7 @@
 import { type Challenge, parseChallenges } from '../upstream/auth/challenge.ts';
 import { basicHeaderOf } from '../upstream/auth/credentials.ts';
 import { adviceOnFailure } from './advice-on-failure.ts';
-import { adviceOnStatus } from './advice-on-status.ts';
+import { adviceOnProxysAnswer, adviceOnStatus } from './advice-on-status.ts';
 import type { Answered, Evidence } from './evidence.ts';
 import { connectionFailureText, failureText } from './failure-text.ts';
 import { identityOf } from './identity.ts';
@@ -30,7 +30,9 @@ export function challenge(evidence: Evidence): Finding {
     status: 'failed',
     ms,
     detail: 'answered 401 and does not say how to log in (WWW-Authenticate)',
-    advice: 'Is it a registry? A proxy or a login page may answer in its place.',
+    advice:
+      adviceOnProxysAnswer(401, evidence) ??
+      'Is it a registry? A proxy or a login page may answer in its place.',
   };
 }
 
@@ -59,7 +61,7 @@ export function token(evidence: Evidence): Finding {
   // Some say 400 to whom they do not know (Keycloak), as the server's own code takes it.
   const status = last.answer.status === 400 ? 401 : last.answer.status;
   if (isUnproved(evidence, status)) return { status: 'unproved', ms, detail, advice: nameAnImage };
-  const advice = status === 200 ? noTokenAdvice : adviceOnStatus(status, evidence);
+  const advice = status === 200 ? noTokenAdvice : adviceOnStatus(status, evidence, last.url);
   return { status: 'failed', ms, detail, advice };
 }
 

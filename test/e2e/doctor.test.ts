@@ -10,6 +10,7 @@ import { Ociregistry } from './support/ociregistry.ts';
 import { Program } from './support/program.ts';
 import { assertWithout } from './support/secrets.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
+import { Tinyproxy } from './support/tinyproxy.ts';
 
 const bin = join(import.meta.dirname, '../../src/bin.js');
 const password = 's3cret-in-tests-horse';
@@ -74,6 +75,69 @@ describe('ociregistry doctor, beside a real registry', needs('docker-registry', 
     assert.equal((await fetch(`${server.url}/v2/`)).status, 200);
   });
 });
+
+describe(
+  'ociregistry doctor, beside what stands before a registry',
+  needs('docker-registry', 'crane'),
+  () => {
+    it('finds the dead mirror and the wrong password of the second account', async () => {
+      await using data = await temporaryDirectory();
+      await using upstream = await DockerRegistry.startWithPasswords(data.path, htpasswd);
+      const gone = await DockerRegistry.start();
+      const endpoint = gone.url;
+      await gone[Symbol.asyncDispose]();
+      const passwordFile = join(data.path, 'password');
+      await writeFile(passwordFile, wrongPassword);
+      const auth = { user: 'robot', password, accounts: [{ user: 'second', passwordFile }] };
+      const registries = [{ name: upstream.host, scheme: 'http', auth, endpoints: [endpoint] }];
+      await using doctor = await Doctor.start({ registries }, `${upstream.host}/app:v1`);
+      const { code, output } = await doctor.end();
+      assert.equal(code, 1, output);
+      const title = `${upstream.host}/app:v1`;
+      assert.deepEqual(
+        output.split('\n').filter((line) => /^\S/.test(line)),
+        [
+          `${title} as user "robot": ok`,
+          `${title} as user "second": FAILED at answer`,
+          `${title} by ${endpoint}: FAILED at connection`,
+        ],
+      );
+      assert.match(output, /answered 401 \(sent: basic of user "second"\)/);
+      assert.match(output, /note: pulls still work as user "robot"/);
+      assert.match(output, /note: pulls still work through the registry itself/);
+      assertWithout([password, wrongPassword, `second:${wrongPassword}`], output);
+    });
+
+    describe('tinyproxy', needs('tinyproxy'), () => {
+      it('is gone through with the right password, and named with the wrong one', async () => {
+        await using data = await temporaryDirectory();
+        await using upstream = await DockerRegistry.startWithPasswords(data.path, htpasswd);
+        await using proxy = await Tinyproxy.start('me', password);
+        const run = async (userinfo: string) => {
+          const entry = { name: upstream.host, scheme: 'http', auth: { user: 'robot', password } };
+          const settings = { upstream: { proxy: `http://${userinfo}${proxy.host}` }, registries: [entry] };
+          await using doctor = await Doctor.start(settings, `${upstream.host}/app:v1`);
+          return await doctor.end();
+        };
+        const right = await run(`me:${password}@`);
+        assert.equal(right.code, 0, right.output);
+        assert.match(right.output, new RegExp(`connection .* through the proxy ${proxy.host}, plain http`));
+        assert.ok(proxy.calls.some((call) => call.includes(`http://${upstream.host}/v2/app/manifests/v1`)));
+        await upstream.takeRequests();
+        const without = await run('');
+        assert.equal(without.code, 1, without.output);
+        assert.match(without.output, /FAILED\s+connection .*the proxy .* answered 407/);
+        assert.match(without.output, /-> User and password for the proxy .*upstream\.proxy/);
+        // To a wrong password tinyproxy says 401, which without a tunnel may be the registry's.
+        const wrong = await run(`me:${wrongPassword}@`);
+        assert.equal(wrong.code, 1, wrong.output);
+        assert.match(wrong.output, /-> .* It may be the proxy \(upstream\.proxy\) that answered so/);
+        assert.deepEqual(await upstream.takeRequests(), []);
+        assertWithout([password, wrongPassword, `me:${wrongPassword}`], right.output + wrong.output);
+      });
+    });
+  },
+);
 
 describe('ociregistry doctor, on its own', () => {
   it('ends at once when it is interrupted, says so, and has written nothing', async () => {
