@@ -1,12 +1,9 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 
 // Halves the time that the imports take; before them, hence not static. A folder that cannot be written is no failure.
 enableCompileCache(join(import.meta.dirname, '../.cache/compile'));
 
-// Young objects are collected for each 2 MiB of them, and not for up to 128: see docs/decisions/0010.
-setFlagsFromString('--semi-space-growth-factor=1');
-
-const { main } = await import('./cli/main.ts');
+const [{ main }, { setUpV8 }] = await Promise.all([import('./cli/main.ts'), import('./v8-settings.ts')]);
+setUpV8();
 process.exitCode = await main(process.argv.slice(2));

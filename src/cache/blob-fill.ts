@@ -204,7 +204,12 @@ export class BlobFill {
     this.#agreeOnSize(reader.size);
     this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
-    for await (const chunk of reader.body) await this.#append(this.#tape, chunk, reader);
+    for await (const chunk of reader.body) {
+      const isFirst = this.#hasher.size === 0;
+      await this.#append(this.#tape, chunk, reader);
+      // Whoever waits is given it before more is hashed.
+      if (isFirst) await setImmediate();
+    }
     if (this.#size !== undefined && this.#hasher.size < this.#size) {
       throw new RegistryError(
         'UNAVAILABLE',

@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { RegistryError, type RegistryErrorOptions } from '../oci/error.ts';
 
 /** Failures that another try may not meet: of connecting and of a connection, not of names and certificates. */
@@ -21,6 +22,8 @@ const timeoutCodes = new Set([
   'UND_ERR_HEADERS_TIMEOUT',
 ]);
 
+const clientCertificate = 'does it want a client certificate (tls.cert and tls.key)';
+
 /** What a code means to whoever has to mend it. */
 const words: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
@@ -38,6 +41,8 @@ const words: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; name it in tls.ca',
   EPROTO: 'no common TLS; plain http needs scheme: http',
+  'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE': `it refuses our side of TLS: ${clientCertificate}`,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: `it refuses our side of TLS: ${clientCertificate}`,
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; plain http needs scheme: http',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
   HPE_INVALID_CONSTANT: 'it does not speak HTTP',
@@ -54,16 +59,35 @@ export function connectionError(url: URL, cause: unknown, via?: string): Registr
   if (cause instanceof RegistryError) return cause;
   // The origin alone: the path of a signed URL is a secret.
   const whom = via === undefined ? url.origin : `${url.origin} through the proxy ${via}`;
-  return new RegistryError('UNAVAILABLE', ...noAnswer(whom, cause));
+  return new RegistryError(
+    'UNAVAILABLE',
+    ...noAnswer(whom, cause, url.protocol === 'https:' && isMute(cause)),
+  );
 }
 
 /** Message and options of an error that says that somebody did not answer. */
-export function noAnswer(whom: string, cause: unknown): [message: string, options: RegistryErrorOptions] {
+export function noAnswer(
+  whom: string,
+  cause: unknown,
+  perhapsRefused = false,
+): [message: string, options: RegistryErrorOptions] {
   const code = causeCode(cause);
-  const reason =
-    code === undefined ? 'unknown cause' : words[code] === undefined ? code : `${words[code]}, ${code}`;
   const status = code !== undefined && timeoutCodes.has(code) ? 504 : 502;
-  return [`no answer from ${whom} (${reason})`, { status, cause }];
+  return [`no answer from ${whom} (${reasonOf(code, perhapsRefused)})`, { status, cause }];
+}
+
+function reasonOf(code: string | undefined, perhapsRefused: boolean): string {
+  if (code === undefined) return 'unknown cause';
+  if (perhapsRefused) return `the connection broke off without a word: ${clientCertificate}? ${code}`;
+  return words[code] === undefined ? code : `${words[code]}, ${code}`;
+}
+
+/**
+ * Did the other side close a connection on which it had said nothing? In TLS 1.3 it refuses us, for want of a certificate, when for us the
+ * connection stands already, and its alert is lost behind the end of the connection.
+ */
+function isMute(cause: unknown): boolean {
+  return cause instanceof errors.SocketError && cause.socket?.bytesRead === 0;
 }
 
 /** Was this made by {@link connectionError} of something that may pass? */

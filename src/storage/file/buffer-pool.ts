@@ -1,5 +1,5 @@
 /** One reader's buffers are this large while the pool has some. Bytes. */
-const largeBytes = 256 * 1024;
+const largeBytes = 512 * 1024;
 /** What a reader gets when there is none left: slower, but a thousand slow readers do not cost a gigabyte. Bytes. */
 const smallBytes = 32 * 1024;
 /** So many small ones wait for their next use: readers that follow a growing file take one every moment. */

@@ -3,7 +3,7 @@ const size = 256 * 1024;
 /** With less room a system call brings too little. Bytes. */
 const minRoom = 32 * 1024;
 /** So many wait for their next use. */
-const maxFree = 16;
+const maxFree = 64;
 
 /** One piece, and how many of its bytes came and are done with. */
 interface Loan {

@@ -14,7 +14,12 @@ export interface RegistryOptions {
   /** A token server instead; `certificates` in PEM are whose signature is believed. */
   readonly tokens?: TokenServer;
   /** Files in PEM: then it speaks TLS. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  readonly tls?: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    /** Then clients must show a certificate of this authority. */
+    readonly clientCaFile?: string;
+  };
 }
 
 export interface TokenServer {
@@ -102,8 +107,16 @@ function settingsFor(data: string, auth: object, tls: RegistryOptions['tls']) {
     storage: { filesystem: { rootdirectory: data } },
     http: {
       addr: '127.0.0.1:0',
-      ...(tls !== undefined && { tls: { certificate: tls.certFile, key: tls.keyFile } }),
+      ...(tls !== undefined && { tls: tlsSettings(tls) }),
     },
     ...(Object.keys(auth).length > 0 && { auth }),
+  };
+}
+
+function tlsSettings({ certFile, keyFile, clientCaFile }: NonNullable<RegistryOptions['tls']>) {
+  return {
+    certificate: certFile,
+    key: keyFile,
+    ...(clientCaFile !== undefined && { clientcas: [clientCaFile] }),
   };
 }
