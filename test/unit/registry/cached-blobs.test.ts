@@ -251,6 +251,24 @@ describe('when the store is full', () => {
     assert.ok((await pulling).equals(layer));
     await assert.rejects(stuckBody.next(), /too slow/);
   });
+
+  it('and the server stops while the last bytes wait for a slow client, it is told so: its blob does not end short', async () => {
+    await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
+    const layer = bytes(12_000_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.body = async function* () {
+      yield layer.subarray(0, 11_999_000);
+      yield layer.subarray(11_999_000);
+    };
+    await using reader = await cache.registry.getBlob(alpine, digest);
+    const body = reader.body[Symbol.asyncIterator]();
+    await body.next();
+    await cache.clock.untilSleeping();
+    await cache.parts.fills[Symbol.asyncDispose]();
+    await assert.rejects(async () => {
+      while ((await body.next()).done !== true);
+    }, /stopping/);
+  });
 });
 
 /** An index on a disk that can be filled. */
