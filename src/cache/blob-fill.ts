@@ -94,9 +94,9 @@ export class BlobFill {
     return this.#finished;
   }
 
-  /** Can a reader still begin at this byte? */
+  /** Can a reader still begin at this byte? While the size is not known, all of them begin at the first. */
   holds(first: number): boolean {
-    return this.#tape?.holds(first) ?? true;
+    return this.#tape?.holds(this.#size === undefined ? 0 : first) ?? true;
   }
 
   /** Ends it now: what is not verified is discarded. */

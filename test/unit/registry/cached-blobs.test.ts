@@ -252,6 +252,30 @@ describe('when the store is full', () => {
     await assert.rejects(stuckBody.next(), /too slow/);
   });
 
+  it('a blob of unknown size, of which a part is wanted when its beginning has passed, is fetched again', async () => {
+    await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
+    const layer = bytes(3_000_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.size = () => undefined;
+    const rest = gate();
+    cache.upstream.body = async function* () {
+      yield layer.subarray(0, 1_000_000);
+      await cache.settle();
+      yield layer.subarray(1_000_000, 2_000_000);
+      await rest.wait();
+      yield layer.subarray(2_000_000);
+    };
+    const pulling = pull(cache, digest);
+    await rest.reached;
+    await cache.settle();
+    const part = pull(cache, digest, { first: 1_500_000 });
+    await cache.settle();
+    rest.open();
+    assert.ok((await part).equals(layer));
+    assert.ok((await pulling).equals(layer));
+    assert.equal(cache.upstream.calls.length, 2);
+  });
+
   it('and the server stops while the last bytes wait for a slow client, it is told so: its blob does not end short', async () => {
     await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
     const layer = bytes(12_000_000);
