@@ -276,6 +276,34 @@ describe('when the store is full', () => {
     assert.equal(cache.upstream.calls.length, 2);
   });
 
+  it('a blob that passed by while upstream was asked about another repository is fetched again', async () => {
+    await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
+    const layer = bytes(3_000_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.content.putBlob(other, layer);
+    const [begun, rest, asked] = [gate(), gate(), gate()];
+    cache.upstream.script = async (call) => (call.startsWith('HEAD') ? await asked.wait() : undefined);
+    cache.upstream.body = async function* (_, call) {
+      yield layer.subarray(0, 1_000_000);
+      if (call.includes(alpine)) await begun.wait();
+      yield layer.subarray(1_000_000, 2_000_000);
+      if (call.includes(alpine)) await rest.wait();
+      yield layer.subarray(2_000_000);
+    };
+    const pulling = pull(cache, digest);
+    await begun.reached;
+    const second = pull(cache, digest, undefined, other);
+    await asked.reached;
+    await cache.settle();
+    begun.open();
+    await rest.reached;
+    asked.open();
+    await cache.settle();
+    rest.open();
+    assert.ok((await second).equals(layer));
+    assert.ok((await pulling).equals(layer));
+  });
+
   it('and the server stops while the last bytes wait for a slow client, it is told so: its blob does not end short', async () => {
     await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
     const layer = bytes(12_000_000);
