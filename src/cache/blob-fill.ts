@@ -94,9 +94,9 @@ export class BlobFill {
     return this.#finished;
   }
 
-  /** Can a reader still begin at this byte? */
+  /** Can a reader still begin at this byte? While the size is not known, all of them begin at the first. */
   holds(first: number): boolean {
-    return this.#tape?.holds(first) ?? true;
+    return this.#tape?.holds(this.#size === undefined ? 0 : first) ?? true;
   }
 
   /** Ends it now: what is not verified is discarded. */
@@ -174,7 +174,8 @@ export class BlobFill {
         await this.#receive(repository, before);
         return;
       } catch (error) {
-        if (this.#tape !== undefined && this.#hasher.size === this.#size) return;
+        // All is here, whatever came behind it. By the tape: the last bytes may be hashed and yet nowhere to be read.
+        if (this.#tape !== undefined && this.#tape.length === this.#size) return;
         vain = this.#hasher.size > before ? 0 : vain + 1;
         if (vain > maxVainResumes || !this.#canResume(error)) throw error;
         await this.#pause(vain, error);

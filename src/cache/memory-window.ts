@@ -76,12 +76,13 @@ export class MemoryWindow {
         next - segment.at,
         Math.min(segment.length, last + 1 - segment.at),
       );
+      // Before it is given back, with which it becomes empty.
+      next += piece.length;
       segment.readers += 1;
       yield piece;
       // Not for readers who stop here: they may still be sending it. Then it is garbage.
       segment.readers -= 1;
       giveBackUnread(segment);
-      next += piece.length;
     }
   }
 

@@ -40,12 +40,20 @@ async function sendParts(
   response.setHeader('Content-Length', total(ranges) + [...heads, end].join('').length);
   const writer = new BodyWriter(exchange);
   for (const [index, range] of ranges.entries()) {
+    // One at a time: a reader that waits holds up those of a blob that passes through, and so the next of our own.
+    await using reader = index === 0 ? first : await open({ first: range.first, last: range.last });
+    if (!isOf(range, reader))
+      throw new RegistryError('UNAVAILABLE', 'the blob is to be had only whole by now');
     await writer.write(heads[index] ?? '');
-    await using reader = index === 0 ? undefined : await open({ first: range.first, last: range.last });
-    await writer.writeAll((reader ?? first).body);
+    await writer.writeAll(reader.body);
   }
   await writer.write(end);
   writer.end();
+}
+
+/** Another transfer may not know the blob's size, and then it gives the whole. */
+function isOf({ first, last }: ByteRange, { range }: BlobReader): boolean {
+  return range?.first === first && range.last === last;
 }
 
 function total(ranges: readonly ByteRange[]): number {

@@ -10,6 +10,8 @@ export class BodyWriter {
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
+    // Throws rather than to send more or less than was announced, which the client would take for another answer or wait for.
+    exchange.response.strictContentLength = true;
     exchange.response.once('close', () => this.#leave(new ClientGoneError()));
   }
 

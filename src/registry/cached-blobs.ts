@@ -64,6 +64,8 @@ export class CachedBlobs {
       await this.#parts.links.forget(repository, digest);
       return await this.get(repository, digest, options);
     }
+    // It may have passed this by while upstream was asked whether the repository owns it.
+    if (!fill.holds(firstOf(options))) return await this.get(repository, digest, options);
     options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
     this.#parts.fills.hurry(fill);
     return await fill.open(options.range, options.signal);
@@ -81,7 +83,7 @@ export class CachedBlobs {
   }
 
   async #locate(repository: RepositoryName, digest: Digest, options: BlobOptions): Promise<Place> {
-    const first = options.range !== undefined && 'first' in options.range ? options.range.first : 0;
+    const first = firstOf(options);
     const running = this.#usable(repository, digest, first);
     if (running?.owners.has(repository) === true) return { fill: running, asked: false };
     const key = `${repository}@${digest}`;
@@ -181,6 +183,11 @@ export class CachedBlobs {
       (await metadata.hasBlobOnHost(hostOf(repository), digest)) && (await blobs.stat(digest)) !== undefined
     );
   }
+}
+
+/** Where a reader begins, or before. */
+function firstOf({ range }: BlobOptions): number {
+  return range !== undefined && 'first' in range ? range.first : 0;
 }
 
 async function storedReader(blob: OpenBlob, { range: spec }: BlobOptions): Promise<BlobReader> {

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { Agent, get, type IncomingMessage } from 'node:http';
+import { Agent as TlsAgent, get as tlsGet } from 'node:https';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
 import type { Descriptor } from '#src/oci/registry.ts';
+import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -16,7 +18,6 @@ import { until } from './support/until.ts';
 
 /** More than the sockets between a client and the server hold, so that who pauses is behind what memory holds. */
 const size = 14_000_000;
-const rounds = 3;
 const blobs = 4;
 
 interface Reader {
@@ -39,11 +40,13 @@ const readers: readonly Reader[] = [
 ];
 
 /** An upstream that sends in pieces of all sizes, sometimes without a length, and breaks off now and then. */
-const faults: readonly Fault[] = [
-  on('GET /v2/app/blobs/', times(blobs, cutAfter(size / 3))),
-  on(/blobs.*[0-3]$/, chunked),
-  on('GET /v2/app/blobs/', bodied(inPieces)),
-];
+function faults(): readonly Fault[] {
+  return [
+    on('GET /v2/app/blobs/', times(blobs, cutAfter(size / 3))),
+    on(/blobs.*[0-3]$/, chunked),
+    on('GET /v2/app/blobs/', bodied(inPieces)),
+  ];
+}
 
 async function* inPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let length = 1;
@@ -54,19 +57,27 @@ async function* inPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   }
 }
 
+/** For each round: plain TCP on both sides, or TLS, which hands out bytes in its own way. */
+const rounds = ['http', 'https', 'http'] as const;
+
 describe('many clients of many blobs at many paces', () => {
   it('each get the right bytes, and so does the disk, while memory is used again', async () => {
-    await using upstream = await FakeUpstream.start();
-    for (let round = 0; round < rounds; round += 1) {
+    await using authority = await TestAuthority.create();
+    const pair = await authority.issue('localhost', 'IP:127.0.0.1');
+    for (const [round, scheme] of rounds.entries()) {
+      await using upstream = await FakeUpstream.start(
+        scheme === 'https' ? { tls: await serverKeys(pair) } : {},
+      );
       await using directory = await temporaryDirectory();
       const contents = Array.from({ length: blobs }, (_, at) =>
         Buffer.from(bytes(size, 1 + at + blobs * round)),
       );
       const { layers } = putImage(upstream.content, upstream.repository('app'), `v${round}`, contents);
-      upstream.faults.splice(0, upstream.faults.length, ...faults);
+      upstream.faults.push(...faults());
       await using app = await runApp({
         imagePath: directory.path,
-        registries: [{ name: upstream.host, scheme: 'http', alias: 'up' }],
+        registries: [{ name: upstream.host, scheme, alias: 'up', tls: { ca: authority.caFile } }],
+        ...(scheme === 'https' && { serverTlsConfig: { cert: pair.certFile, key: pair.keyFile } }),
       });
       await Promise.all(layers.map(async (layer, at) => await readAll(app, layer, contents[at] as Buffer)));
       for (const { digest } of layers) {
@@ -81,7 +92,7 @@ async function readAll(app: App, { digest }: Descriptor, content: Buffer): Promi
   const fast = Promise.withResolvers<void>();
   await Promise.all(
     readers.map(async (reader, index) => {
-      await using agent = oneUse();
+      await using agent = oneUse(app);
       const response = await ask(app, digest, reader.first, agent.agent);
       await compare(response, content, reader, fast.promise);
       if (index === 0) fast.resolve();
@@ -89,15 +100,18 @@ async function readAll(app: App, { digest }: Descriptor, content: Buffer): Promi
   ).finally(fast.resolve);
 }
 
-function oneUse() {
-  const agent = new Agent({ keepAlive: false });
+function oneUse({ server }: App) {
+  const agent = server.url.startsWith('https:')
+    ? new TlsAgent({ keepAlive: false, rejectUnauthorized: false })
+    : new Agent({ keepAlive: false });
   return { agent, [Symbol.asyncDispose]: async () => agent.destroy() };
 }
 
 async function ask(app: App, digest: string, first: number, agent: Agent): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const headers = first === 0 ? {} : { Range: `bytes=${first}-` };
-  get(`${app.server.url}/v2/up/app/blobs/${digest}`, { agent, headers }, resolve).on('error', reject);
+  const send = agent instanceof TlsAgent ? tlsGet : get;
+  send(`${app.server.url}/v2/up/app/blobs/${digest}`, { agent, headers }, resolve).on('error', reject);
   return await promise;
 }
 
@@ -122,8 +136,10 @@ async function compare(
 }
 
 async function isStored(app: App, digest: string): Promise<boolean> {
-  const response = await fetch(`${app.server.url}/v2/up/app/blobs/${digest}`, { method: 'HEAD' });
-  return response.headers.get('cache-status') === 'ociregistry; hit';
+  await using agent = oneUse(app);
+  const response = await ask(app, digest, 0, agent.agent);
+  response.destroy();
+  return response.headers['cache-status'] === 'ociregistry; hit';
 }
 
 async function storedDigest(directory: string, digest: string): Promise<string> {

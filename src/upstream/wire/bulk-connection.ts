@@ -135,7 +135,8 @@ export class BulkConnection implements Disposable {
     } catch (error) {
       return this.#break(error);
     }
-    this.#isPaused = reader.body.isFull;
+    // Once stopped it stays so until the reader wants more: of TLS comes, all the same, what is decrypted already.
+    this.#isPaused ||= reader.body.isFull;
     return !this.#isPaused;
   }
 
@@ -146,8 +147,13 @@ export class BulkConnection implements Disposable {
 
   #resume(reader: ResponseReader): void {
     if (!this.#isPaused || this.#exchange?.reader !== reader) return;
-    this.#isPaused = false;
     this.#timer?.refresh();
+    this.#readOn();
+  }
+
+  #readOn(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.#socket?.resume();
   }
 
@@ -164,7 +170,8 @@ export class BulkConnection implements Disposable {
 
   #finish(exchange: Exchange, keep: boolean): boolean {
     this.#settle(exchange);
-    if (!keep) this.#socket?.destroy();
+    if (keep) this.#readOn();
+    else this.#socket?.destroy();
     exchange.done();
     return keep;
   }

@@ -102,6 +102,17 @@ describe('MemoryWindow', () => {
       assert.deepEqual(returned, ['b', 'a']);
     });
 
+    it('whose memory is then detached, and its last reader goes on at the next one', () => {
+      const window = new MemoryWindow();
+      const giveBack = ({ buffer }: Uint8Array) => void (buffer as ArrayBuffer).transfer();
+      for (const letter of 'ab')
+        window.push(Buffer.allocUnsafeSlow(20_000).fill(letter), { mayKeep: true, giveBack });
+      const reader = window.read({ first: 0, last: 39_999 });
+      reader.next();
+      window.drop(20_000);
+      assert.ok(chunk('b').equals(reader.next().value ?? chunk('x')));
+    });
+
     it('never when a reader left at it, who may still be sending it', () => {
       const { window, returned } = lending();
       const reader = window.read({ first: 0, last: 59_999 });

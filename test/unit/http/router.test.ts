@@ -158,6 +158,57 @@ describe('a blob', () => {
     }
   });
 
+  it('with several ranges is read one after the other: none is held while the next is sent', async () => {
+    const { registry, blob } = filled();
+    const open = registry.getBlob.bind(registry);
+    const held = new Set<object>();
+    const heldBefore: number[] = [];
+    registry.getBlob = async (...call) => {
+      heldBefore.push(held.size);
+      const reader = await open(...call);
+      held.add(reader);
+      return {
+        ...reader,
+        async [Symbol.asyncDispose]() {
+          held.delete(reader);
+        },
+      };
+    };
+    await using server = await serveRegistry(registry);
+    assert.equal((await ask(server, blob, { headers: { range: 'bytes=10-19, 0-4, 7-8' } })).isCut, false);
+    assert.deepEqual(heldBefore, [0, 0, 0]);
+    assert.equal(held.size, 0);
+  });
+
+  it('with several ranges is cut off when one of them cannot be had any more, but as part of the whole', async () => {
+    const { registry, blob } = filled();
+    const open = registry.getBlob.bind(registry);
+    let opened = 0;
+    registry.getBlob = async (name, digest, options) => {
+      opened += 1;
+      return await open(name, digest, opened === 1 ? options : {});
+    };
+    await using server = await serveRegistry(registry);
+    const got = await ask(server, blob, { headers: { range: 'bytes=10-19, 100-2000' } });
+    assert.equal(got.isCut, true);
+    assert.ok(got.body.length < 500, 'other bytes were sent as those of the range');
+  });
+
+  for (const [word, wrong] of [
+    ['shorter', -1],
+    ['longer', 1],
+  ] as const) {
+    it(`is cut off rather than a byte ${word} than announced`, async () => {
+      const { registry, layer, blob } = filled();
+      const open = registry.getBlob.bind(registry);
+      registry.getBlob = async (...call) => ({ ...(await open(...call)), size: layer.length - wrong });
+      await using server = await serveRegistry(registry);
+      const got = await ask(server, blob);
+      assert.equal(got.isCut, true);
+      assert.ok(got.body.length <= layer.length - wrong);
+    });
+  }
+
   it('is sent whole when If-Range names another version, in part when it names this one', async () => {
     const { registry, layer, blob } = filled();
     await using server = await serveRegistry(registry);

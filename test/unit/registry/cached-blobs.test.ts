@@ -251,6 +251,76 @@ describe('when the store is full', () => {
     assert.ok((await pulling).equals(layer));
     await assert.rejects(stuckBody.next(), /too slow/);
   });
+
+  it('a blob of unknown size, of which a part is wanted when its beginning has passed, is fetched again', async () => {
+    await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
+    const layer = bytes(3_000_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.size = () => undefined;
+    const rest = gate();
+    cache.upstream.body = async function* () {
+      yield layer.subarray(0, 1_000_000);
+      await cache.settle();
+      yield layer.subarray(1_000_000, 2_000_000);
+      await rest.wait();
+      yield layer.subarray(2_000_000);
+    };
+    const pulling = pull(cache, digest);
+    await rest.reached;
+    await cache.settle();
+    const part = pull(cache, digest, { first: 1_500_000 });
+    await cache.settle();
+    rest.open();
+    assert.ok((await part).equals(layer));
+    assert.ok((await pulling).equals(layer));
+    assert.equal(cache.upstream.calls.length, 2);
+  });
+
+  it('a blob that passed by while upstream was asked about another repository is fetched again', async () => {
+    await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
+    const layer = bytes(3_000_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.content.putBlob(other, layer);
+    const [begun, rest, asked] = [gate(), gate(), gate()];
+    cache.upstream.script = async (call) => (call.startsWith('HEAD') ? await asked.wait() : undefined);
+    cache.upstream.body = async function* (_, call) {
+      yield layer.subarray(0, 1_000_000);
+      if (call.includes(alpine)) await begun.wait();
+      yield layer.subarray(1_000_000, 2_000_000);
+      if (call.includes(alpine)) await rest.wait();
+      yield layer.subarray(2_000_000);
+    };
+    const pulling = pull(cache, digest);
+    await begun.reached;
+    const second = pull(cache, digest, undefined, other);
+    await asked.reached;
+    await cache.settle();
+    begun.open();
+    await rest.reached;
+    asked.open();
+    await cache.settle();
+    rest.open();
+    assert.ok((await second).equals(layer));
+    assert.ok((await pulling).equals(layer));
+  });
+
+  it('and the server stops while the last bytes wait for a slow client, it is told so: its blob does not end short', async () => {
+    await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
+    const layer = bytes(12_000_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.body = async function* () {
+      yield layer.subarray(0, 11_999_000);
+      yield layer.subarray(11_999_000);
+    };
+    await using reader = await cache.registry.getBlob(alpine, digest);
+    const body = reader.body[Symbol.asyncIterator]();
+    await body.next();
+    await cache.clock.untilSleeping();
+    await cache.parts.fills[Symbol.asyncDispose]();
+    await assert.rejects(async () => {
+      while ((await body.next()).done !== true);
+    }, /stopping/);
+  });
 });
 
 /** An index on a disk that can be filled. */

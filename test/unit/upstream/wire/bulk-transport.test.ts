@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { AddressGuard } from '#src/upstream/address-guard.ts';
 import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
 import { TlsTrust } from '#src/upstream/tls-trust.ts';
 import type { TransportRequest, TransportResponse } from '#src/upstream/transport.ts';
 import type { UndiciSettings } from '#src/upstream/undici-transport.ts';
 import { BulkTransport } from '#src/upstream/wire/bulk-transport.ts';
+import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { bytes } from '#test/fakes/images.ts';
 
 type Answer = (socket: Socket, request: string) => void;
@@ -22,11 +24,11 @@ class Peer implements AsyncDisposable {
   readonly #server: Server;
   readonly #answers: Answer[];
 
-  private constructor(server: Server, answers: Answer[], settings: Partial<UndiciSettings>) {
+  private constructor(server: Server, scheme: string, answers: Answer[], settings: Partial<UndiciSettings>) {
     this.#server = server;
     this.#answers = answers;
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    this.url = new URL(`http://${host}/blob`);
+    this.url = new URL(`${scheme}://${host}/blob`);
     const guard = new AddressGuard({ host, origin: this.url, configured: true, unknownRegistries: 'none' });
     this.transport = new BulkTransport({
       guard,
@@ -41,18 +43,23 @@ class Peer implements AsyncDisposable {
       userAgent: 'test',
       ...settings,
     });
-    server.on('connection', (socket) => this.#serve(socket));
+    server.on(scheme === 'http' ? 'connection' : 'secureConnection', (socket) => this.#serve(socket));
   }
 
   /** The last answer is given again and again. */
-  static async start(answers: (Answer | string)[], settings: Partial<UndiciSettings> = {}): Promise<Peer> {
-    const server = createServer().listen(0, '127.0.0.1');
+  static async start(
+    answers: (Answer | string)[],
+    settings: Partial<UndiciSettings> = {},
+    tls?: TlsOptions,
+  ): Promise<Peer> {
+    const server = tls === undefined ? createServer() : createTlsServer(tls);
+    server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const given = answers.map(
       (answer): Answer =>
         typeof answer === 'string' ? (socket) => void socket.write(answer, 'latin1') : answer,
     );
-    return new Peer(server, given, settings);
+    return new Peer(server, tls === undefined ? 'http' : 'https', given, settings);
   }
 
   async get(more: Partial<TransportRequest> = {}): Promise<TransportResponse> {
@@ -251,6 +258,25 @@ describe('a GET of a blob', () => {
       response.giveBack?.(next.value);
     }
     assert.equal(received, size);
+  });
+
+  it('over TLS goes on, and so does the next, when bytes still came after the pause', async () => {
+    await using authority = await TestAuthority.create();
+    const keys = await serverKeys(await authority.issue('localhost', 'IP:127.0.0.1'));
+    const sizes = Array.from({ length: 20 }, (_, at) => 100_000 + 8192 * at);
+    const answers = sizes.map((size) =>
+      sending(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`, Buffer.alloc(size)),
+    );
+    await using peer = await Peer.start(answers, { tls: { insecureSkipVerify: true } }, keys);
+    for (const size of sizes) {
+      await using response = await peer.get({ signal: AbortSignal.timeout(4000) });
+      // Time for all that fits into the queue to come, and for more to be decrypted.
+      for (let turn = 0; turn < 100; turn += 1) await setImmediate();
+      let received = 0;
+      for await (const chunk of response.body) received += chunk.length;
+      assert.equal(received, size);
+    }
+    assert.equal(peer.sockets.length, 1);
   });
 
   for (const framing of ['length', 'chunks']) {
