@@ -223,6 +223,7 @@ describe('no answer', () => {
     putImage(made.upstream.content, made.name, tag, [bytes(100)]);
     const asking = assert.rejects(made.registry.getManifest(made.name, tag), { status: 504 });
     await answered.promise;
+    await clock.advance(0);
     await clock.advance(10_000);
     await asking;
     assert.equal(clock.sleeping, 0);
