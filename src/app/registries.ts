@@ -86,7 +86,9 @@ export class Registries implements AsyncDisposable {
       return { cached: new CachedRegistry(new OfflineRegistry(), policy, parts), upstream: undefined };
     }
     const upstream = this.#upstream(placeOf(host, registry));
-    const mayRevalidate = (): boolean => upstream.admitsRevalidation();
+    // Mirrors are asked first, whose quotas are others.
+    const hasMirrors = registry !== undefined && registry.endpoints.length > 0;
+    const mayRevalidate = (): boolean => hasMirrors || upstream.admitsRevalidation();
     const source = this.#behindMirrors(this.#observed(upstream, host), host, registry);
     return { cached: new CachedRegistry(source, { ...policy, mayRevalidate }, parts), upstream };
   }

@@ -59,9 +59,11 @@ export class BlobFill {
   #size: number | undefined;
   #state: 'filling' | 'verified' | 'failed' = 'filling';
   #error: unknown;
-  #disprove: BlobReader['disprove'];
+  /** For each place that bytes came from, if there are several places. */
+  readonly #disprove = new Set<NonNullable<BlobReader['disprove']>>();
   #finished = false;
   #hopeless = false;
+  #hasAnotherPlace = false;
   #piping = false;
 
   constructor(repository: RepositoryName, expected: BlobInfo, settings: FillSettings) {
@@ -151,9 +153,13 @@ export class BlobFill {
     try {
       return this.#hasher.verify();
     } catch (error) {
-      this.#disprove?.();
+      this.#leavePlaces();
       throw error;
     }
+  }
+
+  #leavePlaces(): void {
+    for (const disprove of this.#disprove) disprove();
   }
 
   /** A verified blob is right whether or not the store can keep it. */
@@ -183,9 +189,13 @@ export class BlobFill {
     }
   }
 
-  /** Not before upstream's first headers, where retrying is the transport's business; not after a definite answer. */
+  /**
+   * Not before upstream's first headers, where retrying is the transport's business, unless they were wrong and there is
+   * another place; not after a definite answer.
+   */
   #canResume(error: unknown): boolean {
-    if (this.#tape === undefined || this.#hopeless || this.#abort.signal.aborted) return false;
+    if (this.#hopeless || this.#abort.signal.aborted) return false;
+    if (this.#tape === undefined && !this.#hasAnotherPlace) return false;
     return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
   }
 
@@ -197,12 +207,13 @@ export class BlobFill {
 
   async #receive(repository: RepositoryName, offset: number): Promise<void> {
     const { upstream, store } = this.#settings;
+    this.#hasAnotherPlace = false;
     await using reader = await upstream.getBlob(repository, this.digest, {
       signal: this.#abort.signal,
       ...(offset > 0 && { range: { first: offset } }),
     });
-    this.#disprove = reader.disprove;
-    this.#agreeOnSize(reader.size);
+    if (reader.disprove !== undefined) this.#disprove.add(reader.disprove);
+    this.#agreeOnSize(reader);
     this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
     for await (const chunk of reader.body) {
@@ -222,6 +233,7 @@ export class BlobFill {
   async #append(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {
     if (this.#size !== undefined && this.#hasher.size + chunk.length > this.#size) {
       this.#hopeless = true;
+      this.#leavePlaces();
       throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${this.#size} bytes`);
     }
     this.#hasher.update(chunk);
@@ -259,8 +271,10 @@ export class BlobFill {
     for (const follower of this.#followers) if (follower.at === lowest) this.#leave(follower);
   }
 
-  #agreeOnSize(size: number | undefined): void {
+  #agreeOnSize({ size, disprove }: BlobReader): void {
     if (size !== undefined && this.#size !== undefined && size !== this.#size) {
+      disprove?.();
+      this.#hasAnotherPlace = disprove !== undefined;
       throw new RegistryError(
         'UNAVAILABLE',
         `upstream gives the blob ${size} bytes, its manifest ${this.#size}`,

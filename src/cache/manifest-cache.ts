@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import { DigestHasher, digestLike } from '../oci/digest.ts';
 import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { Manifest } from '../oci/registry.ts';
+import type { BlobInfo, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { MetadataStore, TagRecord } from '../storage/metadata-store.ts';
 import type { TaskSet } from './task-set.ts';
@@ -25,6 +25,7 @@ export class ManifestCache {
     sizeCalculation: ({ bytes }) => bytes.length + 512,
   });
   readonly #tags = new LRUCache<string, TagRecord>({ max: 50_000 });
+  readonly #blobSizes = new LRUCache<string, number>({ max: 50_000 });
 
   constructor(parts: ManifestCacheParts) {
     this.#parts = parts;
@@ -52,15 +53,23 @@ export class ManifestCache {
     return record;
   }
 
+  /** What a blob is by the repository's manifests; a client asks for it before the manifest that it has just read is stored. */
+  async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
+    const size = this.#blobSizes.get(`${repository}@${digest}`);
+    return size === undefined
+      ? await this.#parts.metadata.expectedBlob(repository, digest)
+      : { digest, size };
+  }
+
   keep(repository: RepositoryName, manifest: Manifest): void {
-    this.#manifests.set(`${repository}@${manifest.descriptor.digest}`, manifest);
+    this.#remember(repository, manifest);
     this.#parts.tasks.run('storing a manifest', async () => await this.#store(repository, manifest));
   }
 
   /** The manifest is kept too: a tag never points at what is not there. */
   keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, checkedAt: number): void {
     const record: TagRecord = { tag, descriptor: manifest.descriptor, checkedAt };
-    this.#manifests.set(`${repository}@${manifest.descriptor.digest}`, manifest);
+    this.#remember(repository, manifest);
     this.#tags.set(`${repository}:${tag}`, record);
     this.#parts.tasks.run('storing a tag', async () => {
       await this.#store(repository, manifest);
@@ -77,6 +86,13 @@ export class ManifestCache {
       'storing a tag',
       async () => await this.#parts.metadata.putTag(repository, touched),
     );
+  }
+
+  #remember(repository: RepositoryName, manifest: Manifest): void {
+    const { bytes, descriptor } = manifest;
+    this.#manifests.set(`${repository}@${descriptor.digest}`, manifest);
+    for (const { digest, size } of parseManifest(bytes, descriptor.mediaType).blobs)
+      this.#blobSizes.set(`${repository}@${digest}`, size);
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {

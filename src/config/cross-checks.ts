@@ -79,6 +79,42 @@ export function distinctRegistries<S extends z.ZodType>(schema: S): S {
   });
 }
 
+/** No user of a registry twice: their quotas would be one. */
+export function distinctAccounts<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ user, accounts }) => {
+    const others = Array.isArray(accounts) ? accounts.map((account) => record(account)['user']) : [];
+    return others.flatMap((name, index) =>
+      given(name) && [user, ...others.slice(0, index)].includes(name)
+        ? [{ path: ['accounts', index, 'user'], message: `${JSON.stringify(name)} is already an account` }]
+        : [],
+    );
+  });
+}
+
+/** A registry is no mirror of itself. */
+export function otherEndpoints<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ name, scheme = 'https', endpoints }) => {
+    const own = originOf(`${String(scheme).toLowerCase()}://${String(name)}`);
+    return (Array.isArray(endpoints) ? endpoints : []).flatMap((endpoint, index) =>
+      own !== undefined && own === originOf(endpoint)
+        ? [
+            {
+              path: ['endpoints', index],
+              message: 'is the registry itself, which is asked after its mirrors anyway',
+            },
+          ]
+        : [],
+    );
+  });
+}
+
+/** With the path where there is one: a registry may hold mirrors of itself under others of its names. */
+function originOf(url: unknown): string | undefined {
+  if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
+  const { protocol, host, pathname } = new URL(url);
+  return /^\/(?:v2\/?)?$/.test(pathname) ? `${protocol}//${String(canonical(host))}` : undefined;
+}
+
 function clash(path: (string | number)[], name: unknown, others: readonly unknown[]): Found[] {
   if (name === undefined || !others.includes(name)) return [];
   return [{ path, message: `${JSON.stringify(name)} is already the name or alias of a registry` }];

@@ -1,5 +1,5 @@
 import { cacheOverrides, upstreamOverrides } from './cache-schema.ts';
-import { keyPair, knownOptions, withPassword } from './cross-checks.ts';
+import { distinctAccounts, keyPair, knownOptions, otherEndpoints, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import { providerNames } from './provider-options.ts';
 import {
@@ -41,16 +41,18 @@ const account = withPassword(
   }),
 );
 
-const auth = group({
-  user: key('User', text().prefault('')),
-  ...secretKeys('password', 'Password', 'literal'),
-  token: key('Authorization that is not had from the registry itself', token.prefault({})),
-  accounts: key('Further accounts, used in turn by remaining quota', list(account).prefault([])),
-  trustedRealms: key(
-    'Token servers that may be asked, as hosts or origins; none is any',
-    list(realm()).prefault([]),
-  ),
-});
+const auth = distinctAccounts(
+  group({
+    user: key('User', text().prefault('')),
+    ...secretKeys('password', 'Password', 'literal'),
+    token: key('Authorization that is not had from the registry itself', token.prefault({})),
+    accounts: key('Further accounts, used in turn by remaining quota', list(account).prefault([])),
+    trustedRealms: key(
+      'Token servers that may be asked, as hosts or origins; none is any',
+      list(realm()).prefault([]),
+    ),
+  }),
+);
 
 const tls = keyPair(
   group({
@@ -62,15 +64,20 @@ const tls = keyPair(
 );
 
 /** One upstream registry. */
-export const registrySchema = group({
-  name: key('Host with its port if it has one, exactly as in image names', registryHost()),
-  description: key('For the reader', text().prefault('')),
-  scheme: key('https or http', choiceOr('https', ['http']).prefault('https')),
-  opts: key('Accepted as in the original', anyMapping().prefault({}), 'accepted'),
-  alias: key('Short name: /v2/<alias>/… is this registry', alias().prefault('')),
-  endpoints: key('URLs of mirrors, tried in order before the registry itself', list(endpoint()).prefault([])),
-  auth: key('Who we are there; nothing is anonymous', auth.prefault({})),
-  tls: key('Certificates', tls.prefault({})),
-  cache: key('Overrides of the top-level group cache', cacheOverrides.prefault({})),
-  upstream: key('Overrides of the top-level group upstream', upstreamOverrides.prefault({})),
-});
+export const registrySchema = otherEndpoints(
+  group({
+    name: key('Host with its port if it has one, exactly as in image names', registryHost()),
+    description: key('For the reader', text().prefault('')),
+    scheme: key('https or http', choiceOr('https', ['http']).prefault('https')),
+    opts: key('Accepted as in the original', anyMapping().prefault({}), 'accepted'),
+    alias: key('Short name: /v2/<alias>/… is this registry', alias().prefault('')),
+    endpoints: key(
+      'URLs of mirrors, tried in order before the registry itself',
+      list(endpoint()).prefault([]),
+    ),
+    auth: key('Who we are there; nothing is anonymous', auth.prefault({})),
+    tls: key('Certificates', tls.prefault({})),
+    cache: key('Overrides of the top-level group cache', cacheOverrides.prefault({})),
+    upstream: key('Overrides of the top-level group upstream', upstreamOverrides.prefault({})),
+  }),
+);

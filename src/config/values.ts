@@ -234,7 +234,7 @@ export function proxyUrl() {
 export function proxyException() {
   return checked(
     '*, a host, .suffix, an address or a block of addresses, with a port or without',
-    (value) => /^[^\s,/@]+(?:\/[0-9]{1,3})?$/.test(value),
+    (value) => /^[^\s,/@]+$/.test(value) || isBlock(value),
     false,
   );
 }
@@ -338,6 +338,15 @@ function isPlainUrl(value: string): boolean {
   if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
   const { username, password, search, hash } = new URL(value);
   return username === '' && password === '' && search === '' && hash === '';
+}
+
+/** A block of addresses: an address with the length of its prefix. */
+function isBlock(value: string): boolean {
+  const [address = '', bits = '', ...more] = value.split('/');
+  const version = isIP(address);
+  return (
+    version !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128) && more.length === 0
+  );
 }
 
 /** With user and password, where they can be decoded. */

@@ -39,7 +39,8 @@ const vagueTypes = new Set([
 
 /**
  * Reads a manifest. `contentType` is the header as upstream sent it; the manifest's own `mediaType` replaces it
- * only where the header is absent or vague. Descriptors that are malformed are left out: serving needs none of them.
+ * only where the header is absent, vague, or calls an image an index or the reverse: no digest vouches for a header.
+ * Descriptors that are malformed are left out: serving needs none of them.
  * Throws UNAVAILABLE (502): the bytes are no JSON object, or both an image and an index (CVE-2021-41190).
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestContent {
@@ -54,7 +55,9 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   const config = descriptor(json['config']);
   return {
     mediaType:
-      header === undefined || vagueTypes.has(header) ? (ownMediaType(json) ?? harmless(header)) : header,
+      header === undefined || vagueTypes.has(header) || isContradicted(header, json)
+        ? (ownMediaType(json) ?? harmless(header))
+        : header,
     blobs: [
       ...(config === undefined ? [] : [config]),
       ...descriptors(json['layers']),
@@ -72,6 +75,10 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   if (!isObject(json))
     throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not a JSON object');
   return json;
+}
+
+function isContradicted(header: MediaType, { manifests, layers }: Record<string, unknown>): boolean {
+  return (isIndex(header) && Array.isArray(layers)) || (isImage(header) && Array.isArray(manifests));
 }
 
 /** A browser must not take what upstream sends for a page of ours. */

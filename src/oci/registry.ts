@@ -45,7 +45,7 @@ export interface BlobReader extends BlobInfo, AsyncDisposable {
   readonly body: AsyncIterable<Uint8Array>;
   /** True: nobody writes to a chunk again, so that it stays valid for whoever keeps it. */
   readonly mayKeep?: boolean;
-  /** To be told by whoever read it all and found that it was not what the digest says. */
+  /** To be told by whoever found that it was not what the digest says, or its manifest; absent: there is no other place. */
   readonly disprove?: () => void;
   /** Where chunks may be kept: takes back what nobody reads any more, once, to receive into it again. Else it is garbage. */
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;

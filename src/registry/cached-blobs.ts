@@ -118,10 +118,10 @@ export class CachedBlobs {
   }
 
   async #start(repository: RepositoryName, digest: Digest): Promise<BlobFill> {
-    const { absent, fills, metadata } = this.#parts;
+    const { absent, fills, manifests } = this.#parts;
     const key = `${repository}@${digest}`;
     absent.check(key);
-    const expected = (await metadata.expectedBlob(repository, digest)) ?? { digest, size: undefined };
+    const expected = (await manifests.expectedBlob(repository, digest)) ?? { digest, size: undefined };
     const fill = fills.start(hostOf(repository), repository, expected, this.#fillSettings());
     fill.head.catch((error: unknown) => this.#noteFailure(repository, key, error));
     return fill;
@@ -173,7 +173,7 @@ export class CachedBlobs {
   }
 
   async #hasItsSize(repository: RepositoryName, { digest, size }: StoredBlob): Promise<boolean> {
-    const expected = await this.#parts.metadata.expectedBlob(repository, digest);
+    const expected = await this.#parts.manifests.expectedBlob(repository, digest);
     return expected?.size === undefined || expected.size === size;
   }
 

@@ -140,7 +140,7 @@ export class FallbackRegistry implements Registry {
       ...(mayKeep !== undefined && { mayKeep }),
       giveBack,
       body: this.#noted(body, key, place, signal),
-      disprove: () => this.#leave(key, place),
+      ...(place < this.#order.length - 1 && { disprove: () => this.#leave(key, place) }),
       [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
     };
   }

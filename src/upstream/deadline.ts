@@ -2,39 +2,64 @@ import type { Clock } from '../clock.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
+export interface DeadlineSettings {
+  readonly clock: Clock;
+  readonly milliseconds: number;
+  /** The same time for headers and body together, where the body is not bulk. */
+  readonly withBody?: boolean;
+}
+
 /**
  * Bounds the wait for status line and headers, whatever the transport inside does meanwhile (tries, tokens,
- * redirects). The body may take as long as it likes. Throws UNAVAILABLE (504).
+ * redirects). The body may take as long as it likes, unless the settings say otherwise. Throws UNAVAILABLE (504).
  */
 export class DeadlineTransport implements Transport {
   readonly #next: Transport;
-  readonly #clock: Clock;
-  readonly #milliseconds: number;
+  readonly #settings: DeadlineSettings;
 
-  constructor(next: Transport, { clock, milliseconds }: { clock: Clock; milliseconds: number }) {
+  constructor(next: Transport, settings: DeadlineSettings) {
     this.#next = next;
-    this.#clock = clock;
-    this.#milliseconds = milliseconds;
+    this.#settings = settings;
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
+    const { clock, milliseconds, withBody = false } = this.#settings;
     const late = new AbortController();
-    const answered = new AbortController();
-    this.#clock.sleep(this.#milliseconds, answered.signal).then(
+    const over = new AbortController();
+    clock.sleep(milliseconds, over.signal).then(
       () => late.abort(this.#error(request.url)),
       () => undefined,
     );
     try {
-      return await this.#next.send({ ...request, signal: either(request.signal, late.signal) });
-    } finally {
-      answered.abort();
+      const response = await this.#next.send({ ...request, signal: either(request.signal, late.signal) });
+      if (withBody && request.bulk !== true) return timed(response, over);
+      over.abort();
+      return response;
+    } catch (error) {
+      over.abort();
+      throw error;
     }
   }
 
   #error(url: URL): RegistryError {
-    const message = `no answer from ${url.origin} within ${this.#milliseconds} ms`;
+    const message = `no answer from ${url.origin} within ${this.#settings.milliseconds} ms`;
     return new RegistryError('UNAVAILABLE', message, { status: 504 });
   }
+}
+
+/** The time runs until the response is disposed of. */
+function timed(response: TransportResponse, over: AbortController): TransportResponse {
+  return {
+    status: response.status,
+    headers: response.headers,
+    url: response.url,
+    body: response.body,
+    giveBack: response.giveBack,
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      await response[Symbol.asyncDispose]();
+    },
+  };
 }
 
 function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {

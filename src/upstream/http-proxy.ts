@@ -15,7 +15,10 @@ export class HttpProxy {
     if (/^socks/i.test(whole)) throw new Error('SOCKS proxies are not supported: use an http or https one');
     if (!/^https?:/i.test(whole) || !URL.canParse(whole)) throw new Error('must be an http or https URL');
     const url = new URL(whole);
-    const { username, password } = url;
+    const { username, password, pathname, search, hash } = url;
+    // A / ? or # in a password ends the host before it: what would be called is not what was meant, and would be told.
+    if (`${pathname}${search}${hash}` !== '/')
+      throw new Error('must end with its host and port, a password be percent-encoded');
     return new HttpProxy(
       new URL(url.origin),
       username === '' && password === '' ? undefined : `${decoded(username)}:${decoded(password)}`,

@@ -61,6 +61,10 @@ export class UpstreamManifests {
         'upstream has this image as schema 1 only, which is not supported',
       );
     }
+    // By tag nothing vouches for the bytes, and any JSON with status 200 would be cached: `{"errors": …}` for one.
+    if (!isDigest(reference) && vague.test(mediaType)) {
+      throw new RegistryError('UNAVAILABLE', 'upstream sent JSON that is no manifest');
+    }
     const digest = isDigest(reference) ? reference : sha256(bytes);
     return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
   }

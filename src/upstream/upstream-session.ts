@@ -30,6 +30,8 @@ export interface UpstreamRequest {
 
 /** How long a registry is remembered to refuse HEAD. */
 const headRefusedMs = 3_600_000;
+/** What the body of a refusal may take, which only explains it: who drips it would hold up the next mirror. Milliseconds. */
+const maxExplanationMs = 2000;
 
 /** One registry as its parts (manifests, blobs, lists) talk to it. */
 export class UpstreamSession {
@@ -89,9 +91,15 @@ export class UpstreamSession {
 
   /** What is no success as an error; the response is disposed of. */
   async error(response: TransportResponse, unknown: UnknownCode): Promise<Error> {
+    const explained = new AbortController();
+    this.clock.sleep(maxExplanationMs, explained.signal).then(
+      async () => await response[Symbol.asyncDispose](),
+      () => undefined,
+    );
     try {
       return await upstreamError(response, unknown, this.clock.now());
     } finally {
+      explained.abort();
       await response[Symbol.asyncDispose]();
     }
   }

@@ -197,5 +197,5 @@ function bounded(transport: Transport, context: Context): Transport {
   const milliseconds = mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs);
   const budgetMs = mirror === undefined ? Math.min(maxRetryBudgetMs, milliseconds * 0.8) : 0;
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
-  return new DeadlineTransport(retrying, { clock, milliseconds });
+  return new DeadlineTransport(retrying, { clock, milliseconds, withBody: mirror !== undefined });
 }

@@ -49,7 +49,7 @@ export class Reserve {
     const { accounts } = this.#settings;
     return (
       accounts.some(isLow) &&
-      accounts.every((account) => isLow(account) || account.restMs('GET manifest') > 0)
+      accounts.every((account) => isLow(account) || account.isRefused || account.restMs('GET manifest') > 0)
     );
   }
 

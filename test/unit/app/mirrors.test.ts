@@ -17,7 +17,7 @@ import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
-import { basicAuth, cutAfter, delayed, failing, on } from '#test/fakes/upstream-faults.ts';
+import { basicAuth, cutAfter, delayed, failing, headers, on } from '#test/fakes/upstream-faults.ts';
 import { needs } from '#test/setup/needs.ts';
 
 const layer = Buffer.from(bytes(300_000));
@@ -145,6 +145,17 @@ describe('a mirror under endpoints', () => {
     made.mirror.faults.push(basicAuth('puller', 's3cret-in-tests-hunter3'));
     assert.equal((await made.manifest()).status, 200);
     assert.deepEqual(made.itself.calls, []);
+  });
+
+  it('is asked about cached tags though the registry’s own quota is low', async () => {
+    await using made = await start();
+    const { mirror, itself } = made;
+    mirror.faults.push(failing(404));
+    itself.faults.push(headers({ 'RateLimit-Limit': '100;w=21600', 'RateLimit-Remaining': '3;w=21600' }));
+    assert.equal((await made.manifest()).status, 200);
+    mirror.faults.length = 0;
+    assert.match(String((await made.manifest()).headers['cache-status']), /detail=revalidated/);
+    assert.equal(itself.calls.length, 1);
   });
 
   it('is resumed when a blob breaks off, and left when it does so again', async () => {

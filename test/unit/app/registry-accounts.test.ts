@@ -39,6 +39,7 @@ describe('who else we are at a registry', () => {
   });
 
   const second = '{ user: u2, passwordFromEnv: SECOND }';
+  const third = '{ user: u3, passwordFromEnv: SECOND }';
   it('comes behind who we are in the first place, if we are anybody', async () => {
     assert.deepEqual(await accounts(`{ user: u, password: p, accounts: [${second}] }`), ['u: p', 'u2: p2']);
     assert.deepEqual(await accounts(`{ token: { static: dTpw }, accounts: [${second}] }`), [
@@ -46,9 +47,9 @@ describe('who else we are at a registry', () => {
       'u2: p2',
     ]);
     const halves = 'registries: a.io has a user and no password, and is asked by auth.accounts alone';
-    assert.deepEqual(await accounts(`{ user: u, accounts: [${second}, ${second}] }`, [halves]), [
+    assert.deepEqual(await accounts(`{ user: u, accounts: [${second}, ${third}] }`, [halves]), [
       'u2: p2',
-      'u2: p2',
+      'u3: p2',
     ]);
   });
 

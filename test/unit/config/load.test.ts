@@ -225,6 +225,23 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'config.yaml:3:26: registries[1].alias: "hub" is already the name or alias of a registry',
   ],
   [
+    'the same account twice',
+    'registries:\n  - name: a.io\n    auth: { user: me, password: p, accounts: [{ user: me, passwordFile: f }] }',
+    'config.yaml:3:55: registries[0].auth.accounts[0].user: "me" is already an account',
+    'config.yaml:3:73: registries[0].auth.accounts[0].passwordFile: the file "f": no such file',
+  ],
+  [
+    'a registry that is its own mirror',
+    'registries:\n  - { name: docker.io, endpoints: ["https://m.io", "https://registry-1.docker.io/v2/"] }',
+    'config.yaml:2:52: registries[0].endpoints[1]: is the registry itself, which is asked after its mirrors anyway',
+  ],
+  [
+    'a block of addresses that is none',
+    'upstream: { noProxy: [10.0.0.0/8, 10.0.0.0/33, "fd00::/8", a.io/8] }',
+    'config.yaml:1:35: upstream.noProxy[1]: must be *, a host, .suffix, an address or a block of addresses, with a port or without',
+    'config.yaml:1:60: upstream.noProxy[3]: must be *, a host, .suffix, an address or a block of addresses, with a port or without',
+  ],
+  [
     'an alias that is a registry',
     'registries:\n  - { name: mirror }\n  - { name: b.io, alias: mirror }',
     'config.yaml:3:26: registries[1].alias: "mirror" is already the name or alias of a registry',

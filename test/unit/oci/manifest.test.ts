@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseManifest, parseReferrers } from '#src/oci/manifest.ts';
-import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
+import { dockerManifest, dockerManifestList, ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseDigest } from '#src/oci/reference.ts';
 
 const digest = parseDigest(`sha256:${'0'.repeat(64)}`);
@@ -84,6 +84,9 @@ describe('a manifest', () => {
       'application/vnd.docker.distribution.manifest.v1+prettyjws',
     ],
     [{ schemaVersion: 1 }, 'text/html', 'application/vnd.docker.distribution.manifest.v1+json'],
+    [{ layers: [], config: {} }, ociIndex, ociManifest],
+    [{ mediaType: dockerManifest, layers: [] }, dockerManifestList, dockerManifest],
+    [{ manifests: [] }, dockerManifest, ociIndex],
     [{}, 'text/plain', 'application/json'],
     [{}, undefined, 'application/json'],
   ] as const) {

@@ -3,12 +3,12 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
-import type { Digest, RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import { StoreFullError } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
-import { bytes, collect } from '#test/fakes/images.ts';
+import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { cut, gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
@@ -158,6 +158,27 @@ describe('a blob that is not cached', () => {
     const { digest } = cache.content.putBlob(alpine, bytes(100_000));
     cache.upstream.size = () => 70_000;
     await assert.rejects(pull(cache, digest), /more than the blob's 70000 bytes/);
+  });
+
+  it('never grows beyond what its manifest says, though that was read a moment ago and is not stored yet', async () => {
+    const metadata = new MemoryMetadataStore();
+    const storing = gate();
+    const put = metadata.putManifest.bind(metadata);
+    metadata.putManifest = async (...manifest) => {
+      await storing.wait();
+      await put(...manifest);
+    };
+    await using cache = new CacheUnderTest({ metadata, policy: { complete: false } });
+    const tag = parseTag('v1');
+    const digest = putImage(cache.content, alpine, tag, [bytes(70_000)]).layers[0]?.digest ?? assert.fail();
+    cache.upstream.size = () => undefined;
+    cache.upstream.body = async function* () {
+      for (let sent = 0; sent < 100; sent += 1) yield bytes(9_999);
+    };
+    await cache.registry.getManifest(alpine, tag);
+    await storing.reached;
+    await assert.rejects(pull(cache, digest), /more than the blob's 70000 bytes/);
+    storing.open();
   });
 
   it('is right for every range, while it grows and afterwards', async () => {

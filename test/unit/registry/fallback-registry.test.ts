@@ -6,6 +6,7 @@ import { parseTag } from '#src/oci/reference.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
+import type { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { cut, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
 
@@ -212,5 +213,58 @@ describe('a blob that breaks off at a mirror', () => {
     await assert.rejects(read());
     assert.ok((await read()).equals(layer));
     assert.deepEqual([made.first.calls.length, made.second.calls.length], [1, 1]);
+  });
+
+  it('with another size than its manifest says is fetched from the next at once', async () => {
+    const made = three();
+    made.first.size = () => 313;
+    await using cache = new CacheUnderTest({ upstream: made.registry, policy: { complete: false } });
+    await cache.registry.getManifest(name, tag);
+    const { clock } = cache;
+    const others = clock.sleeping;
+    const opening = cache.registry.getBlob(name, made.digest);
+    await clock.untilSleeping(others + 1);
+    await clock.advance(5000);
+    await using reader = await opening;
+    assert.ok((await collect(reader.body)).equals(layer));
+    assert.deepEqual([made.first.calls.length, made.second.calls.length], [2, 1]);
+  });
+
+  /** The mirror gives so many wrong bytes without saying how many, to a client that has just read the manifest. */
+  async function afterWrong(
+    length: number,
+    then: (clock: FakeClock, others: number) => Promise<void>,
+  ): Promise<boolean> {
+    const made = three();
+    made.second.script = fails('BLOB_UNKNOWN');
+    made.first.size = () => undefined;
+    made.first.body = async function* () {
+      yield bytes(length, 7);
+      made.first.script = fails('UNAVAILABLE');
+    };
+    await using cache = new CacheUnderTest({ upstream: made.registry, policy: { complete: false } });
+    await cache.registry.getManifest(name, tag);
+    const read = async (): Promise<Buffer> => {
+      await using reader = await cache.registry.getBlob(name, made.digest);
+      return await collect(reader.body);
+    };
+    const others = cache.clock.sleeping;
+    const failing = assert.rejects(read());
+    await then(cache.clock, others);
+    await failing;
+    made.first.script = () => undefined;
+    return (await read()).equals(layer);
+  }
+
+  it('with more bytes than its manifest says is fetched from the next by the next who asks', async () => {
+    assert.equal(await afterWrong(layer.length + 5, async () => undefined), true);
+  });
+
+  it('that ended early, and was ended by the registry, is fetched from there by the next who asks', async () => {
+    const resumes = async (clock: FakeClock, others: number): Promise<void> => {
+      await clock.untilSleeping(others + 1);
+      await clock.advance(5000);
+    };
+    assert.equal(await afterWrong(313, resumes), true);
   });
 });

@@ -169,6 +169,15 @@ describe('an upstream that limits us', () => {
     assert.equal(wire.requests.length, 2);
   });
 
+  it('is asked again in five minutes though it says a date in seconds, as some do', async () => {
+    const { clock, wire, transport } = circuit({ status: 429, headers: { 'retry-after': '1700000000' } });
+    await transport.send(manifest);
+    await assert.rejects(transport.send(manifest), { headers: { 'Retry-After': '300' } });
+    await clock.advance(300_000);
+    await transport.send(manifest);
+    assert.equal(wire.requests.length, 2);
+  });
+
   it('by its token server is given the same rest', async () => {
     const limited = new RegistryError('TOOMANYREQUESTS', 'slowly', { headers: { 'Retry-After': '7' } });
     const { wire, transport } = circuit(limited);

@@ -62,6 +62,21 @@ describe('the deadline', () => {
     assert.deepEqual(aborted(), [true]);
   });
 
+  it('counts for the body too where that is wanted, but not for bulk', async () => {
+    const clock = new FakeClock();
+    const wire = new ScriptedTransport(() => ({ status: 200 }));
+    const transport = new DeadlineTransport(wire, { clock, milliseconds: 1000, withBody: true });
+    await using _bulk = await transport.send({ ...get, bulk: true });
+    await (await transport.send(get))[Symbol.asyncDispose]();
+    assert.equal(clock.sleeping, 0);
+    await using _small = await transport.send(get);
+    await clock.advance(1000);
+    assert.deepEqual(
+      wire.requests.map(({ signal }) => signal?.aborted),
+      [false, false, true],
+    );
+  });
+
   it('passes on the signal’s own reason', async () => {
     const clock = new FakeClock();
     const transport = new DeadlineTransport(new ScriptedTransport(silence), { clock, milliseconds: 1000 });

@@ -138,6 +138,18 @@ describe('a proxy’s URL', () => {
     ['socks5://me:hunter2@proxy:1080', /^HTTPS_PROXY: SOCKS proxies are not supported/],
     ['ftp://me:hunter2@proxy', /^HTTPS_PROXY: must be an http or https URL$/],
     ['http://me:hunter2@proxy:99999', /^HTTPS_PROXY: must be an http or https URL$/],
+    [
+      'http://me:12#hunter2@proxy',
+      /^HTTPS_PROXY: must end with its host and port, a password be percent-encoded$/,
+    ],
+    [
+      'http://me:12/hunter2@proxy:3128',
+      /^HTTPS_PROXY: must end with its host and port, a password be percent-encoded$/,
+    ],
+    [
+      'http://me:12?hunter2@proxy',
+      /^HTTPS_PROXY: must end with its host and port, a password be percent-encoded$/,
+    ],
     ['http://me:hunter2%zz@proxy', /^HTTPS_PROXY: user and password must be percent-encoded$/],
   ];
   for (const [text, message] of wrong) {

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { RegistryError } from '#src/oci/error.ts';
 import { parseDigest, parseRegistryHost, parseTag } from '#src/oci/reference.ts';
+import { UpstreamSession } from '#src/upstream/upstream-session.ts';
+import type { WireEvent } from '#src/upstream/wire-event.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
+import { bytes, putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
+import { ScriptedTransport } from '#test/fakes/scripted-transport.ts';
 import { content, json } from '#test/fakes/upstream-answers.ts';
-import { delayed, failing, times } from '#test/fakes/upstream-faults.ts';
+import { delayed, failing, stalledAfter, times } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
 const tag = parseTag('v1');
@@ -175,6 +180,53 @@ describe('no answer', () => {
     await never.reached;
     await clock.advance(20_000);
     await asking;
+    never.open();
+  });
+
+  it('that drips its reason is not waited for longer than two seconds', async () => {
+    const clock = new FakeClock();
+    const origin = new URL('https://upstream.example');
+    const session = new UpstreamSession({
+      origin,
+      clock,
+      transport: new ScriptedTransport(() => assert.fail()),
+      onOddity: () => undefined,
+    });
+    const disposed = Promise.withResolvers<never>();
+    const refused = session.error(
+      {
+        status: 404,
+        headers: {},
+        url: origin,
+        body: (async function* () {
+          yield Buffer.from('{');
+          await disposed.promise;
+        })(),
+        [Symbol.asyncDispose]: async () => disposed.reject(new Error('disposed of')),
+      },
+      'MANIFEST_UNKNOWN',
+    );
+    await clock.untilSleeping();
+    await clock.advance(2000);
+    assert.ok((await refused) instanceof RegistryError);
+    assert.equal(clock.sleeping, 0);
+  });
+
+  it('from a mirror is also a manifest that is not whole after ten seconds', async () => {
+    const clock = new FakeClock();
+    const answered = Promise.withResolvers<void>();
+    const mirror = { path: '/v2', of: parseRegistryHost('docker.io') };
+    const observe = ({ kind }: WireEvent) => kind === 'exchange' && answered.resolve();
+    await using made = await UpstreamUnderTest.start({ clock, mirror, observe });
+    const never = gate();
+    made.spoil(stalledAfter(10, never.wait));
+    putImage(made.upstream.content, made.name, tag, [bytes(100)]);
+    const asking = assert.rejects(made.registry.getManifest(made.name, tag), { status: 504 });
+    await answered.promise;
+    await clock.advance(0);
+    await clock.advance(10_000);
+    await asking;
+    assert.equal(clock.sleeping, 0);
     never.open();
   });
 });

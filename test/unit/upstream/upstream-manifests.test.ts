@@ -128,14 +128,26 @@ describe('a manifest', () => {
       [manifest, 'text/plain', ociManifest],
       [manifest, 'application/json', ociManifest],
       [index, 'application/octet-stream', ociIndex],
-      ['{"mediaType":"text/html","x":"<script>"}', 'text/plain', 'application/json'],
-      ['{"x":"<script>"}', 'text/html', 'application/json'],
-      ['{}', 'application/octet-stream', 'application/octet-stream'],
     ];
     for (const [body, type, want] of cases) {
       made.spoil(() => content(body, type));
       assert.equal((await made.registry.getManifest(made.name, tag)).descriptor.mediaType, want);
       assert.equal((await made.registry.resolveManifest(made.name, tag)).mediaType, want);
+    }
+  });
+
+  it('by tag is none where neither header nor bytes say what it is', async () => {
+    await using made = await start();
+    for (const [body, type] of [
+      ['{"mediaType":"text/html","x":"<script>"}', 'text/plain'],
+      ['{"errors":[{"code":"DENIED"}]}', 'application/json'],
+      ['{"x":"<script>"}', 'text/html'],
+      ['{}', 'application/octet-stream'],
+    ] as const) {
+      made.spoil(() => content(body, type));
+      const want = { code: 'UNAVAILABLE', message: 'upstream sent JSON that is no manifest' };
+      await assert.rejects(made.registry.getManifest(made.name, tag), want);
+      await assert.rejects(made.registry.resolveManifest(made.name, tag), want);
     }
   });
 

@@ -140,6 +140,20 @@ describe('several accounts at one registry', () => {
     assert.deepEqual(meter.users, ['alice', 'bob', 'alice']);
   });
 
+  it('rests five minutes at the most', async () => {
+    const day = { limit: 100, remaining: 0, retryAfter: '86400' };
+    const meter = new MeteredAccounts({ alice: day, bob: day });
+    await using test = await AccountsUnderTest.start(
+      [account('alice'), account('bob')],
+      knowsPasswords,
+      meter.fault,
+    );
+    await assert.rejects(test.pull(), { code: 'TOOMANYREQUESTS' });
+    await test.clock.advance(300_000);
+    await assert.rejects(test.pull(), { code: 'TOOMANYREQUESTS' });
+    assert.deepEqual(meter.users, ['alice', 'bob', 'alice', 'bob']);
+  });
+
   it('still fetch blobs when no pull is left', async () => {
     const meter = new MeteredAccounts({
       alice: { limit: 100, remaining: 0 },

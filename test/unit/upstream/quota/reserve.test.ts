@@ -4,7 +4,8 @@ import { parseTag } from '#src/oci/reference.ts';
 import { anonymous, staticCredentials } from '#src/upstream/auth/credentials.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { putImage } from '#test/fakes/images.ts';
-import { failing, headers } from '#test/fakes/upstream-faults.ts';
+import { secret } from '#test/fakes/secrets.ts';
+import { basicAuth, failing, headers } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
 const v1 = parseTag('v1');
@@ -13,11 +14,14 @@ const low = 'the quota is low: what is left of it is for what is not cached, cac
 const again = 'the quota is no longer low: cached tags are revalidated again';
 
 /** A client whose upstream tells what a test says. */
-async function start(accounts = 1) {
+async function start(accounts = 1, last = nobody) {
   const clock = new FakeClock();
   const made = await UpstreamUnderTest.start({
     clock,
-    accounts: Array.from({ length: accounts }, (_, index) => ({ user: `u${index}`, credentials: nobody })),
+    accounts: Array.from({ length: accounts }, (_, index) => ({
+      user: `u${index}`,
+      credentials: index === accounts - 1 ? last : nobody,
+    })),
   });
   putImage(made.upstream.content, made.name, 'v1', []);
   return {
@@ -103,5 +107,14 @@ describe('the reserve of a quota', () => {
     assert.equal(test.admits, false);
     await test.clock.advance(60_000);
     assert.equal(test.admits, true);
+  });
+
+  it('is kept also while the account that has more is refused', async () => {
+    const credential = { kind: 'basic', username: 'me', password: secret('p') } as const;
+    await using test = await start(2, staticCredentials(credential));
+    test.made.spoil(basicAuth('me', 'another'));
+    await assert.rejects(test.made.registry.getManifest(test.made.name, v1), { code: 'DENIED' });
+    await test.told(3);
+    assert.equal(test.admits, false);
   });
 });
