@@ -7,6 +7,7 @@ import { checkRealmUrl } from './auth/realm.ts';
 import { TokenClient } from './auth/token-client.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { CircuitTransport } from './circuit.ts';
+import { ConcurrencyTransport } from './concurrency.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
 import { ObservedTransport } from './observed-transport.ts';
@@ -178,7 +179,8 @@ function registryTransport(accounts: Accounts, context: Context): Transport {
   const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
   const following = new RedirectingTransport(identified, { maxHops: maxRedirects });
   const circuit = new CircuitTransport(bounded(following, context), context);
-  return maxBandwidth === 0 ? circuit : new ThrottledTransport(circuit, new Bandwidth(maxBandwidth, clock));
+  const inTurn = new ConcurrencyTransport(circuit, context.maxConcurrent);
+  return maxBandwidth === 0 ? inTurn : new ThrottledTransport(inTurn, new Bandwidth(maxBandwidth, clock));
 }
 
 /** Token servers are asked without authorisation of ours, and their redirects obey the rules for realms. */

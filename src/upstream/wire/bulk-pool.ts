@@ -1,6 +1,6 @@
 import { errors } from 'undici';
+import { Slots } from '../slots.ts';
 import { BulkConnection, type BulkSettings } from './bulk-connection.ts';
-import { Slots } from './slots.ts';
 
 /** An unused connection is kept so long. Milliseconds. */
 const idleMs = 15_000;

@@ -8,22 +8,22 @@ export class Slots {
   }
 
   /** Rejects with the signal's reason. Whoever got one gives it back once. */
-  async take(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
+  async take(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
     if (this.#free > 0) {
       this.#free -= 1;
       return;
     }
     const turn = Promise.withResolvers<void>();
     const abort = () => {
-      if (this.#waiting.delete(turn.resolve)) turn.reject(signal.reason);
+      if (this.#waiting.delete(turn.resolve)) turn.reject(signal?.reason);
     };
     this.#waiting.add(turn.resolve);
-    signal.addEventListener('abort', abort, { once: true });
+    signal?.addEventListener('abort', abort, { once: true });
     try {
       await turn.promise;
     } finally {
-      signal.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', abort);
     }
   }
 
