@@ -11,7 +11,7 @@ import {
 } from '../upstream/auth/credentials.ts';
 import { fileCredentials } from '../upstream/auth/providers/file.ts';
 import { credentialProvider } from '../upstream/auth/providers/index.ts';
-import type { ProxyChoice } from '../upstream/proxy-choice.ts';
+import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import { credentialChoice } from './credential-choice.ts';
 
 export interface CredentialSettings extends Pick<CacheParts, 'clock' | 'random' | 'log'> {

@@ -1,7 +1,7 @@
 import { RegistryError } from '../oci/error.ts';
 import { causeCode } from '../upstream/connection-error.ts';
-import type { ProxyChoice } from '../upstream/proxy-choice.ts';
-import { ProxyError } from '../upstream/proxy-error.ts';
+import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
+import { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { adviceOnProxy } from './advice-on-proxy.ts';
 import { isUnknownAuthority } from './unknown-authority.ts';
 

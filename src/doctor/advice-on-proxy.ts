@@ -1,6 +1,6 @@
 import { causeCode } from '../upstream/connection-error.ts';
-import type { Route } from '../upstream/proxy-choice.ts';
-import type { ProxyError } from '../upstream/proxy-error.ts';
+import type { Route } from '../upstream/proxy/proxy-choice.ts';
+import type { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { isUnknownAuthority } from './unknown-authority.ts';
 
 /** What to look at when the proxy on the way did not answer, or gave no way. */

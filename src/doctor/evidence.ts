@@ -1,7 +1,7 @@
 import type { Descriptor } from '../oci/registry.ts';
 import { anonymous, type Credential, type ProvidedCredential } from '../upstream/auth/credentials.ts';
-import type { HttpProxy } from '../upstream/http-proxy.ts';
-import type { ProxyChoice } from '../upstream/proxy-choice.ts';
+import type { HttpProxy } from '../upstream/proxy/http-proxy.ts';
+import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import type {
   ConnectionEvent,
   ExchangeEvent,

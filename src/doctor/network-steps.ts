@@ -1,7 +1,7 @@
 import { RegistryError } from '../oci/error.ts';
 import { literalAddress } from '../upstream/address.ts';
 import { causeCode } from '../upstream/connection-error.ts';
-import { ProxyError } from '../upstream/proxy-error.ts';
+import { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { adviceOnFailure } from './advice-on-failure.ts';
 import type { Evidence } from './evidence.ts';
 import { connectionFailureText, failureText } from './failure-text.ts';

@@ -5,8 +5,8 @@ import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { knownAddress } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
-import type { ProxyChoice } from './proxy-choice.ts';
-import { connected, connectThroughProxy } from './proxy-tunnel.ts';
+import type { ProxyChoice } from './proxy/proxy-choice.ts';
+import { connected, connectThroughProxy } from './proxy/proxy-tunnel.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { OnWireEvent, TlsFacts } from './wire-event.ts';
 

@@ -2,9 +2,9 @@ import { Agent, type Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import { connectionError } from './connection-error.ts';
 import { type ConnectorSettings, guardedConnector } from './guarded-connector.ts';
-import type { HttpProxy } from './http-proxy.ts';
-import type { ProxyChoice } from './proxy-choice.ts';
-import { proxyRefusal } from './proxy-error.ts';
+import type { HttpProxy } from './proxy/http-proxy.ts';
+import type { ProxyChoice } from './proxy/proxy-choice.ts';
+import { proxyRefusal } from './proxy/proxy-error.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 export interface UndiciSettings extends ConnectorSettings {

@@ -11,7 +11,7 @@ import { ConcurrencyTransport } from './concurrency.ts';
 import { DeadlineTransport } from './deadline.ts';
 import type { Resolve } from './guarded-connector.ts';
 import { ObservedTransport } from './observed-transport.ts';
-import { ProxyChoice } from './proxy-choice.ts';
+import { ProxyChoice } from './proxy/proxy-choice.ts';
 import { Account } from './quota/account.ts';
 import { AccountsTransport } from './quota/accounts-transport.ts';
 import type { Quota } from './quota/quota.ts';

@@ -1,4 +1,4 @@
-import type { ProxyChoice } from '../proxy-choice.ts';
+import type { ProxyChoice } from '../proxy/proxy-choice.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
 import { type UndiciSettings, UndiciTransport } from '../undici-transport.ts';
 import { BulkTransport } from './bulk-transport.ts';

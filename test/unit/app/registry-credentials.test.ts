@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { registryCredentials } from '#src/app/registry-credentials.ts';
 import type { Credential, CredentialProvider } from '#src/upstream/auth/credentials.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';

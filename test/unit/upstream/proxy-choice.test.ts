@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { HttpProxy } from '#src/upstream/http-proxy.ts';
-import { NoProxy } from '#src/upstream/no-proxy.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { HttpProxy } from '#src/upstream/proxy/http-proxy.ts';
+import { NoProxy } from '#src/upstream/proxy/no-proxy.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 
 function chosen(
   url: string,

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseRegistryHost, parseTag } from '#src/oci/reference.ts';
 import { staticCredentials } from '#src/upstream/auth/credentials.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { TlsTrust } from '#src/upstream/tls-trust.ts';
 import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { type KeyPair, serverKeys, TestAuthority } from '#test/fakes/certificates.ts';

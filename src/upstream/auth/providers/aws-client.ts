@@ -1,5 +1,5 @@
 import { Agent } from 'node:https';
-import type { ProxyChoice } from '../../proxy-choice.ts';
+import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 
 /** Who we are at AWS. What is absent is found as everywhere with AWS: environment, files, the machine's or pod's role. */
 export interface AwsClientSettings {

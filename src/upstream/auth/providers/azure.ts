@@ -1,6 +1,6 @@
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
-import type { ProxyChoice } from '../../proxy-choice.ts';
+import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, textIn } from './cloud-request.ts';
 import { readSecretFile } from './secret-file.ts';

@@ -1,8 +1,8 @@
 import { Agent, request } from 'undici';
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
-import type { ProxyChoice } from '../../proxy-choice.ts';
-import { connectThroughProxy } from '../../proxy-tunnel.ts';
+import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
+import { connectThroughProxy } from '../../proxy/proxy-tunnel.ts';
 
 export interface CloudRequest {
   /** Who is asked, for messages: `the metadata server`. */

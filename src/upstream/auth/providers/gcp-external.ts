@@ -1,6 +1,6 @@
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
-import type { ProxyChoice } from '../../proxy-choice.ts';
+import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import { askCloud, endOf, textIn } from './cloud-request.ts';
 import { fieldOf, type KeyFile, urlOf, wrongKey } from './gcp-key-file.ts';
 import { readSecretFile } from './secret-file.ts';

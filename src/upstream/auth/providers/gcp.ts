@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
-import type { ProxyChoice } from '../../proxy-choice.ts';
+import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
 import { type AccessToken, externalToken } from './gcp-external.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../clock.ts';
 import type { Log } from '../../../log.ts';
 import type { RegistryHost } from '../../../oci/reference.ts';
-import type { ProxyChoice } from '../../proxy-choice.ts';
+import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import type { CredentialProvider } from '../credentials.ts';
 import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
 import { azureSource } from './azure.ts';

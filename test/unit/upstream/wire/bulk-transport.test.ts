@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { AddressGuard } from '#src/upstream/address-guard.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { TlsTrust } from '#src/upstream/tls-trust.ts';
 import type { TransportRequest, TransportResponse } from '#src/upstream/transport.ts';
 import type { UndiciSettings } from '#src/upstream/undici-transport.ts';

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { RegistryError } from '#src/oci/error.ts';
 import { awsError } from '#src/upstream/auth/providers/aws-error.ts';
 import { type EcrSettings, ecrSource } from '#src/upstream/auth/providers/ecr.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeCloud } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type AzureSettings, azureSource } from '#src/upstream/auth/providers/azure.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';

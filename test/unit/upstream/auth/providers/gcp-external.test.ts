@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gcpSource } from '#src/upstream/auth/providers/gcp.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';

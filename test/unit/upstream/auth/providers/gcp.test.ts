@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type GcpSettings, gcpSource } from '#src/upstream/auth/providers/gcp.ts';
-import { ProxyChoice } from '#src/upstream/proxy-choice.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
