@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { RegistryError } from '../oci/error.ts';
-import { limitedMs, maxRestMs } from './quota/quota.ts';
+import { limitedMs } from './quota/quota.ts';
 import { requestKind } from './request-kind.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
@@ -23,9 +23,9 @@ const probeMs = 2000;
 /**
  * Spares clients the waiting for an upstream that is dead, and an upstream the requests that it has asked us not to send: a
  * circuit for each kind of request, so that a limit on manifests does not stop the blobs of an image that was begun. While one
- * is open its requests fail at once with upstream's own failure; every two seconds, or when a Retry-After is over (five
- * minutes at the most), one is let through, and the first that is answered closes it. Only a missing answer and a 429 open it:
- * what upstream answers about one image says nothing of another.
+ * is open its requests fail at once with upstream's own failure; every two seconds, or when a Retry-After is over, one is let
+ * through, and the first that is answered closes it. Only a missing answer and a 429 open it: what upstream answers about
+ * one image says nothing of another.
  */
 export class CircuitTransport implements Transport {
   readonly #next: Transport;
@@ -74,7 +74,7 @@ export class CircuitTransport implements Transport {
 
   #trip(kind: string, error: RegistryError, saidMs: number | undefined): void {
     const { clock, onOddity } = this.#settings;
-    const pauseMs = Math.min(maxRestMs, Math.max(probeMs, saidMs ?? 0));
+    const pauseMs = Math.max(probeMs, saidMs ?? 0);
     const wasOpen = this.#open.has(kind);
     this.#open.set(kind, { error, until: clock.now() + pauseMs });
     if (!wasOpen) onOddity('upstream is given a rest', { kind, pauseMs, reason: error.message });

@@ -4,7 +4,7 @@ import type { AuthorizingTransport } from '../auth/authorizing-transport.ts';
 import { isManifestKind, requestKind } from '../request-kind.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
-import { limitedMs, maxRestMs, type Quota, quotaIn } from './quota.ts';
+import { limitedMs, type Quota, quotaIn } from './quota.ts';
 
 export interface AccountSettings {
   /** For the log. */
@@ -75,7 +75,7 @@ export class Account implements Transport {
   }
 
   #rest(kind: string, milliseconds = unsaidMs): void {
-    this.#restsUntil.set(kind, this.#clock.now() + Math.min(milliseconds, maxRestMs));
+    this.#restsUntil.set(kind, this.#clock.now() + milliseconds);
   }
 }
 

@@ -10,11 +10,8 @@ export interface Quota {
 type Headers = Readonly<Record<string, string>>;
 
 const maxWindowMs = 31 * 86_400_000;
-/**
- * What kubelet waits at most between two pulls of an image: whoever waits for a pull loses next to nothing by this rest. No
- * longer one is taken, whatever upstream says: a wrong clock, or a Retry-After that is a date in seconds, would stop a day's pulls.
- */
-export const maxRestMs = 300_000;
+/** What kubelet waits at most between two pulls of an image: whoever waits for a pull loses next to nothing by this rest. */
+const exhaustedMs = 300_000;
 
 /**
  * The quota by `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600` (Docker Hub, "Pull rate limit"). Undefined
@@ -39,7 +36,7 @@ export function limitedMs(headers: Headers, now: number): number | undefined {
   const saidMs = retryAfterMs(headers['retry-after'], now);
   if (saidMs !== undefined) return saidMs;
   const quota = quotaIn(headers);
-  return quota?.remaining === 0 ? Math.min(quota.windowMs, maxRestMs) : undefined;
+  return quota?.remaining === 0 ? Math.min(quota.windowMs, exhaustedMs) : undefined;
 }
 
 function counted(header: string | undefined): { count: number; windowMs: number } | undefined {

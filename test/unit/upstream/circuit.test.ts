@@ -169,6 +169,16 @@ describe('an upstream that limits us', () => {
     assert.equal(wire.requests.length, 2);
   });
 
+  it('is left alone for hours where it says so', async () => {
+    const { clock, wire, transport } = circuit({ status: 429, headers: { 'retry-after': '21600' } });
+    await transport.send(manifest);
+    await clock.advance(21_599_000);
+    await assert.rejects(transport.send(manifest), { headers: { 'Retry-After': '1' } });
+    await clock.advance(1000);
+    await transport.send(manifest);
+    assert.equal(wire.requests.length, 2);
+  });
+
   it('is asked again in five minutes though it says a date in seconds, as some do', async () => {
     const { clock, wire, transport } = circuit({ status: 429, headers: { 'retry-after': '1700000000' } });
     await transport.send(manifest);

@@ -140,7 +140,7 @@ describe('several accounts at one registry', () => {
     assert.deepEqual(meter.users, ['alice', 'bob', 'alice']);
   });
 
-  it('rests five minutes at the most', async () => {
+  it('rests five minutes where the time that is said is a mistake', async () => {
     const day = { limit: 100, remaining: 0, retryAfter: '86400' };
     const meter = new MeteredAccounts({ alice: day, bob: day });
     await using test = await AccountsUnderTest.start(
