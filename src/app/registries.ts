@@ -110,7 +110,7 @@ export class Registries implements AsyncDisposable {
     const proxies = proxiesOf(config, place.registry ?? place.lender, env);
     const credentials = registryCredentials(place.registry, { clock, random, log, env, proxies });
     const upstream = openRegistryUpstream(place, credentials, {
-      ...{ config, userAgent, clock, random, log, env },
+      ...{ config, userAgent, clock, random, log, proxies },
       trust: this.#trust,
       accounts: registryAccounts(place.registry, credentials, parts),
     });

@@ -4,12 +4,12 @@ import type { Log } from '../log.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
+import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import type { TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
 import type { OnWireEvent } from '../upstream/wire-event.ts';
 import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
 import { overridden } from './overridden.ts';
-import { proxiesOf } from './proxies.ts';
 
 /** Where a registry is asked, and by which entry of the configuration: its own, or that of the registry whose mirror it is. */
 export interface Place extends MirrorAddress {
@@ -26,7 +26,8 @@ export interface RegistryUpstreamSettings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  readonly env: NodeJS.ProcessEnv;
+  /** Those of the place. */
+  readonly proxies: ProxyChoice;
   readonly observe?: OnWireEvent | undefined;
   /** In the place of the credentials, where there are several. */
   readonly accounts?: readonly NamedCredentials[] | undefined;
@@ -38,7 +39,7 @@ export function openRegistryUpstream(
   credentials: CredentialProvider,
   settings: RegistryUpstreamSettings,
 ): Upstream {
-  const { config, log, env } = settings;
+  const { config, log } = settings;
   const entry = registry ?? lender;
   const { connectTimeout, stallTimeout, maxConcurrent, maxBandwidth } = overridden(
     config.upstream,
@@ -57,7 +58,7 @@ export function openRegistryUpstream(
     stallTimeoutMs: stallTimeout,
     maxConcurrent,
     maxBandwidth,
-    proxies: proxiesOf(config, entry, env),
+    proxies: settings.proxies,
     configured: entry !== undefined,
     unknownRegistries: config.unknownRegistries,
     clock: settings.clock,

@@ -5,7 +5,7 @@ import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import type { BlobInfo, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import type { MetadataStore, TagRecord } from '../storage/metadata-store.ts';
+import type { ManifestRecord, MetadataStore, TagRecord } from '../storage/metadata-store.ts';
 import type { TaskSet } from './task-set.ts';
 
 export interface ManifestCacheParts {
@@ -62,17 +62,17 @@ export class ManifestCache {
   }
 
   keep(repository: RepositoryName, manifest: Manifest): void {
-    this.#remember(repository, manifest);
-    this.#parts.tasks.run('storing a manifest', async () => await this.#store(repository, manifest));
+    const record = this.#remember(repository, manifest);
+    this.#parts.tasks.run('storing a manifest', async () => await this.#store(repository, record, manifest));
   }
 
   /** The manifest is kept too: a tag never points at what is not there. */
   keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, checkedAt: number): void {
     const record: TagRecord = { tag, descriptor: manifest.descriptor, checkedAt };
-    this.#remember(repository, manifest);
+    const manifestRecord = this.#remember(repository, manifest);
     this.#tags.set(`${repository}:${tag}`, record);
     this.#parts.tasks.run('storing a tag', async () => {
-      await this.#store(repository, manifest);
+      await this.#store(repository, manifestRecord, manifest);
       await this.#parts.metadata.putTag(repository, record);
       this.#parts.changed();
     });
@@ -88,11 +88,21 @@ export class ManifestCache {
     );
   }
 
-  #remember(repository: RepositoryName, manifest: Manifest): void {
+  /** In memory at once; returns what the store is to know of it. */
+  #remember(repository: RepositoryName, manifest: Manifest): ManifestRecord {
     const { bytes, descriptor } = manifest;
+    const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
     this.#manifests.set(`${repository}@${descriptor.digest}`, manifest);
-    for (const { digest, size } of parseManifest(bytes, descriptor.mediaType).blobs)
-      this.#blobSizes.set(`${repository}@${digest}`, size);
+    for (const { digest, size } of blobs) this.#blobSizes.set(`${repository}@${digest}`, size);
+    return {
+      descriptor: {
+        ...descriptor,
+        ...(artifactType && { artifactType }),
+        ...(annotations && { annotations }),
+      },
+      blobs,
+      subject,
+    };
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
@@ -107,24 +117,11 @@ export class ManifestCache {
     return undefined;
   }
 
-  async #store(repository: RepositoryName, { descriptor, bytes }: Manifest): Promise<void> {
+  async #store(repository: RepositoryName, record: ManifestRecord, { bytes }: Manifest): Promise<void> {
     const { blobs, metadata } = this.#parts;
-    if ((await blobs.stat(descriptor.digest)) === undefined) await this.#write(descriptor.digest, bytes);
-    const {
-      artifactType,
-      annotations,
-      blobs: children,
-      subject,
-    } = parseManifest(bytes, descriptor.mediaType);
-    await metadata.putManifest(repository, {
-      descriptor: {
-        ...descriptor,
-        ...(artifactType && { artifactType }),
-        ...(annotations && { annotations }),
-      },
-      blobs: children,
-      subject,
-    });
+    const { digest } = record.descriptor;
+    if ((await blobs.stat(digest)) === undefined) await this.#write(digest, bytes);
+    await metadata.putManifest(repository, record);
   }
 
   async #write(digest: Digest, bytes: Uint8Array): Promise<void> {

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { dockerHub, isDockerHub } from '../oci/docker-hub.ts';
 import { optionProblems } from './provider-options.ts';
 import type { Path } from './schema-tree.ts';
 
@@ -12,13 +13,6 @@ interface Found {
 }
 
 const always = { when: () => true } as const;
-/** One registry, four names: as clients write it, as it was written, as its API is reached, and was. */
-const dockerHub = new Set([
-  'docker.io',
-  'index.docker.io',
-  'registry-1.docker.io',
-  'registry.hub.docker.com',
-]);
 
 /** A certificate needs its key, and a key its certificate. */
 export function keyPair<S extends z.ZodType>(schema: S): S {
@@ -123,7 +117,7 @@ function clash(path: (string | number)[], name: unknown, others: readonly unknow
 function canonical(name: unknown): unknown {
   if (typeof name !== 'string') return undefined;
   const host = name.toLowerCase();
-  return dockerHub.has(host) ? 'docker.io' : host;
+  return isDockerHub(host) ? dockerHub : host;
 }
 
 function checked<S extends z.ZodType>(

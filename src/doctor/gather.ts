@@ -42,6 +42,7 @@ export async function gather(walk: Walk, settings: GatherSettings): Promise<Evid
   const upstream = stack.use(
     openRegistryUpstream(place, watched(provider, evidence), {
       ...settings,
+      proxies,
       // All that it would say is that a registry which failed is given a rest.
       log: silent,
       observe: (event) => evidence.add(event, clock.now()),

@@ -8,9 +8,14 @@ const otherNames: ReadonlySet<string> = new Set([
   'registry.hub.docker.com',
 ]);
 
+/** Is it one of Docker Hub's four names: as clients write it, as it was written, as its API is reached, and was? */
+export function isDockerHub(host: string): boolean {
+  return host === dockerHub || otherNames.has(host);
+}
+
 /** Docker Hub has several names; every other registry has the one it is called by. */
 export function canonicalHost(host: RegistryHost): RegistryHost {
-  return otherNames.has(host) ? dockerHub : host;
+  return isDockerHub(host) ? dockerHub : host;
 }
 
 /** `docker.io/alpine` is `docker.io/library/alpine`: Docker Hub's own images lie below `library/`. Throws NAME_INVALID. */

@@ -132,16 +132,10 @@ export class FallbackRegistry implements Registry {
 
   /** The reader of one place, by which is learnt where to go on. */
   #watched(reader: BlobReader, key: string, place: number, signal: AbortSignal | undefined): BlobReader {
-    const { digest, size, range, mayKeep, giveBack, body } = reader;
     return {
-      digest,
-      size,
-      range,
-      ...(mayKeep !== undefined && { mayKeep }),
-      giveBack,
-      body: this.#noted(body, key, place, signal),
+      ...reader,
+      body: this.#noted(reader.body, key, place, signal),
       ...(place < this.#order.length - 1 && { disprove: () => this.#leave(key, place) }),
-      [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
     };
   }
 

@@ -56,15 +56,7 @@ export class ObservedRegistry implements Registry {
     const reader = await this.#call('blob', options, async () =>
       this.#inner.getBlob(repository, digest, options),
     );
-    return {
-      digest: reader.digest,
-      size: reader.size,
-      range: reader.range,
-      body: this.#counted(reader.body),
-      mayKeep: reader.mayKeep === true,
-      giveBack: reader.giveBack,
-      [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
-    };
+    return { ...reader, body: this.#counted(reader.body) };
   }
 
   async listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]> {

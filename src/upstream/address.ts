@@ -11,9 +11,14 @@ export type AddressClass = 'public' | 'private' | 'metadata';
 /** Metadata and platform services outside the link-local ranges: Azure, Alibaba, AWS and Google over IPv6. */
 const platformServices = new Set(['168.63.129.16', '100.100.100.200', 'fd00:ec2::254', 'fd20:ce::254']);
 
+/** As sockets take it: a URL has an IPv6 address in brackets. */
+export function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
 /** An IP address in URL host or socket form, in any notation that connects; undefined for a name. */
 export function literalAddress(hostname: string): string | undefined {
-  const text = hostname.replace(/^\[(.*)\]$/, '$1');
+  const text = withoutBrackets(hostname);
   return ipaddr.isValid(text) ? text : undefined;
 }
 

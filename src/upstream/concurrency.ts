@@ -1,5 +1,5 @@
 import { Slots } from './slots.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 /**
  * So many downloads of blobs at a time, and as many other requests; the next ones wait, for as long as their signal lets them. To
@@ -31,16 +31,8 @@ export class ConcurrencyTransport implements Transport {
 /** Until it is disposed of. */
 function held(response: TransportResponse, slots: Slots): TransportResponse {
   let isHeld = true;
-  return {
-    status: response.status,
-    headers: response.headers,
-    url: response.url,
-    body: response.body,
-    giveBack: response.giveBack,
-    async [Symbol.asyncDispose]() {
-      if (isHeld) slots.giveBack();
-      isHeld = false;
-      await response[Symbol.asyncDispose]();
-    },
-  };
+  return holding(response, () => {
+    if (isHeld) slots.giveBack();
+    isHeld = false;
+  });
 }

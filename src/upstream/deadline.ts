@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { RegistryError } from '../oci/error.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface DeadlineSettings {
   readonly clock: Clock;
@@ -32,7 +32,7 @@ export class DeadlineTransport implements Transport {
     );
     try {
       const response = await this.#next.send({ ...request, signal: either(request.signal, late.signal) });
-      if (withBody && request.bulk !== true) return timed(response, over);
+      if (withBody && request.bulk !== true) return holding(response, () => over.abort());
       over.abort();
       return response;
     } catch (error) {
@@ -45,21 +45,6 @@ export class DeadlineTransport implements Transport {
     const message = `no answer from ${url.origin} within ${this.#settings.milliseconds} ms`;
     return new RegistryError('UNAVAILABLE', message, { status: 504 });
   }
-}
-
-/** The time runs until the response is disposed of. */
-function timed(response: TransportResponse, over: AbortController): TransportResponse {
-  return {
-    status: response.status,
-    headers: response.headers,
-    url: response.url,
-    body: response.body,
-    giveBack: response.giveBack,
-    async [Symbol.asyncDispose]() {
-      over.abort();
-      await response[Symbol.asyncDispose]();
-    },
-  };
 }
 
 function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {

@@ -3,10 +3,10 @@ import { lookup as resolveName } from 'node:dns/promises';
 import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
-import { knownAddress } from './address.ts';
+import { knownAddress, withoutBrackets } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
 import type { ProxyChoice } from './proxy/proxy-choice.ts';
-import { connected, connectThroughProxy } from './proxy/proxy-tunnel.ts';
+import { connected, connectorOf, connectThroughProxy } from './proxy/proxy-tunnel.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { OnWireEvent, TlsFacts } from './wire-event.ts';
 
@@ -33,12 +33,7 @@ const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true }
  * resolves by itself.
  */
 export function guardedConnector(settings: ConnectorSettings): buildConnector.connector {
-  return (options, callback) => {
-    void connectChosen(settings, options).then(
-      (socket) => callback(null, socket),
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
-    );
-  };
+  return connectorOf(async (options) => await connectChosen(settings, options));
 }
 
 /** By the proxy that is for the origin, or directly. */
@@ -64,7 +59,7 @@ export async function connectGuarded(
   url: URL,
   more: ConnectOptions,
 ): Promise<Socket> {
-  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const hostname = withoutBrackets(url.hostname);
   return await connect(settings, { hostname, host: url.host, protocol: url.protocol, port: url.port }, more);
 }
 

@@ -1,5 +1,5 @@
 import type { Bandwidth } from './bandwidth.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 /**
  * Large bodies come no faster than the bandwidth allows, all of them together. What is not taken yet stays with the transport
@@ -27,17 +27,8 @@ function throttled(
 ): TransportResponse {
   const disposed = new AbortController();
   const ended = signal === undefined ? disposed.signal : AbortSignal.any([signal, disposed.signal]);
-  return {
-    status: response.status,
-    headers: response.headers,
-    url: response.url,
-    body: inTurn(response.body, bandwidth, ended),
-    giveBack: response.giveBack,
-    async [Symbol.asyncDispose]() {
-      disposed.abort();
-      await response[Symbol.asyncDispose]();
-    },
-  };
+  const body = inTurn(response.body, bandwidth, ended);
+  return holding({ ...response, body }, () => disposed.abort());
 }
 
 /** In slices, which may be given back one by one as well as the chunk. */

@@ -31,6 +31,17 @@ export interface TransportResponse extends AsyncDisposable {
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
 }
 
+/** The response; what it holds besides is released before it is disposed of, once or more often. */
+export function holding(response: TransportResponse, release: () => void): TransportResponse {
+  return {
+    ...response,
+    async [Symbol.asyncDispose]() {
+      release();
+      await response[Symbol.asyncDispose]();
+    },
+  };
+}
+
 /**
  * One HTTP exchange. Auth, redirects, retries and limits are wrappers of the same shape. Any status is an answer, not
  * an error; rejects with RegistryError UNAVAILABLE (502 no connection, 504 time-out), DENIED (the address guard) or

@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import { connectionError } from './connection-error.ts';
+import { drainedBytes, idleMs, maxHeadBytes } from './connection-limits.ts';
 import { type ConnectorSettings, guardedConnector } from './guarded-connector.ts';
 import type { HttpProxy } from './proxy/http-proxy.ts';
 import type { ProxyChoice } from './proxy/proxy-choice.ts';
@@ -17,10 +18,6 @@ export interface UndiciSettings extends ConnectorSettings {
   /** Connections to one origin; more requests wait. */
   readonly maxConcurrent: number;
 }
-
-const maxHeaderBytes = 32 * 1024;
-/** An unread rest of this size is read away, to keep the connection; a longer one costs the connection. */
-const drainedBytes = 16 * 1024;
 
 /** The wire: HTTP/1.1 by undici, which neither follows redirects nor decodes bodies here. */
 export class UndiciTransport implements Transport, AsyncDisposable {
@@ -73,8 +70,8 @@ function agentOf(settings: UndiciSettings): Agent {
     connections: settings.maxConcurrent,
     headersTimeout: settings.headersTimeoutMs,
     bodyTimeout: settings.stallTimeoutMs,
-    keepAliveTimeout: 15_000,
-    maxHeaderSize: maxHeaderBytes,
+    keepAliveTimeout: idleMs,
+    maxHeaderSize: maxHeadBytes,
   });
 }
 

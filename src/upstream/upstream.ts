@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../clock.ts';
+import { isDockerHub } from '../oci/docker-hub.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import { AddressGuard, type UnknownRegistries } from './address-guard.ts';
 import { AuthorizingTransport } from './auth/authorizing-transport.ts';
@@ -76,16 +77,12 @@ const maxRealmRedirects = 3;
 const maxRetryBudgetMs = 25_000;
 /** What a mirror may take to answer, so that there is time left for the next. */
 const maxMirrorMs = 10_000;
-/** Whose API is not at the host of its names. */
-const apiHosts: Readonly<Record<string, string>> = {
-  'docker.io': 'registry-1.docker.io',
-  'index.docker.io': 'registry-1.docker.io',
-  'registry.hub.docker.com': 'registry-1.docker.io',
-};
+/** Where Docker Hub's API is: not at the host of its names. */
+const dockerHubApi = 'registry-1.docker.io';
 
 /** Where the API of a registry is. */
 export function originOf({ scheme, host }: Pick<UpstreamSettings, 'scheme' | 'host'>): URL {
-  return new URL(`${scheme}://${apiHosts[host] ?? host}`);
+  return new URL(`${scheme}://${isDockerHub(host) ? dockerHubApi : host}`);
 }
 
 /** A registry over the network. */

@@ -39,11 +39,5 @@ export async function refusalIn(
 }
 
 function replayed(response: TransportResponse, bytes: Buffer): TransportResponse {
-  return {
-    status: response.status,
-    headers: response.headers,
-    url: response.url,
-    body: Readable.from([bytes]),
-    [Symbol.asyncDispose]: async () => await response[Symbol.asyncDispose](),
-  };
+  return { ...response, body: Readable.from([bytes]), giveBack: undefined };
 }

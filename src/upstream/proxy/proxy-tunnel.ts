@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
+import { withoutBrackets } from '../address.ts';
 import type { HttpProxy } from './http-proxy.ts';
 import { proxyConnectionError, proxyRefusal } from './proxy-error.ts';
 
@@ -41,6 +42,18 @@ export async function connectThroughProxy(
   }
 }
 
+/** A function that connects, as a connector of undici. */
+export function connectorOf(
+  connect: (options: buildConnector.Options) => Promise<Socket>,
+): buildConnector.connector {
+  return (options, callback) => {
+    void connect(options).then(
+      (socket) => callback(null, socket),
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+    );
+  };
+}
+
 /** A connector of undici as a promise. */
 export async function connected(
   connector: buildConnector.connector,
@@ -64,7 +77,7 @@ async function connectTo(
   const { hostname, port, protocol } = origin;
   try {
     return await connected(buildConnector({ allowH2: false, autoSelectFamily: true, ...settings }), {
-      hostname: hostname.replace(/^\[(.*)\]$/, '$1'),
+      hostname: withoutBrackets(hostname),
       host: origin.host,
       protocol,
       port,

@@ -135,12 +135,5 @@ async function discard(outcome: Outcome | undefined): Promise<void> {
 
 /** The last account's answer, with the first one's time. */
 function limited(response: TransportResponse, seconds: string): TransportResponse {
-  return {
-    status: response.status,
-    headers: { ...response.headers, 'retry-after': seconds },
-    url: response.url,
-    body: response.body,
-    giveBack: response.giveBack,
-    [Symbol.asyncDispose]: async () => await response[Symbol.asyncDispose](),
-  };
+  return { ...response, headers: { ...response.headers, 'retry-after': seconds } };
 }

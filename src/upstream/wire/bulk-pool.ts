@@ -1,9 +1,7 @@
 import { errors } from 'undici';
+import { idleMs } from '../connection-limits.ts';
 import { Slots } from '../slots.ts';
 import { BulkConnection, type BulkSettings } from './bulk-connection.ts';
-
-/** An unused connection is kept so long. Milliseconds. */
-const idleMs = 15_000;
 
 /** The connections to one origin. */
 interface Origin {

@@ -1,4 +1,5 @@
 import { connectionError, isTransient } from '../connection-error.ts';
+import { drainedBytes } from '../connection-limits.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
 import type { UndiciSettings } from '../undici-transport.ts';
 import { BulkPool, type Lease } from './bulk-pool.ts';
@@ -6,9 +7,6 @@ import { ReceiveBuffers } from './receive-buffer.ts';
 import { requestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { ResponseReader } from './response-reader.ts';
-
-/** An unread rest of this size is read away, to keep the connection; a longer one costs the connection. */
-const drainedBytes = 16 * 1024;
 
 /**
  * The wire for large bodies: GETs over sockets that receive into large buffers, at a fifth of what a general client

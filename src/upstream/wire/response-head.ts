@@ -8,8 +8,6 @@ export interface ResponseHead {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export const maxHeadBytes = 32 * 1024;
-
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;

@@ -1,7 +1,8 @@
 import { errors } from 'undici';
+import { maxHeadBytes } from '../connection-limits.ts';
 import { type BodyFraming, framingOf } from './body-framing.ts';
 import { BodyQueue } from './body-queue.ts';
-import { malformed, maxHeadBytes, parseResponseHead, type ResponseHead } from './response-head.ts';
+import { malformed, parseResponseHead, type ResponseHead } from './response-head.ts';
 
 /** Interim responses (RFC 9110 section 15.2) before the one that counts. */
 const maxInterim = 4;

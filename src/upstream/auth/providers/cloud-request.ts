@@ -2,7 +2,7 @@ import { Agent, request } from 'undici';
 import { RegistryError } from '../../../oci/error.ts';
 import { jsonObject } from '../../json-object.ts';
 import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
-import { connectThroughProxy } from '../../proxy/proxy-tunnel.ts';
+import { connectorOf, connectThroughProxy } from '../../proxy/proxy-tunnel.ts';
 
 export interface CloudRequest {
   /** Who is asked, for messages: `the metadata server`. */
@@ -69,14 +69,7 @@ function agentFor({ url, proxies }: CloudRequest): Agent {
   const proxy = url.protocol === 'https:' ? proxies.of(url) : undefined;
   if (proxy === undefined) return new Agent({ connect: { timeout: connectTimeoutMs } });
   const settings = { proxy, proxyTls: async () => ({}), tls: {}, timeoutMs: connectTimeoutMs };
-  return new Agent({
-    connect: (options, callback) => {
-      void connectThroughProxy(options, settings).then(
-        (socket) => callback(null, socket),
-        (error: Error) => callback(error, null),
-      );
-    },
-  });
+  return new Agent({ connect: connectorOf(async (options) => await connectThroughProxy(options, settings)) });
 }
 
 /** A text that is fit for a header or a form. Throws UNAVAILABLE. */
