@@ -38,7 +38,10 @@ const lacks = `exists (
   where b.repository = manifests.repository and b.manifest = manifests.digest
   and not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository))`;
 
-/** Every statement of the store. */
+/**
+ * Every statement of the store. Where the index is named SQLite would choose the primary key, which begins with the repository, and
+ * read all that the repository has.
+ */
 export function prepareStatements(database: Database) {
   const prepare = <Parameters extends unknown[], Row = never>(sql: string): Prepared<Parameters, Row> =>
     database.prepare<Parameters, Row>(sql);
@@ -72,7 +75,8 @@ export function prepareStatements(database: Database) {
       'select distinct repository from manifests where repository > ? order by repository limit ?',
     ),
     listReferrers: prepare<[string, string], DescriptorRow>(
-      `select ${descriptor} from manifests m where m.repository = ? and m.subject = ? order by m.digest`,
+      `select ${descriptor} from manifests m indexed by manifests_subject
+       where m.repository = ? and m.subject = ? order by m.digest`,
     ),
     getTagList: prepare<[string], ListRow>('select items, checked_at from tag_lists where repository = ?'),
     putTagList: prepare<[string, string, number]>('insert or replace into tag_lists values (?, ?, ?)'),
@@ -99,7 +103,8 @@ export function prepareStatements(database: Database) {
          (select repository, manifest from manifest_blobs where blob = ?)`,
     ),
     expectedBlob: prepare<[string, string], { size: number }>(
-      'select min(size) as size from manifest_blobs where blob = ? and repository = ? having min(size) = max(size)',
+      `select min(size) as size from manifest_blobs indexed by manifest_blobs_blob
+       where blob = ? and repository = ? having min(size) = max(size)`,
     ),
     listMissingBlobs: prepare<[number], BlobRow>(
       `select b.repository, b.blob, b.media_type, b.size
