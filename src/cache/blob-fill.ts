@@ -217,10 +217,7 @@ export class BlobFill {
     this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
     for await (const chunk of reader.body) {
-      const isFirst = this.#hasher.size === 0;
       await this.#append(this.#tape, chunk, reader);
-      // Whoever waits is given it before more is hashed.
-      if (isFirst) await setImmediate();
     }
     if (this.#size !== undefined && this.#hasher.size < this.#size) {
       throw new RegistryError(
@@ -237,8 +234,9 @@ export class BlobFill {
       throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${this.#size} bytes`);
     }
     this.#hasher.update(chunk);
-    await this.#keep(tape, chunk, reader);
+    const kept = this.#keep(tape, chunk, reader);
     this.#wake();
+    await kept;
   }
 
   async #keep(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {

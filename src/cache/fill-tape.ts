@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { VerifiedBlob } from '../oci/digest.ts';
 import type { Digest } from '../oci/reference.ts';
 import type { ByteRange } from '../oci/registry.ts';
@@ -56,8 +57,9 @@ export class FillTape implements AsyncDisposable {
   }
 
   /**
-   * Settles when there is room for more: true if the store takes the bytes. Where it does not, this first waits for readers that
-   * are too far behind, and calls `slow` when it begins to; that may drop some and settle, and is called again then.
+   * The bytes are readable at once; settles when there is room for more: true if the store takes them. Where it does not, this
+   * waits for readers that are too far behind, and calls `slow` when it begins to; that may drop some and settle, and is called
+   * again then.
    */
   async append(
     chunk: Uint8Array,
@@ -65,10 +67,10 @@ export class FillTape implements AsyncDisposable {
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
-    if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
-    while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
+    while (this.isStored && this.#isBehind) await this.#moved.promise;
+    if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     return this.isStored;
   }
 
@@ -102,10 +104,15 @@ export class FillTape implements AsyncDisposable {
     return this.#writer?.length ?? 0;
   }
 
+  get #isBehind(): boolean {
+    return this.#writer === undefined || this.length - this.#written >= maxUnwritten;
+  }
+
   /** Writes until there is nothing left: what comes meanwhile goes with the next call, so calls are few and large. */
   async #write(): Promise<void> {
     try {
-      this.#writer ??= await this.#store.begin(this.#digest);
+      this.#writer ??= await this.#begin();
+      this.wake();
       while (this.#written < this.length) {
         await this.#writer.write(...this.#window.from(this.#written, maxWrite));
         this.#window.drop(this.#written, kept);
@@ -117,6 +124,12 @@ export class FillTape implements AsyncDisposable {
       this.#writing = undefined;
       this.wake();
     }
+  }
+
+  /** Whoever waits for the first bytes has them before a file is opened, and nothing else is done meanwhile. */
+  async #begin(): Promise<BlobWriter> {
+    await setImmediate();
+    return await this.#store.begin(this.#digest);
   }
 
   async #untilReadersKeepUp(

@@ -2,6 +2,8 @@
 const size = 256 * 1024;
 /** With less room a system call brings too little. Bytes. */
 const minRoom = 32 * 1024;
+/** What the first call for an answer brings at most: whoever waits is given it the sooner. Bytes. */
+const firstRoom = 32 * 1024;
 /** So many wait for their next use. */
 const maxFree = 64;
 
@@ -70,14 +72,15 @@ export class ReceiveBuffer {
     this.#buffers = buffers;
   }
 
-  /** Where the next bytes go. */
-  room(): Buffer {
+  /** Where the next bytes go; `first`: those of an answer of which nothing is here yet. */
+  room(first: boolean): Buffer {
     if (this.#loan !== undefined && size - this.#loan.used < minRoom) {
       this.#buffers.full(this.#loan);
       this.#loan = undefined;
     }
     this.#loan ??= this.#buffers.lend();
-    return this.#loan.bytes.subarray(this.#loan.used);
+    const { bytes, used } = this.#loan;
+    return bytes.subarray(used, first ? used + firstRoom : size);
   }
 
   /** The `length` bytes that came. */

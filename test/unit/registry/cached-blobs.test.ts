@@ -305,8 +305,8 @@ describe('when the store is full', () => {
     const [begun, rest, asked] = [gate(), gate(), gate()];
     cache.upstream.script = async (call) => (call.startsWith('HEAD') ? await asked.wait() : undefined);
     cache.upstream.body = async function* (_, call) {
-      yield layer.subarray(0, 1_000_000);
       if (call.includes(alpine)) await begun.wait();
+      yield layer.subarray(0, 1_000_000);
       yield layer.subarray(1_000_000, 2_000_000);
       if (call.includes(alpine)) await rest.wait();
       yield layer.subarray(2_000_000);
@@ -323,6 +323,7 @@ describe('when the store is full', () => {
     rest.open();
     assert.ok((await second).equals(layer));
     assert.ok((await pulling).equals(layer));
+    assert.equal(cache.upstream.calls.filter((call) => call.startsWith('GET')).length, 2);
   });
 
   it('and the server stops while the last bytes wait for a slow client, it is told so: its blob does not end short', async () => {
