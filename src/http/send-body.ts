@@ -15,6 +15,12 @@ export class BodyWriter {
     exchange.response.once('close', () => this.#leave(new ClientGoneError()));
   }
 
+  /** Ahead of the body, where that is late. */
+  sendHead(): void {
+    const { response } = this.#exchange;
+    if (!response.headersSent) response.flushHeaders();
+  }
+
   async write(chunk: Uint8Array | string): Promise<void> {
     const { response } = this.#exchange;
     this.#exchange.firstByteAt ??= performance.now();

@@ -7,6 +7,12 @@ import { sendRanges } from '../multipart.ts';
 import { answersNotModified } from '../not-modified.ts';
 import { BodyWriter } from '../send-body.ts';
 
+/**
+ * How long the head waits for the first bytes: they go together, and what fails before them is an error with a status of its own
+ * instead of an answer that breaks off. Milliseconds.
+ */
+const headWaitsMs = 1000;
+
 /** GET and HEAD of a blob (distribution-spec "Pulling blobs", RFC 9110 section 14). */
 export async function blob(
   exchange: Exchange,
@@ -40,9 +46,13 @@ async function sendOne(exchange: Exchange, opened: BlobReader): Promise<void> {
   }
   const length = range === undefined ? size : range.last - range.first + 1;
   if (length !== undefined) response.setHeader('Content-Length', length);
-  response.flushHeaders();
   const writer = new BodyWriter(exchange);
-  await writer.writeAll(reader.body);
+  const late = setTimeout(() => writer.sendHead(), headWaitsMs);
+  try {
+    await writer.writeAll(reader.body);
+  } finally {
+    clearTimeout(late);
+  }
   writer.end();
 }
 

@@ -23,6 +23,11 @@ function filled() {
   return { registry, layer, image, blob: `/v2/docker.io/library/alpine/blobs/${sha256(layer)}` };
 }
 
+async function* inTwo(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content.subarray(0, 100);
+  yield content.subarray(100);
+}
+
 describe('a manifest', () => {
   it('is answered with its exact bytes, media type, digest and ETag, by tag and by digest', async () => {
     const { registry, image } = filled();
@@ -201,7 +206,11 @@ describe('a blob', () => {
     it(`is cut off rather than a byte ${word} than announced`, async () => {
       const { registry, layer, blob } = filled();
       const open = registry.getBlob.bind(registry);
-      registry.getBlob = async (...call) => ({ ...(await open(...call)), size: layer.length - wrong });
+      registry.getBlob = async (...call) => ({
+        ...(await open(...call)),
+        size: layer.length - wrong,
+        body: inTwo(layer),
+      });
       await using server = await serveRegistry(registry);
       const got = await ask(server, blob);
       assert.equal(got.isCut, true);
