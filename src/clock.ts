@@ -6,11 +6,16 @@ export interface Clock {
   now(): number;
   /** Rejects with the signal's reason when it is aborted first. Never keeps the process alive by itself. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  /** Calls back once, unless it is disposed of first; for what is mostly not waited for to its end. As to the process like `sleep`. */
+  after(milliseconds: number, callback: () => void): Disposable;
 }
 
 export const systemClock: Clock = {
   now: Date.now,
   async sleep(milliseconds, signal) {
     await sleepFor(milliseconds, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) });
+  },
+  after(milliseconds, callback) {
+    return setTimeout(callback, milliseconds).unref();
   },
 };

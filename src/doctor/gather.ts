@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { type Log, silent } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
+import { TimeLimit } from '../time-limit.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
 import type { TlsTrust } from '../upstream/tls-trust.ts';
 import { originOf } from '../upstream/upstream.ts';
@@ -62,18 +63,11 @@ export async function gather(walk: Walk, settings: GatherSettings): Promise<Evid
 type Pull = (signal: AbortSignal) => Promise<Extract<Outcome, { descriptor: unknown }>['descriptor']>;
 
 async function within(limitMs: number, { clock, signal }: GatherSettings, pull: Pull): Promise<Outcome> {
-  const late = new AbortController();
-  const ended = new AbortController();
-  clock.sleep(limitMs, ended.signal).then(
-    () => late.abort(tooLate(limitMs)),
-    () => undefined,
-  );
+  using limit = new TimeLimit({ clock, milliseconds: limitMs, reason: () => tooLate(limitMs), signal });
   try {
-    return { descriptor: await pull(AbortSignal.any([signal, late.signal])) };
+    return { descriptor: await pull(limit.signal) };
   } catch (error) {
     return { error };
-  } finally {
-    ended.abort();
   }
 }
 

@@ -43,7 +43,10 @@ export class Exchange {
     const mark = originalUrl.indexOf('?');
     this.path = mark === -1 ? originalUrl : originalUrl.slice(0, mark);
     this.query = new URLSearchParams(mark === -1 ? '' : originalUrl.slice(mark + 1));
-    response.once('close', () => this.#gone.abort(new ClientGoneError()));
+    response.once('close', () => {
+      // Nobody is gone who has it all, and an error costs as much as some queries.
+      if (!response.writableFinished) this.#gone.abort(new ClientGoneError());
+    });
   }
 
   get isHead(): boolean {

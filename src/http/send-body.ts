@@ -6,13 +6,15 @@ import { ClientGoneError, type Exchange } from './exchange.ts';
  */
 export class BodyWriter {
   readonly #exchange: Exchange;
-  #leave: (error: Error) => void = () => {};
+  #leave: () => void = () => {};
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
     // Throws rather than to send more or less than was announced, which the client would take for another answer or wait for.
     exchange.response.strictContentLength = true;
-    exchange.response.once('close', () => this.#leave(new ClientGoneError()));
+    exchange.response.once('close', () => {
+      if (!exchange.response.writableFinished) this.#leave();
+    });
   }
 
   /** Ahead of the body, where that is late. */
@@ -25,7 +27,7 @@ export class BodyWriter {
     const { response } = this.#exchange;
     this.#exchange.firstByteAt ??= performance.now();
     await new Promise<void>((resolve, reject) => {
-      this.#leave = reject;
+      this.#leave = () => reject(new ClientGoneError());
       if (this.#exchange.clientIsGone) reject(new ClientGoneError());
       response.write(chunk, (cause) => (cause ? reject(new ClientGoneError({ cause })) : resolve()));
     });

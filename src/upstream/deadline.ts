@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { RegistryError } from '../oci/error.ts';
+import { TimeLimit } from '../time-limit.ts';
 import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface DeadlineSettings {
@@ -24,19 +25,15 @@ export class DeadlineTransport implements Transport {
 
   async send(request: TransportRequest): Promise<TransportResponse> {
     const { clock, milliseconds, withBody = false } = this.#settings;
-    const late = new AbortController();
-    const over = new AbortController();
-    clock.sleep(milliseconds, over.signal).then(
-      () => late.abort(this.#error(request.url)),
-      () => undefined,
-    );
+    const reason = () => this.#error(request.url);
+    const limit = new TimeLimit({ clock, milliseconds, reason, signal: request.signal });
     try {
-      const response = await this.#next.send({ ...request, signal: either(request.signal, late.signal) });
-      if (withBody && request.bulk !== true) return holding(response, () => over.abort());
-      over.abort();
+      const response = await this.#next.send({ ...request, signal: limit.signal });
+      if (withBody && request.bulk !== true) return holding(response, () => limit[Symbol.dispose]());
+      limit[Symbol.dispose]();
       return response;
     } catch (error) {
-      over.abort();
+      limit[Symbol.dispose]();
       throw error;
     }
   }
@@ -45,8 +42,4 @@ export class DeadlineTransport implements Transport {
     const message = `no answer from ${url.origin} within ${this.#settings.milliseconds} ms`;
     return new RegistryError('UNAVAILABLE', message, { status: 504 });
   }
-}
-
-function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {
-  return one === undefined ? other : AbortSignal.any([one, other]);
 }

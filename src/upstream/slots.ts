@@ -7,13 +7,17 @@ export class Slots {
     this.#free = count;
   }
 
+  /** One that is free now; false: none is. */
+  tryTake(): boolean {
+    if (this.#free === 0) return false;
+    this.#free -= 1;
+    return true;
+  }
+
   /** Rejects with the signal's reason. Whoever got one gives it back once. */
   async take(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
+    if (this.tryTake()) return;
     const turn = Promise.withResolvers<void>();
     const abort = () => {
       if (this.#waiting.delete(turn.resolve)) turn.reject(signal?.reason);

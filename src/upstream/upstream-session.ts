@@ -91,17 +91,9 @@ export class UpstreamSession {
 
   /** What is no success as an error; the response is disposed of. */
   async error(response: TransportResponse, unknown: UnknownCode): Promise<Error> {
-    const explained = new AbortController();
-    this.clock.sleep(maxExplanationMs, explained.signal).then(
-      async () => await response[Symbol.asyncDispose](),
-      () => undefined,
-    );
-    try {
-      return await upstreamError(response, unknown, this.clock.now());
-    } finally {
-      explained.abort();
-      await response[Symbol.asyncDispose]();
-    }
+    await using answer = response;
+    using _limit = this.clock.after(maxExplanationMs, () => void answer[Symbol.asyncDispose]());
+    return await upstreamError(answer, unknown, this.clock.now());
   }
 
   /** Did a GET lately succeed where HEAD was refused? */

@@ -19,17 +19,21 @@ export class FakeClock implements Clock {
     signal?.throwIfAborted();
     const sleep = Promise.withResolvers<void>();
     const sleeper = { at: this.#now + milliseconds, wake: sleep.resolve };
-    this.#sleepers.push(sleeper);
-    this.#slept.resolve();
-    this.#slept = Promise.withResolvers();
+    this.#add(sleeper);
     const abort = () => sleep.reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
     try {
       await sleep.promise;
     } finally {
       signal?.removeEventListener('abort', abort);
-      this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+      this.#forget(sleeper);
     }
+  }
+
+  after(milliseconds: number, callback: () => void): Disposable {
+    const sleeper = { at: this.#now + milliseconds, wake: callback };
+    this.#add(sleeper);
+    return { [Symbol.dispose]: () => this.#forget(sleeper) };
   }
 
   get sleeping(): number {
@@ -44,7 +48,20 @@ export class FakeClock implements Clock {
   /** Moves time on, wakes whoever is due, and lets the woken run. */
   async advance(milliseconds: number): Promise<void> {
     this.#now += milliseconds;
-    for (const { at, wake } of this.#sleepers) if (at <= this.#now) wake();
+    for (const sleeper of this.#sleepers.filter(({ at }) => at <= this.#now)) {
+      this.#forget(sleeper);
+      sleeper.wake();
+    }
     await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #add(sleeper: Sleeper): void {
+    this.#sleepers.push(sleeper);
+    this.#slept.resolve();
+    this.#slept = Promise.withResolvers();
+  }
+
+  #forget(sleeper: Sleeper): void {
+    this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
   }
 }

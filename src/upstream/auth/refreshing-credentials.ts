@@ -3,6 +3,7 @@ import { abortable } from '../../abortable.ts';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { TimeLimit } from '../../time-limit.ts';
 import type { Credential, CredentialProvider, ProvidedCredential, ProvideOptions } from './credentials.ts';
 
 /** Somebody outside of the process who gives credentials: a cloud's API, a metadata server, a program. */
@@ -106,18 +107,9 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
 
   async #withinLimit(): Promise<ProvidedCredential> {
     const { source, clock } = this.#settings;
-    const late = new AbortController();
-    const answered = new AbortController();
-    clock.sleep(fetchLimitMs, answered.signal).then(
-      () => late.abort(timedOut(source.name)),
-      () => undefined,
-    );
-    const signal = AbortSignal.any([late.signal, this.#disposed.signal]);
-    try {
-      return await abortable(source.fetch(signal), signal);
-    } finally {
-      answered.abort();
-    }
+    const reason = () => timedOut(source.name);
+    using limit = new TimeLimit({ clock, milliseconds: fetchLimitMs, reason, signal: this.#disposed.signal });
+    return await abortable(source.fetch(limit.signal), limit.signal);
   }
 
   #keep(fetched: ProvidedCredential): ProvidedCredential {

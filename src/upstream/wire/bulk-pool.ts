@@ -34,18 +34,17 @@ export class BulkPool implements Disposable {
   /** Throws what connecting throws, or the signal's reason. `fresh`: not one that was used before. */
   async lease(url: URL, signal: AbortSignal | undefined, fresh = false): Promise<Lease> {
     const origin = this.#origin(url);
-    const ending =
-      signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
     origin.users += 1;
     try {
-      await origin.slots.take(ending);
+      this.#closing.signal.throwIfAborted();
+      if (!origin.slots.tryTake()) await origin.slots.take(this.#ending(signal));
     } catch (error) {
       this.#leave(url, origin);
       throw error;
     }
     try {
       const reused = fresh ? undefined : newestFree(origin.idle);
-      const connection = reused ?? (await BulkConnection.open(this.#settings, url, ending));
+      const connection = reused ?? (await BulkConnection.open(this.#settings, url, this.#ending(signal)));
       this.#open.add(connection);
       return {
         connection,
@@ -62,6 +61,12 @@ export class BulkPool implements Disposable {
   [Symbol.dispose](): void {
     this.#closing.abort(new errors.ClientDestroyedError());
     for (const connection of this.#open) connection[Symbol.dispose]();
+  }
+
+  /** For waiting and connecting. */
+  #ending(signal: AbortSignal | undefined): AbortSignal {
+    const closing = this.#closing.signal;
+    return signal === undefined ? closing : AbortSignal.any([signal, closing]);
   }
 
   #origin({ origin }: URL): Origin {
