@@ -47,7 +47,7 @@ export class BulkConnection implements Disposable {
     signal.addEventListener('abort', abort, { once: true });
     try {
       const onread = {
-        buffer: () => connection.#buffer.room(connection.#exchange?.reader.hasBegun === false),
+        buffer: () => connection.#buffer.room(connection.#exchange?.reader.hasBegun !== true),
         callback: (length: number) => connection.#receive(length),
       };
       connection.#attach(await connectGuarded(settings, url, { onread, signal: dialing.signal }));
