@@ -11,6 +11,7 @@ export const figures = {
   manifestHead: { name: 'manifest HEAD by tag, warm', unit: '1/s', goal: '≥ 5' },
   imageWarm: { name: 'small images, warm', unit: '1/s', goal: '≥ 5' },
   imageCold: { name: 'small images, cold', unit: '1/s' },
+  layerFirstByte: { name: '4 MiB layers, cold, time to first byte', unit: 'ms', goal: '≤ 0.5' },
   coldBlob: { name: '256 MiB blob, cold', unit: 'MB/s', goal: '≥ 0.4' },
   coldFirstByte: { name: '… time to first byte', unit: 'ms', goal: '≤ 0.5' },
   coldCpu: { name: '… processor time', unit: 'ms' },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Connection, requestOf } from './connection.ts';
 import { isPartOf, type LargeBlob, type SmallImage, sha256 } from './content.ts';
+import { median } from './report.ts';
 
 /** A request and the body that must come; undefined: none, it is a HEAD. */
 export interface Expected {
@@ -88,10 +89,9 @@ export async function download(host: string, blob: LargeBlob, clients = 1): Prom
     }),
   );
   const seconds = (performance.now() - startedAt) / 1000;
-  const sorted = firstBytes.sort((a, b) => a - b);
   return {
     megabytesPerSecond: (blob.size * clients) / 1e6 / seconds,
-    firstByteMs: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN,
+    firstByteMs: median(firstBytes),
   };
 }
 

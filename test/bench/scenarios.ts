@@ -4,6 +4,7 @@ import { requestOf } from './connection.ts';
 import { type LargeBlob, mebibyte, smallImage } from './content.ts';
 import type { Sample } from './figures.ts';
 import { checkDigest, checkImage, download, type Expected, pullAll, pullOf, requestRate } from './load.ts';
+import { median } from './report.ts';
 
 /** A server under load: the same program in front of the fast upstream and in front of the limited one. */
 export interface Contestant {
@@ -17,6 +18,8 @@ export type Scenario = (contestant: Contestant, upstream: Upstream, round: numbe
 const blobBytes = 256 * mebibyte;
 const warmImages = 20;
 const coldImages = 150;
+const layerBytes = 4 * mebibyte;
+const layers = 25;
 const clients = 16;
 const seconds = 2;
 
@@ -44,6 +47,16 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     return { imageWarm: (perSecond * warmImages) / list.length, imageCold };
   },
 
+  /** One after the other: each new, the server is not. */
+  async layers({ fast }, upstream) {
+    const firstBytes: number[] = [];
+    for (let at = 0; at < layers; at += 1) {
+      const blob = await upstream.newBlob(layerBytes);
+      firstBytes.push((await download(fast.host, blob)).firstByteMs);
+    }
+    return { layerFirstByte: median(firstBytes) };
+  },
+
   async blob({ fast }, upstream) {
     const blob = await upstream.newBlob(blobBytes);
     const before = fast.cpuSeconds;
@@ -63,6 +76,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
 
   async limited({ limited }, upstream) {
+    await warmed(limited);
     const blob = await upstream.newBlob(blobBytes);
     const direct = await download(upstream.limitedHost, blob);
     const cold = await download(limited.host, blob);
