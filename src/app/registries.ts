@@ -8,7 +8,7 @@ import { CachedRegistry } from '../registry/cached-registry.ts';
 import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
-import { TlsTrust } from '../upstream/tls-trust.ts';
+import { TlsTrust } from '../upstream/connection/tls-trust.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
 import { proxiesOf } from './proxies.ts';

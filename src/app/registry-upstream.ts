@@ -4,10 +4,10 @@ import type { Log } from '../log.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
+import type { TlsSettings, TlsTrust } from '../upstream/connection/tls-trust.ts';
+import type { OnWireEvent } from '../upstream/connection/wire-event.ts';
 import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
-import type { TlsSettings, TlsTrust } from '../upstream/tls-trust.ts';
 import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
-import type { OnWireEvent } from '../upstream/wire-event.ts';
 import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
 import { overridden } from './overridden.ts';
 

@@ -7,7 +7,7 @@ import { examineAll } from '../doctor/examination.ts';
 import { type Report, textOf } from '../doctor/report.ts';
 import { subjectsOf } from '../doctor/subject.ts';
 import { RegistryError } from '../oci/error.ts';
-import { TlsTrust } from '../upstream/tls-trust.ts';
+import { TlsTrust } from '../upstream/connection/tls-trust.ts';
 
 export interface DoctorOrder {
   /** Registries and images; none is all registries of the configuration. */

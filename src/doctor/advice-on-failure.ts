@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/error.ts';
-import { causeCode } from '../upstream/connection-error.ts';
+import { causeCode } from '../upstream/connection/connection-error.ts';
 import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { adviceOnProxy } from './advice-on-proxy.ts';

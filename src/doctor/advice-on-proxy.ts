@@ -1,4 +1,4 @@
-import { causeCode } from '../upstream/connection-error.ts';
+import { causeCode } from '../upstream/connection/connection-error.ts';
 import type { Route } from '../upstream/proxy/proxy-choice.ts';
 import type { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { isUnknownAuthority } from './unknown-authority.ts';

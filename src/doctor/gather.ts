@@ -8,7 +8,7 @@ import { type Log, silent } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { TimeLimit } from '../time-limit.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
-import type { TlsTrust } from '../upstream/tls-trust.ts';
+import type { TlsTrust } from '../upstream/connection/tls-trust.ts';
 import { originOf } from '../upstream/upstream.ts';
 import { Evidence, type Outcome } from './evidence.ts';
 import type { Walk } from './walk.ts';

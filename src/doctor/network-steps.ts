@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/error.ts';
-import { literalAddress } from '../upstream/address.ts';
-import { causeCode } from '../upstream/connection-error.ts';
+import { literalAddress } from '../upstream/connection/address.ts';
+import { causeCode } from '../upstream/connection/connection-error.ts';
 import { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { adviceOnFailure } from './advice-on-failure.ts';
 import type { Evidence } from './evidence.ts';

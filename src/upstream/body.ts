@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/error.ts';
-import { connectionError } from './connection-error.ts';
-import type { TransportResponse } from './transport.ts';
+import { connectionError } from './connection/connection-error.ts';
+import type { TransportResponse } from './transport/transport.ts';
 
 /** A small body that is not whole after so long never will be: it drips to hold us up. Milliseconds. */
 const maxReadMs = 120_000;

@@ -12,7 +12,7 @@ import type {
 import { chunksOf } from './body.ts';
 import { contentEncoding } from './content-encoding.ts';
 import { parseContentRange, parseLength } from './content-range.ts';
-import type { TransportResponse } from './transport.ts';
+import type { TransportResponse } from './transport/transport.ts';
 import { isHeadRefused, isMethodRefused, type UpstreamSession } from './upstream-session.ts';
 
 /** Which of an answer's bytes are wanted: `length` of them behind the first `skip`; undefined is all the rest. */

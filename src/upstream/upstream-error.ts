@@ -1,7 +1,7 @@
 import { type ErrorCode, RegistryError } from '../oci/error.ts';
 import { readSome } from './body.ts';
-import { retryAfterHeader } from './retry-after.ts';
-import type { TransportResponse } from './transport.ts';
+import { retryAfterHeader } from './transport/retry-after.ts';
+import type { TransportResponse } from './transport/transport.ts';
 
 /** The code for "not there" of what was asked for. */
 export type UnknownCode = Extract<ErrorCode, 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN' | 'NAME_UNKNOWN'>;

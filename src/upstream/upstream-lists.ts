@@ -8,7 +8,7 @@ import type { CallOptions, Descriptor } from '../oci/registry.ts';
 import { readBody } from './body.ts';
 import { contentEncoding, decode } from './content-encoding.ts';
 import { nextLink } from './link.ts';
-import type { TransportResponse } from './transport.ts';
+import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamManifests } from './upstream-manifests.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 

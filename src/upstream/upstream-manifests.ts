@@ -14,7 +14,7 @@ import type { CallOptions, Descriptor, Manifest } from '../oci/registry.ts';
 import { readBody } from './body.ts';
 import { contentEncoding, decode } from './content-encoding.ts';
 import { parseLength } from './content-range.ts';
-import type { TransportResponse } from './transport.ts';
+import type { TransportResponse } from './transport/transport.ts';
 import { isHeadRefused, isMethodRefused, type UpstreamSession } from './upstream-session.ts';
 
 type Headers = TransportResponse['headers'];

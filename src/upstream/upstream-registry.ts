@@ -9,11 +9,12 @@ import type {
   Manifest,
   Registry,
 } from '../oci/registry.ts';
-import type { Transport } from './transport.ts';
+import type { OnOddity } from './transport/oddity.ts';
+import type { Transport } from './transport/transport.ts';
 import { UpstreamBlobs } from './upstream-blobs.ts';
 import { UpstreamLists } from './upstream-lists.ts';
 import { UpstreamManifests } from './upstream-manifests.ts';
-import { type MirrorPlace, type OnOddity, UpstreamSession } from './upstream-session.ts';
+import { type MirrorPlace, UpstreamSession } from './upstream-session.ts';
 
 export interface UpstreamRegistrySettings {
   /** Where the API is; the path is not used. */

@@ -2,7 +2,8 @@ import type { Clock } from '../clock.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import { Scope } from './auth/scope.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import type { OnOddity } from './transport/oddity.ts';
+import type { Transport, TransportRequest, TransportResponse } from './transport/transport.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
 
 /** A registry that holds another's repositories. */
@@ -12,9 +13,6 @@ export interface MirrorPlace {
   /** Whose repositories: sent as `?ns=` (distribution-spec "Registry Proxying"). */
   readonly of: RegistryHost;
 }
-
-/** Tells of what upstream does wrong and what was done about it. */
-export type OnOddity = (message: string, fields: Readonly<Record<string, unknown>>) => void;
 
 export interface UpstreamRequest {
   readonly method: 'GET' | 'HEAD';

@@ -1,31 +1,32 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { isDockerHub } from '../oci/docker-hub.ts';
 import type { RegistryHost } from '../oci/reference.ts';
-import { AddressGuard, type UnknownRegistries } from './address-guard.ts';
 import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './auth/credentials.ts';
 import { checkRealmUrl } from './auth/realm.ts';
 import { TokenClient } from './auth/token-client.ts';
-import { Bandwidth } from './bandwidth.ts';
-import { CircuitTransport } from './circuit.ts';
-import { ConcurrencyTransport } from './concurrency.ts';
-import { DeadlineTransport } from './deadline.ts';
-import type { Resolve } from './guarded-connector.ts';
-import { ObservedTransport } from './observed-transport.ts';
+import { AddressGuard, type UnknownRegistries } from './connection/address-guard.ts';
+import type { Resolve } from './connection/guarded-connector.ts';
+import { type TlsSettings, TlsTrust } from './connection/tls-trust.ts';
+import type { ExchangeEvent, OnWireEvent } from './connection/wire-event.ts';
 import { ProxyChoice } from './proxy/proxy-choice.ts';
 import { Account } from './quota/account.ts';
 import { AccountsTransport } from './quota/accounts-transport.ts';
 import type { Quota } from './quota/quota.ts';
 import { Reserve } from './quota/reserve.ts';
-import { RedirectingTransport } from './redirect.ts';
-import { RetryingTransport } from './retry.ts';
-import { ThrottledTransport } from './throttle.ts';
-import { type TlsSettings, TlsTrust } from './tls-trust.ts';
-import type { Transport } from './transport.ts';
+import { Bandwidth } from './transport/bandwidth.ts';
+import { CircuitTransport } from './transport/circuit.ts';
+import { ConcurrencyTransport } from './transport/concurrency.ts';
+import { DeadlineTransport } from './transport/deadline.ts';
+import { ObservedTransport } from './transport/observed-transport.ts';
+import type { OnOddity } from './transport/oddity.ts';
+import { RedirectingTransport } from './transport/redirect.ts';
+import { RetryingTransport } from './transport/retry.ts';
+import { ThrottledTransport } from './transport/throttle.ts';
+import type { Transport } from './transport/transport.ts';
 import { UpstreamRegistry, type UpstreamRegistrySettings } from './upstream-registry.ts';
-import type { MirrorPlace, OnOddity } from './upstream-session.ts';
+import type { MirrorPlace } from './upstream-session.ts';
 import { Wire } from './wire/wire.ts';
-import type { ExchangeEvent, OnWireEvent } from './wire-event.ts';
 
 /** Who we are at a registry that knows us by several names. */
 export interface NamedCredentials {

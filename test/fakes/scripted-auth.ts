@@ -7,7 +7,7 @@ import {
 } from '#src/upstream/auth/credentials.ts';
 import { Scope } from '#src/upstream/auth/scope.ts';
 import { TokenClient } from '#src/upstream/auth/token-client.ts';
-import type { TransportRequest } from '#src/upstream/transport.ts';
+import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type AnswerScript, type ScriptedAnswer, ScriptedTransport } from './scripted-transport.ts';
 import { assertSecretless, mark, secret } from './secrets.ts';

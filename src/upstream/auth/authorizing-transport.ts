@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
 import { type Authorization, Exchange } from './exchange.ts';

@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/error.ts';
-import type { TransportRequest, TransportResponse } from '../transport.ts';
+import type { TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { type AuthSession, sourceOf } from './auth-session.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credential } from './credentials.ts';

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { readSome } from '../body.ts';
-import type { TransportRequest, TransportResponse } from '../transport.ts';
+import type { TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { parseEcrHost } from './ecr-host.ts';
 
 /** How a registry says that a credential is not good any more, when not by 401. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
 import { jsonObject } from '../json-object.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import type { UserAndPassword } from './credentials.ts';
 
 export interface TokenRequest {

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { literalAddress } from '../address.ts';
+import { literalAddress } from '../connection/address.ts';
 
 type Matcher = (url: URL) => boolean;
 

@@ -1,4 +1,4 @@
-import { classifyAddress, knownAddress } from '../address.ts';
+import { classifyAddress, knownAddress } from '../connection/address.ts';
 import { HttpProxy } from './http-proxy.ts';
 import { NoProxy } from './no-proxy.ts';
 

@@ -1,5 +1,5 @@
 import { RegistryError, type RegistryErrorOptions } from '../../oci/error.ts';
-import { noAnswer } from '../connection-error.ts';
+import { noAnswer } from '../connection/connection-error.ts';
 
 /** UNAVAILABLE because of the proxy on the way, and not of who is behind it. To clients it is an error as all others. */
 export class ProxyError extends RegistryError {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
-import { withoutBrackets } from '../address.ts';
+import { withoutBrackets } from '../connection/address.ts';
 import type { HttpProxy } from './http-proxy.ts';
 import { proxyConnectionError, proxyRefusal } from './proxy-error.ts';
 

@@ -1,9 +1,9 @@
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { AuthorizingTransport } from '../auth/authorizing-transport.ts';
-import { isManifestKind, requestKind } from '../request-kind.ts';
-import { retryAfterMs } from '../retry-after.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
+import { isManifestKind, requestKind } from '../transport/request-kind.ts';
+import { retryAfterMs } from '../transport/retry-after.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { limitedMs, type Quota, quotaIn } from './quota.ts';
 
 export interface AccountSettings {

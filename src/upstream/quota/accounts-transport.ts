@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/error.ts';
-import { isManifestKind, requestKind } from '../request-kind.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
-import type { OnOddity } from '../upstream-session.ts';
+import type { OnOddity } from '../transport/oddity.ts';
+import { isManifestKind, requestKind } from '../transport/request-kind.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { type Account, isLimit } from './account.ts';
 
 export interface AccountsSettings {

@@ -1,4 +1,4 @@
-import { retryAfterMs } from '../retry-after.ts';
+import { retryAfterMs } from '../transport/retry-after.ts';
 
 /** How often an account may still pull: `remaining` of `limit` in a window whose begin nobody tells. */
 export interface Quota {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import type { OnOddity } from '../upstream-session.ts';
+import type { OnOddity } from '../transport/oddity.ts';
 import type { Account } from './account.ts';
 import type { Quota } from './quota.ts';
 

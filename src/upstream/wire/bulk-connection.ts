@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { errors } from 'undici';
-import { type ConnectorSettings, connectGuarded } from '../guarded-connector.ts';
+import { type ConnectorSettings, connectGuarded } from '../connection/guarded-connector.ts';
 import { ReceiveBuffer, type ReceiveBuffers } from './receive-buffer.ts';
 import { ResponseReader } from './response-reader.ts';
 

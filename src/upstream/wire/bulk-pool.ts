@@ -1,6 +1,6 @@
 import { errors } from 'undici';
-import { idleMs } from '../connection-limits.ts';
-import { Slots } from '../slots.ts';
+import { idleMs } from '../connection/connection-limits.ts';
+import { Slots } from '../transport/slots.ts';
 import { BulkConnection, type BulkSettings } from './bulk-connection.ts';
 
 /** The connections to one origin. */

@@ -1,12 +1,12 @@
-import { connectionError, isTransient } from '../connection-error.ts';
-import { drainedBytes } from '../connection-limits.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
-import type { UndiciSettings } from '../undici-transport.ts';
+import { connectionError, isTransient } from '../connection/connection-error.ts';
+import { drainedBytes } from '../connection/connection-limits.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { BulkPool, type Lease } from './bulk-pool.ts';
 import { ReceiveBuffers } from './receive-buffer.ts';
 import { requestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { ResponseReader } from './response-reader.ts';
+import type { UndiciSettings } from './undici-transport.ts';
 
 /**
  * The wire for large bodies: GETs over sockets that receive into large buffers, at a fifth of what a general client

@@ -1,5 +1,5 @@
 import { errors } from 'undici';
-import { maxHeadBytes } from '../connection-limits.ts';
+import { maxHeadBytes } from '../connection/connection-limits.ts';
 import { type BodyFraming, framingOf } from './body-framing.ts';
 import { BodyQueue } from './body-queue.ts';
 import { malformed, parseResponseHead, type ResponseHead } from './response-head.ts';

@@ -1,7 +1,7 @@
 import type { ProxyChoice } from '../proxy/proxy-choice.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
-import { type UndiciSettings, UndiciTransport } from '../undici-transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { BulkTransport } from './bulk-transport.ts';
+import { type UndiciSettings, UndiciTransport } from './undici-transport.ts';
 
 /** HTTP/1.1 over sockets: what may be large and take long has connections of its own, so that no manifest waits behind blobs. */
 export class Wire implements Transport, AsyncDisposable {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { readBody } from '#src/upstream/body.ts';
-import type { TransportResponse } from '#src/upstream/transport.ts';
+import type { TransportResponse } from '#src/upstream/transport/transport.ts';
 
 function response(body: Readable): TransportResponse {
   return {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { connectionError } from '#src/upstream/connection-error.ts';
+import { connectionError } from '#src/upstream/connection/connection-error.ts';
 import {
   bearerChallenge,
   challenged,

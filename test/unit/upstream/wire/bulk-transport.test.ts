@@ -4,12 +4,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { describe, it } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { AddressGuard } from '#src/upstream/address-guard.ts';
+import { AddressGuard } from '#src/upstream/connection/address-guard.ts';
+import { TlsTrust } from '#src/upstream/connection/tls-trust.ts';
 import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
-import { TlsTrust } from '#src/upstream/tls-trust.ts';
-import type { TransportRequest, TransportResponse } from '#src/upstream/transport.ts';
-import type { UndiciSettings } from '#src/upstream/undici-transport.ts';
+import type { TransportRequest, TransportResponse } from '#src/upstream/transport/transport.ts';
 import { BulkTransport } from '#src/upstream/wire/bulk-transport.ts';
+import type { UndiciSettings } from '#src/upstream/wire/undici-transport.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { bytes } from '#test/fakes/images.ts';
 

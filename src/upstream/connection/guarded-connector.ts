@@ -3,10 +3,10 @@ import { lookup as resolveName } from 'node:dns/promises';
 import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
+import type { ProxyChoice } from '../proxy/proxy-choice.ts';
+import { connected, connectorOf, connectThroughProxy } from '../proxy/proxy-tunnel.ts';
 import { knownAddress, withoutBrackets } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
-import type { ProxyChoice } from './proxy/proxy-choice.ts';
-import { connected, connectorOf, connectThroughProxy } from './proxy/proxy-tunnel.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { OnWireEvent, TlsFacts } from './wire-event.ts';
 

@@ -1,10 +1,10 @@
-import type { Clock } from '../clock.ts';
-import { RegistryError } from '../oci/error.ts';
-import { limitedMs } from './quota/quota.ts';
+import type { Clock } from '../../clock.ts';
+import { RegistryError } from '../../oci/error.ts';
+import { limitedMs } from '../quota/quota.ts';
+import type { OnOddity } from './oddity.ts';
 import { requestKind } from './request-kind.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
-import type { OnOddity } from './upstream-session.ts';
 
 export interface CircuitSettings {
   readonly clock: Clock;

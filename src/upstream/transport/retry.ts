@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts';
-import { isTransient } from './connection-error.ts';
+import type { Clock } from '../../clock.ts';
+import { isTransient } from '../connection/connection-error.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 

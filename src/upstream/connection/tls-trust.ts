@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
-import { RegistryError } from '../oci/error.ts';
+import { RegistryError } from '../../oci/error.ts';
 
 /** Files in PEM. Nothing here is read before the first https connection. */
 export interface TlsSettings {

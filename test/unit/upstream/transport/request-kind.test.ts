@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { requestKind } from '#src/upstream/request-kind.ts';
+import { requestKind } from '#src/upstream/transport/request-kind.ts';
 
 describe('the kind of a request', () => {
   const kinds: readonly [path: string, kind: string][] = [

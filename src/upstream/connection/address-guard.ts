@@ -1,4 +1,4 @@
-import { RegistryError } from '../oci/error.ts';
+import { RegistryError } from '../../oci/error.ts';
 import { classifyAddress, knownAddress } from './address.ts';
 
 /** Which registries may be asked that the configuration does not name. */

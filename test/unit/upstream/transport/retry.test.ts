@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { connectionError } from '#src/upstream/connection-error.ts';
-import { RetryingTransport } from '#src/upstream/retry.ts';
-import type { TransportRequest } from '#src/upstream/transport.ts';
+import { connectionError } from '#src/upstream/connection/connection-error.ts';
+import { RetryingTransport } from '#src/upstream/transport/retry.ts';
+import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { type ScriptedAnswer, ScriptedTransport } from '#test/fakes/scripted-transport.ts';
 

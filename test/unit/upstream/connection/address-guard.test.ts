@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
-import { AddressGuard, type UnknownRegistries } from '#src/upstream/address-guard.ts';
+import { AddressGuard, type UnknownRegistries } from '#src/upstream/connection/address-guard.ts';
 
 const registry = new URL('https://registry.example.com:5000/v2/');
 const elsewhere = new URL('https://cdn.example.org/blob');

@@ -1,12 +1,12 @@
 import { Agent, type Dispatcher } from 'undici';
-import type { AddressGuard } from './address-guard.ts';
-import { connectionError } from './connection-error.ts';
-import { drainedBytes, idleMs, maxHeadBytes } from './connection-limits.ts';
-import { type ConnectorSettings, guardedConnector } from './guarded-connector.ts';
-import type { HttpProxy } from './proxy/http-proxy.ts';
-import type { ProxyChoice } from './proxy/proxy-choice.ts';
-import { proxyRefusal } from './proxy/proxy-error.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import type { AddressGuard } from '../connection/address-guard.ts';
+import { connectionError } from '../connection/connection-error.ts';
+import { drainedBytes, idleMs, maxHeadBytes } from '../connection/connection-limits.ts';
+import { type ConnectorSettings, guardedConnector } from '../connection/guarded-connector.ts';
+import type { HttpProxy } from '../proxy/http-proxy.ts';
+import type { ProxyChoice } from '../proxy/proxy-choice.ts';
+import { proxyRefusal } from '../proxy/proxy-error.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 
 export interface UndiciSettings extends ConnectorSettings {
   readonly guard: AddressGuard;

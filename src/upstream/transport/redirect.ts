@@ -1,4 +1,4 @@
-import { RegistryError } from '../oci/error.ts';
+import { RegistryError } from '../../oci/error.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 export interface RedirectSettings {

@@ -1,4 +1,4 @@
-import { parseEndpoint } from '../oci/endpoint.ts';
+import { parseEndpoint } from '../../oci/endpoint.ts';
 import type { TransportRequest } from './transport.ts';
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Bandwidth } from '#src/upstream/bandwidth.ts';
+import { Bandwidth } from '#src/upstream/transport/bandwidth.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 const patient = new AbortController().signal;

@@ -1,5 +1,5 @@
 import { errors } from 'undici';
-import { RegistryError, type RegistryErrorOptions } from '../oci/error.ts';
+import { RegistryError, type RegistryErrorOptions } from '../../oci/error.ts';
 
 /** Failures that another try may not meet: of connecting and of a connection, not of names and certificates. */
 const transientCodes = new Set([

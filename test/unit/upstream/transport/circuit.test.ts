@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import { refusalError } from '#src/upstream/auth/token-refusal.ts';
-import { CircuitTransport } from '#src/upstream/circuit.ts';
-import { connectionError } from '#src/upstream/connection-error.ts';
-import type { TransportRequest } from '#src/upstream/transport.ts';
+import { connectionError } from '#src/upstream/connection/connection-error.ts';
+import { CircuitTransport } from '#src/upstream/transport/circuit.ts';
+import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { type ScriptedAnswer, ScriptedTransport } from '#test/fakes/scripted-transport.ts';
 

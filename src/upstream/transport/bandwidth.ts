@@ -1,5 +1,5 @@
-import { abortable } from '../abortable.ts';
-import type { Clock } from '../clock.ts';
+import { abortable } from '../../abortable.ts';
+import type { Clock } from '../../clock.ts';
 
 /** A timer for less than this is not worth it; milliseconds. */
 const minSleepMs = 10;

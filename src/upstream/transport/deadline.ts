@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.ts';
-import { RegistryError } from '../oci/error.ts';
-import { TimeLimit } from '../time-limit.ts';
+import type { Clock } from '../../clock.ts';
+import { RegistryError } from '../../oci/error.ts';
+import { TimeLimit } from '../../time-limit.ts';
 import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface DeadlineSettings {

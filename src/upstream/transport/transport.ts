@@ -1,4 +1,4 @@
-import type { Scope } from './auth/scope.ts';
+import type { Scope } from '../auth/scope.ts';
 
 /** One HTTP request as a registry client needs it. */
 export interface TransportRequest {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { retryAfterHeader, retryAfterMs } from '#src/upstream/retry-after.ts';
+import { retryAfterHeader, retryAfterMs } from '#src/upstream/transport/retry-after.ts';
 
 const now = Date.parse('Tue, 14 Nov 2023 22:13:20 GMT');
 

@@ -1,5 +1,5 @@
+import type { ExchangeEvent, OnWireEvent } from '../connection/wire-event.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
-import type { ExchangeEvent, OnWireEvent } from './wire-event.ts';
 
 /** Tells of each exchange and changes nothing. To wrap the wire itself: what is wrapped inside is not seen. */
 export class ObservedTransport implements Transport {

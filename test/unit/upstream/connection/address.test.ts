@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type AddressClass, classifyAddress, literalAddress } from '#src/upstream/address.ts';
+import { type AddressClass, classifyAddress, literalAddress } from '#src/upstream/connection/address.ts';
 
 const classes: Readonly<Record<AddressClass, readonly string[]>> = {
   public: [

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
 import { parseTag } from '#src/oci/reference.ts';
-import { type TlsSettings, TlsTrust } from '#src/upstream/tls-trust.ts';
+import { type TlsSettings, TlsTrust } from '#src/upstream/connection/tls-trust.ts';
 import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { type KeyPair, serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
