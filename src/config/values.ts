@@ -20,7 +20,7 @@ const longestDuration = '36500d';
 type Complain = (issue: { readonly input?: unknown }) => string;
 
 /** What must stand there and what does. For values that are never secret, because it shows them. */
-export function must(be: string): Complain {
+function must(be: string): Complain {
   return ({ input }) => (input === undefined ? `is required: ${be}` : `must be ${be}, not ${shown(input)}`);
 }
 

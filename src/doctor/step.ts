@@ -6,7 +6,7 @@ export type StepName = 'credential' | 'address' | 'connection' | 'challenge' | '
  * - `unproved`: what came says nothing of the images there.
  * - `skipped`: an earlier one did not succeed.
  */
-export type StepStatus = 'ok' | 'failed' | 'needless' | 'unproved' | 'skipped';
+type StepStatus = 'ok' | 'failed' | 'needless' | 'unproved' | 'skipped';
 
 export interface Step {
   readonly name: StepName;

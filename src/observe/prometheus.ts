@@ -6,7 +6,7 @@ import { RequestTallies, type Tally } from './request-tallies.ts';
 import type { UpstreamLabels } from './upstream-labels.ts';
 
 /** What the cache holds. */
-export interface CacheContent {
+interface CacheContent {
   readonly manifests: number;
   readonly manifestBytes: number;
   readonly blobs: number;

@@ -104,7 +104,7 @@ export function isIndex(mediaType: MediaType): boolean {
 }
 
 /** Is this the media type of one image, whose children are blobs? */
-export function isImage(mediaType: MediaType): boolean {
+function isImage(mediaType: MediaType): boolean {
   return mediaType === ociManifest || mediaType === dockerManifest || mediaType === ociArtifact;
 }
 

@@ -8,14 +8,14 @@ import { bytes, collect } from '#test/fakes/images.ts';
 /** Made anew for each test; disposing removes whatever it stored. */
 export type BlobStoreFactory = () => Promise<{ readonly store: BlobStore } & AsyncDisposable>;
 
-export function verified(content: Uint8Array): VerifiedBlob {
+function verified(content: Uint8Array): VerifiedBlob {
   const hasher = new DigestHasher(sha256(content));
   hasher.update(content);
   return hasher.verify();
 }
 
 /** Stores a blob in one go. */
-export async function put(store: BlobStore, content: Uint8Array): Promise<VerifiedBlob> {
+async function put(store: BlobStore, content: Uint8Array): Promise<VerifiedBlob> {
   const blob = verified(content);
   await using writer = await store.begin(blob.digest);
   await writer.write(content);

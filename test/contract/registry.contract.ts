@@ -9,7 +9,7 @@ import type { RangeSpec, Registry } from '#src/oci/registry.ts';
 import type { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 
-export interface RegistryUnderTest extends AsyncDisposable {
+interface RegistryUnderTest extends AsyncDisposable {
   readonly registry: Registry;
   /** What is behind it; tests put in what they ask for. */
   readonly content: MemoryRegistry;

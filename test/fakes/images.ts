@@ -42,7 +42,7 @@ export function putImage(
   return { manifest, config, layers: stored };
 }
 
-export function manifestBytes(config: Descriptor, layers: readonly Descriptor[]): Uint8Array {
+function manifestBytes(config: Descriptor, layers: readonly Descriptor[]): Uint8Array {
   return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, config, layers }));
 }
 

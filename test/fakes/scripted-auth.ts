@@ -12,7 +12,7 @@ import { FakeClock } from './fake-clock.ts';
 import { type AnswerScript, type ScriptedAnswer, ScriptedTransport } from './scripted-transport.ts';
 import { assertSecretless, mark, secret } from './secrets.ts';
 
-export const registryOrigin = 'https://registry.example.com';
+const registryOrigin = 'https://registry.example.com';
 export const tokenOrigin = 'https://auth.example.com';
 
 export interface AuthOptions {

@@ -12,7 +12,7 @@ interface Manifest {
 }
 
 /** The only image of an OCI image layout. */
-export async function readLayout(layout: string): Promise<{ layers: number[]; diffIds: string[] }> {
+async function readLayout(layout: string): Promise<{ layers: number[]; diffIds: string[] }> {
   const blob = async ({ digest }: Descriptor): Promise<unknown> =>
     JSON.parse(await readFile(join(layout, 'blobs', digest.replace(':', '/')), 'utf8'));
   const index = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8')) as { manifests: Descriptor[] };

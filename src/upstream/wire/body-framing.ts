@@ -11,7 +11,7 @@ export interface BodyFraming {
 }
 
 /** Bytes up to `end` (exclusive) that are content, or framing. */
-export interface Piece {
+interface Piece {
   readonly end: number;
   readonly isContent: boolean;
 }

@@ -44,7 +44,7 @@ export async function readImage(repositoryUrl: string, reference: string): Promi
   return { digest: await readManifest(reference), manifests, blobs };
 }
 
-export async function readBlob(repositoryUrl: string, digest: string): Promise<Buffer> {
+async function readBlob(repositoryUrl: string, digest: string): Promise<Buffer> {
   const bytes = await read(`${repositoryUrl}/blobs/${digest}`);
   assert.equal(digestOf(bytes), digest);
   return bytes;
