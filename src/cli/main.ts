@@ -1,8 +1,7 @@
 import { readVersion } from '../version.ts';
 import { runProgram } from './program.ts';
-import { serve } from './serve.ts';
 
-/** Runs the program with this process's streams; the exit code. */
+/** Runs the program with this process's streams; the exit code. Each command loads what it needs when it is asked for. */
 export async function main(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process;
   const version = readVersion(env);
@@ -12,11 +11,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     env,
     version,
     doctor: async (loaded, order) => {
-      // Not before it is asked for: the server's start would be slower by it.
       const { doctor } = await import('./doctor.ts');
       return await doctor(loaded, order, { version: version.version, env, stdout });
     },
-    serve: async (loaded) =>
-      await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr }),
+    serve: async (loaded) => {
+      const [{ serve }, { setUpV8 }] = await Promise.all([import('./serve.ts'), import('../v8-settings.ts')]);
+      setUpV8();
+      await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr });
+    },
   });
 }

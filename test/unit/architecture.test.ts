@@ -64,11 +64,19 @@ describe('the direction of imports', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('keeps the doctor out of what is loaded before it is asked for', async () => {
-    const loaded = await loadedBy('cli/main.ts');
-    assert.ok(loaded.has('cli/serve.ts') && loaded.has('upstream/upstream.ts'));
-    const early = [...loaded].filter((file) => file.startsWith('doctor/') || file === 'cli/doctor.ts');
+  it('loads neither server nor doctor before they are asked for, and the server without the doctor', async () => {
+    const first = await loadedBy('cli/main.ts');
+    assert.ok(first.has('config/load.ts'));
+    const early = [...first].filter((file) =>
+      /^(?:app|http|upstream|doctor)\/|^cli\/(?:serve|doctor)/.test(file),
+    );
     assert.deepEqual(early, []);
+    const serving = await loadedBy('cli/serve.ts');
+    assert.ok(serving.has('upstream/upstream.ts'));
+    assert.deepEqual(
+      [...serving].filter((file) => file.startsWith('doctor/')),
+      [],
+    );
   });
 
   it('is checked by rules that would catch a wrong one', () => {
