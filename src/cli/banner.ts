@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import type { App } from '../app/app.ts';
 import type { Config } from '../config/schema.ts';
 
@@ -11,12 +10,11 @@ export interface BannerParts {
 
 /** What the original writes at start at any log level, and where this process listens. */
 export function banner({ version, argv, app, config }: BannerParts): string {
-  const { uid, gid } = userInfo();
   const { cert, clientAuth } = config.serverTlsConfig;
   const rows: [string, string][] = [
     ['Version', version],
     ['Started', new Date().toISOString()],
-    ['Running as (uid:gid)', `${uid}:${gid}`],
+    ['Running as (uid:gid)', `${process.getuid?.()}:${process.getgid?.()}`],
     ['Process id', String(process.pid)],
     ['Tls', cert === '' ? 'none' : `server certificate ${cert}, clients: ${clientAuth}`],
     ['Image path', config.imagePath],

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cp, mkdir, readdir, rename, symlink } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { find } from '../setup/components.ts';
 import { command } from './support/command.ts';
 import { Ociregistry } from './support/ociregistry.ts';
+import { Program } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const checkout = join(import.meta.dirname, '../..');
@@ -27,6 +28,15 @@ function isOutdated(node: string): boolean {
   }
 }
 
+/** A program's line as a user of this number, who has no name and no home. */
+function asStranger(id: number): string[] {
+  return ['unshare', '--user', `--map-user=${id}`, `--map-group=${id}`, 'env', '-u', 'HOME'];
+}
+
+const needsNamespaces = {
+  skip: spawnSync('unshare', ['--user', 'true']).status !== 0 && 'the kernel gives no user namespaces',
+};
+
 /** Unpacks the npm package as an installation has it: below `node_modules`, beside what it depends on. */
 async function installPackage(directory: string): Promise<string> {
   await command('npm', ['run', 'package', '--prefix', checkout, '--', '--pack-destination', directory]);
@@ -47,6 +57,27 @@ describe('the program', () => {
     await using server = await Ociregistry.start({ node: outdated });
     assert.equal((await fetch(`${server.url}/v2/`)).status, 200);
     assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
+  });
+
+  // So it is in a pod: its image's user is a number, and containerd gives it no name.
+  it('serves as a user whom the system does not know', needsNamespaces, async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'config.yaml');
+    const registries = ['dockerConfig', 'gcp'].map((provider) => ({
+      name: `${provider.toLowerCase()}.invalid`,
+      auth: { token: { provider } },
+    }));
+    const settings = { imagePath: join(directory.path, 'data'), host: '127.0.0.1', port: 0, registries };
+    await writeFile(file, JSON.stringify(settings));
+    const [first = '', ...rest] = [...asStranger(65_532), process.execPath, join(checkout, 'src/bin.js')];
+    await using program = new Program(first, [...rest, '--config-file', file, 'serve']);
+    const [, url] = await program.line(/^Listening: (\S+)$/);
+    await program.line(/^Running as \(uid:gid\): 65532:65532$/);
+    for (const { name } of registries) {
+      const answer = await fetch(`${url}/v2/${name}/app/manifests/v1`);
+      assert.doesNotMatch(await answer.text(), /internal error/);
+    }
+    assert.deepEqual(await program.stop(), { code: 0, signal: null });
   });
 
   it('says in one line that it needs a newer Node where none came with it', needsOutdatedNode, async () => {

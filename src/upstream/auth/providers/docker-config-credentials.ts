@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { RegistryError } from '../../../oci/error.ts';
@@ -13,6 +12,7 @@ import {
 import { RefreshingCredentials, type RefreshingSettings } from '../refreshing-credentials.ts';
 import { type DockerConfigEntry, type DockerConfigSource, entriesFor, entryOf } from './docker-config.ts';
 import { execSource } from './exec.ts';
+import { homeDirectory } from './home-directory.ts';
 import { WatchedFile } from './watched-file.ts';
 
 export interface DockerConfigSettings extends Omit<RefreshingSettings, 'source'> {
@@ -133,7 +133,7 @@ export class DockerConfigCredentials implements CredentialProvider, AsyncDisposa
 }
 
 function usualPaths(env: NodeJS.ProcessEnv): string[] {
-  const home = env['HOME'] || homedir();
+  const home = homeDirectory(env);
   const { DOCKER_CONFIG: docker, REGISTRY_AUTH_FILE: file, XDG_RUNTIME_DIR: runtime } = env;
   return [
     docker ? join(docker, 'config.json') : join(home, '.docker/config.json'),

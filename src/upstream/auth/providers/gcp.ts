@@ -1,6 +1,5 @@
 import { sign } from 'node:crypto';
 import { access } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
@@ -9,6 +8,7 @@ import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
 import { type AccessToken, externalToken } from './gcp-external.ts';
 import { fieldOf, type KeyFile, readKeyFile, urlOf, wrongKey } from './gcp-key-file.ts';
+import { homeDirectory } from './home-directory.ts';
 
 export interface GcpSettings {
   /** Default: GOOGLE_APPLICATION_CREDENTIALS, then gcloud's own file, then the metadata server. */
@@ -54,7 +54,7 @@ function tokenIn(answer: CloudAnswer, { clock }: GcpSettings): AccessToken {
 async function defaultFile(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const named = env['GOOGLE_APPLICATION_CREDENTIALS'];
   if (named) return named;
-  const folder = env['CLOUDSDK_CONFIG'] || join(env['HOME'] || homedir(), '.config/gcloud');
+  const folder = env['CLOUDSDK_CONFIG'] || join(homeDirectory(env), '.config/gcloud');
   const file = join(folder, 'application_default_credentials.json');
   return await access(file).then(
     () => file,
