@@ -13,9 +13,9 @@ COPY src src
 RUN ln -s src/bin.js server \
  && chmod -R a+rX package.json src \
  && install -d -o 65532 -g 65532 .cache
-# One run fills Node's compile cache, which lies in a folder of the user's number and is only read from then on.
+# A server that runs for some seconds fills Node's compile cache, which lies in a folder of the user's number and is only read from then on.
 USER 65532:65532
-RUN ./server version \
+RUN timeout --preserve-status 5 ./server --image-path /tmp/first serve --port 0 \
  && chmod -R a+rX .cache
 
 FROM node:24-bookworm-slim
