@@ -115,6 +115,8 @@ const runArguments = [
   'run',
   '--rm',
   '--read-only',
+  // As containerd does, podman shall give the user no name.
+  '--passwd=false',
   '--read-only-tmpfs=false',
   '--cap-drop=all',
   '--security-opt=no-new-privileges',
