@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { VerifiedBlob } from '../oci/digest.ts';
 import type { Digest } from '../oci/reference.ts';
 import type { ByteRange } from '../oci/registry.ts';
@@ -7,6 +7,8 @@ import { type ChunkOwnership, MemoryWindow } from './memory-window.ts';
 
 /** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
 const maxUnwritten = 1 * 1024 * 1024;
+/** While a file is opened nothing more is taken, so that the first bytes go out; not for longer than this. Milliseconds. */
+const maxOpenMs = 10;
 /** So much stays in memory after it was written, for readers who keep up. Bytes. */
 const kept = 512 * 1024;
 /** What one call writes at most. Bytes. */
@@ -67,9 +69,11 @@ export class FillTape implements AsyncDisposable {
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
+    const isFirst = this.length === 0;
     this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
-    while (this.isStored && this.#isBehind) await this.#moved.promise;
+    if (isFirst) await Promise.race([this.#moved.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
+    while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     return this.isStored;
   }
@@ -104,10 +108,6 @@ export class FillTape implements AsyncDisposable {
     return this.#writer?.length ?? 0;
   }
 
-  get #isBehind(): boolean {
-    return this.#writer === undefined || this.length - this.#written >= maxUnwritten;
-  }
-
   /** Writes until there is nothing left: what comes meanwhile goes with the next call, so calls are few and large. */
   async #write(): Promise<void> {
     try {
@@ -126,7 +126,7 @@ export class FillTape implements AsyncDisposable {
     }
   }
 
-  /** Whoever waits for the first bytes has them before a file is opened, and nothing else is done meanwhile. */
+  /** Whoever waits for the first bytes has them before a file is opened. */
   async #begin(): Promise<BlobWriter> {
     await setImmediate();
     return await this.#store.begin(this.#digest);

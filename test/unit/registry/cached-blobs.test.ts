@@ -244,6 +244,29 @@ describe('a blob that upstream does not have', () => {
   });
 });
 
+describe('when the store does not answer', () => {
+  it('a blob passes through all the same, as far as memory holds it, and is stored in the end', async () => {
+    const store = new MemoryBlobStore();
+    const begin = store.begin.bind(store);
+    const answers = gate();
+    store.begin = async (digest) => {
+      await answers.wait();
+      return await begin(digest);
+    };
+    await using cache = new CacheUnderTest({ blobs: store });
+    const layer = bytes(600_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.body = async function* () {
+      yield layer.subarray(0, 32_000);
+      yield layer.subarray(32_000);
+    };
+    assert.ok((await pull(cache, digest)).equals(layer));
+    answers.open();
+    await cache.settle();
+    assert.equal((await store.stat(digest))?.size, layer.length);
+  });
+});
+
 describe('when the store is full', () => {
   for (const capacity of [0, 150_000]) {
     it(`a blob passes through to several clients (${capacity} bytes of room)`, async () => {
