@@ -29,6 +29,7 @@ export class FillTape implements AsyncDisposable {
   #writer: BlobWriter | undefined;
   #writing: Promise<void> | undefined;
   #moved = Promise.withResolvers<void>();
+  readonly #opened = Promise.withResolvers<void>();
   #storeError: unknown;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
@@ -72,7 +73,7 @@ export class FillTape implements AsyncDisposable {
     const isFirst = this.length === 0;
     this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
-    if (isFirst) await Promise.race([this.#moved.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
+    if (isFirst) await Promise.race([this.#opened.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
     while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     return this.isStored;
@@ -112,7 +113,7 @@ export class FillTape implements AsyncDisposable {
   async #write(): Promise<void> {
     try {
       this.#writer ??= await this.#begin();
-      this.wake();
+      this.#opened.resolve();
       while (this.#written < this.length) {
         await this.#writer.write(...this.#window.from(this.#written, maxWrite));
         this.#window.drop(this.#written, kept);
@@ -122,6 +123,7 @@ export class FillTape implements AsyncDisposable {
       this.#storeError = error;
     } finally {
       this.#writing = undefined;
+      this.#opened.resolve();
       this.wake();
     }
   }
