@@ -29,6 +29,8 @@ export class BodyWriter {
     await new Promise<void>((resolve, reject) => {
       this.#leave = () => reject(new ClientGoneError());
       if (this.#exchange.clientIsGone) reject(new ClientGoneError());
+      // Goes with the chunk, but before it is made Node does not know what was announced and would send all of the chunk.
+      if (!response.headersSent) response.writeHead(response.statusCode);
       response.write(chunk, (cause) => (cause ? reject(new ClientGoneError({ cause })) : resolve()));
     });
     this.#exchange.bytes += chunk.length;

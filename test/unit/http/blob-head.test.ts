@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { describe, it, mock } from 'node:test';
 import type { RunningServer } from '#src/http/server.ts';
 import { RegistryError } from '#src/oci/error.ts';
@@ -53,6 +54,18 @@ describe('the head of a blob', () => {
     const got = await ask(server, `/v2/docker.io/library/alpine/blobs/${digest}`);
     assert.equal(got.status, 502);
     assert.equal(got.headers['etag'], undefined);
+  });
+
+  it('is followed by no byte more than it announces, also where the first chunk is too long', async () => {
+    const { registry, path } = blobOf(async function* () {
+      yield bytes(1001);
+    });
+    await using server = await serveRegistry(registry);
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const answer = Buffer.concat(await socket.toArray()).toString('latin1');
+    const [, body = ''] = answer.split('\r\n\r\n');
+    assert.ok(body.length < 1000, `${body.length} bytes`);
   });
 
   it('goes ahead when the first bytes take longer than a second', async (test) => {
