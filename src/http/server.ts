@@ -118,20 +118,24 @@ const refusals: Readonly<Record<string, number>> = {
 
 /** What is no HTTP gets one answer and its connection closed. Behind a request that is being answered it gets none: it would become part of that answer. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || isAnswering(socket)) {
+  const response = responseOn(socket);
+  if (!socket.writable || error.code === 'ECONNRESET' || response?.headersSent === true) {
     socket.destroy();
     return;
   }
   const status = refusals[error.code ?? ''] ?? 400;
   const message = STATUS_CODES[status] ?? 'Bad Request';
   const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
+  // Whoever is about to answer on it would else wait until the client closes it.
+  const abandon = () => response?.destroy();
   socket.end(
     `HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    abandon,
   );
 }
 
 /** Node keeps the response that a connection is busy with at the socket (http docs, 'clientError'). */
-function isAnswering(socket: Socket): boolean {
+function responseOn(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
-  return response instanceof ServerResponse && response.headersSent;
+  return response instanceof ServerResponse ? response : undefined;
 }

@@ -62,6 +62,34 @@ describe('the server', () => {
     assert.equal(answer.split('HTTP/1.1').length, 2);
   });
 
+  it('refuses what is no HTTP behind a blob that waits for its first bytes, and waits no more, also when the client stays', async () => {
+    const { content, image } = filled();
+    const upstream = new ScriptedRegistry(content);
+    const body = gate();
+    const left = gate();
+    upstream.body = async function* (chunks) {
+      await body.wait();
+      try {
+        yield* chunks;
+      } finally {
+        left.open();
+      }
+    };
+    await using server = await serveRegistry(upstream);
+    const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    const request = `GET /v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    socket.write(request);
+    await body.reached;
+    socket.write('hello\r\n\r\n');
+    const answer = Buffer.concat(await socket.toArray()).toString('latin1');
+    body.open();
+    await left.passed;
+    socket.destroy();
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.equal(answer.split('HTTP/1.1').length, 2);
+  });
+
   it('does not let an absolute request target or a CONNECT reach anything', async () => {
     await using server = await serveRegistry(new MemoryRegistry());
     const absolute = 'GET http://169.254.169.254/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
