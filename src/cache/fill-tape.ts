@@ -113,7 +113,6 @@ export class FillTape implements AsyncDisposable {
   async #write(): Promise<void> {
     try {
       this.#writer ??= await this.#begin();
-      this.#opened.resolve();
       while (this.#written < this.length) {
         await this.#writer.write(...this.#window.from(this.#written, maxWrite));
         this.#window.drop(this.#written, kept);
@@ -123,7 +122,6 @@ export class FillTape implements AsyncDisposable {
       this.#storeError = error;
     } finally {
       this.#writing = undefined;
-      this.#opened.resolve();
       this.wake();
     }
   }
@@ -131,7 +129,11 @@ export class FillTape implements AsyncDisposable {
   /** Whoever waits for the first bytes has them before a file is opened. */
   async #begin(): Promise<BlobWriter> {
     await setImmediate();
-    return await this.#store.begin(this.#digest);
+    try {
+      return await this.#store.begin(this.#digest);
+    } finally {
+      this.#opened.resolve();
+    }
   }
 
   async #untilReadersKeepUp(

@@ -1,3 +1,4 @@
+import { setUpV8 } from '../v8-settings.ts';
 import { readVersion } from '../version.ts';
 import { runProgram } from './program.ts';
 
@@ -15,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       return await doctor(loaded, order, { version: version.version, env, stdout });
     },
     serve: async (loaded) => {
-      const [{ serve }, { setUpV8 }] = await Promise.all([import('./serve.ts'), import('../v8-settings.ts')]);
+      const { serve } = await import('./serve.ts');
       setUpV8();
       await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr });
     },

@@ -53,8 +53,9 @@ export class Exchange {
     return this.request.method === 'HEAD';
   }
 
-  get clientIsGone(): boolean {
-    return this.#gone.signal.aborted;
+  /** Aborted with a ClientGoneError when the client leaves before it has the whole answer. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
   }
 
   readonly report = (outcome: Outcome): void => {
@@ -62,7 +63,7 @@ export class Exchange {
   };
 
   get callOptions(): CallOptions {
-    return { signal: this.#gone.signal, report: this.report };
+    return { signal: this.gone, report: this.report };
   }
 
   /** Answers with a small body, or with its headers alone to a HEAD. */

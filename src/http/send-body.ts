@@ -6,15 +6,13 @@ import { ClientGoneError, type Exchange } from './exchange.ts';
  */
 export class BodyWriter {
   readonly #exchange: Exchange;
-  #leave: () => void = () => {};
+  #leave: (error: unknown) => void = () => {};
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
     // Throws rather than to send more or less than was announced, which the client would take for another answer or wait for.
     exchange.response.strictContentLength = true;
-    exchange.response.once('close', () => {
-      if (!exchange.response.writableFinished) this.#leave();
-    });
+    exchange.gone.addEventListener('abort', () => this.#leave(exchange.gone.reason), { once: true });
   }
 
   /** Ahead of the body, where that is late. */
@@ -24,11 +22,11 @@ export class BodyWriter {
   }
 
   async write(chunk: Uint8Array | string): Promise<void> {
-    const { response } = this.#exchange;
+    const { response, gone } = this.#exchange;
     this.#exchange.firstByteAt ??= performance.now();
     await new Promise<void>((resolve, reject) => {
-      this.#leave = () => reject(new ClientGoneError());
-      if (this.#exchange.clientIsGone) reject(new ClientGoneError());
+      this.#leave = reject;
+      if (gone.aborted) reject(gone.reason);
       // Goes with the chunk, but before it is made Node does not know what was announced and would send all of the chunk.
       if (!response.headersSent) response.writeHead(response.statusCode);
       response.write(chunk, (cause) => (cause ? reject(new ClientGoneError({ cause })) : resolve()));

@@ -126,11 +126,10 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   const status = refusals[error.code ?? ''] ?? 400;
   const message = STATUS_CODES[status] ?? 'Bad Request';
   const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
-  // Whoever is about to answer on it would else wait until the client closes it.
-  const abandon = () => response?.destroy();
   socket.end(
     `HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    abandon,
+    // Whoever is about to answer on it would else wait until the client closes it.
+    () => response?.destroy(),
   );
 }
 

@@ -26,16 +26,12 @@ export class DeadlineTransport implements Transport {
   async send(request: TransportRequest): Promise<TransportResponse> {
     const { clock, milliseconds, withBody = false } = this.#settings;
     const reason = () => this.#error(request.url);
-    const limit = new TimeLimit({ clock, milliseconds, reason, signal: request.signal });
-    try {
-      const response = await this.#next.send({ ...request, signal: limit.signal });
-      if (withBody && request.bulk !== true) return holding(response, () => limit[Symbol.dispose]());
-      limit[Symbol.dispose]();
-      return response;
-    } catch (error) {
-      limit[Symbol.dispose]();
-      throw error;
-    }
+    using running = new DisposableStack();
+    const limit = running.use(new TimeLimit({ clock, milliseconds, reason, signal: request.signal }));
+    const response = await this.#next.send({ ...request, signal: limit.signal });
+    if (!withBody || request.bulk === true) return response;
+    const longer = running.move();
+    return holding(response, () => longer.dispose());
   }
 
   #error(url: URL): RegistryError {
