@@ -42,7 +42,8 @@ export async function openMetrics({
 function counted(count: () => Promise<StoreContent>, clock: Clock): () => Promise<StoreContent> {
   let last: { readonly at: number; readonly content: Promise<StoreContent> } | undefined;
   return async () => {
-    if (last === undefined || clock.now() - last.at >= countMs) last = { at: clock.now(), content: count() };
+    if (last === undefined || clock.monotonic() - last.at >= countMs)
+      last = { at: clock.monotonic(), content: count() };
     const current = last;
     try {
       return await current.content;

@@ -57,7 +57,7 @@ export class Completer implements AsyncDisposable {
 
   /** Takes up what an earlier process left. */
   resume(missing: readonly MissingBlob[]): void {
-    const notBefore = this.#settings.clock.now() + headStartMs;
+    const notBefore = this.#settings.clock.monotonic() + headStartMs;
     for (const job of missing.slice(0, maxQueue - this.#queue.length))
       this.#queue.push({ ...job, notBefore, tries: 1 });
     if (this.#queue.length > 0) this.#running ??= this.#run();
@@ -66,13 +66,13 @@ export class Completer implements AsyncDisposable {
   /** Told of each failure of upstream: one that refuses us for its limit is left alone for as long as it says, or a minute. */
   noteFailure(host: RegistryHost, error: unknown): void {
     if (!(error instanceof RegistryError) || error.status !== 429) return;
-    this.#limitedUntil.set(host, this.#settings.clock.now() + (retryAfterOf(error) ?? limitedMs));
+    this.#limitedUntil.set(host, this.#settings.clock.monotonic() + (retryAfterOf(error) ?? limitedMs));
   }
 
   async #run(): Promise<void> {
     const { clock, isBusy } = this.#settings;
     while (this.#queue.length > 0 && !this.#stop.signal.aborted) {
-      const now = clock.now();
+      const now = clock.monotonic();
       const at = isBusy() ? -1 : this.#queue.findIndex((job) => this.#dueAt(job) <= now);
       const job = at === -1 ? undefined : this.#queue.splice(at, 1)[0];
       if (job === undefined) await clock.sleep(250, this.#stop.signal).catch(() => {});
@@ -98,7 +98,11 @@ export class Completer implements AsyncDisposable {
         'completing an image: blob not fetched',
       );
       if (again)
-        this.#queue.push({ ...job, tries: job.tries + 1, notBefore: this.#settings.clock.now() + retryMs });
+        this.#queue.push({
+          ...job,
+          tries: job.tries + 1,
+          notBefore: this.#settings.clock.monotonic() + retryMs,
+        });
     }
   }
 

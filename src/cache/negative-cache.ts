@@ -16,12 +16,13 @@ export class NegativeCache {
   /** Throws the remembered 404. */
   check(key: string): void {
     const entry = this.#absent.get(key);
-    if (entry !== undefined && entry.until > this.#clock.now()) throw entry.error;
+    if (entry !== undefined && entry.until > this.#clock.monotonic()) throw entry.error;
   }
 
   /** Keeps a 404 for `ttlMs`; every other error is left alone. */
   note(key: string, error: unknown, ttlMs: number): void {
-    if (ttlMs > 0 && isAbsent(error)) this.#absent.set(key, { error, until: this.#clock.now() + ttlMs });
+    if (ttlMs > 0 && isAbsent(error))
+      this.#absent.set(key, { error, until: this.#clock.monotonic() + ttlMs });
   }
 }
 

@@ -16,12 +16,12 @@ export class RestingTags {
   }
 
   add(key: string, cause: string): void {
-    this.#resting.set(key, { until: this.#clock.now() + restMs, cause });
+    this.#resting.set(key, { until: this.#clock.monotonic() + restMs, cause });
   }
 
   /** Undefined: upstream may be asked. */
   causeOf(key: string): string | undefined {
     const entry = this.#resting.get(key);
-    return entry !== undefined && entry.until > this.#clock.now() ? entry.cause : undefined;
+    return entry !== undefined && entry.until > this.#clock.monotonic() ? entry.cause : undefined;
   }
 }

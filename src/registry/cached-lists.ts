@@ -1,3 +1,4 @@
+import { isFresh } from '../cache/freshness.ts';
 import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { RegistryError } from '../oci/error.ts';
@@ -70,7 +71,7 @@ export class CachedLists {
 
   async #list<Item>(options: CallOptions, source: Source<Item>): Promise<readonly Item[]> {
     const kept = this.#policy.offline ? undefined : await source.kept();
-    if (kept !== undefined && this.#parts.clock.now() - kept.checkedAt < source.walkMs) {
+    if (kept !== undefined && isFresh(source.walkMs, kept.checkedAt, this.#parts.clock.now())) {
       options.report?.({ kind: 'hit' });
       return kept.items;
     }

@@ -96,11 +96,11 @@ export class UpstreamSession {
 
   /** Did a GET lately succeed where HEAD was refused? */
   get refusesHead(): boolean {
-    return this.clock.now() < this.#headRefusedUntil;
+    return this.clock.monotonic() < this.#headRefusedUntil;
   }
 
   rememberHeadRefused(): void {
-    this.#headRefusedUntil = this.clock.now() + headRefusedMs;
+    this.#headRefusedUntil = this.clock.monotonic() + headRefusedMs;
   }
 }
 

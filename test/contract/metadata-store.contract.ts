@@ -86,6 +86,16 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
     });
 
+    it('takes no check of the future for a newer one: somebody has set the clock back', async () => {
+      await using made = await create();
+      const first = await put(made.store, alpine, 'one');
+      const second = await put(made.store, alpine, 'two');
+      const now = Date.now();
+      await made.store.putTag(alpine, { tag: v1, descriptor: first, checkedAt: now + 3_600_000 });
+      await made.store.putTag(alpine, { tag: v1, descriptor: second, checkedAt: now });
+      assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
+    });
+
     it('forgets a manifest with its tags', async () => {
       await using made = await create();
       const one = await put(made.store, alpine, 'one');

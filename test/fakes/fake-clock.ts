@@ -8,6 +8,8 @@ interface Sleeper {
 /** Time that moves only when the test says so. */
 export class FakeClock implements Clock {
   #now = 1_700_000_000_000;
+  /** Far from the time of day, so that whoever mixes them up is found. */
+  #monotonic = 5_000_000;
   #sleepers: Sleeper[] = [];
   #slept = Promise.withResolvers<void>();
 
@@ -15,10 +17,19 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  monotonic(): number {
+    return this.#monotonic;
+  }
+
+  /** Somebody sets the clock; no time passes. */
+  set(milliseconds: number): void {
+    this.#now = milliseconds;
+  }
+
   async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const sleep = Promise.withResolvers<void>();
-    const sleeper = { at: this.#now + milliseconds, wake: sleep.resolve };
+    const sleeper = { at: this.#monotonic + milliseconds, wake: sleep.resolve };
     this.#add(sleeper);
     const abort = () => sleep.reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
@@ -31,7 +42,7 @@ export class FakeClock implements Clock {
   }
 
   after(milliseconds: number, callback: () => void): Disposable {
-    const sleeper = { at: this.#now + milliseconds, wake: callback };
+    const sleeper = { at: this.#monotonic + milliseconds, wake: callback };
     this.#add(sleeper);
     return { [Symbol.dispose]: () => this.#forget(sleeper) };
   }
@@ -48,7 +59,8 @@ export class FakeClock implements Clock {
   /** Moves time on, wakes whoever is due, and lets the woken run. */
   async advance(milliseconds: number): Promise<void> {
     this.#now += milliseconds;
-    for (const sleeper of this.#sleepers.filter(({ at }) => at <= this.#now)) {
+    this.#monotonic += milliseconds;
+    for (const sleeper of this.#sleepers.filter(({ at }) => at <= this.#monotonic)) {
       this.#forget(sleeper);
       sleeper.wake();
     }

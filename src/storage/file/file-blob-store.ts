@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, opendir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
 import type { BlobStore, BlobWriter, OpenBlob, StoredBlob } from '../blob-store.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileBlobWriter } from './file-blob-writer.ts';
+import { type FileSystem, nodeFileSystem } from './file-system.ts';
 import { removeAbandoned } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
@@ -16,6 +16,7 @@ const algorithms = ['sha256', 'sha512'];
 export interface FileBlobStoreOptions {
   /** The versioned directory, with `blobs/` and `partial/` below it. */
   readonly directory: string;
+  readonly files?: FileSystem;
   readonly pool?: BufferPool;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
@@ -25,28 +26,31 @@ export interface FileBlobStoreOptions {
 export class FileBlobStore implements BlobStore, AsyncDisposable {
   readonly #directory: string;
   readonly #pool: BufferPool;
-  readonly #publisher = new Publisher();
+  readonly #files: FileSystem;
+  readonly #publisher: Publisher;
 
-  private constructor({ directory, pool = new BufferPool() }: FileBlobStoreOptions) {
+  private constructor({ directory, files = nodeFileSystem, pool = new BufferPool() }: FileBlobStoreOptions) {
     this.#directory = directory;
+    this.#files = files;
     this.#pool = pool;
+    this.#publisher = new Publisher(files);
   }
 
   /** Makes the directories and removes what writers have abandoned. Throws StoreFullError, or the file error as it is. */
   static async open(options: FileBlobStoreOptions): Promise<FileBlobStore> {
-    const { directory, now = Date.now } = options;
+    const { directory, files = nodeFileSystem, now = Date.now } = options;
     await withRoom(async () => {
       for (const algorithm of algorithms)
-        await mkdir(join(directory, 'blobs', algorithm), { recursive: true });
-      await mkdir(join(directory, 'partial'), { recursive: true });
+        await files.mkdir(join(directory, 'blobs', algorithm), { recursive: true });
+      await files.mkdir(join(directory, 'partial'), { recursive: true });
     });
-    await removeAbandoned(join(directory, 'partial'), now());
+    await removeAbandoned(files, join(directory, 'partial'), now());
     return new FileBlobStore(options);
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     try {
-      const { size } = await stat(this.#path(digest));
+      const { size } = await this.#files.stat(this.#path(digest));
       return { digest, size };
     } catch (error) {
       if (isMissing(error)) return undefined;
@@ -56,7 +60,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async open(digest: Digest): Promise<OpenBlob | undefined> {
     try {
-      const file = await open(this.#path(digest), 'r');
+      const file = await this.#files.open(this.#path(digest), 'r');
       const { size } = await file.stat();
       return {
         digest,
@@ -73,9 +77,10 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
   async begin(digest: Digest): Promise<BlobWriter> {
     const name = `${algorithmOf(digest)}-${hexOf(digest)}.${randomBytes(8).toString('hex')}`;
     const partial = join(this.#directory, 'partial', name);
-    const file = await withRoom(async () => await open(partial, 'wx+', 0o644));
+    const file = await withRoom(async () => await this.#files.open(partial, 'wx+', 0o644));
     return new FileBlobWriter({
       digest,
+      files: this.#files,
       file,
       partial,
       target: this.#path(digest),
@@ -86,7 +91,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async delete(digest: Digest): Promise<boolean> {
     try {
-      await rm(this.#path(digest));
+      await this.#files.rm(this.#path(digest));
       return true;
     } catch (error) {
       if (isMissing(error)) return false;
@@ -96,7 +101,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async *list(): AsyncIterable<StoredBlob> {
     for (const algorithm of algorithms) {
-      for await (const { name } of await opendir(join(this.#directory, 'blobs', algorithm))) {
+      for await (const { name } of await this.#files.opendir(join(this.#directory, 'blobs', algorithm))) {
         const blob = await this.#listed(`${algorithm}:${name}`);
         if (blob !== undefined) yield blob;
       }

@@ -1,16 +1,17 @@
-import { type FileHandle, rm } from 'node:fs/promises';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/reference.ts';
 import type { ByteRange } from '../../oci/registry.ts';
 import type { BlobWriter, StoredBlob } from '../blob-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import type { File, FileSystem } from './file-system.ts';
 import type { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
 import { withRoom } from './store-full.ts';
 
 export interface FileBlobWriterParts {
   readonly digest: Digest;
-  readonly file: FileHandle;
+  readonly files: FileSystem;
+  readonly file: File;
   /** The partial file, and where it belongs when it is whole. */
   readonly partial: string;
   readonly target: string;
@@ -76,7 +77,7 @@ export class FileBlobWriter implements BlobWriter {
   async #dispose(): Promise<void> {
     await this.#syncing;
     await this.#parts.file.close();
-    if (!this.#isPublished) await rm(this.#parts.partial, { force: true });
+    if (!this.#isPublished) await this.#parts.files.rm(this.#parts.partial, { force: true });
   }
 }
 

@@ -1,17 +1,13 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../oci/registry.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import type { File } from './file-system.ts';
 
 /**
  * The bytes of a range, by two buffers: one is filled while the consumer uses the other (performance facts: twice as fast as
  * a file stream). Without a second one from the pool the first is filled again when the consumer is done with it. A chunk is
  * valid until the next one is asked for. Throws when the file ends before the range does.
  */
-export async function* readLoop(
-  file: FileHandle,
-  range: ByteRange,
-  pool: BufferPool,
-): AsyncGenerator<Uint8Array> {
+export async function* readLoop(file: File, range: ByteRange, pool: BufferPool): AsyncGenerator<Uint8Array> {
   const end = range.last + 1;
   let at = range.first;
   let current = pool.take(end - at);
@@ -39,7 +35,7 @@ export async function* readLoop(
   }
 }
 
-async function readInto(file: FileHandle, buffer: Buffer, at: number, end: number): Promise<number> {
+async function readInto(file: File, buffer: Buffer, at: number, end: number): Promise<number> {
   const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
   return bytesRead;
 }

@@ -18,12 +18,18 @@ import type {
 
 /** What is known, in memory: for tests, and for a server whose disk cannot be written. */
 export class MemoryMetadataStore implements MetadataStore {
+  readonly #now: () => number;
   readonly #manifests = new Map<RepositoryName, Map<Digest, ManifestRecord>>();
   readonly #tags = new Map<RepositoryName, Map<Tag, TagRecord>>();
   readonly #links = new Map<Digest, Set<RepositoryName>>();
   readonly #tagLists = new Map<RepositoryName, ListingRecord<Tag>>();
   readonly #referrers = new Map<string, ListingRecord<Descriptor>>();
   readonly #uses = new Map<string, number>();
+
+  /** `now` in milliseconds since the epoch. */
+  constructor({ now = Date.now }: { now?: () => number } = {}) {
+    this.#now = now;
+  }
 
   async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
     return this.#manifests.get(repository)?.get(digest)?.descriptor;
@@ -48,7 +54,8 @@ export class MemoryMetadataStore implements MetadataStore {
 
   async putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
     const tags = child(this.#tags, repository);
-    if ((tags.get(record.tag)?.checkedAt ?? 0) <= record.checkedAt) tags.set(record.tag, record);
+    const checkedAt = tags.get(record.tag)?.checkedAt ?? 0;
+    if (checkedAt <= record.checkedAt || checkedAt > this.#now()) tags.set(record.tag, record);
   }
 
   async listTags(repository: RepositoryName): Promise<readonly Tag[]> {

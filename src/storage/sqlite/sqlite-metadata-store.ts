@@ -86,7 +86,9 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async putTag(repository: RepositoryName, { tag, descriptor, checkedAt }: TagRecord): Promise<void> {
-    this.#write(() => this.#statements.putTag.run(repository, tag, descriptor.digest, checkedAt));
+    this.#write(() =>
+      this.#statements.putTag.run(repository, tag, descriptor.digest, checkedAt, this.#now()),
+    );
   }
 
   async listTags(repository: RepositoryName): Promise<readonly Tag[]> {

@@ -62,10 +62,10 @@ export function prepareStatements(database: Database) {
     ),
     deleteManifest: prepare<[string, string]>('delete from manifests where repository = ? and digest = ?'),
     getTag: prepare<[string, string], TagRow>(`select ${tagged} where t.repository = ? and t.tag = ?`),
-    putTag: prepare<[string, string, string, number]>(
+    putTag: prepare<[string, string, string, number, number]>(
       `insert into tags values (?, ?, ?, ?)
        on conflict do update set digest = excluded.digest, checked_at = excluded.checked_at
-       where excluded.checked_at >= checked_at`,
+       where excluded.checked_at >= checked_at or checked_at > ?`,
     ),
     listTags: prepare<[string], { tag: string }>('select tag from tags where repository = ? order by tag'),
     listAllTags: prepare<[string, string, number], TagRow>(

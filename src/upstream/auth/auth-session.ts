@@ -75,11 +75,11 @@ export class AuthSession {
 
   /** Were user and password refused a moment ago? */
   get isRefused(): boolean {
-    return this.#settings.clock.now() < this.#basicRefusedUntil;
+    return this.#settings.clock.monotonic() < this.#basicRefusedUntil;
   }
 
   refuseBasic(): void {
-    this.#basicRefusedUntil = this.#settings.clock.now() + refusedBasicMs;
+    this.#basicRefusedUntil = this.#settings.clock.monotonic() + refusedBasicMs;
   }
 
   /** The challenge by which a refresh token can be exchanged before the registry asks again. */
@@ -164,12 +164,12 @@ export class AuthSession {
     if (refreshToken !== undefined) this.#learned = { refreshToken, source };
     if (by === 'get') this.#postsPassword = undefined;
     if (by !== 'password' || postsPassword) return;
-    this.#postsPassword = { source, until: this.#settings.clock.now() + postsPasswordMs };
+    this.#postsPassword = { source, until: this.#settings.clock.monotonic() + postsPasswordMs };
   }
 
   #isPostingPassword(challenge: Challenge): boolean {
     const known = this.#postsPassword;
-    return known?.source === sourceOf(challenge) && this.#settings.clock.now() < known.until;
+    return known?.source === sourceOf(challenge) && this.#settings.clock.monotonic() < known.until;
   }
 
   /** The scopes to ask for, each once: what did last time, then the others. A challenge may name none (JFrog, GCR). */

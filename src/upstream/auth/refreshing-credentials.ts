@@ -42,6 +42,8 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
   readonly #settings: RefreshingSettings;
   readonly #disposed = new AbortController();
   #current: ProvidedCredential | undefined;
+  /** When it ends, by {@link Clock.monotonic}: whoever sets the clock makes it neither older nor younger. */
+  #usableUntil = 0;
   #fetching: Promise<ProvidedCredential> | undefined;
   #refreshing: Promise<void> | undefined;
   /** When the source is to be asked again. */
@@ -60,13 +62,13 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
   async get({ signal }: ProvideOptions = {}): Promise<ProvidedCredential> {
     const current = this.#usable;
     if (current !== undefined) return current;
-    if (this.#failure !== undefined && this.#settings.clock.now() < this.#dueAt) throw this.#failure;
+    if (this.#failure !== undefined && this.#settings.clock.monotonic() < this.#dueAt) throw this.#failure;
     return await abortable(this.#fetch(), signal);
   }
 
   async renew(refused: Credential, { signal }: ProvideOptions = {}): Promise<boolean> {
     if (this.#current !== undefined && this.#current.credential !== refused) return true;
-    const now = this.#settings.clock.now();
+    const now = this.#settings.clock.monotonic();
     if (this.#fetching === undefined && now < this.#renewedAt + renewalPauseMs) return false;
     this.#renewedAt = now;
     try {
@@ -84,8 +86,7 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
   }
 
   get #usable(): ProvidedCredential | undefined {
-    const { expiresAt = Number.POSITIVE_INFINITY } = this.#current ?? { expiresAt: 0 };
-    return this.#settings.clock.now() < expiresAt ? this.#current : undefined;
+    return this.#settings.clock.monotonic() < this.#usableUntil ? this.#current : undefined;
   }
 
   #fetch(): Promise<ProvidedCredential> {
@@ -123,7 +124,10 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
       credential: same ? previous : credential,
       ...(expiresAt === undefined ? {} : { expiresAt }),
     };
-    this.#dueAt = now + this.#intervalMs(expiresAt === undefined ? undefined : expiresAt - now);
+    const lifeMs = expiresAt === undefined ? undefined : expiresAt - now;
+    const keptAt = clock.monotonic();
+    this.#usableUntil = keptAt + (lifeMs ?? Number.POSITIVE_INFINITY);
+    this.#dueAt = keptAt + this.#intervalMs(lifeMs);
     if (this.#failures > 0) log.info({ source: source.name }, 'credentials are renewed again');
     this.#failure = undefined;
     this.#failures = 0;
@@ -156,7 +160,7 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
     if (this.#disposed.signal.aborted) return failure;
     this.#failure = failure;
     const backOffMs = Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.#failures);
-    this.#dueAt = clock.now() + backOffMs * (1 - random() / 10);
+    this.#dueAt = clock.monotonic() + backOffMs * (1 - random() / 10);
     this.#failures += 1;
     const write = this.#failures === 1 ? log.warn : log.debug;
     write.call(log, { err: failure, source: source.name }, 'no new credentials');
@@ -168,7 +172,7 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
     const { clock } = this.#settings;
     const { signal } = this.#disposed;
     while (!signal.aborted) {
-      const waitMs = this.#dueAt - clock.now();
+      const waitMs = this.#dueAt - clock.monotonic();
       const next = waitMs > 0 ? clock.sleep(waitMs, signal) : this.#fetch();
       // A failure was logged, and has set the time for the next try.
       await next.catch(() => undefined);

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Scope } from './scope.ts';
 
-/** An access token. Times in milliseconds since the epoch. */
+/** An access token. Times in milliseconds of {@link Clock.monotonic}. */
 export interface Token {
   readonly value: string;
   /** What the token server was asked for. */
@@ -74,6 +74,6 @@ export class TokenCache {
   /** A token is not used in its last moments: the request takes time, too. */
   #isFresh({ receivedAt, expiresAt }: Token): boolean {
     const marginMs = Math.max(minMarginMs, Math.min(maxMarginMs, (expiresAt - receivedAt) / 10));
-    return this.#clock.now() < expiresAt - marginMs;
+    return this.#clock.monotonic() < expiresAt - marginMs;
   }
 }

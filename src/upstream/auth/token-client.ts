@@ -19,7 +19,7 @@ export interface TokenRequest {
   readonly refreshToken: string | undefined;
 }
 
-/** What a token server gave. Times in milliseconds since the epoch. */
+/** What a token server gave. Times in milliseconds of {@link Clock.monotonic}. */
 export interface TokenGrant {
   readonly kind: 'grant';
   readonly value: string;
@@ -91,7 +91,7 @@ export class TokenClient {
     const json = jsonObject(body.toString('utf8')) ?? {};
     const value = tokenText(json['token']) ?? tokenText(json['access_token']);
     if (value === undefined) return undefined;
-    const receivedAt = this.#clock.now();
+    const receivedAt = this.#clock.monotonic();
     const expiresAt = receivedAt + lifeMs(json['expires_in']);
     const refreshToken = tokenText(json['refresh_token']);
     return { kind: 'grant', value, receivedAt, expiresAt, refreshToken, by };

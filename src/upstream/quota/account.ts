@@ -51,12 +51,12 @@ export class Account implements Transport {
   /** As it was last told; undefined: never, or so long ago that its window is over. */
   get quota(): Quota | undefined {
     const reading = this.#reading;
-    return reading !== undefined && this.#clock.now() < reading.until ? reading.quota : undefined;
+    return reading !== undefined && this.#clock.monotonic() < reading.until ? reading.quota : undefined;
   }
 
   /** Milliseconds that requests of this kind must still wait after a 429; 0: none. */
   restMs(kind: string): number {
-    return Math.max(0, (this.#restsUntil.get(kind) ?? 0) - this.#clock.now());
+    return Math.max(0, (this.#restsUntil.get(kind) ?? 0) - this.#clock.monotonic());
   }
 
   /** Were its user and password refused a moment ago? */
@@ -71,11 +71,11 @@ export class Account implements Transport {
 
   #read({ headers }: TransportResponse): void {
     const quota = quotaIn(headers);
-    if (quota !== undefined) this.#reading = { quota, until: this.#clock.now() + quota.windowMs };
+    if (quota !== undefined) this.#reading = { quota, until: this.#clock.monotonic() + quota.windowMs };
   }
 
   #rest(kind: string, milliseconds = unsaidMs): void {
-    this.#restsUntil.set(kind, this.#clock.now() + milliseconds);
+    this.#restsUntil.set(kind, this.#clock.monotonic() + milliseconds);
   }
 }
 

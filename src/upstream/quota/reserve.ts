@@ -34,7 +34,7 @@ export class Reserve {
 
   /** May a cached tag be revalidated now? While the reserve is kept, once every five minutes: the answer says what is left. */
   admitsRevalidation(): boolean {
-    const now = this.#settings.clock.now();
+    const now = this.#settings.clock.monotonic();
     const wasKept = this.#isKept;
     this.#isKept = this.#isLow();
     if (this.#isKept !== wasKept) this.#tell();

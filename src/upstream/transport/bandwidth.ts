@@ -22,7 +22,7 @@ export class Bandwidth {
     this.#clock = clock;
     this.slice = Math.max(1, Math.floor(bytesPerSecond / 10));
     this.#level = bytesPerSecond;
-    this.#filledAt = clock.now();
+    this.#filledAt = clock.monotonic();
   }
 
   /** Settles when so many bytes may pass; rejects with the signal's reason, and then takes nothing. */
@@ -46,7 +46,7 @@ export class Bandwidth {
 
   /** A clock that was set back fills nothing. */
   #fill(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const added = (Math.max(0, now - this.#filledAt) / 1000) * this.#bytesPerSecond;
     this.#level = Math.min(this.#bytesPerSecond, this.#level + added);
     this.#filledAt = now;

@@ -14,6 +14,7 @@ export interface CircuitSettings {
 /** Why requests of a kind are not sent, and until when; then one is let through to see. */
 interface Opening {
   readonly error: RegistryError;
+  /** By {@link Clock.monotonic}. */
   until: number;
 }
 
@@ -55,7 +56,7 @@ export class CircuitTransport implements Transport {
   #admit(kind: string): void {
     const opening = this.#open.get(kind);
     if (opening === undefined) return;
-    const now = this.#settings.clock.now();
+    const now = this.#settings.clock.monotonic();
     if (now < opening.until) throw again(opening.error, opening.until - now);
     opening.until = now + probeMs;
   }
@@ -76,7 +77,7 @@ export class CircuitTransport implements Transport {
     const { clock, onOddity } = this.#settings;
     const pauseMs = Math.max(probeMs, saidMs ?? 0);
     const wasOpen = this.#open.has(kind);
-    this.#open.set(kind, { error, until: clock.now() + pauseMs });
+    this.#open.set(kind, { error, until: clock.monotonic() + pauseMs });
     if (!wasOpen) onOddity('upstream is given a rest', { kind, pauseMs, reason: error.message });
   }
 

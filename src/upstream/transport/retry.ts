@@ -34,13 +34,13 @@ export class RetryingTransport implements Transport {
   async send(request: TransportRequest): Promise<TransportResponse> {
     if (request.method === 'POST') return this.#next.send(request);
     const { clock, budgetMs } = this.#settings;
-    const giveUpAt = clock.now() + budgetMs;
+    const giveUpAt = clock.monotonic() + budgetMs;
     let waitedForLimit = false;
     for (let tries = 1; ; tries++) {
       const outcome = await this.#try(request);
       const limited = 'response' in outcome && outcome.response.status === 429;
       const delayMs = limited && waitedForLimit ? undefined : this.#delayMs(outcome, tries);
-      if (delayMs === undefined || clock.now() + delayMs >= giveUpAt) return settled(outcome);
+      if (delayMs === undefined || clock.monotonic() + delayMs >= giveUpAt) return settled(outcome);
       waitedForLimit ||= limited;
       if ('response' in outcome) await outcome.response[Symbol.asyncDispose]();
       await clock.sleep(delayMs, request.signal);

@@ -35,7 +35,7 @@ const longRefusal = {
 async function single() {
   const upstream = await FakeUpstream.start();
   let ahead = 0;
-  const clock = { ...systemClock, now: () => Date.now() + ahead };
+  const clock = { ...systemClock, monotonic: () => performance.now() + ahead };
   const registry = openUpstream(upstream, { maxConcurrent: 1, pullTimeoutMs: 3000, clock });
   const name = upstream.repository('library/alpine');
   const image = putImage(upstream.content, name, tag, [bytes(300_000)]);

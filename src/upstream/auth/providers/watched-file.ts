@@ -37,7 +37,7 @@ export class WatchedFile<Value> {
 
   /** The same object as long as the file says the same. `now`: look at once. Throws DENIED until it was read once. */
   async get({ now = false }: { now?: boolean } = {}): Promise<Value> {
-    const isDue = this.#settings.clock.now() >= this.#checkedAt + checkEveryMs;
+    const isDue = this.#settings.clock.monotonic() >= this.#checkedAt + checkEveryMs;
     if (this.#read === undefined || now || isDue) {
       this.#checking ??= this.#check().finally(() => {
         this.#checking = undefined;
@@ -53,7 +53,7 @@ export class WatchedFile<Value> {
     const { who, parse, clock, log } = this.#settings;
     try {
       const { path, version } = await this.#find();
-      this.#checkedAt = clock.now();
+      this.#checkedAt = clock.monotonic();
       if (version === this.#read?.version) {
         this.#isBroken = false;
         return;
@@ -63,7 +63,7 @@ export class WatchedFile<Value> {
       this.#read = { version, value: this.#read !== undefined && isSame ? this.#read.value : value };
       this.#isBroken = false;
     } catch (error) {
-      this.#checkedAt = clock.now();
+      this.#checkedAt = clock.monotonic();
       if (this.#read === undefined) throw error;
       if (!this.#isBroken) log.warn({ err: error }, `${who}: what was read before is used on`);
       this.#isBroken = true;

@@ -10,7 +10,7 @@ const xyz = Scope.parse('repository:x:pull repository:y:pull repository:z:pull')
 const xAndY = Scope.parse('repository:x:pull repository:y:pull');
 
 function token(value: string, covers: Scope, seconds = 300): Token {
-  const receivedAt = clock.now();
+  const receivedAt = clock.monotonic();
   return { value, asked: covers, covers, receivedAt, expiresAt: receivedAt + seconds * 1000, source: '' };
 }
 
