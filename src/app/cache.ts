@@ -1,6 +1,7 @@
 import { BlobFills } from '../cache/blob-fills.ts';
 import { BlobLinks } from '../cache/blob-links.ts';
 import { Completer } from '../cache/completer.ts';
+import { DoubtedDigests } from '../cache/doubted-digests.ts';
 import { ManifestCache } from '../cache/manifest-cache.ts';
 import { NegativeCache } from '../cache/negative-cache.ts';
 import { RestingTags } from '../cache/resting-tags.ts';
@@ -53,10 +54,11 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     uses,
     fills,
     completer,
-    manifests: new ManifestCache({ blobs, metadata, tasks, log, changed }),
+    manifests: new ManifestCache({ blobs, metadata, tasks, clock, log, changed }),
     links: new BlobLinks(metadata, log),
     absent: new NegativeCache(clock),
     resting: new RestingTags(clock),
+    doubted: new DoubtedDigests(),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

@@ -20,8 +20,12 @@ export function freshnessPolicy(rules: readonly FreshnessRule[], otherwise: Fres
     compiled.find(({ matches }) => matches(repository, tag))?.freshness ?? otherwise;
 }
 
+/** The `checkedAt` of a tag whose upstream contradicted itself: never fresh, kept for an outage only. */
+export const notVouchedFor = 0;
+
 /** `age` and a duration in milliseconds. A checkedAt in the future (the clock was set back) is not fresh. */
 export function isFresh(freshness: Freshness, checkedAt: number, now: number): boolean {
+  if (checkedAt === notVouchedFor) return false;
   if (typeof freshness === 'string') return freshness === 'immutable';
   const age = now - checkedAt;
   return age >= 0 && age < freshness;

@@ -21,6 +21,15 @@ export function digestLike(digest: Digest, bytes: Uint8Array): Digest {
   return parseDigest(`${algorithm}:${hash(algorithm, bytes, 'hex')}`);
 }
 
+const noBytes: ReadonlySet<string> = new Set(
+  ['sha256', 'sha512'].map((algorithm) => `${algorithm}:${hash(algorithm, '', 'hex')}`),
+);
+
+/** Is this the digest of no bytes? Of no other blob a size of 0 is true, whoever says so. */
+export function isOfNoBytes(digest: Digest): boolean {
+  return noBytes.has(digest);
+}
+
 /** `sha256` or `sha512`. */
 export function algorithmOf(digest: Digest): string {
   return digest.slice(0, digest.indexOf(':'));

@@ -15,6 +15,11 @@ export interface Descriptor {
 export interface Manifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
+  /**
+   * By tag only: the digest that upstream announced for it, where that is neither of these bytes nor to be had. Nothing vouches
+   * for the tag then, and the descriptor has the digest of the bytes.
+   */
+  readonly contradicts?: Digest;
 }
 
 /** What is known of a blob without reading it. `size` is undefined when upstream did not say. */
@@ -63,6 +68,16 @@ export interface BlobOptions extends CallOptions {
   readonly range?: RangeSpec | undefined;
 }
 
+export interface ResolveManifestOptions extends CallOptions {
+  /** Handed the manifest where it had to be read to be described, so that whoever keeps manifests need not ask again. */
+  readonly take?: ((manifest: Manifest) => void) | undefined;
+}
+
+export interface ResolveBlobOptions extends CallOptions {
+  /** The caller knows the size: nothing is asked only to learn it, and the answer may lack it. */
+  readonly sizeKnown?: boolean | undefined;
+}
+
 /**
  * The system. Server, upstream client, cache, filter and memory are all this shape; a pull-through cache is a
  * server in front of a cache in front of a client (distribution-spec, "Pull" and "Content Discovery").
@@ -75,12 +90,12 @@ export interface Registry {
   resolveManifest(
     repository: RepositoryName,
     reference: Reference,
-    options?: CallOptions,
+    options?: ResolveManifestOptions,
   ): Promise<Descriptor>;
   /** Throws MANIFEST_UNKNOWN, NAME_UNKNOWN. */
   getManifest(repository: RepositoryName, reference: Reference, options?: CallOptions): Promise<Manifest>;
   /** Like HEAD. Throws BLOB_UNKNOWN, NAME_UNKNOWN. */
-  resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo>;
+  resolveBlob(repository: RepositoryName, digest: Digest, options?: ResolveBlobOptions): Promise<BlobInfo>;
   /** Throws BLOB_UNKNOWN, NAME_UNKNOWN, RANGE_INVALID. */
   getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader>;
   /** All tags, in ASCII order, each once. Throws NAME_UNKNOWN. */

@@ -1,6 +1,7 @@
 import type { BlobFills } from '../cache/blob-fills.ts';
 import type { BlobLinks } from '../cache/blob-links.ts';
 import type { Completer } from '../cache/completer.ts';
+import type { DoubtedDigests } from '../cache/doubted-digests.ts';
 import type { FreshnessPolicy } from '../cache/freshness.ts';
 import type { ManifestCache } from '../cache/manifest-cache.ts';
 import type { NegativeCache } from '../cache/negative-cache.ts';
@@ -21,6 +22,7 @@ export interface CacheParts {
   readonly links: BlobLinks;
   readonly absent: NegativeCache;
   readonly resting: RestingTags;
+  readonly doubted: DoubtedDigests;
   readonly completer: Completer;
   readonly uses: UseLog;
   readonly tasks: TaskSet;

@@ -1,6 +1,7 @@
 import { abortable } from '../abortable.ts';
 import type { BlobFill, FillSettings } from '../cache/blob-fill.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
+import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { resolveRange } from '../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
@@ -142,18 +143,30 @@ export class CachedBlobs {
     };
   }
 
-  /** Asks upstream whether the repository owns the blob. */
+  /** Asks upstream whether the repository owns the blob. Its size is what we know by ourselves, else what upstream says. */
   async #head(repository: RepositoryName, digest: Digest): Promise<BlobInfo> {
     const key = `${repository}@${digest}`;
     this.#parts.absent.check(key);
     return await this.#heads.run(key, async () => {
       try {
-        return await this.#upstream.resolveBlob(repository, digest);
+        const known = await this.#knownSize(repository, digest);
+        const sizeKnown = known !== undefined;
+        const { size } = await this.#upstream.resolveBlob(repository, digest, { sizeKnown });
+        return { digest, size: known ?? size };
       } catch (error) {
         this.#noteFailure(repository, key, error);
         throw error;
       }
     });
+  }
+
+  /** By the repository's manifests, else of the bytes that are here. */
+  async #knownSize(repository: RepositoryName, digest: Digest): Promise<number | undefined> {
+    if (isOfNoBytes(digest)) return 0;
+    const { blobs, manifests } = this.#parts;
+    const expected = await manifests.expectedBlob(repository, digest);
+    const size = expected?.size ?? (await blobs.stat(digest))?.size;
+    return size === 0 ? undefined : size;
   }
 
   #noteFailure(repository: RepositoryName, key: string, error: unknown): void {

@@ -4,36 +4,36 @@ import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { isIndex, parseManifest } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
-import {
-  type Digest,
-  hostOf,
-  isDigest,
-  type Reference,
-  type RepositoryName,
-  type Tag,
-} from '../oci/reference.ts';
+import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
 import type { CallOptions, Descriptor, Manifest, Registry } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/metadata-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
 import { patiently, staleCause } from './stale.ts';
 
-interface Found {
-  readonly manifest: Manifest;
+interface Described {
+  readonly descriptor: Descriptor;
   readonly outcome: Outcome;
 }
 
-/** Manifests of one registry: from the cache, else from upstream once for all who ask; tags by their freshness. */
+interface Found extends Described {
+  readonly manifest: Manifest;
+}
+
+/**
+ * Manifests of one registry: from the cache, else from upstream once for all who ask; tags by their freshness. A HEAD of a tag
+ * costs a HEAD, since a GET may count as a pull; one by digest costs a GET, since whoever asks for a digest pulls it next.
+ */
 export class CachedManifests {
-  readonly #upstream: Registry;
   readonly #policy: CachePolicy;
   readonly #parts: CacheParts;
-  readonly #fills = new SingleFlight<string, Manifest>();
+  readonly #source: ManifestSource;
   readonly #checks = new SingleFlight<string, Found>();
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
-    this.#upstream = upstream;
     this.#policy = policy;
     this.#parts = parts;
+    this.#source = new ManifestSource(upstream, policy, parts);
   }
 
   async resolve(
@@ -41,81 +41,95 @@ export class CachedManifests {
     reference: Reference,
     options: CallOptions = {},
   ): Promise<Descriptor> {
-    const { manifest, outcome } = await this.#find(repository, reference, options);
+    const { descriptor, outcome } = isDigest(reference)
+      ? await this.#byDigest(repository, reference, options)
+      : await this.#describeTag(repository, reference, options);
     options.report?.(outcome);
-    return manifest.descriptor;
+    return descriptor;
   }
 
   async get(repository: RepositoryName, reference: Reference, options: CallOptions = {}): Promise<Manifest> {
-    const { manifest, outcome } = await this.#find(repository, reference, options);
+    const { manifest, outcome } = isDigest(reference)
+      ? await this.#byDigest(repository, reference, options)
+      : await this.#byTag(repository, reference, options);
     options.report?.(outcome);
     this.#served(repository, manifest);
     return manifest;
   }
 
-  async #find(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Found> {
-    if (isDigest(reference)) return await this.#byDigest(repository, reference, options);
-    return await this.#byTag(repository, reference, options);
-  }
-
   async #byDigest(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<Found> {
     const manifest = await this.#parts.manifests.find(repository, digest);
-    if (manifest !== undefined) return { manifest, outcome: { kind: 'hit' } };
-    return await this.#fill(repository, digest, options, (filled) =>
-      this.#parts.manifests.keep(repository, filled),
-    );
+    if (manifest !== undefined) return found(manifest, { kind: 'hit' });
+    return await this.#fill(repository, digest, options);
   }
 
   async #byTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Found> {
     const record = await this.#parts.manifests.findTag(repository, tag);
-    if (record === undefined) return await this.#fillTag(repository, tag, options);
-    if (!isFresh(this.#policy.freshness(repository, tag), record.checkedAt, this.#parts.clock.now())) {
-      return await this.#revalidate(repository, record, options);
+    if (record === undefined) return await this.#fill(repository, tag, options);
+    if (this.#isFresh(repository, record)) {
+      return await this.#byDigest(repository, record.descriptor.digest, options);
     }
-    return await this.#byDigest(repository, record.descriptor.digest, options);
+    return await this.#revalidate(repository, record, options, async () => {
+      return await this.#checks.run(
+        keyOf(repository, tag),
+        async () => await this.#check(repository, record),
+      );
+    });
   }
 
-  async #fillTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Found> {
-    const { manifests, clock } = this.#parts;
-    return await this.#fill(repository, tag, options, (filled) => {
-      manifests.keepTag(repository, filled, tag, clock.now());
+  async #describeTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Described> {
+    const record = await this.#parts.manifests.findTag(repository, tag);
+    if (record === undefined) return await this.#describeCold(repository, tag, options);
+    if (this.#isFresh(repository, record)) {
+      return await this.#byDigest(repository, record.descriptor.digest, options);
+    }
+    return await this.#revalidate(repository, record, options, async () => {
+      return await this.#describeOld(repository, record);
     });
+  }
+
+  /** Across an air gap nobody can be asked. */
+  #isFresh(repository: RepositoryName, { tag, checkedAt }: TagRecord): boolean {
+    if (this.#policy.offline) return true;
+    return isFresh(this.#policy.freshness(repository, tag), checkedAt, this.#parts.clock.now());
   }
 
   /** One GET upstream for all who ask meanwhile; it outlives each of them. */
-  async #fill(
-    repository: RepositoryName,
-    reference: Reference,
-    options: CallOptions,
-    keep: (manifest: Manifest) => void,
-  ): Promise<Found> {
-    const key = `${repository} ${reference}`;
+  async #fill(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Found> {
     options.report?.({ kind: 'hit' });
-    this.#parts.absent.check(key);
-    const collapsed = this.#fills.has(key);
+    this.#parts.absent.check(keyOf(repository, reference));
+    const collapsed = this.#source.isFetching(repository, reference);
     options.report?.({ kind: 'miss', collapsed });
-    const fill = this.#fills.run(key, async () => {
-      try {
-        const manifest = await this.#upstream.getManifest(repository, reference);
-        keep(manifest);
-        return manifest;
-      } catch (error) {
-        this.#parts.absent.note(key, error, this.#policy.negativeTtl);
-        this.#parts.completer.noteFailure(hostOf(repository), error);
-        throw error;
-      }
-    });
-    return { manifest: await abortable(fill, options.signal), outcome: { kind: 'miss', collapsed } };
+    const manifest = await abortable(this.#source.fetch(repository, reference), options.signal);
+    return found(manifest, { kind: 'miss', collapsed });
   }
 
-  async #revalidate(repository: RepositoryName, record: TagRecord, options: CallOptions): Promise<Found> {
-    const key = `${repository} ${record.tag}`;
+  /** A HEAD; a GET only where one is under way, or where upstream has announced this digest before and did not have it. */
+  async #describeCold(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Described> {
+    if (this.#source.isFetching(repository, tag)) return await this.#fill(repository, tag, options);
+    options.report?.({ kind: 'hit' });
+    this.#parts.absent.check(keyOf(repository, tag));
+    const collapsed = this.#source.isAsking(repository, tag);
+    options.report?.({ kind: 'miss', collapsed });
+    const { descriptor, manifest } = await abortable(this.#source.ask(repository, tag), options.signal);
+    if (manifest === undefined && this.#source.isWrong(repository, descriptor.digest)) {
+      return await this.#fill(repository, tag, options);
+    }
+    return { descriptor, outcome: { kind: 'miss', collapsed } };
+  }
+
+  async #revalidate<Answer extends Described>(
+    repository: RepositoryName,
+    record: TagRecord,
+    options: CallOptions,
+    ask: () => Promise<Answer>,
+  ): Promise<Answer | Found> {
+    const key = keyOf(repository, record.tag);
     const unasked = this.#parts.resting.causeOf(key) ?? this.#spared();
     if (unasked !== undefined) return await this.#stale(repository, record, unasked, options);
     options.report?.({ kind: 'miss' });
-    const check = this.#checks.run(key, async () => await this.#check(repository, record));
     try {
-      return await patiently(check, this.#policy, this.#parts.clock, options.signal);
+      return await patiently(ask(), this.#policy, this.#parts.clock, options.signal);
     } catch (error) {
       options.signal?.throwIfAborted();
       if (isAbsent(error) ? this.#policy.onGone === 'notFound' : !this.#policy.staleIfError) throw error;
@@ -132,41 +146,52 @@ export class CachedManifests {
     return staleIfError && mayRevalidate?.() === false ? 'upstream quota is low' : undefined;
   }
 
-  /** A HEAD; a GET only if the digest moved to one that is not cached. */
+  /** A HEAD, unless one was answered lately; a GET only if the digest moved to one that is not cached. */
   async #check(repository: RepositoryName, record: TagRecord): Promise<Found> {
-    const { manifests, clock } = this.#parts;
-    try {
-      const { digest } = await this.#upstream.resolveManifest(repository, record.tag);
-      const found = await this.#announced(repository, record.tag, digest);
-      const isSame = found.manifest.descriptor.digest === record.descriptor.digest;
-      if (isSame) manifests.touch(repository, record, clock.now());
-      else manifests.keepTag(repository, found.manifest, record.tag, clock.now());
-      return found.outcome.kind === 'hit' ? { ...found, outcome: { kind: 'revalidated' } } : found;
-    } catch (error) {
-      this.#parts.completer.noteFailure(hostOf(repository), error);
-      throw error;
-    }
+    const { tag } = record;
+    const answer = this.#source.lately(repository, tag) ?? (await this.#source.ask(repository, tag));
+    return await this.#follow(repository, record, answer);
   }
 
-  /** What a HEAD has announced; its tag's own bytes where upstream announces a digest that it does not know itself. */
-  async #announced(repository: RepositoryName, tag: Tag, digest: Digest): Promise<Found> {
-    try {
-      return await this.#byDigest(repository, digest, {});
-    } catch (error) {
-      if (!isAbsent(error)) throw error;
-      const manifest = await this.#upstream.getManifest(repository, tag);
-      return { manifest, outcome: { kind: 'miss' } };
-    }
+  async #follow(repository: RepositoryName, record: TagRecord, answer: TagAnswer): Promise<Found> {
+    const here = answered(record, answer);
+    if (here !== undefined) return here;
+    const collapsed = this.#source.isFetching(repository, answer.descriptor.digest);
+    const manifest = await this.#source.follow(repository, record.tag, answer);
+    return found(manifest, { kind: 'miss', collapsed });
   }
 
+  /**
+   * A HEAD alone, so that what it announces is not here yet. Where a GET would most likely be served the cached copy instead, this
+   * asks for the manifest as that GET does: both are told the same.
+   */
+  async #describeOld(repository: RepositoryName, record: TagRecord): Promise<Described> {
+    const key = keyOf(repository, record.tag);
+    if (this.#checks.has(key))
+      return await this.#checks.run(key, async () => await this.#check(repository, record));
+    const answer = await this.#source.ask(repository, record.tag);
+    const here = answered(record, answer);
+    if (here !== undefined) return here;
+    const unasked = this.#spared();
+    if (unasked !== undefined) return await this.#stale(repository, record, unasked, {});
+    const { descriptor } = answer;
+    if (this.#source.mayAnnounce(repository, descriptor.digest))
+      return { descriptor, outcome: { kind: 'miss' } };
+    return await this.#checks.run(key, async () => await this.#follow(repository, record, answer));
+  }
+
+  /** The cached copy as it is by now: another may have brought a newer one meanwhile. */
   async #stale(
     repository: RepositoryName,
-    record: TagRecord,
+    { tag, descriptor }: TagRecord,
     cause: string,
     options: CallOptions,
   ): Promise<Found> {
-    const { manifest } = await this.#byDigest(repository, record.descriptor.digest, options);
-    return { manifest, outcome: { kind: 'stale', cause } };
+    const record = await this.#parts.manifests.findTag(repository, tag);
+    const digest = record?.descriptor.digest ?? descriptor.digest;
+    const { manifest } = await this.#byDigest(repository, digest, options);
+    const isFresh = record !== undefined && this.#isFresh(repository, record);
+    return found(manifest, isFresh ? { kind: 'hit' } : { kind: 'stale', cause });
   }
 
   #served(repository: RepositoryName, { descriptor, bytes }: Manifest): void {
@@ -176,4 +201,15 @@ export class CachedManifests {
     if (this.#parts.completer.knows(image)) return;
     this.#parts.completer.add(image, repository, parseManifest(bytes, descriptor.mediaType).blobs);
   }
+}
+
+function found(manifest: Manifest, outcome: Outcome): Found {
+  return { descriptor: manifest.descriptor, manifest, outcome };
+}
+
+/** Undefined: upstream announces what is not here. */
+function answered({ descriptor }: TagRecord, { manifest, wasRead }: TagAnswer): Found | undefined {
+  if (manifest === undefined) return undefined;
+  const isMiss = wasRead && manifest.descriptor.digest !== descriptor.digest;
+  return found(manifest, isMiss ? { kind: 'miss' } : { kind: 'revalidated' });
 }

@@ -9,6 +9,8 @@ import type {
   Descriptor,
   Manifest,
   Registry,
+  ResolveBlobOptions,
+  ResolveManifestOptions,
 } from '../oci/registry.ts';
 
 /** Where a blob that broke off is to be had next. */
@@ -44,7 +46,7 @@ export class FallbackRegistry implements Registry {
   async resolveManifest(
     repository: RepositoryName,
     reference: Reference,
-    options?: CallOptions,
+    options?: ResolveManifestOptions,
   ): Promise<Descriptor> {
     return await this.#first(
       options,
@@ -63,7 +65,11 @@ export class FallbackRegistry implements Registry {
     );
   }
 
-  async resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo> {
+  async resolveBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    options?: ResolveBlobOptions,
+  ): Promise<BlobInfo> {
     return await this.#first(
       options,
       async (registry) => await registry.resolveBlob(repository, digest, options),

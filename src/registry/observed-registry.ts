@@ -9,6 +9,8 @@ import type {
   Descriptor,
   Manifest,
   Registry,
+  ResolveBlobOptions,
+  ResolveManifestOptions,
 } from '../oci/registry.ts';
 
 /** A registry whose calls are watched: each by its result and time, and the bytes that come. */
@@ -26,7 +28,7 @@ export class ObservedRegistry implements Registry {
   async resolveManifest(
     repository: RepositoryName,
     reference: Reference,
-    options?: CallOptions,
+    options?: ResolveManifestOptions,
   ): Promise<Descriptor> {
     return await this.#call('manifest', options, async () =>
       this.#inner.resolveManifest(repository, reference, options),
@@ -45,7 +47,11 @@ export class ObservedRegistry implements Registry {
     return manifest;
   }
 
-  async resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo> {
+  async resolveBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    options?: ResolveBlobOptions,
+  ): Promise<BlobInfo> {
     return await this.#call('blob', options, async () =>
       this.#inner.resolveBlob(repository, digest, options),
     );

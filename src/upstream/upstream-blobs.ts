@@ -1,3 +1,4 @@
+import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { formatRange, resolveRange } from '../oci/range.ts';
 import { type Digest, pathOf, type RepositoryName } from '../oci/reference.ts';
@@ -8,12 +9,14 @@ import type {
   ByteRange,
   CallOptions,
   RangeSpec,
+  ResolveBlobOptions,
 } from '../oci/registry.ts';
 import { chunksOf } from './body.ts';
 import { contentEncoding } from './content-encoding.ts';
 import { parseContentRange, parseLength } from './content-range.ts';
+import { mayBeAboutHead } from './transport/head-refusal.ts';
 import type { TransportResponse } from './transport/transport.ts';
-import { isHeadRefused, isMethodRefused, type UpstreamSession } from './upstream-session.ts';
+import type { UpstreamSession } from './upstream-session.ts';
 
 /** Which of an answer's bytes are wanted: `length` of them behind the first `skip`; undefined is all the rest. */
 interface Part {
@@ -23,6 +26,8 @@ interface Part {
   readonly length: number | undefined;
 }
 
+const firstByte: RangeSpec = { first: 0, last: 0 };
+
 /** Blobs of one upstream (distribution-spec "Pulling blobs"). Their digests are for the caller to check. */
 export class UpstreamBlobs {
   readonly #session: UpstreamSession;
@@ -31,16 +36,20 @@ export class UpstreamBlobs {
     this.#session = session;
   }
 
-  async resolve(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<BlobInfo> {
-    if (this.#session.refusesHead) return this.#resolveByGet(repository, digest, options);
+  /**
+   * A HEAD; a GET of one byte where the HEAD's answer is a no, which some proxies give for what they have, or lacks the size that
+   * nobody knows otherwise.
+   */
+  async resolve(repository: RepositoryName, digest: Digest, options: ResolveBlobOptions): Promise<BlobInfo> {
+    if (this.#session.refusesHead) return await this.#resolveByGet(repository, digest, options);
     const response = await this.#send('HEAD', repository, digest, options);
-    const refused = isHeadRefused(response.status);
-    if (response.status !== 200 && !refused) throw await this.#session.error(response, 'BLOB_UNKNOWN');
+    const { status } = response;
+    if (status !== 200 && !mayBeAboutHead(status)) throw await this.#session.error(response, 'BLOB_UNKNOWN');
     await response[Symbol.asyncDispose]();
-    const size = refused ? undefined : sizeOf(response);
-    if (size !== undefined) return { digest, size };
+    const size = sizeOf(digest, response);
+    if (status === 200 && (size !== undefined || options.sizeKnown === true)) return { digest, size };
     const info = await this.#resolveByGet(repository, digest, options);
-    if (isMethodRefused(response.status)) this.#session.rememberHeadRefused();
+    this.#session.contradictHead(status);
     return info;
   }
 
@@ -66,10 +75,19 @@ export class UpstreamBlobs {
     }
   }
 
-  /** Closed again as soon as the headers have said the size. */
+  /** By the headers of a GET, which is closed then: of the first byte, of the whole where upstream refuses a Range. */
   async #resolveByGet(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<BlobInfo> {
-    await using reader = await this.get(repository, digest, { signal: options.signal });
-    return { digest, size: reader.size };
+    const { signal } = options;
+    await using part = await this.#send('GET', repository, digest, { signal, range: firstByte }, false);
+    if (part.status !== 400 && part.status !== 416) return await this.#infoOf(digest, part);
+    await using whole = await this.#send('GET', repository, digest, { signal });
+    return await this.#infoOf(digest, whole);
+  }
+
+  async #infoOf(digest: Digest, response: TransportResponse): Promise<BlobInfo> {
+    const { status } = response;
+    if (status !== 200 && status !== 206) throw await this.#session.error(response, 'BLOB_UNKNOWN');
+    return { digest, size: sizeOf(digest, response) };
   }
 
   #send(
@@ -77,10 +95,11 @@ export class UpstreamBlobs {
     repository: RepositoryName,
     digest: Digest,
     { signal, range }: BlobOptions,
+    bulk = method === 'GET',
   ): Promise<TransportResponse> {
     const url = this.#session.url({ kind: 'blob', name: pathOf(repository), digest });
     const headers: Record<string, string> = range === undefined ? {} : { range: formatRange(range) };
-    return this.#session.send({ method, repository, url, headers, bulk: method === 'GET', signal });
+    return this.#session.send({ method, repository, url, headers, bulk, signal });
   }
 
   async #part(response: TransportResponse, spec: RangeSpec | undefined): Promise<Part> {
@@ -98,9 +117,15 @@ export class UpstreamBlobs {
   }
 }
 
-/** A length that is of the blob itself, not of its encoding. */
-function sizeOf({ headers }: TransportResponse): number | undefined {
-  return contentEncoding(headers) === undefined ? parseLength(headers['content-length']) : undefined;
+/** What the headers say of the whole blob's size: not of its encoding, and never 0 unless it is the blob of no bytes. */
+function sizeOf(digest: Digest, { status, headers }: TransportResponse): number | undefined {
+  if (isOfNoBytes(digest)) return 0;
+  if (contentEncoding(headers) !== undefined) return undefined;
+  const size =
+    status === 206
+      ? parseContentRange(headers['content-range'])?.size
+      : parseLength(headers['content-length']);
+  return size === 0 ? undefined : size;
 }
 
 /** The range within a whole blob, from an upstream that knows no ranges. */

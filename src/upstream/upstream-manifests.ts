@@ -10,12 +10,13 @@ import {
   type Reference,
   type RepositoryName,
 } from '../oci/reference.ts';
-import type { CallOptions, Descriptor, Manifest } from '../oci/registry.ts';
+import type { CallOptions, Descriptor, Manifest, ResolveManifestOptions } from '../oci/registry.ts';
 import { readBody } from './body.ts';
 import { contentEncoding, decode } from './content-encoding.ts';
 import { parseLength } from './content-range.ts';
+import { mayBeAboutHead } from './transport/head-refusal.ts';
 import type { TransportResponse } from './transport/transport.ts';
-import { isHeadRefused, isMethodRefused, type UpstreamSession } from './upstream-session.ts';
+import type { UpstreamSession } from './upstream-session.ts';
 
 type Headers = TransportResponse['headers'];
 
@@ -32,41 +33,82 @@ export class UpstreamManifests {
     this.#session = session;
   }
 
-  async resolve(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Descriptor> {
-    if (this.#session.refusesHead) return (await this.get(repository, reference, options)).descriptor;
+  /**
+   * A HEAD that says all; else a GET. A HEAD's no is confirmed by a GET too, since some proxies answer HEAD with 404 for what they
+   * have. That doubles the requests for what is really not there, at most one GET in `negativeTtl` for each name: whoever
+   * limits pulls counts manifests that were given, and a tag that is taken for gone costs more.
+   */
+  async resolve(
+    repository: RepositoryName,
+    reference: Reference,
+    options: ResolveManifestOptions,
+  ): Promise<Descriptor> {
+    if (this.#session.refusesHead) return await this.#resolveByGet(repository, reference, options);
     const response = await this.#send('HEAD', repository, reference, options);
-    const refused = isHeadRefused(response.status);
-    if (response.status !== 200 && !refused) throw await this.#session.error(response, 'MANIFEST_UNKNOWN');
+    const { status, headers } = response;
+    if (status !== 200 && !mayBeAboutHead(status)) {
+      throw await this.#session.error(response, 'MANIFEST_UNKNOWN');
+    }
     await response[Symbol.asyncDispose]();
-    const described = refused ? undefined : describe(reference, response.headers);
+    const described = status === 200 ? describe(reference, headers) : undefined;
     if (described !== undefined) return described;
-    const { descriptor } = await this.get(repository, reference, options);
-    if (isMethodRefused(response.status)) this.#session.rememberHeadRefused();
+    const descriptor = await this.#resolveByGet(repository, reference, options);
+    this.#session.contradictHead(status);
     return descriptor;
   }
 
+  async #resolveByGet(
+    repository: RepositoryName,
+    reference: Reference,
+    options: ResolveManifestOptions,
+  ): Promise<Descriptor> {
+    const manifest = await this.get(repository, reference, options);
+    options.take?.(manifest);
+    return manifest.descriptor;
+  }
+
+  /**
+   * By digest the bytes must hash to it. By tag they must hash to the digest that upstream announces with them: those that do
+   * not are asked for again by that digest, and where it is not to be had they are taken for what they hash to.
+   */
   async get(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Manifest> {
+    const { sent, headers } = await this.#read(repository, reference, options);
+    const expected = isDigest(reference) ? reference : announcedDigest(headers);
+    const { bytes, matches } = await decoded(sent, headers, expected);
+    if (expected === undefined || matches) return manifestOf(bytes, headers, reference, expected);
+    if (isDigest(reference)) {
+      const got = digestLike(reference, bytes);
+      throw new RegistryError('UNAVAILABLE', `upstream sent a wrong manifest: want ${reference}, got ${got}`);
+    }
+    const fields = { reference, announced: expected, digest: sha256(bytes) };
+    this.#session.onOddity('upstream announced a wrong digest', fields);
+    const announced = await this.#announced(repository, expected, options);
+    return announced ?? { ...manifestOf(bytes, headers, reference, undefined), contradicts: expected };
+  }
+
+  async #announced(
+    repository: RepositoryName,
+    digest: Digest,
+    options: CallOptions,
+  ): Promise<Manifest | undefined> {
+    try {
+      return await this.get(repository, digest, options);
+    } catch {
+      options.signal?.throwIfAborted();
+      return undefined;
+    }
+  }
+
+  async #read(
+    repository: RepositoryName,
+    reference: Reference,
+    options: CallOptions,
+  ): Promise<{ sent: Uint8Array; headers: Headers }> {
     await using response = await this.#send('GET', repository, reference, options);
     if (response.status !== 200) throw await this.#session.error(response, 'MANIFEST_UNKNOWN');
-    const sent = await readBody(response, {
-      maxBytes: maxManifestSize,
-      what: 'manifest',
-      signal: options.signal,
-    });
-    const bytes = await this.#verified(sent, response.headers, reference);
-    const { mediaType } = parseManifest(bytes, response.headers['content-type']);
-    if (schema1.test(mediaType)) {
-      throw new RegistryError(
-        'UNAVAILABLE',
-        'upstream has this image as schema 1 only, which is not supported',
-      );
-    }
-    // By tag nothing vouches for the bytes, and any JSON with status 200 would be cached: `{"errors": …}` for one.
-    if (!isDigest(reference) && vague.test(mediaType)) {
-      throw new RegistryError('UNAVAILABLE', 'upstream sent JSON that is no manifest');
-    }
-    const digest = isDigest(reference) ? reference : sha256(bytes);
-    return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+    const { signal } = options;
+    const sent = await readBody(response, { maxBytes: maxManifestSize, what: 'manifest', signal });
+    return { sent, headers: response.headers };
   }
 
   #send(
@@ -78,29 +120,40 @@ export class UpstreamManifests {
     const url = this.#session.url({ kind: 'manifest', name: pathOf(repository), reference });
     return this.#session.send({ method, repository, url, headers: { accept: acceptedManifests }, signal });
   }
+}
 
-  /**
-   * The manifest's own bytes, freed of an encoding that we did not ask for. By digest they must hash to it; by tag
-   * their hash is the digest, and a header that says otherwise is wrong (converted schema 1, distribution#3718).
-   */
-  async #verified(sent: Uint8Array, headers: Headers, reference: Reference): Promise<Uint8Array> {
-    const announced = announcedDigest(headers);
-    const expected = isDigest(reference) ? reference : announced;
-    if (expected !== undefined && digestLike(expected, sent) === expected) return sent;
-    const encoding = contentEncoding(headers);
-    const bytes = encoding === undefined ? sent : await decode(sent, encoding, maxManifestSize);
-    if (expected === undefined || digestLike(expected, bytes) === expected) return bytes;
-    if (isDigest(reference)) {
-      const got = digestLike(reference, bytes);
-      throw new RegistryError('UNAVAILABLE', `upstream sent a wrong manifest: want ${reference}, got ${got}`);
-    }
-    this.#session.onOddity('upstream announced a wrong digest', {
-      reference,
-      announced,
-      digest: sha256(bytes),
-    });
-    return bytes;
+/** The manifest's own bytes, freed of an encoding that we did not ask for unless it is them that hash to the digest. */
+async function decoded(
+  sent: Uint8Array,
+  headers: Headers,
+  expected: Digest | undefined,
+): Promise<{ bytes: Uint8Array; matches: boolean }> {
+  if (expected !== undefined && digestLike(expected, sent) === expected)
+    return { bytes: sent, matches: true };
+  const encoding = contentEncoding(headers);
+  const bytes = encoding === undefined ? sent : await decode(sent, encoding, maxManifestSize);
+  return { bytes, matches: expected !== undefined && digestLike(expected, bytes) === expected };
+}
+
+/** `digest` is one that the bytes hash to; undefined: the one that they have by sha256. */
+function manifestOf(
+  bytes: Uint8Array,
+  headers: Headers,
+  reference: Reference,
+  digest: Digest | undefined,
+): Manifest {
+  const { mediaType } = parseManifest(bytes, headers['content-type']);
+  if (schema1.test(mediaType)) {
+    throw new RegistryError(
+      'UNAVAILABLE',
+      'upstream has this image as schema 1 only, which is not supported',
+    );
   }
+  // By tag nothing vouches for the bytes, and any JSON with status 200 would be cached: `{"errors": …}` for one.
+  if (!isDigest(reference) && vague.test(mediaType)) {
+    throw new RegistryError('UNAVAILABLE', 'upstream sent JSON that is no manifest');
+  }
+  return { descriptor: { mediaType, digest: digest ?? sha256(bytes), size: bytes.length }, bytes };
 }
 
 /** Undefined where the headers alone do not say it all. */
@@ -109,6 +162,8 @@ function describe(reference: Reference, headers: Headers): Descriptor | undefine
   const size = parseLength(headers['content-length']);
   const mediaType = mediaTypeOf(headers['content-type']);
   if (announced === undefined || size === undefined || mediaType === undefined) return undefined;
+  // No manifest has no bytes, and one of more than we read is refused when it is asked for.
+  if (size === 0 || size > maxManifestSize) return undefined;
   if (vague.test(mediaType) || schema1.test(mediaType) || contentEncoding(headers) !== undefined)
     return undefined;
   if (!isDigest(reference)) return { mediaType, digest: announced, size };

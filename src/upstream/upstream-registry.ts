@@ -8,6 +8,8 @@ import type {
   Descriptor,
   Manifest,
   Registry,
+  ResolveBlobOptions,
+  ResolveManifestOptions,
 } from '../oci/registry.ts';
 import type { OnOddity } from './transport/oddity.ts';
 import type { Transport } from './transport/transport.ts';
@@ -58,7 +60,7 @@ export class UpstreamRegistry implements Registry {
   async resolveManifest(
     repository: RepositoryName,
     reference: Reference,
-    options: CallOptions = {},
+    options: ResolveManifestOptions = {},
   ): Promise<Descriptor> {
     const descriptor = await this.#manifests.resolve(repository, reference, options);
     options.report?.({ kind: 'miss' });
@@ -78,7 +80,7 @@ export class UpstreamRegistry implements Registry {
   async resolveBlob(
     repository: RepositoryName,
     digest: Digest,
-    options: CallOptions = {},
+    options: ResolveBlobOptions = {},
   ): Promise<BlobInfo> {
     const info = await this.#blobs.resolve(repository, digest, options);
     options.report?.({ kind: 'miss' });

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import { Scope } from './auth/scope.ts';
+import { isAboutHead } from './transport/head-refusal.ts';
 import type { OnOddity } from './transport/oddity.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport/transport.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
@@ -26,7 +27,7 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** How long a registry is remembered to refuse HEAD. */
+/** How long a registry is remembered to refuse HEAD, or to answer it with a 404 that means nothing. */
 const headRefusedMs = 3_600_000;
 /** What the body of a refusal may take, which only explains it: who drips it would hold up the next mirror. Milliseconds. */
 const maxExplanationMs = 2000;
@@ -39,6 +40,7 @@ export class UpstreamSession {
   readonly #transport: Transport;
   readonly #mirror: MirrorPlace | undefined;
   #headRefusedUntil = 0;
+  #falseAbsenceUntil = 0;
 
   constructor(settings: {
     origin: URL;
@@ -99,17 +101,15 @@ export class UpstreamSession {
     return this.clock.monotonic() < this.#headRefusedUntil;
   }
 
-  rememberHeadRefused(): void {
-    this.#headRefusedUntil = this.clock.monotonic() + headRefusedMs;
+  /**
+   * A GET has just given what a HEAD was answered with this status for. Only a status that is about the method spares the next
+   * HEADs, since a GET may count as a pull; of a 404 it is remembered, and said once, that this registry's means nothing.
+   */
+  contradictHead(status: number): void {
+    const now = this.clock.monotonic();
+    if (isAboutHead(status)) this.#headRefusedUntil = now + headRefusedMs;
+    if ((status !== 404 && status !== 410) || now < this.#falseAbsenceUntil) return;
+    this.#falseAbsenceUntil = now + headRefusedMs;
+    this.onOddity('upstream answers HEAD with 404 for what a GET gives: each such HEAD costs a GET', {});
   }
-}
-
-/** Statuses that may be about the method and not about what was asked for. */
-export function isHeadRefused(status: number): boolean {
-  return [400, 403, 405, 501].includes(status);
-}
-
-/** Statuses that are about the method for certain: no HEAD need be tried for a while. A GET may count as a pull. */
-export function isMethodRefused(status: number): boolean {
-  return status === 405 || status === 501;
 }

@@ -1,6 +1,7 @@
 import { BlobFills } from '#src/cache/blob-fills.ts';
 import { BlobLinks } from '#src/cache/blob-links.ts';
 import { Completer } from '#src/cache/completer.ts';
+import { DoubtedDigests } from '#src/cache/doubted-digests.ts';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
 import { ManifestCache } from '#src/cache/manifest-cache.ts';
 import { NegativeCache } from '#src/cache/negative-cache.ts';
@@ -62,10 +63,11 @@ export class CacheUnderTest implements AsyncDisposable {
       tasks,
       fills,
       random: () => 0.5,
-      manifests: new ManifestCache({ blobs, metadata, tasks, log, changed() {} }),
+      manifests: new ManifestCache({ blobs, metadata, tasks, clock, log, changed() {} }),
       links: new BlobLinks(metadata, log),
       absent: new NegativeCache(clock),
       resting: new RestingTags(clock),
+      doubted: new DoubtedDigests(),
       uses: new UseLog(metadata, clock, tasks),
       completer: new Completer({
         fetch: async (repository, blob, signal) => await this.registry.complete(repository, blob, signal),

@@ -7,6 +7,8 @@ import type {
   Descriptor,
   Manifest,
   Registry,
+  ResolveBlobOptions,
+  ResolveManifestOptions,
 } from '#src/oci/registry.ts';
 
 /** What happens to one call; `undefined` lets it through. */
@@ -28,9 +30,13 @@ export class ScriptedRegistry implements Registry {
     this.#inner = inner;
   }
 
-  async resolveManifest(repository: RepositoryName, reference: Reference): Promise<Descriptor> {
+  async resolveManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: ResolveManifestOptions,
+  ): Promise<Descriptor> {
     await this.#call(`HEAD ${repository} manifest ${reference}`);
-    return await this.#inner.resolveManifest(repository, reference);
+    return await this.#inner.resolveManifest(repository, reference, options);
   }
 
   async getManifest(repository: RepositoryName, reference: Reference): Promise<Manifest> {
@@ -38,9 +44,13 @@ export class ScriptedRegistry implements Registry {
     return await this.#inner.getManifest(repository, reference);
   }
 
-  async resolveBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo> {
+  async resolveBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    options?: ResolveBlobOptions,
+  ): Promise<BlobInfo> {
     await this.#call(`HEAD ${repository} blob ${digest}`);
-    return await this.#inner.resolveBlob(repository, digest);
+    return await this.#inner.resolveBlob(repository, digest, options);
   }
 
   async getBlob(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {

@@ -1,4 +1,5 @@
 import { RegistryError } from '../../oci/error.ts';
+import { mayBeAboutHead } from './head-refusal.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 export interface RedirectSettings {
@@ -27,7 +28,7 @@ export class RedirectingTransport implements Transport {
 
   async send(request: TransportRequest): Promise<TransportResponse> {
     const { response, hops } = await this.#follow(request);
-    if (request.method !== 'HEAD' || hops === 0 || !refusesHead(response.status)) return response;
+    if (request.method !== 'HEAD' || hops === 0 || !mayBeAboutHead(response.status)) return response;
     // URLs signed for GET refuse HEAD. Whoever asked for a HEAD leaves the body unread.
     await response[Symbol.asyncDispose]();
     return (await this.#follow({ ...request, method: 'GET' })).response;
@@ -73,11 +74,6 @@ export class RedirectingTransport implements Transport {
       headers: sameOrigin ? request.headers : withoutPrivate(request.headers),
     };
   }
-}
-
-/** A HEAD answered so may do as a GET; 429 is no opinion about the method. */
-function refusesHead(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 429;
 }
 
 function withoutPrivate(headers: Readonly<Record<string, string>> = {}): Record<string, string> {

@@ -455,6 +455,7 @@ describe('the edges of the API', () => {
       return [headers['cache-status'], headers['warning']];
     };
     assert.deepEqual(await status(), ['ociregistry; fwd=miss', undefined]);
+    await ask(server, '/v2/docker.io/alpine/manifests/v1');
     assert.deepEqual(await status(), ['ociregistry; hit', undefined]);
     await cache.clock.advance(60_001);
     assert.deepEqual(await status(), ['ociregistry; fwd=stale; detail=revalidated', undefined]);

@@ -117,7 +117,7 @@ describe('a tag', () => {
     cache.upstream.resolveManifest = async () => wrong;
     const got = await cache.registry.getManifest(alpine, v1, cache.reporting);
     assert.equal(got.descriptor.digest, moved.digest);
-    assert.deepEqual(cache.outcome, { kind: 'miss' });
+    assert.deepEqual(cache.outcome, { kind: 'miss', collapsed: false });
     assert.deepEqual(cache.upstream.calls.slice(1), [
       `GET ${alpine} manifest ${wrong.digest}`,
       `GET ${alpine} manifest v1`,

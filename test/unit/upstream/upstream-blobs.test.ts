@@ -17,11 +17,13 @@ import {
   on,
   rangeIgnored,
   stalledAfter,
+  times,
 } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
 const layer = Buffer.from(bytes(200_000));
 const digest = sha256(layer);
+const noBytes = sha256(Buffer.alloc(0));
 const path = `/v2/library/alpine/blobs/${digest}`;
 
 async function start(settings: Parameters<typeof UpstreamUnderTest.start>[0] = {}) {
@@ -66,22 +68,84 @@ describe('a blob', () => {
     await using reader = await made.registry.getBlob(made.name, empty.digest);
     assert.equal(reader.size, 0);
     assert.equal((await collect(reader.body)).length, 0);
-    assert.equal((await made.registry.resolveBlob(made.name, empty.digest)).size, 0);
+    assert.equal(empty.digest, noBytes);
+    assert.equal((await made.registry.resolveBlob(made.name, noBytes)).size, 0);
+    made.spoil(on('HEAD', failing(404)));
+    assert.equal((await made.registry.resolveBlob(made.name, noBytes)).size, 0);
   });
 
   it('comes without a size where upstream does not say it', async () => {
     await using made = await start();
     made.spoil(chunked);
     assert.deepEqual(await pull(made), { size: undefined, range: undefined, body: layer });
+    made.spoil(chunked, headers({ 'Content-Range': 'bytes 0-0/*' }));
     assert.deepEqual(await made.registry.resolveBlob(made.name, digest), { digest, size: undefined });
   });
 
-  it('is asked about by GET where the HEAD does not say the size, or is refused', async () => {
-    for (const fault of [chunked, headers({ 'Content-Encoding': 'gzip' }), failing(405)]) {
+  for (const [what, fault] of [
+    ['does not say the size', chunked],
+    ['says that it has no bytes', headers({ 'Content-Length': '0' })],
+    ['speaks of its encoding', headers({ 'Content-Encoding': 'gzip' })],
+    ...[400, 401, 403, 404, 405, 410, 501].map(
+      (status) => [`is answered ${status}`, failing(status)] as const,
+    ),
+  ] as const) {
+    it(`is asked about by a GET of one byte where the HEAD ${what}`, async () => {
       await using made = await start();
       made.spoil(on('HEAD', fault));
       assert.deepEqual(await made.registry.resolveBlob(made.name, digest), { digest, size: layer.length });
       assert.deepEqual(made.upstream.calls, [`HEAD ${path}`, `GET ${path}`]);
+      assert.equal(made.upstream.requests[1]?.headers.range, 'bytes=0-0');
+    });
+  }
+
+  it('is asked about by a GET of the whole where upstream ignores a Range, or refuses it', async () => {
+    for (const [fault, gets] of [
+      [rangeIgnored, 1],
+      [times(1, failing(416)), 2],
+      [times(1, failing(400)), 2],
+    ] as const) {
+      await using made = await start();
+      made.spoil(on('HEAD', failing(404)), on('GET', fault));
+      assert.deepEqual(await made.registry.resolveBlob(made.name, digest), { digest, size: layer.length });
+      assert.equal(made.upstream.calls.length, 1 + gets);
+    }
+  });
+
+  it('whose size is known is not asked for to learn it, but to confirm that it is not there', async () => {
+    await using made = await start();
+    const ask = async () => await made.registry.resolveBlob(made.name, digest, { sizeKnown: true });
+    made.spoil(on('HEAD', headers({ 'Content-Length': '0' })));
+    assert.deepEqual(await ask(), { digest, size: undefined });
+    assert.deepEqual(made.upstream.calls, [`HEAD ${path}`]);
+    made.spoil(on('HEAD', failing(404)));
+    assert.deepEqual(await ask(), { digest, size: layer.length });
+    assert.deepEqual(made.upstream.calls.slice(1), [`HEAD ${path}`, `GET ${path}`]);
+  });
+
+  it('that HEAD and GET deny is not there', async () => {
+    await using made = await start();
+    made.spoil(failing(404));
+    await assert.rejects(made.registry.resolveBlob(made.name, digest), { code: 'BLOB_UNKNOWN', status: 404 });
+    assert.deepEqual(made.upstream.calls, [`HEAD ${path}`, `GET ${path}`]);
+    assert.deepEqual(made.oddities, []);
+  });
+
+  it('that only HEAD denies is said to be odd once, and HEADs are still tried first', async () => {
+    await using made = await start();
+    made.spoil(on('HEAD', failing(404)));
+    for (let call = 0; call < 2; call += 1) await made.registry.resolveBlob(made.name, digest);
+    assert.deepEqual(made.upstream.calls, [`HEAD ${path}`, `GET ${path}`, `HEAD ${path}`, `GET ${path}`]);
+    assert.equal(made.oddities.length, 1);
+    assert.match(made.oddities[0] ?? '', /answers HEAD with 404/);
+  });
+
+  it('is not asked for again where the HEAD met an outage or a limit', async () => {
+    for (const status of [429, 500, 503]) {
+      await using made = await start();
+      made.spoil(on('HEAD', failing(status)));
+      await assert.rejects(made.registry.resolveBlob(made.name, digest));
+      assert.ok(made.upstream.calls.every((call) => call.startsWith('HEAD')));
     }
   });
 

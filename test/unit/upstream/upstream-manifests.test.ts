@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
 import { acceptedManifests, dockerManifest, ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseDigest, parseTag } from '#src/oci/reference.ts';
+import type { Manifest } from '#src/oci/registry.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { content } from '#test/fakes/upstream-answers.ts';
 import {
@@ -27,6 +28,7 @@ const manifest = Buffer.from(
 const digest = sha256(manifest);
 const descriptor = { mediaType: ociManifest, digest, size: manifest.length };
 const path = '/v2/library/alpine/manifests';
+const announcing = { 'Docker-Content-Digest': digest };
 
 async function start() {
   const made = await UpstreamUnderTest.start();
@@ -82,11 +84,35 @@ describe('a manifest', () => {
 
   it('by tag has the digest of its bytes; a header that says otherwise is reported and ignored', async () => {
     await using made = await start();
-    made.spoil(headers({ 'Docker-Content-Digest': sha256(Buffer.from('other')) }));
-    assert.deepEqual((await made.registry.getManifest(made.name, tag)).descriptor, descriptor);
+    const other = sha256(Buffer.from('other'));
+    made.spoil(headers({ 'Docker-Content-Digest': other }));
+    const got = await made.registry.getManifest(made.name, tag);
+    assert.deepEqual(got, { descriptor, bytes: manifest, contradicts: other });
+    assert.deepEqual(made.upstream.calls, [`GET ${path}/v1`, `GET ${path}/${other}`]);
     assert.deepEqual(made.oddities, ['upstream announced a wrong digest']);
     made.spoil(headers({ 'Docker-Content-Digest': 'sha256:nonsense' }));
-    assert.deepEqual((await made.registry.getManifest(made.name, tag)).descriptor, descriptor);
+    assert.deepEqual(await made.registry.getManifest(made.name, tag), { descriptor, bytes: manifest });
+  });
+
+  it('by tag whose bytes are not those of the announced digest is asked for by that digest', async () => {
+    await using made = await start();
+    for (const body of ['{"schemaVersion":2,"layers":[]}', '<!doctype html>', manifest.subarray(1)]) {
+      made.upstream.requests.splice(0);
+      const wrong = content(body, ociManifest, { 'Docker-Content-Digest': digest });
+      made.spoil(on(`GET ${path}/v1`, () => wrong));
+      assert.deepEqual(await made.registry.getManifest(made.name, tag), { descriptor, bytes: manifest });
+      assert.deepEqual(made.upstream.calls, [`GET ${path}/v1`, `GET ${path}/${digest}`]);
+    }
+  });
+
+  it('by tag is what it is announced as where the bytes hash to it, also by sha512, to HEAD and to GET', async () => {
+    await using made = await start();
+    const long = parseDigest(`sha512:${createHash('sha512').update(manifest).digest('hex')}`);
+    made.spoil(headers({ 'Docker-Content-Digest': long }));
+    const want = { ...descriptor, digest: long };
+    assert.deepEqual(await made.registry.resolveManifest(made.name, tag), want);
+    assert.deepEqual((await made.registry.getManifest(made.name, tag)).descriptor, want);
+    assert.deepEqual(made.upstream.calls, [`HEAD ${path}/v1`, `GET ${path}/v1`]);
   });
 
   const refused: [what: string, body: string | Buffer][] = [
@@ -186,6 +212,7 @@ describe('a HEAD for a manifest', () => {
   for (const [what, fault] of [
     ['no digest', headers({ 'Docker-Content-Digest': undefined })],
     ['no length', chunked],
+    ['a length of 0', headers({ 'Content-Length': '0' })],
     ['a vague type', headers({ 'Content-Type': 'text/plain' })],
     ['no type', headers({ 'Content-Type': undefined })],
     ['an encoding', headers({ 'Content-Encoding': 'gzip' })],
@@ -193,10 +220,26 @@ describe('a HEAD for a manifest', () => {
     it(`that is answered with ${what} becomes a GET`, async () => {
       await using made = await start();
       made.spoil(on('HEAD', fault));
-      assert.deepEqual(await made.registry.resolveManifest(made.name, tag), descriptor);
+      const taken: Manifest[] = [];
+      const take = (came: Manifest) => void taken.push(came);
+      assert.deepEqual(await made.registry.resolveManifest(made.name, tag, { take }), descriptor);
+      assert.deepEqual(taken, [{ descriptor, bytes: manifest }]);
       assert.deepEqual(made.upstream.calls, [`HEAD ${path}/v1`, `GET ${path}/v1`]);
     });
   }
+
+  it('that says all is one request, and nothing is read', async () => {
+    await using made = await start();
+    const take = () => assert.fail('nothing was read');
+    assert.deepEqual(await made.registry.resolveManifest(made.name, tag, { take }), descriptor);
+    assert.deepEqual(made.upstream.calls, [`HEAD ${path}/v1`]);
+  });
+
+  it('of a manifest that is too large to be read fails as its GET does', async () => {
+    await using made = await start();
+    made.spoil(() => content(`{"x":"${'x'.repeat(5 * 1024 * 1024)}"}`, ociManifest, announcing));
+    await assert.rejects(made.registry.resolveManifest(made.name, tag), { message: /manifest too large/ });
+  });
 
   it('by digest that announces another digest becomes a GET', async () => {
     await using made = await start();
@@ -219,7 +262,7 @@ describe('a HEAD for a manifest', () => {
     });
   }
 
-  for (const status of [400, 403]) {
+  for (const status of [400, 401, 403, 404, 410]) {
     it(`that is refused by ${status} becomes a GET this once: a GET may count as a pull`, async () => {
       await using made = await start();
       made.spoil(on('HEAD', times(1, failing(status))));
@@ -239,13 +282,35 @@ describe('a HEAD for a manifest', () => {
     assert.deepEqual(made.upstream.calls.slice(2), [`HEAD ${path}/v1`]);
   });
 
-  it('that finds nothing is an answer', async () => {
+  it('that finds nothing is an answer once a GET finds nothing either', async () => {
     await using made = await start();
     await assert.rejects(made.registry.resolveManifest(made.name, parseTag('none')), {
       code: 'MANIFEST_UNKNOWN',
       status: 404,
     });
-    assert.deepEqual(made.upstream.calls, [`HEAD ${path}/none`]);
+    assert.deepEqual(made.upstream.calls, [`HEAD ${path}/none`, `GET ${path}/none`]);
+    assert.deepEqual(made.oddities, []);
+  });
+
+  it('that finds nothing says nothing where the GET cannot be asked', async () => {
+    await using made = await start();
+    made.spoil(on('HEAD', failing(404)), on('GET', failing(429)));
+    await assert.rejects(made.registry.resolveManifest(made.name, tag), { code: 'TOOMANYREQUESTS' });
+  });
+
+  it('that finds nothing of what is there is said to be odd once an hour, and HEADs are still tried first', async () => {
+    const clock = new FakeClock();
+    const oddities: string[] = [];
+    await using made = await UpstreamUnderTest.start({ clock, onOddity: (odd) => void oddities.push(odd) });
+    made.upstream.content.putManifest(made.name, tag, manifest, ociManifest);
+    made.spoil(on('HEAD', failing(404)));
+    for (const passed of [0, 1000, 3_600_000]) {
+      await clock.advance(passed);
+      assert.deepEqual(await made.registry.resolveManifest(made.name, tag), descriptor);
+    }
+    const both = [`HEAD ${path}/v1`, `GET ${path}/v1`];
+    assert.deepEqual(made.upstream.calls, [...both, ...both, ...both]);
+    assert.equal(oddities.length, 2);
   });
 });
 

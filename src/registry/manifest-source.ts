@@ -1,0 +1,209 @@
+import { isFresh } from '../cache/freshness.ts';
+import type { Asked } from '../cache/known-tags.ts';
+import { SingleFlight } from '../cache/single-flight.ts';
+import { RegistryError } from '../oci/error.ts';
+import {
+  type Digest,
+  hostOf,
+  isDigest,
+  type Reference,
+  type RepositoryName,
+  type Tag,
+} from '../oci/reference.ts';
+import type { Descriptor, Manifest, Registry } from '../oci/registry.ts';
+import type { CacheParts, CachePolicy } from './cache-parts.ts';
+
+/** Where upstream says that a tag points. */
+export interface TagAnswer {
+  readonly descriptor: Descriptor;
+  /** Undefined: its bytes are not here. */
+  readonly manifest: Manifest | undefined;
+  /** Were they read to give this answer? */
+  readonly wasRead: boolean;
+  readonly asked: Asked;
+}
+
+/**
+ * What upstream says of the manifests of one registry. Each question is asked once for all who ask it meanwhile, outlives each of
+ * them, and what comes of it is kept.
+ */
+export class ManifestSource {
+  readonly #upstream: Registry;
+  readonly #policy: CachePolicy;
+  readonly #parts: CacheParts;
+  readonly #fetches = new SingleFlight<string, Manifest>();
+  readonly #questions = new SingleFlight<string, TagAnswer>();
+  /** Did the last GET fail by the registry's limit, or without an answer? */
+  #isFailing = false;
+
+  constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
+    this.#upstream = upstream;
+    this.#policy = policy;
+    this.#parts = parts;
+  }
+
+  isFetching(repository: RepositoryName, reference: Reference): boolean {
+    return this.#fetches.has(keyOf(repository, reference));
+  }
+
+  isAsking(repository: RepositoryName, tag: Tag): boolean {
+    return this.#questions.has(keyOf(repository, tag));
+  }
+
+  /** A GET of what is not cached: of a tag by the digest that was announced for it lately, so that GET and HEAD agree. */
+  async fetch(repository: RepositoryName, reference: Reference): Promise<Manifest> {
+    return await this.#fetches.run(keyOf(repository, reference), async () => {
+      if (isDigest(reference)) return await this.#getAnnounced(repository, reference);
+      const lately = this.lately(repository, reference);
+      if (lately === undefined) return await this.#getTag(repository, reference);
+      return await this.follow(repository, reference, lately);
+    });
+  }
+
+  /** A HEAD. Where the digest is not here it is remembered: the tag points at it as soon as it comes. */
+  async ask(repository: RepositoryName, tag: Tag): Promise<TagAnswer> {
+    return await this.#questions.run(keyOf(repository, tag), async () => {
+      const asked = this.#parts.manifests.asking();
+      try {
+        return await this.#answer(repository, tag, asked);
+      } catch (error) {
+        this.#noteFailure(repository, tag, error);
+        throw error;
+      }
+    });
+  }
+
+  /** What was announced and is not here, while that is as fresh as the tag would be. */
+  lately(repository: RepositoryName, tag: Tag): TagAnswer | undefined {
+    const { manifests, clock } = this.#parts;
+    const announced = manifests.announced(repository, tag);
+    if (announced === undefined || this.isWrong(repository, announced.descriptor.digest)) return undefined;
+    const { descriptor, asked } = announced;
+    if (!isFresh(this.#policy.freshness(repository, tag), asked.at, clock.now())) return undefined;
+    return { descriptor, asked, manifest: undefined, wasRead: false };
+  }
+
+  /** The manifest that was announced; the tag's own bytes where upstream announces what is not to be had. */
+  async follow(
+    repository: RepositoryName,
+    tag: Tag,
+    { descriptor, ...answer }: TagAnswer,
+  ): Promise<Manifest> {
+    const { manifests, doubted } = this.#parts;
+    const { digest } = descriptor;
+    if (answer.manifest !== undefined) return answer.manifest;
+    if (!this.isWrong(repository, digest)) {
+      try {
+        const manifest = await this.#byDigest(repository, digest);
+        manifests.keepTag(repository, manifest, tag, answer.asked);
+        return manifest;
+      } catch (error) {
+        if (isOfRegistry(error)) throw error;
+        doubted.add(repository, digest, 'wrong');
+      }
+    }
+    return await this.#getTag(repository, tag);
+  }
+
+  /** Was this digest announced, and not to be had? */
+  isWrong(repository: RepositoryName, digest: Digest): boolean {
+    return this.#parts.doubted.of(repository, digest) === 'wrong';
+  }
+
+  /** Would a GET most likely give what is announced? If not, whoever would be served a stale copy must not hear of it. */
+  mayAnnounce(repository: RepositoryName, digest: Digest): boolean {
+    return !this.#isFailing && this.#parts.doubted.of(repository, digest) === undefined;
+  }
+
+  async #answer(repository: RepositoryName, tag: Tag, asked: Asked): Promise<TagAnswer> {
+    const { manifests } = this.#parts;
+    const taken: Manifest[] = [];
+    const take = (manifest: Manifest): void => void taken.push(manifest);
+    const descriptor = await this.#upstream.resolveManifest(repository, tag, { take });
+    const read = taken.at(-1);
+    if (read !== undefined) {
+      this.#keepTag(repository, read, tag, asked);
+      return { descriptor, manifest: read, wasRead: true, asked };
+    }
+    const manifest = await manifests.find(repository, descriptor.digest);
+    if (manifest === undefined) manifests.announce(repository, tag, descriptor, asked);
+    else await this.#confirm(repository, manifest, tag, asked);
+    return { descriptor, manifest, wasRead: false, asked };
+  }
+
+  /** The tag points at what is here. */
+  async #confirm(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): Promise<void> {
+    const { manifests } = this.#parts;
+    const record = await manifests.findTag(repository, tag);
+    const isSame = record?.descriptor.digest === manifest.descriptor.digest;
+    if (record !== undefined && isSame) manifests.touch(repository, record, asked);
+    else manifests.keepTag(repository, manifest, tag, asked);
+  }
+
+  async #byDigest(repository: RepositoryName, digest: Digest): Promise<Manifest> {
+    const manifest = await this.#parts.manifests.find(repository, digest);
+    if (manifest !== undefined) return manifest;
+    this.#parts.absent.check(keyOf(repository, digest));
+    return await this.fetch(repository, digest);
+  }
+
+  async #getAnnounced(repository: RepositoryName, digest: Digest): Promise<Manifest> {
+    const { doubted, manifests } = this.#parts;
+    try {
+      const manifest = await this.#get(repository, digest);
+      doubted.clear(repository, digest);
+      manifests.keep(repository, manifest);
+      return manifest;
+    } catch (error) {
+      // Only of what was announced it matters: whoever makes up digests must not fill the memory.
+      if (manifests.isAnnounced(repository, digest)) {
+        doubted.add(repository, digest, isOfRegistry(error) ? 'unfetched' : 'wrong');
+      }
+      throw error;
+    }
+  }
+
+  async #getTag(repository: RepositoryName, tag: Tag): Promise<Manifest> {
+    const asked = this.#parts.manifests.asking();
+    const manifest = await this.#get(repository, tag);
+    this.#keepTag(repository, manifest, tag, asked);
+    return manifest;
+  }
+
+  async #get(repository: RepositoryName, reference: Reference): Promise<Manifest> {
+    try {
+      const manifest = await this.#upstream.getManifest(repository, reference);
+      this.#isFailing = false;
+      return manifest;
+    } catch (error) {
+      if (isOfRegistry(error)) this.#isFailing = true;
+      this.#noteFailure(repository, reference, error);
+      throw error;
+    }
+  }
+
+  #keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): void {
+    const { doubted, manifests } = this.#parts;
+    doubted.clear(repository, manifest.descriptor.digest);
+    if (manifest.contradicts !== undefined) doubted.add(repository, manifest.contradicts, 'wrong');
+    manifests.keepTag(repository, manifest, tag, asked);
+  }
+
+  #noteFailure(repository: RepositoryName, reference: Reference, error: unknown): void {
+    const { absent, completer } = this.#parts;
+    absent.note(keyOf(repository, reference), error, this.#policy.negativeTtl);
+    completer.noteFailure(hostOf(repository), error);
+  }
+}
+
+/** Of one question in memory, and of the 404 that it was answered with. */
+export function keyOf(repository: RepositoryName, reference: Reference): string {
+  return `${repository} ${reference}`;
+}
+
+/** Its limit, or no answer from it: that says nothing of one manifest. */
+function isOfRegistry(error: unknown): boolean {
+  if (!(error instanceof RegistryError)) return false;
+  const isNoAnswer = error.cause !== undefined || error.status === 503 || error.status === 504;
+  return error.status === 429 || (error.code === 'UNAVAILABLE' && isNoAnswer);
+}
