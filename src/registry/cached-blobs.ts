@@ -150,8 +150,9 @@ export class CachedBlobs {
     return await this.#heads.run(key, async () => {
       try {
         const known = await this.#knownSize(repository, digest);
-        const sizeKnown = known !== undefined;
-        const { size } = await this.#upstream.resolveBlob(repository, digest, { sizeKnown });
+        const { size } = await this.#upstream.resolveBlob(repository, digest, {
+          sizeKnown: known !== undefined,
+        });
         return { digest, size: known ?? size };
       } catch (error) {
         this.#noteFailure(repository, key, error);

@@ -112,6 +112,7 @@ export class ManifestSource {
 
   /** Would a GET most likely give what is announced? If not, whoever would be served a stale copy must not hear of it. */
   mayAnnounce(repository: RepositoryName, digest: Digest): boolean {
+    if (!this.#policy.staleIfError) return !this.isWrong(repository, digest);
     return !this.#isFailing && this.#parts.doubted.of(repository, digest) === undefined;
   }
 

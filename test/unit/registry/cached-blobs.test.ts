@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
-import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { ociManifest } from '#src/oci/media-type.ts';
+import { type Digest, parseDigest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import type { ResolveBlobOptions } from '#src/oci/registry.ts';
 import { StoreFullError } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
@@ -227,6 +230,61 @@ describe('a blob of another repository', () => {
     cache.content.putBlob(foreign, bytes(1000));
     await pull(cache, digest, undefined, foreign);
     assert.deepEqual(cache.upstream.calls.slice(1), [`GET ${foreign} blob ${digest}`]);
+  });
+});
+
+describe('a HEAD of a blob', () => {
+  /** An upstream whose HEAD says this size; what it was asked. */
+  function saying(cache: CacheUnderTest, size: number | undefined): (ResolveBlobOptions | undefined)[] {
+    const options: (ResolveBlobOptions | undefined)[] = [];
+    cache.upstream.resolveBlob = async (_, digest, asked) => {
+      options.push(asked);
+      return { digest, size };
+    };
+    return options;
+  }
+
+  it('has the size that the repository’s manifest names, which upstream is not asked for', async () => {
+    for (const size of [undefined, 7]) {
+      await using cache = new CacheUnderTest();
+      const { layers } = putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+      await cache.registry.getManifest(alpine, parseTag('v1'));
+      const digest = layers[0]?.digest as Digest;
+      const asked = saying(cache, size);
+      assert.deepEqual(await cache.registry.resolveBlob(alpine, digest), { digest, size: 1000 });
+      assert.deepEqual(asked, [{ sizeKnown: true }]);
+    }
+  });
+
+  it('has the size of the bytes that another repository brought, once upstream says that this one owns them', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(1000));
+    await pull(cache, digest);
+    await cache.settle();
+    const asked = saying(cache, undefined);
+    assert.deepEqual(await cache.registry.resolveBlob(other, digest), { digest, size: 1000 });
+    assert.deepEqual(asked, [{ sizeKnown: true }]);
+  });
+
+  it('has upstream’s size where nothing else is known, and a manifest’s 0 is nothing', async () => {
+    await using cache = new CacheUnderTest();
+    const digest = sha256(bytes(1000));
+    const liar = JSON.stringify({ schemaVersion: 2, layers: [{ mediaType: 'x/y', digest, size: 0 }] });
+    cache.content.putManifest(alpine, parseTag('v1'), Buffer.from(liar), ociManifest);
+    const asked = saying(cache, 1000);
+    assert.deepEqual(await cache.registry.resolveBlob(alpine, digest), { digest, size: 1000 });
+    await cache.registry.getManifest(alpine, parseTag('v1'));
+    assert.deepEqual(await cache.registry.resolveBlob(alpine, digest), { digest, size: 1000 });
+    assert.deepEqual(asked, [{ sizeKnown: false }, { sizeKnown: false }]);
+  });
+
+  it('has 0 for the blob of no bytes, whatever upstream says', async () => {
+    await using cache = new CacheUnderTest();
+    saying(cache, 7);
+    for (const algorithm of ['sha256', 'sha512']) {
+      const digest = parseDigest(`${algorithm}:${createHash(algorithm).digest('hex')}`);
+      assert.deepEqual(await cache.registry.resolveBlob(alpine, digest), { digest, size: 0 });
+    }
   });
 });
 

@@ -272,6 +272,14 @@ describe('a HEAD of a tag that moved', () => {
     assert.equal(await head(cache), now);
   });
 
+  it('announces what it was told where nothing stale may be served', async () => {
+    const { cache, now } = await moved({ freshness: always, staleIfError: false });
+    await using _ = cache;
+    cache.upstream.script = limited;
+    await assert.rejects(get(cache), { status: 429 });
+    assert.equal(await head(cache), now);
+  });
+
   it('is not kept from announcing by one manifest that is broken', async () => {
     const { cache, now } = await moved();
     await using _ = cache;

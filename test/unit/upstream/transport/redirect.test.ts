@@ -154,6 +154,15 @@ describe('a HEAD that a redirect took elsewhere', () => {
     return { status: method === 'HEAD' ? 403 : 200 };
   };
 
+  it('is asked for by GET from the beginning where the place refuses HEAD, by whichever status', async () => {
+    for (const status of [400, 401, 404, 405, 501]) {
+      const { transport } = redirecting((request, count) =>
+        request.url.origin !== registry && request.method === 'HEAD' ? { status } : signed(request, count),
+      );
+      assert.equal((await transport.send(head)).status, 200);
+    }
+  });
+
   it('is asked for by GET from the beginning where the URL was signed for GET', async () => {
     const { wire, transport } = redirecting(signed);
     assert.equal((await transport.send(head)).status, 200);
