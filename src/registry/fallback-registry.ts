@@ -54,15 +54,27 @@ export class FallbackRegistry implements Registry {
     );
   }
 
+  /** By tag from the first that does not contradict itself; from the first that does where no other has it. */
   async getManifest(
     repository: RepositoryName,
     reference: Reference,
     options?: CallOptions,
   ): Promise<Manifest> {
-    return await this.#first(
-      options,
-      async (registry) => await registry.getManifest(repository, reference, options),
-    );
+    let contradicted: Manifest | undefined;
+    try {
+      return await this.#first(options, async (registry, place) => {
+        const manifest = await registry.getManifest(repository, reference, options);
+        if (manifest.contradicts === undefined || place === this.#order.length - 1) return manifest;
+        contradicted ??= manifest;
+        throw new RegistryError(
+          'UNAVAILABLE',
+          'the manifest contradicts the digest that is announced for it',
+        );
+      });
+    } catch (error) {
+      if (contradicted === undefined || !(error instanceof RegistryError)) throw error;
+      return contradicted;
+    }
   }
 
   async resolveBlob(

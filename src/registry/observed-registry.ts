@@ -30,8 +30,12 @@ export class ObservedRegistry implements Registry {
     reference: Reference,
     options?: ResolveManifestOptions,
   ): Promise<Descriptor> {
+    const take = (manifest: Manifest): void => {
+      this.#observer.upstreamBytes(this.#host, 'manifest', manifest.bytes.length);
+      options?.take?.(manifest);
+    };
     return await this.#call('manifest', options, async () =>
-      this.#inner.resolveManifest(repository, reference, options),
+      this.#inner.resolveManifest(repository, reference, { ...options, take }),
     );
   }
 

@@ -10,7 +10,7 @@ export interface ManifestRecord {
   readonly subject?: Digest | undefined;
 }
 
-/** What a tag pointed at when upstream was last asked. `checkedAt` in milliseconds since the epoch. */
+/** What a tag pointed at when upstream was last asked. `checkedAt` in milliseconds since the epoch; 0: nothing vouches for it. */
 export interface TagRecord {
   readonly tag: Tag;
   readonly descriptor: Descriptor;

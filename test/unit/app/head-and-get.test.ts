@@ -21,14 +21,23 @@ async function start(fault: Fault) {
       cache: { complete: false },
     }),
   );
-  const described = async (method: 'GET' | 'HEAD', path: string) => {
-    const { status, headers } = await ask(app.server, `/v2/up/team/app/${path}`, { method });
+  const described = async (method: 'GET' | 'HEAD', path: string, name = 'team/app') => {
+    const { status, headers } = await ask(app.server, `/v2/up/${name}/${path}`, { method });
     return [status, headers['content-length'], headers['docker-content-digest'], headers['content-type']];
+  };
+  const untilStored = async (path: string) => {
+    const isStored = async () => {
+      const { headers } = await ask(app.server, `/v2/up/team/app/${path}`, { method: 'HEAD' });
+      return headers['cache-status'] === 'ociregistry; hit';
+    };
+    const giveUpAt = Date.now() + 10_000;
+    while (!(await isStored())) assert.ok(Date.now() < giveUpAt, `${path} is not stored`);
   };
   return {
     image,
     upstream,
     described,
+    untilStored,
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }
@@ -64,6 +73,22 @@ describe('HEAD and GET', () => {
       }
     });
   }
+
+  it('of a layer that another repository brought are answered though upstream’s HEAD says 404', async () => {
+    await using test = await start(failing(404));
+    const { image, upstream } = test;
+    const layer = `blobs/${image.layers[0]?.digest}`;
+    putImage(upstream.content, upstream.repository('team/other'), 'v1', [bytes(3000)]);
+    await test.described('GET', layer);
+    await test.untilStored(layer);
+    upstream.requests.splice(0);
+    for (const method of ['HEAD', 'GET'] as const) {
+      assert.deepEqual((await test.described(method, layer, 'team/other')).slice(0, 2), [200, '3000']);
+    }
+    const asked = [`HEAD /v2/team/other/${layer}`, `GET /v2/team/other/${layer}`];
+    assert.deepEqual(upstream.calls, [...asked, ...asked]);
+    assert.equal(upstream.requests[1]?.headers.range, 'bytes=0-0');
+  });
 
   it('of a blob that nobody knows the length of are answered without one, and never with 0', async () => {
     await using test = await start(chunked);

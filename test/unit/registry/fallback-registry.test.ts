@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { sha256 } from '#src/oci/digest.ts';
 import { type ErrorCode, RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
@@ -72,6 +73,20 @@ describe('a registry with mirrors', () => {
       assert.deepEqual(passed.slice(0, 2), [`0 ${code}`, `1 ${code}`]);
     });
   }
+
+  it('is asked where a mirror contradicts the digest that it announces, which is served where no other has it', async () => {
+    const { first, second, itself, registry, image } = three();
+    const contradicts = sha256(layer);
+    for (const mirror of [first, second]) {
+      const give = mirror.getManifest.bind(mirror);
+      mirror.getManifest = async (...asked) => ({ ...(await give(...asked)), contradicts });
+    }
+    const vouchedFor = await registry.getManifest(name, tag);
+    assert.deepEqual([vouchedFor.descriptor, vouchedFor.contradicts], [image.manifest, undefined]);
+    itself.script = fails('MANIFEST_UNKNOWN');
+    assert.equal((await registry.getManifest(name, tag)).contradicts, contradicts);
+    assert.deepEqual(second.calls, itself.calls);
+  });
 
   it('has its own error counted when all fail', async () => {
     const { first, second, itself, registry } = three();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseRegistryHost, parseTag } from '#src/oci/reference.ts';
+import type { Manifest } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { ObservedRegistry } from '#src/registry/observed-registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -48,6 +49,22 @@ describe('an observed registry', () => {
       blobBytes.reduce((sum, length) => sum + length),
       layer.length - 100,
     );
+  });
+
+  it('tells of the bytes of a manifest that had to be read to be described, and hands it on', async () => {
+    const { image, inner, observer, registry } = watched();
+    inner.resolveManifest = async (name, reference, options) => {
+      const manifest = await inner.getManifest(name, reference);
+      options?.take?.(manifest);
+      return manifest.descriptor;
+    };
+    const taken: Manifest[] = [];
+    await registry.resolveManifest(alpine, v1, { take: (manifest) => void taken.push(manifest) });
+    assert.deepEqual(
+      taken.map(({ descriptor }) => descriptor.digest),
+      [image.manifest.digest],
+    );
+    assert.deepEqual(observer.received, [`manifest ${image.manifest.size}`]);
   });
 
   it('tells of a failure by its status, and passes on the error itself', async () => {
