@@ -53,7 +53,7 @@ export class ManifestSource {
   /** A GET of what is not cached: of a tag by the digest that was announced for it lately, so that GET and HEAD agree. */
   async fetch(repository: RepositoryName, reference: Reference): Promise<Manifest> {
     return await this.#fetches.run(keyOf(repository, reference), async () => {
-      if (isDigest(reference)) return await this.#getAnnounced(repository, reference);
+      if (isDigest(reference)) return await this.#getDigest(repository, reference);
       const lately = this.lately(repository, reference);
       if (lately === undefined) return await this.#getTag(repository, reference);
       return await this.follow(repository, reference, lately);
@@ -148,7 +148,7 @@ export class ManifestSource {
     return await this.fetch(repository, digest);
   }
 
-  async #getAnnounced(repository: RepositoryName, digest: Digest): Promise<Manifest> {
+  async #getDigest(repository: RepositoryName, digest: Digest): Promise<Manifest> {
     const { doubted, manifests } = this.#parts;
     try {
       const manifest = await this.#get(repository, digest);

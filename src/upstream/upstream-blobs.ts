@@ -14,7 +14,6 @@ import type {
 import { chunksOf } from './body.ts';
 import { contentEncoding } from './content-encoding.ts';
 import { parseContentRange, parseLength } from './content-range.ts';
-import { mayBeAboutHead } from './transport/head-refusal.ts';
 import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
@@ -44,7 +43,7 @@ export class UpstreamBlobs {
     if (this.#session.refusesHead) return await this.#resolveByGet(repository, digest, options);
     const response = await this.#send('HEAD', repository, digest, options);
     const { status } = response;
-    if (status !== 200 && !mayBeAboutHead(status)) throw await this.#session.error(response, 'BLOB_UNKNOWN');
+    if (!this.#session.mayBeThere(response)) throw await this.#session.error(response, 'BLOB_UNKNOWN');
     await response[Symbol.asyncDispose]();
     const size = sizeOf(digest, response);
     if (status === 200 && (size !== undefined || options.sizeKnown === true)) return { digest, size };

@@ -14,7 +14,6 @@ import type { CallOptions, Descriptor, Manifest, ResolveManifestOptions } from '
 import { readBody } from './body.ts';
 import { contentEncoding, decode } from './content-encoding.ts';
 import { parseLength } from './content-range.ts';
-import { mayBeAboutHead } from './transport/head-refusal.ts';
 import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
@@ -46,9 +45,7 @@ export class UpstreamManifests {
     if (this.#session.refusesHead) return await this.#resolveByGet(repository, reference, options);
     const response = await this.#send('HEAD', repository, reference, options);
     const { status, headers } = response;
-    if (status !== 200 && !mayBeAboutHead(status)) {
-      throw await this.#session.error(response, 'MANIFEST_UNKNOWN');
-    }
+    if (!this.#session.mayBeThere(response)) throw await this.#session.error(response, 'MANIFEST_UNKNOWN');
     await response[Symbol.asyncDispose]();
     const described = status === 200 ? describe(reference, headers) : undefined;
     if (described !== undefined) return described;

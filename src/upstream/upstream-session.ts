@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import { Scope } from './auth/scope.ts';
-import { isAboutHead } from './transport/head-refusal.ts';
+import { isAboutHead, mayBeAboutHead } from './transport/head-refusal.ts';
 import type { OnOddity } from './transport/oddity.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport/transport.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
@@ -99,6 +99,15 @@ export class UpstreamSession {
   /** Did a GET lately succeed where HEAD was refused? */
   get refusesHead(): boolean {
     return this.clock.monotonic() < this.#headRefusedUntil;
+  }
+
+  /**
+   * May a GET give what this answer to a HEAD denies? Not behind a challenge: all that we have was sent in answer to it, and a
+   * GET would be sent without what was refused.
+   */
+  mayBeThere({ status, headers }: TransportResponse): boolean {
+    const isChallenge = status === 401 && headers['www-authenticate'] !== undefined;
+    return status === 200 || (mayBeAboutHead(status) && !isChallenge);
   }
 
   /**

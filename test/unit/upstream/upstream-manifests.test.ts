@@ -282,6 +282,13 @@ describe('a HEAD for a manifest', () => {
     assert.deepEqual(made.upstream.calls.slice(2), [`HEAD ${path}/v1`]);
   });
 
+  it('that is refused for its credential is an answer: a GET would be sent without', async () => {
+    await using made = await start();
+    made.spoil(failing(401, { 'WWW-Authenticate': 'Basic realm="fake"' }));
+    await assert.rejects(made.registry.resolveManifest(made.name, tag), { code: 'DENIED' });
+    assert.ok(made.upstream.calls.every((call) => call.startsWith('HEAD')));
+  });
+
   it('that finds nothing is an answer once a GET finds nothing either', async () => {
     await using made = await start();
     await assert.rejects(made.registry.resolveManifest(made.name, parseTag('none')), {
