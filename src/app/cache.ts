@@ -4,6 +4,7 @@ import { Completer } from '../cache/completer.ts';
 import { ManifestCache } from '../cache/manifest-cache.ts';
 import { NegativeCache } from '../cache/negative-cache.ts';
 import { RestingTags } from '../cache/resting-tags.ts';
+import { TagWalks } from '../cache/tag-walks.ts';
 import { TaskSet } from '../cache/task-set.ts';
 import { UseLog } from '../cache/use-log.ts';
 import type { Clock } from '../clock.ts';
@@ -57,6 +58,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     links: new BlobLinks(metadata, log),
     absent: new NegativeCache(clock),
     resting: new RestingTags(clock),
+    walks: new TagWalks(clock),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

@@ -5,6 +5,7 @@ import { freshnessPolicy } from '#src/cache/freshness.ts';
 import { ManifestCache } from '#src/cache/manifest-cache.ts';
 import { NegativeCache } from '#src/cache/negative-cache.ts';
 import { RestingTags } from '#src/cache/resting-tags.ts';
+import { TagWalks } from '#src/cache/tag-walks.ts';
 import { TaskSet } from '#src/cache/task-set.ts';
 import { UseLog } from '#src/cache/use-log.ts';
 import type { Log } from '#src/log.ts';
@@ -66,6 +67,7 @@ export class CacheUnderTest implements AsyncDisposable {
       links: new BlobLinks(metadata, log),
       absent: new NegativeCache(clock),
       resting: new RestingTags(clock),
+      walks: new TagWalks(clock),
       uses: new UseLog(metadata, clock, tasks),
       completer: new Completer({
         fetch: async (repository, blob, signal) => await this.registry.complete(repository, blob, signal),
