@@ -29,6 +29,8 @@ export class TagWalk {
   readonly #tags: Tag[] = [];
   readonly #known = new Set<Tag>();
   #chars = 0;
+  /** The last tag that was read: upstream may have given it before, and the one that is last here is another. */
+  #end: Tag | undefined;
   #growing: Promise<TagList> | undefined;
 
   constructor(settings: TagWalkSettings) {
@@ -89,11 +91,13 @@ export class TagWalk {
   }
 
   async #read(n: number | undefined): Promise<TagList> {
-    const list = await this.#settings.ask({ n, last: this.#tags.at(-1) ?? this.after });
+    const list = await this.#settings.ask({ n, last: this.#end ?? this.after });
     const isNew = this.#add(list.tags);
-    // What brings nothing would be asked for again and again.
-    this.hasMore = list.hasMore && isNew;
-    this.cut = list.cut;
+    // What brings nothing new would be asked for again and again: upstream goes in a circle.
+    const isCircle = list.hasMore && !isNew;
+    this.#end = list.tags.at(-1) ?? this.#end;
+    this.hasMore = list.hasMore && !isCircle;
+    this.cut = list.cut ?? (isCircle ? 'failed' : undefined);
     return list;
   }
 

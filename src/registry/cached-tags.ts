@@ -92,7 +92,7 @@ export class CachedTags {
     };
   }
 
-  /** The whole list as it was last seen; else a part of it that is still in memory, and what is cached. */
+  /** The whole list as it was last seen; else a part: what of it is still in memory, and what is cached. */
   async #fallback(repository: RepositoryName, last: string | undefined): Promise<Fallback> {
     const { metadata, walks } = this.#parts;
     const kept = this.#policy.offline ? undefined : await metadata.getTagList(repository);
@@ -102,7 +102,7 @@ export class CachedTags {
     const walk = walks.lastOf(repository);
     const part = walk !== undefined && walk.after === undefined ? walk.tags : [];
     const tags = behind([...new Set([...part, ...cached])].sort(), last);
-    const cut = part.length > 0 ? 'failed' : undefined;
+    const cut = this.#policy.offline ? undefined : 'failed';
     return { list: { tags, hasMore: false, cut }, isKnown: tags.length > 0 };
   }
 }

@@ -61,7 +61,8 @@ export class UpstreamTags {
     const followed = place === undefined ? undefined : await unlessRefused(at(place));
     if (followed !== undefined) return followed;
     const direct = await unlessRefused(at(behind(last)));
-    if (direct !== undefined && (direct.tags.size === 0 || this.#knowingLast.has(repository))) return direct;
+    const isKnown = this.#knowingLast.has(repository) && direct?.tags.has(last as Tag) === false;
+    if (direct !== undefined && (direct.tags.size === 0 || isKnown)) return direct;
     const start = await begun(at(this.#url(repository), last));
     if (direct === undefined || !isBehind(direct, start, last)) return start;
     this.#knowingLast.set(repository, true);

@@ -367,6 +367,20 @@ describe('lists', () => {
     assert.deepEqual(JSON.parse(none.body.toString()).manifests, []);
   });
 
+  it('of repositories that are longer than one answer say so', async () => {
+    const all = Array.from({ length: 10_001 }, (_, at) => repository(`docker.io/library/r${10_000 + at}`));
+    await using server = await serveRegistry(new MemoryRegistry(), { catalog: all });
+    for (const [query, warning] of [
+      ['', '299 - "incomplete: it has more than one answer holds"'],
+      ['?n=20000', '299 - "incomplete: it has more than one answer holds"'],
+      ['?n=5', undefined],
+    ] as const) {
+      const got = await ask(server, `/v2/_catalog${query}`);
+      assert.equal(got.headers['warning'], warning);
+      assert.match(String(got.headers['link']), /rel="next"/);
+    }
+  });
+
   it('of repositories name what is cached, page by page', async () => {
     await using server = await serveRegistry(new MemoryRegistry(), { catalog: [alpine, deep] });
     const all = await ask(server, '/v2/_catalog');

@@ -117,6 +117,20 @@ describe('a walk through the tags of a repository', () => {
   });
 });
 
+describe('an upstream that goes in a circle', () => {
+  it('is followed no further, and the list is no whole one', async () => {
+    await using cache = new CacheUnderTest();
+    const tags = ['a', 'b'].map(parseTag);
+    cache.upstream.script = () => undefined;
+    cache.upstream.tags = async () => ({ tags, hasMore: true });
+    const list = await cache.registry.listTags(alpine);
+    assert.deepEqual(list, { tags, hasMore: false, cut: 'failed' });
+    assert.equal(cache.upstream.calls.length, 2);
+    await cache.settle();
+    assert.equal(await cache.parts.metadata.getTagList(alpine), undefined);
+  });
+});
+
 describe('a list of tags that breaks off', () => {
   function breaking() {
     const made = paged({ tags: numbered(900), pageSize: 100 });
@@ -170,6 +184,18 @@ describe('a list of tags that breaks off', () => {
     breakAt('');
     await cache.clock.advance(10_000);
     assert.equal((await cache.registry.listTags(alpine)).tags.length, 900);
+  });
+
+  it('of which only some tags are cached says in an outage that it is a part', async () => {
+    await using cache = new CacheUnderTest();
+    putImage(cache.content, alpine, 'v1', []);
+    await cache.registry.getManifest(alpine, parseTag('v1'));
+    await cache.settle();
+    cache.upstream.script = () => {
+      throw new RegistryError('UNAVAILABLE');
+    };
+    const list = await cache.registry.listTags(alpine);
+    assert.deepEqual(list, { tags: ['v1'], hasMore: false, cut: 'failed' });
   });
 
   it('is what there is in an outage, with the cached tags, and says that it is a part', async () => {
