@@ -117,6 +117,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     catalog: async (page) => await store.metadata.listRepositories(page),
     target: targetSettings(config),
     linkPrefix: prefixOf(config.publicUrl),
+    publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
     log,
     observer,

@@ -5,6 +5,7 @@ import { DoubtedDigests } from '../cache/doubted-digests.ts';
 import { ManifestCache } from '../cache/manifest-cache.ts';
 import { NegativeCache } from '../cache/negative-cache.ts';
 import { RestingTags } from '../cache/resting-tags.ts';
+import { TagWalks } from '../cache/tag-walks.ts';
 import { TaskSet } from '../cache/task-set.ts';
 import { UseLog } from '../cache/use-log.ts';
 import type { Clock } from '../clock.ts';
@@ -59,6 +60,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     absent: new NegativeCache(clock),
     resting: new RestingTags(clock),
     doubted: new DoubtedDigests(),
+    walks: new TagWalks(clock),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

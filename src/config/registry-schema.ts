@@ -70,7 +70,10 @@ export const registrySchema = otherEndpoints(
     description: key('For the reader', text().prefault('')),
     scheme: key('https or http', choiceOr('https', ['http']).prefault('https')),
     opts: key('Accepted as in the original', anyMapping().prefault({}), 'accepted'),
-    alias: key('Short name: /v2/<alias>/… is this registry', alias().prefault('')),
+    alias: key(
+      'Short name: /v2/<alias>/… is this registry, also beside ns; not what its own repositories begin with',
+      alias().prefault(''),
+    ),
     endpoints: key(
       'URLs of mirrors, tried in order before the registry itself',
       list(endpoint()).prefault([]),

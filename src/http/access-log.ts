@@ -19,13 +19,13 @@ export function accessLog(log: Log, over: (exchange: Exchange) => void = () => {
 }
 
 function write(log: Log, exchange: Exchange): void {
-  const { request, response, host, outcome, bytes, failure, startedAt } = exchange;
+  const { request, response, host, outcome, bytes, failure, incomplete, startedAt } = exchange;
   const { statusCode: status } = response;
   const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info';
   log[level](
     {
       method: request.method,
-      url: request.originalUrl.slice(0, maxUrl),
+      url: exchange.target.shown.slice(0, maxUrl),
       status,
       upstream: host,
       cache: outcome && wordOf(outcome),
@@ -34,6 +34,7 @@ function write(log: Log, exchange: Exchange): void {
       client: request.socket.remoteAddress,
       ...(response.writableFinished ? {} : { cut: true }),
       ...(failure === undefined ? {} : { failure }),
+      ...(incomplete === undefined ? {} : { incomplete }),
       ...(outcome?.kind === 'stale' && { cause: outcome.cause }),
     },
     'request',

@@ -3,6 +3,7 @@ import type { RequestKind } from '../observe/observer.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/registry.ts';
+import { parseRequestTarget, type RequestTarget } from './request-target.ts';
 
 /** Nobody's fault: whoever asked does not wait for the answer any more. */
 export class ClientGoneError extends Error {
@@ -17,8 +18,7 @@ export class ClientGoneError extends Error {
 export class Exchange {
   readonly request: Request;
   readonly response: Response;
-  /** The path as it was sent, escapes and all. */
-  readonly path: string;
+  readonly target: RequestTarget;
   readonly query: URLSearchParams;
   readonly startedAt = performance.now();
   /** When the first byte of the body was sent. */
@@ -32,6 +32,8 @@ export class Exchange {
   bytes = 0;
   /** Did we end the answer in its middle? */
   brokeOff = false;
+  /** Why the list that was sent is not the whole, in words. */
+  incomplete: string | undefined;
   /** What went wrong, in words. */
   failure: string | undefined;
   readonly #gone = new AbortController();
@@ -39,14 +41,17 @@ export class Exchange {
   constructor(request: Request, response: Response) {
     this.request = request;
     this.response = response;
-    const { originalUrl } = request;
-    const mark = originalUrl.indexOf('?');
-    this.path = mark === -1 ? originalUrl : originalUrl.slice(0, mark);
-    this.query = new URLSearchParams(mark === -1 ? '' : originalUrl.slice(mark + 1));
+    this.target = parseRequestTarget(request.originalUrl);
+    this.query = new URLSearchParams(this.target.query);
     response.once('close', () => {
       // Nobody is gone who has it all, and an error costs as much as some queries.
       if (!response.writableFinished) this.#gone.abort(new ClientGoneError());
     });
+  }
+
+  /** Escapes as they were sent, without slashes that say nothing. */
+  get path(): string {
+    return this.target.path;
   }
 
   get isHead(): boolean {

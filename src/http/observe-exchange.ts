@@ -8,13 +8,14 @@ export function observeExchange(observer: Observer | undefined): (exchange: Exch
 }
 
 function observed(exchange: Exchange, now: number): ObservedRequest {
-  const { host, kind, bytes, startedAt, firstByteAt = now } = exchange;
+  const { host, kind, bytes, startedAt, firstByteAt = now, incomplete } = exchange;
   return {
     host,
     kind,
     result: resultOf(exchange),
     bytes,
     firstByteSeconds: (firstByteAt - startedAt) / 1000,
+    isIncomplete: incomplete !== undefined,
   };
 }
 

@@ -21,19 +21,6 @@ export function pageRequest(query: URLSearchParams): PageRequest {
   return { n: n === null ? undefined : Number(n), last: last === '' ? undefined : last };
 }
 
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** More behind it? */
-  readonly hasMore: boolean;
-}
-
-/** One page of a sorted list. */
-export function pageOf<Item extends string>(all: readonly Item[], { n, last }: PageRequest): Page<Item> {
-  const from = last === undefined ? all : all.filter((item) => item > last);
-  const items = n === undefined ? from : from.slice(0, n);
-  return { items, hasMore: items.length > 0 && items.length < from.length };
-}
-
 /**
  * The Link to the page behind `last` (RFC 8288): the request's own path and parameters, `prefix` being the path under which
  * clients reach this server.

@@ -1,4 +1,5 @@
-import express, { type Express, type RequestHandler } from 'express';
+import type { RequestListener } from 'node:http';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { Log } from '../log.ts';
 import type { Observer } from '../observe/observer.ts';
 import { type Endpoint, parseEndpoint } from '../oci/endpoint.ts';
@@ -6,6 +7,7 @@ import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import { accessLog } from './access-log.ts';
+import { refuseMisdirected } from './authority.ts';
 import { errorResponse } from './error-response.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
 import { blob } from './handlers/blob.ts';
@@ -23,6 +25,8 @@ export interface RouterParts {
   readonly target: TargetSettings;
   /** The path under which clients reach this server, without a slash at its end: `''`, `/cache`. */
   readonly linkPrefix: string;
+  /** Where clients reach this server, if it is known. */
+  readonly publicUrl?: URL | undefined;
   /** Throws to refuse a request, while the server stops. */
   readonly admit: () => void;
   readonly log: Log;
@@ -31,9 +35,10 @@ export interface RouterParts {
 
 /**
  * The distribution API over a registry. Express gives the frame; the path is parsed by ourselves, from its raw form, since
- * repository names have any depth and escapes are decoded exactly once.
+ * repository names have any depth and escapes are decoded exactly once. Express itself is shown `/` alone: it would take apart an
+ * absolute form by rules of its own.
  */
-export function createRouter(parts: RouterParts): Express {
+export function createRouter(parts: RouterParts): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -42,13 +47,18 @@ export function createRouter(parts: RouterParts): Express {
   app.use(distribution(parts));
   app.use(elsewhere);
   app.use(errorResponse(parts.log));
-  return app;
+  return (request, response) =>
+    void app(Object.assign(request, { originalUrl: request.url, url: '/' }) as Request, response as Response);
 }
 
 function distribution(parts: RouterParts): RequestHandler {
-  return async (_request, response, next) => {
+  return async (request, response, next) => {
     const exchange = exchangeOf(response);
-    const { path } = exchange;
+    const { path, target } = exchange;
+    if (target.server !== undefined) {
+      const { localAddress, localPort } = request.socket;
+      refuseMisdirected(target.server, { localAddress, localPort, publicUrl: parts.publicUrl });
+    }
     if (path !== '/v2' && !path.startsWith('/v2/')) {
       next();
       return;

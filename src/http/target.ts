@@ -19,11 +19,12 @@ export interface NamedRegistry {
 
 /**
  * Which repository a request means: the header, `?ns=`, a first segment that looks like a host, an alias, the default; in
- * that order. A registry that is named twice, by `ns` and in the path, is not doubled. Throws NAME_INVALID.
+ * that order. A registry that is named twice, by `ns` and in the path, by its host or its alias, is not doubled. Throws
+ * NAME_INVALID.
  */
 export function targetOf(name: string, named: NamedRegistry, settings: TargetSettings): RepositoryName {
   const explicit = named.header ?? named.ns;
-  if (explicit !== undefined) return inNamespace(parseRegistryHost(explicit), name);
+  if (explicit !== undefined) return inNamespace(parseRegistryHost(explicit), name, settings);
   const [first, rest] = split(name);
   if (looksLikeHost(first)) return below(parseRegistryHost(first), rest, name);
   const aliased = settings.aliases.get(first);
@@ -35,11 +36,15 @@ export function targetOf(name: string, named: NamedRegistry, settings: TargetSet
   );
 }
 
-/** BuildKit sends `ns` and the host in the path as well. */
-function inNamespace(host: RegistryHost, name: string): RepositoryName {
+/**
+ * BuildKit sends `ns` and the host in the path as well, containerd with `override_path` `ns` and whatever the path has: an alias.
+ * One of another registry is part of the name. A repository of this registry that begins like its alias is meant by the name
+ * behind the alias or the host (`hub/hub/x`): an alias means the same in all spellings, and who chose it knows the registry.
+ */
+function inNamespace(host: RegistryHost, name: string, { aliases }: TargetSettings): RepositoryName {
   const [first, rest] = split(name);
-  const isDoubled =
-    rest !== '' && looksLikeHost(first) && canonicalHost(parseRegistryHost(first)) === canonicalHost(host);
+  const inPath = looksLikeHost(first) ? parseRegistryHost(first) : aliases.get(first);
+  const isDoubled = rest !== '' && inPath !== undefined && canonicalHost(inPath) === canonicalHost(host);
   return canonicalRepository(host, isDoubled ? rest : name);
 }
 

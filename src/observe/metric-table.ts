@@ -35,6 +35,12 @@ export const metrics = {
     labels: ['kind', 'result'],
     buckets: seconds,
   },
+  incompleteLists: {
+    name: 'incomplete_lists_total',
+    type: 'counter',
+    help: 'Lists that were answered in part, with a Warning: upstream failed in their middle, or has more than one answer holds',
+    labels: ['upstream', 'kind'],
+  },
   upstreamRequests: {
     name: 'upstream_requests_total',
     type: 'counter',

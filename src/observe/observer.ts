@@ -32,6 +32,8 @@ export interface ObservedRequest {
   readonly bytes: number;
   /** From the request's headers to the first byte of the answer's body, or to its end if it has none. */
   readonly firstByteSeconds: number;
+  /** Was a list answered that ends early? */
+  readonly isIncomplete?: boolean;
 }
 
 /** One call of an upstream registry, with all its tries, tokens and redirects. */

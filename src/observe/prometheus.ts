@@ -61,16 +61,18 @@ export function openPrometheus(labels: UpstreamLabels, sources: MetricSources): 
 }
 
 function observerOf(registry: Registry, tallies: RequestTallies, labels: UpstreamLabels): Observer {
+  const incomplete = new Counter<string>(config(registry, metrics.incompleteLists));
   const calls = new Counter<string>(config(registry, metrics.upstreamRequests));
   const latency = new Histogram<string>(config(registry, metrics.upstreamSeconds));
   const received = new Counter<string>(config(registry, metrics.receivedBytes));
   return {
-    request: ({ host, kind, result, bytes, firstByteSeconds }) => {
+    request: ({ host, kind, result, bytes, firstByteSeconds, isIncomplete }) => {
       const upstream = labels.of(host, cached.has(result) || filled.has(result));
       const tally = tallies.of(upstream, kind, result);
       tally.requests += 1;
       tally.bytes += bytes;
       tally.firstByte.add(firstByteSeconds);
+      if (isIncomplete === true) incomplete.inc({ upstream, kind });
     },
     upstreamCall: ({ host, kind, result, seconds }) => {
       const upstream = labels.of(host, result === 'ok');

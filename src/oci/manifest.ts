@@ -133,9 +133,23 @@ function descriptor(value: unknown): Descriptor | undefined {
   }
 }
 
-/** The descriptors of a referrers list, an index by the specification. Throws as {@link parseManifest}. */
-export function parseReferrers(bytes: Uint8Array): readonly Descriptor[] {
-  return descriptors(parseObject(bytes)['manifests']);
+/**
+ * The descriptors of a referrers list, an index by the specification. Any index may stand where one is looked for: the subject itself
+ * (whoever calls knows its digest), one about another subject, which is none, or an image's, whose children name a platform.
+ * A referrer names its artifact type instead, and no manifest refers to itself. Throws as {@link parseManifest}.
+ */
+export function parseReferrers(bytes: Uint8Array, subject: Digest): readonly Descriptor[] {
+  const json = parseObject(bytes);
+  const about = descriptor(json['subject'])?.digest;
+  if (about !== undefined && about !== subject) return [];
+  const listed = Array.isArray(json['manifests']) ? json['manifests'] : [];
+  return descriptors(listed.filter((item) => !isPlatformImage(item))).filter(
+    ({ digest }) => digest !== subject,
+  );
+}
+
+function isPlatformImage(item: unknown): boolean {
+  return isObject(item) && isObject(item['platform']) && text(item['artifactType']) === undefined;
 }
 
 function annotationsOf(value: unknown): Record<string, string> | undefined {

@@ -63,6 +63,30 @@ export interface CallOptions {
   readonly report?: ((outcome: Outcome) => void) | undefined;
 }
 
+/** Which part of a list of tags is wanted (distribution-spec "Listing Tags"). */
+export interface TagListOptions extends CallOptions {
+  /** So many are enough, 1 or more; absent: all, as far as the bounds go of whoever reads them. */
+  readonly n?: number | undefined;
+  /** Only those behind this one, be it there or not. */
+  readonly last?: string | undefined;
+}
+
+/** Why a list ends early though nobody asked for less: it `failed` in its middle, or has more than is read for one answer (`bounded`). */
+export type Cut = 'failed' | 'bounded';
+
+export interface TagList {
+  /** Each once, in the registry's order: ASCII, where it keeps to the specification. May be more than `n`: what was read anyway. */
+  readonly tags: readonly Tag[];
+  /** More are behind the last one: to be had by its name as `last`. */
+  readonly hasMore: boolean;
+  readonly cut?: Cut | undefined;
+}
+
+export interface ReferrersList {
+  readonly referrers: readonly Descriptor[];
+  readonly cut?: Cut | undefined;
+}
+
 export interface BlobOptions extends CallOptions {
   /** Throws RANGE_INVALID (416, with a Content-Range of the size alone) when no byte of the blob is in it. */
   readonly range?: RangeSpec | undefined;
@@ -98,12 +122,8 @@ export interface Registry {
   resolveBlob(repository: RepositoryName, digest: Digest, options?: ResolveBlobOptions): Promise<BlobInfo>;
   /** Throws BLOB_UNKNOWN, NAME_UNKNOWN, RANGE_INVALID. */
   getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader>;
-  /** All tags, in ASCII order, each once. Throws NAME_UNKNOWN. */
-  listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]>;
+  /** A list that is cut has what was read before; one that cannot be had at all is an error. Throws NAME_UNKNOWN. */
+  listTags(repository: RepositoryName, options?: TagListOptions): Promise<TagList>;
   /** The manifests whose subject is `digest`; none is an empty list, not an error. */
-  listReferrers(
-    repository: RepositoryName,
-    digest: Digest,
-    options?: CallOptions,
-  ): Promise<readonly Descriptor[]>;
+  listReferrers(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<ReferrersList>;
 }

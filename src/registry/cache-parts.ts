@@ -6,6 +6,7 @@ import type { FreshnessPolicy } from '../cache/freshness.ts';
 import type { ManifestCache } from '../cache/manifest-cache.ts';
 import type { NegativeCache } from '../cache/negative-cache.ts';
 import type { RestingTags } from '../cache/resting-tags.ts';
+import type { TagWalks } from '../cache/tag-walks.ts';
 import type { TaskSet } from '../cache/task-set.ts';
 import type { UseLog } from '../cache/use-log.ts';
 import type { Clock } from '../clock.ts';
@@ -23,6 +24,7 @@ export interface CacheParts {
   readonly absent: NegativeCache;
   readonly resting: RestingTags;
   readonly doubted: DoubtedDigests;
+  readonly walks: TagWalks;
   readonly completer: Completer;
   readonly uses: UseLog;
   readonly tasks: TaskSet;

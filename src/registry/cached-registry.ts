@@ -1,4 +1,4 @@
-import type { Digest, Reference, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -6,23 +6,29 @@ import type {
   CallOptions,
   Descriptor,
   Manifest,
+  ReferrersList,
   Registry,
+  TagList,
+  TagListOptions,
 } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { CachedBlobs } from './cached-blobs.ts';
-import { CachedLists } from './cached-lists.ts';
 import { CachedManifests } from './cached-manifests.ts';
+import { CachedReferrers } from './cached-referrers.ts';
+import { CachedTags } from './cached-tags.ts';
 
 /** A cache in front of one registry: what it has it serves, what it lacks it fetches once, for all who ask. */
 export class CachedRegistry implements Registry {
   readonly #manifests: CachedManifests;
   readonly #blobs: CachedBlobs;
-  readonly #lists: CachedLists;
+  readonly #tags: CachedTags;
+  readonly #referrers: CachedReferrers;
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#manifests = new CachedManifests(upstream, policy, parts);
     this.#blobs = new CachedBlobs(upstream, policy, parts);
-    this.#lists = new CachedLists(upstream, policy, parts);
+    this.#tags = new CachedTags(upstream, policy, parts);
+    this.#referrers = new CachedReferrers(upstream, policy, parts);
   }
 
   async resolveManifest(
@@ -49,16 +55,16 @@ export class CachedRegistry implements Registry {
     return await this.#blobs.get(repository, digest, options);
   }
 
-  async listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]> {
-    return await this.#lists.tags(repository, options);
+  async listTags(repository: RepositoryName, options?: TagListOptions): Promise<TagList> {
+    return await this.#tags.list(repository, options);
   }
 
   async listReferrers(
     repository: RepositoryName,
     digest: Digest,
     options?: CallOptions,
-  ): Promise<readonly Descriptor[]> {
-    return await this.#lists.referrers(repository, digest, options);
+  ): Promise<ReferrersList> {
+    return await this.#referrers.list(repository, digest, options);
   }
 
   /** Fetches a blob into the store at nobody's request. */

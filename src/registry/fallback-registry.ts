@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../oci/error.ts';
-import type { Digest, Reference, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -8,9 +8,12 @@ import type {
   CallOptions,
   Descriptor,
   Manifest,
+  ReferrersList,
   Registry,
   ResolveBlobOptions,
   ResolveManifestOptions,
+  TagList,
+  TagListOptions,
 } from '../oci/registry.ts';
 
 /** Where a blob that broke off is to be had next. */
@@ -104,8 +107,13 @@ export class FallbackRegistry implements Registry {
     }
   }
 
-  async listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]> {
-    return await this.#first(options, async (registry) => await registry.listTags(repository, options));
+  async listTags(repository: RepositoryName, options?: TagListOptions): Promise<TagList> {
+    return await this.#longest(
+      options,
+      async (registry) => await registry.listTags(repository, options),
+      ({ tags }) => tags.length,
+      ({ cut }) => cut !== 'failed',
+    );
   }
 
   /** That a mirror knows of none may mean that it does not know of referrers: then the next is asked. */
@@ -113,18 +121,33 @@ export class FallbackRegistry implements Registry {
     repository: RepositoryName,
     digest: Digest,
     options?: CallOptions,
-  ): Promise<readonly Descriptor[]> {
-    let none: readonly Descriptor[] | undefined;
+  ): Promise<ReferrersList> {
+    return await this.#longest(
+      options,
+      async (registry) => await registry.listReferrers(repository, digest, options),
+      ({ referrers }) => referrers.length,
+      ({ referrers, cut }) => cut !== 'failed' && referrers.length > 0,
+    );
+  }
+
+  /** The first list that will do, else the longest of those that somebody gave. */
+  async #longest<List>(
+    options: CallOptions | undefined,
+    ask: (registry: Registry) => Promise<List>,
+    lengthOf: (list: List) => number,
+    willDo: (list: List) => boolean,
+  ): Promise<List> {
+    let longest: List | undefined;
     try {
-      return await this.#first(options, async (registry, place) => {
-        const found = await registry.listReferrers(repository, digest, options);
-        if (found.length > 0 || place === this.#order.length - 1) return found;
-        none = found;
-        throw new RegistryError('MANIFEST_UNKNOWN', 'no referrers');
+      return await this.#first(options, async (registry) => {
+        const list = await ask(registry);
+        if (willDo(list)) return list;
+        if (longest === undefined || lengthOf(list) > lengthOf(longest)) longest = list;
+        throw new RegistryError('UNAVAILABLE', 'the list is empty, or broke off');
       });
     } catch (error) {
-      if (none === undefined || !(error instanceof RegistryError)) throw error;
-      return none;
+      if (longest === undefined || !(error instanceof RegistryError)) throw error;
+      return longest;
     }
   }
 

@@ -4,7 +4,6 @@ import {
   type Reference,
   type RegistryHost,
   type RepositoryName,
-  type Tag,
 } from '../oci/reference.ts';
 import type {
   BlobInfo,
@@ -13,7 +12,10 @@ import type {
   CallOptions,
   Descriptor,
   Manifest,
+  ReferrersList,
   Registry,
+  TagList,
+  TagListOptions,
 } from '../oci/registry.ts';
 
 /** Many registries as one: the host in front of a repository's name says which. `of` throws DENIED for one it will not serve. */
@@ -48,7 +50,7 @@ export class HostRegistry implements Registry {
     return await this.#of(hostOf(repository)).getBlob(repository, digest, options);
   }
 
-  async listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]> {
+  async listTags(repository: RepositoryName, options?: TagListOptions): Promise<TagList> {
     return await this.#of(hostOf(repository)).listTags(repository, options);
   }
 
@@ -56,7 +58,7 @@ export class HostRegistry implements Registry {
     repository: RepositoryName,
     digest: Digest,
     options?: CallOptions,
-  ): Promise<readonly Descriptor[]> {
+  ): Promise<ReferrersList> {
     return await this.#of(hostOf(repository)).listReferrers(repository, digest, options);
   }
 }

@@ -3,7 +3,18 @@ import { RegistryError } from '../oci/error.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { resolveRange } from '../oci/range.ts';
 import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
-import type { BlobInfo, BlobOptions, BlobReader, Descriptor, Manifest, Registry } from '../oci/registry.ts';
+import type {
+  BlobInfo,
+  BlobOptions,
+  BlobReader,
+  Descriptor,
+  Manifest,
+  ReferrersList,
+  Registry,
+  TagList,
+  TagListOptions,
+} from '../oci/registry.ts';
+import { behind } from '../oci/tag-order.ts';
 
 interface Content {
   readonly manifests: Map<Digest, Manifest>;
@@ -65,17 +76,20 @@ export class MemoryRegistry implements Registry {
     return { digest, size: bytes.length, range, body: chunks(part), async [Symbol.asyncDispose]() {} };
   }
 
-  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
-    return [...this.#content(repository).tags.keys()].sort();
+  async listTags(repository: RepositoryName, { n, last }: TagListOptions = {}): Promise<TagList> {
+    const all = behind([...this.#content(repository).tags.keys()].sort(), last);
+    const tags = all.slice(0, n);
+    return { tags, hasMore: tags.length < all.length };
   }
 
-  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
+  async listReferrers(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
     const manifests = [...(this.#repositories.get(repository)?.manifests.values() ?? [])];
-    return manifests.flatMap(({ descriptor, bytes }) => {
+    const referrers = manifests.flatMap(({ descriptor, bytes }) => {
       const { subject, artifactType, annotations } = parseManifest(bytes, descriptor.mediaType);
       if (subject !== digest) return [];
       return [{ ...descriptor, ...(artifactType && { artifactType }), ...(annotations && { annotations }) }];
     });
+    return { referrers };
   }
 
   #content(repository: RepositoryName): Content {

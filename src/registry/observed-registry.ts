@@ -1,6 +1,6 @@
 import { failureOf, type Observer, type UpstreamKind, type UpstreamResult } from '../observe/observer.ts';
 import { RegistryError } from '../oci/error.ts';
-import type { Digest, Reference, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Digest, Reference, RegistryHost, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -8,9 +8,12 @@ import type {
   CallOptions,
   Descriptor,
   Manifest,
+  ReferrersList,
   Registry,
   ResolveBlobOptions,
   ResolveManifestOptions,
+  TagList,
+  TagListOptions,
 } from '../oci/registry.ts';
 
 /** A registry whose calls are watched: each by its result and time, and the bytes that come. */
@@ -69,7 +72,7 @@ export class ObservedRegistry implements Registry {
     return { ...reader, body: this.#counted(reader.body) };
   }
 
-  async listTags(repository: RepositoryName, options?: CallOptions): Promise<readonly Tag[]> {
+  async listTags(repository: RepositoryName, options?: TagListOptions): Promise<TagList> {
     return await this.#call('tags', options, async () => this.#inner.listTags(repository, options));
   }
 
@@ -77,7 +80,7 @@ export class ObservedRegistry implements Registry {
     repository: RepositoryName,
     digest: Digest,
     options?: CallOptions,
-  ): Promise<readonly Descriptor[]> {
+  ): Promise<ReferrersList> {
     return await this.#call('referrers', options, async () =>
       this.#inner.listReferrers(repository, digest, options),
     );

@@ -1,6 +1,13 @@
 import { type ErrorCode, RegistryError } from '../oci/error.ts';
-import type { Tag } from '../oci/reference.ts';
-import type { BlobInfo, BlobReader, Descriptor, Manifest, Registry } from '../oci/registry.ts';
+import type {
+  BlobInfo,
+  BlobReader,
+  Descriptor,
+  Manifest,
+  ReferrersList,
+  Registry,
+  TagList,
+} from '../oci/registry.ts';
 
 /** The upstream across an air gap: it has nothing and is never asked. */
 export class OfflineRegistry implements Registry {
@@ -20,11 +27,11 @@ export class OfflineRegistry implements Registry {
     throw missing('BLOB_UNKNOWN');
   }
 
-  async listTags(): Promise<readonly Tag[]> {
+  async listTags(): Promise<TagList> {
     throw missing('NAME_UNKNOWN');
   }
 
-  async listReferrers(): Promise<readonly Descriptor[]> {
+  async listReferrers(): Promise<ReferrersList> {
     throw missing('NAME_UNKNOWN');
   }
 }

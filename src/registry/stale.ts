@@ -2,6 +2,7 @@ import { abortable } from '../abortable.ts';
 import { isAbsent } from '../cache/negative-cache.ts';
 import type { Clock } from '../clock.ts';
 import { RegistryError } from '../oci/error.ts';
+import type { Outcome } from '../oci/outcome.ts';
 import type { CachePolicy } from './cache-parts.ts';
 
 /**
@@ -28,6 +29,13 @@ export async function patiently<Value>(
   } finally {
     waiting.abort();
   }
+}
+
+/** How an answer came about that is given in the place of upstream's. Throws the error where none may be, or there is none. */
+export function outcomeOfFallback(error: unknown, isKnown: boolean, policy: CachePolicy): Outcome {
+  if (!isKnown || !(error instanceof RegistryError)) throw error;
+  if (isAbsent(error) ? policy.onGone === 'notFound' : !policy.staleIfError) throw error;
+  return { kind: 'stale', cause: staleCause(error) };
 }
 
 /** A few words for Cache-Status and the log: what kept upstream from being asked. */

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../clock.ts';
-import type { Digest, Reference, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -7,16 +7,20 @@ import type {
   CallOptions,
   Descriptor,
   Manifest,
+  ReferrersList,
   Registry,
   ResolveBlobOptions,
   ResolveManifestOptions,
+  TagList,
+  TagListOptions,
 } from '../oci/registry.ts';
 import type { OnOddity } from './transport/oddity.ts';
 import type { Transport } from './transport/transport.ts';
 import { UpstreamBlobs } from './upstream-blobs.ts';
-import { UpstreamLists } from './upstream-lists.ts';
 import { UpstreamManifests } from './upstream-manifests.ts';
+import { UpstreamReferrers } from './upstream-referrers.ts';
 import { type MirrorPlace, UpstreamSession } from './upstream-session.ts';
+import { UpstreamTags } from './upstream-tags.ts';
 
 export interface UpstreamRegistrySettings {
   /** Where the API is; the path is not used. */
@@ -35,7 +39,8 @@ export interface UpstreamRegistrySettings {
 export class UpstreamRegistry implements Registry {
   readonly #manifests: UpstreamManifests;
   readonly #blobs: UpstreamBlobs;
-  readonly #lists: UpstreamLists;
+  readonly #tags: UpstreamTags;
+  readonly #referrers: UpstreamReferrers;
   readonly #session: UpstreamSession;
 
   constructor(settings: UpstreamRegistrySettings) {
@@ -44,7 +49,8 @@ export class UpstreamRegistry implements Registry {
     this.#session = session;
     this.#manifests = new UpstreamManifests(session);
     this.#blobs = new UpstreamBlobs(session);
-    this.#lists = new UpstreamLists(session, this.#manifests);
+    this.#tags = new UpstreamTags(session);
+    this.#referrers = new UpstreamReferrers(session, this.#manifests);
   }
 
   /**
@@ -93,19 +99,19 @@ export class UpstreamRegistry implements Registry {
     return reader;
   }
 
-  async listTags(repository: RepositoryName, options: CallOptions = {}): Promise<readonly Tag[]> {
-    const tags = await this.#lists.tags(repository, options);
+  async listTags(repository: RepositoryName, options: TagListOptions = {}): Promise<TagList> {
+    const list = await this.#tags.list(repository, options);
     options.report?.({ kind: 'miss' });
-    return tags;
+    return list;
   }
 
   async listReferrers(
     repository: RepositoryName,
     digest: Digest,
     options: CallOptions = {},
-  ): Promise<readonly Descriptor[]> {
-    const referrers = await this.#lists.referrers(repository, digest, options);
+  ): Promise<ReferrersList> {
+    const list = await this.#referrers.list(repository, digest, options);
     options.report?.({ kind: 'miss' });
-    return referrers;
+    return list;
   }
 }

@@ -170,7 +170,7 @@ export function registryContract(title: string, create: RegistryFactory): void {
         await using made = await create();
         const tags = ['v1.9', 'latest', 'V2', 'v1.10', '0', '_x', 'sha256-abc.sig'];
         for (const each of [...tags, 'latest']) putImage(made.content, made.stored, each, []);
-        assert.deepEqual(await made.registry.listTags(made.name), [
+        assert.deepEqual((await made.registry.listTags(made.name)).tags, [
           '0',
           'V2',
           '_x',
@@ -181,11 +181,36 @@ export function registryContract(title: string, create: RegistryFactory): void {
         ]);
       });
 
+      it('tags part by part, behind any name, as many as were asked for or more', async () => {
+        await using made = await create();
+        const tags = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+        for (const each of tags) putImage(made.content, made.stored, each, []);
+        for (const n of [1, 3, 7, 100]) {
+          const seen: string[] = [];
+          for (let last: string | undefined, hasMore = true; hasMore; ) {
+            const list = await made.registry.listTags(made.name, { n, last });
+            assert.ok(list.tags.length >= n || !list.hasMore);
+            assert.equal(list.cut, undefined);
+            seen.push(...list.tags);
+            last = list.tags.at(-1);
+            hasMore = list.hasMore;
+          }
+          assert.deepEqual(seen, tags);
+        }
+        for (const [last, rest] of [
+          ['c', ['d', 'e', 'f', 'g']],
+          ['bb', ['c', 'd', 'e', 'f', 'g']],
+          ['z', []],
+        ] as const) {
+          assert.deepEqual((await made.registry.listTags(made.name, { last })).tags, rest);
+        }
+      });
+
       it('no tags where there are none, and says that a repository is unknown', async () => {
         await using made = await create();
         await assert.rejects(made.registry.listTags(made.name), { code: 'NAME_UNKNOWN', status: 404 });
         made.content.putBlob(made.stored, layer);
-        assert.deepEqual(await made.registry.listTags(made.name), []);
+        assert.deepEqual((await made.registry.listTags(made.name)).tags, []);
       });
 
       it('what refers to a manifest, with its artifact type and annotations', async () => {
@@ -207,7 +232,7 @@ export function registryContract(title: string, create: RegistryFactory): void {
           Buffer.from(JSON.stringify(signature)),
           ociManifest,
         );
-        assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), [
+        assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, [
           { mediaType: ociManifest, digest, size, artifactType, annotations },
         ]);
       });
@@ -215,8 +240,8 @@ export function registryContract(title: string, create: RegistryFactory): void {
       it('nothing that refers to a manifest where nothing does: no error', async () => {
         await using made = await create();
         const { manifest: subject } = putImage(made.content, made.stored, 'v1', []);
-        assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), []);
-        assert.deepEqual(await made.registry.listReferrers(made.name, absent), []);
+        assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, []);
+        assert.deepEqual((await made.registry.listReferrers(made.name, absent)).referrers, []);
       });
     });
 

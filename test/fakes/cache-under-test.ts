@@ -6,6 +6,7 @@ import { freshnessPolicy } from '#src/cache/freshness.ts';
 import { ManifestCache } from '#src/cache/manifest-cache.ts';
 import { NegativeCache } from '#src/cache/negative-cache.ts';
 import { RestingTags } from '#src/cache/resting-tags.ts';
+import { TagWalks } from '#src/cache/tag-walks.ts';
 import { TaskSet } from '#src/cache/task-set.ts';
 import { UseLog } from '#src/cache/use-log.ts';
 import type { Log } from '#src/log.ts';
@@ -68,6 +69,7 @@ export class CacheUnderTest implements AsyncDisposable {
       absent: new NegativeCache(clock),
       resting: new RestingTags(clock),
       doubted: new DoubtedDigests(),
+      walks: new TagWalks(clock),
       uses: new UseLog(metadata, clock, tasks),
       completer: new Completer({
         fetch: async (repository, blob, signal) => await this.registry.complete(repository, blob, signal),

@@ -12,6 +12,7 @@ import { assertSecretless } from './secrets.ts';
 export interface ServerOptions {
   readonly target?: Partial<TargetSettings>;
   readonly linkPrefix?: string;
+  readonly publicUrl?: URL;
   readonly log?: Log;
   readonly admit?: () => void;
   readonly catalog?: readonly RepositoryName[];
@@ -26,6 +27,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
       (options.catalog ?? []).filter((name) => name > last).slice(0, limit),
     target: { aliases: new Map(), defaultNs: undefined, ...options.target },
     linkPrefix: options.linkPrefix ?? '',
+    publicUrl: options.publicUrl,
     admit: options.admit ?? (() => {}),
     log: options.log ?? new LogLines(),
     observer: options.observer,

@@ -1,14 +1,16 @@
-import type { Digest, Reference, RepositoryName, Tag } from '#src/oci/reference.ts';
+import type { Digest, Reference, RepositoryName } from '#src/oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
   BlobReader,
-  CallOptions,
   Descriptor,
   Manifest,
+  ReferrersList,
   Registry,
   ResolveBlobOptions,
   ResolveManifestOptions,
+  TagList,
+  TagListOptions,
 } from '#src/oci/registry.ts';
 
 /** What happens to one call; `undefined` lets it through. */
@@ -24,6 +26,9 @@ export class ScriptedRegistry implements Registry {
   body: (chunks: AsyncIterable<Uint8Array>, call: string) => AsyncIterable<Uint8Array> = (chunks) => chunks;
   /** What to say of a blob's size. */
   size: (size: number | undefined) => number | undefined = (size) => size;
+  /** Stands between a list and its answer. */
+  tags: (next: () => Promise<TagList>) => Promise<TagList> = async (next) => await next();
+  referrers: (next: () => Promise<ReferrersList>) => Promise<ReferrersList> = async (next) => await next();
   readonly #inner: Registry;
 
   constructor(inner: Registry) {
@@ -69,14 +74,15 @@ export class ScriptedRegistry implements Registry {
     };
   }
 
-  async listTags(repository: RepositoryName, _options?: CallOptions): Promise<readonly Tag[]> {
-    await this.#call(`LIST ${repository} tags`);
-    return await this.#inner.listTags(repository);
+  async listTags(repository: RepositoryName, { n, last }: TagListOptions = {}): Promise<TagList> {
+    const part = `${n === undefined ? '' : ` n=${n}`}${last === undefined ? '' : ` last=${last}`}`;
+    await this.#call(`LIST ${repository} tags${part}`);
+    return await this.tags(async () => await this.#inner.listTags(repository, { n, last }));
   }
 
-  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
+  async listReferrers(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
     await this.#call(`LIST ${repository} referrers ${digest}`);
-    return await this.#inner.listReferrers(repository, digest);
+    return await this.referrers(async () => await this.#inner.listReferrers(repository, digest));
   }
 
   async #call(call: string): Promise<void> {

@@ -65,9 +65,9 @@ async function answer(
     case 'blob':
       return await blob(registry, repository, endpoint.digest, request.headers.range);
     case 'tags':
-      return page(endpoint.name, await registry.listTags(repository), request);
+      return page(endpoint.name, (await registry.listTags(repository)).tags, request);
     case 'referrers': {
-      const manifests = await registry.listReferrers(repository, parseDigest(endpoint.digest));
+      const { referrers: manifests } = await registry.listReferrers(repository, parseDigest(endpoint.digest));
       return json({ schemaVersion: 2, mediaType: ociIndex, manifests }, 200, { 'Content-Type': ociIndex });
     }
     case 'uploads':

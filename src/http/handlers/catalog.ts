@@ -1,4 +1,5 @@
 import type { RepositoryName } from '../../oci/reference.ts';
+import { warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
 import { nextLink, pageRequest } from '../pagination.ts';
 
@@ -20,6 +21,7 @@ export async function catalog(exchange: Exchange, list: Catalog, linkPrefix: str
   const end = repositories.at(-1);
   if (found.length > limit && end !== undefined) {
     exchange.response.setHeader('Link', nextLink(linkPrefix, exchange.path, exchange.query, end));
+    if (n > limit || exchange.query.get('n') === null) warnOfCut(exchange, 'bounded');
   }
   exchange.sendJson(200, { repositories });
 }

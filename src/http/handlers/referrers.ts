@@ -1,7 +1,7 @@
 import { ociIndex } from '../../oci/media-type.ts';
 import { parseDigest, type RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
-import { setCacheStatus } from '../cache-status.ts';
+import { setCacheStatus, warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
 
 /** `GET …/referrers/<digest>` (distribution-spec "Listing Referrers"): an index always, filtered where that was asked for. */
@@ -11,11 +11,16 @@ export async function referrers(
   repository: RepositoryName,
   text: string,
 ): Promise<void> {
-  const all = await registry.listReferrers(repository, parseDigest(text), exchange.callOptions);
+  const { referrers: all, cut } = await registry.listReferrers(
+    repository,
+    parseDigest(text),
+    exchange.callOptions,
+  );
   const artifactType = exchange.query.get('artifactType');
   const manifests =
     artifactType === null ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
   if (artifactType !== null) exchange.response.setHeader('OCI-Filters-Applied', 'artifactType');
   setCacheStatus(exchange.response, exchange.outcome);
+  if (cut !== undefined) warnOfCut(exchange, cut);
   exchange.sendJson(200, { schemaVersion: 2, mediaType: ociIndex, manifests }, ociIndex);
 }

@@ -1,23 +1,32 @@
 import { pathOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
-import { setCacheStatus } from '../cache-status.ts';
+import { setCacheStatus, warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
-import { nextLink, pageOf, pageRequest } from '../pagination.ts';
+import { nextLink, pageRequest } from '../pagination.ts';
 
-/** `GET …/tags/list` (distribution-spec "Listing Tags"). `name` is the repository as its registry knows it. */
+/**
+ * `GET …/tags/list` (distribution-spec "Listing Tags"). `name` is the repository as its registry knows it. A page that has a next one
+ * is in the order of the registry, whatever that is: the next one begins behind its last tag.
+ */
 export async function tags(
   exchange: Exchange,
   registry: Registry,
   repository: RepositoryName,
   linkPrefix: string,
 ): Promise<void> {
-  const request = pageRequest(exchange.query);
-  const all = await registry.listTags(repository, exchange.callOptions);
-  const { items, hasMore } = pageOf(all, request);
-  const last = items.at(-1);
-  if (hasMore && last !== undefined) {
-    exchange.response.setHeader('Link', nextLink(linkPrefix, exchange.path, exchange.query, last));
+  const { n, last } = pageRequest(exchange.query);
+  // Of a list of which nothing is wanted it is still said whether it is there.
+  const wanted = n === undefined ? n : Math.max(n, 1);
+  const list = await registry.listTags(repository, { ...exchange.callOptions, n: wanted, last });
+  const page = list.tags.slice(0, n);
+  const isEnd = page.length === list.tags.length;
+  const end = page.at(-1);
+  const hasNext = end !== undefined && (list.hasMore || !isEnd);
+  if (hasNext) {
+    exchange.response.setHeader('Link', nextLink(linkPrefix, exchange.path, exchange.query, end));
   }
   setCacheStatus(exchange.response, exchange.outcome);
-  exchange.sendJson(200, { name: pathOf(repository), tags: items });
+  if (isEnd && list.cut !== undefined) warnOfCut(exchange, list.cut);
+  const isInOrder = hasNext && n !== undefined;
+  exchange.sendJson(200, { name: pathOf(repository), tags: isInOrder ? page : page.sort() });
 }

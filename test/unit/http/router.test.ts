@@ -8,8 +8,10 @@ import { type Digest, parseDigest, parseTag } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
+import { RecordingObserver } from '#test/fakes/recording-observer.ts';
 import { ask, codeOf, serveRegistry } from '#test/fakes/registry-server.ts';
-import { cut } from '#test/fakes/scripted-registry.ts';
+import { cut, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
 const deep = repository('ghcr.io/a/b/c/d/e/f');
@@ -280,6 +282,60 @@ describe('lists', () => {
     assert.equal((await ask(server, '/v2/docker.io/none/tags/list')).status, 404);
   });
 
+  it('of tags that end early say so, and go on behind the last one', async () => {
+    const registry = new ScriptedRegistry(new MemoryRegistry());
+    const tags = ['b', 'c', 'a'].map(parseTag);
+    registry.tags = async () => ({ tags, hasMore: true, cut: 'failed' });
+    registry.script = () => undefined;
+    const log = new LogLines();
+    const observer = new RecordingObserver();
+    await using server = await serveRegistry(registry, { log, observer });
+    const path = '/v2/docker.io/library/alpine/tags/list';
+    const got = await ask(server, path);
+    assert.equal(got.status, 200);
+    assert.deepEqual(JSON.parse(got.body.toString()).tags, ['a', 'b', 'c']);
+    assert.equal(got.headers['link'], `<${path}?last=a>; rel="next"`);
+    assert.equal(got.headers['warning'], '299 - "incomplete: upstream failed before its end"');
+    const page = await ask(server, `${path}?n=2`);
+    assert.deepEqual(JSON.parse(page.body.toString()).tags, ['b', 'c']);
+    assert.equal(page.headers['link'], `<${path}?n=2&last=c>; rel="next"`);
+    assert.equal(page.headers['warning'], undefined);
+    assert.deepEqual(registry.calls, [
+      'LIST docker.io/library/alpine tags',
+      'LIST docker.io/library/alpine tags n=2',
+    ]);
+    await observer.until(2);
+    assert.deepEqual(
+      observer.requests.map(({ isIncomplete }) => isIncomplete),
+      [true, false],
+    );
+    assert.match(log.lines[0] ?? '', /incomplete: 'upstream failed before its end'/);
+  });
+
+  it('of referrers that end early say so', async () => {
+    const { registry, image } = filled();
+    const scripted = new ScriptedRegistry(registry);
+    scripted.referrers = async (next) => ({ ...(await next()), cut: 'bounded' });
+    await using server = await serveRegistry(scripted);
+    const got = await ask(server, `/v2/docker.io/alpine/referrers/${image.manifest.digest}`);
+    assert.equal(got.headers['warning'], '299 - "incomplete: it has more than one answer holds"');
+  });
+
+  it('that are stale and end early say both', async () => {
+    const registry = new ScriptedRegistry(new MemoryRegistry());
+    registry.listTags = async (_name, options) => {
+      options?.report?.({ kind: 'stale', cause: 'upstream timed out' });
+      return { tags: [parseTag('a')], hasMore: false, cut: 'failed' };
+    };
+    await using server = await serveRegistry(registry);
+    const got = await ask(server, '/v2/docker.io/alpine/tags/list');
+    assert.equal(
+      got.headers['warning'],
+      '299 - "stale: upstream timed out", 299 - "incomplete: upstream failed before its end"',
+    );
+    assert.equal(got.headers['link'], undefined);
+  });
+
   it('of referrers are an index, empty for an unknown subject, filtered by artifact type', async () => {
     const { registry, image } = filled();
     const referrer = (artifactType: string) =>
@@ -309,6 +365,20 @@ describe('lists', () => {
     );
     const none = await ask(server, `/v2/docker.io/alpine/referrers/${sha256(bytes(1))}`);
     assert.deepEqual(JSON.parse(none.body.toString()).manifests, []);
+  });
+
+  it('of repositories that are longer than one answer say so', async () => {
+    const all = Array.from({ length: 10_001 }, (_, at) => repository(`docker.io/library/r${10_000 + at}`));
+    await using server = await serveRegistry(new MemoryRegistry(), { catalog: all });
+    for (const [query, warning] of [
+      ['', '299 - "incomplete: it has more than one answer holds"'],
+      ['?n=20000', '299 - "incomplete: it has more than one answer holds"'],
+      ['?n=5', undefined],
+    ] as const) {
+      const got = await ask(server, `/v2/_catalog${query}`);
+      assert.equal(got.headers['warning'], warning);
+      assert.match(String(got.headers['link']), /rel="next"/);
+    }
   });
 
   it('of repositories name what is cached, page by page', async () => {
@@ -387,7 +457,7 @@ describe('the edges of the API', () => {
     [`/v2/docker.io/${'a/'.repeat(200)}b/manifests/v1`, 400, 'NAME_INVALID'],
     [`/v2/docker.io/x/y/manifests/${'t'.repeat(129)}`, 400, 'MANIFEST_INVALID'],
     ['/v2/docker.io/x/y/manifests/.v1', 400, 'MANIFEST_INVALID'],
-    ['/v2/docker.io/x/y/manifests/', 400, 'MANIFEST_INVALID'],
+    ['/v2/docker.io/x/y/manifests/', 404, 'NAME_UNKNOWN'],
     ['/v2/docker.io/x/y/manifests/sha256:abc', 400, 'DIGEST_INVALID'],
     ['/v2/docker.io/x/y/blobs/sha256:baddigeststring', 400, 'DIGEST_INVALID'],
     [`/v2/docker.io/x/y/blobs/md5:${'a'.repeat(32)}`, 400, 'DIGEST_INVALID'],

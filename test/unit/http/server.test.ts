@@ -93,7 +93,7 @@ describe('the server', () => {
   it('does not let an absolute request target or a CONNECT reach anything', async () => {
     await using server = await serveRegistry(new MemoryRegistry());
     const absolute = 'GET http://169.254.169.254/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
-    assert.match(await exchange(server.port, absolute), /^HTTP\/1\.1 404 /);
+    assert.match(await exchange(server.port, absolute), /^HTTP\/1\.1 421 /);
     assert.doesNotMatch(
       await exchange(server.port, 'CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n'),
       / 200 /,

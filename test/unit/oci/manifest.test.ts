@@ -33,7 +33,7 @@ describe('a manifest', () => {
           manifest.map((value) => Buffer.from(JSON.stringify(value))),
         ),
         (bytes) => {
-          for (const parse of [() => parseManifest(bytes, undefined), () => parseReferrers(bytes)]) {
+          for (const parse of [() => parseManifest(bytes, undefined), () => parseReferrers(bytes, other)]) {
             try {
               parse();
             } catch (error) {

@@ -20,12 +20,12 @@ describe('the tags of a repository', () => {
     await using cache = new CacheUnderTest();
     putImage(cache.content, alpine, 'b', []);
     putImage(cache.content, alpine, 'a', []);
-    assert.deepEqual(await cache.registry.listTags(alpine), ['a', 'b']);
+    assert.deepEqual((await cache.registry.listTags(alpine)).tags, ['a', 'b']);
     putImage(cache.content, alpine, 'c', []);
     await cache.settle();
-    assert.deepEqual(await cache.registry.listTags(alpine), ['a', 'b']);
+    assert.deepEqual((await cache.registry.listTags(alpine)).tags, ['a', 'b']);
     await cache.clock.advance(10_000);
-    assert.deepEqual(await cache.registry.listTags(alpine), ['a', 'b', 'c']);
+    assert.deepEqual((await cache.registry.listTags(alpine)).tags, ['a', 'b', 'c']);
     assert.equal(cache.upstream.calls.length, 2);
   });
 
@@ -45,7 +45,7 @@ describe('the tags of a repository', () => {
     await cache.settle();
     await cache.clock.advance(10_000);
     cache.upstream.script = down;
-    assert.deepEqual(await cache.registry.listTags(alpine, cache.reporting), ['a']);
+    assert.deepEqual((await cache.registry.listTags(alpine, cache.reporting)).tags, ['a']);
     assert.deepEqual(cache.outcome, { kind: 'stale', cause: 'upstream unavailable' });
     await assert.rejects(cache.registry.listTags(repository('docker.io/library/busybox')), { status: 502 });
   });
@@ -64,7 +64,7 @@ describe('the tags of a repository', () => {
       upstream: new OfflineRegistry(),
       policy: { offline: true, negativeTtl: 0 },
     });
-    assert.deepEqual(await cache.registry.listTags(alpine), ['a']);
+    assert.deepEqual((await cache.registry.listTags(alpine)).tags, ['a']);
     await cache.registry.getManifest(alpine, parseTag('a'));
     await assert.rejects(cache.registry.getManifest(alpine, parseTag('b')), {
       status: 404,
@@ -88,12 +88,12 @@ describe('the referrers of a manifest', () => {
     await cache.registry.getManifest(alpine, referrer.digest);
     await cache.settle();
     cache.upstream.script = down;
-    const found = await cache.registry.listReferrers(alpine, manifest.digest);
+    const { referrers: found } = await cache.registry.listReferrers(alpine, manifest.digest);
     assert.deepEqual(
       found.map(({ digest }) => digest),
       [referrer.digest],
     );
     cache.upstream.script = () => undefined;
-    assert.deepEqual(await cache.registry.listReferrers(alpine, sha256(bytes(3))), []);
+    assert.deepEqual((await cache.registry.listReferrers(alpine, sha256(bytes(3)))).referrers, []);
   });
 });

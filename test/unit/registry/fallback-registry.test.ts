@@ -65,8 +65,8 @@ describe('a registry with mirrors', () => {
       await registry.getManifest(name, tag);
       await registry.resolveBlob(name, digest);
       await (await registry.getBlob(name, digest))[Symbol.asyncDispose]();
-      assert.deepEqual(await registry.listTags(name), [tag]);
-      assert.deepEqual(await registry.listReferrers(name, digest), []);
+      assert.deepEqual((await registry.listTags(name)).tags, [tag]);
+      assert.deepEqual((await registry.listReferrers(name, digest)).referrers, []);
       assert.deepEqual(first.calls, itself.calls);
       assert.deepEqual(second.calls, itself.calls);
       assert.equal(itself.calls.length, 6);
@@ -112,6 +112,30 @@ describe('a registry with mirrors', () => {
   });
 });
 
+describe('a list that breaks off at a mirror', () => {
+  it('is asked for at the next, and the longest is given where it breaks off everywhere', async () => {
+    const { first, second, itself, registry, passed } = three();
+    const tags = ['a', 'b', 'c'].map(parseTag);
+    first.tags = async () => ({ tags: tags.slice(0, 2), hasMore: true, cut: 'failed' });
+    second.tags = async () => ({ tags, hasMore: true, cut: 'bounded' });
+    assert.deepEqual(await registry.listTags(name), { tags, hasMore: true, cut: 'bounded' });
+    assert.deepEqual(passed, ['0 UNAVAILABLE']);
+    assert.deepEqual(itself.calls, []);
+    second.tags = async () => ({ tags: tags.slice(0, 1), hasMore: true, cut: 'failed' });
+    itself.script = fails('UNAVAILABLE');
+    assert.deepEqual(await registry.listTags(name), { tags: tags.slice(0, 2), hasMore: true, cut: 'failed' });
+  });
+
+  it('is so of referrers as well', async () => {
+    const { first, second, itself, registry, image } = three();
+    const referrers = [image.config, image.manifest];
+    first.referrers = async () => ({ referrers: [image.config], cut: 'failed' });
+    second.referrers = async () => ({ referrers });
+    assert.deepEqual(await registry.listReferrers(name, image.manifest.digest), { referrers });
+    assert.deepEqual(itself.calls, []);
+  });
+});
+
 describe('the referrers of a manifest', () => {
   const listed = (upstream: ScriptedRegistry) => upstream.calls.length;
 
@@ -126,18 +150,18 @@ describe('the referrers of a manifest', () => {
     const knowing = new ScriptedRegistry(other);
     const fallback = new FallbackRegistry([first, knowing], itself);
     assert.deepEqual(
-      (await fallback.listReferrers(name, subject.digest)).map(({ digest }) => digest),
+      (await fallback.listReferrers(name, subject.digest)).referrers.map(({ digest }) => digest),
       [put.digest],
     );
     assert.deepEqual([listed(first), listed(knowing), listed(itself)], [1, 1, 0]);
-    assert.deepEqual(await registry.listReferrers(name, subject.digest), []);
+    assert.deepEqual((await registry.listReferrers(name, subject.digest)).referrers, []);
     assert.deepEqual([listed(second), listed(itself)], [1, 1]);
   });
 
   it('are none where a mirror says so and the registry says nothing', async () => {
     const { itself, registry, image } = three();
     itself.script = fails('UNAVAILABLE');
-    assert.deepEqual(await registry.listReferrers(name, image.manifest.digest), []);
+    assert.deepEqual((await registry.listReferrers(name, image.manifest.digest)).referrers, []);
   });
 });
 

@@ -36,8 +36,8 @@ describe('an observed registry', () => {
       assert.deepEqual(reader.range, { first: 100, last: layer.length - 1 });
       assert.equal((await collect(reader.body)).length, layer.length - 100);
     }
-    assert.deepEqual(await registry.listTags(alpine), ['v1']);
-    assert.deepEqual(await registry.listReferrers(alpine, digest), []);
+    assert.deepEqual((await registry.listTags(alpine)).tags, ['v1']);
+    assert.deepEqual((await registry.listReferrers(alpine, digest)).referrers, []);
     assert.equal(inner.calls.length, 6);
     assert.deepEqual(
       observer.calls.map(({ host, kind, result }) => `${host} ${kind} ${result}`),

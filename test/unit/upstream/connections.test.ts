@@ -185,7 +185,7 @@ describe('the only connection is free again', () => {
         ),
       ),
     );
-    await assert.rejects(registry.listTags(name), { code: 'DENIED' });
+    assert.equal((await registry.listTags(name)).cut, 'failed');
     assert.equal((await registry.resolveManifest(name, tag)).digest, manifest.digest);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
-import { parseTag } from '#src/oci/reference.ts';
+import { parseDigest, parseTag } from '#src/oci/reference.ts';
 import type { Descriptor } from '#src/oci/registry.ts';
 import { putImage } from '#test/fakes/images.ts';
 import { content, json } from '#test/fakes/upstream-answers.ts';
@@ -29,9 +29,9 @@ function pages(made: UpstreamUnderTest, link: (last: string, made: UpstreamUnder
 }
 
 describe('the tags of a repository', () => {
-  it('come each once, in ASCII order, a thousand at a time', async () => {
+  it('come each once, a thousand at a time', async () => {
     await using made = await start('b', 'a', 'C', 'v1.10', 'v1.9');
-    assert.deepEqual(await made.registry.listTags(made.name), ['C', 'a', 'b', 'v1.10', 'v1.9']);
+    assert.deepEqual((await made.registry.listTags(made.name)).tags, ['C', 'a', 'b', 'v1.10', 'v1.9']);
     assert.deepEqual(made.upstream.calls, [`GET ${path}?n=1000`]);
   });
 
@@ -48,7 +48,7 @@ describe('the tags of a repository', () => {
     it(`are read by a link that is ${what}, from upstream alone`, async () => {
       await using made = await start('a', 'b', 'c');
       pages(made, link);
-      assert.deepEqual(await made.registry.listTags(made.name), ['a', 'b', 'c']);
+      assert.deepEqual((await made.registry.listTags(made.name)).tags, ['a', 'b', 'c']);
       assert.deepEqual(
         made.upstream.calls,
         ['n=1000', 'last=a', 'last=b', 'last=c'].map((query) => `GET ${path}?${query}`),
@@ -56,18 +56,20 @@ describe('the tags of a repository', () => {
     });
   }
 
-  it('end where a link leads in a circle, or nowhere', async () => {
+  it('go on behind the last one where a link leads in a circle, or nowhere, and then they end and say so', async () => {
     await using made = await start('a');
-    for (const [link, calls] of [
-      [`<${path}?last=x>; rel="next"`, 2],
-      [`<${path}?n=1000>; rel="next"`, 1],
-      ['<http://[>; rel="next"', 1],
-      ['<>; rel="prev"', 1],
+    for (const [link, calls, cut] of [
+      [`<${path}?last=x>; rel="next"`, 2, 'failed'],
+      [`<${path}?n=1000>; rel="next"`, 2, 'failed'],
+      ['</elsewhere>; rel="next"', 2, 'failed'],
+      ['<http://[>; rel="next"', 2, 'failed'],
+      ['<>; rel="prev"', 1, undefined],
     ] as const) {
       made.upstream.requests.length = 0;
       made.spoil(headers({ Link: link }), () => json({ tags: ['a'] }));
-      assert.deepEqual(await made.registry.listTags(made.name), ['a']);
-      assert.equal(made.upstream.calls.length, calls);
+      const list = await made.registry.listTags(made.name);
+      assert.deepEqual(list, { tags: ['a'], hasMore: false, cut });
+      assert.equal(made.upstream.calls.length, calls, link);
     }
   });
 
@@ -78,7 +80,8 @@ describe('the tags of a repository', () => {
       page += 1;
       return json({ tags: [`t${page}`] }, 200, { Link: `<${path}?page=${page}>; rel="next"` });
     });
-    assert.equal((await made.registry.listTags(made.name)).length, 100);
+    const list = await made.registry.listTags(made.name);
+    assert.deepEqual([list.tags.length, list.hasMore, list.cut], [100, true, 'bounded']);
     assert.deepEqual(made.oddities, ['upstream has more pages than are read']);
   });
 
@@ -91,18 +94,18 @@ describe('the tags of a repository', () => {
       [{ tags: 'latest' }, []],
       [
         { tags: ['b', null, '', 5, 'a b', 'sha256:abc', 'sha256-abc.sig', 'b', {}, 'a'] },
-        ['a', 'b', 'sha256-abc.sig'],
+        ['b', 'sha256-abc.sig', 'a'],
       ],
     ] as const) {
       made.spoil(() => json(body));
-      assert.deepEqual(await made.registry.listTags(made.name), want);
+      assert.deepEqual((await made.registry.listTags(made.name)).tags, want);
     }
   });
 
   it('are unpacked where they were packed', async () => {
     await using made = await start('a');
     made.spoil(gzipped);
-    assert.deepEqual(await made.registry.listTags(made.name), ['a']);
+    assert.deepEqual((await made.registry.listTags(made.name)).tags, ['a']);
   });
 
   it('that are no JSON, or beyond measure, are refused', async () => {
@@ -148,7 +151,7 @@ describe('what refers to a manifest', () => {
   it('is what upstream’s list says', async () => {
     await using test = await signed();
     const { made, subject, want } = test;
-    assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), [want]);
+    assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, [want]);
     assert.deepEqual(made.upstream.calls, [`GET /v2/library/alpine/referrers/${subject.digest}`]);
   });
 
@@ -156,13 +159,13 @@ describe('what refers to a manifest', () => {
     await using test = await signed();
     const { made, subject, want } = test;
     const url = `/v2/library/alpine/referrers/${subject.digest}`;
-    const other: Descriptor = { ...want, digest: subject.digest };
+    const other: Descriptor = { ...want, digest: parseDigest(`sha256:${'5'.repeat(64)}`) };
     made.spoil(({ query }) =>
       query === ''
         ? json({ manifests: [want] }, 200, { 'Content-Type': ociIndex, Link: `<${url}?page=2>; rel="next"` })
         : json({ manifests: [want, other, { digest: 'nonsense' }, null] }, 200, { 'Content-Type': ociIndex }),
     );
-    assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), [want, other]);
+    assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, [want, other]);
   });
 
   for (const [what, fault] of [
@@ -180,10 +183,10 @@ describe('what refers to a manifest', () => {
       const tag = parseTag(subject.digest.replace(':', '-'));
       made.upstream.content.putManifest(made.name, tag, index, ociIndex);
       made.spoil(on(/referrers/, fault));
-      assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), [want]);
+      assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, [want]);
       assert.deepEqual(made.upstream.calls.slice(1), [`GET /v2/library/alpine/manifests/${tag}`]);
       made.upstream.content.deleteTag(made.name, tag);
-      assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), []);
+      assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, []);
     });
   }
 
@@ -192,7 +195,98 @@ describe('what refers to a manifest', () => {
     const { made, subject } = test;
     putImage(made.upstream.content, made.name, subject.digest.replace(':', '-'), []);
     made.spoil(on(/referrers/, failing(404)));
-    assert.deepEqual(await made.registry.listReferrers(made.name, subject.digest), []);
+    assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, []);
+  });
+
+  /** An index of two platforms, whose tag is its own digest, and one that is signed. */
+  async function multiPlatform() {
+    const test = await signed();
+    const { made, want } = test;
+    const child = (architecture: string) => {
+      const { manifest } = putImage(made.upstream.content, made.name, architecture, []);
+      return { ...manifest, platform: { os: 'linux', architecture } };
+    };
+    const manifests = [child('amd64'), child('arm64')];
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests }));
+    const subject = made.upstream.content.putManifest(made.name, parseTag('index'), index, ociIndex);
+    const tagged = (content: Uint8Array, of = subject) =>
+      made.upstream.content.putManifest(made.name, parseTag(of.digest.replace(':', '-')), content, ociIndex);
+    return { ...test, index, manifests, subject, tagged, want };
+  }
+
+  it('is nothing where the tag of the digest leads to the subject itself', async () => {
+    await using test = await multiPlatform();
+    const { made, subject, index, tagged } = test;
+    tagged(index);
+    made.spoil(on(/referrers/, failing(404)));
+    const list = await made.registry.listReferrers(made.name, subject.digest);
+    assert.deepEqual(list.referrers, []);
+    assert.equal(made.upstream.calls.length, 2);
+  });
+
+  it('is nothing of an image’s platforms, but what names its artifact type, wherever the tag leads', async () => {
+    await using test = await multiPlatform();
+    const { made, subject, manifests, tagged, want } = test;
+    const attached = { ...want, platform: { os: 'linux', architecture: 'amd64' } };
+    tagged(Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [...manifests, subject, attached] })));
+    made.spoil(on(/referrers/, failing(404)));
+    assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, [want]);
+  });
+
+  it('is what the tag says where upstream’s list is the subject itself', async () => {
+    await using test = await multiPlatform();
+    const { made, subject, index, tagged, want } = test;
+    tagged(Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [want] })));
+    made.spoil(on(/referrers/, () => content(index, ociIndex)));
+    assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, [want]);
+  });
+
+  it('is nothing of a list about another subject', async () => {
+    await using test = await signed();
+    const { made, subject, want } = test;
+    for (const [about, referrers] of [
+      [want, []],
+      [subject, [want]],
+    ] as const) {
+      made.spoil(() => json({ manifests: [want], subject: about }, 200, { 'Content-Type': ociIndex }));
+      assert.deepEqual((await made.registry.listReferrers(made.name, subject.digest)).referrers, referrers);
+    }
+  });
+
+  for (const [what, fault] of [
+    ['500', failing(500)],
+    ['404', failing(404)],
+    ['a web page', html()],
+  ] as const) {
+    it(`is a part where a later page is ${what}, and says so`, async () => {
+      await using test = await signed();
+      const { made, subject, want } = test;
+      const url = `/v2/library/alpine/referrers/${subject.digest}`;
+      const first = { 'Content-Type': ociIndex, Link: '</elsewhere?page=2>; rel="next"' };
+      made.spoil(async (request, next) =>
+        request.query === '' ? json({ manifests: [want] }, 200, first) : await fault(request, next),
+      );
+      const list = await made.registry.listReferrers(made.name, subject.digest);
+      assert.deepEqual(list, { referrers: [want], cut: 'failed' });
+      assert.equal(made.upstream.calls[1], `GET ${url}?page=2`);
+      assert.deepEqual(made.oddities, ['a list of upstream broke off']);
+    });
+  }
+
+  it('is a part where there are more pages than are read, or the way to the next is not told', async () => {
+    await using test = await signed();
+    const { made, subject, want } = test;
+    let link = '';
+    made.spoil(() => json({ manifests: [want] }, 200, { 'Content-Type': ociIndex, Link: link }));
+    link = '<http://[>; rel="next"';
+    assert.equal((await made.registry.listReferrers(made.name, subject.digest)).cut, 'failed');
+    let page = 0;
+    made.spoil(() => {
+      page += 1;
+      return json({ manifests: [want] }, 200, { 'Content-Type': ociIndex, Link: `<?p=${page}>; rel="next"` });
+    });
+    assert.equal((await made.registry.listReferrers(made.name, subject.digest)).cut, 'bounded');
+    assert.equal(page, 100);
   });
 
   it('is an error where upstream fails', async () => {

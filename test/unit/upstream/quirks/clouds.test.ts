@@ -187,7 +187,7 @@ describe('GCR and Artifact Registry', () => {
     test.behaves(() =>
       json({ name: 'x', tags: ['v1'], child: ['team/app/part'], manifest: { 'sha256:1': { tag: ['v1'] } } }),
     );
-    assert.deepEqual(await test.client.listTags(test.repository), ['v1']);
+    assert.deepEqual((await test.client.listTags(test.repository)).tags, ['v1']);
   });
 });
 

@@ -1,0 +1,65 @@
+import { isAbsent } from '../cache/negative-cache.ts';
+import { SingleFlight } from '../cache/single-flight.ts';
+import type { Digest, RepositoryName } from '../oci/reference.ts';
+import type { CallOptions, ReferrersList, Registry } from '../oci/registry.ts';
+import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { outcomeOfFallback, patiently } from './stale.ts';
+
+/** Referrers of one registry: live from upstream, stale when it fails, what is cached when there is nothing else. */
+export class CachedReferrers {
+  readonly #upstream: Registry;
+  readonly #policy: CachePolicy;
+  readonly #parts: CacheParts;
+  readonly #checks = new SingleFlight<string, ReferrersList>();
+
+  constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
+    this.#upstream = upstream;
+    this.#policy = policy;
+    this.#parts = parts;
+  }
+
+  async list(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<ReferrersList> {
+    try {
+      return await this.#list(repository, digest, options);
+    } catch (error) {
+      // Nothing refers to it, or nobody knows the repository: to the specification both are an empty list.
+      if (isAbsent(error)) return { referrers: [] };
+      throw error;
+    }
+  }
+
+  async #list(
+    repository: RepositoryName,
+    digest: Digest,
+    { signal, report }: CallOptions,
+  ): Promise<ReferrersList> {
+    const { metadata, clock } = this.#parts;
+    const kept = this.#policy.offline ? undefined : await metadata.getReferrersList(repository, digest);
+    const cached = kept?.items ?? (await metadata.listReferrers(repository, digest));
+    const policy = { ...this.#policy, staleIfError: this.#policy.staleIfError && cached.length > 0 };
+    report?.({ kind: 'miss' });
+    try {
+      return await patiently(this.#ask(repository, digest), policy, clock, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const outcome = outcomeOfFallback(error, kept !== undefined || cached.length > 0, this.#policy);
+      report?.(outcome);
+      return { referrers: cached };
+    }
+  }
+
+  async #ask(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
+    return await this.#checks.run(`${repository}@${digest}`, async () => {
+      const list = await this.#upstream.listReferrers(repository, digest);
+      // What broke off, or goes on, must not take the place of the whole.
+      if (list.cut === undefined) this.#keep(repository, digest, list);
+      return list;
+    });
+  }
+
+  #keep(repository: RepositoryName, digest: Digest, { referrers }: ReferrersList): void {
+    const { metadata, clock, tasks } = this.#parts;
+    const record = { items: referrers, checkedAt: clock.now() };
+    tasks.run('storing a list', async () => await metadata.putReferrersList(repository, digest, record));
+  }
+}

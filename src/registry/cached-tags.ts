@@ -1,0 +1,108 @@
+import type { TagPart, TagWalk } from '../cache/tag-walk.ts';
+import type { TagSource } from '../cache/tag-walks.ts';
+import { RegistryError } from '../oci/error.ts';
+import type { RepositoryName, Tag } from '../oci/reference.ts';
+import type { Cut, Registry, TagList, TagListOptions } from '../oci/registry.ts';
+import { behind } from '../oci/tag-order.ts';
+import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { outcomeOfFallback, patiently } from './stale.ts';
+
+/** The pages of one walk through a list should see one list. */
+const walkMs = 10_000;
+
+/** What there is when upstream cannot be asked. */
+interface Fallback {
+  readonly list: TagList;
+  /** Does it say anything? */
+  readonly isKnown: boolean;
+}
+
+/**
+ * Tag lists of one registry: live from upstream and no more of them than is asked for; stale when it fails; what is cached when
+ * there is nothing else.
+ */
+export class CachedTags {
+  readonly #upstream: Registry;
+  readonly #policy: CachePolicy;
+  readonly #parts: CacheParts;
+
+  constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
+    this.#upstream = upstream;
+    this.#policy = policy;
+    this.#parts = parts;
+  }
+
+  async list(repository: RepositoryName, options: TagListOptions = {}): Promise<TagList> {
+    const { n, last, signal, report } = options;
+    const known = this.#fresh(repository, last)?.ready({ n, last });
+    if (known !== undefined) {
+      report?.({ kind: 'hit' });
+      return known;
+    }
+    const { list, isKnown } = await this.#fallback(repository, last);
+    report?.({ kind: 'miss' });
+    try {
+      const policy = { ...this.#policy, staleIfError: this.#policy.staleIfError && isKnown };
+      return await patiently(this.#read(repository, { n, last }), policy, this.#parts.clock, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const outcome = outcomeOfFallback(error, isKnown, this.#policy);
+      report?.(outcome);
+      return list;
+    }
+  }
+
+  #fresh(repository: RepositoryName, last: string | undefined): TagWalk | undefined {
+    // No tag is named: only a rule for the whole repository speaks of its list.
+    const isAlwaysAsked = this.#policy.freshness(repository, '' as Tag) === 'always';
+    return this.#parts.walks.fresh(repository, last, isAlwaysAsked ? 0 : walkMs);
+  }
+
+  /** Reads until there is enough. What ends early is answered as far as it goes, unless nothing of it is here. */
+  async #read(repository: RepositoryName, part: TagPart): Promise<TagList> {
+    const { n, last } = part;
+    const walk =
+      this.#fresh(repository, last) ?? this.#parts.walks.begin(repository, last, this.#source(repository));
+    for (;;) {
+      const ready = walk.ready(part);
+      if (ready !== undefined) return ready;
+      const cut = await this.#grow(walk, part, n === undefined ? n : n - walk.rest(last).length);
+      if (cut !== undefined) return walk.ready(part) ?? { tags: walk.rest(last), hasMore: walk.hasMore, cut };
+    }
+  }
+
+  /** Why no more came than did. */
+  async #grow(walk: TagWalk, { last }: TagPart, n: number | undefined): Promise<Cut | undefined> {
+    try {
+      return (await walk.grow(n)).cut;
+    } catch (error) {
+      if (walk.rest(last).length === 0 || !(error instanceof RegistryError)) throw error;
+      return 'failed';
+    }
+  }
+
+  #source(repository: RepositoryName): TagSource {
+    const { tasks, metadata, clock } = this.#parts;
+    return {
+      ask: async (part) => await this.#upstream.listTags(repository, part),
+      onWhole: (tags) => {
+        const record = { items: [...tags], checkedAt: clock.now() };
+        tasks.run('storing a list', async () => await metadata.putTagList(repository, record));
+      },
+    };
+  }
+
+  /** The whole list as it was last seen; else a part: what of it is still in memory, and what is cached. */
+  async #fallback(repository: RepositoryName, last: string | undefined): Promise<Fallback> {
+    const { metadata, walks } = this.#parts;
+    const kept = this.#policy.offline ? undefined : await metadata.getTagList(repository);
+    if (kept !== undefined)
+      return { list: { tags: behind(kept.items, last), hasMore: false }, isKnown: true };
+    const cached = await metadata.listTags(repository);
+    const walk = walks.lastOf(repository);
+    const part = walk !== undefined && walk.after === undefined ? walk.tags : [];
+    const tags = behind([...new Set([...part, ...cached])].sort(), last);
+    const cut = this.#policy.offline ? undefined : 'failed';
+    return { list: { tags, hasMore: false, cut }, isKnown: tags.length > 0 };
+  }
+}

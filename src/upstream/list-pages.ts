@@ -1,0 +1,129 @@
+import { RegistryError } from '../oci/error.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { CallOptions, Cut } from '../oci/registry.ts';
+import { readBody } from './body.ts';
+import { contentEncoding, decode } from './content-encoding.ts';
+import { nextLink } from './link.ts';
+import type { TransportResponse } from './transport/transport.ts';
+import type { UpstreamSession } from './upstream-session.ts';
+
+/** What is read for one answer. */
+const maxPages = 100;
+const maxPageBytes = 8 * 1024 * 1024;
+/** Of all pages together; the last one may go beyond it. */
+const maxBytes = 16 * 1024 * 1024;
+
+/** Makes a page of an answer, and throws where it is none. */
+export type TakePage<Page> = (
+  response: TransportResponse,
+  body: () => Promise<Uint8Array>,
+) => Promise<Page> | Page;
+
+/** The pages of one list behind one another: bounded, none twice, from nowhere but the registry. */
+export class ListPages {
+  /** The page to be read next; undefined: there is none, as far as upstream says. */
+  next: URL | undefined;
+  /** Why no more is read though there is more. */
+  cut: Cut | undefined;
+  /** What kept a later page from being read. */
+  failure: RegistryError | undefined;
+  /** Upstream says that there is more and not where: its link leads nowhere, or in a circle. */
+  isLost = false;
+  readonly #session: UpstreamSession;
+  readonly #repository: RepositoryName;
+  readonly #signal: AbortSignal | undefined;
+  readonly #seen = new Set<string>();
+  #bytes = 0;
+
+  constructor(session: UpstreamSession, repository: RepositoryName, first: URL, { signal }: CallOptions) {
+    this.#session = session;
+    this.#repository = repository;
+    this.#signal = signal;
+    this.next = first;
+  }
+
+  get count(): number {
+    return this.#seen.size;
+  }
+
+  /**
+   * The next page, or undefined where there is none or it is not to be had: then `cut` says why, and `next` is where to go on.
+   * What is wrong with the first page is thrown: there is nothing yet that it could cut.
+   */
+  async read<Page>(take: TakePage<Page>): Promise<Page | undefined> {
+    const url = this.next;
+    if (url === undefined || this.cut !== undefined) return undefined;
+    if (this.count === maxPages || this.#bytes >= maxBytes) {
+      this.#stop('bounded', 'upstream has more pages than are read');
+      return undefined;
+    }
+    this.#seen.add(url.href);
+    try {
+      return await this.#read(url, take);
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      if (this.count === 1 || !(error instanceof RegistryError)) throw error;
+      this.failure = error;
+      this.#stop('failed', 'a list of upstream broke off', { cause: error.message });
+      return undefined;
+    }
+  }
+
+  /** Goes on there, unless it was there already: false. */
+  goTo(url: URL): boolean {
+    if (this.#seen.has(url.href)) return false;
+    this.next = url;
+    this.isLost = false;
+    return true;
+  }
+
+  /** It is the whole list after all. */
+  end(): void {
+    this.next = undefined;
+    this.cut = undefined;
+    this.failure = undefined;
+  }
+
+  /** There is more, and no way to it. */
+  giveUp(): void {
+    this.#stop('failed', 'upstream has a next page and does not say where');
+  }
+
+  async #read<Page>(url: URL, take: TakePage<Page>): Promise<Page> {
+    const signal = this.#signal;
+    await using response = await this.#session.send({
+      method: 'GET',
+      repository: this.#repository,
+      url,
+      signal,
+    });
+    const page = await take(response, async () => await this.#body(response));
+    this.#follow(url, response.headers['link']);
+    return page;
+  }
+
+  async #body(response: TransportResponse): Promise<Uint8Array> {
+    const bytes = await readBody(response, { maxBytes: maxPageBytes, what: 'list', signal: this.#signal });
+    const encoding = contentEncoding(response.headers);
+    const list = encoding === undefined ? bytes : await decode(bytes, encoding, maxPageBytes);
+    this.#bytes += list.length;
+    return list;
+  }
+
+  /**
+   * Of a link its query alone is believed, on the path that was asked. Proxies (Artifactory, Nexus, Pulp, drydock) lose a prefix of
+   * the path, add one, or name the host by which they themselves ask; and another host is not ours to follow.
+   */
+  #follow(asked: URL, header: string | undefined): void {
+    const link = nextLink(header);
+    const query = link !== undefined && URL.canParse(link, asked.href) ? new URL(link, asked).search : '';
+    const next = query === '' ? undefined : this.#session.here(asked.pathname, query);
+    this.next = next !== undefined && !this.#seen.has(next.href) ? next : undefined;
+    this.isLost = link !== undefined && this.next === undefined;
+  }
+
+  #stop(cut: Cut, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    this.cut = cut;
+    this.#session.onOddity(message, { repository: this.#repository, pages: this.count, ...fields });
+  }
+}

@@ -1,0 +1,73 @@
+import { algorithmOf, digestLike, hexOf } from '../oci/digest.ts';
+import { RegistryError } from '../oci/error.ts';
+import { parseReferrers } from '../oci/manifest.ts';
+import { mediaTypeOf, ociIndex } from '../oci/media-type.ts';
+import { type Digest, parseTag, pathOf, type RepositoryName } from '../oci/reference.ts';
+import type { CallOptions, Descriptor, ReferrersList } from '../oci/registry.ts';
+import { ListPages, type TakePage } from './list-pages.ts';
+import type { TransportResponse } from './transport/transport.ts';
+import type { UpstreamManifests } from './upstream-manifests.ts';
+import type { UpstreamSession } from './upstream-session.ts';
+
+/** How registries without the referrers API answer; some serve a web page with 200. */
+const unsupportedReferrers = new Set([400, 404, 405, 406]);
+
+type Page = readonly Descriptor[] | 'unsupported';
+
+/** The referrers of manifests of one upstream (distribution-spec "Listing Referrers"). */
+export class UpstreamReferrers {
+  readonly #session: UpstreamSession;
+  readonly #manifests: UpstreamManifests;
+
+  constructor(session: UpstreamSession, manifests: UpstreamManifests) {
+    this.#session = session;
+    this.#manifests = manifests;
+  }
+
+  async list(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<ReferrersList> {
+    const first = this.#session.url({ kind: 'referrers', name: pathOf(repository), digest });
+    const pages = new ListPages(this.#session, repository, first, options);
+    const referrers = new Map<Digest, Descriptor>();
+    const take: TakePage<Page> = async (response, body) => {
+      const page = await this.#page(digest, response, body);
+      if (page !== 'unsupported' || pages.count === 1) return page;
+      throw await this.#session.error(response, 'NAME_UNKNOWN');
+    };
+    for (let page = await pages.read(take); page !== undefined; page = await pages.read(take)) {
+      if (page === 'unsupported') return { referrers: await this.#byTag(repository, digest, options) };
+      for (const descriptor of page) referrers.set(descriptor.digest, descriptor);
+    }
+    if (pages.isLost) pages.giveUp();
+    return { referrers: [...referrers.values()], cut: pages.cut };
+  }
+
+  async #page(digest: Digest, response: TransportResponse, body: () => Promise<Uint8Array>): Promise<Page> {
+    if (unsupportedReferrers.has(response.status)) return 'unsupported';
+    if (response.status !== 200) throw await this.#session.error(response, 'NAME_UNKNOWN');
+    if (mediaTypeOf(response.headers['content-type']) !== ociIndex) return 'unsupported';
+    const bytes = await body();
+    // Some answer the manifest that was asked about.
+    return isItself(bytes, digest) ? 'unsupported' : parseReferrers(bytes, digest);
+  }
+
+  /** The fallback of registries without the API: an index under a tag made of the subject's digest. */
+  async #byTag(
+    repository: RepositoryName,
+    digest: Digest,
+    options: CallOptions,
+  ): Promise<readonly Descriptor[]> {
+    const tag = parseTag(`${algorithmOf(digest).slice(0, 32)}-${hexOf(digest).slice(0, 64)}`);
+    try {
+      const { descriptor, bytes } = await this.#manifests.get(repository, tag, options);
+      const isList = descriptor.mediaType === ociIndex && !isItself(bytes, digest);
+      return isList ? parseReferrers(bytes, digest) : [];
+    } catch (error) {
+      if (error instanceof RegistryError && error.status === 404) return [];
+      throw error;
+    }
+  }
+}
+
+function isItself(bytes: Uint8Array, subject: Digest): boolean {
+  return digestLike(subject, bytes) === subject;
+}
