@@ -78,6 +78,8 @@ const maxRealmRedirects = 3;
 const maxRetryBudgetMs = 25_000;
 /** What a mirror may take to answer, so that there is time left for the next. */
 const maxMirrorMs = 10_000;
+/** What it may take to connect: less, so that a mirror that cannot be reached is known as that and not as slow. */
+const maxMirrorConnectMs = 5000;
 /** Where Docker Hub's API is: not at the host of its names. */
 const dockerHubApi = 'registry-1.docker.io';
 
@@ -105,7 +107,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     hostname: origin.hostname,
     tls: settings.tls ?? {},
     trust: settings.trust ?? new TlsTrust(),
-    connectTimeoutMs: settings.connectTimeoutMs,
+    connectTimeoutMs: Math.min(settings.connectTimeoutMs, settings.mirror ? maxMirrorConnectMs : Infinity),
     headersTimeoutMs: settings.pullTimeoutMs,
     stallTimeoutMs: settings.stallTimeoutMs,
     maxConcurrent: settings.maxConcurrent,
@@ -185,7 +187,11 @@ function registryTransport(accounts: Accounts, context: Context): Transport {
 function tokenTransport(wire: Transport, context: Context): Transport {
   const asked = observed(wire, 'token server', context);
   const check = (url: URL): void => checkRealmUrl(url, context.origin, context.trustedRealms);
-  return bounded(new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check }), context);
+  const following = new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check });
+  // Half the time of who waits for the token: else their time would be over first, and the registry be taken for silent.
+  const limited = bounded(following, { ...context, pullTimeoutMs: context.pullTimeoutMs / 2 });
+  // Whose limit a 429 is depends on the account.
+  return new CircuitTransport(limited, { ...context, passesLimits: true });
 }
 
 function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: UpstreamSettings): Transport {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { readBody } from '../body.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
 import { jsonObject } from '../json-object.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import type { UserAndPassword } from './credentials.ts';
@@ -105,11 +106,12 @@ function isUnsupported(answer: TokenGrant | TokenRefusal): boolean {
 
 /**
  * No answer stays what it is, one level down: whoever asked for the token would take a failed connection for their own and try
- * again, as was done here already. An answer that is useless (endless, a circle of redirects) is a token denied.
+ * again, as was done here already, or take the registry for silent. An answer that is useless (endless, a circle of
+ * redirects) is a token denied.
  */
 function failure(error: RegistryError): RegistryError {
   const { code, message, status, headers } = error;
-  const isAnswer = code === 'UNAVAILABLE' && status === 502 && error.cause === undefined;
+  const isAnswer = code === 'UNAVAILABLE' && status === 502 && !(error instanceof NoAnswer);
   return isAnswer
     ? new RegistryError('DENIED', message, { cause: error })
     : new RegistryError(code, message, { status, headers, cause: error });
