@@ -32,7 +32,7 @@ export class AuthorizingTransport implements Transport {
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const exchange = new Exchange(await this.#session(request), request);
+    using exchange = new Exchange(await this.#session(request), request);
     let authorization = await exchange.first();
     for (let sends = 1; ; sends++) {
       const answer = await this.#next.send(authorized(request, authorization));
@@ -47,7 +47,7 @@ export class AuthorizingTransport implements Transport {
     }
   }
 
-  /** Were user and password, if all repositories share them, refused at their origin a moment ago? */
+  /** Were user and password, if all repositories share them, refused at their origin a moment ago, and not for one of these alone? */
   get isRefused(): boolean {
     return this.#own.get(this.#settings.credentials)?.isRefused === true;
   }
