@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { abortable } from '../../abortable.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
@@ -43,6 +44,7 @@ export class AuthorizingTransport implements Transport {
       const next = await nextOf(exchange, response, refused);
       if (next === undefined) return response;
       await response[Symbol.asyncDispose]();
+      if (next.kind === 'bearer' && next.after !== undefined) await abortable(next.after, request.signal);
       authorization = next;
     }
   }

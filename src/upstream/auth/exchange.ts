@@ -11,7 +11,14 @@ import type { Token } from './token-cache.ts';
 export type Authorization =
   | { readonly kind: 'none' }
   | { readonly kind: 'static' | 'basic'; readonly header: string }
-  | { readonly kind: 'bearer'; readonly header: string; readonly token: Token; readonly fresh: boolean };
+  | {
+      readonly kind: 'bearer';
+      readonly header: string;
+      readonly token: Token;
+      readonly fresh: boolean;
+      /** To be waited for before it is sent. */
+      readonly after?: Promise<void>;
+    };
 
 const none: Authorization = { kind: 'none' };
 
@@ -140,6 +147,8 @@ export class Exchange implements Disposable {
   async #answerUnauthorized(challenges: readonly Challenge[]): Promise<Authorization | undefined> {
     const challenge = challenges.find(isBearer);
     const basic = challenges.some(({ scheme }) => scheme === 'basic');
+    const later = this.#onceMore(challenge);
+    if (later !== undefined) return later;
     this.#refused();
     if (challenge === undefined && !basic) return this.#sentBare ? undefined : none;
     if (basic && !this.#sentBasic && this.#sent.kind !== 'static') {
@@ -153,6 +162,16 @@ export class Exchange implements Disposable {
       return this.#sent.kind === 'bearer' && !this.#sentBare ? none : undefined;
     }
     return this.#answerBearer(challenge);
+  }
+
+  /** A token that is refused before it has ever been good may be so in a moment: the clocks of two servers differ. */
+  #onceMore(challenge: Challenge | undefined): Authorization | undefined {
+    const sent = this.#sent;
+    if (challenge === undefined || sent.kind !== 'bearer' || sent.after !== undefined) return undefined;
+    if (challenge.params['error'] === 'insufficient_scope') return undefined;
+    if (!sent.token.asked.contains(scopeOf(challenge))) return undefined;
+    const after = this.#session.tokens.secondChance(sent.token, sent.fresh);
+    return after && { ...sent, fresh: true, after };
   }
 
   async #answerBearer(challenge: Challenge): Promise<Authorization | undefined> {

@@ -70,8 +70,10 @@ export class PasswordTrials {
     };
   }
 
-  /** Returns how to leave again, once; undefined where nobody need be waited for any more. */
+  /** Returns how to leave again; undefined where nobody need be waited for any more. */
   async #queue(signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
+    const leave = () => this.#unproven.giveBack();
+    if (this.#unproven.tryTake()) return leave;
     const clock = this.#clock;
     using limit = new TimeLimit({ clock, milliseconds: maxWaitMs, reason: () => undefined, signal });
     try {
@@ -80,8 +82,8 @@ export class PasswordTrials {
       signal?.throwIfAborted();
       return undefined;
     }
-    if (!this.#isProven) return () => this.#unproven.giveBack();
-    this.#unproven.giveBack();
+    if (!this.#isProven) return leave;
+    leave();
     return undefined;
   }
 

@@ -14,7 +14,7 @@ export function isRefused(refusal: TokenRefusal | undefined): boolean {
  */
 export function refusalError(realm: URL, refusal: TokenRefusal | undefined, now: number): RegistryError {
   const status = refusal?.status ?? 0;
-  const message = `token server ${realm.host} answered ${status === 200 ? 'without a token' : status}`;
+  const message = `token server ${realm.host} answered ${status >= 200 && status < 300 ? 'without a token' : status}`;
   const headers = retryAfterHeader(refusal?.headers['retry-after'], now);
   if (status === 429) return new RegistryError('TOOMANYREQUESTS', message, { headers });
   if (status >= 500) {
