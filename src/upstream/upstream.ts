@@ -59,6 +59,8 @@ export interface UpstreamSettings {
   readonly maxConcurrent: number;
   /** Bytes a second of all blobs together; 0 is no limit. */
   readonly maxBandwidth?: number | undefined;
+  /** May an https registry redirect for blobs to http? Default: no. */
+  readonly blobsOverHttp?: boolean | undefined;
   /** Default: none. */
   readonly proxies?: ProxyChoice | undefined;
   /** Is exactly this host and port under `registries`? */
@@ -175,9 +177,9 @@ function accountsOf(wire: Transport, context: Context): Accounts {
 
 /** A retry goes back to the registry's own URL; each hop of a redirect may be challenged. */
 function registryTransport(accounts: Accounts, context: Context): Transport {
-  const { clock, maxBandwidth = 0 } = context;
+  const { clock, maxBandwidth = 0, blobsOverHttp } = context;
   const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
-  const following = new RedirectingTransport(identified, { maxHops: maxRedirects });
+  const following = new RedirectingTransport(identified, { maxHops: maxRedirects, blobsOverHttp });
   const circuit = new CircuitTransport(bounded(following, context), context);
   const inTurn = new ConcurrencyTransport(circuit, context.maxConcurrent);
   return maxBandwidth === 0 ? inTurn : new ThrottledTransport(inTurn, new Bandwidth(maxBandwidth, clock));
