@@ -15,6 +15,7 @@ import { readBody } from './body.ts';
 import { contentEncoding, decode } from './content-encoding.ts';
 import { parseLength } from './content-range.ts';
 import type { TransportResponse } from './transport/transport.ts';
+import { isSchema1Only, isTooLarge } from './unservable.ts';
 import { isHeadRefused, isMethodRefused, type UpstreamSession } from './upstream-session.ts';
 
 type Headers = TransportResponse['headers'];
@@ -51,16 +52,12 @@ export class UpstreamManifests {
     const sent = await readBody(response, {
       maxBytes: maxManifestSize,
       what: 'manifest',
+      tooLarge: isTooLarge,
       signal: options.signal,
     });
     const bytes = await this.#verified(sent, response.headers, reference);
     const { mediaType } = parseManifest(bytes, response.headers['content-type']);
-    if (schema1.test(mediaType)) {
-      throw new RegistryError(
-        'UNAVAILABLE',
-        'upstream has this image as schema 1 only, which is not supported',
-      );
-    }
+    if (schema1.test(mediaType)) throw isSchema1Only();
     // By tag nothing vouches for the bytes, and any JSON with status 200 would be cached: `{"errors": …}` for one.
     if (!isDigest(reference) && vague.test(mediaType)) {
       throw new RegistryError('UNAVAILABLE', 'upstream sent JSON that is no manifest');
