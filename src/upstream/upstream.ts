@@ -180,7 +180,7 @@ function registryTransport(accounts: Accounts, context: Context): Transport {
   const { clock, maxBandwidth = 0, blobsOverHttp } = context;
   const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
   const following = new RedirectingTransport(identified, { maxHops: maxRedirects, blobsOverHttp });
-  const circuit = new CircuitTransport(bounded(following, context), context);
+  const circuit = new CircuitTransport(bounded(following, context, 0.5), context);
   const inTurn = new ConcurrencyTransport(circuit, context.maxConcurrent);
   return maxBandwidth === 0 ? inTurn : new ThrottledTransport(inTurn, new Bandwidth(maxBandwidth, clock));
 }
@@ -191,7 +191,7 @@ function tokenTransport(wire: Transport, context: Context): Transport {
   const check = (url: URL): void => checkRealmUrl(url, context.origin, context.trustedRealms);
   const following = new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check });
   // Half the time of who waits for the token: else their time would be over first, and the registry be taken for silent.
-  const limited = bounded(following, { ...context, pullTimeoutMs: context.pullTimeoutMs / 2 });
+  const limited = bounded(following, context, 0.5);
   // Whose limit a 429 is depends on the account.
   return new CircuitTransport(limited, { ...context, passesLimits: true });
 }
@@ -200,9 +200,10 @@ function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: Upstrea
   return observe === undefined ? wire : new ObservedTransport(wire, to, observe);
 }
 
-function bounded(transport: Transport, context: Context): Transport {
+/** `share`: of the time that there is for one request. */
+function bounded(transport: Transport, context: Context, share = 1): Transport {
   const { clock, mirror, pullTimeoutMs, random = Math.random } = context;
-  const milliseconds = mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs);
+  const milliseconds = share * (mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs));
   const budgetMs = mirror === undefined ? Math.min(maxRetryBudgetMs, milliseconds * 0.8) : 0;
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
   return new DeadlineTransport(retrying, { clock, milliseconds, withBody: mirror !== undefined });

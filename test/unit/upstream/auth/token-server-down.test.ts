@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseTag } from '#src/oci/reference.ts';
+import type { UpstreamSettings } from '#src/upstream/upstream.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { putImage } from '#test/fakes/images.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
 import type { Fault } from '#test/fakes/upstream-answers.ts';
 import { failing } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
@@ -10,10 +13,10 @@ import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 const v1 = parseTag('v1');
 
 /** A client whose registry wants tokens, with images to pull. */
-async function start() {
+async function start(settings: Partial<UpstreamSettings> = {}) {
   await using stack = new AsyncDisposableStack();
   const tokens = stack.use(await FakeTokenServer.start());
-  const made = stack.use(await UpstreamUnderTest.start());
+  const made = stack.use(await UpstreamUnderTest.start(settings));
   made.spoil(tokens.fault);
   const opened = stack.move();
   return {
@@ -39,6 +42,34 @@ describe('a token server that fails', () => {
       await assert.rejects(test.pull(`without/${time}`), { status: 502, message: /asked again in \d s/ });
     }
     assert.deepEqual(test.made.oddities, ['upstream is given a rest']);
+  });
+
+  it('by saying nothing is not taken for its registry, whose requests have more time', async () => {
+    const clock = new FakeClock();
+    await using test = await start({ clock });
+    await test.pull('with/token');
+    const [silence, asked] = [gate(), gate()];
+    let waiting = 0;
+    test.tokens.spoil(async (_, next) => {
+      waiting += 1;
+      if (waiting === 3) void asked.wait();
+      await silence.wait();
+      return await next();
+    });
+    const host = new URL(test.tokens.realm).host;
+    const pulls = ['a', 'b', 'c'].map(async (path) => {
+      await assert.rejects(test.pull(path), {
+        status: 504,
+        message: new RegExp(`^no answer from http://${host}`),
+      });
+    });
+    await asked.reached;
+    await clock.advance(15_000);
+    await Promise.all(pulls);
+    await assert.rejects(test.pull('a'), { status: 504, message: /asked again in 2 s/ });
+    await test.pull('with/token');
+    assert.deepEqual(test.made.oddities, ['upstream is given a rest']);
+    silence.open();
   });
 
   const breaks: Fault = () => {
