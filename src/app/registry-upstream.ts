@@ -41,7 +41,7 @@ export function openRegistryUpstream(
 ): Upstream {
   const { config, log } = settings;
   const entry = registry ?? lender;
-  const { connectTimeout, stallTimeout, maxConcurrent, maxBandwidth } = overridden(
+  const { connectTimeout, stallTimeout, maxConcurrent, maxBandwidth, blobsOverHttp } = overridden(
     config.upstream,
     entry?.upstream,
   );
@@ -58,6 +58,7 @@ export function openRegistryUpstream(
     stallTimeoutMs: stallTimeout,
     maxConcurrent,
     maxBandwidth,
+    blobsOverHttp,
     proxies: settings.proxies,
     configured: entry !== undefined,
     unknownRegistries: config.unknownRegistries,

@@ -63,6 +63,10 @@ export const upstreamSchema = group({
     whole(1, 10_000).prefault(32),
   ),
   maxBandwidth: key('Bytes a second of all blobs from one registry; 0 is no limit', size().prefault(0)),
+  blobsOverHttp: key(
+    'Follow redirects of an https registry to http for blobs, whose digest is checked',
+    flag().prefault(false),
+  ),
   proxy: key('URL of an HTTP proxy; none is that of HTTPS_PROXY and HTTP_PROXY', proxyUrl().prefault('')),
   noProxy: key(
     'What is reached without a proxy; none is that of NO_PROXY',

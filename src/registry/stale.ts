@@ -45,5 +45,6 @@ export function staleCause(error: unknown): string {
   if (error.status === 504) return 'upstream timed out';
   if (error.status === 429) return 'upstream limits requests';
   if (error.status === 403) return 'upstream denied access';
+  if (error.status === 413 || error.status === 415) return 'upstream has what cannot be served';
   return 'upstream unavailable';
 }

@@ -9,26 +9,29 @@ export interface ReadLimits {
   readonly maxBytes: number;
   /** For the message. */
   readonly what: string;
+  /** What a longer one is thrown as. Default: UNAVAILABLE, since upstream makes no sense. */
+  readonly tooLarge?: (message: string) => RegistryError;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds of any clock that does not jump. */
   readonly now?: () => number;
 }
 
 /**
- * The whole body. Throws UNAVAILABLE: longer than `maxBytes`, shorter than announced, broken off, two minutes under way (504);
+ * The whole body. Throws `tooLarge`: longer than `maxBytes`; UNAVAILABLE: shorter than announced, broken off, two minutes under way (504);
  * the signal's reason.
  */
 export async function readBody(
   response: TransportResponse,
-  { maxBytes, what, signal, now = () => performance.now() }: ReadLimits,
+  { maxBytes, what, signal, tooLarge = unavailable, now = () => performance.now() }: ReadLimits,
 ): Promise<Buffer> {
-  if (Number(response.headers['content-length']) > maxBytes) throw tooLarge(what, maxBytes);
+  const longer = () => tooLarge(`${what} too large: more than ${maxBytes} bytes`);
+  if (Number(response.headers['content-length']) > maxBytes) throw longer();
   const chunks: Buffer[] = [];
   let size = 0;
   const giveUpAt = now() + maxReadMs;
   for await (const chunk of chunksOf(response, signal)) {
     size += chunk.length;
-    if (size > maxBytes) throw tooLarge(what, maxBytes);
+    if (size > maxBytes) throw longer();
     if (now() > giveUpAt) throw tooSlow(what);
     chunks.push(chunk);
   }
@@ -64,8 +67,8 @@ export async function* chunksOf(
   }
 }
 
-function tooLarge(what: string, maxBytes: number): RegistryError {
-  return new RegistryError('UNAVAILABLE', `${what} too large: more than ${maxBytes} bytes`);
+function unavailable(message: string): RegistryError {
+  return new RegistryError('UNAVAILABLE', message);
 }
 
 function tooSlow(what: string): RegistryError {

@@ -33,6 +33,9 @@ export async function upstreamError(
     case 412: // Harbor: a policy blocks the image.
     case 451:
       return new RegistryError('DENIED', said);
+    case 406: // It has it, but in no form that we take.
+    case 415:
+      return new RegistryError('UNSUPPORTED', said, { status: 415 });
     case 429:
       return new RegistryError('TOOMANYREQUESTS', said, { headers: retryAfter });
     default:

@@ -15,6 +15,7 @@ import { readBody } from './body.ts';
 import { contentEncoding, decode } from './content-encoding.ts';
 import { parseLength } from './content-range.ts';
 import type { TransportResponse } from './transport/transport.ts';
+import { isSchema1Only, isTooLarge } from './unservable.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
 type Headers = TransportResponse['headers'];
@@ -104,7 +105,8 @@ export class UpstreamManifests {
     await using response = await this.#send('GET', repository, reference, options);
     if (response.status !== 200) throw await this.#session.error(response, 'MANIFEST_UNKNOWN');
     const { signal } = options;
-    const sent = await readBody(response, { maxBytes: maxManifestSize, what: 'manifest', signal });
+    const limits = { maxBytes: maxManifestSize, what: 'manifest', tooLarge: isTooLarge, signal };
+    const sent = await readBody(response, limits);
     return { sent, headers: response.headers };
   }
 
@@ -140,12 +142,7 @@ function manifestOf(
   digest: Digest | undefined,
 ): Manifest {
   const { mediaType } = parseManifest(bytes, headers['content-type']);
-  if (schema1.test(mediaType)) {
-    throw new RegistryError(
-      'UNAVAILABLE',
-      'upstream has this image as schema 1 only, which is not supported',
-    );
-  }
+  if (schema1.test(mediaType)) throw isSchema1Only();
   // By tag nothing vouches for the bytes, and any JSON with status 200 would be cached: `{"errors": …}` for one.
   if (!isDigest(reference) && vague.test(mediaType)) {
     throw new RegistryError('UNAVAILABLE', 'upstream sent JSON that is no manifest');

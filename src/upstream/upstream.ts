@@ -59,6 +59,8 @@ export interface UpstreamSettings {
   readonly maxConcurrent: number;
   /** Bytes a second of all blobs together; 0 is no limit. */
   readonly maxBandwidth?: number | undefined;
+  /** May an https registry redirect for blobs to http? Default: no. */
+  readonly blobsOverHttp?: boolean | undefined;
   /** Default: none. */
   readonly proxies?: ProxyChoice | undefined;
   /** Is exactly this host and port under `registries`? */
@@ -78,6 +80,8 @@ const maxRealmRedirects = 3;
 const maxRetryBudgetMs = 25_000;
 /** What a mirror may take to answer, so that there is time left for the next. */
 const maxMirrorMs = 10_000;
+/** What it may take to connect: less, so that a mirror that cannot be reached is known as that and not as slow. */
+const maxMirrorConnectMs = 5000;
 /** Where Docker Hub's API is: not at the host of its names. */
 const dockerHubApi = 'registry-1.docker.io';
 
@@ -105,7 +109,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     hostname: origin.hostname,
     tls: settings.tls ?? {},
     trust: settings.trust ?? new TlsTrust(),
-    connectTimeoutMs: settings.connectTimeoutMs,
+    connectTimeoutMs: Math.min(settings.connectTimeoutMs, settings.mirror ? maxMirrorConnectMs : Infinity),
     headersTimeoutMs: settings.pullTimeoutMs,
     stallTimeoutMs: settings.stallTimeoutMs,
     maxConcurrent: settings.maxConcurrent,
@@ -173,10 +177,10 @@ function accountsOf(wire: Transport, context: Context): Accounts {
 
 /** A retry goes back to the registry's own URL; each hop of a redirect may be challenged. */
 function registryTransport(accounts: Accounts, context: Context): Transport {
-  const { clock, maxBandwidth = 0 } = context;
+  const { clock, maxBandwidth = 0, blobsOverHttp } = context;
   const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
-  const following = new RedirectingTransport(identified, { maxHops: maxRedirects });
-  const circuit = new CircuitTransport(bounded(following, context), context);
+  const following = new RedirectingTransport(identified, { maxHops: maxRedirects, blobsOverHttp });
+  const circuit = new CircuitTransport(bounded(following, context, 0.5), context);
   const inTurn = new ConcurrencyTransport(circuit, context.maxConcurrent);
   return maxBandwidth === 0 ? inTurn : new ThrottledTransport(inTurn, new Bandwidth(maxBandwidth, clock));
 }
@@ -185,16 +189,21 @@ function registryTransport(accounts: Accounts, context: Context): Transport {
 function tokenTransport(wire: Transport, context: Context): Transport {
   const asked = observed(wire, 'token server', context);
   const check = (url: URL): void => checkRealmUrl(url, context.origin, context.trustedRealms);
-  return bounded(new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check }), context);
+  const following = new RedirectingTransport(asked, { maxHops: maxRealmRedirects, check });
+  // Half the time of who waits for the token: else their time would be over first, and the registry be taken for silent.
+  const limited = bounded(following, context, 0.5);
+  // Whose limit a 429 is depends on the account.
+  return new CircuitTransport(limited, { ...context, passesLimits: true });
 }
 
 function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: UpstreamSettings): Transport {
   return observe === undefined ? wire : new ObservedTransport(wire, to, observe);
 }
 
-function bounded(transport: Transport, context: Context): Transport {
+/** `share`: of the time that there is for one request. */
+function bounded(transport: Transport, context: Context, share = 1): Transport {
   const { clock, mirror, pullTimeoutMs, random = Math.random } = context;
-  const milliseconds = mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs);
+  const milliseconds = share * (mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs));
   const budgetMs = mirror === undefined ? Math.min(maxRetryBudgetMs, milliseconds * 0.8) : 0;
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
   return new DeadlineTransport(retrying, { clock, milliseconds, withBody: mirror !== undefined });

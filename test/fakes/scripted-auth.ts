@@ -83,6 +83,15 @@ export class ScriptedAuth {
     }
   }
 
+  /** The same where a new token is refused, which is sent again a second later. */
+  async getSlowly(path?: string, options?: Partial<TransportRequest>): Promise<number> {
+    const getting = this.get(path, options);
+    getting.catch(() => undefined);
+    await this.clock.untilSleeping();
+    await this.clock.advance(1000);
+    return await getting;
+  }
+
   /** What the registry was sent, in turn: `-` for no Authorization. */
   get carried(): string[] {
     return this.registry.requests.map((request) => unmarked(request).headers?.['authorization'] ?? '-');

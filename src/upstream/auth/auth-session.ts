@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { Challenge } from './challenge.ts';
 import { basicHeaderOf, type Credential, type CredentialProvider, userOf } from './credentials.ts';
+import { PasswordTrials, type Trial } from './password-trials.ts';
 import { type Realm, resolveRealm } from './realm.ts';
 import { Scope } from './scope.ts';
 import { type Token, TokenCache } from './token-cache.ts';
@@ -27,10 +28,13 @@ export interface TokenNeed {
   readonly signal: AbortSignal | undefined;
 }
 
+interface Password {
+  readonly header: string;
+  readonly trial: Trial;
+}
+
 type ScopeMode = 'union' | 'challenge' | 'required';
 
-/** Some registries lock out an address that keeps sending wrong passwords (GitLab): refused ones rest for a minute. */
-const refusedBasicMs = 60_000;
 /** How long a token server is remembered to take user and password from a form alone. */
 const postsPasswordMs = 3_600_000;
 
@@ -44,13 +48,14 @@ export class AuthSession {
   #credential: Credential | undefined;
   /** Given by a token server together with an access token, and good at that server alone. */
   #learned: { readonly refreshToken: string; readonly source: string } | undefined;
-  #basicRefusedUntil = 0;
+  #passwords: PasswordTrials;
   #postsPassword: { readonly source: string; readonly until: number } | undefined;
   #scopeMode: ScopeMode = 'union';
 
   constructor(settings: AuthSettings) {
     this.#settings = settings;
     this.tokens = new TokenCache(settings.clock);
+    this.#passwords = new PasswordTrials(settings.clock);
   }
 
   /** Today's credential; another than yesterday's drops what was had with the old. */
@@ -68,18 +73,16 @@ export class AuthSession {
     return (await this.credential(signal)) !== refused;
   }
 
-  /** The Basic header, unless it was refused a moment ago. */
-  get basicHeader(): string | undefined {
-    return this.isRefused || this.#credential === undefined ? undefined : basicHeaderOf(this.#credential);
+  /** User and password as a header for the registry; undefined where there are none, or they may not be sent for this scope now. */
+  async tryPassword(scope: Scope, signal: AbortSignal | undefined): Promise<Password | undefined> {
+    const header = this.#credential && basicHeaderOf(this.#credential);
+    const trial = header === undefined ? undefined : await this.#passwords.begin(scope, signal);
+    return header === undefined || trial === undefined ? undefined : { header, trial };
   }
 
-  /** Were user and password refused a moment ago? */
+  /** Were user and password refused a moment ago, and not for one repository alone? */
   get isRefused(): boolean {
-    return this.#settings.clock.monotonic() < this.#basicRefusedUntil;
-  }
-
-  refuseBasic(): void {
-    this.#basicRefusedUntil = this.#settings.clock.monotonic() + refusedBasicMs;
+    return this.#passwords.isResting;
   }
 
   /** The challenge by which a refresh token can be exchanged before the registry asks again. */
@@ -112,12 +115,17 @@ export class AuthSession {
   }
 
   async #fetch(need: TokenNeed, realm: Realm): Promise<Token> {
+    const credential = realm.takesCredentials ? this.#credential : undefined;
+    const header = credential && basicHeaderOf(credential);
+    if (header === undefined) return await this.#fetchWith(need, realm, undefined);
+    using trial = await this.#passwords.begin(passwordScope(need), undefined);
+    if (trial !== undefined) return await this.#fetchWith(need, realm, { header, trial });
+    throw new RegistryError('DENIED', `user and password were refused by ${realm.url.host} a moment ago`);
+  }
+
+  async #fetchWith(need: TokenNeed, realm: Realm, password: Password | undefined): Promise<Token> {
     const { challenge, required, challengeFirst } = need;
-    const { basicHeader } = this;
-    const credential = this.#credential;
-    if (basicHeader === undefined && credential !== undefined && basicHeaderOf(credential)) {
-      throw new RegistryError('DENIED', `user and password were refused by ${realm.url.host} a moment ago`);
-    }
+    const credential = realm.takesCredentials ? this.#credential : undefined;
     const offered = Scope.parse(challenge.params['scope'] ?? '');
     let refusal: TokenRefusal | undefined;
     for (const [mode, scope] of this.#attempts(offered, required, challengeFirst)) {
@@ -125,12 +133,13 @@ export class AuthSession {
         realm: realm.url,
         service: challenge.params['service'],
         scopes: words(scope),
-        authorization: realm.takesCredentials ? basicHeader : undefined,
-        user: realm.takesCredentials && basicHeader && credential ? userOf(credential) : undefined,
+        authorization: password?.header,
+        user: password && credential && userOf(credential),
         postsPassword: this.#isPostingPassword(challenge),
-        refreshToken: realm.takesCredentials ? this.#refreshTokenFor(challenge) : undefined,
+        refreshToken: credential && this.#refreshTokenFor(challenge),
       });
       if (answer.kind === 'grant') {
+        if (answer.by !== 'refresh') password?.trial.taken();
         this.#scopeMode = mode;
         const covers = scope.union(offered).union(required);
         const { value, receivedAt, expiresAt } = answer;
@@ -139,10 +148,10 @@ export class AuthSession {
       refusal = answer;
       if (!isRefused(answer)) break;
     }
-    if (credential !== undefined && realm.takesCredentials && isRefused(refusal)) {
+    if (credential !== undefined && isRefused(refusal)) {
       if (await this.renew(credential, undefined)) return await this.#fetch(need, realm);
     }
-    if (refusal?.status === 401 && basicHeader !== undefined) this.refuseBasic();
+    if (refusal?.status === 401) password?.trial.refused();
     throw refusalError(realm.url, refusal, this.#settings.clock.now());
   }
 
@@ -192,13 +201,18 @@ export class AuthSession {
   #forget(): void {
     this.tokens.clear();
     this.#learned = undefined;
-    this.#basicRefusedUntil = 0;
+    this.#passwords = new PasswordTrials(this.#settings.clock);
   }
 }
 
 /** Where a challenge sends for tokens, to tell one from another. */
 export function sourceOf({ params }: Challenge): string {
   return `${params['realm'] ?? ''}\n${params['service'] ?? ''}`;
+}
+
+/** What a password is sent for: the repository, or what the registry asks for where the request is about none. */
+function passwordScope({ required, challenge }: TokenNeed): Scope {
+  return required.isEmpty ? Scope.parse(challenge.params['scope'] ?? '') : required;
 }
 
 function words(scope: Scope): string[] {

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { abortable } from '../../abortable.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
@@ -32,7 +33,7 @@ export class AuthorizingTransport implements Transport {
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const exchange = new Exchange(await this.#session(request), request);
+    using exchange = new Exchange(await this.#session(request), request);
     let authorization = await exchange.first();
     for (let sends = 1; ; sends++) {
       const answer = await this.#next.send(authorized(request, authorization));
@@ -43,11 +44,12 @@ export class AuthorizingTransport implements Transport {
       const next = await nextOf(exchange, response, refused);
       if (next === undefined) return response;
       await response[Symbol.asyncDispose]();
+      if (next.kind === 'bearer' && next.after !== undefined) await abortable(next.after, request.signal);
       authorization = next;
     }
   }
 
-  /** Were user and password, if all repositories share them, refused at their origin a moment ago? */
+  /** Were user and password, if all repositories share them, refused at their origin a moment ago, and not for one of these alone? */
   get isRefused(): boolean {
     return this.#own.get(this.#settings.credentials)?.isRefused === true;
   }

@@ -3,6 +3,7 @@ import type { TransportRequest, TransportResponse } from '../transport/transport
 import { type AuthSession, sourceOf } from './auth-session.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credential } from './credentials.ts';
+import type { Trial } from './password-trials.ts';
 import { Scope } from './scope.ts';
 import type { Token } from './token-cache.ts';
 
@@ -10,12 +11,19 @@ import type { Token } from './token-cache.ts';
 export type Authorization =
   | { readonly kind: 'none' }
   | { readonly kind: 'static' | 'basic'; readonly header: string }
-  | { readonly kind: 'bearer'; readonly header: string; readonly token: Token; readonly fresh: boolean };
+  | {
+      readonly kind: 'bearer';
+      readonly header: string;
+      readonly token: Token;
+      readonly fresh: boolean;
+      /** To be waited for before it is sent. */
+      readonly after?: Promise<void>;
+    };
 
 const none: Authorization = { kind: 'none' };
 
 /** One request's way through a registry's challenges: what to send first, and what after each refusal. */
-export class Exchange {
+export class Exchange implements Disposable {
   readonly #session: AuthSession;
   readonly #request: TransportRequest;
   readonly #required: Scope;
@@ -25,6 +33,8 @@ export class Exchange {
   #widened = false;
   #credential: Credential | undefined;
   #renewed = false;
+  /** Of the password that was sent last, while there is no answer. */
+  #trial: Trial | undefined;
 
   constructor(session: AuthSession, request: TransportRequest) {
     this.#session = session;
@@ -51,10 +61,26 @@ export class Exchange {
    * DENIED for a fresh token refused.
    */
   async next(response: TransportResponse, refused: boolean): Promise<Authorization | undefined> {
+    this.#judge(response);
     if (refused && (await this.#renews())) return await this.first();
     const challenges = parseChallenges(response.headers['www-authenticate']);
     const next = await this.#answer(response.status, challenges);
     return next === undefined ? undefined : this.#sends(next);
+  }
+
+  /** Nothing more will be sent. */
+  [Symbol.dispose](): void {
+    this.#trial?.[Symbol.dispose]();
+    this.#trial = undefined;
+  }
+
+  /** What became of the password: an answer that is no success and no refusal says nothing of it. */
+  #judge({ status, headers }: TransportResponse): void {
+    using trial = this.#trial;
+    this.#trial = undefined;
+    if (status < 400) trial?.taken();
+    // Where a token is wanted besides, the token server has the last word.
+    if (status === 401 && !parseChallenges(headers['www-authenticate']).some(isBearer)) trial?.refused();
   }
 
   /** Once another credential can be had for the one that was refused, all begins anew. */
@@ -78,10 +104,14 @@ export class Exchange {
     if (staticHeader !== undefined) return { kind: 'static', header: staticHeader };
     const challenge = session.bearerWithRefreshToken;
     if (challenge !== undefined) return this.#acquire(this.#withoutScope(challenge), false);
-    const { basicHeader } = session;
-    return session.scheme === 'basic' && basicHeader !== undefined
-      ? { kind: 'basic', header: basicHeader }
-      : none;
+    return (session.scheme === 'basic' ? await this.#password() : undefined) ?? none;
+  }
+
+  async #password(): Promise<Authorization | undefined> {
+    const password = await this.#session.tryPassword(this.#required, this.#request.signal);
+    if (password === undefined) return undefined;
+    this.#trial = password.trial;
+    return { kind: 'basic', header: password.header };
   }
 
   #answer(status: number, challenges: readonly Challenge[]): Promise<Authorization | undefined> {
@@ -117,18 +147,31 @@ export class Exchange {
   async #answerUnauthorized(challenges: readonly Challenge[]): Promise<Authorization | undefined> {
     const challenge = challenges.find(isBearer);
     const basic = challenges.some(({ scheme }) => scheme === 'basic');
+    const later = this.#onceMore(challenge);
+    if (later !== undefined) return later;
     this.#refused();
     if (challenge === undefined && !basic) return this.#sentBare ? undefined : none;
-    const { basicHeader } = this.#session;
-    if (basic && basicHeader !== undefined && !this.#sentBasic && this.#sent.kind !== 'static') {
-      this.#session.scheme = 'basic';
-      return { kind: 'basic', header: basicHeader };
+    if (basic && !this.#sentBasic && this.#sent.kind !== 'static') {
+      const password = await this.#password();
+      if (password !== undefined) {
+        this.#session.scheme = 'basic';
+        return password;
+      }
     }
     if (challenge === undefined) {
-      if (this.#sent.kind === 'basic') this.#session.refuseBasic();
       return this.#sent.kind === 'bearer' && !this.#sentBare ? none : undefined;
     }
     return this.#answerBearer(challenge);
+  }
+
+  /** A token that is refused before it has ever been good may be so in a moment: the clocks of two servers differ. */
+  #onceMore(challenge: Challenge | undefined): Authorization | undefined {
+    const sent = this.#sent;
+    if (challenge === undefined || sent.kind !== 'bearer' || sent.after !== undefined) return undefined;
+    if (challenge.params['error'] === 'insufficient_scope') return undefined;
+    if (!sent.token.asked.contains(scopeOf(challenge))) return undefined;
+    const after = this.#session.tokens.secondChance(sent.token, sent.fresh);
+    return after && { ...sent, fresh: true, after };
   }
 
   async #answerBearer(challenge: Challenge): Promise<Authorization | undefined> {

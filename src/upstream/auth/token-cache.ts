@@ -17,12 +17,15 @@ export interface Token {
 const maxTokens = 1000;
 const maxMarginMs = 10_000;
 const minMarginMs = 1000;
+/** What the clocks of a registry and its token server may be apart for a new token to be good at last. Milliseconds. */
+const secondChanceMs = 1000;
 
 /** The tokens of one registry, in memory only. Fetches are shared; nothing is locked while one runs. */
 export class TokenCache {
   readonly #clock: Clock;
   #tokens = new Map<string, Token>();
   #fetches = new Map<string, Promise<Token>>();
+  readonly #chances = new WeakMap<Token, { readonly at: number; readonly after: Promise<void> }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -51,6 +54,20 @@ export class TokenCache {
       .finally(() => fetches.delete(key));
     fetches.set(key, started);
     return started;
+  }
+
+  /**
+   * Settles when a token that was refused may be sent once more: the same moment for all that carry it, and one in its life.
+   * `fresh`: it was fetched for the request that was refused; only such a one begins the wait, or comes too late for it.
+   */
+  secondChance(token: Token, fresh: boolean): Promise<void> | undefined {
+    const now = this.#clock.monotonic();
+    const known = this.#chances.get(token);
+    if (known !== undefined) return fresh || now < known.at ? known.after : undefined;
+    if (!fresh) return undefined;
+    const chance = { at: now + secondChanceMs, after: this.#clock.sleep(secondChanceMs) };
+    this.#chances.set(token, chance);
+    return chance.after;
   }
 
   /** Forgets a token that was refused, wherever it is. */

@@ -1,9 +1,9 @@
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { readBody } from '../body.ts';
-import { jsonObject } from '../json-object.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
+import type { Transport, TransportRequest } from '../transport/transport.ts';
 import type { UserAndPassword } from './credentials.ts';
+import { readTokenAnswer } from './token-answer.ts';
 
 export interface TokenRequest {
   readonly realm: URL;
@@ -32,14 +32,20 @@ export interface TokenGrant {
 
 type Way = 'refresh' | 'get' | 'password';
 
-/** An answer that is no token. Status 200: its body was none. */
+/** An answer that is no token. A status below 300: its body was none. */
 export interface TokenRefusal {
   readonly kind: 'refusal';
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const maxBodyBytes = 128 * 1024;
+/** What it is taken for if it is cut again. */
+interface CutAnswer {
+  readonly kind: 'cut';
+  readonly error: NoAnswer | undefined;
+  readonly refusal: TokenRefusal;
+}
+
 /** What a token lives by the specification if nothing is said (distribution, "Token Response Fields"). */
 const defaultLifeMs = 60_000;
 const clientId = 'ociregistry';
@@ -78,22 +84,33 @@ export class TokenClient {
 
   async #send(by: Way, request: TransportRequest): Promise<TokenGrant | TokenRefusal> {
     try {
-      await using response = await this.#transport.send(request);
-      const refusal = { kind: 'refusal', status: response.status, headers: response.headers } as const;
-      return response.status === 200 ? ((await this.#grant(by, response)) ?? refusal) : refusal;
+      const answer = await this.#try(by, request);
+      if (answer.kind !== 'cut') return answer;
+      const second = await this.#try(by, request);
+      if (second.kind !== 'cut') return second;
+      if (second.error !== undefined) throw second.error;
+      return second.refusal;
     } catch (error) {
       throw error instanceof RegistryError ? failure(error) : error;
     }
   }
 
-  async #grant(by: Way, response: TransportResponse): Promise<TokenGrant | undefined> {
-    const body = await readBody(response, { maxBytes: maxBodyBytes, what: 'token answer' });
-    const json = jsonObject(body.toString('utf8')) ?? {};
-    const value = tokenText(json['token']) ?? tokenText(json['access_token']);
+  async #try(by: Way, request: TransportRequest): Promise<TokenGrant | TokenRefusal | CutAnswer> {
+    await using response = await this.#transport.send(request);
+    const { status, headers } = response;
+    const refusal = { kind: 'refusal', status, headers } as const;
+    if (status < 200 || status > 299) return refusal;
+    const answer = await readTokenAnswer(response);
+    if (answer.kind === 'cut') return { ...answer, refusal };
+    return this.#grant(by, answer.fields) ?? refusal;
+  }
+
+  #grant(by: Way, fields: Readonly<Record<string, unknown>>): TokenGrant | undefined {
+    const value = tokenText(fields['token']) ?? tokenText(fields['access_token']);
     if (value === undefined) return undefined;
     const receivedAt = this.#clock.monotonic();
-    const expiresAt = receivedAt + lifeMs(json['expires_in']);
-    const refreshToken = tokenText(json['refresh_token']);
+    const expiresAt = receivedAt + lifeMs(fields['expires_in']);
+    const refreshToken = tokenText(fields['refresh_token']);
     return { kind: 'grant', value, receivedAt, expiresAt, refreshToken, by };
   }
 }
@@ -105,11 +122,12 @@ function isUnsupported(answer: TokenGrant | TokenRefusal): boolean {
 
 /**
  * No answer stays what it is, one level down: whoever asked for the token would take a failed connection for their own and try
- * again, as was done here already. An answer that is useless (endless, a circle of redirects) is a token denied.
+ * again, as was done here already, or take the registry for silent. An answer that is useless (endless, a circle of
+ * redirects) is a token denied.
  */
 function failure(error: RegistryError): RegistryError {
   const { code, message, status, headers } = error;
-  const isAnswer = code === 'UNAVAILABLE' && status === 502 && error.cause === undefined;
+  const isAnswer = code === 'UNAVAILABLE' && status === 502 && !(error instanceof NoAnswer);
   return isAnswer
     ? new RegistryError('DENIED', message, { cause: error })
     : new RegistryError(code, message, { status, headers, cause: error });

@@ -8,19 +8,18 @@ export function isRefused(refusal: TokenRefusal | undefined): boolean {
 }
 
 /**
- * What a token server's last answer means to our client: TOOMANYREQUESTS, UNAVAILABLE with a cause since it says nothing of the
- * image, or DENIED for all else. Never 401, since the client's own credentials are not in question, and never 404, which would be
+ * What a token server's last answer means to our client: TOOMANYREQUESTS, UNAVAILABLE where it says nothing of the image, or DENIED
+ * for all else. Never 401, since the client's own credentials are not in question, and never 404, which would be
  * about the image.
  */
 export function refusalError(realm: URL, refusal: TokenRefusal | undefined, now: number): RegistryError {
   const status = refusal?.status ?? 0;
-  const message = `token server ${realm.host} answered ${status === 200 ? 'without a token' : status}`;
+  const message = `token server ${realm.host} answered ${status >= 200 && status < 300 ? 'without a token' : status}`;
   const headers = retryAfterHeader(refusal?.headers['retry-after'], now);
   if (status === 429) return new RegistryError('TOOMANYREQUESTS', message, { headers });
   if (status >= 500) {
     const passed = status === 503 || status === 504 ? status : 502;
-    const cause = new Error(`the token server answered ${status}`);
-    return new RegistryError('UNAVAILABLE', message, { status: passed, headers, cause });
+    return new RegistryError('UNAVAILABLE', message, { status: passed, headers });
   }
   return new RegistryError('DENIED', message);
 }

@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { RegistryError, type RegistryErrorOptions } from '../../oci/error.ts';
+import { NoAnswer, type SaysOf } from './no-answer.ts';
 
 /** Failures that another try may not meet: of connecting and of a connection, not of names and certificates. */
 const transientCodes = new Set([
@@ -21,6 +22,21 @@ const timeoutCodes = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',
 ]);
+
+/** Failures that no request to this host would be spared, wherever they are noticed: of its name, of connecting, of TLS. */
+const hostCodes = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPROTO',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+const tlsCodes = /^(?:CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|SELF_SIGNED_|UNABLE_TO_)/;
+
+/** Want of something on our side, which says nothing of who was to be connected to. */
+const ourCodes = new Set(['EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
 const clientCertificate = 'does it want a client certificate (tls.cert and tls.key)';
 
@@ -56,13 +72,24 @@ const words: Readonly<Record<string, string>> = {
  * the proxy in between, which was reached.
  */
 export function connectionError(url: URL, cause: unknown, via?: string): RegistryError {
+  return cause instanceof RegistryError ? cause : madeOf(url, saidOf(cause), cause, via);
+}
+
+/** The same of what happened before a connection stood: then a reset or a time-out is the host's as well. */
+export function connectError(url: URL, cause: unknown, via?: string): RegistryError {
   if (cause instanceof RegistryError) return cause;
+  return madeOf(url, ourCodes.has(causeCode(cause) ?? '') ? 'exchange' : 'host', cause, via);
+}
+
+function madeOf(url: URL, saysOf: SaysOf, cause: unknown, via: string | undefined): NoAnswer {
   // The origin alone: the path of a signed URL is a secret.
   const whom = via === undefined ? url.origin : `${url.origin} through the proxy ${via}`;
-  return new RegistryError(
-    'UNAVAILABLE',
-    ...noAnswer(whom, cause, url.protocol === 'https:' && isMute(cause)),
-  );
+  return new NoAnswer(url, saysOf, ...noAnswer(whom, cause, url.protocol === 'https:' && isMute(cause)));
+}
+
+function saidOf(cause: unknown): SaysOf {
+  const code = causeCode(cause) ?? '';
+  return hostCodes.has(code) || tlsCodes.test(code) ? 'host' : 'exchange';
 }
 
 /** Message and options of an error that says that somebody did not answer. */

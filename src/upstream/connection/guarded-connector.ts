@@ -7,6 +7,7 @@ import type { ProxyChoice } from '../proxy/proxy-choice.ts';
 import { connected, connectorOf, connectThroughProxy } from '../proxy/proxy-tunnel.ts';
 import { knownAddress, withoutBrackets } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
+import { connectError } from './connection-error.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { OnWireEvent, TlsFacts } from './wire-event.ts';
 
@@ -45,7 +46,9 @@ async function connectChosen(settings: ConnectorSettings, options: buildConnecto
   const begun = performance.now();
   const proxyTls = async () => ({ secureContext: await trust.context({ caFiles: tls.caFiles }) });
   const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs };
-  const socket = await connectThroughProxy(options, through);
+  const socket = await connectThroughProxy(options, through).catch((cause: unknown) => {
+    throw connectError(url, cause, proxy.host);
+  });
   report(settings, url, socket, knownAddress(url.hostname), begun);
   return socket;
 }
@@ -79,7 +82,9 @@ async function connect(
     ...(await tlsOptions(settings, url)),
     ...more,
   });
-  const socket = await connected(connector, options);
+  const socket = await connected(connector, options).catch((cause: unknown) => {
+    throw connectError(url, cause);
+  });
   report(settings, url, socket, socket.remoteAddress, begun);
   return socket;
 }

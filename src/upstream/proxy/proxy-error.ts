@@ -1,32 +1,36 @@
-import { RegistryError, type RegistryErrorOptions } from '../../oci/error.ts';
+import type { RegistryErrorOptions } from '../../oci/error.ts';
 import { noAnswer } from '../connection/connection-error.ts';
+import { NoAnswer, type SaysOf } from '../connection/no-answer.ts';
 
 /** UNAVAILABLE because of the proxy on the way, and not of who is behind it. To clients it is an error as all others. */
-export class ProxyError extends RegistryError {
+export class ProxyError extends NoAnswer {
   /** The status that the proxy answered; undefined: none. */
   readonly answered: number | undefined;
 
-  constructor(message: string, options: RegistryErrorOptions, answered?: number) {
-    super('UNAVAILABLE', message, options);
+  constructor(url: URL, saysOf: SaysOf, message: string, options: RegistryErrorOptions, answered?: number) {
+    super(url, saysOf, message, options);
     this.answered = answered;
   }
 }
 
 /** The proxy itself cannot be reached, or does not answer. */
 export function proxyConnectionError(url: URL, cause: unknown, via: string): ProxyError {
-  return new ProxyError(...noAnswer(`the proxy ${via}, by which ${url.origin} is reached`, cause));
+  return new ProxyError(
+    url,
+    'host',
+    ...noAnswer(`the proxy ${via}, by which ${url.origin} is reached`, cause),
+  );
 }
 
-/** The proxy answered, but not with a way to upstream: with a cause where it could not, without one where it would not. */
+/** The proxy answered, but not with a way to upstream: it could not reach the host, or would not let this request through. */
 export function proxyRefusal(url: URL, status: number, via: string): ProxyError {
   const isFailure = status >= 500;
   const reason = refusals[status] ?? (isFailure ? 'it could not reach it' : 'is it a proxy?');
   return new ProxyError(
+    url,
+    isFailure ? 'host' : 'exchange',
     `the proxy ${via} gave no way to ${url.origin}: it answered ${status} (${reason})`,
-    {
-      status: status === 504 ? 504 : 502,
-      ...(isFailure && { cause: new Error(`the proxy answered ${status}`) }),
-    },
+    { status: status === 504 ? 504 : 502 },
     status,
   );
 }

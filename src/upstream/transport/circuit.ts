@@ -1,6 +1,9 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
 import { limitedMs } from '../quota/quota.ts';
+import { Breaker, probeMs } from './breaker.ts';
 import type { OnOddity } from './oddity.ts';
 import { requestKind } from './request-kind.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -9,29 +12,37 @@ import type { Transport, TransportRequest, TransportResponse } from './transport
 export interface CircuitSettings {
   readonly clock: Clock;
   readonly onOddity: OnOddity;
+  /** Is a 429 somebody else's to heed? Default: it is ours. */
+  readonly passesLimits?: boolean;
 }
 
-/** Why requests of a kind are not sent, and until when; then one is let through to see. */
-interface Opening {
-  readonly error: RegistryError;
-  /** By {@link Clock.monotonic}. */
-  until: number;
+/** What one request stands before. */
+interface Passage {
+  readonly kind: string;
+  /** All requests of its kind; what fails there is a repository. */
+  readonly host: Breaker;
+  readonly hostAnswers: number;
+  /** All requests of its repository; what fails there is an object. */
+  readonly own: Breaker | undefined;
+  readonly ownAnswers: number;
 }
 
-/** An upstream that does not answer is asked so often, and one that limits us without saying for how long. */
-const probeMs = 2000;
+/** Origins and kinds; of a registry there is one origin and a handful of kinds. */
+const maxHosts = 100;
+const maxRepositories = 1000;
 
 /**
- * Spares clients the waiting for an upstream that is dead, and an upstream the requests that it has asked us not to send: a
- * circuit for each kind of request, so that a limit on manifests does not stop the blobs of an image that was begun. While one
- * is open its requests fail at once with upstream's own failure; every two seconds, or when a Retry-After is over, one is let
- * through, and the first that is answered closes it. Only a missing answer and a 429 open it: what upstream answers about
- * one image says nothing of another.
+ * Spares clients the waiting for an upstream that is dead, and an upstream the requests that it has asked us not to send. A
+ * failure counts for as much as it says something of: an object without an answer (a reset, what is no HTTP, silence) is its own
+ * fault, three objects in a row are their repository's, three repositories the host's; a host that cannot be connected to is
+ * dead at once, and one that says 429 limits us. A host is so by the kind of request, so that a limit on manifests does not stop
+ * the blobs of an image that was begun. Whatever is answered ends it: what upstream answers about one image says nothing of another.
  */
 export class CircuitTransport implements Transport {
   readonly #next: Transport;
   readonly #settings: CircuitSettings;
-  readonly #open = new Map<string, Opening>();
+  readonly #hosts = new LRUCache<string, Breaker>({ max: maxHosts });
+  readonly #repositories = new LRUCache<string, Breaker>({ max: maxRepositories });
 
   constructor(next: Transport, settings: CircuitSettings) {
     this.#next = next;
@@ -39,67 +50,89 @@ export class CircuitTransport implements Transport {
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const kind = requestKind(request);
-    this.#admit(kind);
+    const passage = this.#admit(request);
     try {
       const response = await this.#next.send(request);
-      if (response.status === 429) this.#limited(kind, response);
-      else this.#close(kind);
+      if (response.status === 429 && this.#settings.passesLimits !== true) this.#limited(passage, response);
+      else this.#answered(request, passage);
       return response;
     } catch (error) {
-      if (error instanceof RegistryError) this.#failed(kind, error);
+      if (error instanceof RegistryError) this.#failed(request, passage, error);
       throw error;
     }
   }
 
-  /** Throws, or lets one through to see. */
-  #admit(kind: string): void {
-    const opening = this.#open.get(kind);
-    if (opening === undefined) return;
-    const now = this.#settings.clock.monotonic();
-    if (now < opening.until) throw again(opening.error, opening.until - now);
-    opening.until = now + probeMs;
+  /** Throws, or lets it through. */
+  #admit(request: TransportRequest): Passage {
+    const kind = requestKind(request);
+    const host = breakerOf(this.#hosts, `${request.url.origin} ${kind}`, this.#settings.clock);
+    const own = this.#own(request);
+    own?.check(objectOf(request));
+    host.check(repositoryOf(request));
+    own?.letThrough(objectOf(request));
+    host.letThrough(repositoryOf(request));
+    return { kind, host, hostAnswers: host.answers, own, ownAnswers: own?.answers ?? 0 };
   }
 
-  #limited(kind: string, response: TransportResponse): void {
-    this.#trip(kind, limitedBy(response), limitedMs(response.headers, this.#settings.clock.now()));
+  #own({ url, repository }: TransportRequest): Breaker | undefined {
+    if (repository === undefined) return undefined;
+    return breakerOf(this.#repositories, `${url.origin} ${repository}`, this.#settings.clock);
   }
 
-  #failed(kind: string, error: RegistryError): void {
-    const now = this.#settings.clock.now();
-    if (error.code === 'TOOMANYREQUESTS')
-      this.#trip(kind, error, retryAfterMs(error.headers['Retry-After'], now));
-    else if (isNoAnswer(error)) this.#trip(kind, error, undefined);
-    else if (error.code === 'DENIED') this.#close(kind);
+  #limited({ kind, host }: Passage, { url, headers }: TransportResponse): void {
+    const error = new RegistryError('TOOMANYREQUESTS', `${url.origin} limits requests`);
+    this.#open(kind, host, error, limitedMs(headers, this.#settings.clock.now()));
   }
 
-  #trip(kind: string, error: RegistryError, saidMs: number | undefined): void {
-    const { clock, onOddity } = this.#settings;
-    const pauseMs = Math.max(probeMs, saidMs ?? 0);
-    const wasOpen = this.#open.has(kind);
-    this.#open.set(kind, { error, until: clock.monotonic() + pauseMs });
-    if (!wasOpen) onOddity('upstream is given a rest', { kind, pauseMs, reason: error.message });
+  #failed(request: TransportRequest, passage: Passage, error: RegistryError): void {
+    const { kind, host } = passage;
+    if (error.code === 'TOOMANYREQUESTS') {
+      if (this.#settings.passesLimits === true) return;
+      this.#open(kind, host, error, retryAfterMs(error.headers['Retry-After'], this.#settings.clock.now()));
+    } else if (error instanceof NoAnswer) {
+      // Another host, to which a redirect led, may be one object's.
+      if (error.saysOf === 'host' && error.origin === request.url.origin) this.#open(kind, host, error);
+      else this.#unanswered(request, passage, error);
+    } else if (error.code === 'DENIED') this.#answered(request, passage);
   }
 
-  #close(kind: string): void {
-    if (this.#open.delete(kind)) this.#settings.onOddity('upstream is asked again', { kind });
+  #open(kind: string, host: Breaker, error: RegistryError, saidMs = 0): void {
+    const pauseMs = Math.max(probeMs, saidMs);
+    if (host.open(error, pauseMs)) this.#tellRest({ kind, pauseMs }, error);
+  }
+
+  #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
+    const { kind, host, hostAnswers, own, ownAnswers } = passage;
+    const { repository } = request;
+    if (own?.failed(objectOf(request), error, ownAnswers) === true)
+      this.#tellRest({ repository, pauseMs: probeMs }, error);
+    if (host.failed(repositoryOf(request), error, hostAnswers))
+      this.#tellRest({ kind, pauseMs: probeMs }, error);
+  }
+
+  #answered({ repository }: TransportRequest, { kind, host, own }: Passage): void {
+    if (own?.answered() === true) this.#settings.onOddity('upstream is asked again', { repository });
+    if (host.answered()) this.#settings.onOddity('upstream is asked again', { kind });
+  }
+
+  #tellRest(fields: Readonly<Record<string, unknown>>, { message }: RegistryError): void {
+    this.#settings.onOddity('upstream is given a rest', { ...fields, reason: message });
   }
 }
 
-/** No connection, no answer in time, no token: not an answer about one thing. */
-function isNoAnswer({ code, cause, status }: RegistryError): boolean {
-  return code === 'UNAVAILABLE' && (cause !== undefined || status === 503 || status === 504);
+function breakerOf(breakers: LRUCache<string, Breaker>, key: string, clock: Clock): Breaker {
+  const known = breakers.get(key);
+  if (known !== undefined) return known;
+  const breaker = new Breaker(clock);
+  breakers.set(key, breaker);
+  return breaker;
 }
 
-function limitedBy({ url }: TransportResponse): RegistryError {
-  return new RegistryError('TOOMANYREQUESTS', `${url.origin} limits requests`);
+/** A manifest, a blob, a list, whatever the method; a token server's are its scopes. */
+function objectOf({ url }: TransportRequest): string {
+  return url.pathname.includes('/v2/') ? url.pathname : `${url.pathname}${url.search}`;
 }
 
-/** The failure that opened the circuit, for one that was not sent. */
-function again({ code, message, status }: RegistryError, leftMs: number): RegistryError {
-  const seconds = String(Math.ceil(leftMs / 1000));
-  return new RegistryError(code, `${message}; asked again in ${seconds} s`, {
-    status,
-    headers: { 'Retry-After': seconds },
-  });
+function repositoryOf(request: TransportRequest): string {
+  return request.repository ?? objectOf(request);
 }

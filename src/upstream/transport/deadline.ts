@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
-import { RegistryError } from '../../oci/error.ts';
 import { TimeLimit } from '../../time-limit.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
 import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface DeadlineSettings {
@@ -34,8 +34,8 @@ export class DeadlineTransport implements Transport {
     return holding(response, () => longer.dispose());
   }
 
-  #error(url: URL): RegistryError {
+  #error(url: URL): NoAnswer {
     const message = `no answer from ${url.origin} within ${this.#settings.milliseconds} ms`;
-    return new RegistryError('UNAVAILABLE', message, { status: 504 });
+    return new NoAnswer(url, 'exchange', message, { status: 504 });
   }
 }

@@ -1,9 +1,12 @@
 import { RegistryError } from '../../oci/error.ts';
 import { mayBeAboutHead } from './head-refusal.ts';
+import { isBlobKind, requestKind } from './request-kind.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 export interface RedirectSettings {
   readonly maxHops: number;
+  /** May a blob's redirect lead from https to http? Whoever keeps its bytes checks their digest. Default: no. */
+  readonly blobsOverHttp?: boolean | undefined;
   /** Throws to refuse a hop. */
   readonly check?: ((url: URL) => void) | undefined;
 }
@@ -15,7 +18,8 @@ const privateHeaders = new Set(['authorization', 'cookie', 'proxy-authorization'
 /**
  * Follows redirects (RFC 9110 section 15.4). Each hop goes through the transport inside, which may answer its
  * challenge. Nothing of a hop is kept: signed URLs live for minutes and are good for one method. A POST is repeated
- * on its own origin only. Throws UNAVAILABLE (502) for a loop, a broken Location and a step from https to http.
+ * on its own origin only. Throws UNAVAILABLE (502) for a loop, a broken Location and a step from https to http that is
+ * not allowed.
  */
 export class RedirectingTransport implements Transport {
   readonly #next: Transport;
@@ -41,7 +45,7 @@ export class RedirectingTransport implements Transport {
       const location = redirects.has(response.status) ? response.headers['location'] : undefined;
       if (location === undefined) return { response, hops };
       try {
-        const next = this.#hop(request, response, location);
+        const next = this.#hop(request, response, location, first);
         if (next === undefined) return { response, hops };
         if (hops === this.#settings.maxHops) throw broken(first.url, 'redirects too often');
         request = next;
@@ -58,14 +62,13 @@ export class RedirectingTransport implements Transport {
     request: TransportRequest,
     response: TransportResponse,
     location: string,
+    first: TransportRequest,
   ): TransportRequest | undefined {
     if (!URL.canParse(location, request.url.href)) throw broken(request.url, 'redirects to what is no URL');
     const url = new URL(location, request.url);
     const sameOrigin = url.origin === request.url.origin;
     if (request.method === 'POST' && !(sameOrigin && [307, 308].includes(response.status))) return undefined;
-    if (url.protocol !== 'https:' && (url.protocol !== 'http:' || request.url.protocol === 'https:')) {
-      throw broken(request.url, `redirects to ${url.protocol}//${url.host}, which is not https`);
-    }
+    this.#checkProtocol(url, request, first);
     this.#settings.check?.(url);
     return {
       ...request,
@@ -73,6 +76,15 @@ export class RedirectingTransport implements Transport {
       target: targetOf(location),
       headers: sameOrigin ? request.headers : withoutPrivate(request.headers),
     };
+  }
+
+  #checkProtocol({ protocol, host }: URL, { url }: TransportRequest, first: TransportRequest): void {
+    const stepsDown = protocol === 'http:' && url.protocol === 'https:';
+    if (protocol === 'https:' || (protocol === 'http:' && !stepsDown)) return;
+    const mayBeAllowed = stepsDown && isBlobKind(requestKind(first));
+    if (mayBeAllowed && this.#settings.blobsOverHttp === true) return;
+    const remedy = mayBeAllowed ? '; upstream.blobsOverHttp: true of this registry allows it for blobs' : '';
+    throw broken(url, `redirects to ${protocol}//${host}, which is not https${remedy}`);
   }
 }
 

@@ -21,3 +21,8 @@ function apiPath({ pathname }: URL): string {
 export function isManifestKind(kind: string): boolean {
   return kind.endsWith(' manifest');
 }
+
+/** Those whose digest is checked by whoever keeps their bytes. */
+export function isBlobKind(kind: string): boolean {
+  return kind.endsWith(' blob');
+}

@@ -75,6 +75,21 @@ describe('a tag', () => {
     await assert.rejects(cache.registry.getManifest(alpine, parseTag('v2')), { status: 502 });
   });
 
+  it('is served stale when upstream has nothing for it any more that can be served', async () => {
+    for (const status of [413, 415]) {
+      await using cache = new CacheUnderTest({ policy: { freshness: always } });
+      const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
+      await cache.registry.getManifest(alpine, v1);
+      cache.upstream.script = () => {
+        throw new RegistryError('UNSUPPORTED', 'schema 1', { status });
+      };
+      const { descriptor } = await cache.registry.getManifest(alpine, v1, cache.reporting);
+      assert.equal(descriptor.digest, manifest.digest);
+      assert.deepEqual(cache.outcome, { kind: 'stale', cause: 'upstream has what cannot be served' });
+      await assert.rejects(cache.registry.getManifest(alpine, parseTag('v2')), { status });
+    }
+  });
+
   it('is served stale after two seconds of silence, and fresh once upstream has answered after all', async () => {
     await using cache = new CacheUnderTest({ policy: { freshness: minute } });
     putImage(cache.content, alpine, 'v1', [bytes(10)]);

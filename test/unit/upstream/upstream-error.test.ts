@@ -26,6 +26,7 @@ describe('what upstream answers', () => {
     [403, {}, { code: 'DENIED', status: 403 }],
     [412, {}, { code: 'DENIED', status: 403 }],
     [451, {}, { code: 'DENIED', status: 403 }],
+    [415, {}, { code: 'UNSUPPORTED', status: 415 }],
     [429, retryAfter, { code: 'TOOMANYREQUESTS', status: 429, headers: retryAfter }],
     [429, {}, { code: 'TOOMANYREQUESTS', status: 429, headers: {} }],
     [500, {}, { code: 'UNAVAILABLE', status: 502 }],

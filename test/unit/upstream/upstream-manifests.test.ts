@@ -120,7 +120,6 @@ describe('a manifest', () => {
     ['no JSON object', '[]'],
     ['not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
     ['both an image and an index (CVE-2021-41190)', '{"layers":[],"manifests":[]}'],
-    ['schema 1', '{"schemaVersion":1,"signatures":[]}'],
     ['a web page', '<!doctype html>'],
   ];
   for (const [what, body] of refused) {
@@ -134,16 +133,43 @@ describe('a manifest', () => {
     });
   }
 
+  for (const [what, body, type] of [
+    [
+      'says so',
+      '{"schemaVersion":1,"signatures":[]}',
+      'application/vnd.docker.distribution.manifest.v1+prettyjws',
+    ],
+    ['shows', '{"schemaVersion":1,"signatures":[]}', 'text/plain'],
+  ] as const) {
+    it(`that ${what} to be schema 1 is refused with 415: it is no outage`, async () => {
+      await using made = await start();
+      made.spoil(() => content(body, type));
+      const unsupported = { code: 'UNSUPPORTED', status: 415, message: /schema 1 only/ };
+      for (let time = 0; time < 4; time += 1) {
+        await assert.rejects(made.registry.getManifest(made.name, tag), unsupported);
+        await assert.rejects(made.registry.resolveManifest(made.name, tag), unsupported);
+      }
+      // Each time a GET, and the HEAD and the GET after it: nothing is tried again, nothing is given a rest.
+      assert.equal(made.upstream.requests.length, 12);
+      assert.deepEqual(made.oddities, []);
+    });
+  }
+
   it('of more than 4 MiB is refused, whether its length is announced or not', async () => {
     await using made = await start();
     const huge = content(`{"x":"${'x'.repeat(4 * 1024 * 1024)}"}`, ociManifest);
     for (const faults of [[() => huge], [chunked, () => huge]]) {
       made.spoil(...faults);
-      await assert.rejects(made.registry.getManifest(made.name, tag), {
-        status: 502,
-        message: /manifest too large/,
-      });
+      for (let time = 0; time < 4; time += 1) {
+        await assert.rejects(made.registry.getManifest(made.name, tag), {
+          code: 'MANIFEST_INVALID',
+          status: 413,
+          message: /manifest too large/,
+        });
+      }
     }
+    assert.equal(made.upstream.requests.length, 8);
+    assert.deepEqual(made.oddities, []);
   });
 
   it('takes its media type from the header, and from its bytes where that is vague', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectionError } from '#src/upstream/connection/connection-error.ts';
+import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import {
   bearerChallenge,
   challenged,
@@ -78,13 +79,69 @@ describe('a registry that wants a token', () => {
     assert.equal(auth.registry.unread, 0);
   });
 
-  it('that refuses a token fetched just now denies: 403, and the token is not kept', async () => {
+  it('that refuses a token fetched just now, and again a second later, denies: 403, and the token is not kept', async () => {
     const auth = new ScriptedAuth({ registry: wantsBearer((token) => token === 't2') });
-    await assert.rejects(auth.get(), { code: 'DENIED', status: 403 });
-    assert.deepEqual(auth.carried, ['-', 'Bearer t1']);
+    await assert.rejects(auth.getSlowly(), { code: 'DENIED', status: 403 });
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1', 'Bearer t1']);
     assert.equal(auth.registry.unread, 0);
     assert.equal(await auth.get(), 200);
-    assert.deepEqual(auth.carried.slice(2), ['-', 'Bearer t2']);
+    assert.deepEqual(auth.carried.slice(3), ['-', 'Bearer t2']);
+  });
+
+  it('whose clock is behind takes a new token a second later, for all that wait with it together', async () => {
+    const auth = new ScriptedAuth({ registry: wantsBearer(() => auth.clock.monotonic() >= validFrom) });
+    const validFrom = auth.clock.monotonic() + 900;
+    const early = Array.from({ length: 10 }, async () => await auth.get());
+    await auth.clock.untilSleeping();
+    await auth.clock.advance(600);
+    const late = auth.get();
+    await auth.clock.advance(0);
+    await auth.clock.advance(400);
+    assert.deepEqual([...new Set(await Promise.all([...early, late]))], [200]);
+    assert.equal(auth.tokens.requests.length, 1);
+    assert.equal(auth.clock.sleeping, 0);
+    assert.equal(auth.carried.filter((header) => header === 'Bearer t1').length, 22);
+    assert.equal(auth.registry.unread, 0);
+  });
+
+  it('is sent a new token again for whoever hears of its refusal only when the second is over', async () => {
+    const slow = gate();
+    let isGood = false;
+    const auth = new ScriptedAuth({
+      registry: async (request, count) => {
+        const answer = wantsBearer(() => isGood)(request, count);
+        if (count === 4) await slow.wait();
+        return answer;
+      },
+    });
+    const both = [auth.get(), auth.get()];
+    await slow.reached;
+    await auth.clock.untilSleeping();
+    isGood = true;
+    await auth.clock.advance(1500);
+    slow.open();
+    assert.deepEqual(await Promise.all(both), [200, 200]);
+    assert.deepEqual(auth.carried, ['-', '-', ...Array<string>(4).fill('Bearer t1')]);
+  });
+
+  it('is not waited for by a client that leaves', async () => {
+    const auth = new ScriptedAuth({ registry: wantsBearer(() => false) });
+    const client = new AbortController();
+    const getting = assert.rejects(auth.get('a/b', { signal: client.signal }), /gone/);
+    await auth.clock.untilSleeping();
+    await auth.clock.advance(0);
+    assert.equal(auth.registry.unread, 0);
+    client.abort(new Error('gone'));
+    await getting;
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1']);
+  });
+
+  it('that finds a new token too narrow is not sent it again', async () => {
+    const narrow = (request: TransportRequest) =>
+      challenged(bearerChallenge(pullOf(request), ',error="insufficient_scope"'));
+    const auth = new ScriptedAuth({ registry: narrow });
+    await assert.rejects(auth.get(), { code: 'DENIED' });
+    assert.deepEqual(auth.carried, ['-', 'Bearer t1']);
   });
 
   it('that refuses a kept token is given a new one at once', async () => {
@@ -101,7 +158,7 @@ describe('the scope that is asked for', () => {
   const empty = new ScriptedAuth({ registry: () => challenged(bearerChallenge()) });
 
   it('is the request’s own where the challenge names none (JFrog, GCR)', async () => {
-    await empty.get().catch(() => undefined);
+    await empty.getSlowly().catch(() => undefined);
     assert.deepEqual(empty.asked, [`GET ?scope=repository:a/b:pull&${scopeOfAB}`]);
   });
 
@@ -124,14 +181,14 @@ describe('the scope that is asked for', () => {
 
   it('is no parameter at all where nobody names one', async () => {
     const auth = new ScriptedAuth({ registry: () => challenged(`Bearer realm="${tokenOrigin}/t?x=1"`) });
-    await assert.rejects(auth.get('a/b', { scope: undefined }), { code: 'DENIED' });
+    await assert.rejects(auth.getSlowly('a/b', { scope: undefined }), { code: 'DENIED' });
     assert.deepEqual(auth.asked, ['GET ?x=1']);
   });
 
   it('is not named twice where the realm names it already (nvcr.io)', async () => {
     const realm = `${tokenOrigin}/proxy_auth?scope=repository:a/b:pull`;
     const auth = new ScriptedAuth({ registry: () => challenged(`Bearer realm="${realm}"`) });
-    await auth.get().catch(() => undefined);
+    await auth.getSlowly().catch(() => undefined);
     assert.deepEqual(auth.asked, ['GET ?scope=repository:a/b:pull']);
   });
 

@@ -3,13 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
 import { parseTag } from '#src/oci/reference.ts';
+import { staticCredentials } from '#src/upstream/auth/credentials.ts';
 import { type TlsSettings, TlsTrust } from '#src/upstream/connection/tls-trust.ts';
 import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { type KeyPair, serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
-import { redirected } from '#test/fakes/upstream-faults.ts';
+import { secret } from '#test/fakes/secrets.ts';
+import { basicAuth, failing, on, redirected } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 import { needs } from '#test/setup/needs.ts';
 
@@ -140,6 +142,58 @@ describe('TLS', needs('openssl'), () => {
       await assert.rejects(registry.resolveManifest(made.name, tag), { code: 'UNAVAILABLE', status: 502 });
       await assert.rejects(registry.getBlob(made.name, sha256(layer)), { code: 'UNAVAILABLE', status: 502 });
       assert.equal(cdn.upstream.requests.length, 0);
+    });
+  });
+
+  describe('blobsOverHttp', () => {
+    const password = secret('p');
+    const credentials = staticCredentials({ kind: 'basic', username: 'me', password });
+    const challenge = { 'WWW-Authenticate': 'Basic realm="x"' };
+
+    /** An https registry that wants a password and redirects this to a store that speaks http and wants one, too. */
+    async function redirects(what: string, settings: Partial<UpstreamSettings>) {
+      const store = await UpstreamUnderTest.start();
+      putImage(store.upstream.content, store.name, tag, [layer]);
+      const made = await start({ tls: { caFiles: [authority.caFile] }, credentials, ...settings });
+      made.spoil(basicAuth('me', password), on(what, redirected(store.upstream.origin)));
+      return { made, store };
+    }
+
+    it('lets blobs come from a store without https, and no password go there', async () => {
+      const { made, store } = await redirects('GET /v2/library/alpine/blobs', { blobsOverHttp: true });
+      await using _made = made;
+      await using _store = store;
+      await pull(made);
+      store.spoil(failing(401, challenge));
+      await assert.rejects(pull(made), { code: 'DENIED' });
+      assert.ok(store.upstream.requests.length >= 2);
+      for (const { headers } of store.upstream.requests) assert.equal(headers.authorization, undefined);
+    });
+
+    it('lets no manifest come from there, nor a blob where it does not say so', async () => {
+      for (const [what, settings] of [
+        ['GET /v2/library/alpine/manifests', { blobsOverHttp: true }],
+        ['GET /v2/library/alpine/', {}],
+      ] as const) {
+        const { made, store } = await redirects(what, settings);
+        await using _made = made;
+        await using _store = store;
+        await assert.rejects(made.registry.getManifest(made.name, tag), {
+          status: 502,
+          message: /not https/,
+        });
+        if (!('blobsOverHttp' in settings))
+          await assert.rejects(pull(made), { message: /blobsOverHttp: true/ });
+        assert.equal(store.upstream.requests.length, 0);
+      }
+    });
+
+    it('opens no private address to a registry that may not lead there', async () => {
+      const { made, store } = await redirects('GET /v2/library/alpine/blobs', { blobsOverHttp: true });
+      await using _made = made;
+      await using _store = store;
+      made.spoil(redirected('http://169.254.169.254'));
+      await assert.rejects(pull(made), { code: 'DENIED', message: /not public/ });
     });
   });
 

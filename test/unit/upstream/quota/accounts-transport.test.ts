@@ -42,6 +42,15 @@ class AccountsUnderTest implements AsyncDisposable {
     for (let time = 0; time < times; time += 1) await this.made.registry.getManifest(this.made.name, v1);
   }
 
+  /** An image of each of three other repositories, whatever comes of it. */
+  async pullElsewhere(): Promise<void> {
+    for (const path of ['library/a', 'library/b', 'library/c']) {
+      const name = this.made.upstream.repository(path);
+      putImage(this.made.upstream.content, name, 'v1', []);
+      await this.made.registry.getManifest(name, v1).catch(() => undefined);
+    }
+  }
+
   async blob(): Promise<void> {
     const digest = this.image.layers[0]?.digest ?? this.image.config.digest;
     await using reader = await this.made.registry.getBlob(this.made.name, digest);
@@ -173,9 +182,14 @@ describe('several accounts at one registry', () => {
     await test.pull(3);
     assert.deepEqual(meter.users, ['bob', 'bob', 'bob']);
     assert.equal(test.tries('alice'), 1);
+    assert.deepEqual(test.made.oddities, []);
+    await test.pullElsewhere();
+    await test.pullElsewhere();
+    assert.equal(test.tries('alice'), 3);
     await test.clock.advance(60_000);
     await test.pull();
-    assert.equal(test.tries('alice'), 2);
+    await test.pullElsewhere();
+    assert.equal(test.tries('alice'), 4);
     assert.deepEqual(test.made.oddities, ['user and password of an account are refused: the others go on']);
   });
 
@@ -191,10 +205,19 @@ describe('several accounts at one registry', () => {
     const meter = new MeteredAccounts({ bob: { limit: 100, remaining: 0, retryAfter: '60' } });
     const accounts = [account('alice', secret('wrong')), account('bob')];
     await using test = await AccountsUnderTest.start(accounts, knowsPasswords, meter.fault);
+    await test.pullElsewhere();
     const limited = { code: 'TOOMANYREQUESTS', headers: { 'Retry-After': '60' } };
     await assert.rejects(test.pull(), limited);
     await assert.rejects(test.pull(), limited);
-    assert.deepEqual([test.tries('alice'), test.tries('bob')], [1, 1]);
+    assert.deepEqual([test.tries('alice'), test.tries('bob')], [3, 1]);
+  });
+
+  it('leave it open whether one was refused for its password or for the repository', async () => {
+    const accounts = [account('alice', secret('wrong')), account('bob')];
+    await using test = await AccountsUnderTest.start(accounts, knowsPasswords);
+    await test.pull(2);
+    await test.pullElsewhere();
+    assert.deepEqual([test.tries('alice'), test.tries('bob')], [3, 5]);
   });
 
   it('stand in for one another where one may not read a repository', async () => {

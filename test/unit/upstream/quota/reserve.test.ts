@@ -113,7 +113,10 @@ describe('the reserve of a quota', () => {
     const credential = { kind: 'basic', username: 'me', password: secret('p') } as const;
     await using test = await start(2, staticCredentials(credential));
     test.made.spoil(basicAuth('me', 'another'));
-    await assert.rejects(test.made.registry.getManifest(test.made.name, v1), { code: 'DENIED' });
+    for (const path of ['a', 'b', 'c']) {
+      const name = test.made.upstream.repository(path);
+      await assert.rejects(test.made.registry.getManifest(name, v1), { code: 'DENIED' });
+    }
     await test.told(3);
     assert.equal(test.admits, false);
   });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import { refusalError } from '#src/upstream/auth/token-refusal.ts';
-import { connectionError } from '#src/upstream/connection/connection-error.ts';
+import { connectError, connectionError } from '#src/upstream/connection/connection-error.ts';
+import { NoAnswer } from '#src/upstream/connection/no-answer.ts';
 import { CircuitTransport } from '#src/upstream/transport/circuit.ts';
 import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -19,6 +20,17 @@ const blob: TransportRequest = {
 
 const refused = connectionError(manifest.url, Object.assign(new Error('no'), { code: 'ECONNREFUSED' }));
 const ok: ScriptedAnswer = { status: 200 };
+const deadline = new NoAnswer(manifest.url, 'exchange', 'no answer within 60000 ms', { status: 504 });
+
+/** A connection stood, and no answer came of it. */
+function broken(code: string): RegistryError {
+  return connectionError(manifest.url, Object.assign(new Error('broken'), { code }));
+}
+
+/** A GET as the registry's client sends it. */
+function of(repository: string, reference: string): TransportRequest {
+  return { method: 'GET', url: new URL(`${origin}/v2/${repository}/manifests/${reference}`), repository };
+}
 
 /** Answers by what the test puts here; an Error is thrown. */
 function circuit(first: ScriptedAnswer | Error) {
@@ -89,17 +101,6 @@ describe('an upstream that does not answer', () => {
     assert.equal(wire.requests.length, 3);
   });
 
-  for (const answered of [500, 502, 503, 504, 520]) {
-    it(`is also one whose token server answers ${answered}`, async () => {
-      const refusal = { kind: 'refusal', status: answered, headers: {} } as const;
-      const error = refusalError(new URL('https://auth.example.com/token'), refusal, 0);
-      const { wire, transport } = circuit(error);
-      await assert.rejects(transport.send(manifest), { code: 'UNAVAILABLE', message: error.message });
-      await assert.rejects(transport.send(manifest), { status: error.status, message: /asked again/ });
-      assert.equal(wire.requests.length, 1);
-    });
-  }
-
   it('is asked for one image when its token server gives no token for another', async () => {
     const refusal = { kind: 'refusal', status: 403, headers: {} } as const;
     const { wire, transport } = circuit(refusalError(new URL('https://a.example.com'), refusal, 0));
@@ -120,15 +121,174 @@ describe('an upstream that does not answer', () => {
     await assert.rejects(transport.send(below(other)), /asked again/);
     assert.equal(wire.requests.length, 2);
   });
+});
 
-  for (const status of [503, 504]) {
-    it(`is also one whose token server or deadline says ${status}`, async () => {
-      const { wire, transport } = circuit(new RegistryError('UNAVAILABLE', 'late', { status }));
-      await assert.rejects(transport.send(manifest), { status });
-      await assert.rejects(transport.send(manifest), { status, message: /^late; asked again/ });
+describe('a host that cannot be connected to', () => {
+  for (const code of ['ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'EPROTO']) {
+    it(`is given a rest after one request: ${code} before a connection stood`, async () => {
+      const { wire, transport } = circuit(connectError(manifest.url, Object.assign(new Error(), { code })));
+      await assert.rejects(transport.send(of('a', 'v1')));
+      await assert.rejects(transport.send(of('b', 'v1')), /asked again in 2 s$/);
       assert.equal(wire.requests.length, 1);
     });
   }
+
+  it('for want of files or ports of ours is asked for the next image', async () => {
+    const { wire, transport } = circuit(
+      connectError(manifest.url, Object.assign(new Error(), { code: 'EMFILE' })),
+    );
+    for (const request of [of('a', 'v1'), of('b', 'v1')])
+      await assert.rejects(transport.send(request), /EMFILE/);
+    assert.equal(wire.requests.length, 2);
+  });
+
+  it('and is not the registry, but where a redirect led to, is no reason to give up other images', async () => {
+    const elsewhere = new URL('https://cdn.example.org/x');
+    const { wire, transport } = circuit(
+      connectionError(elsewhere, Object.assign(new Error(), { code: 'ECONNREFUSED' })),
+    );
+    for (const name of ['a', 'b', 'c']) await assert.rejects(transport.send(of(name, 'v1')), /cdn/);
+    assert.equal(wire.requests.length, 3);
+    await assert.rejects(transport.send(of('c', 'v2')), /asked again/);
+  });
+});
+
+describe('what gets no answer though the host can be reached', () => {
+  /** Answers all but what the path has one of these in. */
+  function without(...faulty: string[]) {
+    const made = circuit(ok);
+    const wire = new ScriptedTransport(({ url }) => {
+      if (faulty.some((part) => url.pathname.includes(part))) throw broken('ECONNRESET');
+      return ok;
+    });
+    const settings = { clock: made.clock, onOddity: (message: string) => void made.oddities.push(message) };
+    return { ...made, faulty, wire, transport: new CircuitTransport(wire, settings) };
+  }
+
+  it('may be one image that is asked for over and over: all others are pulled', async () => {
+    const { wire, oddities, transport } = without('/bad/');
+    for (let time = 0; time < 10; time += 1) {
+      await assert.rejects(transport.send(of('bad', 'v1')), { status: 502, message: /connection reset/ });
+      assert.equal((await transport.send(of('good', `v${time}`))).status, 200);
+    }
+    assert.equal(wire.requests.length, 20);
+    assert.deepEqual(oddities, []);
+  });
+
+  it('may be one image with no other pulled meanwhile, which is asked for each time', async () => {
+    const { wire, transport } = without('/bad/');
+    for (let time = 0; time < 10; time += 1) await assert.rejects(transport.send(of('bad', 'v1')), /reset/);
+    assert.equal(wire.requests.length, 10);
+    assert.equal((await transport.send(of('good', 'v1'))).status, 200);
+  });
+
+  it('is a repository, when three of its objects did not in a row; every two seconds one is let through', async () => {
+    const { clock, wire, oddities, transport } = without('/bad/');
+    for (const tag of ['v1', 'v2', 'v3'])
+      await assert.rejects(transport.send(of('bad', tag)), /reset, ECONNRESET\)$/);
+    for (const tag of ['v1', 'v2', 'v3'])
+      await assert.rejects(transport.send(of('bad', tag)), /asked again in 2 s$/);
+    assert.equal(wire.requests.length, 3);
+    for (let time = 0; time < 5; time += 1)
+      assert.equal((await transport.send(of('good', `v${time}`))).status, 200);
+    await clock.advance(2000);
+    await assert.rejects(transport.send(of('bad', 'v1')), /ECONNRESET\)$/);
+    await assert.rejects(transport.send(of('bad', 'v2')), /asked again/);
+    assert.equal(wire.requests.length, 9);
+    assert.deepEqual(oddities, ['upstream is given a rest']);
+  });
+
+  it('is the host, when three repositories did not in a row: a fourth is let through at once to see', async () => {
+    const { clock, wire, faulty, transport } = without('/v2/');
+    for (const name of ['a', 'b', 'c']) await assert.rejects(transport.send(of(name, 'v1')), /ECONNRESET\)$/);
+    for (const name of ['a', 'b', 'c']) await assert.rejects(transport.send(of(name, 'v2')), /asked again/);
+    await assert.rejects(transport.send(of('d', 'v1')), /ECONNRESET\)$/);
+    await assert.rejects(transport.send(of('e', 'v1')), /asked again/);
+    assert.equal(wire.requests.length, 4);
+    await clock.advance(2000);
+    faulty.length = 0;
+    assert.equal((await transport.send(of('e', 'v1'))).status, 200);
+    for (const name of ['a', 'b', 'c', 'd']) assert.equal((await transport.send(of(name, 'v1'))).status, 200);
+  });
+
+  it('does not keep the host from being asked again for others, however often it is asked for', async () => {
+    const { clock, wire, transport } = without('/x/', '/y/', '/z/');
+    for (const name of ['x', 'y', 'z']) await assert.rejects(transport.send(of(name, 'v1')), /ECONNRESET\)$/);
+    assert.equal((await transport.send(of('good', 'v1'))).status, 200);
+    for (const name of ['x', 'y', 'z']) await assert.rejects(transport.send(of(name, 'v1')), /ECONNRESET\)$/);
+    await clock.advance(10_000);
+    // The one that is at fault comes first, each time.
+    await assert.rejects(transport.send(of('x', 'v1')), /ECONNRESET\)$/);
+    assert.equal((await transport.send(of('good', 'v2'))).status, 200);
+    assert.equal(wire.requests.length, 9);
+  });
+
+  it('is its own fault when others were answered while it was waited for', async () => {
+    const { clock, oddities } = circuit(ok);
+    const silent = Promise.withResolvers<ScriptedAnswer>();
+    const wire = new ScriptedTransport(({ url }) => (url.pathname.includes('/good/') ? ok : silent.promise));
+    const transport = new CircuitTransport(wire, {
+      clock,
+      onOddity: (message) => void oddities.push(message),
+    });
+    const waiting = ['a', 'b', 'c', 'd'].map(async (name) => {
+      await assert.rejects(transport.send(of(name, 'v1')), { status: 504 });
+    });
+    await transport.send(of('good', 'v1'));
+    silent.reject(deadline);
+    await Promise.all(waiting);
+    await transport.send(of('good', 'v2'));
+    assert.deepEqual(oddities, []);
+  });
+
+  it('is found out beside a host that was dead and is not any more', async () => {
+    const { clock, wire, upstream, transport } = circuit(refused);
+    await assert.rejects(transport.send(of('bad', 'v1')));
+    await clock.advance(2000);
+    upstream.answer = broken('HPE_INVALID_CONSTANT');
+    await assert.rejects(transport.send(of('bad', 'v1')), /HTTP/);
+    await clock.advance(2000);
+    await assert.rejects(transport.send(of('bad', 'v1')), /HTTP/);
+    upstream.answer = ok;
+    assert.equal((await transport.send(of('good', 'v1'))).status, 200);
+    assert.equal(wire.requests.length, 4);
+  });
+
+  it('does not open a door before the time that a limit has said', async () => {
+    const { clock, wire, upstream, transport } = circuit(ok);
+    const late = Promise.withResolvers<ScriptedAnswer>();
+    const slow = new ScriptedTransport(() => late.promise);
+    const { send } = wire;
+    Object.assign(wire, { send: slow.send.bind(slow) });
+    const waiting = assert.rejects(transport.send(of('slow', 'v1')), /reset/);
+    Object.assign(wire, { send });
+    upstream.answer = { status: 429, headers: { 'retry-after': '30' } };
+    await transport.send(of('a', 'v1'));
+    late.reject(broken('ECONNRESET'));
+    await waiting;
+    await clock.advance(10_000);
+    await assert.rejects(transport.send(of('b', 'v1')), { status: 429, headers: { 'Retry-After': '20' } });
+  });
+
+  it('is remembered within bounds, whatever names clients make up', async () => {
+    const { transport } = without('/v2/');
+    for (let name = 0; name < 3000; name += 1)
+      await transport.send(of(`r${name}`, 'v1')).catch(() => undefined);
+    await assert.rejects(transport.send(of('r0', 'v1')), /asked again/);
+  });
+});
+
+describe('a circuit that passes limits on', () => {
+  it('is not opened by them', async () => {
+    const { clock, oddities, wire } = circuit({ status: 429, headers: { 'retry-after': '30' } });
+    const transport = new CircuitTransport(wire, {
+      clock,
+      onOddity: (message) => void oddities.push(message),
+      passesLimits: true,
+    });
+    for (let time = 0; time < 3; time += 1) assert.equal((await transport.send(manifest)).status, 429);
+    assert.deepEqual(oddities, []);
+  });
 });
 
 describe('an upstream that limits us', () => {
@@ -200,6 +360,11 @@ describe('an upstream that limits us', () => {
 describe('an answer about one image', () => {
   const answers: readonly (ScriptedAnswer | Error)[] = [
     ...[200, 307, 400, 401, 403, 404, 500, 502, 503].map((status) => ({ status })),
+    ...[500, 503, 504].map((status) =>
+      refusalError(new URL('https://auth.example.com/token'), { kind: 'refusal', status, headers: {} }, 0),
+    ),
+    ...['ECONNRESET', 'HPE_INVALID_CONSTANT', 'UND_ERR_HEADERS_TIMEOUT'].map(broken),
+    deadline,
     new RegistryError('DENIED', 'a fresh token was refused'),
     new RegistryError('UNAVAILABLE', 'redirects too often'),
     new TypeError('a bug'),

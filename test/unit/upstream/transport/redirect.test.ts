@@ -13,9 +13,9 @@ const get: TransportRequest = {
   headers: { authorization: 'Basic c2VjcmV0', cookie: 'a=b', range: 'bytes=5-', accept: '*/*' },
 };
 
-function redirecting(script: AnswerScript, check?: (url: URL) => void) {
+function redirecting(script: AnswerScript, check?: (url: URL) => void, blobsOverHttp?: boolean) {
   const wire = new ScriptedTransport(script);
-  return { wire, transport: new RedirectingTransport(wire, { maxHops: 10, check }) };
+  return { wire, transport: new RedirectingTransport(wire, { maxHops: 10, check, blobsOverHttp }) };
 }
 
 /** One redirect, then 200. */
@@ -142,6 +142,77 @@ describe('a redirect', () => {
         'https://cdn.example.org/b?sig=3 /b?sig=3',
       ],
     );
+  });
+});
+
+describe('a redirect from https to http, where it is allowed for blobs', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const store = 'http://store.internal:9000/b?sig=1';
+  const blob: TransportRequest = { ...get, url: new URL(`${registry}/v2/a/blobs/${digest}`) };
+  const allowing = (script: AnswerScript, check?: (url: URL) => void) => redirecting(script, check, true);
+
+  for (const method of ['GET', 'HEAD'] as const) {
+    it(`is followed by the ${method} of one, without a credential`, async () => {
+      const { wire, transport } = allowing(to(store));
+      assert.equal((await transport.send({ ...blob, method })).status, 200);
+      assert.equal(wire.requests[1]?.url.href, store);
+      assert.deepEqual(wire.requests[1].headers, { range: 'bytes=5-', accept: '*/*' });
+    });
+  }
+
+  it('is followed too by one of a mirror below a path, and over a hop that is https', async () => {
+    const locations = ['https://cdn.example.org/x', store, 'http://store-2.internal:9000/b'];
+    const { wire, transport } = allowing((_, count) => {
+      const location = locations[count - 1];
+      return location === undefined ? { status: 200 } : { status: 307, headers: { location } };
+    });
+    const below = new URL(`${registry}/proxy/v2/a/blobs/${digest}`);
+    assert.equal((await transport.send({ ...blob, url: below })).status, 200);
+    assert.deepEqual(
+      wire.sent.slice(1),
+      locations.map((location) => `GET ${location}`),
+    );
+  });
+
+  for (const path of [
+    'v2/a/manifests/v1',
+    'v2/a/tags/list',
+    `v2/a/referrers/${digest}`,
+    'v2/',
+    'token',
+    'v2/_catalog',
+  ]) {
+    it(`is refused for /${path}: nobody would notice what somebody on the way made of it`, async () => {
+      const { wire, transport } = allowing(to(store));
+      const refused = { code: 'UNAVAILABLE', status: 502, message: /which is not https$/ };
+      await assert.rejects(transport.send({ ...get, url: new URL(`${registry}/${path}`) }), refused);
+      assert.deepEqual([wire.requests.length, wire.unread], [1, 0]);
+    });
+  }
+
+  it('is no redirect to any other scheme', async () => {
+    for (const location of ['ftp://store.internal/b', 'file:///etc/passwd']) {
+      const { wire, transport } = allowing(to(location));
+      await assert.rejects(transport.send(blob), { code: 'UNAVAILABLE', message: /which is not https$/ });
+      assert.equal(wire.requests.length, 1);
+    }
+  });
+
+  it('is still checked', async () => {
+    const { wire, transport } = allowing(to(store), () => {
+      throw new Error('not there');
+    });
+    await assert.rejects(transport.send(blob), /not there/);
+    assert.equal(wire.requests.length, 1);
+  });
+
+  it('is refused where it is not allowed, by a message that names the key', async () => {
+    const { wire, transport } = redirecting(to(store));
+    await assert.rejects(transport.send(blob), {
+      code: 'UNAVAILABLE',
+      message: /http:\/\/store\.internal:9000, which is not https; upstream\.blobsOverHttp: true/,
+    });
+    assert.equal(wire.requests.length, 1);
   });
 });
 

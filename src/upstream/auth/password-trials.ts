@@ -1,0 +1,107 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../clock.ts';
+import { TimeLimit } from '../../time-limit.ts';
+import { Slots } from '../transport/slots.ts';
+import type { Scope } from './scope.ts';
+
+/** User and password on their way; to be disposed of when there is a verdict, or will be none. */
+export interface Trial extends Disposable {
+  taken(): void;
+  refused(): void;
+}
+
+/** Some registries lock out an address that keeps sending wrong passwords (GitLab: ten in a minute). Milliseconds. */
+const restMs = 60_000;
+/** So many scopes refused, and none taken since: it is the password. */
+const enough = 3;
+/** While it was never taken so many requests carry it at a time; the others hear first what became of those. */
+const maxUnproven = 3;
+/** But no longer: what they wait for may be silent. Milliseconds. */
+const maxWaitMs = 2000;
+const maxScopes = 1000;
+
+/**
+ * When one user and password may be sent. A refusal is about the scope that they were sent for, which then rests for a minute: a
+ * registry says 401, too, for a repository that others own. All rest only when three scopes in a row were refused, or one that
+ * they had been taken for before; so that a wrong password is sent a few times, and then once a minute.
+ */
+export class PasswordTrials {
+  readonly #clock: Clock;
+  readonly #refusedUntil = new LRUCache<string, number>({ max: maxScopes });
+  readonly #takenFor = new LRUCache<string, true>({ max: maxScopes });
+  /** No more than {@link enough}. */
+  readonly #refusedInARow = new Set<string>();
+  readonly #unproven = new Slots(maxUnproven);
+  #isProven = false;
+  #restsUntil = 0;
+  /** Three strangers were refused, which says little of those that they were taken for. */
+  #sparesKnown = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Do all scopes rest, but perhaps those that they were taken for? */
+  get isResting(): boolean {
+    return this.#clock.monotonic() < this.#restsUntil;
+  }
+
+  /** Undefined: not for this scope now. Rejects with the signal's reason. */
+  async begin(scope: Scope, signal: AbortSignal | undefined): Promise<Trial | undefined> {
+    const key = scope.toString();
+    if (this.#rests(key)) return undefined;
+    const leave = this.#isProven ? undefined : await this.#queue(signal);
+    if (!this.#rests(key)) return this.#trial(key, leave);
+    leave?.();
+    return undefined;
+  }
+
+  #rests(key: string): boolean {
+    const now = this.#clock.monotonic();
+    if (now < (this.#refusedUntil.get(key) ?? 0)) return true;
+    return this.isResting && !(this.#sparesKnown && this.#takenFor.has(key));
+  }
+
+  #trial(key: string, leave: (() => void) | undefined): Trial {
+    return {
+      taken: () => this.#taken(key),
+      refused: () => this.#refused(key),
+      [Symbol.dispose]: () => leave?.(),
+    };
+  }
+
+  /** Returns how to leave again; undefined where nobody need be waited for any more. */
+  async #queue(signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
+    const leave = () => this.#unproven.giveBack();
+    if (this.#unproven.tryTake()) return leave;
+    const clock = this.#clock;
+    using limit = new TimeLimit({ clock, milliseconds: maxWaitMs, reason: () => undefined, signal });
+    try {
+      await this.#unproven.take(limit.signal);
+    } catch {
+      signal?.throwIfAborted();
+      return undefined;
+    }
+    if (!this.#isProven) return leave;
+    leave();
+    return undefined;
+  }
+
+  #taken(key: string): void {
+    this.#isProven = true;
+    this.#takenFor.set(key, true);
+    this.#refusedUntil.delete(key);
+    this.#refusedInARow.clear();
+    this.#restsUntil = 0;
+  }
+
+  #refused(key: string): void {
+    const now = this.#clock.monotonic();
+    const hadBeenTaken = this.#takenFor.delete(key);
+    this.#refusedUntil.set(key, now + restMs);
+    if (this.#refusedInARow.size < enough) this.#refusedInARow.add(key);
+    if (!hadBeenTaken && this.#refusedInARow.size < enough) return;
+    this.#restsUntil = now + restMs;
+    this.#sparesKnown = !hadBeenTaken;
+  }
+}

@@ -1,0 +1,112 @@
+import type { Clock } from '../../clock.ts';
+import { RegistryError } from '../../oci/error.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
+
+/** Why nothing is sent, and until when. Times by {@link Clock.monotonic}. */
+interface Opening {
+  readonly error: RegistryError;
+  /** Then one of all is let through to see. */
+  until: number;
+  /** Then one that has not failed here is. */
+  strangersFrom: number;
+}
+
+/** So many different things without an answer in a row are no longer each its own fault. */
+const enough = 3;
+/** Of those that failed so many are remembered. */
+const maxFailing = 100;
+/** Who does not answer is asked so often. Milliseconds. */
+export const probeMs = 2000;
+
+/**
+ * Stands before what may not answer. It opens when told to, and when three different things got no answer with none that did in
+ * between. While it is open everything fails at once with the failure that opened it, but for one every two seconds, which is
+ * let through to see. Those that have failed here are not it where another comes: the thing at fault is often the one that
+ * is asked for most. Whoever was let through may never come back; the next one does not wait for it.
+ */
+export class Breaker {
+  readonly #clock: Clock;
+  readonly #failing = new Set<string>();
+  #answers = 0;
+  #opening: Opening | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** To be handed in with the failure of a request that is sent now: has anything been answered since? */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** Throws where this may not be sent. */
+  check(what: string): void {
+    const opening = this.#opening;
+    if (opening === undefined || this.#isStranger(what, opening)) return;
+    const leftMs = opening.until - this.#clock.monotonic();
+    if (leftMs > 0) throw again(opening.error, leftMs);
+  }
+
+  /** It is sent: after {@link check}, and before anything else happens. */
+  letThrough(what: string): void {
+    const opening = this.#opening;
+    if (opening === undefined) return;
+    const next = this.#clock.monotonic() + probeMs;
+    if (this.#isStranger(what, opening)) opening.strangersFrom = next;
+    else opening.until = next;
+  }
+
+  /** Nothing may be sent for so long. True: it was not open. */
+  open(error: RegistryError, pauseMs: number): boolean {
+    const wasOpen = this.#opening !== undefined;
+    const until = this.#clock.monotonic() + pauseMs;
+    this.#opening = { error, until, strangersFrom: Number.POSITIVE_INFINITY };
+    return !wasOpen;
+  }
+
+  /** This got no answer; `answers` as it was sent. True: that opened it. */
+  failed(what: string, error: RegistryError, answers: number): boolean {
+    if (answers !== this.#answers) return false;
+    this.#remember(what);
+    const opening = this.#opening;
+    if (opening !== undefined) {
+      // What opened it may be over, and only this thing at fault.
+      opening.strangersFrom = Math.min(opening.strangersFrom, opening.until);
+      return false;
+    }
+    if (this.#failing.size < enough) return false;
+    const now = this.#clock.monotonic();
+    this.#opening = { error, until: now + probeMs, strangersFrom: now };
+    return true;
+  }
+
+  /** Something was answered. True: it was open. */
+  answered(): boolean {
+    const wasOpen = this.#opening !== undefined;
+    this.#answers += 1;
+    this.#failing.clear();
+    this.#opening = undefined;
+    return wasOpen;
+  }
+
+  #isStranger(what: string, { strangersFrom }: Opening): boolean {
+    return this.#clock.monotonic() >= strangersFrom && !this.#failing.has(what);
+  }
+
+  #remember(what: string): void {
+    this.#failing.delete(what);
+    this.#failing.add(what);
+    const [oldest] = this.#failing;
+    if (this.#failing.size > maxFailing && oldest !== undefined) this.#failing.delete(oldest);
+  }
+}
+
+/** The failure that opened it, for one that was not sent. */
+function again(error: RegistryError, leftMs: number): RegistryError {
+  const seconds = String(Math.ceil(leftMs / 1000));
+  const message = `${error.message}; asked again in ${seconds} s`;
+  const options = { status: error.status, headers: { 'Retry-After': seconds } };
+  return error instanceof NoAnswer
+    ? new NoAnswer(new URL(error.origin), error.saysOf, message, options)
+    : new RegistryError(error.code, message, options);
+}
