@@ -3,14 +3,16 @@ import type { Log } from '../log.ts';
 import { DigestHasher, digestLike } from '../oci/digest.ts';
 import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { BlobInfo, Manifest } from '../oci/registry.ts';
+import type { Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { ManifestRecord, MetadataStore, TagRecord } from '../storage/metadata-store.ts';
+import type { BlobSizes } from './blob-sizes.ts';
 import type { TaskSet } from './task-set.ts';
 
 export interface ManifestCacheParts {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
+  readonly sizes: BlobSizes;
   readonly tasks: TaskSet;
   readonly log: Log;
   /** Told after each change that another reader of the directory could see. */
@@ -25,7 +27,8 @@ export class ManifestCache {
     sizeCalculation: ({ bytes }) => bytes.length + 512,
   });
   readonly #tags = new LRUCache<string, TagRecord>({ max: 50_000 });
-  readonly #blobSizes = new LRUCache<string, number>({ max: 50_000 });
+  /** Found damaged on disk and not written anew yet. */
+  readonly #damaged = new Set<Digest>();
 
   constructor(parts: ManifestCacheParts) {
     this.#parts = parts;
@@ -49,16 +52,10 @@ export class ManifestCache {
     const known = this.#tags.get(key);
     if (known !== undefined) return known;
     const record = await this.#parts.metadata.getTag(repository, tag);
-    if (record !== undefined) this.#tags.set(key, record);
-    return record;
-  }
-
-  /** What a blob is by the repository's manifests; a client asks for it before the manifest that it has just read is stored. */
-  async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
-    const size = this.#blobSizes.get(`${repository}@${digest}`);
-    return size === undefined
-      ? await this.#parts.metadata.expectedBlob(repository, digest)
-      : { digest, size };
+    // What upstream has said meanwhile is newer.
+    const newer = this.#tags.get(key);
+    if (newer === undefined && record !== undefined) this.#tags.set(key, record);
+    return newer ?? record;
   }
 
   keep(repository: RepositoryName, manifest: Manifest): void {
@@ -93,7 +90,7 @@ export class ManifestCache {
     const { bytes, descriptor } = manifest;
     const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
     this.#manifests.set(`${repository}@${descriptor.digest}`, manifest);
-    for (const { digest, size } of blobs) this.#blobSizes.set(`${repository}@${digest}`, size);
+    this.#parts.sizes.claim(repository, blobs);
     return {
       descriptor: {
         ...descriptor,
@@ -113,14 +110,16 @@ export class ManifestCache {
     const bytes = Buffer.concat(chunks);
     if (digestLike(digest, bytes) === digest) return bytes;
     this.#parts.log.error({ digest }, 'a cached manifest is damaged on disk: fetching it again');
-    await this.#parts.blobs.delete(digest);
+    // Not deleted: by now the right bytes may be there.
+    this.#damaged.add(digest);
     return undefined;
   }
 
   async #store(repository: RepositoryName, record: ManifestRecord, { bytes }: Manifest): Promise<void> {
     const { blobs, metadata } = this.#parts;
     const { digest } = record.descriptor;
-    if ((await blobs.stat(digest)) === undefined) await this.#write(digest, bytes);
+    const stored = await blobs.stat(digest);
+    if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
     await metadata.putManifest(repository, record);
   }
 
@@ -130,5 +129,6 @@ export class ManifestCache {
     await using writer = await this.#parts.blobs.begin(digest);
     await writer.write(bytes);
     await writer.commit(hasher.verify());
+    this.#damaged.delete(digest);
   }
 }

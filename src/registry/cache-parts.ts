@@ -1,5 +1,7 @@
+import type { AskedManifests } from '../cache/asked-manifests.ts';
 import type { BlobFills } from '../cache/blob-fills.ts';
 import type { BlobLinks } from '../cache/blob-links.ts';
+import type { BlobSizes } from '../cache/blob-sizes.ts';
 import type { Completer } from '../cache/completer.ts';
 import type { FreshnessPolicy } from '../cache/freshness.ts';
 import type { ManifestCache } from '../cache/manifest-cache.ts';
@@ -19,6 +21,8 @@ export interface CacheParts {
   readonly manifests: ManifestCache;
   readonly fills: BlobFills;
   readonly links: BlobLinks;
+  readonly sizes: BlobSizes;
+  readonly asked: AskedManifests;
   readonly absent: NegativeCache;
   readonly resting: RestingTags;
   readonly completer: Completer;

@@ -1,5 +1,7 @@
+import { AskedManifests } from '#src/cache/asked-manifests.ts';
 import { BlobFills } from '#src/cache/blob-fills.ts';
 import { BlobLinks } from '#src/cache/blob-links.ts';
+import { BlobSizes } from '#src/cache/blob-sizes.ts';
 import { Completer } from '#src/cache/completer.ts';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
 import { ManifestCache } from '#src/cache/manifest-cache.ts';
@@ -53,6 +55,7 @@ export class CacheUnderTest implements AsyncDisposable {
     const { clock } = this;
     const tasks = new TaskSet(log);
     const fills = new BlobFills();
+    const sizes = new BlobSizes(metadata);
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
     this.parts = {
       blobs,
@@ -62,8 +65,10 @@ export class CacheUnderTest implements AsyncDisposable {
       tasks,
       fills,
       random: () => 0.5,
-      manifests: new ManifestCache({ blobs, metadata, tasks, log, changed() {} }),
+      manifests: new ManifestCache({ blobs, metadata, sizes, tasks, log, changed() {} }),
       links: new BlobLinks(metadata, log),
+      sizes,
+      asked: new AskedManifests(clock),
       absent: new NegativeCache(clock),
       resting: new RestingTags(clock),
       uses: new UseLog(metadata, clock, tasks),
