@@ -17,7 +17,7 @@ interface Answer {
 export class AskedManifests {
   readonly #clock: Clock;
   readonly #asked = new LRUCache<string, { readonly at: number; readonly answer: Promise<Answer> }>({
-    max: 10_000,
+    max: 5000,
   });
 
   constructor(clock: Clock) {

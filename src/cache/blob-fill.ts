@@ -241,7 +241,7 @@ export class BlobFill {
   #checkSize(told: number | undefined): void {
     const length = this.#transfer.tape?.length ?? 0;
     if (told === undefined || (this.isVerified ? length === told : length <= told)) return;
-    throw new RegistryError('UNAVAILABLE', `the blob has not the ${told} bytes that its manifest gives it`);
+    throw new RegistryError('UNAVAILABLE', `the blob has not the ${told} bytes that were announced`);
   }
 
   #visible(): number {

@@ -20,8 +20,8 @@ export class BlobLinks {
   /** When it was said that a repository owns a blob. */
   readonly #owned = new LRUCache<string, number>({ max: 50_000 });
   /** When any repository was last said to own a blob whose bytes are here. */
-  readonly #linked = new LRUCache<Digest, number>({ max: 50_000 });
-  readonly #lost = new LRUCache<Digest, Loss>({ max: 10_000 });
+  readonly #linked = new LRUCache<Digest, number>({ max: 5000 });
+  readonly #lost = new LRUCache<Digest, Loss>({ max: 5000 });
   #moment = 0;
 
   constructor(metadata: MetadataStore, log: Log) {

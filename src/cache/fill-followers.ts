@@ -64,6 +64,7 @@ export class FillFollowers {
       return;
     }
     const lowest = this.lowest(end);
-    for (const follower of this.#here) if (follower.at === lowest) this.leave(follower);
+    for (const follower of this.#here)
+      if (follower.at === lowest && this.#owners.has(follower.repository)) this.leave(follower);
   }
 }

@@ -41,7 +41,8 @@ export class ManifestCache {
     if (known !== undefined) return known;
     const descriptor = await this.#parts.metadata.getManifest(repository, digest);
     const bytes = descriptor === undefined ? undefined : await this.#read(digest);
-    if (descriptor === undefined || bytes === undefined) return undefined;
+    // What was damaged when it was read may have been fetched meanwhile.
+    if (descriptor === undefined || bytes === undefined) return this.#manifests.get(key);
     const manifest = { descriptor, bytes };
     this.#manifests.set(key, manifest);
     return manifest;
