@@ -1,7 +1,16 @@
 import { RegistryError } from '../oci/error.ts';
-import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
+import type { Digest, RegistryHost, RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, RangeSpec } from '../oci/registry.ts';
 import { BlobFill, type FillSettings, type Seat } from './blob-fill.ts';
+
+/** Who shares a transfer: a registry, or a single repository of it, where upstream refused the blob in another's name. */
+export type FillScope = RegistryHost | RepositoryName;
+
+/** Where a reader begins. */
+interface Place {
+  readonly repository: RepositoryName;
+  readonly range: RangeSpec | undefined;
+}
 
 /**
  * The fills that run, one for each blob of a registry: repositories of one registry share a transfer, registries never do,
@@ -14,8 +23,8 @@ export class BlobFills implements AsyncDisposable {
   readonly #urgent = new Set<BlobFill>();
   #isStopping = false;
 
-  get(host: RegistryHost, digest: Digest): BlobFill | undefined {
-    return this.#current.get(`${host}/${digest}`);
+  get(scope: FillScope, digest: Digest): BlobFill | undefined {
+    return this.#current.get(`${scope}/${digest}`);
   }
 
   get running(): number {
@@ -31,14 +40,10 @@ export class BlobFills implements AsyncDisposable {
    * Starts one and takes the first place in it. Undefined: one runs that can be joined, so that nothing is fetched twice.
    * Throws UNAVAILABLE (503) once the fills were ended.
    */
-  start(
-    repository: RepositoryName,
-    expected: BlobInfo,
-    range: RangeSpec | undefined,
-    settings: FillSettings,
-  ): Seat | undefined {
+  start(scope: FillScope, place: Place, expected: BlobInfo, settings: FillSettings): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
-    const key = `${hostOf(repository)}/${expected.digest}`;
+    const { repository, range } = place;
+    const key = `${scope}/${expected.digest}`;
     if (this.#current.get(key)?.canJoin(range) === true) return undefined;
     const fill = new BlobFill(repository, expected, settings);
     this.#current.set(key, fill);

@@ -1,8 +1,8 @@
 import { abortable } from '../abortable.ts';
 import type { BlobFill, FillSettings, Seat } from '../cache/blob-fill.ts';
+import type { FillScope } from '../cache/blob-fills.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { RegistryError } from '../oci/error.ts';
-import { resolveRange } from '../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
@@ -12,9 +12,9 @@ import type {
   Descriptor,
   Registry,
 } from '../oci/registry.ts';
-import type { OpenBlob, StoredBlob } from '../storage/blob-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { PromptedBlobs } from './prompted-blobs.ts';
+import { StoredBlobs } from './stored-blobs.ts';
 
 /** What was seen may be gone when it is reached for: a fill fails, a file is removed. Then it is looked for again, so often. */
 const maxLooks = 8;
@@ -30,6 +30,8 @@ interface Asking {
   asked: boolean;
   /** Has upstream said that the repository owns the blob? */
   isOwner: boolean;
+  /** With whom it may be shared: with the registry, until upstream has refused it in another repository's name. */
+  scope: FillScope;
 }
 
 /**
@@ -44,17 +46,19 @@ export class CachedBlobs {
   readonly #upstream: PromptedBlobs;
   readonly #policy: CachePolicy;
   readonly #parts: CacheParts;
+  readonly #stored: StoredBlobs;
   readonly #heads = new SingleFlight<string, BlobInfo>();
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = new PromptedBlobs(upstream, parts);
+    this.#stored = new StoredBlobs(parts);
     this.#policy = policy;
     this.#parts = parts;
   }
 
   async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
     const { fills, links } = this.#parts;
-    const stored = (await links.has(repository, digest)) ? await this.#stat(digest) : undefined;
+    const stored = (await links.has(repository, digest)) ? await this.#stored.stat(digest) : undefined;
     if (stored !== undefined) {
       options.report?.({ kind: 'hit' });
       return { ...stored, isVerified: true };
@@ -68,16 +72,16 @@ export class CachedBlobs {
   }
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
-    return await this.#find({ repository, digest, options, isUrgent: true, asked: false, isOwner: false });
+    return await this.#find(askingFor(repository, digest, options, true));
   }
 
   /** Settles when the blob is stored for this repository, at nobody's request. */
   async complete(repository: RepositoryName, { digest }: Descriptor, signal?: AbortSignal): Promise<void> {
     if (!this.#policy.complete) return;
-    const asking = { repository, digest, options: { signal }, asked: false, isOwner: false };
+    const asking = askingFor(repository, digest, { signal }, false);
     // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
-    await (await this.#find({ ...asking, isUrgent: false }))[Symbol.asyncDispose]();
-    const fill = this.#parts.fills.get(hostOf(repository), digest);
+    await (await this.#find(asking))[Symbol.asyncDispose]();
+    const fill = this.#parts.fills.get(asking.scope, digest);
     if (fill !== undefined) await abortable(fill.done, signal);
     if (!(await this.#parts.links.has(repository, digest)))
       throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored');
@@ -96,8 +100,8 @@ export class CachedBlobs {
 
   /** Undefined: what was seen was gone when it was reached for. */
   async #look(asking: Asking): Promise<BlobReader | undefined> {
-    const { repository, digest, options } = asking;
-    const seat = this.#parts.fills.get(hostOf(repository), digest)?.join(repository, options.range);
+    const { repository, digest, options, scope } = asking;
+    const seat = this.#parts.fills.get(scope, digest)?.join(repository, options.range);
     if (seat !== undefined) return await this.#fromFill(asking, seat);
     return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
   }
@@ -119,23 +123,16 @@ export class CachedBlobs {
   async #fromStore(asking: Asking): Promise<BlobReader | undefined> {
     const { repository, digest } = asking;
     const linked = await this.#fromLinked(asking);
-    if (linked !== undefined || !(await this.#isOnHost(repository, digest))) return linked;
+    if (linked !== undefined || !(await this.#stored.isOnHost(repository, digest))) return linked;
     await this.#proveOwner(asking);
     await this.#parts.links.add(repository, digest);
     return await this.#fromLinked(asking);
   }
 
   async #fromLinked({ repository, digest, options, asked }: Asking): Promise<BlobReader | undefined> {
-    const { links } = this.#parts;
-    if (!(await links.has(repository, digest))) return undefined;
-    const since = links.now();
-    const blob = await this.#open(digest);
-    if (blob === undefined) {
-      await links.forget(digest, since);
-      return undefined;
-    }
-    options.report?.({ kind: asked ? 'revalidated' : 'hit' });
-    return await storedReader(blob, options);
+    const reader = await this.#stored.open(repository, digest, options.range);
+    if (reader !== undefined) options.report?.({ kind: asked ? 'revalidated' : 'hit' });
+    return reader;
   }
 
   async #fromUpstream(asking: Asking): Promise<BlobReader | undefined> {
@@ -144,7 +141,8 @@ export class CachedBlobs {
     const key = `${repository}@${digest}`;
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
-    const seat = fills.start(repository, expected, options.range, this.#fillSettings());
+    const place = { repository, range: options.range };
+    const seat = fills.start(asking.scope, place, expected, this.#fillSettings());
     if (seat === undefined) return undefined;
     using held = new DisposableStack();
     held.use(seat);
@@ -156,10 +154,8 @@ export class CachedBlobs {
   }
 
   /** Undefined: upstream refused it, but in another repository's name. */
-  async #follow(
-    { repository, options, asked, isUrgent }: Asking,
-    seat: Seat,
-  ): Promise<BlobReader | undefined> {
+  async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
+    const { repository, options, asked, isUrgent } = asking;
     const { fill } = seat;
     options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
     if (isUrgent) this.#parts.fills.hurry(fill);
@@ -167,8 +163,9 @@ export class CachedBlobs {
       return await seat.open(options.signal);
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (fill.failed && fill.repository !== repository) return undefined;
-      throw error;
+      if (!fill.failed || fill.repository === repository) throw error;
+      asking.scope = repository;
+      return undefined;
     }
   }
 
@@ -238,51 +235,13 @@ export class CachedBlobs {
     this.#parts.absent.note(key, error, this.#policy.negativeTtl);
     this.#parts.completer.noteFailure(hostOf(repository), error);
   }
-
-  /** Undefined: its bytes are gone or not those that were verified. They stay where they are: by now the right ones may be there. */
-  async #open(digest: Digest): Promise<OpenBlob | undefined> {
-    const { blobs, log, sizes } = this.#parts;
-    const verified = await sizes.verified(digest);
-    const blob = await blobs.open(digest);
-    if (blob === undefined || isWhole(blob, verified)) return blob;
-    log.error({ digest, size: blob.size, verified }, 'a cached blob is damaged on disk: fetching it again');
-    await blob[Symbol.asyncDispose]();
-    return undefined;
-  }
-
-  async #stat(digest: Digest): Promise<StoredBlob | undefined> {
-    const { blobs, sizes } = this.#parts;
-    const verified = await sizes.verified(digest);
-    const stored = await blobs.stat(digest);
-    return stored !== undefined && isWhole(stored, verified) ? stored : undefined;
-  }
-
-  async #isOnHost(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    const { metadata } = this.#parts;
-    return (
-      (await metadata.hasBlobOnHost(hostOf(repository), digest)) && (await this.#stat(digest)) !== undefined
-    );
-  }
 }
 
-/** Of what was stored before sizes were recorded nothing is known that would contradict it. */
-function isWhole({ size }: StoredBlob, verified: number | undefined): boolean {
-  return verified === undefined || size === verified;
-}
-
-async function storedReader(blob: OpenBlob, { range: spec }: BlobOptions): Promise<BlobReader> {
-  try {
-    const range = spec === undefined ? undefined : resolveRange(spec, blob.size);
-    return {
-      digest: blob.digest,
-      size: blob.size,
-      isVerified: true,
-      range,
-      body: blob.read(range),
-      [Symbol.asyncDispose]: async () => await blob[Symbol.asyncDispose](),
-    };
-  } catch (error) {
-    await blob[Symbol.asyncDispose]();
-    throw error;
-  }
+function askingFor(
+  repository: RepositoryName,
+  digest: Digest,
+  options: BlobOptions,
+  isUrgent: boolean,
+): Asking {
+  return { repository, digest, options, isUrgent, asked: false, isOwner: false, scope: hostOf(repository) };
 }

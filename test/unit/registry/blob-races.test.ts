@@ -114,6 +114,27 @@ describe('a blob that two repositories share', () => {
     assert.equal(await cache.parts.metadata.hasBlob(alpine, digest), false);
   });
 
+  it('is fetched for the second though clients of the first, to which it is refused, come again and again', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(200_000);
+    const digest = sha256(layer);
+    cache.content.putBlob(other, layer);
+    let isDone = false;
+    cache.upstream.script = async (call) => {
+      await cache.settle();
+      if (call.startsWith(`GET ${alpine}`)) throw new RegistryError('DENIED');
+    };
+    const refused = Array.from({ length: 3 }, async () => {
+      while (!isDone) await assert.rejects(pull(cache, digest), { code: /DENIED|BLOB_UNKNOWN|NAME_UNKNOWN/ });
+    });
+    await cache.settle();
+    const bodies = await Promise.all([pull(cache, digest, other), pull(cache, digest, other)]);
+    for (const body of bodies) assert.ok(body.equals(layer));
+    isDone = true;
+    await Promise.all(refused);
+    assert.equal(gets(cache).filter((call) => call.includes(other)).length, 1);
+  });
+
   it('is not open to the second while upstream has not said that it is its own', async () => {
     await using cache = new CacheUnderTest();
     const { digest } = cache.content.putBlob(alpine, bytes(200_000));
