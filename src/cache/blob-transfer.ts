@@ -84,14 +84,10 @@ export class BlobTransfer {
     try {
       return this.#hasher.verify();
     } catch (error) {
-      this.#refute(error);
+      this.#refutation = error;
+      this.#leavePlaces();
       throw error;
     }
-  }
-
-  #refute(error: unknown): void {
-    this.#refutation = error;
-    this.#leavePlaces();
   }
 
   #leavePlaces(): void {
@@ -169,9 +165,8 @@ export class BlobTransfer {
     const { limit } = this.#size;
     if (this.#hasher.size + chunk.length > limit) {
       this.#hopeless = true;
-      const error = new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${limit} bytes`);
-      this.#refute(error);
-      throw error;
+      this.#leavePlaces();
+      throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${limit} bytes`);
     }
     this.#hasher.update(chunk);
     const kept = this.#keep(tape, chunk, reader);
