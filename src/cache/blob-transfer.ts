@@ -104,7 +104,7 @@ export class BlobTransfer {
         // All is here, whatever came behind it. By the tape: the last bytes may be hashed and yet nowhere to be read.
         if (this.#tape?.length === this.#hasher.size && this.#hasher.isRight) return;
         vain = this.#hasher.size > before ? 0 : vain + 1;
-        if (vain > maxVainResumes || !this.#canResume(error)) throw error;
+        if (vain > maxVainResumes || !this.#canResume(error)) throw before > 0 ? ofUpstream(error) : error;
         await this.#pause(vain, error);
       }
     }
@@ -194,4 +194,10 @@ export class BlobTransfer {
   #lowest(): number {
     return this.#followers.lowest(this.#tape?.length ?? 0);
   }
+}
+
+/** It was our own range, to go on, that upstream could not satisfy: nobody's who asked for the blob. */
+function ofUpstream(error: unknown): unknown {
+  if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') return error;
+  return new RegistryError('UNAVAILABLE', 'upstream has less of the blob than it should', { cause: error });
 }

@@ -140,6 +140,20 @@ describe('a blob that is not cached', () => {
     ]);
   });
 
+  it('of which upstream has no more when it is to be resumed is upstream’s failure, not that of who asked', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(100_000));
+    cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size: 150_000 }]);
+    cache.upstream.size = () => undefined;
+    cache.upstream.body = async function* () {
+      yield bytes(100_000, 7);
+    };
+    const failing = assert.rejects(pull(cache, digest), { status: 502 });
+    await cache.clock.untilSleeping();
+    await cache.clock.advance(5000);
+    await failing;
+  });
+
   it('fails after five resumes that brought nothing', async () => {
     await using cache = new CacheUnderTest();
     const { digest } = cache.content.putBlob(alpine, bytes(500_000));
