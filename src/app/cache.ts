@@ -1,5 +1,7 @@
+import { AskedManifests } from '../cache/asked-manifests.ts';
 import { BlobFills } from '../cache/blob-fills.ts';
 import { BlobLinks } from '../cache/blob-links.ts';
+import { BlobSizes } from '../cache/blob-sizes.ts';
 import { Completer } from '../cache/completer.ts';
 import { DoubtedDigests } from '../cache/doubted-digests.ts';
 import { ManifestCache } from '../cache/manifest-cache.ts';
@@ -36,6 +38,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
   const fills = new BlobFills();
+  const sizes = new BlobSizes(metadata);
   const completer = new Completer({ fetch: settings.complete, isBusy: () => fills.isBusy, clock, log });
   stack.use(completer);
   stack.use(fills);
@@ -55,8 +58,10 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     uses,
     fills,
     completer,
-    manifests: new ManifestCache({ blobs, metadata, tasks, clock, log, changed }),
+    manifests: new ManifestCache({ blobs, metadata, sizes, tasks, clock, log, changed }),
     links: new BlobLinks(metadata, log),
+    sizes,
+    asked: new AskedManifests(clock),
     absent: new NegativeCache(clock),
     resting: new RestingTags(clock),
     doubted: new DoubtedDigests(),

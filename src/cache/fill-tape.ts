@@ -31,6 +31,7 @@ export class FillTape implements AsyncDisposable {
   #moved = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
   #storeError: unknown;
+  #isClosed = false;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
   constructor(store: BlobStore, digest: Digest, lowest: () => number) {
@@ -54,8 +55,9 @@ export class FillTape implements AsyncDisposable {
     return this.#storeError === undefined;
   }
 
-  /** Can a reader begin at this byte? Not where memory has moved on from what was written. */
+  /** Can a reader begin at this byte? Not where memory has moved on from what was written, and nowhere once it is closed. */
   holds(first: number): boolean {
+    if (this.#isClosed) return false;
     return first >= this.#window.start || this.#written >= this.#window.start;
   }
 
@@ -101,6 +103,7 @@ export class FillTape implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await this.#writing;
     await this.#writer?.[Symbol.asyncDispose]();
   }

@@ -4,9 +4,10 @@ import type { Log } from '../log.ts';
 import { DigestHasher, digestLike } from '../oci/digest.ts';
 import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { BlobInfo, Descriptor, Manifest } from '../oci/registry.ts';
+import type { Descriptor, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { ManifestRecord, MetadataStore, TagRecord } from '../storage/metadata-store.ts';
+import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
 import { type Announcement, type Asked, KnownTags } from './known-tags.ts';
 import type { TaskSet } from './task-set.ts';
@@ -14,6 +15,7 @@ import type { TaskSet } from './task-set.ts';
 export interface ManifestCacheParts {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
+  readonly sizes: BlobSizes;
   readonly tasks: TaskSet;
   readonly clock: Clock;
   readonly log: Log;
@@ -29,7 +31,8 @@ export class ManifestCache {
     sizeCalculation: ({ bytes }) => bytes.length + 512,
   });
   readonly #tags: KnownTags;
-  readonly #blobSizes = new LRUCache<string, number>({ max: 50_000 });
+  /** Found damaged on disk and not written anew yet. */
+  readonly #damaged = new Set<Digest>();
 
   constructor(parts: ManifestCacheParts) {
     this.#parts = parts;
@@ -43,6 +46,7 @@ export class ManifestCache {
     if (known !== undefined) return known;
     const descriptor = await this.#parts.metadata.getManifest(repository, digest);
     const bytes = descriptor === undefined ? undefined : await this.#read(digest);
+    // What was damaged when it was read may have been fetched meanwhile.
     const kept = this.#manifests.get(key);
     if (kept !== undefined || descriptor === undefined || bytes === undefined) return kept;
     const manifest = { descriptor, bytes };
@@ -77,14 +81,6 @@ export class ManifestCache {
     const here = this.#manifests.get(`${repository}@${descriptor.digest}`);
     if (here === undefined) this.#tags.announce(repository, tag, descriptor, asked);
     else this.keepTag(repository, here, tag, asked);
-  }
-
-  /** What a blob is by the repository's manifests; a client asks for it before the manifest that it has just read is stored. */
-  async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
-    const size = this.#blobSizes.get(`${repository}@${digest}`);
-    return size === undefined
-      ? await this.#parts.metadata.expectedBlob(repository, digest)
-      : { digest, size };
   }
 
   /** Tags that were announced to point at it do so from now on. */
@@ -141,7 +137,7 @@ export class ManifestCache {
     const { bytes, descriptor } = manifest;
     const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
     this.#manifests.set(`${repository}@${descriptor.digest}`, { descriptor, bytes });
-    for (const { digest, size } of blobs) this.#blobSizes.set(`${repository}@${digest}`, size);
+    this.#parts.sizes.claim(repository, blobs);
     return {
       descriptor: {
         ...descriptor,
@@ -161,14 +157,16 @@ export class ManifestCache {
     const bytes = Buffer.concat(chunks);
     if (digestLike(digest, bytes) === digest) return bytes;
     this.#parts.log.error({ digest }, 'a cached manifest is damaged on disk: fetching it again');
-    await this.#parts.blobs.delete(digest);
+    // Not deleted: by now the right bytes may be there.
+    this.#damaged.add(digest);
     return undefined;
   }
 
   async #store(repository: RepositoryName, record: ManifestRecord, { bytes }: Manifest): Promise<void> {
     const { blobs, metadata } = this.#parts;
     const { digest } = record.descriptor;
-    if ((await blobs.stat(digest)) === undefined) await this.#write(digest, bytes);
+    const stored = await blobs.stat(digest);
+    if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
     await metadata.putManifest(repository, record);
   }
 
@@ -178,5 +176,6 @@ export class ManifestCache {
     await using writer = await this.#parts.blobs.begin(digest);
     await writer.write(bytes);
     await writer.commit(hasher.verify());
+    this.#damaged.delete(digest);
   }
 }

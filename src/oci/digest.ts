@@ -60,6 +60,11 @@ export class DigestHasher {
     this.#size += chunk.length;
   }
 
+  /** Are the bytes so far all of it? */
+  get isRight(): boolean {
+    return `${algorithmOf(this.#expected)}:${this.#hash.copy().digest('hex')}` === this.#expected;
+  }
+
   /** To be called once, at the end. Throws UNAVAILABLE (502) when the bytes are not the digest's. */
   verify(): VerifiedBlob {
     const actual = `${algorithmOf(this.#expected)}:${this.#hash.digest('hex')}`;

@@ -26,6 +26,8 @@ export interface Manifest {
 export interface BlobInfo {
   readonly digest: Digest;
   readonly size: number | undefined;
+  /** Was the digest found right already? Then the size is a fact; else it is what somebody claims. */
+  readonly isVerified?: boolean;
 }
 
 /** Bytes `first` to `last`, both included, both within the blob. */

@@ -1,5 +1,7 @@
+import type { AskedManifests } from '../cache/asked-manifests.ts';
 import type { BlobFills } from '../cache/blob-fills.ts';
 import type { BlobLinks } from '../cache/blob-links.ts';
+import type { BlobSizes } from '../cache/blob-sizes.ts';
 import type { Completer } from '../cache/completer.ts';
 import type { DoubtedDigests } from '../cache/doubted-digests.ts';
 import type { FreshnessPolicy } from '../cache/freshness.ts';
@@ -21,6 +23,8 @@ export interface CacheParts {
   readonly manifests: ManifestCache;
   readonly fills: BlobFills;
   readonly links: BlobLinks;
+  readonly sizes: BlobSizes;
+  readonly asked: AskedManifests;
   readonly absent: NegativeCache;
   readonly resting: RestingTags;
   readonly doubted: DoubtedDigests;

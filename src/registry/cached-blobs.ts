@@ -1,9 +1,9 @@
 import { abortable } from '../abortable.ts';
-import type { BlobFill, FillSettings } from '../cache/blob-fill.ts';
+import type { BlobFill, FillSettings, Seat } from '../cache/blob-fill.ts';
+import type { FillScope } from '../cache/blob-fills.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
-import { resolveRange } from '../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
@@ -13,131 +13,205 @@ import type {
   Descriptor,
   Registry,
 } from '../oci/registry.ts';
-import type { OpenBlob, StoredBlob } from '../storage/blob-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { PromptedBlobs } from './prompted-blobs.ts';
+import { StoredBlobs } from './stored-blobs.ts';
 
-/** Where the bytes of a blob are to be had: in the store (undefined), or in a fill. */
-interface Place {
-  readonly fill: BlobFill | undefined;
+/** What was seen may be gone when it is reached for: a fill fails, a file is removed. Then it is looked for again, so often. */
+const maxLooks = 8;
+
+/** One request for a blob, and what was found out for it so far. */
+interface Asking {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+  readonly options: BlobOptions;
+  /** Does a client wait? */
+  readonly isUrgent: boolean;
   /** Was upstream asked for this caller, if only whether the repository owns the blob? */
-  readonly asked: boolean;
+  asked: boolean;
+  /** Has upstream said that the repository owns the blob? */
+  isOwner: boolean;
+  /** With whom it may be shared: with the registry, until upstream has refused it in another repository's name. */
+  scope: FillScope;
 }
 
 /**
  * Blobs of one registry: from the store, else from one transfer for all who ask. A digest alone opens nothing: a repository
  * is served a blob only after upstream itself showed that this repository owns it, by giving it or by answering a HEAD;
  * and one registry's word counts for its own blobs only.
+ *
+ * Nothing that was seen is trusted after something was awaited: a place in a running fill is held from the moment it is seen,
+ * a file is opened rather than looked at, and a fill is started only where none runs at that moment.
  */
 export class CachedBlobs {
-  readonly #upstream: Registry;
+  readonly #upstream: PromptedBlobs;
   readonly #policy: CachePolicy;
   readonly #parts: CacheParts;
-  readonly #places = new SingleFlight<string, Place>();
+  readonly #stored: StoredBlobs;
   readonly #heads = new SingleFlight<string, BlobInfo>();
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
-    this.#upstream = upstream;
+    this.#upstream = new PromptedBlobs(upstream, parts);
+    this.#stored = new StoredBlobs(parts);
     this.#policy = policy;
     this.#parts = parts;
   }
 
   async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
-    const { blobs, fills, links } = this.#parts;
-    const stored = (await links.has(repository, digest)) ? await blobs.stat(digest) : undefined;
-    if (stored !== undefined && (await this.#hasItsSize(repository, stored))) {
+    const { fills, links } = this.#parts;
+    const stored = (await links.has(repository, digest)) ? await this.#stored.stat(digest) : undefined;
+    if (stored !== undefined) {
       options.report?.({ kind: 'hit' });
-      return stored;
+      return { ...stored, isVerified: true };
     }
     const fill = fills.get(hostOf(repository), digest);
     options.report?.({ kind: 'miss', collapsed: fill !== undefined });
-    if (fill?.owners.has(repository) === true) return await abortable(fill.head, options.signal);
+    const filling = fill === undefined ? undefined : await this.#headOf(fill, repository, options.signal);
+    if (filling !== undefined) return filling;
     return await abortable(this.#head(repository, digest), options.signal);
   }
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
-    const { fill, asked } = await this.#locate(repository, digest, options);
-    if (fill === undefined) {
-      const blob = await this.#open(repository, digest);
-      if (blob !== undefined) {
-        options.report?.({ kind: asked ? 'revalidated' : 'hit' });
-        return await storedReader(blob, options);
-      }
-      await this.#parts.links.forget(repository, digest);
-      return await this.get(repository, digest, options);
-    }
-    // It may have passed this by while upstream was asked whether the repository owns it.
-    if (!fill.holds(firstOf(options))) return await this.get(repository, digest, options);
-    options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
-    this.#parts.fills.hurry(fill);
-    return await fill.open(options.range, options.signal);
+    return await this.#find(askingFor(repository, digest, options, true));
   }
 
   /** Settles when the blob is stored for this repository, at nobody's request. */
   async complete(repository: RepositoryName, { digest }: Descriptor, signal?: AbortSignal): Promise<void> {
     if (!this.#policy.complete) return;
-    const { fill } = await this.#locate(repository, digest, { signal });
-    if (fill === undefined) return;
-    await abortable(fill.head, signal);
-    await abortable(fill.done, signal);
-    if (fill.failed || !fill.isStored)
+    const asking = askingFor(repository, digest, { signal }, false);
+    // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
+    await (await this.#find(asking))[Symbol.asyncDispose]();
+    const fill = this.#parts.fills.get(asking.scope, digest);
+    if (fill !== undefined) await abortable(fill.done, signal);
+    if (!(await this.#parts.links.has(repository, digest)))
       throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored');
   }
 
-  async #locate(repository: RepositoryName, digest: Digest, options: BlobOptions): Promise<Place> {
-    const first = firstOf(options);
-    const running = this.#usable(repository, digest, first);
-    if (running?.owners.has(repository) === true) return { fill: running, asked: false };
-    const key = `${repository}@${digest}`;
-    const joined = this.#places.has(key);
-    const place = await abortable(
-      this.#places.run(key, async () => await this.#place(repository, digest, first)),
-      options.signal,
-    );
-    return joined ? { ...place, asked: false } : place;
-  }
-
-  async #place(repository: RepositoryName, digest: Digest, first: number): Promise<Place> {
-    if (await this.#parts.links.has(repository, digest)) return { fill: undefined, asked: false };
-    const running = this.#usable(repository, digest, first);
-    if (running !== undefined) {
-      await this.#head(repository, digest);
-      running.owners.add(repository);
-      return { fill: running, asked: true };
+  async #find(asking: Asking): Promise<BlobReader> {
+    for (let look = 0; look < maxLooks; look += 1) {
+      const reader = await this.#look(asking);
+      if (reader !== undefined) return reader;
     }
-    if (await this.#isOnHost(repository, digest)) {
-      await this.#head(repository, digest);
-      await this.#parts.links.add(repository, digest);
-      return { fill: undefined, asked: true };
+    throw new RegistryError('UNAVAILABLE', 'the blob was lost again and again while it was asked for', {
+      status: 503,
+      headers: { 'Retry-After': '1' },
+    });
+  }
+
+  /** Undefined: what was seen was gone when it was reached for. */
+  async #look(asking: Asking): Promise<BlobReader | undefined> {
+    const { repository, digest, options, scope } = asking;
+    const seat = this.#parts.fills.get(scope, digest)?.join(repository, options.range);
+    if (seat !== undefined) return await this.#fromFill(asking, seat);
+    return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
+  }
+
+  /** The seat is held while upstream is asked about this repository; a blob that is in the store already needs none. */
+  async #fromFill(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
+    using held = new DisposableStack();
+    held.use(seat);
+    if (!seat.fill.isOwnedBy(asking.repository)) {
+      const stored = await this.#fromLinked(asking);
+      if (stored !== undefined) return stored;
+      await this.#own(asking, seat.fill);
     }
-    return { fill: await this.#start(repository, digest), asked: true };
+    const reader = seat.isGood ? await this.#follow(asking, seat) : undefined;
+    if (reader !== undefined) held.move();
+    return reader;
   }
 
-  /** A fill that this reader can still join. */
-  #usable(repository: RepositoryName, digest: Digest, first: number): BlobFill | undefined {
-    const fill = this.#parts.fills.get(hostOf(repository), digest);
-    return fill === undefined || fill.failed || !fill.holds(first) ? undefined : fill;
+  async #fromStore(asking: Asking): Promise<BlobReader | undefined> {
+    const { repository, digest } = asking;
+    const linked = await this.#fromLinked(asking);
+    if (linked !== undefined || !(await this.#stored.isOnHost(repository, digest))) return linked;
+    await this.#proveOwner(asking);
+    await this.#parts.links.add(repository, digest);
+    return await this.#fromLinked(asking);
   }
 
-  async #start(repository: RepositoryName, digest: Digest): Promise<BlobFill> {
-    const { absent, fills, manifests } = this.#parts;
+  async #fromLinked({ repository, digest, options, asked }: Asking): Promise<BlobReader | undefined> {
+    const reader = await this.#stored.open(repository, digest, options.range);
+    if (reader !== undefined) options.report?.({ kind: asked ? 'revalidated' : 'hit' });
+    return reader;
+  }
+
+  async #fromUpstream(asking: Asking): Promise<BlobReader | undefined> {
+    const { repository, digest, options } = asking;
+    const { absent, fills, sizes } = this.#parts;
     const key = `${repository}@${digest}`;
     absent.check(key);
-    const expected = (await manifests.expectedBlob(repository, digest)) ?? { digest, size: undefined };
-    const fill = fills.start(hostOf(repository), repository, expected, this.#fillSettings());
-    fill.head.catch((error: unknown) => this.#noteFailure(repository, key, error));
-    return fill;
+    const expected = await sizes.expected(repository, digest);
+    const place = { repository, range: options.range };
+    const seat = fills.start(asking.scope, place, expected, this.#fillSettings());
+    if (seat === undefined) return undefined;
+    using held = new DisposableStack();
+    held.use(seat);
+    asking.asked = true;
+    seat.fill.head.catch((error: unknown) => this.#noteFailure(repository, key, error));
+    const reader = await this.#follow(asking, seat);
+    if (reader !== undefined) held.move();
+    return reader;
+  }
+
+  /** Undefined: upstream refused it, but in another repository's name. */
+  async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
+    const { repository, options, asked, isUrgent } = asking;
+    const { fill } = seat;
+    options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
+    if (isUrgent) this.#parts.fills.hurry(fill);
+    try {
+      return await seat.open(options.signal);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!fill.failed || fill.repository === repository) throw error;
+      asking.scope = repository;
+      return undefined;
+    }
+  }
+
+  async #own(asking: Asking, fill: BlobFill): Promise<void> {
+    const { repository, digest } = asking;
+    await this.#proveOwner(asking);
+    const { size } = await this.#parts.sizes.expected(repository, digest);
+    await fill.own(repository, size);
+  }
+
+  async #proveOwner(asking: Asking): Promise<void> {
+    const { repository, digest, options } = asking;
+    if (asking.isOwner) return;
+    if (!this.#heads.has(`${repository}@${digest}`)) asking.asked = true;
+    await abortable(this.#head(repository, digest), options.signal);
+    asking.isOwner = true;
+  }
+
+  /** As a fill tells it. Undefined: it is another repository's business. */
+  async #headOf(
+    fill: BlobFill,
+    repository: RepositoryName,
+    signal: AbortSignal | undefined,
+  ): Promise<BlobInfo | undefined> {
+    if (!fill.isOwnedBy(repository)) return undefined;
+    try {
+      await abortable(fill.head, signal);
+      return fill.infoFor(repository);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (fill.repository === repository) throw error;
+      return undefined;
+    }
   }
 
   #fillSettings(): FillSettings {
-    const { blobs, clock, links, log, random, tasks } = this.#parts;
+    const { blobs, clock, links, log, random, sizes, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
       store: blobs,
       clock,
       log,
       random,
-      stored: async (fill) => {
-        for (const owner of fill.owners) await links.add(owner, fill.digest);
+      stored: async (owner, { digest, size }) => {
+        sizes.settle(digest, size);
+        await links.add(owner, digest, size);
       },
       closed: (tape) => tasks.run('closing a blob transfer', async () => await tape?.[Symbol.asyncDispose]()),
     };
@@ -161,61 +235,25 @@ export class CachedBlobs {
     });
   }
 
-  /** By the repository's manifests, else of the bytes that are here. */
+  /** As it was verified, or by the repository's manifests, else of the bytes that are here. */
   async #knownSize(repository: RepositoryName, digest: Digest): Promise<number | undefined> {
     if (isOfNoBytes(digest)) return 0;
-    const { blobs, manifests } = this.#parts;
-    const expected = await manifests.expectedBlob(repository, digest);
-    const size = expected?.size ?? (await blobs.stat(digest))?.size;
-    return size === 0 ? undefined : size;
+    const { blobs, sizes } = this.#parts;
+    const { size } = await sizes.expected(repository, digest);
+    return size ?? (await blobs.stat(digest))?.size;
   }
 
   #noteFailure(repository: RepositoryName, key: string, error: unknown): void {
     this.#parts.absent.note(key, error, this.#policy.negativeTtl);
     this.#parts.completer.noteFailure(hostOf(repository), error);
   }
-
-  /** Undefined: its bytes are gone, or they are not all there or too many, and then they are removed. */
-  async #open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined> {
-    const { blobs, log } = this.#parts;
-    const blob = await blobs.open(digest);
-    if (blob === undefined || (await this.#hasItsSize(repository, blob))) return blob;
-    await blob[Symbol.asyncDispose]();
-    log.error({ digest, size: blob.size }, 'a cached blob is damaged on disk: fetching it again');
-    await blobs.delete(digest);
-    return undefined;
-  }
-
-  async #hasItsSize(repository: RepositoryName, { digest, size }: StoredBlob): Promise<boolean> {
-    const expected = await this.#parts.manifests.expectedBlob(repository, digest);
-    return expected?.size === undefined || expected.size === size;
-  }
-
-  async #isOnHost(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    const { blobs, metadata } = this.#parts;
-    return (
-      (await metadata.hasBlobOnHost(hostOf(repository), digest)) && (await blobs.stat(digest)) !== undefined
-    );
-  }
 }
 
-/** Where a reader begins, or before. */
-function firstOf({ range }: BlobOptions): number {
-  return range !== undefined && 'first' in range ? range.first : 0;
-}
-
-async function storedReader(blob: OpenBlob, { range: spec }: BlobOptions): Promise<BlobReader> {
-  try {
-    const range = spec === undefined ? undefined : resolveRange(spec, blob.size);
-    return {
-      digest: blob.digest,
-      size: blob.size,
-      range,
-      body: blob.read(range),
-      [Symbol.asyncDispose]: async () => await blob[Symbol.asyncDispose](),
-    };
-  } catch (error) {
-    await blob[Symbol.asyncDispose]();
-    throw error;
-  }
+function askingFor(
+  repository: RepositoryName,
+  digest: Digest,
+  options: BlobOptions,
+  isUrgent: boolean,
+): Asking {
+  return { repository, digest, options, isUrgent, asked: false, isOwner: false, scope: hostOf(repository) };
 }

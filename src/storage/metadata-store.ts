@@ -1,5 +1,5 @@
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
-import type { BlobInfo, Descriptor } from '../oci/registry.ts';
+import type { Descriptor } from '../oci/registry.ts';
 
 /** What a cached manifest is made of. Its bytes are a blob of their own. */
 export interface ManifestRecord {
@@ -35,7 +35,7 @@ export interface StoreContent {
   readonly manifests: number;
   readonly manifestBytes: number;
   readonly blobs: number;
-  /** Of a blob that no cached manifest names the size is not known, and counts as 0. */
+  /** A size that is not recorded is taken from manifests; of a blob that none names it is not known, and counts as 0. */
   readonly blobBytes: number;
 }
 
@@ -86,11 +86,16 @@ export interface MetadataStore extends AsyncDisposable {
   hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean>;
   /** Has any repository of this registry proved to own the blob? */
   hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean>;
-  linkBlob(repository: RepositoryName, digest: Digest): Promise<void>;
-  /** Forgets a blob in every repository, because its bytes are gone. */
+  /** `verified`: the blob's size in bytes, if its digest was found right just now. */
+  linkBlob(repository: RepositoryName, digest: Digest, verified?: number): Promise<void>;
+  /** Forgets a blob in every repository, because its bytes are gone; not its size, which is a fact. */
   unlinkBlob(digest: Digest): Promise<void>;
-  /** The size that cached manifests of this repository give for the blob, if one names it and no two contradict each other. */
-  expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined>;
+  /** The size that the blob had when its digest was verified; undefined also for what was stored before sizes were recorded. */
+  blobSize(digest: Digest): Promise<number | undefined>;
+  /** The sizes that cached manifests of this repository claim for the blob, each once, at most two: two contradict each other. */
+  claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]>;
+  /** Cached manifests of this repository that name the blob, the newest first, at most `limit` of some hundred. */
+  listManifestsOf(repository: RepositoryName, digest: Digest, limit: number): Promise<readonly Digest[]>;
   /** Blobs that manifests name and that are not linked, newest manifests first, at most `limit`. */
   listMissingBlobs(limit: number): Promise<readonly MissingBlob[]>;
 

@@ -39,7 +39,9 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.equal(await store.getTag(alpine, v1), undefined);
       assert.equal(await store.getTagList(alpine), undefined);
       assert.equal(await store.getReferrersList(alpine, digest), undefined);
-      assert.equal(await store.expectedBlob(alpine, digest), undefined);
+      assert.equal(await store.blobSize(digest), undefined);
+      assert.deepEqual(await store.claimedSizes(alpine, digest), []);
+      assert.deepEqual(await store.listManifestsOf(alpine, digest, 10), []);
       assert.equal(await store.hasBlob(alpine, digest), false);
       assert.equal(await store.deleteManifest(alpine, digest), false);
       assert.deepEqual(await store.listTags(alpine), []);
@@ -145,11 +147,7 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await made.store.linkBlob(alpine, config.digest);
       await put(made.store, alpine, 'image', [config, layer]);
       assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: layer }]);
-      assert.equal((await made.store.expectedBlob(alpine, layer.digest))?.size, layer.size);
-      assert.equal(await made.store.expectedBlob(busybox, layer.digest), undefined);
       await put(made.store, busybox, 'image', [layer]);
-      await put(made.store, busybox, 'liar', [{ ...layer, size: layer.size + 1 }]);
-      assert.equal(await made.store.expectedBlob(busybox, layer.digest), undefined);
       await made.store.linkBlob(busybox, layer.digest);
       assert.equal((await made.store.listMissingBlobs(10)).length, 1);
       await made.store.linkBlob(alpine, layer.digest);
@@ -158,7 +156,47 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: config }]);
     });
 
-    it('counts manifests for each repository, blobs once, and sizes as manifests give them', async () => {
+    it('knows what a repository’s own manifests claim of a blob’s size, also that they contradict each other', async () => {
+      await using made = await create();
+      const { store } = made;
+      const layer = descriptor('layer');
+      await put(store, alpine, 'image', [layer]);
+      await put(store, alpine, 'another', [layer]);
+      assert.deepEqual(await store.claimedSizes(alpine, layer.digest), [layer.size]);
+      assert.deepEqual(await store.claimedSizes(busybox, layer.digest), []);
+      for (const more of [1, 2])
+        await put(store, alpine, `liar ${more}`, [{ ...layer, size: layer.size + more }]);
+      assert.equal((await store.claimedSizes(alpine, layer.digest)).length, 2);
+    });
+
+    it('keeps the size that a digest was verified for, whoever owns the blob and also when its bytes are gone', async () => {
+      await using made = await create();
+      const { store } = made;
+      const { digest, size } = descriptor('layer');
+      await store.linkBlob(alpine, digest);
+      assert.equal(await store.blobSize(digest), undefined);
+      await store.linkBlob(alpine, digest, size);
+      await store.linkBlob(busybox, digest);
+      assert.equal(await store.blobSize(digest), size);
+      await store.unlinkBlob(digest);
+      assert.equal(await store.hasBlob(alpine, digest), false);
+      assert.equal(await store.blobSize(digest), size);
+    });
+
+    it('finds the manifests that name a blob in their own repository', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [layer, unnamed] = [descriptor('layer'), descriptor('unnamed')];
+      const made1 = await put(store, alpine, 'one', [layer]);
+      const made2 = await put(store, alpine, 'two', [unnamed, layer]);
+      await put(store, busybox, 'three', [layer]);
+      const found = await store.listManifestsOf(alpine, layer.digest, 10);
+      assert.deepEqual([...found].sort(), [made1.digest, made2.digest].sort());
+      assert.equal((await store.listManifestsOf(alpine, layer.digest, 1)).length, 1);
+      assert.deepEqual(await store.listManifestsOf(busybox, unnamed.digest, 10), []);
+    });
+
+    it('counts manifests for each repository, blobs once, and sizes as they were verified, else as manifests give them', async () => {
       await using made = await create();
       const { store } = made;
       const [layer, unnamed] = [descriptor('layer'), descriptor('a blob that no manifest names')];
@@ -167,12 +205,14 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
         await store.linkBlob(name, layer.digest);
       }
       await store.linkBlob(alpine, unnamed.digest);
-      await put(store, alpine, 'not fetched', [descriptor('absent')]);
+      const verified = descriptor('verified');
+      await put(store, alpine, 'not fetched', [descriptor('absent'), { ...verified, size: 1 }]);
+      await store.linkBlob(alpine, verified.digest, verified.size);
       assert.deepEqual(await store.countContent(), {
         manifests: 3,
         manifestBytes: 'image'.length * 2 + 'not fetched'.length,
-        blobs: 2,
-        blobBytes: layer.size,
+        blobs: 3,
+        blobBytes: layer.size + verified.size,
       });
     });
 

@@ -83,7 +83,11 @@ export function registryContract(title: string, create: RegistryFactory): void {
       it('whole, and says its size', async () => {
         await using made = await create();
         const { digest } = made.content.putBlob(made.stored, layer);
-        assert.deepEqual(await made.registry.resolveBlob(made.name, digest), { digest, size: layer.length });
+        const resolved = async () => {
+          const info = await made.registry.resolveBlob(made.name, digest);
+          return [info.digest, info.size];
+        };
+        assert.deepEqual(await resolved(), [digest, layer.length]);
         for (let round = 0; round < 2; round += 1) {
           assert.deepEqual(await read(made, digest), {
             digest,
@@ -92,7 +96,7 @@ export function registryContract(title: string, create: RegistryFactory): void {
             body: layer,
           });
         }
-        assert.deepEqual(await made.registry.resolveBlob(made.name, digest), { digest, size: layer.length });
+        assert.deepEqual(await resolved(), [digest, layer.length]);
       });
 
       it('of no bytes, and by sha512', async () => {

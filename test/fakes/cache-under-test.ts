@@ -1,5 +1,7 @@
+import { AskedManifests } from '#src/cache/asked-manifests.ts';
 import { BlobFills } from '#src/cache/blob-fills.ts';
 import { BlobLinks } from '#src/cache/blob-links.ts';
+import { BlobSizes } from '#src/cache/blob-sizes.ts';
 import { Completer } from '#src/cache/completer.ts';
 import { DoubtedDigests } from '#src/cache/doubted-digests.ts';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
@@ -55,6 +57,7 @@ export class CacheUnderTest implements AsyncDisposable {
     const { clock } = this;
     const tasks = new TaskSet(log);
     const fills = new BlobFills();
+    const sizes = new BlobSizes(metadata);
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
     this.parts = {
       blobs,
@@ -64,8 +67,10 @@ export class CacheUnderTest implements AsyncDisposable {
       tasks,
       fills,
       random: () => 0.5,
-      manifests: new ManifestCache({ blobs, metadata, tasks, clock, log, changed() {} }),
+      manifests: new ManifestCache({ blobs, metadata, sizes, tasks, clock, log, changed() {} }),
       links: new BlobLinks(metadata, log),
+      sizes,
+      asked: new AskedManifests(clock),
       absent: new NegativeCache(clock),
       resting: new RestingTags(clock),
       doubted: new DoubtedDigests(),

@@ -56,14 +56,18 @@ async function sendOne(exchange: Exchange, opened: BlobReader): Promise<void> {
   writer.end();
 }
 
-/** Sets the headers of a blob; true if the client has it already and was told so (304). */
-function describe(exchange: Exchange, { digest }: BlobInfo): boolean {
+/**
+ * Sets the headers of a blob; true if the client has it already and was told so (304). What is not verified no cache may keep:
+ * a part may be wrong, and of a whole answer, which is completed only when it was right, a cache may keep the beginning though it
+ * broke off and put another answer's end to it (RFC 9111 section 3.4), as our ETag is the digest.
+ */
+function describe(exchange: Exchange, { digest, isVerified = false }: BlobInfo): boolean {
   const { response } = exchange;
   response.setHeader('Content-Type', 'application/octet-stream');
   response.setHeader('Docker-Content-Digest', digest);
   response.setHeader('ETag', `"${digest}"`);
   response.setHeader('Accept-Ranges', 'bytes');
-  response.setHeader('Cache-Control', 'max-age=31536000, immutable');
+  response.setHeader('Cache-Control', isVerified ? 'max-age=31536000, immutable' : 'no-store');
   setCacheStatus(response, exchange.outcome);
   return answersNotModified(exchange);
 }

@@ -81,8 +81,8 @@ export class MemoryBlobStore implements BlobStore {
   #commit(digest: Digest, blob: VerifiedBlob, bytes: Uint8Array): StoredBlob {
     if (blob.digest !== digest || blob.size !== bytes.length)
       throw new Error(`not the blob that was begun: ${digest}`);
-    if (this.#blobs.has(digest)) this.#used -= bytes.length;
-    else this.#blobs.set(digest, bytes);
+    this.#used -= this.#blobs.get(digest)?.length ?? 0;
+    this.#blobs.set(digest, bytes);
     return { digest, size: bytes.length };
   }
 }

@@ -5,7 +5,7 @@ import {
   type RepositoryName,
   type Tag,
 } from '../../oci/reference.ts';
-import type { BlobInfo, Descriptor } from '../../oci/registry.ts';
+import type { Descriptor } from '../../oci/registry.ts';
 import type {
   ListingRecord,
   ManifestRecord,
@@ -22,6 +22,7 @@ export class MemoryMetadataStore implements MetadataStore {
   readonly #manifests = new Map<RepositoryName, Map<Digest, ManifestRecord>>();
   readonly #tags = new Map<RepositoryName, Map<Tag, TagRecord>>();
   readonly #links = new Map<Digest, Set<RepositoryName>>();
+  readonly #sizes = new Map<Digest, number>();
   readonly #tagLists = new Map<RepositoryName, ListingRecord<Tag>>();
   readonly #referrers = new Map<string, ListingRecord<Descriptor>>();
   readonly #uses = new Map<string, number>();
@@ -116,7 +117,8 @@ export class MemoryMetadataStore implements MetadataStore {
     return [...(this.#links.get(digest) ?? [])].some((repository) => hostOf(repository) === host);
   }
 
-  async linkBlob(repository: RepositoryName, digest: Digest): Promise<void> {
+  async linkBlob(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
+    if (verified !== undefined) this.#sizes.set(digest, verified);
     this.#links.set(digest, (this.#links.get(digest) ?? new Set()).add(repository));
   }
 
@@ -124,10 +126,24 @@ export class MemoryMetadataStore implements MetadataStore {
     this.#links.delete(digest);
   }
 
-  async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
+  async blobSize(digest: Digest): Promise<number | undefined> {
+    return this.#sizes.get(digest);
+  }
+
+  async claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]> {
     const manifests = [...(this.#manifests.get(repository)?.values() ?? [])];
     const named = manifests.flatMap(({ blobs }) => blobs.filter((blob) => blob.digest === digest));
-    return new Set(named.map(({ size }) => size)).size === 1 ? named[0] : undefined;
+    return [...new Set(named.map(({ size }) => size))].slice(0, 2);
+  }
+
+  async listManifestsOf(
+    repository: RepositoryName,
+    digest: Digest,
+    limit: number,
+  ): Promise<readonly Digest[]> {
+    const manifests = [...(this.#manifests.get(repository)?.values() ?? [])].reverse();
+    const naming = manifests.filter(({ blobs }) => blobs.some((blob) => blob.digest === digest));
+    return naming.slice(0, limit).map(({ descriptor }) => descriptor.digest);
   }
 
   async listMissingBlobs(limit: number): Promise<readonly MissingBlob[]> {
@@ -144,12 +160,14 @@ export class MemoryMetadataStore implements MetadataStore {
 
   async countContent(): Promise<StoreContent> {
     const manifests = [...this.#manifests.values()].flatMap((records) => [...records.values()]);
-    const sizes = new Map(manifests.flatMap(({ blobs }) => blobs.map(({ digest, size }) => [digest, size])));
+    const claims = new Map(manifests.flatMap(({ blobs }) => blobs.map(({ digest, size }) => [digest, size])));
     return {
       manifests: manifests.length,
       manifestBytes: total(manifests.map(({ descriptor }) => descriptor.size)),
       blobs: this.#links.size,
-      blobBytes: total([...this.#links.keys()].map((digest) => sizes.get(digest) ?? 0)),
+      blobBytes: total(
+        [...this.#links.keys()].map((digest) => this.#sizes.get(digest) ?? claims.get(digest) ?? 0),
+      ),
     };
   }
 

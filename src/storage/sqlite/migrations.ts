@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 /**
  * One entry a version; `PRAGMA user_version` counts those that were run. Never edit one that was released: add the next.
  * `complete` says that every blob which the manifest names is linked, so that what is missing is found without a scan.
+ * `blob_sizes` holds how many bytes a digest was verified for; of what was stored before version 2 that is not known.
  */
 const migrations: readonly string[] = [
   `
@@ -61,6 +62,12 @@ const migrations: readonly string[] = [
     items text not null,
     checked_at integer not null,
     primary key (repository, digest)
+  ) without rowid;
+  `,
+  `
+  create table blob_sizes (
+    digest text not null primary key,
+    size integer not null
   ) without rowid;
   `,
 ];

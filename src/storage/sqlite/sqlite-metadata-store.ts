@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
-import type { BlobInfo, Descriptor } from '../../oci/registry.ts';
+import type { Descriptor } from '../../oci/registry.ts';
 import { StoreFullError } from '../blob-store.ts';
 import type {
   ListingRecord,
@@ -19,6 +19,8 @@ import { WalSync } from './wal-sync.ts';
 
 /** So many rows are read in one go; between slices the event loop turns. */
 const sliceRows = 500;
+/** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
+const maxConsidered = 200;
 
 /**
  * The index over the blobs in one SQLite file. Calls are synchronous inside (a few microseconds); what was written is visible
@@ -151,8 +153,9 @@ export class SqliteMetadataStore implements MetadataStore {
     return this.#statements.hasBlobOnHost.get(digest, `${host}/`, `${host}0`) !== undefined;
   }
 
-  async linkBlob(repository: RepositoryName, digest: Digest): Promise<void> {
+  async linkBlob(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
     this.#write(() => {
+      if (verified !== undefined) this.#statements.recordSize.run(digest, verified);
       this.#statements.linkBlob.run(digest, repository);
       this.#statements.judgeHolders.run(digest, repository);
     });
@@ -165,9 +168,21 @@ export class SqliteMetadataStore implements MetadataStore {
     });
   }
 
-  async expectedBlob(repository: RepositoryName, digest: Digest): Promise<BlobInfo | undefined> {
-    const row = this.#statements.expectedBlob.get(digest, repository);
-    return row === undefined ? undefined : { digest, size: row.size };
+  async blobSize(digest: Digest): Promise<number | undefined> {
+    return this.#statements.blobSize.get(digest)?.size;
+  }
+
+  async claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]> {
+    return this.#statements.claimedSizes.all(digest, repository).map(({ size }) => size);
+  }
+
+  async listManifestsOf(
+    repository: RepositoryName,
+    digest: Digest,
+    limit: number,
+  ): Promise<readonly Digest[]> {
+    const rows = this.#statements.listManifestsOf.all(digest, repository, maxConsidered, limit);
+    return rows.map((row) => row.digest as Digest);
   }
 
   async listMissingBlobs(limit: number): Promise<readonly MissingBlob[]> {

@@ -93,6 +93,9 @@ export function prepareStatements(database: Database) {
       'select 1 as found from blob_links where digest = ? and repository > ? and repository < ? limit 1',
     ),
     linkBlob: prepare<[string, string]>('insert into blob_links values (?, ?) on conflict do nothing'),
+    recordSize: prepare<[string, number]>(
+      'insert into blob_sizes values (?, ?) on conflict do update set size = excluded.size where size <> excluded.size',
+    ),
     unlinkBlob: prepare<[string]>('delete from blob_links where digest = ?'),
     judgeHolders: prepare<[string, string]>(
       `update manifests set complete = 1 where complete = 0 and not ${lacks} and (repository, digest) in
@@ -102,9 +105,17 @@ export function prepareStatements(database: Database) {
       `update manifests set complete = 0 where (repository, digest) in
          (select repository, manifest from manifest_blobs where blob = ?)`,
     ),
-    expectedBlob: prepare<[string, string], { size: number }>(
-      `select min(size) as size from manifest_blobs indexed by manifest_blobs_blob
-       where blob = ? and repository = ? having min(size) = max(size)`,
+    blobSize: prepare<[string], { size: number }>('select size from blob_sizes where digest = ?'),
+    claimedSizes: prepare<[string, string], { size: number }>(
+      `select distinct size from manifest_blobs indexed by manifest_blobs_blob
+       where blob = ? and repository = ? limit 2`,
+    ),
+    listManifestsOf: prepare<[string, string, number, number], { digest: string }>(
+      `select m.digest from (
+         select repository as owner, manifest from manifest_blobs indexed by manifest_blobs_blob
+         where blob = ? and repository = ? limit ?)
+       cross join manifests m on m.repository = owner and m.digest = manifest
+       order by m.created_at desc limit ?`,
     ),
     listMissingBlobs: prepare<[number], BlobRow>(
       `select b.repository, b.blob, b.media_type, b.size
@@ -118,8 +129,10 @@ export function prepareStatements(database: Database) {
        where (repository, digest) > (?, ?) order by repository, digest limit ?`,
     ),
     sliceBlobs: prepare<[string, number], { digest: string; size: number | null }>(
-      `select digest, (select size from manifest_blobs where blob = digest limit 1) as size
-       from (select distinct digest from blob_links where digest > ? order by digest limit ?)`,
+      `select linked as digest, coalesce(
+         (select size from blob_sizes where digest = linked),
+         (select size from manifest_blobs where blob = linked limit 1)) as size
+       from (select distinct digest as linked from blob_links where digest > ? order by digest limit ?)`,
     ),
     recordUse: prepare<[number, string, string]>(
       'update manifests set used_at = ? where repository = ? and digest = ?',

@@ -143,6 +143,20 @@ describe('a blob that is not cached', () => {
     ]);
   });
 
+  it('of which upstream has no more when it is to be resumed is upstream’s failure, not that of who asked', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(100_000));
+    cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size: 150_000 }]);
+    cache.upstream.size = () => undefined;
+    cache.upstream.body = async function* () {
+      yield bytes(100_000, 7);
+    };
+    const failing = assert.rejects(pull(cache, digest), { status: 502 });
+    await cache.clock.untilSleeping();
+    await cache.clock.advance(5000);
+    await failing;
+  });
+
   it('fails after five resumes that brought nothing', async () => {
     await using cache = new CacheUnderTest();
     const { digest } = cache.content.putBlob(alpine, bytes(500_000));
@@ -161,6 +175,36 @@ describe('a blob that is not cached', () => {
     const { digest } = cache.content.putBlob(alpine, bytes(100_000));
     cache.upstream.size = () => 70_000;
     await assert.rejects(pull(cache, digest), /more than the blob's 70000 bytes/);
+  });
+
+  it('is right though upstream goes on behind its end, and nothing of that is given or kept', async () => {
+    await using cache = new CacheUnderTest();
+    const layer = bytes(100_000);
+    const { digest } = cache.content.putBlob(alpine, layer);
+    cache.upstream.body = async function* (chunks) {
+      yield* chunks;
+      yield bytes(10);
+    };
+    assert.ok((await pull(cache, digest)).equals(layer));
+    await cache.settle();
+    assert.equal((await cache.parts.blobs.stat(digest))?.size, layer.length);
+  });
+
+  it('gives no more of what came once that is known to be wrong', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(400_000));
+    const end = gate();
+    cache.upstream.body = async function* () {
+      yield bytes(400_000, 7);
+      await end.wait();
+    };
+    await using reader = await cache.registry.getBlob(alpine, digest);
+    const body = reader.body[Symbol.asyncIterator]();
+    await body.next();
+    await end.reached;
+    end.open();
+    await cache.settle();
+    await assert.rejects(body.next(), new RegExp(`want ${digest}`));
   });
 
   it('never grows beyond what its manifest says, though that was read a moment ago and is not stored yet', async () => {

@@ -1,0 +1,76 @@
+import { resolveRange } from '../oci/range.ts';
+import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
+import type { BlobReader, RangeSpec } from '../oci/registry.ts';
+import type { OpenBlob, StoredBlob } from '../storage/blob-store.ts';
+import type { CacheParts } from './cache-parts.ts';
+
+/**
+ * Blobs in the store, as far as they are what was verified: a file of another size is damaged, and none. It stays where it is
+ * until the right bytes take its place, since by the time that somebody would delete it they may be there.
+ */
+export class StoredBlobs {
+  readonly #parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes'>;
+
+  constructor(parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes'>) {
+    this.#parts = parts;
+  }
+
+  async stat(digest: Digest): Promise<StoredBlob | undefined> {
+    const verified = await this.#parts.sizes.verified(digest);
+    const stored = await this.#parts.blobs.stat(digest);
+    return stored !== undefined && isWhole(stored, verified) ? stored : undefined;
+  }
+
+  /** Has some repository of the registry shown to own it, and is it here? */
+  async isOnHost(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    const isLinked = await this.#parts.metadata.hasBlobOnHost(hostOf(repository), digest);
+    return isLinked && (await this.stat(digest)) !== undefined;
+  }
+
+  /** Undefined where it is not linked for this repository; links of what is gone are forgotten. Throws RANGE_INVALID. */
+  async open(
+    repository: RepositoryName,
+    digest: Digest,
+    range: RangeSpec | undefined,
+  ): Promise<BlobReader | undefined> {
+    const { links } = this.#parts;
+    if (!(await links.has(repository, digest))) return undefined;
+    const since = links.now();
+    const blob = await this.#open(digest);
+    if (blob !== undefined) return await readerOf(blob, range);
+    await links.forget(digest, since);
+    return undefined;
+  }
+
+  async #open(digest: Digest): Promise<OpenBlob | undefined> {
+    const { blobs, log, sizes } = this.#parts;
+    const verified = await sizes.verified(digest);
+    const blob = await blobs.open(digest);
+    if (blob === undefined || isWhole(blob, verified)) return blob;
+    log.error({ digest, size: blob.size, verified }, 'a cached blob is damaged on disk: fetching it again');
+    await blob[Symbol.asyncDispose]();
+    return undefined;
+  }
+}
+
+/** Of what was stored before sizes were recorded nothing is known that would contradict it. */
+function isWhole({ size }: StoredBlob, verified: number | undefined): boolean {
+  return verified === undefined || size === verified;
+}
+
+async function readerOf(blob: OpenBlob, spec: RangeSpec | undefined): Promise<BlobReader> {
+  try {
+    const range = spec === undefined ? undefined : resolveRange(spec, blob.size);
+    return {
+      digest: blob.digest,
+      size: blob.size,
+      isVerified: true,
+      range,
+      body: blob.read(range),
+      [Symbol.asyncDispose]: async () => await blob[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await blob[Symbol.asyncDispose]();
+    throw error;
+  }
+}

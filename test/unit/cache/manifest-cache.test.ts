@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BlobSizes } from '#src/cache/blob-sizes.ts';
+import { ManifestCache } from '#src/cache/manifest-cache.ts';
+import { TaskSet } from '#src/cache/task-set.ts';
+import { sha256 } from '#src/oci/digest.ts';
+import { ociManifest } from '#src/oci/media-type.ts';
+import { type Digest, parseTag } from '#src/oci/reference.ts';
+import type { Manifest } from '#src/oci/registry.ts';
+import type { OpenBlob } from '#src/storage/blob-store.ts';
+import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const v1 = parseTag('v1');
+
+function manifest(text: string): Manifest {
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, text }));
+  return { descriptor: { mediaType: ociManifest, digest: sha256(bytes), size: bytes.length }, bytes };
+}
+
+/** Over the same stores again and again: each has a memory of its own. */
+class Stores {
+  readonly log = new LogLines();
+  readonly tasks = new TaskSet(this.log);
+  readonly metadata = new MemoryMetadataStore();
+  readonly blobs = new MemoryBlobStore();
+
+  open(): ManifestCache {
+    const { blobs, metadata, tasks, log } = this;
+    const sizes = new BlobSizes(metadata);
+    return new ManifestCache({ blobs, metadata, tasks, log, sizes, clock: new FakeClock(), changed() {} });
+  }
+
+  /** Lets what is being stored be stored. */
+  async settle(): Promise<void> {
+    await this.tasks[Symbol.asyncDispose]();
+  }
+
+  /** The bytes of a blob as they come from a broken disk. */
+  damage(digest: Digest): () => void {
+    const open = this.blobs.open.bind(this.blobs);
+    this.blobs.open = async (asked) => {
+      const blob = await open(asked);
+      if (blob === undefined || asked !== digest) return blob;
+      return damaged(blob);
+    };
+    return () => {
+      this.blobs.open = open;
+    };
+  }
+}
+
+function damaged(blob: OpenBlob): OpenBlob {
+  return {
+    ...blob,
+    async *read(range) {
+      for await (const chunk of blob.read(range)) yield Buffer.alloc(chunk.length);
+    },
+  };
+}
+
+describe('the cache of manifests', () => {
+  it('keeps what was said of a tag while the index was asked about it', async () => {
+    const stores = new Stores();
+    const [older, newer] = [manifest('older'), manifest('newer')];
+    const first = stores.open();
+    first.keepTag(alpine, older, v1, first.asking());
+    await stores.settle();
+    const getTag = stores.metadata.getTag.bind(stores.metadata);
+    const held = gate();
+    stores.metadata.getTag = async (...asked) => {
+      const record = await getTag(...asked);
+      await held.wait();
+      return record;
+    };
+    const cache = stores.open();
+    const finding = cache.findTag(alpine, v1);
+    await held.reached;
+    cache.keepTag(alpine, newer, v1, cache.asking());
+    held.open();
+    assert.equal((await finding)?.descriptor.digest, newer.descriptor.digest);
+    assert.equal((await cache.findTag(alpine, v1))?.descriptor.digest, newer.descriptor.digest);
+    await stores.settle();
+  });
+
+  it('writes a manifest anew that it found damaged, and deletes none: by then the right bytes may be there', async () => {
+    const stores = new Stores();
+    const kept = manifest('kept');
+    const { digest } = kept.descriptor;
+    stores.open().keep(alpine, kept);
+    await stores.settle();
+    const repair = stores.damage(digest);
+    const cache = stores.open();
+    const held = gate();
+    const open = stores.blobs.open.bind(stores.blobs);
+    stores.blobs.open = async (asked) => {
+      const blob = await open(asked);
+      stores.blobs.open = open;
+      await held.wait();
+      return blob;
+    };
+    const slow = cache.find(alpine, digest);
+    await held.reached;
+    assert.equal(await cache.find(alpine, digest), undefined);
+    const begin = stores.blobs.begin.bind(stores.blobs);
+    let written = 0;
+    stores.blobs.begin = async (asked) => {
+      written += 1;
+      return await begin(asked);
+    };
+    cache.keep(alpine, kept);
+    await stores.settle();
+    assert.equal(written, 1);
+    held.open();
+    assert.equal((await slow)?.descriptor.digest, digest);
+    repair();
+    assert.equal((await stores.open().find(alpine, digest))?.descriptor.digest, digest);
+  });
+});
