@@ -180,7 +180,9 @@ function registryTransport(accounts: Accounts, context: Context): Transport {
   const { clock, maxBandwidth = 0, blobsOverHttp } = context;
   const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
   const following = new RedirectingTransport(identified, { maxHops: maxRedirects, blobsOverHttp });
-  const circuit = new CircuitTransport(bounded(following, context), context);
+  // Whoever asks a mirror can go on to the next.
+  const settings = { ...context, oneSilenceIsEnough: context.mirror !== undefined };
+  const circuit = new CircuitTransport(bounded(following, context), settings);
   const inTurn = new ConcurrencyTransport(circuit, context.maxConcurrent);
   return maxBandwidth === 0 ? inTurn : new ThrottledTransport(inTurn, new Bandwidth(maxBandwidth, clock));
 }

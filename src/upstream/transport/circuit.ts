@@ -14,6 +14,8 @@ export interface CircuitSettings {
   readonly onOddity: OnOddity;
   /** Is a 429 somebody else's to heed? Default: it is ours. */
   readonly passesLimits?: boolean;
+  /** Can somebody else be asked, so that waiting costs more than being wrong? Then one object's time-out is the host's. */
+  readonly oneSilenceIsEnough?: boolean;
 }
 
 /** What one request stands before. */
@@ -90,10 +92,15 @@ export class CircuitTransport implements Transport {
       if (this.#settings.passesLimits === true) return;
       this.#open(kind, host, error, retryAfterMs(error.headers['Retry-After'], this.#settings.clock.now()));
     } else if (error instanceof NoAnswer) {
-      // Another host, to which a redirect led, may be one object's.
-      if (error.saysOf === 'host' && error.origin === request.url.origin) this.#open(kind, host, error);
+      if (this.#isOfHost(request, error)) this.#open(kind, host, error);
       else this.#unanswered(request, passage, error);
     } else if (error.code === 'DENIED') this.#answered(request, passage);
+  }
+
+  /** Another host, to which a redirect led, may be one object's. */
+  #isOfHost({ url }: TransportRequest, { saysOf, origin, status }: NoAnswer): boolean {
+    if (this.#settings.oneSilenceIsEnough === true && status === 504) return true;
+    return saysOf === 'host' && origin === url.origin;
   }
 
   #open(kind: string, host: Breaker, error: RegistryError, saidMs = 0): void {

@@ -278,6 +278,18 @@ describe('what gets no answer though the host can be reached', () => {
   });
 });
 
+describe('a mirror, where the next can be asked', () => {
+  it('is given a rest after one silence, and not after one broken answer', async () => {
+    const { clock, upstream, wire } = circuit(broken('ECONNRESET'));
+    const transport = new CircuitTransport(wire, { clock, onOddity: () => {}, oneSilenceIsEnough: true });
+    await assert.rejects(transport.send(of('a', 'v1')), /ECONNRESET\)$/);
+    upstream.answer = deadline;
+    await assert.rejects(transport.send(of('b', 'v1')), /within 60000 ms$/);
+    await assert.rejects(transport.send(of('c', 'v1')), { status: 504, message: /asked again/ });
+    assert.equal(wire.requests.length, 2);
+  });
+});
+
 describe('a circuit that passes limits on', () => {
   it('is not opened by them', async () => {
     const { clock, oddities, wire } = circuit({ status: 429, headers: { 'retry-after': '30' } });
