@@ -8,8 +8,7 @@ import { AddressGuard } from '#src/upstream/connection/address-guard.ts';
 import { TlsTrust } from '#src/upstream/connection/tls-trust.ts';
 import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import type { TransportRequest, TransportResponse } from '#src/upstream/transport/transport.ts';
-import { BulkTransport } from '#src/upstream/wire/bulk-transport.ts';
-import type { UndiciSettings } from '#src/upstream/wire/undici-transport.ts';
+import { HttpTransport, type WireSettings } from '#src/upstream/wire/http-transport.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { bytes } from '#test/fakes/images.ts';
 
@@ -20,17 +19,17 @@ class Peer implements AsyncDisposable {
   readonly requests: string[] = [];
   readonly sockets: Socket[] = [];
   readonly url: URL;
-  readonly transport: BulkTransport;
+  readonly transport: HttpTransport;
   readonly #server: Server;
   readonly #answers: Answer[];
 
-  private constructor(server: Server, scheme: string, answers: Answer[], settings: Partial<UndiciSettings>) {
+  private constructor(server: Server, scheme: string, answers: Answer[], settings: Partial<WireSettings>) {
     this.#server = server;
     this.#answers = answers;
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.url = new URL(`${scheme}://${host}/blob`);
     const guard = new AddressGuard({ host, origin: this.url, configured: true, unknownRegistries: 'none' });
-    this.transport = new BulkTransport({
+    this.transport = new HttpTransport({
       guard,
       proxies: ProxyChoice.none,
       hostname: '127.0.0.1',
@@ -49,7 +48,7 @@ class Peer implements AsyncDisposable {
   /** The last answer is given again and again. */
   static async start(
     answers: (Answer | string)[],
-    settings: Partial<UndiciSettings> = {},
+    settings: Partial<WireSettings> = {},
     tls?: TlsOptions,
   ): Promise<Peer> {
     const server = tls === undefined ? createServer() : createTlsServer(tls);

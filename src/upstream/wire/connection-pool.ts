@@ -1,34 +1,43 @@
+import { setImmediate } from 'node:timers/promises';
 import { errors } from 'undici';
 import { idleMs } from '../connection/connection-limits.ts';
 import { Slots } from '../transport/slots.ts';
-import { BulkConnection, type BulkSettings } from './bulk-connection.ts';
+import { Connection, type ConnectionSettings } from './connection.ts';
+import type { Patience } from './patience.ts';
+
+export interface PoolSettings extends ConnectionSettings {
+  /** Connections to one origin that are in use; who wants more waits. As many are kept unused. */
+  readonly maxConcurrent: number;
+  /** How long a connection is listened to behind an answer that does not show its end. */
+  readonly restMs: number;
+  readonly patience: Patience;
+}
 
 /** The connections to one origin. */
 interface Origin {
   readonly slots: Slots;
-  readonly idle: BulkConnection[];
+  /** Oldest first. */
+  readonly idle: Connection[];
   /** Who has a slot or waits for one. */
   users: number;
 }
 
 /** A connection for one exchange; dispose it once, when that is over. */
 export interface Lease extends Disposable {
-  readonly connection: BulkConnection;
-  /** Did it carry an exchange before? Then the peer may be about to close it. */
+  readonly connection: Connection;
+  /** Did it carry an exchange before? Then the peer may be about to close it, or have forgotten it. */
   readonly isReused: boolean;
 }
 
-/** Keep-alive connections, at most `maxConcurrent` to one origin. */
-export class BulkPool implements Disposable {
-  readonly #settings: BulkSettings;
-  readonly #maxConcurrent: number;
+/** Keep-alive connections, and which of them may be used again. */
+export class ConnectionPool implements Disposable {
+  readonly #settings: PoolSettings;
   readonly #origins = new Map<string, Origin>();
-  readonly #open = new Set<BulkConnection>();
+  readonly #open = new Set<Connection>();
   readonly #closing = new AbortController();
 
-  constructor(settings: BulkSettings, maxConcurrent: number) {
+  constructor(settings: PoolSettings) {
     this.#settings = settings;
-    this.#maxConcurrent = maxConcurrent;
   }
 
   /** Throws what connecting throws, or the signal's reason. `fresh`: not one that was used before. */
@@ -43,8 +52,8 @@ export class BulkPool implements Disposable {
       throw error;
     }
     try {
-      const reused = fresh ? undefined : newestFree(origin.idle);
-      const connection = reused ?? (await BulkConnection.open(this.#settings, url, this.#ending(signal)));
+      const reused = fresh ? undefined : await this.#kept(origin);
+      const connection = reused ?? (await Connection.open(this.#settings, url, this.#ending(signal)));
       this.#open.add(connection);
       return {
         connection,
@@ -72,21 +81,38 @@ export class BulkPool implements Disposable {
   #origin({ origin }: URL): Origin {
     const known = this.#origins.get(origin);
     if (known !== undefined) return known;
-    const made = { slots: new Slots(this.#maxConcurrent), idle: [], users: 0 };
+    const made = { slots: new Slots(this.#settings.maxConcurrent), idle: [], users: 0 };
     this.#origins.set(origin, made);
     return made;
   }
 
-  #giveBack(url: URL, origin: Origin, connection: BulkConnection): void {
+  /** One that was used before, and on which all that had come when it was asked for has been read, and was nothing. */
+  async #kept({ idle }: Origin): Promise<Connection | undefined> {
+    for (;;) {
+      const at = idle.findLastIndex((connection) => this.#isRested(connection));
+      const [connection] = at === -1 ? [] : idle.splice(at, 1);
+      if (connection === undefined) return undefined;
+      if (!this.#settings.patience.trusts(connection.heardAt)) connection[Symbol.dispose]();
+      else await networkTurn();
+      if (connection.isFree) return connection;
+    }
+  }
+
+  #isRested({ showedItsEnd, heardAt }: Connection): boolean {
+    return showedItsEnd || performance.now() - heardAt >= this.#settings.restMs;
+  }
+
+  #giveBack(url: URL, origin: Origin, connection: Connection): void {
     if (connection.isFree && !this.#closing.signal.aborted) {
       origin.idle.push(connection);
       connection.idle(idleMs, () => this.#forget(url, origin, connection));
+      if (origin.idle.length > this.#settings.maxConcurrent) origin.idle[0]?.[Symbol.dispose]();
     } else this.#close(connection);
     origin.slots.giveBack();
     this.#leave(url, origin);
   }
 
-  #forget(url: URL, origin: Origin, connection: BulkConnection): void {
+  #forget(url: URL, origin: Origin, connection: Connection): void {
     this.#close(connection);
     const at = origin.idle.indexOf(connection);
     if (at !== -1) origin.idle.splice(at, 1);
@@ -94,9 +120,9 @@ export class BulkPool implements Disposable {
   }
 
   /** With the last connection the memory goes that all of them received into. */
-  #close(connection: BulkConnection): void {
+  #close(connection: Connection): void {
     this.#open.delete(connection);
-    if (this.#open.size === 0) this.#settings.buffers.clear();
+    if (this.#open.size === 0) this.#settings.buffers?.clear();
   }
 
   #leave(url: URL, origin: Origin): void {
@@ -110,9 +136,8 @@ export class BulkPool implements Disposable {
   }
 }
 
-function newestFree(idle: BulkConnection[]): BulkConnection | undefined {
-  for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
-    if (connection.isFree) return connection;
-  }
-  return undefined;
+/** Ends when the network was looked at once from the beginning: the first immediate may end a look that had begun before. */
+async function networkTurn(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
 }
