@@ -51,6 +51,17 @@ export class ConnectionPool implements Disposable {
       this.#leave(url, origin);
       throw error;
     }
+    const lease = await this.#take(url, origin, { signal, fresh });
+    if (signal?.aborted !== true) return lease;
+    lease[Symbol.dispose]();
+    throw signal.reason;
+  }
+
+  async #take(
+    url: URL,
+    origin: Origin,
+    { signal, fresh }: { signal: AbortSignal | undefined; fresh: boolean },
+  ): Promise<Lease> {
     try {
       const reused = fresh ? undefined : await this.#kept(origin);
       const connection = reused ?? (await Connection.open(this.#settings, url, this.#ending(signal)));
