@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { systemClock } from '#src/clock.ts';
 import { AddressGuard } from '#src/upstream/connection/address-guard.ts';
 import { TlsTrust } from '#src/upstream/connection/tls-trust.ts';
 import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
@@ -36,6 +37,7 @@ export class RawPeer implements AsyncDisposable {
     this.url = new URL(`${serverTls === undefined ? 'http' : 'https'}://${host}/it`);
     const guard = new AddressGuard({ host, origin: this.url, configured: true, unknownRegistries: 'none' });
     this.wire = new Wire({
+      clock: systemClock,
       guard,
       proxies: ProxyChoice.none,
       hostname: '127.0.0.1',

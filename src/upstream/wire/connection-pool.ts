@@ -110,7 +110,7 @@ export class ConnectionPool implements Disposable {
   }
 
   #isRested({ showedItsEnd, heardAt }: Connection): boolean {
-    return showedItsEnd || performance.now() - heardAt >= this.#settings.restMs;
+    return showedItsEnd || this.#settings.clock.monotonic() - heardAt >= this.#settings.restMs;
   }
 
   #giveBack(url: URL, origin: Origin, connection: Connection): void {

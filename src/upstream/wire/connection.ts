@@ -1,10 +1,12 @@
 import type { Socket, TcpNetConnectOpts } from 'node:net';
 import { errors } from 'undici';
+import type { Clock } from '../../clock.ts';
 import { type ConnectorSettings, connectGuarded } from '../connection/guarded-connector.ts';
 import { ReceiveBuffer, type ReceiveBuffers } from './receive-buffer.ts';
 import { ResponseReader } from './response-reader.ts';
 
 export interface ConnectionSettings extends ConnectorSettings {
+  readonly clock: Clock;
   /** What large bodies are received into. Without them, and through a proxy, Node makes a buffer for each piece. */
   readonly buffers?: ReceiveBuffers | undefined;
 }
@@ -34,6 +36,7 @@ const drainMs = 1000;
  * ends it.
  */
 export class Connection implements Disposable {
+  readonly #clock: Clock;
   readonly #buffer: ReceiveBuffer | undefined;
   #socket: Socket | undefined;
   #exchange: Exchange | undefined;
@@ -45,14 +48,15 @@ export class Connection implements Disposable {
   #heardAt = Number.NEGATIVE_INFINITY;
   #unused: (() => void) | undefined;
 
-  private constructor(buffers: ReceiveBuffers | undefined) {
+  private constructor(clock: Clock, buffers: ReceiveBuffers | undefined) {
+    this.#clock = clock;
     this.#buffer = buffers && new ReceiveBuffer(buffers);
   }
 
   /** Throws what connecting throws, DENIED by the guard, or the signal's reason. */
   static async open(settings: ConnectionSettings, url: URL, signal: AbortSignal): Promise<Connection> {
     const isDirect = settings.proxies.of(url) === undefined;
-    const connection = new Connection(isDirect ? settings.buffers : undefined);
+    const connection = new Connection(settings.clock, isDirect ? settings.buffers : undefined);
     const dialing = new AbortController();
     const abort = () => dialing.abort(signal.reason);
     signal.throwIfAborted();
@@ -82,7 +86,7 @@ export class Connection implements Disposable {
     return this.isOpen && this.#exchange === undefined;
   }
 
-  /** When its last answer ended, by `performance.now()`. */
+  /** When its last answer ended, by {@link Clock.monotonic}. */
   get heardAt(): number {
     return this.#heardAt;
   }
@@ -216,7 +220,7 @@ export class Connection implements Disposable {
 
   #finish(exchange: Exchange, keep: boolean): boolean {
     this.#settle(exchange);
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#clock.monotonic();
     this.#showedItsEnd = exchange.reader.showsItsEnd;
     if (keep) this.#readOn();
     else this.#socket?.destroy();

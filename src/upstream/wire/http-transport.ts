@@ -1,4 +1,5 @@
 import { errors } from 'undici';
+import type { Clock } from '../../clock.ts';
 import type { AddressGuard } from '../connection/address-guard.ts';
 import { connectionError } from '../connection/connection-error.ts';
 import { drainedBytes, restMs, silenceMs } from '../connection/connection-limits.ts';
@@ -15,6 +16,7 @@ import type { ResponseReader } from './response-reader.ts';
 
 /** Times in milliseconds. */
 export interface WireSettings extends ConnectorSettings {
+  readonly clock: Clock;
   readonly guard: AddressGuard;
   readonly userAgent: string;
   /** Until status line and headers. */
@@ -98,11 +100,11 @@ export class HttpTransport implements Transport, AsyncDisposable {
   ): Promise<TransportResponse | undefined> {
     const { url, signal } = request;
     const lease = await this.#pool.lease(url, signal, fresh);
-    const sentAt = performance.now();
+    const sentAt = this.#settings.clock.monotonic();
     const reader = this.#exchange(text, request, lease);
     try {
       const head = await reader.head;
-      this.#patience.answered(performance.now() - sentAt);
+      this.#patience.answered(this.#settings.clock.monotonic() - sentAt);
       return this.#response(head, reader, lease, url);
     } catch (error) {
       if (!lease.isReused || reader.hasBegun || signal?.aborted === true) throw error;
@@ -144,8 +146,8 @@ export class HttpTransport implements Transport, AsyncDisposable {
 }
 
 /** To be shared by the transports of one registry. */
-export function patienceOf({ silenceMs: milliseconds = silenceMs }: WireSettings): Patience {
-  return new Patience(milliseconds);
+export function patienceOf({ clock, silenceMs: milliseconds = silenceMs }: WireSettings): Patience {
+  return new Patience(clock, milliseconds);
 }
 
 function isSilence(error: unknown): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { type Answer, closed, kinds, RawPeer, sending } from '#test/fakes/raw-peer.ts';
 
 const own = answerOf('its own');
@@ -110,14 +111,15 @@ async function drip(socket: Socket, ...parts: string[]): Promise<void> {
 
 describe('a connection that answered a HEAD', () => {
   it('rests, while others are used, and carries the next request when nothing came for so long', async () => {
+    const clock = new FakeClock();
     const right: Answer = (socket, request) => void socket.write(request.startsWith('HEAD') ? head : own);
-    await using peer = await RawPeer.start([right], { kind: 'a manifest', restMs: 20 });
+    await using peer = await RawPeer.start([right], { kind: 'a manifest', clock });
     assert.equal(await next(peer, 'HEAD'), 'its own');
     assert.equal(await peer.text(), 'its own');
     assert.equal(peer.sockets.length, 2);
     await closed(peer.sockets[0]);
     await (await peer.send({ method: 'HEAD' }))[Symbol.asyncDispose]();
-    await setTimeout(25);
+    await clock.advance(1000);
     assert.equal(await peer.text(), 'its own');
     assert.equal(peer.sockets.length, 2);
   });
