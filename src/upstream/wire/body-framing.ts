@@ -20,15 +20,13 @@ interface Piece {
 
 /** The framing of what answers this method. Throws HTTPParserError for one that two recipients may read differently. */
 export function framingOf({ status, minorVersion, headers }: ResponseHead, method: string): BodyFraming {
-  if (method === 'HEAD' || status === 204 || status === 304) return noBody;
   const encoding = headers['transfer-encoding'];
-  if (encoding !== undefined) {
-    // Of several codings, and of one by a server that cannot know it, nobody can say what others make.
-    if (encoding.toLowerCase() !== 'chunked' || minorVersion === 0) {
-      throw malformed('Transfer-Encoding', 'HPE_INVALID_TRANSFER_ENCODING');
-    }
-    return new ChunkedFraming();
+  // Of several codings, and of one by a server that cannot know it, nobody can say what others make.
+  if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || minorVersion === 0)) {
+    throw malformed('Transfer-Encoding', 'HPE_INVALID_TRANSFER_ENCODING');
   }
+  if (method === 'HEAD' || status === 204 || status === 304) return noBody;
+  if (encoding !== undefined) return new ChunkedFraming();
   const length = headers['content-length'];
   return length === undefined ? new CloseFraming() : new LengthFraming(Number(length));
 }
