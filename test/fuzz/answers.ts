@@ -8,8 +8,12 @@ export interface GeneratedAnswer {
   readonly reference: string;
   /** Is it one that must be taken? Another may be refused, also where Node's parser is lenient. */
   readonly isRight: boolean;
-  /** Where the network cuts it: parts of its length, from 0 to 1. */
+  /** Is there more than the answer? */
+  readonly hasSurplus: boolean;
+  /** Where the network cuts it. */
   readonly cuts: readonly number[];
+  /** How long the network rests at each. Milliseconds. */
+  readonly pauseMs: number;
   /** Does the server close behind it? Otherwise a moment later, unless it is asked again. */
   readonly closes: boolean;
   /** Is the next request made when all of it was sent, or as soon as the answer is there? */
@@ -192,24 +196,38 @@ interface Parts {
   readonly damage: Damage | undefined;
 }
 
-function textOf(
-  { method, interims, line, fields, framed, hasBody, surplus }: Parts,
-  framing: string,
-): string {
+/** The head, what of a body there is, and what comes behind. */
+type Pieces = readonly [head: string, body: string, surplus: string];
+
+function piecesOf({ interims, line, fields, framed, surplus, ...parts }: Parts, framing: string): Pieces {
   const head = [line, ...fields].map(({ text }) => `${text}\r\n`).join('');
-  const isBodiless = method === 'HEAD' || mayHaveNoBody.test(line.text);
-  return `${interims}${head}${framing}\r\n${isBodiless && !hasBody ? '' : framed.body}${surplus}`;
+  const body = mayHaveBody({ ...parts, line }) || parts.hasBody ? framed.body : '';
+  return [`${interims}${head}${framing}\r\n`, body, surplus];
 }
 
-const mayHaveNoBody = /^HTTP\/1\.1 (?:204|304)/;
+function mayHaveBody({ method, line }: Pick<Parts, 'method' | 'line'>): boolean {
+  return method === 'GET' && !/^HTTP\/1\.1 (?:204|304)/.test(line.text);
+}
 
 function texts(parts: Parts): Pick<GeneratedAnswer, 'text' | 'reference'> {
   const { framed, damage } = parts;
-  const reference = framed.isRight ? (framed.reference ?? framed.text) : framed.text;
-  if (damage === undefined) return { text: textOf(parts, framed.text), reference: textOf(parts, reference) };
+  const reference = piecesOf(parts, framed.isRight ? (framed.reference ?? framed.text) : framed.text).join(
+    '',
+  );
+  if (damage === undefined) return { text: piecesOf(parts, framed.text).join(''), reference };
   // The same damage at the same place.
-  const text = damage(textOf(parts, reference));
-  return { text, reference: text };
+  return { text: damage(reference), reference: damage(reference) };
+}
+
+function hasSurplus(parts: Parts): boolean {
+  const { framed, surplus, hasBody } = parts;
+  return surplus !== '' || (hasBody && framed.body !== '' && !mayHaveBody(parts));
+}
+
+/** Where one thing ends and the next begins is where a mistake would be made. */
+function seams(parts: Parts): number[] {
+  const [head, body] = piecesOf(parts, parts.framed.text);
+  return [head.length, head.length + body.length];
 }
 
 function isRight({ line, fields, framed, damage }: Parts): boolean {
@@ -220,8 +238,8 @@ function isRight({ line, fields, framed, damage }: Parts): boolean {
 }
 
 /** What comes behind a body that shows its end, but later than the next request, nobody can tell from an answer. */
-function mustBeSentFirst({ method, line, damage }: Parts): boolean {
-  return method === 'GET' && (damage !== undefined || !mayHaveNoBody.test(line.text));
+function mustBeSentFirst(parts: Parts): boolean {
+  return parts.method === 'GET' && (parts.damage !== undefined || mayHaveBody(parts));
 }
 
 const parts: fc.Arbitrary<Parts> = fc.record({
@@ -240,15 +258,23 @@ export const answers: fc.Arbitrary<GeneratedAnswer> = fc
   .record({
     parts,
     cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 }),
+    isCutAtSeams: fc.boolean(),
+    pauseMs: fc.constantFrom(0, 0, 2),
     closes: fc.boolean(),
     isSentFirst: fc.boolean(),
   })
-  .map(({ parts, cuts, closes, isSentFirst }) => ({
-    ...texts(parts),
-    method: parts.method,
-    isRight: isRight(parts),
-    cuts,
-    // Without a length it is the end of the connection that ends it.
-    closes: closes || parts.framed.text === '',
-    isSentFirst: isSentFirst || mustBeSentFirst(parts),
-  }));
+  .map(({ parts, cuts, isCutAtSeams, pauseMs, closes, isSentFirst }) => {
+    const { text, reference } = texts(parts);
+    return {
+      text,
+      reference,
+      method: parts.method,
+      isRight: isRight(parts),
+      hasSurplus: hasSurplus(parts),
+      cuts: [...cuts.map((part) => Math.floor(part * text.length)), ...(isCutAtSeams ? seams(parts) : [])],
+      pauseMs,
+      // Without a length it is the end of the connection that ends it.
+      closes: closes || parts.framed.text === '',
+      isSentFirst: isSentFirst || mustBeSentFirst(parts),
+    };
+  });

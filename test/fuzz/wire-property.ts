@@ -42,20 +42,24 @@ async function asked(
   bulk: boolean,
 ): Promise<Verdict | undefined> {
   await using wire = wireTo(server);
-  const { path, sent } = server.offer(answer);
-  const { method, isSentFirst } = answer;
-  const verdict = await verdictOf(wire, { method, url: new URL(path, server.origin), bulk });
-  if (isSentFirst) await sent;
-  await getsItsOwn(wire, server, bulk);
+  const offer = server.offer(answer);
+  const { method, isSentFirst, isRight, hasSurplus } = answer;
+  const verdict = await verdictOf(wire, { method, url: new URL(offer.path, server.origin), bulk });
+  if (isSentFirst) await offer.sent;
+  const next = server.offer(own);
+  const got = await verdictOf(wire, { method: 'GET', url: new URL(next.path, server.origin), bulk });
+  assert.equal(got?.body, 'its own', 'the next request got another answer');
+  if (isRight && hasSurplus)
+    assert.notEqual(next.socket, offer.socket, 'a connection is used behind surplus bytes');
   return verdict;
 }
 
-async function getsItsOwn(wire: Wire, server: AnswerServer, bulk: boolean): Promise<void> {
-  const text = 'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nits own';
-  const { path } = server.offer({ text, cuts: [], closes: false });
-  const next = await verdictOf(wire, { method: 'GET', url: new URL(path, server.origin), bulk });
-  assert.equal(next?.body, 'its own', 'the next request got another answer');
-}
+const own = {
+  text: 'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nits own',
+  cuts: [],
+  pauseMs: 0,
+  closes: false,
+};
 
 function wireTo({ origin }: AnswerServer): Wire {
   const { host, href } = new URL(origin);
