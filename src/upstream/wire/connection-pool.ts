@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { errors } from 'undici';
 import { idleMs } from '../connection/connection-limits.ts';
 import { Slots } from '../transport/slots.ts';
@@ -149,6 +148,5 @@ export class ConnectionPool implements Disposable {
 
 /** Ends when the network was looked at once from the beginning: the first immediate may end a look that had begun before. */
 async function networkTurn(): Promise<void> {
-  await setImmediate();
-  await setImmediate();
+  await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
 }
