@@ -86,7 +86,7 @@ export class Connection implements Disposable {
     return this.isOpen && this.#exchange === undefined;
   }
 
-  /** When its last answer ended, by {@link Clock.monotonic}. */
+  /** When its last answer ended, or it was made, by {@link Clock.monotonic}. */
   get heardAt(): number {
     return this.#heardAt;
   }
@@ -136,6 +136,7 @@ export class Connection implements Disposable {
 
   #attach(socket: Socket): void {
     this.#socket = socket;
+    this.#heardAt = this.#clock.monotonic();
     // It spoke before it was asked: that would be taken for the first answer.
     if (this.#isOver || socket.readableLength > 0) return void this.#break(undefined);
     socket.on('error', (error) => this.#break(error));
