@@ -105,6 +105,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
   const { configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
   const wire = new Wire({
+    clock,
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},

@@ -3,8 +3,9 @@ import { lookup as resolveName } from 'node:dns/promises';
 import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
+import type { HttpProxy } from '../proxy/http-proxy.ts';
 import type { ProxyChoice } from '../proxy/proxy-choice.ts';
-import { connected, connectorOf, connectThroughProxy } from '../proxy/proxy-tunnel.ts';
+import { connected, connectThroughProxy } from '../proxy/proxy-tunnel.ts';
 import { knownAddress, withoutBrackets } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { connectError } from './connection-error.ts';
@@ -28,24 +29,38 @@ export interface ConnectorSettings {
 
 const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true });
 
+/** What a connection needs besides its address. */
+type ConnectOptions = Pick<TcpNetConnectOpts, 'onread' | 'signal'>;
+
 /**
- * Connects for undici: only to addresses that the guard has seen, so that a name cannot change its mind between
- * the check and the connection; IPv6 and IPv4 side by side (RFC 8305). Or to a proxy, which is the operator's choice and
- * resolves by itself.
+ * Connects only to addresses that the guard has seen, so that a name cannot change its mind between the check and the connection;
+ * IPv6 and IPv4 side by side (RFC 8305). Or to the proxy that is for the origin, which is the operator's choice and resolves by
+ * itself; `onread` is for direct connections alone. The signal counts as long as the connection lives.
  */
-export function guardedConnector(settings: ConnectorSettings): buildConnector.connector {
-  return connectorOf(async (options) => await connectChosen(settings, options));
+export async function connectGuarded(
+  settings: ConnectorSettings,
+  url: URL,
+  more: ConnectOptions,
+): Promise<Socket> {
+  const { host, protocol, port } = url;
+  const options = { hostname: withoutBrackets(url.hostname), host, protocol, port };
+  const proxy = settings.proxies.of(url);
+  return proxy === undefined
+    ? await connect(settings, options, more)
+    : await connectBy(proxy, settings, options, more.signal);
 }
 
-/** By the proxy that is for the origin, or directly. */
-async function connectChosen(settings: ConnectorSettings, options: buildConnector.Options): Promise<Socket> {
+async function connectBy(
+  proxy: HttpProxy,
+  settings: ConnectorSettings,
+  options: buildConnector.Options,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
-  const proxy = settings.proxies.of(url);
-  if (proxy === undefined) return await connect(settings, options);
   const { trust, tls, connectTimeoutMs: timeoutMs } = settings;
   const begun = performance.now();
   const proxyTls = async () => ({ secureContext: await trust.context({ caFiles: tls.caFiles }) });
-  const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs };
+  const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs, signal };
   const socket = await connectThroughProxy(options, through).catch((cause: unknown) => {
     throw connectError(url, cause, proxy.host);
   });
@@ -53,23 +68,10 @@ async function connectChosen(settings: ConnectorSettings, options: buildConnecto
   return socket;
 }
 
-/** What a connection needs besides its address. */
-type ConnectOptions = Pick<TcpNetConnectOpts, 'onread' | 'signal'>;
-
-/** A direct connection by the same rules for another client than undici; the signal counts as long as it lives. */
-export async function connectGuarded(
-  settings: ConnectorSettings,
-  url: URL,
-  more: ConnectOptions,
-): Promise<Socket> {
-  const hostname = withoutBrackets(url.hostname);
-  return await connect(settings, { hostname, host: url.host, protocol: url.protocol, port: url.port }, more);
-}
-
 async function connect(
   settings: ConnectorSettings,
   options: buildConnector.Options,
-  more: ConnectOptions = {},
+  more: ConnectOptions,
 ): Promise<Socket> {
   const begun = performance.now();
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);

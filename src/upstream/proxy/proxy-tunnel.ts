@@ -14,6 +14,8 @@ export interface ProxyConnectionSettings {
   readonly tls: object;
   /** For all of it. Milliseconds. */
   readonly timeoutMs: number;
+  /** Closes the connection, as long as that lives. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -23,12 +25,13 @@ export interface ProxyConnectionSettings {
  */
 export async function connectThroughProxy(
   options: buildConnector.Options,
-  { proxy, proxyTls, tls, timeoutMs }: ProxyConnectionSettings,
+  { proxy, proxyTls, tls, timeoutMs, signal }: ProxyConnectionSettings,
 ): Promise<Socket> {
   const giveUpAt = performance.now() + timeoutMs;
   const left = (): number => Math.max(1, Math.ceil(giveUpAt - performance.now()));
   const target = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
-  const socket = await connectTo(proxy, target, { timeout: left(), ...(await tlsOf(proxy, proxyTls)) });
+  const more = { timeout: left(), ...(await tlsOf(proxy, proxyTls)), ...(signal && { signal }) };
+  const socket = await connectTo(proxy, target, more);
   if (target.protocol === 'http:') return socket;
   try {
     await openTunnel(socket, proxy, target, left());

@@ -1,4 +1,4 @@
-import { malformed, parseFields, type ResponseHead } from './response-head.ts';
+import { checkLineEnds, malformed, parseFields, type ResponseHead } from './response-head.ts';
 
 /** Where a response's body ends and which of its bytes are content (RFC 9112 section 6). */
 export interface BodyFraming {
@@ -6,6 +6,8 @@ export interface BodyFraming {
   readonly isComplete: boolean;
   /** Does the body end with the connection? */
   readonly endsWithConnection: boolean;
+  /** Is there a length, or a last chunk, that shows where it ends? */
+  readonly showsItsEnd: boolean;
   /** Reads from byte `at` on, which must be there. Throws HTTPParserError. */
   read(bytes: Buffer, at: number): Piece;
 }
@@ -16,23 +18,30 @@ interface Piece {
   readonly isContent: boolean;
 }
 
-/** The framing of what answers a GET. Throws HTTPParserError for one that two recipients may read differently. */
-export function framingOf({ status, minorVersion, headers }: ResponseHead): BodyFraming {
-  if (status === 204 || status === 304) return new LengthFraming(0);
+/** The framing of what answers this method. Throws HTTPParserError for one that two recipients may read differently. */
+export function framingOf({ status, minorVersion, headers }: ResponseHead, method: string): BodyFraming {
   const encoding = headers['transfer-encoding'];
-  if (encoding !== undefined) {
-    // Of several codings, and of one by a server that cannot know it, nobody can say what others make.
-    if (encoding.toLowerCase() !== 'chunked' || minorVersion === 0) {
-      throw malformed('Transfer-Encoding', 'HPE_INVALID_TRANSFER_ENCODING');
-    }
-    return new ChunkedFraming();
+  // Of several codings, and of one by a server that cannot know it, nobody can say what others make.
+  if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || minorVersion === 0)) {
+    throw malformed('Transfer-Encoding', 'HPE_INVALID_TRANSFER_ENCODING');
   }
+  if (method === 'HEAD' || status === 204 || status === 304) return noBody;
+  if (encoding !== undefined) return new ChunkedFraming();
   const length = headers['content-length'];
   return length === undefined ? new CloseFraming() : new LengthFraming(Number(length));
 }
 
+/** Whatever its fields announce (RFC 9112 section 6.3). */
+const noBody: BodyFraming = {
+  isComplete: true,
+  endsWithConnection: false,
+  showsItsEnd: false,
+  read: (_, at) => ({ end: at, isContent: false }),
+};
+
 class LengthFraming implements BodyFraming {
   readonly endsWithConnection = false;
+  readonly showsItsEnd = true;
   #left: number;
 
   constructor(length: number) {
@@ -53,6 +62,7 @@ class LengthFraming implements BodyFraming {
 class CloseFraming implements BodyFraming {
   readonly isComplete = false;
   readonly endsWithConnection = true;
+  readonly showsItsEnd = false;
 
   read(bytes: Buffer): Piece {
     return { end: bytes.length, isContent: true };
@@ -68,6 +78,7 @@ const lineFeed = 10;
 /** RFC 9112 section 7.1: all that is not content is lines. Extensions are ignored, trailers are checked and ignored. */
 class ChunkedFraming implements BodyFraming {
   readonly endsWithConnection = false;
+  readonly showsItsEnd = true;
   #expects: 'size' | 'content' | 'contentEnd' | 'trailer' | 'nothing' = 'size';
   #left = 0;
   #line = '';
@@ -94,8 +105,8 @@ class ChunkedFraming implements BodyFraming {
     this.#line += within.toString('latin1', 0, length);
     if (this.#line.length > maxLine)
       throw malformed('a line of a chunk is too long', 'HPE_INVALID_CHUNK_SIZE');
+    checkLineEnds(this.#line);
     if (this.#line.endsWith('\n')) {
-      if (!this.#line.endsWith('\r\n')) throw malformed('a line ends with a lone LF', 'HPE_CR_EXPECTED');
       this.#take(this.#line.slice(0, -2));
       this.#line = '';
     }

@@ -45,6 +45,18 @@ export function parseFields(lines: readonly string[]): Record<string, string> {
   return fields;
 }
 
+/** A CR or an LF that is not half of a line's end. What belongs behind the last CR may still be on its way. */
+const loneLineEnd = /\r(?!\n|$)|(?<!\r)\n/g;
+
+/**
+ * A recipient may take a bare line feed for the end of a line (RFC 9112 section 2.2); this refuses it, and before the message ends:
+ * an end with CR LF would not come. Looks from `from` on. Throws HTTPParserError.
+ */
+export function checkLineEnds(text: string, from = 0): void {
+  loneLineEnd.lastIndex = from;
+  if (loneLineEnd.test(text)) throw malformed('a lone CR or LF', 'HPE_CR_EXPECTED');
+}
+
 /** What breaks the rules is never quoted: it may be a secret. */
 export function malformed(what: string, code: string): Error {
   return Object.assign(new errors.HTTPParserError(`malformed response: ${what}`), { code });

@@ -2,10 +2,10 @@ import { errors } from 'undici';
 import { maxHeadBytes } from '../connection/connection-limits.ts';
 import { type BodyFraming, framingOf } from './body-framing.ts';
 import { BodyQueue } from './body-queue.ts';
-import { malformed, parseResponseHead, type ResponseHead } from './response-head.ts';
+import { checkLineEnds, malformed, parseResponseHead, type ResponseHead } from './response-head.ts';
 
 /** Interim responses (RFC 9110 section 15.2) before the one that counts. */
-const maxInterim = 4;
+const maxInterim = 20;
 const version = 'HTTP/1.';
 
 /** Bytes of a connection → one response. It knows no socket: whoever has one pushes. */
@@ -13,6 +13,7 @@ export class ResponseReader {
   /** Settles with the final head. */
   readonly head: Promise<ResponseHead>;
   readonly body: BodyQueue;
+  readonly #method: string;
   readonly #head = Promise.withResolvers<ResponseHead>();
   #text = '';
   #seen = 0;
@@ -20,7 +21,9 @@ export class ResponseReader {
   #answer: ResponseHead | undefined;
   #framing: BodyFraming | undefined;
 
-  constructor(onRoom: () => void) {
+  /** `method`: the request's, by which an answer has a body or none. */
+  constructor(method: string, onRoom: () => void) {
+    this.#method = method;
     this.body = new BodyQueue(onRoom);
     this.head = this.#head.promise;
     // It may fail when nobody waits any more.
@@ -44,6 +47,14 @@ export class ResponseReader {
   get keepsAlive(): boolean {
     if (this.#answer === undefined || this.#answer.minorVersion === 0) return false;
     return !/(?:^|[\s,])close(?:$|[\s,])/i.test(this.#answer.headers['connection'] ?? '');
+  }
+
+  /**
+   * Do its own bytes show where it ends? What has no body by its kind ends behind its head, but whether the server knows that is not
+   * seen until it sends one all the same.
+   */
+  get showsItsEnd(): boolean {
+    return this.#framing?.showsItsEnd === true;
   }
 
   /** Returns how many bytes belong to this response. Throws HTTPParserError, HeadersOverflowError. */
@@ -82,6 +93,7 @@ export class ResponseReader {
     if (!this.#text.startsWith(version.slice(0, this.#text.length))) {
       throw malformed('no HTTP', 'HPE_INVALID_CONSTANT');
     }
+    checkLineEnds(this.#text.slice(0, before + taken), Math.max(0, before - 1));
     if (end !== -1) this.#takeHead(parseResponseHead(this.#text.slice(0, end)));
     return taken;
   }
@@ -90,7 +102,7 @@ export class ResponseReader {
     this.#text = '';
     if (head.status >= 200) {
       this.#answer = head;
-      this.#framing = framingOf(head);
+      this.#framing = framingOf(head, this.#method);
       if (this.#framing.isComplete) this.body.end();
       this.#head.resolve(head);
       return;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { requestHead } from '#src/upstream/wire/request-head.ts';
+import { requestText } from '#src/upstream/wire/request-text.ts';
 import { parseResponseHead } from '#src/upstream/wire/response-head.ts';
 
 const ok = 'HTTP/1.1 200 OK';
@@ -61,21 +61,26 @@ describe('parseResponseHead', () => {
   }
 });
 
-describe('requestHead', () => {
+describe('requestText', () => {
   const url = new URL('http://[::1]:5000/v2/a/blobs/b?c=d');
 
   it('is a GET with the URL’s host and path, and the target letter by letter where there is one', () => {
     const fixed = 'HTTP/1.1\r\nhost: [::1]:5000\r\nconnection: keep-alive\r\n';
     assert.equal(
-      requestHead({ method: 'GET', url }, { range: 'bytes=1-' }),
+      requestText({ method: 'GET', url }, { headers: { range: 'bytes=1-' } }),
       `GET /v2/a/blobs/b?c=d ${fixed}range: bytes=1-\r\n\r\n`,
     );
-    assert.equal(requestHead({ method: 'GET', url, target: "/x'%7e|" }, {}), `GET /x'%7e| ${fixed}\r\n`);
+    assert.equal(
+      requestText({ method: 'GET', url, target: "/x'%7e|" }, { headers: {} }),
+      `GET /x'%7e| ${fixed}\r\n`,
+    );
   });
 
   it('is refused where something in it would end a line or speak of another message', () => {
     for (const target of ['', 'x', '/a b', '/a\r\nX: y', '/\0', '/é', 'http://other/']) {
-      assert.throws(() => requestHead({ method: 'GET', url, target }, {}), { code: 'UND_ERR_INVALID_ARG' });
+      assert.throws(() => requestText({ method: 'GET', url, target }, { headers: {} }), {
+        code: 'UND_ERR_INVALID_ARG',
+      });
     }
     const headers: [string, string][] = [
       ['x', 'a\r\nb: c'],
@@ -93,7 +98,7 @@ describe('requestHead', () => {
       ['connection', 'close'],
     ];
     for (const [name, value] of headers) {
-      assert.throws(() => requestHead({ method: 'GET', url }, { [name]: value }), {
+      assert.throws(() => requestText({ method: 'GET', url }, { headers: { [name]: value } }), {
         code: 'UND_ERR_INVALID_ARG',
       });
     }

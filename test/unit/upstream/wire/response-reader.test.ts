@@ -12,7 +12,7 @@ interface Read {
 
 /** Pushes the text in pieces of these lengths, over and over, and the end of the connection behind it. */
 async function read(text: string, lengths: readonly number[] = [text.length]): Promise<Read> {
-  const reader = new ResponseReader(() => undefined);
+  const reader = new ResponseReader('GET', () => undefined);
   const bytes = Buffer.from(text, 'latin1');
   let at = 0;
   let used = 0;
