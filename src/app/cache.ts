@@ -1,3 +1,4 @@
+import { Backlog } from '../cache/backlog.ts';
 import { BlobFills } from '../cache/blob-fills.ts';
 import { BlobLinks } from '../cache/blob-links.ts';
 import { Completer } from '../cache/completer.ts';
@@ -34,6 +35,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
   const fills = new BlobFills();
+  const backlog = new Backlog(clock);
   const completer = new Completer({ fetch: settings.complete, isBusy: () => fills.isBusy, clock, log });
   stack.use(completer);
   stack.use(fills);
@@ -53,7 +55,8 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     uses,
     fills,
     completer,
-    manifests: new ManifestCache({ blobs, metadata, tasks, log, changed }),
+    backlog,
+    manifests: new ManifestCache({ blobs, metadata, backlog, tasks, log, changed }),
     links: new BlobLinks(metadata, log),
     absent: new NegativeCache(clock),
     resting: new RestingTags(clock),

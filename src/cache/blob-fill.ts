@@ -8,6 +8,7 @@ import { resolveRange } from '../oci/range.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec, Registry } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import type { Backlog } from './backlog.ts';
 import { FillTape } from './fill-tape.ts';
 
 /** So many bytes at the end stay back until the digest is known to be right. */
@@ -20,6 +21,7 @@ const stallMs = 30_000;
 export interface FillSettings {
   readonly upstream: Registry;
   readonly store: BlobStore;
+  readonly backlog: Backlog;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 ≤ random < 1, for jitter. */
@@ -134,6 +136,7 @@ export class BlobFill {
     try {
       await this.#transfer(repository);
       const blob = this.#verified();
+      using _ = await this.#admitted(blob);
       this.#settle('verified');
       await this.#publish(blob);
     } catch (error) {
@@ -162,6 +165,23 @@ export class BlobFill {
     for (const disprove of this.#disprove) disprove();
   }
 
+  /**
+   * Whoever waits for the last bytes waits until the store takes the blob: what clients have and what would not survive a crash
+   * is bounded. What is not taken in time passes by.
+   */
+  async #admitted({ size }: VerifiedBlob): Promise<Disposable | undefined> {
+    const { backlog, log } = this.#settings;
+    if (this.#tape?.isStored !== true) return undefined;
+    try {
+      return await backlog.admit(size, this.#abort.signal);
+    } catch (error) {
+      this.#abort.signal.throwIfAborted();
+      this.#tape.giveUp(error);
+      log.warn({ err: error, digest: this.digest }, 'blob cannot be stored: passing it through');
+      return undefined;
+    }
+  }
+
   /** A verified blob is right whether or not the store can keep it. */
   async #publish(blob: VerifiedBlob): Promise<void> {
     if (this.#tape?.isStored !== true) return;
@@ -169,6 +189,7 @@ export class BlobFill {
       await this.#tape.commit(blob);
       await this.#settings.stored(this);
     } catch (error) {
+      this.#tape.giveUp(error);
       this.#settings.log.error({ err: error, digest: this.digest }, 'blob could not be stored');
     }
   }

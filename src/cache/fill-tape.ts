@@ -31,6 +31,7 @@ export class FillTape implements AsyncDisposable {
   #moved = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
   #storeError: unknown;
+  #isWritten = false;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
   constructor(store: BlobStore, digest: Digest, lowest: () => number) {
@@ -88,14 +89,22 @@ export class FillTape implements AsyncDisposable {
 
   /** Tells that a reader went on or left. */
   wake(): void {
+    if (this.#isWritten) this.#pass();
     this.#moved.resolve();
     this.#moved = Promise.withResolvers();
   }
 
-  /** Settles when the blob is durable. Throws why it could not be stored. */
+  /** Says that the store will not have it, and why. What is there stays readable. */
+  giveUp(error: unknown): void {
+    this.#storeError ??= error;
+  }
+
+  /** Settles when the blob is durable; memory holds no more of it meanwhile than readers want. Throws why it could not be stored. */
   async commit(blob: VerifiedBlob): Promise<void> {
     await (this.#writing ?? this.#write());
     if (!this.isStored) throw this.#storeError;
+    this.#isWritten = true;
+    this.#pass();
     await this.#writer?.commit(blob);
     this.#window.drop(this.length);
   }

@@ -6,11 +6,13 @@ import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import type { BlobInfo, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { ManifestRecord, MetadataStore, TagRecord } from '../storage/metadata-store.ts';
+import type { Backlog } from './backlog.ts';
 import type { TaskSet } from './task-set.ts';
 
 export interface ManifestCacheParts {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
+  readonly backlog: Backlog;
   readonly tasks: TaskSet;
   readonly log: Log;
   /** Told after each change that another reader of the directory could see. */
@@ -25,6 +27,8 @@ export class ManifestCache {
     sizeCalculation: ({ bytes }) => bytes.length + 512,
   });
   readonly #tags = new LRUCache<string, TagRecord>({ max: 50_000 });
+  /** What memory says of tags and the store does not. */
+  readonly #unstored = new WeakSet<TagRecord>();
   readonly #blobSizes = new LRUCache<string, number>({ max: 50_000 });
 
   constructor(parts: ManifestCacheParts) {
@@ -47,7 +51,7 @@ export class ManifestCache {
   async findTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
     const key = `${repository}:${tag}`;
     const known = this.#tags.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#leadsOn(repository, known)) return known;
     const record = await this.#parts.metadata.getTag(repository, tag);
     if (record !== undefined) this.#tags.set(key, record);
     return record;
@@ -61,21 +65,31 @@ export class ManifestCache {
       : { digest, size };
   }
 
-  keep(repository: RepositoryName, manifest: Manifest): void {
+  /** Settles when the store takes it, or cannot in time: whoever answers with it waits for that. */
+  async keep(repository: RepositoryName, manifest: Manifest): Promise<void> {
     const record = this.#remember(repository, manifest);
-    this.#parts.tasks.run('storing a manifest', async () => await this.#store(repository, record, manifest));
+    await this.#admitted('storing a manifest', manifest, async () => {
+      await this.#store(repository, record, manifest);
+    });
   }
 
-  /** The manifest is kept too: a tag never points at what is not there. */
-  keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, checkedAt: number): void {
+  /** The manifest is kept too: a tag never points at what is not there. Settles as {@link keep}. */
+  async keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, checkedAt: number): Promise<void> {
     const record: TagRecord = { tag, descriptor: manifest.descriptor, checkedAt };
     const manifestRecord = this.#remember(repository, manifest);
     this.#tags.set(`${repository}:${tag}`, record);
-    this.#parts.tasks.run('storing a tag', async () => {
+    this.#unstored.add(record);
+    await this.#admitted('storing a tag', manifest, async () => {
       await this.#store(repository, manifestRecord, manifest);
       await this.#parts.metadata.putTag(repository, record);
+      this.#unstored.delete(record);
       this.#parts.changed();
     });
+  }
+
+  /** Does the store know of it? Not yet, or it had no room. */
+  isStored(record: TagRecord): boolean {
+    return !this.#unstored.has(record);
   }
 
   /** Upstream has just said that the tag still points there. */
@@ -86,6 +100,26 @@ export class ManifestCache {
       'storing a tag',
       async () => await this.#parts.metadata.putTag(repository, touched),
     );
+  }
+
+  /** A tag that is in memory alone is worth nothing without its manifest. */
+  #leadsOn(repository: RepositoryName, record: TagRecord): boolean {
+    return this.isStored(record) || this.#manifests.has(`${repository}@${record.descriptor.digest}`);
+  }
+
+  /** Stores in the background, once that is admitted. */
+  async #admitted(what: string, { bytes }: Manifest, store: () => Promise<void>): Promise<void> {
+    const admitted = Promise.withResolvers<void>();
+    this.#parts.tasks.run(what, async () => {
+      try {
+        using _ = await this.#parts.backlog.admit(bytes.length);
+        admitted.resolve();
+        await store();
+      } finally {
+        admitted.resolve();
+      }
+    });
+    await admitted.promise;
   }
 
   /** In memory at once; returns what the store is to know of it. */
@@ -120,7 +154,9 @@ export class ManifestCache {
   async #store(repository: RepositoryName, record: ManifestRecord, { bytes }: Manifest): Promise<void> {
     const { blobs, metadata } = this.#parts;
     const { digest } = record.descriptor;
-    if ((await blobs.stat(digest)) === undefined) await this.#write(digest, bytes);
+    // A file without a record may be one that a power cut would take.
+    const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
+    if (!isKnown || (await blobs.stat(digest)) === undefined) await this.#write(digest, bytes);
     await metadata.putManifest(repository, record);
   }
 

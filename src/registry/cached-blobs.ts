@@ -128,10 +128,11 @@ export class CachedBlobs {
   }
 
   #fillSettings(): FillSettings {
-    const { blobs, clock, links, log, random, tasks } = this.#parts;
+    const { backlog, blobs, clock, links, log, random, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
       store: blobs,
+      backlog,
       clock,
       log,
       random,

@@ -61,9 +61,9 @@ export class CachedManifests {
   async #byDigest(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<Found> {
     const manifest = await this.#parts.manifests.find(repository, digest);
     if (manifest !== undefined) return { manifest, outcome: { kind: 'hit' } };
-    return await this.#fill(repository, digest, options, (filled) =>
-      this.#parts.manifests.keep(repository, filled),
-    );
+    return await this.#fill(repository, digest, options, async (filled) => {
+      await this.#parts.manifests.keep(repository, filled);
+    });
   }
 
   async #byTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Found> {
@@ -77,8 +77,8 @@ export class CachedManifests {
 
   async #fillTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Found> {
     const { manifests, clock } = this.#parts;
-    return await this.#fill(repository, tag, options, (filled) => {
-      manifests.keepTag(repository, filled, tag, clock.now());
+    return await this.#fill(repository, tag, options, async (filled) => {
+      await manifests.keepTag(repository, filled, tag, clock.now());
     });
   }
 
@@ -87,7 +87,7 @@ export class CachedManifests {
     repository: RepositoryName,
     reference: Reference,
     options: CallOptions,
-    keep: (manifest: Manifest) => void,
+    keep: (manifest: Manifest) => Promise<void>,
   ): Promise<Found> {
     const key = `${repository} ${reference}`;
     options.report?.({ kind: 'hit' });
@@ -97,7 +97,7 @@ export class CachedManifests {
     const fill = this.#fills.run(key, async () => {
       try {
         const manifest = await this.#upstream.getManifest(repository, reference);
-        keep(manifest);
+        await keep(manifest);
         return manifest;
       } catch (error) {
         this.#parts.absent.note(key, error, this.#policy.negativeTtl);
@@ -139,8 +139,8 @@ export class CachedManifests {
       const { digest } = await this.#upstream.resolveManifest(repository, record.tag);
       const found = await this.#announced(repository, record.tag, digest);
       const isSame = found.manifest.descriptor.digest === record.descriptor.digest;
-      if (isSame) manifests.touch(repository, record, clock.now());
-      else manifests.keepTag(repository, found.manifest, record.tag, clock.now());
+      if (isSame && manifests.isStored(record)) manifests.touch(repository, record, clock.now());
+      else await manifests.keepTag(repository, found.manifest, record.tag, clock.now());
       return found.outcome.kind === 'hit' ? { ...found, outcome: { kind: 'revalidated' } } : found;
     } catch (error) {
       this.#parts.completer.noteFailure(hostOf(repository), error);

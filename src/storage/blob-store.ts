@@ -51,3 +51,8 @@ export interface BlobWriter extends AsyncDisposable {
 export class StoreFullError extends Error {
   override readonly name = 'StoreFullError';
 }
+
+/** The store takes nothing more for now: too much of what it has taken is not durable yet. */
+export class StoreBusyError extends Error {
+  override readonly name = 'StoreBusyError';
+}

@@ -1,3 +1,4 @@
+import { Backlog } from '#src/cache/backlog.ts';
 import { BlobFills } from '#src/cache/blob-fills.ts';
 import { BlobLinks } from '#src/cache/blob-links.ts';
 import { Completer } from '#src/cache/completer.ts';
@@ -53,6 +54,7 @@ export class CacheUnderTest implements AsyncDisposable {
     const { clock } = this;
     const tasks = new TaskSet(log);
     const fills = new BlobFills();
+    const backlog = new Backlog(clock);
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
     this.parts = {
       blobs,
@@ -61,8 +63,9 @@ export class CacheUnderTest implements AsyncDisposable {
       log,
       tasks,
       fills,
+      backlog,
       random: () => 0.5,
-      manifests: new ManifestCache({ blobs, metadata, tasks, log, changed() {} }),
+      manifests: new ManifestCache({ blobs, metadata, backlog, tasks, log, changed() {} }),
       links: new BlobLinks(metadata, log),
       absent: new NegativeCache(clock),
       resting: new RestingTags(clock),
