@@ -29,11 +29,13 @@ export class BacklogLane {
   readonly #waiting = new Set<Waiting>();
   #limit: number;
   #used = 0;
+  /** Has somebody waited in vain since the last time that something was done? */
+  #isStuck = false;
 
   constructor(clock: Clock, bounds: BacklogBounds) {
     this.#clock = clock;
     this.#bounds = bounds;
-    this.#limit = bounds.least;
+    this.#limit = bounds.most / 4;
   }
 
   /** `weight` is at least 1. Rejects with StoreBusyError, or with the signal's reason. */
@@ -44,12 +46,15 @@ export class BacklogLane {
   }
 
   async #wait(waiting: Waiting, signal: AbortSignal | undefined): Promise<Disposable> {
-    if (this.#waiting.size >= maxWaiting) throw new StoreBusyError('too much waits for the disk');
+    if (this.#isStuck || this.#waiting.size >= maxWaiting) throw new StoreBusyError('the disk is too slow');
     this.#waiting.add(waiting);
     const leave = (reason: unknown) => this.#leave(waiting, reason);
     const abort = () => leave(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
-    using _ = this.#clock.after(maxWaitMs, () => leave(new StoreBusyError('the disk is too slow')));
+    using _ = this.#clock.after(maxWaitMs, () => {
+      this.#isStuck = true;
+      leave(new StoreBusyError('the disk is too slow'));
+    });
     try {
       return await waiting.admitted.promise;
     } finally {
@@ -78,6 +83,7 @@ export class BacklogLane {
         if (isFree) return;
         isFree = true;
         this.#used -= weight;
+        this.#isStuck = false;
         this.#learn(this.#clock.monotonic() - since);
         this.#next();
       },

@@ -11,8 +11,8 @@ interface Job {
 
 /** What comes last in a batch makes the first in it wait: no more files than this. */
 const maxBatch = 64;
-/** So many syncs at once: their file systems make one journal entry of several. Node's threads are shared with readers. */
-const maxSyncs = Number(process.env['K'] ?? 8);
+/** So many syncs at once: file systems make one journal entry of several. Node has four threads for files, and readers need some. */
+const maxSyncs = 3;
 
 /**
  * Makes finished files visible under their final names, in batches: sync each file, rename it, sync the directories once.

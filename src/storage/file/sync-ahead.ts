@@ -4,8 +4,8 @@ import type { File } from './file-system.ts';
 
 /** So much of a file is written before the disk is asked to begin. Bytes. */
 const earlyBytes = 32 * 1024 * 1024;
-/** What a file may have unsynced when it is finished: the sync of so little takes no time to speak of. Bytes. */
-const restBytes = 1024 * 1024;
+/** What a file may have unsynced when it is finished, and what a small one has: it is left to the batches of the publisher. Bytes. */
+const restBytes = 4 * 1024 * 1024;
 /** What is written ahead of the disk, by all files together, is synced within this time. Milliseconds. */
 const aheadMs = 400;
 /** How much that is: at first, and whatever the disk has shown. Bytes. */
