@@ -19,7 +19,7 @@ export interface ManifestCacheParts {
   readonly changed: () => void;
 }
 
-/** Manifests and tags: memory in front of the stores. What is kept is in memory at once and in the stores soon after. */
+/** Manifests and tags: memory in front of the stores. What is kept is in memory when the store takes it, and in the store soon after. */
 export class ManifestCache {
   readonly #parts: ManifestCacheParts;
   readonly #manifests = new LRUCache<string, Manifest>({
@@ -65,19 +65,22 @@ export class ManifestCache {
       : { digest, size };
   }
 
-  /** Settles when the store takes it, or cannot in time: whoever answers with it waits for that. */
+  /**
+   * Settles when the store takes it, or cannot in time: whoever answers with it waits for that. Nobody finds it here before, for
+   * what a client has will soon survive a crash.
+   */
   async keep(repository: RepositoryName, manifest: Manifest): Promise<void> {
-    const record = this.#remember(repository, manifest);
+    const record = recordOf(manifest);
     await this.#admitted('storing a manifest', manifest, async () => {
       await this.#store(repository, record, manifest);
     });
+    this.#remember(repository, manifest, record);
   }
 
   /** The manifest is kept too: a tag never points at what is not there. Settles as {@link keep}. */
   async keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, checkedAt: number): Promise<void> {
     const record: TagRecord = { tag, descriptor: manifest.descriptor, checkedAt };
-    const manifestRecord = this.#remember(repository, manifest);
-    this.#tags.set(`${repository}:${tag}`, record);
+    const manifestRecord = recordOf(manifest);
     this.#unstored.add(record);
     await this.#admitted('storing a tag', manifest, async () => {
       await this.#store(repository, manifestRecord, manifest);
@@ -85,6 +88,8 @@ export class ManifestCache {
       this.#unstored.delete(record);
       this.#parts.changed();
     });
+    this.#remember(repository, manifest, manifestRecord);
+    this.#tags.set(`${repository}:${tag}`, record);
   }
 
   /** Does the store know of it? Not yet, or it had no room. */
@@ -122,21 +127,9 @@ export class ManifestCache {
     await admitted.promise;
   }
 
-  /** In memory at once; returns what the store is to know of it. */
-  #remember(repository: RepositoryName, manifest: Manifest): ManifestRecord {
-    const { bytes, descriptor } = manifest;
-    const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
-    this.#manifests.set(`${repository}@${descriptor.digest}`, manifest);
+  #remember(repository: RepositoryName, manifest: Manifest, { blobs }: ManifestRecord): void {
+    this.#manifests.set(`${repository}@${manifest.descriptor.digest}`, manifest);
     for (const { digest, size } of blobs) this.#blobSizes.set(`${repository}@${digest}`, size);
-    return {
-      descriptor: {
-        ...descriptor,
-        ...(artifactType && { artifactType }),
-        ...(annotations && { annotations }),
-      },
-      blobs,
-      subject,
-    };
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
@@ -167,4 +160,18 @@ export class ManifestCache {
     await writer.write(bytes);
     await writer.commit(hasher.verify());
   }
+}
+
+/** What the store is to know of it. */
+function recordOf({ bytes, descriptor }: Manifest): ManifestRecord {
+  const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
+  return {
+    descriptor: {
+      ...descriptor,
+      ...(artifactType && { artifactType }),
+      ...(annotations && { annotations }),
+    },
+    blobs,
+    subject,
+  };
 }

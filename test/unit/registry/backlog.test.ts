@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
-import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, parseTag, type Reference, type RepositoryName } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
@@ -126,13 +126,20 @@ describe('a client of a manifest that the disk has no time for', () => {
     await using _ = cache;
     await fillBacklog(cache);
     const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
-    let answered = false;
-    const answer = cache.registry.getManifest(alpine, v1).then(() => (answered = true));
+    let answered = 0;
+    const ask = async (reference: Reference) => {
+      await cache.registry.getManifest(alpine, reference);
+      answered += 1;
+    };
+    const first = ask(v1);
     await cache.settle();
-    assert.equal(answered, false);
+    // Whoever comes meanwhile waits as well.
+    const others = [ask(v1), ask(manifest.digest)];
+    await cache.settle();
+    assert.equal(answered, 0);
     assert.equal(blobs.begun, admitted);
     blobs.disk.open();
-    await answer;
+    await Promise.all([first, ...others]);
     await cache.settle();
     assert.equal((await cache.parts.metadata.getTag(alpine, v1))?.descriptor.digest, manifest.digest);
   });
