@@ -265,6 +265,7 @@ export class BlobFill {
     const stored = await tape.append(
       chunk,
       reader,
+      this.#hasher.size === this.#size,
       this.#abort.signal,
       async (signal) => await this.#dropSlowest(signal),
     );

@@ -63,18 +63,20 @@ export class FillTape implements AsyncDisposable {
   /**
    * The bytes are readable at once; settles when there is room for more: true if the store takes them. Where it does not, this
    * waits for readers that are too far behind, and calls `slow` when it begins to; that may drop some and settle, and is called
-   * again then.
+   * again then. Where `isLast` no file is waited for.
    */
   async append(
     chunk: Uint8Array,
     ownership: ChunkOwnership,
+    isLast: boolean,
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     const isFirst = this.length === 0;
     this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
-    if (isFirst) await Promise.race([this.#opened.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
+    if (isFirst && !isLast)
+      await Promise.race([this.#opened.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
     while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     return this.isStored;
