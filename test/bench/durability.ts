@@ -12,6 +12,8 @@ const imagesEach = 150;
 const loadMs = 3000;
 const lagMs = 1000;
 const sampleMs = 5;
+/** Longer is not waited for. Milliseconds. */
+const limitMs = 60_000;
 
 /** How far what would survive the end of the process is behind what clients have. */
 export async function durability(server: Candidate, upstream: Upstream, round: number): Promise<Sample> {
@@ -57,15 +59,15 @@ async function greatestLag(
   using index = new Index(server);
   const waiting = new Map<string, number>();
   let greatest = 0;
-  let isPulling = true;
+  const over = new AbortController();
   const pulled = pullAll(server.host, images, clients, ({ tag }) => waiting.set(tag, performance.now()));
-  const pulling = pulled.finally(() => (isPulling = false));
-  while (isPulling || waiting.size > 0) {
+  const pulling = pulled.finally(() => over.abort());
+  while (!over.signal.aborted || waiting.size > 0) {
     await setTimeout(sampleMs);
     for (const [tag, since] of waiting) {
-      if (!index.has(repository, tag)) continue;
       greatest = Math.max(greatest, performance.now() - since);
-      waiting.delete(tag);
+      if (index.has(repository, tag)) waiting.delete(tag);
+      else if (greatest > limitMs) throw new Error(`${tag} is not in the index after ${limitMs} ms`);
     }
   }
   await pulling;
