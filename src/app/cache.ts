@@ -1,4 +1,5 @@
 import { AskedManifests } from '../cache/asked-manifests.ts';
+import { Backlog } from '../cache/backlog.ts';
 import { BlobFills } from '../cache/blob-fills.ts';
 import { BlobLinks } from '../cache/blob-links.ts';
 import { BlobSizes } from '../cache/blob-sizes.ts';
@@ -39,6 +40,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   const uses = stack.use(new UseLog(metadata, clock, tasks));
   const fills = new BlobFills();
   const sizes = new BlobSizes(metadata);
+  const backlog = new Backlog(clock);
   const completer = new Completer({ fetch: settings.complete, isBusy: () => fills.isBusy, clock, log });
   stack.use(completer);
   stack.use(fills);
@@ -58,7 +60,8 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     uses,
     fills,
     completer,
-    manifests: new ManifestCache({ blobs, metadata, sizes, tasks, clock, log, changed }),
+    backlog,
+    manifests: new ManifestCache({ blobs, metadata, sizes, backlog, tasks, clock, log, changed }),
     links: new BlobLinks(metadata, log),
     sizes,
     asked: new AskedManifests(clock),

@@ -57,7 +57,7 @@ async function openDirectory(directory: string, clock: Clock, log: Log): Promise
   }
   const sharing = network === undefined ? 'shared' : 'alone';
   const metadata = stack.use(await SqliteMetadataStore.open(directory, { sharing }));
-  const blobs = stack.use(await FileBlobStore.open({ directory }));
+  const blobs = stack.use(await FileBlobStore.open({ directory, clock }));
   const layout = stack.use(
     new ImageLayout({
       directory,

@@ -4,6 +4,7 @@ import { RegistryError } from '../oci/error.ts';
 import { resolveRange } from '../oci/range.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../oci/registry.ts';
+import type { Backlog } from './backlog.ts';
 import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
 import { FillFollowers, type Follower } from './fill-followers.ts';
 import { FillSize } from './fill-size.ts';
@@ -13,6 +14,7 @@ import type { FillTape } from './fill-tape.ts';
 const heldBack = 64 * 1024;
 
 export interface FillSettings extends TransferSettings {
+  readonly backlog: Backlog;
   /** Called for each repository that owns the blob once it is durable in the store, mostly before the fill is forgotten. */
   readonly stored: (repository: RepositoryName, blob: VerifiedBlob) => Promise<void>;
   /** Called at the very end, with what is to be disposed; perhaps more than once. */
@@ -159,6 +161,7 @@ export class BlobFill {
     try {
       const blob = await this.#transfer.run(repository, this.#head.resolve);
       this.#size.settle(blob.size);
+      using _ = await this.#admitted(blob);
       this.#settle('verified');
       await this.#publish(blob);
     } catch (error) {
@@ -171,6 +174,24 @@ export class BlobFill {
     }
   }
 
+  /**
+   * Whoever waits for the last bytes waits until the store takes the blob: what clients have and what would not survive a crash
+   * is bounded. What is not taken in time passes by.
+   */
+  async #admitted({ size }: VerifiedBlob): Promise<Disposable | undefined> {
+    const { backlog, log } = this.#settings;
+    const { signal, tape } = this.#transfer;
+    if (tape?.isStored !== true) return undefined;
+    try {
+      return await backlog.admit(size, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      tape.giveUp(error);
+      log.warn({ err: error, digest: this.digest }, 'blob cannot be stored: passing it through');
+      return undefined;
+    }
+  }
+
   /** A verified blob is right whether or not the store can keep it. */
   async #publish(blob: VerifiedBlob): Promise<void> {
     const { tape } = this.#transfer;
@@ -179,6 +200,7 @@ export class BlobFill {
       await tape.commit(blob);
       await this.#linkOwners(blob);
     } catch (error) {
+      tape.giveUp(error);
       this.#settings.log.error({ err: error, digest: this.digest }, 'blob could not be stored');
     }
   }

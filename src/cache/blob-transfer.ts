@@ -60,6 +60,11 @@ export class BlobTransfer {
     return this.#refutation;
   }
 
+  /** Aborted when it is ended. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
   /** Ends it now. */
   cancel(reason: unknown): void {
     this.#abort.abort(reason);
@@ -179,6 +184,7 @@ export class BlobTransfer {
     const stored = await tape.append(
       chunk,
       reader,
+      this.#hasher.size === this.#size.expected,
       this.#abort.signal,
       async (signal) => await this.#followers.dropSlowest(tape.length, signal),
     );

@@ -32,6 +32,7 @@ export class FillTape implements AsyncDisposable {
   readonly #opened = Promise.withResolvers<void>();
   #storeError: unknown;
   #isClosed = false;
+  #isWritten = false;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
   constructor(store: BlobStore, digest: Digest, lowest: () => number) {
@@ -64,18 +65,20 @@ export class FillTape implements AsyncDisposable {
   /**
    * The bytes are readable at once; settles when there is room for more: true if the store takes them. Where it does not, this
    * waits for readers that are too far behind, and calls `slow` when it begins to; that may drop some and settle, and is called
-   * again then.
+   * again then. Where `isLast` no file is waited for.
    */
   async append(
     chunk: Uint8Array,
     ownership: ChunkOwnership,
+    isLast: boolean,
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     const isFirst = this.length === 0;
     this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
-    if (isFirst) await Promise.race([this.#opened.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
+    if (isFirst && !isLast)
+      await Promise.race([this.#opened.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
     while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     return this.isStored;
@@ -90,14 +93,22 @@ export class FillTape implements AsyncDisposable {
 
   /** Tells that a reader went on or left. */
   wake(): void {
+    if (this.#isWritten) this.#pass();
     this.#moved.resolve();
     this.#moved = Promise.withResolvers();
   }
 
-  /** Settles when the blob is durable. Throws why it could not be stored. */
+  /** Says that the store will not have it, and why. What is there stays readable. */
+  giveUp(error: unknown): void {
+    this.#storeError ??= error;
+  }
+
+  /** Settles when the blob is durable; memory holds no more of it meanwhile than readers want. Throws why it could not be stored. */
   async commit(blob: VerifiedBlob): Promise<void> {
     await (this.#writing ?? this.#write());
     if (!this.isStored) throw this.#storeError;
+    this.#isWritten = true;
+    this.#pass();
     await this.#writer?.commit(blob);
     this.#window.drop(this.length);
   }

@@ -61,6 +61,12 @@ export class KnownTags {
     return this.#records.get(`${repository}:${tag}`)?.record;
   }
 
+  /** Forgets it, if it is still what is known. */
+  drop(repository: RepositoryName, record: TagRecord): void {
+    const key = `${repository}:${record.tag}`;
+    if (this.#records.peek(key)?.record === record) this.#records.delete(key);
+  }
+
   /** What the store has, unless something was learnt while it was read. */
   recall(repository: RepositoryName, record: TagRecord): TagRecord {
     const key = `${repository}:${record.tag}`;

@@ -7,6 +7,7 @@ import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import type { Descriptor, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { ManifestRecord, MetadataStore, TagRecord } from '../storage/metadata-store.ts';
+import type { Backlog } from './backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
 import { type Announcement, type Asked, KnownTags } from './known-tags.ts';
@@ -16,6 +17,7 @@ export interface ManifestCacheParts {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
   readonly sizes: BlobSizes;
+  readonly backlog: Backlog;
   readonly tasks: TaskSet;
   readonly clock: Clock;
   readonly log: Log;
@@ -23,7 +25,7 @@ export interface ManifestCacheParts {
   readonly changed: () => void;
 }
 
-/** Manifests and tags: memory in front of the stores. What is kept is in memory at once and in the stores soon after. */
+/** Manifests and tags: memory in front of the stores. What is kept is in memory when the store takes it, and in the store soon after. */
 export class ManifestCache {
   readonly #parts: ManifestCacheParts;
   readonly #manifests = new LRUCache<string, Manifest>({
@@ -31,6 +33,8 @@ export class ManifestCache {
     sizeCalculation: ({ bytes }) => bytes.length + 512,
   });
   readonly #tags: KnownTags;
+  /** What memory says of tags and the store does not. */
+  readonly #unstored = new WeakSet<TagRecord>();
   /** Found damaged on disk and not written anew yet. */
   readonly #damaged = new Set<Digest>();
 
@@ -56,7 +60,8 @@ export class ManifestCache {
 
   async findTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
     const known = this.#tags.get(repository, tag);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#leadsOn(repository, known)) return known;
+    if (known !== undefined) this.#tags.drop(repository, known);
     const record = await this.#parts.metadata.getTag(repository, tag);
     return record === undefined ? this.#tags.get(repository, tag) : this.#tags.recall(repository, record);
   }
@@ -77,29 +82,37 @@ export class ManifestCache {
   }
 
   /** Remembers it until the manifest comes: then the tag points there. */
-  announce(repository: RepositoryName, tag: Tag, descriptor: Descriptor, asked: Asked): void {
+  async announce(repository: RepositoryName, tag: Tag, descriptor: Descriptor, asked: Asked): Promise<void> {
     const here = this.#manifests.get(`${repository}@${descriptor.digest}`);
     if (here === undefined) this.#tags.announce(repository, tag, descriptor, asked);
-    else this.keepTag(repository, here, tag, asked);
+    else await this.keepTag(repository, here, tag, asked);
   }
 
-  /** Tags that were announced to point at it do so from now on. */
-  keep(repository: RepositoryName, manifest: Manifest): void {
-    this.#keep(repository, manifest, this.#arrived(repository, manifest));
+  /**
+   * Tags that were announced to point at it do so from now on. Settles when the store takes it, or cannot in time: whoever answers
+   * with it waits for that. Nobody finds it here before, for what a client has will soon survive a crash.
+   */
+  async keep(repository: RepositoryName, manifest: Manifest): Promise<void> {
+    await this.#keep(repository, manifest, () => this.#arrived(repository, manifest));
   }
 
   /**
    * The manifest is kept too: a tag never points at what is not there. An answer that another has overtaken moves no tag; one
-   * in which upstream contradicted itself is never fresh.
+   * in which upstream contradicted itself is never fresh. Settles as {@link keep}.
    */
-  keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): void {
+  async keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): Promise<void> {
     const { descriptor, contradicts } = manifest;
     const checkedAt = contradicts === undefined ? asked.at : notVouchedFor;
-    const record: TagRecord = { tag, descriptor, checkedAt };
-    const moved = this.#tags.point(repository, record, asked) ? [record] : [];
-    const records = [...moved, ...this.#arrived(repository, manifest)];
-    const isKept = this.#manifests.has(`${repository}@${descriptor.digest}`);
-    if (records.length > 0 || !isKept) this.#keep(repository, manifest, records);
+    await this.#keep(repository, manifest, () => {
+      const record: TagRecord = { tag, descriptor, checkedAt };
+      const moved = this.#tags.point(repository, record, asked) ? [record] : [];
+      return [...moved, ...this.#arrived(repository, manifest)];
+    });
+  }
+
+  /** Does the store know of it? Not yet, or it had no room. */
+  isStored(record: TagRecord): boolean {
+    return !this.#unstored.has(record);
   }
 
   /** Upstream has said that the tag still points there. */
@@ -117,36 +130,59 @@ export class ManifestCache {
     });
   }
 
-  #keep(repository: RepositoryName, manifest: Manifest, tags: readonly TagRecord[]): void {
-    const record = this.#remember(repository, manifest);
+  /** `point` says, once it is admitted, which tags point at it from now on. */
+  async #keep(
+    repository: RepositoryName,
+    manifest: Manifest,
+    point: () => readonly TagRecord[],
+  ): Promise<void> {
+    const record = recordOf(manifest);
+    const admitted = Promise.withResolvers<void>();
     this.#parts.tasks.run('storing a manifest', async () => {
+      using place = await this.#place(manifest);
+      const isNew = this.#remember(repository, manifest, record);
+      const tags = point();
+      for (const tag of tags) this.#unstored.add(tag);
+      admitted.resolve();
+      if (place === undefined || (!isNew && tags.length === 0)) return;
       await this.#store(repository, record, manifest);
       for (const tag of tags) await this.#putTag(repository, tag);
       if (tags.length > 0) this.#parts.changed();
     });
+    await admitted.promise;
+  }
+
+  /** Undefined: the store cannot take it in time. */
+  async #place({ bytes, descriptor }: Manifest): Promise<Disposable | undefined> {
+    try {
+      return await this.#parts.backlog.admit(bytes.length);
+    } catch (error) {
+      const { digest } = descriptor;
+      this.#parts.log.warn({ err: error, digest }, 'manifest cannot be stored: passing it through');
+      return undefined;
+    }
   }
 
   /** What is known by now counts: an older answer may be stored after a newer one. */
   async #putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
     const known = this.#tags.get(repository, record.tag);
-    if (known === undefined || known === record) await this.#parts.metadata.putTag(repository, record);
+    if (known !== undefined && known !== record) return;
+    await this.#parts.metadata.putTag(repository, record);
+    this.#unstored.delete(record);
   }
 
-  /** In memory at once; returns what the store is to know of it. */
-  #remember(repository: RepositoryName, manifest: Manifest): ManifestRecord {
-    const { bytes, descriptor } = manifest;
-    const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
-    this.#manifests.set(`${repository}@${descriptor.digest}`, { descriptor, bytes });
+  /** A tag that is in memory alone is worth nothing without its manifest. */
+  #leadsOn(repository: RepositoryName, record: TagRecord): boolean {
+    return this.isStored(record) || this.#manifests.has(`${repository}@${record.descriptor.digest}`);
+  }
+
+  /** True: memory did not have it. */
+  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, { blobs }: ManifestRecord): boolean {
+    const key = `${repository}@${descriptor.digest}`;
+    const isNew = !this.#manifests.has(key);
+    this.#manifests.set(key, { descriptor, bytes });
     this.#parts.sizes.claim(repository, blobs);
-    return {
-      descriptor: {
-        ...descriptor,
-        ...(artifactType && { artifactType }),
-        ...(annotations && { annotations }),
-      },
-      blobs,
-      subject,
-    };
+    return isNew;
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
@@ -165,7 +201,9 @@ export class ManifestCache {
   async #store(repository: RepositoryName, record: ManifestRecord, { bytes }: Manifest): Promise<void> {
     const { blobs, metadata } = this.#parts;
     const { digest } = record.descriptor;
-    const stored = await blobs.stat(digest);
+    // A file without a record may be one that a power cut would take.
+    const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
+    const stored = isKnown ? await blobs.stat(digest) : undefined;
     if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
     await metadata.putManifest(repository, record);
   }
@@ -178,4 +216,18 @@ export class ManifestCache {
     await writer.commit(hasher.verify());
     this.#damaged.delete(digest);
   }
+}
+
+/** What the store is to know of it. */
+function recordOf({ bytes, descriptor }: Manifest): ManifestRecord {
+  const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
+  return {
+    descriptor: {
+      ...descriptor,
+      ...(artifactType && { artifactType }),
+      ...(annotations && { annotations }),
+    },
+    blobs,
+    subject,
+  };
 }

@@ -1,6 +1,9 @@
 import type { Log } from '../log.ts';
 
-/** Work that nobody waits for, until the end: failures are logged, dispose waits for what still runs. */
+/**
+ * Work that nobody waits for, until the end: failures are logged, dispose waits for what still runs. It has no bound of its own:
+ * whoever adds work sees to it that there is one (the backlog for what is stored).
+ */
 export class TaskSet implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   readonly #log: Log;

@@ -4,6 +4,10 @@ import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { TaskSet } from './task-set.ts';
 
 const flushMs = 10_000;
+/** So many manifests are not waited for longer. */
+const maxPending = 2000;
+/** So many are one change of the store. */
+const sliceLength = 250;
 
 /** Collects when manifests were served and writes it now and then: the hot path only sets a map entry. */
 export class UseLog implements AsyncDisposable {
@@ -22,10 +26,12 @@ export class UseLog implements AsyncDisposable {
 
   note(repository: RepositoryName, digest: Digest): void {
     this.#pending.set(`${repository}@${digest}`, { repository, digest, at: this.#clock.now() });
+    if (this.#pending.size >= maxPending) this.#tasks.run('recording uses', async () => await this.#flush());
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#tasks.run('recording uses', async () => {
       await this.#clock.sleep(flushMs, this.#stop.signal).catch(() => {});
+      this.#scheduled = false;
       await this.#flush();
     });
   }
@@ -33,8 +39,8 @@ export class UseLog implements AsyncDisposable {
   async #flush(): Promise<void> {
     const uses = [...this.#pending.values()];
     this.#pending = new Map();
-    this.#scheduled = false;
-    await this.#metadata.recordUse(uses);
+    for (let at = 0; at < uses.length; at += sliceLength)
+      await this.#metadata.recordUse(uses.slice(at, at + sliceLength));
   }
 
   /** Has what is left written; the task set still has to be waited for. */

@@ -1,4 +1,5 @@
 import type { AskedManifests } from '../cache/asked-manifests.ts';
+import type { Backlog } from '../cache/backlog.ts';
 import type { BlobFills } from '../cache/blob-fills.ts';
 import type { BlobLinks } from '../cache/blob-links.ts';
 import type { BlobSizes } from '../cache/blob-sizes.ts';
@@ -20,6 +21,8 @@ import type { MetadataStore } from '../storage/metadata-store.ts';
 export interface CacheParts {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
+  /** What is finished and not durable yet. */
+  readonly backlog: Backlog;
   readonly manifests: ManifestCache;
   readonly fills: BlobFills;
   readonly links: BlobLinks;

@@ -202,10 +202,11 @@ export class CachedBlobs {
   }
 
   #fillSettings(): FillSettings {
-    const { blobs, clock, links, log, random, sizes, tasks } = this.#parts;
+    const { backlog, blobs, clock, links, log, random, sizes, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
       store: blobs,
+      backlog,
       clock,
       log,
       random,

@@ -95,7 +95,7 @@ export class ManifestSource {
     if (!this.isWrong(repository, digest)) {
       try {
         const manifest = await this.#byDigest(repository, digest);
-        manifests.keepTag(repository, manifest, tag, answer.asked);
+        await manifests.keepTag(repository, manifest, tag, answer.asked);
         return manifest;
       } catch (error) {
         if (isOfRegistry(error)) throw error;
@@ -123,11 +123,11 @@ export class ManifestSource {
     const descriptor = await this.#upstream.resolveManifest(repository, tag, { take });
     const read = taken.at(-1);
     if (read !== undefined) {
-      this.#keepTag(repository, read, tag, asked);
+      await this.#keepTag(repository, read, tag, asked);
       return { descriptor, manifest: read, wasRead: true, asked };
     }
     const manifest = await manifests.find(repository, descriptor.digest);
-    if (manifest === undefined) manifests.announce(repository, tag, descriptor, asked);
+    if (manifest === undefined) await manifests.announce(repository, tag, descriptor, asked);
     else await this.#confirm(repository, manifest, tag, asked);
     return { descriptor, manifest, wasRead: false, asked };
   }
@@ -137,8 +137,9 @@ export class ManifestSource {
     const { manifests } = this.#parts;
     const record = await manifests.findTag(repository, tag);
     const isSame = record?.descriptor.digest === manifest.descriptor.digest;
-    if (record !== undefined && isSame) manifests.touch(repository, record, asked);
-    else manifests.keepTag(repository, manifest, tag, asked);
+    if (record !== undefined && isSame && manifests.isStored(record))
+      manifests.touch(repository, record, asked);
+    else await manifests.keepTag(repository, manifest, tag, asked);
   }
 
   async #byDigest(repository: RepositoryName, digest: Digest): Promise<Manifest> {
@@ -153,7 +154,7 @@ export class ManifestSource {
     try {
       const manifest = await this.#get(repository, digest);
       doubted.clear(repository, digest);
-      manifests.keep(repository, manifest);
+      await manifests.keep(repository, manifest);
       return manifest;
     } catch (error) {
       // Only of what was announced it matters: whoever makes up digests must not fill the memory.
@@ -167,7 +168,7 @@ export class ManifestSource {
   async #getTag(repository: RepositoryName, tag: Tag): Promise<Manifest> {
     const asked = this.#parts.manifests.asking();
     const manifest = await this.#get(repository, tag);
-    this.#keepTag(repository, manifest, tag, asked);
+    await this.#keepTag(repository, manifest, tag, asked);
     return manifest;
   }
 
@@ -183,11 +184,11 @@ export class ManifestSource {
     }
   }
 
-  #keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): void {
+  async #keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): Promise<void> {
     const { doubted, manifests } = this.#parts;
     doubted.clear(repository, manifest.descriptor.digest);
     if (manifest.contradicts !== undefined) doubted.add(repository, manifest.contradicts, 'wrong');
-    manifests.keepTag(repository, manifest, tag, asked);
+    await manifests.keepTag(repository, manifest, tag, asked);
   }
 
   #noteFailure(repository: RepositoryName, reference: Reference, error: unknown): void {

@@ -36,13 +36,16 @@ export interface BlobStore {
 export interface BlobWriter extends AsyncDisposable {
   /** Bytes that `read` can see. */
   readonly length: number;
-  /** Appends; one call at a time. The chunks may be reused when the promise settles. */
+  /**
+   * Appends; one call at a time. The chunks may be reused when the promise settles. Keeps to the pace of the disk, so that
+   * little is left to do in the end; throws {@link StoreBusyError} when that is too slow.
+   */
   write(...chunks: readonly Uint8Array[]): Promise<void>;
   /** Reads what is already written, while more is being written. `last` < `length`. Chunks as in {@link OpenBlob.read}. */
   read(range: ByteRange): AsyncIterable<Uint8Array>;
   /**
-   * Settles when the blob is visible and will survive a power cut, at most about a second later: syncs are
-   * batched, so nobody who serves a client waits for this. Until disposed the writer can still be read from.
+   * Settles when the blob is visible and will survive a power cut: syncs are batched, so nobody who serves a client waits for
+   * this, and how many commits run at a time is bounded by who calls. Until disposed the writer can still be read from.
    */
   commit(blob: VerifiedBlob): Promise<StoredBlob>;
 }
@@ -50,4 +53,9 @@ export interface BlobWriter extends AsyncDisposable {
 /** The store has no room (ENOSPC, EDQUOT, a quota). Reads go on, writes may be tried again later. */
 export class StoreFullError extends Error {
   override readonly name = 'StoreFullError';
+}
+
+/** The store takes nothing more for now: too much of what it has taken is not durable yet. */
+export class StoreBusyError extends Error {
+  override readonly name = 'StoreBusyError';
 }

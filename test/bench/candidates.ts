@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -15,11 +15,22 @@ const ticksPerSecond = 100;
 export class Candidate implements AsyncDisposable {
   /** `127.0.0.1:port` */
   readonly host: string;
+  /** With its configuration and `data/`. */
+  readonly directory: string;
+  readonly #program: Program;
   readonly #pid: number;
   readonly #resources: AsyncDisposableStack;
 
-  private constructor(host: string, pid: number, resources: AsyncDisposableStack) {
+  private constructor(
+    host: string,
+    directory: string,
+    program: Program,
+    pid: number,
+    resources: AsyncDisposableStack,
+  ) {
     this.host = host;
+    this.directory = directory;
+    this.#program = program;
     this.#pid = pid;
     this.#resources = resources;
   }
@@ -72,7 +83,12 @@ export class Candidate implements AsyncDisposable {
       return answer?.ok === true;
     });
     if (program.pid === undefined) throw new Error('the server did not start');
-    return new Candidate(host, program.pid, resources.move());
+    return new Candidate(host, path, program, program.pid, resources.move());
+  }
+
+  /** Is there an index to look at? */
+  get isOurs(): boolean {
+    return existsSync(indexIn(this.directory));
   }
 
   /** Processor time that it has used. Seconds, to a hundredth. */
@@ -88,9 +104,19 @@ export class Candidate implements AsyncDisposable {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
   }
 
+  /** As a crash does. */
+  async kill(): Promise<void> {
+    await this.#program.stop('SIGKILL');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources[Symbol.asyncDispose]();
   }
+}
+
+/** Our index, in a candidate's directory. */
+export function indexIn(directory: string): string {
+  return join(directory, 'data/v1/index.sqlite');
 }
 
 /** One that was free a moment ago: docker-registry does not say at this log level which it took. */

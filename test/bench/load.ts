@@ -53,15 +53,25 @@ export async function requestRate(
   return { count, perSecond: (count * 1000) / (performance.now() - startedAt) };
 }
 
-/** All images once, by clients that take the next one as soon as they are done. Returns images per second. */
-export async function pullAll(host: string, images: readonly SmallImage[], clients: number): Promise<number> {
+/**
+ * All images once, by clients that take the next one as soon as they are done; `had` is told of each image that a client has.
+ * Returns images per second.
+ */
+export async function pullAll(
+  host: string,
+  images: readonly SmallImage[],
+  clients: number,
+  had: (image: SmallImage) => void = () => {},
+): Promise<number> {
   const startedAt = performance.now();
   const queue = images.values();
   await Promise.all(
     Array.from({ length: clients }, async () => {
       using connection = new Connection(host);
-      for (const image of queue)
+      for (const image of queue) {
         for (const expected of pullOf(host, image)) await exchange(connection, expected);
+        had(image);
+      }
     }),
   );
   return (images.length * 1000) / (performance.now() - startedAt);
@@ -109,8 +119,8 @@ export function checkImage({ blobs }: SmallImage): void {
   for (const { digest, bytes } of blobs) if (sha256(bytes) !== digest) throw new Error('a wrong image');
 }
 
-export function blobRequest(host: string, { digest }: LargeBlob): Buffer {
-  return requestOf('GET', host, `/v2/bench/blobs/${digest}`);
+export function blobRequest(host: string, { digest }: LargeBlob, repository = 'bench'): Buffer {
+  return requestOf('GET', host, `/v2/${repository}/blobs/${digest}`);
 }
 
 function wrongAnswer(request: Buffer, what: string): Error {

@@ -2,9 +2,11 @@ import type { Upstream } from './bench-upstream.ts';
 import type { Candidate } from './candidates.ts';
 import { requestOf } from './connection.ts';
 import { type LargeBlob, mebibyte, smallImage } from './content.ts';
+import { durability } from './durability.ts';
 import type { Sample } from './figures.ts';
 import { checkDigest, checkImage, download, type Expected, pullAll, pullOf, requestRate } from './load.ts';
 import { median } from './report.ts';
+import { wrongAnswersToShared } from './shared-layers.ts';
 
 /** A server under load: the same program in front of the fast upstream and in front of the limited one. */
 export interface Contestant {
@@ -45,6 +47,14 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     images.forEach(checkImage);
     const imageCold = await pullAll(fast.host, images, 8);
     return { imageWarm: (perSecond * warmImages) / list.length, imageCold };
+  },
+
+  async durability({ fast }, upstream, round) {
+    return fast.isOurs ? await durability(fast, upstream, round) : {};
+  },
+
+  async shared({ fast }, upstream) {
+    return { shared: await wrongAnswersToShared(fast, upstream) };
   },
 
   /** One after the other: each new, the server is not. */

@@ -7,7 +7,7 @@ import { Pace } from './pace.ts';
  * The upstream of the benchmark, a process of its own: a registry whose content is made up as it is asked for, so that
  * sending it costs little. It counts, and it listens at two ports: as fast as it can, and as a line of 1 Gbit/s.
  *
- * GET /v2/bench/manifests/v<number> is a small image; POST /large?seed=&size= makes a large blob and answers its digest;
+ * GET /v2/bench/manifests/v<number> is a small image, and `shared` is another name of the repository; POST /large?seed=&size= makes a large blob and answers its digest;
  * POST /counts gives the requests since the last call.
  */
 const gigabit = 125_000_000;
@@ -23,7 +23,7 @@ async function answer(
 ): Promise<void> {
   const { method = '', url = '/' } = request;
   const { pathname, searchParams } = new URL(url, 'http://upstream');
-  const [, kind, reference = ''] = /^\/v2\/bench\/(manifests|blobs)\/(.+)$/.exec(pathname) ?? [];
+  const [, kind, reference = ''] = /^\/v2\/(?:bench|shared)\/(manifests|blobs)\/(.+)$/.exec(pathname) ?? [];
   if (kind !== undefined) count(`${method} ${kind}`);
   if (pathname === '/v2/') json(response, {});
   else if (kind === 'manifests') manifest(request, response, reference);

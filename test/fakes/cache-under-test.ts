@@ -1,4 +1,5 @@
 import { AskedManifests } from '#src/cache/asked-manifests.ts';
+import { Backlog } from '#src/cache/backlog.ts';
 import { BlobFills } from '#src/cache/blob-fills.ts';
 import { BlobLinks } from '#src/cache/blob-links.ts';
 import { BlobSizes } from '#src/cache/blob-sizes.ts';
@@ -58,6 +59,7 @@ export class CacheUnderTest implements AsyncDisposable {
     const tasks = new TaskSet(log);
     const fills = new BlobFills();
     const sizes = new BlobSizes(metadata);
+    const backlog = new Backlog(clock);
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
     this.parts = {
       blobs,
@@ -66,8 +68,9 @@ export class CacheUnderTest implements AsyncDisposable {
       log,
       tasks,
       fills,
+      backlog,
       random: () => 0.5,
-      manifests: new ManifestCache({ blobs, metadata, sizes, tasks, clock, log, changed() {} }),
+      manifests: new ManifestCache({ blobs, metadata, sizes, backlog, tasks, clock, log, changed() {} }),
       links: new BlobLinks(metadata, log),
       sizes,
       asked: new AskedManifests(clock),

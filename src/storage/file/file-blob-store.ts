@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { type Clock, systemClock } from '../../clock.ts';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
 import type { BlobStore, BlobWriter, OpenBlob, StoredBlob } from '../blob-store.ts';
@@ -10,6 +11,7 @@ import { removeAbandoned } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
 import { isMissing, withRoom } from './store-full.ts';
+import { SyncAhead } from './sync-ahead.ts';
 
 const algorithms = ['sha256', 'sha512'];
 
@@ -18,8 +20,7 @@ export interface FileBlobStoreOptions {
   readonly directory: string;
   readonly files?: FileSystem;
   readonly pool?: BufferPool;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 /** Each blob is one plain file, `blobs/<algorithm>/<hex>`, as in an OCI image layout. */
@@ -28,23 +29,26 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
   readonly #pool: BufferPool;
   readonly #files: FileSystem;
   readonly #publisher: Publisher;
+  readonly #ahead: SyncAhead;
 
-  private constructor({ directory, files = nodeFileSystem, pool = new BufferPool() }: FileBlobStoreOptions) {
+  private constructor(options: FileBlobStoreOptions) {
+    const { directory, files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
     this.#directory = directory;
     this.#files = files;
     this.#pool = pool;
     this.#publisher = new Publisher(files);
+    this.#ahead = new SyncAhead(clock);
   }
 
   /** Makes the directories and removes what writers have abandoned. Throws StoreFullError, or the file error as it is. */
   static async open(options: FileBlobStoreOptions): Promise<FileBlobStore> {
-    const { directory, files = nodeFileSystem, now = Date.now } = options;
+    const { directory, files = nodeFileSystem, clock = systemClock } = options;
     await withRoom(async () => {
       for (const algorithm of algorithms)
         await files.mkdir(join(directory, 'blobs', algorithm), { recursive: true });
       await files.mkdir(join(directory, 'partial'), { recursive: true });
     });
-    await removeAbandoned(files, join(directory, 'partial'), now());
+    await removeAbandoned(files, join(directory, 'partial'), clock.now());
     return new FileBlobStore(options);
   }
 
@@ -86,6 +90,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
       target: this.#path(digest),
       pool: this.#pool,
       publisher: this.#publisher,
+      ahead: this.#ahead,
     });
   }
 

@@ -7,6 +7,7 @@ import type { File, FileSystem } from './file-system.ts';
 import type { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
 import { withRoom } from './store-full.ts';
+import type { FileAhead, SyncAhead } from './sync-ahead.ts';
 
 export interface FileBlobWriterParts {
   readonly digest: Digest;
@@ -17,22 +18,20 @@ export interface FileBlobWriterParts {
   readonly target: string;
   readonly pool: BufferPool;
   readonly publisher: Publisher;
+  readonly ahead: SyncAhead;
 }
-
-/** So much is written before the disk is asked to begin, lest a large blob is durable long after its client has it. Bytes. */
-const earlySyncBytes = 32 * 1024 * 1024;
 
 /** A partial file on its way to become a blob. */
 export class FileBlobWriter implements BlobWriter {
   readonly #parts: FileBlobWriterParts;
+  readonly #ahead: FileAhead;
   #length = 0;
-  #synced = 0;
-  #syncing: Promise<void> | undefined;
   #isPublished = false;
   #disposed: Promise<void> | undefined;
 
   constructor(parts: FileBlobWriterParts) {
     this.#parts = parts;
+    this.#ahead = parts.ahead.begin(parts.file);
   }
 
   get length(): number {
@@ -44,8 +43,8 @@ export class FileBlobWriter implements BlobWriter {
       const { bytesWritten } = await withRoom(async () => await this.#parts.file.writev(left, this.#length));
       this.#length += bytesWritten;
       left = without(left, bytesWritten);
+      await withRoom(async () => await this.#ahead.wrote(bytesWritten));
     }
-    if (this.#length - this.#synced >= earlySyncBytes) this.#syncEarly();
   }
 
   read(range: ByteRange): AsyncIterable<Uint8Array> {
@@ -57,6 +56,7 @@ export class FileBlobWriter implements BlobWriter {
     if (digest !== this.#parts.digest || size !== this.#length) {
       throw new Error(`not the blob that was begun: ${digest} of ${size} bytes, have ${this.#length}`);
     }
+    await withRoom(async () => await this.#ahead.finish());
     await publisher.publish(file, partial, target);
     this.#isPublished = true;
     return { digest, size };
@@ -67,15 +67,8 @@ export class FileBlobWriter implements BlobWriter {
     await this.#disposed;
   }
 
-  #syncEarly(): void {
-    const syncing = this.#parts.publisher.syncEarly(this.#parts.file);
-    if (syncing === undefined) return;
-    this.#synced = this.#length;
-    this.#syncing = syncing;
-  }
-
   async #dispose(): Promise<void> {
-    await this.#syncing;
+    await this.#ahead[Symbol.asyncDispose]();
     await this.#parts.file.close();
     if (!this.#isPublished) await this.#parts.files.rm(this.#parts.partial, { force: true });
   }

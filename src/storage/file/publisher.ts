@@ -9,18 +9,22 @@ interface Job {
   readonly settle: PromiseWithResolvers<void>;
 }
 
-/** So many syncs at once: Node has four threads for files, and readers need some. */
-const maxSyncs = 2;
+/** What comes last in a batch makes the first in it wait: no more files than this. */
+const maxBatch = 64;
+/** So many syncs at once: file systems make one journal entry of several. Node has four threads for files, and readers need some. */
+const maxSyncs = 3;
 
 /**
  * Makes finished files visible under their final names, in batches: sync each file, rename it, sync the directories once.
- * What comes while a batch runs is the next batch, so waiting for the disk is shared.
+ * What comes while a batch runs goes with the next, so waiting for the disk is shared. How much may wait here is the business
+ * of those who hand in.
  */
 export class Publisher implements AsyncDisposable {
   readonly #files: FileSystem;
-  #queue: Job[] = [];
+  /** Open as long as this is: where no file can be opened any more, what is finished can still be kept. */
+  readonly #directories = new Map<string, File>();
+  readonly #queue: Job[] = [];
   #running: Promise<void> | undefined;
-  #early: Promise<void> | undefined;
 
   constructor(files: FileSystem) {
     this.#files = files;
@@ -34,27 +38,9 @@ export class Publisher implements AsyncDisposable {
     await settle.promise;
   }
 
-  /**
-   * Has what was written so far go to the disk already, so that less is left to wait for in the end. For one file at a time;
-   * undefined: not now.
-   */
-  syncEarly(file: File): Promise<void> | undefined {
-    if (this.#early !== undefined || this.#running !== undefined) return undefined;
-    // Whether it worked will be seen in the end.
-    this.#early = file
-      .datasync()
-      .catch(() => {})
-      .finally(() => {
-        this.#early = undefined;
-      });
-    return this.#early;
-  }
-
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = this.#queue;
-      this.#queue = [];
-      const published = await this.#inParallel(batch);
+      const published = await this.#inParallel(this.#queue.splice(0, maxBatch));
       await this.#syncDirectories(published);
     }
     this.#running = undefined;
@@ -80,7 +66,7 @@ export class Publisher implements AsyncDisposable {
   async #syncDirectories(jobs: readonly Job[]): Promise<void> {
     try {
       for (const directory of new Set(jobs.map(({ to }) => dirname(to))))
-        await this.#syncDirectory(directory);
+        await withRoom(async () => await this.#syncDirectory(directory));
       for (const { settle } of jobs) settle.resolve();
     } catch (error) {
       for (const { settle } of jobs) settle.reject(error);
@@ -95,7 +81,8 @@ export class Publisher implements AsyncDisposable {
 
   async #syncDirectory(path: string): Promise<void> {
     try {
-      await using directory = await this.#files.open(path, 'r');
+      const directory = this.#directories.get(path) ?? (await this.#files.open(path, 'r'));
+      this.#directories.set(path, directory);
       await directory.sync();
     } catch (error) {
       // A directory that somebody has removed meanwhile has nothing left to lose.
@@ -105,5 +92,7 @@ export class Publisher implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#running;
+    for (const directory of this.#directories.values()) await directory.close();
+    this.#directories.clear();
   }
 }

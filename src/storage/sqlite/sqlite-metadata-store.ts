@@ -16,6 +16,7 @@ import type {
 import { isFull, keepReserve, openDatabase, type Sharing } from './open-database.ts';
 import { type DescriptorRow, type ListRow, prepareStatements, type TagRow } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
+import { WriteBatch } from './write-batch.ts';
 
 /** So many rows are read in one go; between slices the event loop turns. */
 const sliceRows = 500;
@@ -23,12 +24,13 @@ const sliceRows = 500;
 const maxConsidered = 200;
 
 /**
- * The index over the blobs in one SQLite file. Calls are synchronous inside (a few microseconds); what was written is visible
- * at once and survives a power cut half a second later.
+ * The index over the blobs in one SQLite file. Calls are synchronous inside (a few microseconds); what was written in one turn of
+ * the event loop is one transaction, visible when the calls settle, and survives a power cut half a second later.
  */
 export class SqliteMetadataStore implements MetadataStore {
   readonly #database: Database;
   readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #writes: WriteBatch;
   readonly #sync: WalSync;
   readonly #now: () => number;
 
@@ -36,6 +38,7 @@ export class SqliteMetadataStore implements MetadataStore {
     this.#database = database;
     this.#statements = prepareStatements(database);
     this.#sync = new WalSync(path);
+    this.#writes = new WriteBatch(database, () => this.#sync.soon());
     this.#now = now;
   }
 
@@ -61,7 +64,7 @@ export class SqliteMetadataStore implements MetadataStore {
   ): Promise<void> {
     const { putManifest, putManifestBlob, judgeManifest } = this.#statements;
     const { digest, mediaType, size, artifactType, annotations } = descriptor;
-    this.#write(() => {
+    await this.#write(() => {
       putManifest.run({
         repository,
         digest,
@@ -79,7 +82,7 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#write(() => this.#statements.deleteManifest.run(repository, digest).changes > 0);
+    return await this.#write(() => this.#statements.deleteManifest.run(repository, digest).changes > 0);
   }
 
   async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
@@ -88,7 +91,7 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async putTag(repository: RepositoryName, { tag, descriptor, checkedAt }: TagRecord): Promise<void> {
-    this.#write(() =>
+    await this.#write(() =>
       this.#statements.putTag.run(repository, tag, descriptor.digest, checkedAt, this.#now()),
     );
   }
@@ -125,7 +128,7 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async putTagList(repository: RepositoryName, { items, checkedAt }: ListingRecord<Tag>): Promise<void> {
-    this.#write(() => this.#statements.putTagList.run(repository, JSON.stringify(items), checkedAt));
+    await this.#write(() => this.#statements.putTagList.run(repository, JSON.stringify(items), checkedAt));
   }
 
   async getReferrersList(
@@ -141,7 +144,7 @@ export class SqliteMetadataStore implements MetadataStore {
     list: ListingRecord<Descriptor>,
   ): Promise<void> {
     const items = JSON.stringify(list.items);
-    this.#write(() => this.#statements.putReferrersList.run(repository, digest, items, list.checkedAt));
+    await this.#write(() => this.#statements.putReferrersList.run(repository, digest, items, list.checkedAt));
   }
 
   async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
@@ -154,7 +157,7 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async linkBlob(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
-    this.#write(() => {
+    await this.#write(() => {
       if (verified !== undefined) this.#statements.recordSize.run(digest, verified);
       this.#statements.linkBlob.run(digest, repository);
       this.#statements.judgeHolders.run(digest, repository);
@@ -162,7 +165,7 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async unlinkBlob(digest: Digest): Promise<void> {
-    this.#write(() => {
+    await this.#write(() => {
       this.#statements.unlinkBlob.run(digest);
       this.#statements.reopenHolders.run(digest);
     });
@@ -213,22 +216,21 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async recordUse(uses: readonly Use[]): Promise<void> {
-    this.#write(() => {
+    await this.#write(() => {
       for (const { repository, digest, at } of uses) this.#statements.recordUse.run(at, repository, digest);
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writes[Symbol.asyncDispose]();
     await this.#sync[Symbol.asyncDispose]();
     this.#database.close();
   }
 
-  /** One transaction; a full disk is a StoreFullError. */
-  #write<Result>(work: () => Result): Result {
+  /** All of it or nothing; a full disk is a StoreFullError. */
+  async #write<Result>(work: () => Result): Promise<Result> {
     try {
-      const result = this.#database.transaction(work).immediate();
-      this.#sync.soon();
-      return result;
+      return await this.#writes.add(work);
     } catch (error) {
       throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
     }

@@ -11,6 +11,7 @@ export class WalSync implements AsyncDisposable {
   readonly #path: string;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
+  #isEnding = false;
 
   constructor(databasePath: string) {
     this.#path = `${databasePath}-wal`;
@@ -22,22 +23,25 @@ export class WalSync implements AsyncDisposable {
   }
 
   #start(): void {
-    this.#timer = undefined;
-    this.#running = this.#running.then(async () => await sync(this.#path));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#running;
+    this.#timer = undefined;
+    this.#running = this.#running.then(async () => await this.#sync());
   }
-}
 
-/** A log that is gone was checkpointed, and that syncs. */
-async function sync(path: string): Promise<void> {
-  try {
-    await using file = await open(path, 'r+');
-    await file.datasync();
-  } catch {
-    // The next commit tries again.
+  async #sync(): Promise<void> {
+    try {
+      await using file = await open(this.#path, 'r+');
+      await file.datasync();
+    } catch {
+      // No file can be opened now, perhaps: nobody may come to commit again.
+      if (!this.#isEnding) this.soon();
+    }
+  }
+
+  /** Syncs what is left: closing the database does so only if no other process has it open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true;
+    if (this.#timer !== undefined) this.#start();
+    await this.#running;
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Backlog } from '#src/cache/backlog.ts';
 import { BlobSizes } from '#src/cache/blob-sizes.ts';
 import { ManifestCache } from '#src/cache/manifest-cache.ts';
 import { TaskSet } from '#src/cache/task-set.ts';
@@ -32,8 +33,9 @@ class Stores {
 
   open(): ManifestCache {
     const { blobs, metadata, tasks, log } = this;
-    const sizes = new BlobSizes(metadata);
-    return new ManifestCache({ blobs, metadata, tasks, log, sizes, clock: new FakeClock(), changed() {} });
+    const clock = new FakeClock();
+    const [sizes, backlog] = [new BlobSizes(metadata), new Backlog(clock)];
+    return new ManifestCache({ blobs, metadata, tasks, log, sizes, backlog, clock, changed() {} });
   }
 
   /** Lets what is being stored be stored. */
@@ -69,7 +71,7 @@ describe('the cache of manifests', () => {
     const stores = new Stores();
     const [older, newer] = [manifest('older'), manifest('newer')];
     const first = stores.open();
-    first.keepTag(alpine, older, v1, first.asking());
+    await first.keepTag(alpine, older, v1, first.asking());
     await stores.settle();
     const getTag = stores.metadata.getTag.bind(stores.metadata);
     const held = gate();
@@ -81,7 +83,7 @@ describe('the cache of manifests', () => {
     const cache = stores.open();
     const finding = cache.findTag(alpine, v1);
     await held.reached;
-    cache.keepTag(alpine, newer, v1, cache.asking());
+    await cache.keepTag(alpine, newer, v1, cache.asking());
     held.open();
     assert.equal((await finding)?.descriptor.digest, newer.descriptor.digest);
     assert.equal((await cache.findTag(alpine, v1))?.descriptor.digest, newer.descriptor.digest);
@@ -92,7 +94,7 @@ describe('the cache of manifests', () => {
     const stores = new Stores();
     const kept = manifest('kept');
     const { digest } = kept.descriptor;
-    stores.open().keep(alpine, kept);
+    await stores.open().keep(alpine, kept);
     await stores.settle();
     const repair = stores.damage(digest);
     const cache = stores.open();
@@ -113,7 +115,7 @@ describe('the cache of manifests', () => {
       written += 1;
       return await begin(asked);
     };
-    cache.keep(alpine, kept);
+    await cache.keep(alpine, kept);
     await stores.settle();
     assert.equal(written, 1);
     held.open();

@@ -333,7 +333,7 @@ describe('answers about a tag that overtake each other', () => {
       await slow.reached;
       // A question that was not shared: asked later, and answered first.
       const newest = put(cache, 3);
-      cache.parts.manifests.keepTag(
+      await cache.parts.manifests.keepTag(
         alpine,
         await cache.content.getManifest(alpine, v1),
         v1,
@@ -383,7 +383,7 @@ describe('answers about a tag that overtake each other', () => {
     await failing.reached;
     const newest = put(cache, 3);
     const manifest = await cache.content.getManifest(alpine, v1);
-    cache.parts.manifests.keepTag(alpine, manifest, v1, cache.parts.manifests.asking());
+    await cache.parts.manifests.keepTag(alpine, manifest, v1, cache.parts.manifests.asking());
     failing.open();
     assert.equal(await getting, newest);
     assert.deepEqual(cache.outcome, { kind: 'hit' });

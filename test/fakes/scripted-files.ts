@@ -1,0 +1,95 @@
+import { Buffer } from 'node:buffer';
+import { dirname } from 'node:path';
+import type { File, FileSystem } from '#src/storage/file/file-system.ts';
+
+interface Content {
+  readonly chunks: Buffer[];
+  length: number;
+}
+
+/** A file system in memory that tests can watch, stop at a gate and make fail. */
+export class ScriptedFiles implements FileSystem {
+  /** Every call in turn, as it begins: `open /partial/x`, `write`, `datasync`, `rename` (by its old name), `sync`, `close`, `rm`. */
+  readonly calls: string[] = [];
+  /** Awaited before each call is done; may throw. */
+  script: (call: string) => Promise<unknown> | unknown = () => undefined;
+  readonly #files = new Map<string, Content>();
+  readonly #directories = new Set<string>();
+
+  /** The paths of all files. */
+  get paths(): string[] {
+    return [...this.#files.keys()].sort();
+  }
+
+  async open(path: string, flags: 'r' | 'wx+'): Promise<File> {
+    await this.#call(`open ${path}`);
+    if (flags === 'wx+') this.#files.set(path, { chunks: [], length: 0 });
+    else if (!this.#directories.has(path)) this.#existing(path);
+    return this.#opened(path);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#call(`rename ${from}`);
+    this.#files.set(to, this.#existing(from));
+    this.#files.delete(from);
+  }
+
+  async rm(path: string): Promise<void> {
+    await this.#call(`rm ${path}`);
+    this.#files.delete(path);
+  }
+
+  async stat(path: string): Promise<{ size: number; mtimeMs: number }> {
+    return { size: this.#existing(path).length, mtimeMs: 0 };
+  }
+
+  async mkdir(path: string): Promise<void> {
+    this.#directories.add(path);
+  }
+
+  async opendir(path: string): Promise<AsyncIterable<{ name: string }>> {
+    const names = this.paths.filter((file) => dirname(file) === path);
+    return (async function* () {
+      for (const name of names) yield { name: name.slice(path.length + 1) };
+    })();
+  }
+
+  #opened(path: string): File {
+    // Its name may change, its bytes are its own.
+    const content = this.#files.get(path) ?? { chunks: [], length: 0 };
+    const close = async () => await this.#call(`close ${path}`);
+    return {
+      read: async (buffer, offset, length, position) => ({
+        bytesRead: Buffer.concat(content.chunks).copy(buffer, offset, position, position + length),
+      }),
+      writev: async (chunks) => {
+        await this.#call(`write ${path}`);
+        const bytes = Buffer.concat(chunks);
+        content.chunks.push(bytes);
+        content.length += bytes.length;
+        return { bytesWritten: bytes.length };
+      },
+      datasync: async () => await this.#call(`datasync ${path}`),
+      sync: async () => await this.#call(`sync ${path}`),
+      stat: async () => ({ size: content.length }),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  }
+
+  #existing(path: string): Content {
+    const content = this.#files.get(path);
+    if (content === undefined) throw failure('ENOENT');
+    return content;
+  }
+
+  async #call(call: string): Promise<void> {
+    this.calls.push(call);
+    await this.script(call);
+  }
+}
+
+/** A failure of the system with its code, as from `node:fs`. */
+export function failure(code: string): Error {
+  return Object.assign(new Error(`${code}: it was scripted`), { code });
+}
