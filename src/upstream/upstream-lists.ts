@@ -88,7 +88,8 @@ export class UpstreamLists {
         return;
       }
       seen.add(url.href);
-      await using page = await this.#session.send({ method: 'GET', repository, url, signal });
+      const request = { method: 'GET', repository, url, maxBodyBytes: maxPageBytes, signal } as const;
+      await using page = await this.#session.send(request);
       yield page;
       url = this.#after(url, page.headers['link']);
     }

@@ -78,7 +78,7 @@ export class TokenClient {
 
   async #send(by: Way, request: TransportRequest): Promise<TokenGrant | TokenRefusal> {
     try {
-      await using response = await this.#transport.send(request);
+      await using response = await this.#transport.send({ ...request, maxBodyBytes });
       const refusal = { kind: 'refusal', status: response.status, headers: response.headers } as const;
       return response.status === 200 ? ((await this.#grant(by, response)) ?? refusal) : refusal;
     } catch (error) {
