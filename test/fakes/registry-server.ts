@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import type { HeadLimit } from '#src/http/head-limit.ts';
 import { createRouter } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
@@ -14,6 +15,7 @@ export interface ServerOptions {
   readonly linkPrefix?: string;
   readonly log?: Log;
   readonly admit?: () => void;
+  readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
   readonly observer?: Observer;
 }
@@ -27,6 +29,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     target: { aliases: new Map(), defaultNs: undefined, ...options.target },
     linkPrefix: options.linkPrefix ?? '',
     admit: options.admit ?? (() => {}),
+    headLimit: options.headLimit,
     log: options.log ?? new LogLines(),
     observer: options.observer,
   });

@@ -11,7 +11,10 @@ export async function referrers(
   repository: RepositoryName,
   text: string,
 ): Promise<void> {
-  const all = await registry.listReferrers(repository, parseDigest(text), exchange.callOptions);
+  const digest = parseDigest(text);
+  const all = await exchange.ask(
+    async (options) => await registry.listReferrers(repository, digest, options),
+  );
   const artifactType = exchange.query.get('artifactType');
   const manifests =
     artifactType === null ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);

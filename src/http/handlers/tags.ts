@@ -12,7 +12,7 @@ export async function tags(
   linkPrefix: string,
 ): Promise<void> {
   const request = pageRequest(exchange.query);
-  const all = await registry.listTags(repository, exchange.callOptions);
+  const all = await exchange.ask(async (options) => await registry.listTags(repository, options));
   const { items, hasMore } = pageOf(all, request);
   const last = items.at(-1);
   if (hasMore && last !== undefined) {
