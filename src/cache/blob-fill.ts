@@ -9,11 +9,14 @@ import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec, Registry } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { FillTape } from './fill-tape.ts';
+import { bodyBehind, OtherBlobError } from './resumed-body.ts';
 
 /** So many bytes at the end stay back until the digest is known to be right. */
 const heldBack = 64 * 1024;
 /** Resumes without a single new byte before a fill gives up (containerd allows 3, dockerd 5). */
 const maxVainResumes = 4;
+/** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
+const minPart = 64 * 1024;
 /** A reader that takes nothing for so long is dropped where it would hold up others. */
 const stallMs = 30_000;
 
@@ -137,6 +140,7 @@ export class BlobFill {
       this.#settle('verified');
       await this.#publish(blob);
     } catch (error) {
+      if (error instanceof OtherBlobError) this.#leavePlaces();
       this.#error = error;
       this.#head.reject(error);
       this.#settle('failed');
@@ -177,8 +181,8 @@ export class BlobFill {
     for (let vain = 0; ; ) {
       const before = this.#hasher.size;
       try {
-        await this.#receive(repository, before);
-        return;
+        if (await this.#receive(repository, before)) return;
+        vain = 0;
       } catch (error) {
         // All is here, whatever came behind it. By the tape: the last bytes may be hashed and yet nowhere to be read.
         if (this.#tape !== undefined && this.#tape.length === this.#size) return;
@@ -194,7 +198,7 @@ export class BlobFill {
    * another place; not after a definite answer.
    */
   #canResume(error: unknown): boolean {
-    if (this.#hopeless || this.#abort.signal.aborted) return false;
+    if (this.#hopeless || this.#abort.signal.aborted || error instanceof OtherBlobError) return false;
     if (this.#tape === undefined && !this.#hasAnotherPlace) return false;
     return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
   }
@@ -205,26 +209,30 @@ export class BlobFill {
     await clock.sleep(random() * Math.min(5000, 200 * 2 ** vain), this.#abort.signal);
   }
 
-  async #receive(repository: RepositoryName, offset: number): Promise<void> {
+  /** False: there is more, behind the part that upstream gave. */
+  async #receive(repository: RepositoryName, offset: number): Promise<boolean> {
     const { upstream, store } = this.#settings;
     this.#hasAnotherPlace = false;
     await using reader = await upstream.getBlob(repository, this.digest, {
       signal: this.#abort.signal,
-      ...(offset > 0 && { range: { first: offset } }),
+      size: this.#size,
+      ...(offset > 0 && { range: { first: offset }, resumes: true }),
     });
     if (reader.disprove !== undefined) this.#disprove.add(reader.disprove);
     this.#agreeOnSize(reader);
     this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
-    for await (const chunk of reader.body) {
+    for await (const chunk of bodyBehind(this.#hasher, reader)) {
       await this.#append(this.#tape, chunk, reader);
     }
-    if (this.#size !== undefined && this.#hasher.size < this.#size) {
+    const isWhole = this.#size === undefined || this.#hasher.size >= this.#size;
+    if (!isWhole && (reader.range === undefined || this.#hasher.size - offset < minPart)) {
       throw new RegistryError(
         'UNAVAILABLE',
         `upstream ended after ${this.#hasher.size} of ${this.#size} bytes`,
       );
     }
+    return isWhole;
   }
 
   async #append(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {

@@ -51,6 +51,11 @@ export class DigestHasher {
     this.#size += chunk.length;
   }
 
+  /** The hash of the bytes so far, in hex. */
+  sum(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
   /** To be called once, at the end. Throws UNAVAILABLE (502) when the bytes are not the digest's. */
   verify(): VerifiedBlob {
     const actual = `${algorithmOf(this.#expected)}:${this.#hash.digest('hex')}`;
