@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Transform } from 'node:stream';
 import { DigestHasher } from '../oci/digest.ts';
 import type { Digest } from '../oci/reference.ts';
@@ -7,7 +6,7 @@ import { decodingStream } from './content-encoding.ts';
 /** A blob that is so small is not fetched a second time. Bytes. */
 const maxKept = 1024 * 1024;
 /** What is decoded of a blob of unknown size: so much in any case, and then so many times of what came. */
-const freelyDecoded = 64 * 1024 * 1024;
+const freelyDecoded = 16 * 1024 * 1024;
 const maxRatio = 100;
 /** An encoding may make what it cannot compress a little longer; not more than so many times. */
 const maxExpansion = 2;
@@ -63,11 +62,13 @@ export class EncodedReading implements Disposable {
   readonly #raw: Candidate;
   readonly #decoded: Candidate;
   readonly #maxRaw: number;
+  readonly #isSized: boolean;
   readonly #decoder: Transform | undefined;
 
   constructor(digest: Digest, encoding: string, size = Number.POSITIVE_INFINITY) {
     this.#raw = new Candidate(digest, size);
     this.#decoded = new Candidate(digest, size);
+    this.#isSized = Number.isFinite(size);
     this.#maxRaw = size * maxExpansion + maxKept;
     this.#decoder = decodingStream(encoding);
     this.#decoder?.on('error', () => this.#giveUpDecoding()).on('data', this.#onDecoded);
@@ -98,9 +99,9 @@ export class EncodedReading implements Disposable {
   /** At the body's end. Undefined: it is the blob in neither way. */
   async result(): Promise<Reading | undefined> {
     const raw = this.#raw.verified('raw');
-    if (raw !== undefined || this.#decoder === undefined || this.#decoded.isOut) return raw;
-    this.#decoder.end();
-    await once(this.#decoder, 'close');
+    const decoder = this.#decoder;
+    if (raw !== undefined || decoder === undefined || this.#decoded.isOut) return raw;
+    await new Promise((resolve) => decoder.once('close', resolve).end());
     return this.#decoded.verified('decoded');
   }
 
@@ -111,7 +112,8 @@ export class EncodedReading implements Disposable {
   readonly #onDecoded = (chunk: Buffer): void => {
     this.#decoded.update(chunk);
     const { size } = this.#decoded;
-    if (size > freelyDecoded && size > this.#raw.size * maxRatio) this.#decoded.isOut = true;
+    const isBomb = !this.#isSized && size > freelyDecoded && size > this.#raw.size * maxRatio;
+    if (isBomb) this.#decoded.isOut = true;
     if (this.#decoded.isOut) this.#giveUpDecoding();
   };
 

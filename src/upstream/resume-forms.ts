@@ -34,7 +34,7 @@ export class ResumeForms {
     return [...forms.slice(first), ...forms.slice(0, first)];
   }
 
-  /** One was answered, or broken off; those in `refused` were refused before. The whole is never left out. */
+  /** One was answered, or broken off; `refused` are those that were refused where this one was not. The whole is never left out. */
   begun(blob: string, from: number, refused: readonly ResumeForm[] = []): void {
     const known = this.#blobs.get(blob) ?? nothing;
     const tries = known.at === from ? known.tries + 1 : 1;

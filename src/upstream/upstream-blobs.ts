@@ -80,7 +80,7 @@ export class UpstreamBlobs {
       try {
         const part = resumedPart(response, from, size);
         if (part !== undefined || next === undefined || !mayRefuseRange(response.status)) {
-          this.#forms.begun(key, from, refused);
+          this.#forms.begun(key, from, part === undefined ? [] : refused);
           if (part === undefined) throw await this.#unusable(response);
           return await this.#reader(repository, digest, response, part, options);
         }

@@ -37,13 +37,13 @@ function late(answer: Answer, what: string): void {
 }
 
 describe('a client that waits for a status line', () => {
-  for (const [method, path, what, calls] of [
-    ['GET', 'manifests/v1', 'manifest', 1],
-    ['HEAD', 'manifests/v1', 'manifest', 1],
-    ['GET', `blobs/${digest}`, 'blob', 1],
-    ['HEAD', `blobs/${digest}`, 'blob', 1],
-    ['GET', 'tags/list', 'tags', 1],
-    ['GET', `referrers/${digest}`, 'referrers', 1],
+  for (const [method, path, what] of [
+    ['GET', 'manifests/v1', 'manifest'],
+    ['HEAD', 'manifests/v1', 'manifest'],
+    ['GET', `blobs/${digest}`, 'blob'],
+    ['HEAD', `blobs/${digest}`, 'blob'],
+    ['GET', 'tags/list', 'tags'],
+    ['GET', `referrers/${digest}`, 'referrers'],
   ] as const) {
     it(`of ${method} ${what} is told after 20 s to ask again, and then joins what went on meanwhile`, async () => {
       await using made = await start();
@@ -60,7 +60,7 @@ describe('a client that waits for a status line', () => {
       held.open();
       // It came later, and has its own time.
       assert.equal((await other).status, 200);
-      assert.equal(cache.upstream.calls.length, calls);
+      assert.equal(cache.upstream.calls.length, 1);
     });
   }
 
