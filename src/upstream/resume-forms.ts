@@ -48,10 +48,10 @@ export class ResumeForms {
   }
 }
 
-/** Undefined: no Range at all, which is also what a closed range of a blob without a size comes to. */
+/** Undefined: no Range at all, which is also what a closed range comes to where the size is not known. */
 export function rangeFor(form: ResumeForm, from: number, size: number | undefined): RangeSpec | undefined {
   if (form === 'open') return { first: from };
-  return form === 'closed' && size !== undefined
+  return form === 'closed' && size !== undefined && from < size
     ? ({ first: from, last: size - 1 } satisfies ByteRange)
     : undefined;
 }

@@ -53,7 +53,7 @@ export class UpstreamBlobs {
     const response = await this.#send('GET', repository, digest, options);
     try {
       const part = await this.#part(response, range);
-      return await this.#reader(repository, digest, response, part, options);
+      return await this.#open(repository, digest, response, part, options);
     } catch (error) {
       await response[Symbol.asyncDispose]();
       throw error;
@@ -72,25 +72,21 @@ export class UpstreamBlobs {
     let { size } = options;
     for (let forms = this.#formsAt(key, digest, from); ; forms = forms.slice(1)) {
       const [form = 'whole', next] = forms;
-      if (form === 'closed' && next !== undefined && (size === undefined || size <= from)) continue;
-      const response = await this.#ask(repository, digest, from, {
-        ...options,
-        range: rangeFor(form, from, size),
-      });
-      try {
-        const part = resumedPart(response, from, size);
-        if (part !== undefined || next === undefined || !mayRefuseRange(response.status)) {
-          this.#forms.begun(key, from, part === undefined ? [] : refused);
-          if (part === undefined) throw await this.#unusable(response);
-          return await this.#reader(repository, digest, response, part, options);
-        }
-      } catch (error) {
-        await response[Symbol.asyncDispose]();
-        throw error;
+      const range = rangeFor(form, from, size);
+      if (form === 'closed' && range === undefined && next !== undefined) continue;
+      const response = await this.#ask(key, from, repository, digest, { ...options, range });
+      const part = resumedPart(response, from, size);
+      if (part !== undefined) {
+        this.#forms.begun(key, from, refused);
+        return await this.#open(repository, digest, response, part, options);
       }
+      if (next === undefined || !mayRefuseRange(response.status)) {
+        this.#forms.begun(key, from);
+        throw await this.#unusable(response);
+      }
+      await response[Symbol.asyncDispose]();
       size ??= response.status === 416 ? unsatisfiedSize(response.headers['content-range']) : undefined;
       refused.push(form);
-      await response[Symbol.asyncDispose]();
     }
   }
 
@@ -100,23 +96,25 @@ export class UpstreamBlobs {
 
   /** Some firewalls have no other word for a Range than to cut the connection. */
   async #ask(
+    key: string,
+    from: number,
     repository: RepositoryName,
     digest: Digest,
-    from: number,
     options: BlobOptions,
   ): Promise<TransportResponse> {
     try {
       return await this.#send('GET', repository, digest, options);
     } catch (error) {
-      if (isCut(error)) this.#forms.begun(keyOf(repository, digest), from);
+      if (isCut(error)) this.#forms.begun(key, from);
       throw error;
     }
   }
 
   async #unusable(response: TransportResponse): Promise<Error> {
     const { status, headers } = response;
-    if (status === 200 || status === 206) return wrongRange(headers['content-range']);
-    return await this.#session.error(response, 'BLOB_UNKNOWN');
+    if (status !== 200 && status !== 206) return await this.#session.error(response, 'BLOB_UNKNOWN');
+    await response[Symbol.asyncDispose]();
+    return wrongRange(headers['content-range']);
   }
 
   /** Asks only for the headers: closed again as soon as they have said the size. */
@@ -157,7 +155,8 @@ export class UpstreamBlobs {
     return status === 200 ? cutOut(spec, parseLength(headers['content-length'])) : sentPart(spec, response);
   }
 
-  async #reader(
+  /** What it opens has disposed of the response when it throws. */
+  async #open(
     repository: RepositoryName,
     digest: Digest,
     response: TransportResponse,
