@@ -41,13 +41,14 @@ export class RetryingTransport implements Transport {
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const { clock, budgetMs } = this.#settings;
+    const { clock, budgetMs, tryMs } = this.#settings;
     const giveUpAt = clock.monotonic() + budgetMs;
     let waitedForLimit = false;
     let hung = false;
     for (let tries = 1; ; tries++) {
       const isLast = tries >= maxTries || hung || budgetMs === 0;
-      const outcome = await this.#try(request, isLast || request.method === 'POST');
+      const canFollow = !isLast && clock.monotonic() + tryMs < giveUpAt;
+      const outcome = await this.#try(request, !canFollow || request.method === 'POST');
       const limited = 'response' in outcome && outcome.response.status === 429;
       const isFinal = isLast || (limited && waitedForLimit) || request.signal?.aborted === true;
       const delayMs = isFinal ? undefined : this.#delayMs(request, outcome, tries);
@@ -84,11 +85,11 @@ export class RetryingTransport implements Transport {
 
   /** Undefined: this outcome is final. */
   #delayMs({ method }: TransportRequest, outcome: Outcome, tries: number): number | undefined {
+    // A success that came as its time ran out, with its body, is one.
+    if (outcome.hung && ('error' in outcome || outcome.isCut)) return 0;
     if ('response' in outcome && outcome.isCut) return this.#jitterMs(tries);
     if (method === 'POST') return undefined;
-    if ('error' in outcome) {
-      return outcome.hung || isTransient(outcome.error) ? this.#jitterMs(tries) : undefined;
-    }
+    if ('error' in outcome) return isTransient(outcome.error) ? this.#jitterMs(tries) : undefined;
     const { status, headers } = outcome.response;
     if (status === 429) {
       const waitMs = retryAfterMs(headers['retry-after'], this.#settings.clock.now());

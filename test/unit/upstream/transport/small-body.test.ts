@@ -179,6 +179,20 @@ describe('a try that hangs', () => {
     assert.equal(clock.sleeping, 0);
   });
 
+  it('has all the time that is left where no other could follow', async () => {
+    const { clock, wire, transport } = retrying(
+      async (request, count) => (count === 1 ? { status: 503 } : await silence(request)),
+      { budgetMs: 10_000, tryMs: 10_000 },
+    );
+    const client = new AbortController();
+    const sending = assert.rejects(transport.send({ ...get, signal: client.signal }), /enough/);
+    await running(clock);
+    await clock.advance(50_000);
+    assert.equal(wire.requests.length, 2);
+    client.abort(new Error('enough'));
+    await sending;
+  });
+
   it('is not tried again when whoever asked has left', async () => {
     const { clock, wire, transport } = retrying(silence);
     const client = new AbortController();
