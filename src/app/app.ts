@@ -11,6 +11,7 @@ import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openCache } from './cache.ts';
+import { headLimitMs } from './head-limit.ts';
 import { openMetrics } from './metrics.ts';
 import { checkProxies } from './proxies.ts';
 import { Registries } from './registries.ts';
@@ -119,6 +120,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
+    headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer,
   });

@@ -1,10 +1,14 @@
 import { type FreshnessRule, freshnessPolicy } from '../cache/freshness.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
 import type { CachePolicy } from '../registry/cache-parts.ts';
+import { headLimitMs } from './head-limit.ts';
 import { overridden } from './overridden.ts';
 
 /** The original's `alwaysPullLatest`: it asks upstream each time for the tag `latest`, whatever else is configured. */
 const latestAlways: FreshnessRule = { pattern: '**:latest', freshness: 'always' };
+
+/** What is served stale must be there before the client is told to come back. */
+const staleShare = 0.8;
 
 /** How a registry is cached: its own keys over those for all. */
 export function cachePolicy(config: Config, registry: RegistryConfig | undefined): CachePolicy {
@@ -13,7 +17,7 @@ export function cachePolicy(config: Config, registry: RegistryConfig | undefined
   return {
     freshness: freshnessPolicy(rules, cache.freshness),
     staleIfError: cache.staleIfError,
-    staleDeadline: cache.staleDeadline,
+    staleDeadline: Math.min(cache.staleDeadline, headLimitMs(config) * staleShare),
     onGone: cache.onGone,
     negativeTtl: cache.negativeTtl,
     complete: cache.complete,

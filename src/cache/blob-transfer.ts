@@ -8,9 +8,12 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
+import { bodyBehind, OtherBlobError } from './resumed-body.ts';
 
 /** Resumes without a single new byte before a fill gives up (containerd allows 3, dockerd 5). */
 const maxVainResumes = 4;
+/** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
+const minPart = 64 * 1024;
 
 export interface TransferSettings {
   readonly upstream: Pick<Registry, 'getBlob'>;
@@ -77,6 +80,7 @@ export class BlobTransfer {
       await this.#transfer(repository, begun);
       return this.#verified();
     } catch (error) {
+      if (error instanceof OtherBlobError) this.#leavePlaces();
       if (this.#hasher.size > 0) {
         const { log } = this.#settings;
         log.warn({ err: error, digest: this.#digest, repository }, 'blob transfer failed');
@@ -103,8 +107,8 @@ export class BlobTransfer {
     for (let vain = 0; ; ) {
       const before = this.#hasher.size;
       try {
-        await this.#receive(repository, before, begun);
-        return;
+        if (await this.#receive(repository, before, begun)) return;
+        vain = 0;
       } catch (error) {
         // All is here, whatever came behind it. By the tape: the last bytes may be hashed and yet nowhere to be read.
         if (this.#tape?.length === this.#hasher.size && this.#hasher.isRight) return;
@@ -120,7 +124,7 @@ export class BlobTransfer {
    * another place; not after a definite answer.
    */
   #canResume(error: unknown): boolean {
-    if (this.#hopeless || this.#abort.signal.aborted) return false;
+    if (this.#hopeless || this.#abort.signal.aborted || error instanceof OtherBlobError) return false;
     if (this.#tape === undefined && !this.#hasAnotherPlace && !this.#size.isDisputed) return false;
     return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
   }
@@ -131,27 +135,31 @@ export class BlobTransfer {
     await clock.sleep(random() * Math.min(5000, 200 * 2 ** vain), this.#abort.signal);
   }
 
-  async #receive(repository: RepositoryName, offset: number, begun: () => void): Promise<void> {
+  /** False: there is more, behind the part that upstream gave. */
+  async #receive(repository: RepositoryName, offset: number, begun: () => void): Promise<boolean> {
     const { upstream, store } = this.#settings;
     this.#hasAnotherPlace = false;
     await using reader = await upstream.getBlob(repository, this.#digest, {
       signal: this.#abort.signal,
-      ...(offset > 0 && { range: { first: offset } }),
+      size: this.#size.expected,
+      ...(offset > 0 && { range: { first: offset }, resumes: true }),
     });
     if (reader.disprove !== undefined) this.#disprove.add(reader.disprove);
     this.#agreeOnSize(reader);
     this.#tape ??= new FillTape(store, this.#digest, () => this.#lowest());
     begun();
-    for await (const chunk of reader.body) {
+    for await (const chunk of bodyBehind(this.#hasher, reader)) {
       await this.#append(this.#tape, chunk, reader);
     }
     const { expected = 0 } = this.#size;
-    if (this.#hasher.size < expected && !this.#hasher.isRight) {
+    if (this.#hasher.size >= expected || this.#hasher.isRight) return true;
+    if (reader.range === undefined || this.#hasher.size - offset < minPart) {
       throw new RegistryError(
         'UNAVAILABLE',
         `upstream ended after ${this.#hasher.size} of ${expected} bytes`,
       );
     }
+    return false;
   }
 
   /** Of two places that contradict each other in the middle nobody knows which was wrong: the next transfer begins with neither. */

@@ -103,13 +103,15 @@ function watched(
   return made;
 }
 
-/** The first failure counts. */
+/** The last failure counts: of one that was waited for in several tries, the last says for how long in all. */
 async function noted<Value>(evidence: Evidence, work: () => Promise<Value>): Promise<Value> {
   const begun = performance.now();
   try {
     return await work();
   } catch (error) {
-    evidence.credential ??= { error, ms: performance.now() - begun };
+    const { credential } = evidence;
+    if (credential === undefined || 'error' in credential)
+      evidence.credential = { error, ms: (credential?.ms ?? 0) + performance.now() - begun };
     throw error;
   }
 }

@@ -2,13 +2,18 @@ import type { RequestHandler } from 'express';
 import type { Log } from '../log.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import { Exchange } from './exchange.ts';
+import type { HeadLimit } from './head-limit.ts';
 
 const maxUrl = 1024;
 
 /** Begins the exchange, and writes its one line when it is over: `info`, `warn` for what the client did wrong, `error` for 5xx. */
-export function accessLog(log: Log, over: (exchange: Exchange) => void = () => {}): RequestHandler {
+export function accessLog(
+  log: Log,
+  over: (exchange: Exchange) => void = () => {},
+  headLimit?: HeadLimit,
+): RequestHandler {
   return (request, response, next) => {
-    const exchange = new Exchange(request, response);
+    const exchange = new Exchange(request, response, headLimit);
     response.locals['exchange'] = exchange;
     response.once('close', () => {
       write(log, exchange);

@@ -11,7 +11,7 @@ import { ClientGoneError, type Exchange, exchangeOf } from './exchange.ts';
 export function errorResponse(log: Log): ErrorRequestHandler {
   return (error: unknown, _request, response, _next) => {
     const exchange = exchangeOf(response);
-    if (exchange.gone.aborted || error instanceof ClientGoneError) {
+    if (exchange.hasLeft || error instanceof ClientGoneError) {
       exchange.failure = 'the client has left';
       response.destroy();
       return;

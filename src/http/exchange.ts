@@ -3,6 +3,7 @@ import type { RequestKind } from '../observe/observer.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/registry.ts';
+import { defaultHeadLimit, type HeadLimit, lateError } from './head-limit.ts';
 import { parseRequestTarget, type RequestTarget } from './request-target.ts';
 
 /** Nobody's fault: whoever asked does not wait for the answer any more. */
@@ -36,16 +37,22 @@ export class Exchange {
   incomplete: string | undefined;
   /** What went wrong, in words. */
   failure: string | undefined;
-  readonly #gone = new AbortController();
+  readonly #waiting = new AbortController();
+  readonly #headLimit: HeadLimit;
+  #headDueAt: number | undefined;
+  #hasLeft = false;
 
-  constructor(request: Request, response: Response) {
+  constructor(request: Request, response: Response, headLimit: HeadLimit = defaultHeadLimit) {
     this.request = request;
     this.response = response;
+    this.#headLimit = headLimit;
     this.target = parseRequestTarget(request.originalUrl);
     this.query = new URLSearchParams(this.target.query);
     response.once('close', () => {
       // Nobody is gone who has it all, and an error costs as much as some queries.
-      if (!response.writableFinished) this.#gone.abort(new ClientGoneError());
+      if (response.writableFinished) return;
+      this.#hasLeft = true;
+      this.#waiting.abort(new ClientGoneError());
     });
   }
 
@@ -58,17 +65,41 @@ export class Exchange {
     return this.request.method === 'HEAD';
   }
 
-  /** Aborted with a ClientGoneError when the client leaves before it has the whole answer. */
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  /** Did the client leave before it had the whole answer? */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  /** Aborted when nobody waits any more: with a ClientGoneError when the client leaves, with UNAVAILABLE when its status line is due. */
+  get waiting(): AbortSignal {
+    return this.#waiting.signal;
+  }
+
+  /** Until the client must have its status line. */
+  get headDueMs(): number {
+    const { clock, milliseconds } = this.#headLimit;
+    this.#headDueAt ??= clock.monotonic() + milliseconds;
+    return Math.max(0, this.#headDueAt - clock.monotonic());
   }
 
   readonly report = (outcome: Outcome): void => {
     this.outcome = outcome;
   };
 
-  get callOptions(): CallOptions {
-    return { signal: this.gone, report: this.report };
+  /**
+   * Calls the registry for as long as the client waits for its status line: then the call's signal is aborted with UNAVAILABLE (503,
+   * Retry-After). That ends the waiting and not the work, so whoever asks again finds it further on. A call behind the status line, and a
+   * body, take as long as they take.
+   */
+  async ask<Value>(call: (options: CallOptions) => Promise<Value>): Promise<Value> {
+    const options = { signal: this.waiting, report: this.report };
+    if (this.response.headersSent) return await call(options);
+    using _limit = this.#headLimit.clock.after(this.headDueMs, () => this.#waiting.abort(this.#late()));
+    return await call(options);
+  }
+
+  #late(): Error {
+    return lateError(`the ${this.kind} from ${this.host ?? 'upstream'}`, this.#headLimit);
   }
 
   /** Answers with a small body, or with its headers alone to a HEAD. */

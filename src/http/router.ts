@@ -16,6 +16,7 @@ import { manifest } from './handlers/manifest.ts';
 import { referrers } from './handlers/referrers.ts';
 import { tags } from './handlers/tags.ts';
 import { version } from './handlers/version.ts';
+import type { HeadLimit } from './head-limit.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { type TargetSettings, targetOf } from './target.ts';
 
@@ -29,6 +30,8 @@ export interface RouterParts {
   readonly publicUrl?: URL | undefined;
   /** Throws to refuse a request, while the server stops. */
   readonly admit: () => void;
+  /** Default: 20 s. */
+  readonly headLimit?: HeadLimit | undefined;
   readonly log: Log;
   readonly observer?: Observer | undefined;
 }
@@ -43,7 +46,7 @@ export function createRouter(parts: RouterParts): RequestListener {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', false);
-  app.use(accessLog(parts.log, observeExchange(parts.observer)));
+  app.use(accessLog(parts.log, observeExchange(parts.observer), parts.headLimit));
   app.use(distribution(parts));
   app.use(elsewhere);
   app.use(errorResponse(parts.log));

@@ -12,7 +12,8 @@ export class BodyWriter {
     this.#exchange = exchange;
     // Throws rather than to send more or less than was announced, which the client would take for another answer or wait for.
     exchange.response.strictContentLength = true;
-    exchange.gone.addEventListener('abort', () => this.#leave(exchange.gone.reason), { once: true });
+    const { waiting } = exchange;
+    waiting.addEventListener('abort', () => this.#leave(waiting.reason), { once: true });
   }
 
   /** Ahead of the body, where that is late. */
@@ -22,11 +23,11 @@ export class BodyWriter {
   }
 
   async write(chunk: Uint8Array | string): Promise<void> {
-    const { response, gone } = this.#exchange;
+    const { response, waiting } = this.#exchange;
     this.#exchange.firstByteAt ??= performance.now();
     await new Promise<void>((resolve, reject) => {
       this.#leave = reject;
-      if (gone.aborted) reject(gone.reason);
+      if (waiting.aborted) reject(waiting.reason);
       // Goes with the chunk, but before it is made Node does not know what was announced and would send all of the chunk.
       if (!response.headersSent) response.writeHead(response.statusCode);
       response.write(chunk, (cause) => (cause ? reject(new ClientGoneError({ cause })) : resolve()));

@@ -60,9 +60,14 @@ export class DigestHasher {
     this.#size += chunk.length;
   }
 
+  /** The hash of the bytes so far, in hex. */
+  sum(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
   /** Are the bytes so far all of it? */
   get isRight(): boolean {
-    return `${algorithmOf(this.#expected)}:${this.#hash.copy().digest('hex')}` === this.#expected;
+    return `${algorithmOf(this.#expected)}:${this.sum()}` === this.#expected;
   }
 
   /** To be called once, at the end. Throws UNAVAILABLE (502) when the bytes are not the digest's. */

@@ -92,6 +92,13 @@ export interface ReferrersList {
 export interface BlobOptions extends CallOptions {
   /** Throws RANGE_INVALID (416, with a Content-Range of the size alone) when no byte of the blob is in it. */
   readonly range?: RangeSpec | undefined;
+  /** The blob's, as far as the caller knows it. */
+  readonly size?: number | undefined;
+  /**
+   * The caller goes on at `range.first`, where a transfer was cut, and takes whatever carries that byte: its reader's `range` may begin
+   * before it (the whole: at 0) and end before the blob does. Who asks again there has got nothing.
+   */
+  readonly resumes?: boolean;
 }
 
 export interface ResolveManifestOptions extends CallOptions {

@@ -12,7 +12,7 @@ export function errorsPage(): string {
     generated,
     'An error is answered as the distribution specification has it: `{"errors": [{"code": "…", "message": "…"}]}`. The code is for programs; the message says what happened in this case, and stands here as it is when there is nothing more to say.',
     table(['Code', 'Status', 'Message'], rows),
-    'The status is the usual one. `UNAVAILABLE` is 502 when upstream cannot be reached or answers what makes no sense, 503 while this server stops and when upstream says so, 504 when upstream takes too long. `TOOMANYREQUESTS` is upstream’s own limit, with its `Retry-After`. What upstream has and we cannot serve is no outage: an image as schema 1 only is `UNSUPPORTED` with 415, a manifest of more than 4 MiB `MANIFEST_INVALID` with 413. Nothing that goes wrong upstream becomes a 404.',
+    'The status is the usual one. `UNAVAILABLE` is 502 when upstream cannot be reached or answers what makes no sense, 503 while this server stops, when upstream says so, and when an answer takes longer than a client should wait for its status line (20 s; ask again, it is being fetched), 504 when upstream takes too long. `TOOMANYREQUESTS` is upstream’s own limit, with its `Retry-After`. What upstream has and we cannot serve is no outage: an image as schema 1 only is `UNSUPPORTED` with 415, a manifest of more than 4 MiB `MANIFEST_INVALID` with 413. Nothing that goes wrong upstream becomes a 404.',
     'The codes of uploads and of `SIZE_INVALID` are the specification’s; this version takes no pushes and answers `UNSUPPORTED` (405).',
   );
 }

@@ -175,13 +175,13 @@ export class FallbackRegistry implements Registry {
   #watched(reader: BlobReader, key: string, place: number, signal: AbortSignal | undefined): BlobReader {
     return {
       ...reader,
-      body: this.#noted(reader.body, key, place, signal),
+      body: this.#noted(reader, key, place, signal),
       ...(place < this.#order.length - 1 && { disprove: () => this.#leave(key, place) }),
     };
   }
 
   async *#noted(
-    body: AsyncIterable<Uint8Array>,
+    { body, range, size }: BlobReader,
     key: string,
     place: number,
     signal: AbortSignal | undefined,
@@ -192,7 +192,8 @@ export class FallbackRegistry implements Registry {
       if (signal?.aborted !== true) this.#broke(key, place);
       throw error;
     }
-    this.#resumptions.delete(key);
+    // Behind a part that is not the last the reader goes on, and not at a place that was left.
+    if (range === undefined || size === undefined || range.last === size - 1) this.#resumptions.delete(key);
   }
 
   #broke(key: string, place: number): void {

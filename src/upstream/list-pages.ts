@@ -95,6 +95,7 @@ export class ListPages {
       method: 'GET',
       repository: this.#repository,
       url,
+      maxBodyBytes: maxPageBytes,
       signal,
     });
     const page = await take(response, async () => await this.#body(response));

@@ -1,38 +1,44 @@
 import { isOfNoBytes } from '../oci/digest.ts';
-import { RegistryError } from '../oci/error.ts';
-import { formatRange, resolveRange } from '../oci/range.ts';
+import { formatRange } from '../oci/range.ts';
 import { type Digest, pathOf, type RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
   BlobReader,
-  ByteRange,
   CallOptions,
   RangeSpec,
   ResolveBlobOptions,
 } from '../oci/registry.ts';
-import { chunksOf } from './body.ts';
+import {
+  bytesOf,
+  cutOut,
+  type Part,
+  rangeInvalid,
+  resumedPart,
+  sentPart,
+  unsatisfiedSize,
+  wholePart,
+  wrongRange,
+} from './blob-part.ts';
+import { causeCode } from './connection/connection-error.ts';
 import { contentEncoding } from './content-encoding.ts';
 import { parseContentRange, parseLength } from './content-range.ts';
+import { EncodedBlobs } from './encoded-blobs.ts';
+import { mayRefuseRange, type ResumeForm, ResumeForms, rangeFor } from './resume-forms.ts';
 import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamSession } from './upstream-session.ts';
-
-/** Which of an answer's bytes are wanted: `length` of them behind the first `skip`; undefined is all the rest. */
-interface Part {
-  readonly size: number | undefined;
-  readonly range: ByteRange | undefined;
-  readonly skip: number;
-  readonly length: number | undefined;
-}
 
 const firstByte: RangeSpec = { first: 0, last: 0 };
 
 /** Blobs of one upstream (distribution-spec "Pulling blobs"). Their digests are for the caller to check. */
 export class UpstreamBlobs {
   readonly #session: UpstreamSession;
+  readonly #forms = new ResumeForms();
+  readonly #encoded: EncodedBlobs;
 
   constructor(session: UpstreamSession) {
     this.#session = session;
+    this.#encoded = new EncodedBlobs(session.clock);
   }
 
   /**
@@ -53,25 +59,76 @@ export class UpstreamBlobs {
   }
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions): Promise<BlobReader> {
+    const { range, resumes = false } = options;
+    if (resumes && range !== undefined && 'first' in range) {
+      return await this.#resume(repository, digest, range.first, options);
+    }
+    if (range === undefined) this.#forms.forget(keyOf(repository, digest));
     const response = await this.#send('GET', repository, digest, options);
     try {
-      const part = await this.#part(response, options.range);
-      const { size, range } = part;
-      return {
-        digest,
-        size,
-        range,
-        body: bytesOf(response, part, options.signal),
-        mayKeep: true,
-        giveBack: response.giveBack,
-        async [Symbol.asyncDispose]() {
-          await response[Symbol.asyncDispose]();
-        },
-      };
+      const part = await this.#part(response, range);
+      return await this.#open(repository, digest, response, part, options);
     } catch (error) {
       await response[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** In one form after the other, until one is answered with what can be used. */
+  async #resume(
+    repository: RepositoryName,
+    digest: Digest,
+    from: number,
+    options: BlobOptions,
+  ): Promise<BlobReader> {
+    const key = keyOf(repository, digest);
+    const refused: ResumeForm[] = [];
+    let { size } = options;
+    for (let forms = this.#formsAt(key, digest, from); ; forms = forms.slice(1)) {
+      const [form = 'whole', next] = forms;
+      const range = rangeFor(form, from, size);
+      if (form === 'closed' && range === undefined && next !== undefined) continue;
+      const response = await this.#ask(key, from, repository, digest, { ...options, range });
+      const part = resumedPart(response, from, size);
+      if (part !== undefined) {
+        this.#forms.begun(key, from, refused);
+        return await this.#open(repository, digest, response, part, options);
+      }
+      if (next === undefined || !mayRefuseRange(response.status)) {
+        this.#forms.begun(key, from);
+        throw await this.#unusable(response);
+      }
+      await response[Symbol.asyncDispose]();
+      size ??= response.status === 416 ? unsatisfiedSize(response.headers['content-range']) : undefined;
+      refused.push(form);
+    }
+  }
+
+  #formsAt(key: string, digest: Digest, from: number): readonly ResumeForm[] {
+    return this.#encoded.isEncoded(digest) ? ['whole'] : this.#forms.at(key, from);
+  }
+
+  /** Some firewalls have no other word for a Range than to cut the connection. */
+  async #ask(
+    key: string,
+    from: number,
+    repository: RepositoryName,
+    digest: Digest,
+    options: BlobOptions,
+  ): Promise<TransportResponse> {
+    try {
+      return await this.#send('GET', repository, digest, options);
+    } catch (error) {
+      if (isCut(error)) this.#forms.begun(key, from);
+      throw error;
+    }
+  }
+
+  async #unusable(response: TransportResponse): Promise<Error> {
+    const { status, headers } = response;
+    if (status !== 200 && status !== 206) return await this.#session.error(response, 'BLOB_UNKNOWN');
+    await response[Symbol.asyncDispose]();
+    return wrongRange(headers['content-range']);
   }
 
   /** By the headers of a GET, which is closed then: of the first byte, of the whole where upstream refuses a Range. */
@@ -89,6 +146,16 @@ export class UpstreamBlobs {
     return { digest, size: sizeOf(digest, response) };
   }
 
+  async #whole(
+    repository: RepositoryName,
+    digest: Digest,
+    signal: AbortSignal | undefined,
+  ): Promise<TransportResponse> {
+    const response = await this.#send('GET', repository, digest, { signal });
+    if (response.status !== 200) throw await this.#session.error(response, 'BLOB_UNKNOWN');
+    return response;
+  }
+
   #send(
     method: 'GET' | 'HEAD',
     repository: RepositoryName,
@@ -103,17 +170,42 @@ export class UpstreamBlobs {
 
   async #part(response: TransportResponse, spec: RangeSpec | undefined): Promise<Part> {
     const { status, headers } = response;
-    if (status === 416 && spec !== undefined) throw rangeInvalid(headers['content-range']);
+    if (status === 416 && spec !== undefined) throw rangeInvalid(response);
     if (status !== 200 && (status !== 206 || spec === undefined)) {
       throw await this.#session.error(response, 'BLOB_UNKNOWN');
     }
-    if (contentEncoding(headers) !== undefined) {
-      throw new RegistryError('UNAVAILABLE', 'upstream sent a blob with a Content-Encoding');
-    }
-    const length = parseLength(headers['content-length']);
-    if (spec === undefined) return { size: length, range: undefined, skip: 0, length };
-    return status === 200 ? cutOut(spec, length) : sentPart(spec, headers['content-range'], length);
+    if (spec === undefined) return wholePart(response);
+    if (contentEncoding(headers) !== undefined) throw wrongRange('of what has a Content-Encoding');
+    return status === 200 ? cutOut(spec, parseLength(headers['content-length'])) : sentPart(spec, response);
   }
+
+  /** What it opens has disposed of the response when it throws. */
+  async #open(
+    repository: RepositoryName,
+    digest: Digest,
+    response: TransportResponse,
+    part: Part,
+    { size: known, signal }: BlobOptions,
+  ): Promise<BlobReader> {
+    if (part.range === undefined && contentEncoding(response.headers) !== undefined) {
+      const again = async () => await this.#whole(repository, digest, signal);
+      return await this.#encoded.open({ digest, response, size: known, again, signal });
+    }
+    const { size, range } = part;
+    return {
+      digest,
+      size,
+      range,
+      body: bytesOf(response, part, signal),
+      mayKeep: true,
+      giveBack: response.giveBack,
+      [Symbol.asyncDispose]: async () => await response[Symbol.asyncDispose](),
+    };
+  }
+}
+
+function keyOf(repository: RepositoryName, digest: Digest): string {
+  return `${repository}@${digest}`;
 }
 
 /** What the headers say of the whole blob's size: not of its encoding, and never 0 unless it is the blob of no bytes. */
@@ -127,67 +219,8 @@ function sizeOf(digest: Digest, { status, headers }: TransportResponse): number 
   return size === 0 ? undefined : size;
 }
 
-/** The range within a whole blob, from an upstream that knows no ranges. */
-function cutOut(spec: RangeSpec, size: number | undefined): Part {
-  if (size !== undefined) return partOf(resolveRange(spec, size), size, true);
-  if ('suffix' in spec || spec.last === undefined) {
-    throw new RegistryError('UNAVAILABLE', 'upstream ignores ranges and does not say the size of the blob');
-  }
-  return partOf({ first: spec.first, last: spec.last }, undefined, true);
-}
-
-/** The range that came, if it is the one that was asked for. */
-function sentPart(spec: RangeSpec, header: string | undefined, length: number | undefined): Part {
-  const sent = parseContentRange(header);
-  if (sent === undefined) throw wrongRange(header);
-  const { first, last, size } = sent;
-  const wanted = size === undefined ? unsized(spec, last) : resolveRange(spec, size);
-  const isWhole = length === undefined || length === last - first + 1;
-  if (!isWhole || wanted.first !== first || wanted.last !== last) throw wrongRange(header);
-  return partOf(wanted, size, false);
-}
-
-/** What was wanted of a blob whose size upstream keeps to itself: an open end is where it says. */
-function unsized(spec: RangeSpec, last: number): ByteRange {
-  if ('suffix' in spec) return { first: last + 1 - spec.suffix, last };
-  return { first: spec.first, last: Math.min(spec.last ?? last, last) };
-}
-
-function partOf(range: ByteRange, size: number | undefined, whole: boolean): Part {
-  return { size, range, skip: whole ? range.first : 0, length: range.last - range.first + 1 };
-}
-
-/** Throws UNAVAILABLE when the body breaks off, stalls (504) or ends short. */
-async function* bytesOf(
-  response: TransportResponse,
-  { skip, length }: Part,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  let toSkip = skip;
-  let left = length ?? Number.POSITIVE_INFINITY;
-  try {
-    for await (const chunk of chunksOf(response, signal)) {
-      const bytes = chunk.subarray(Math.min(toSkip, chunk.length));
-      toSkip -= chunk.length - bytes.length;
-      left -= bytes.length;
-      if (bytes.length > 0) yield left < 0 ? bytes.subarray(0, left) : bytes;
-      if (left <= 0) break;
-    }
-    if (left > 0 && length !== undefined)
-      throw new RegistryError('UNAVAILABLE', 'the blob of upstream ended short');
-  } finally {
-    await response[Symbol.asyncDispose]();
-  }
-}
-
-function rangeInvalid(contentRange: string | undefined): RegistryError {
-  const known = /^\s*bytes\s+\*\/\d{1,15}\s*$/i.test(contentRange ?? '');
-  return new RegistryError('RANGE_INVALID', undefined, {
-    headers: known ? { 'Content-Range': contentRange?.trim() ?? '' } : {},
-  });
-}
-
-function wrongRange(header: string | undefined): RegistryError {
-  const sent = header === undefined ? 'none' : JSON.stringify(header.slice(0, 80));
-  return new RegistryError('UNAVAILABLE', `upstream sent another range than was asked for: ${sent}`);
+/** Not where there was no connection at all. */
+function isCut(error: unknown): boolean {
+  const code = error instanceof Error ? causeCode(error.cause) : undefined;
+  return code !== undefined && ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code);
 }

@@ -117,7 +117,8 @@ export class UpstreamManifests {
     { signal }: CallOptions,
   ): Promise<TransportResponse> {
     const url = this.#session.url({ kind: 'manifest', name: pathOf(repository), reference });
-    return this.#session.send({ method, repository, url, headers: { accept: acceptedManifests }, signal });
+    const headers = { accept: acceptedManifests };
+    return this.#session.send({ method, repository, url, headers, maxBodyBytes: maxManifestSize, signal });
   }
 }
 

@@ -24,6 +24,8 @@ export interface UpstreamRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** The answer's body may be large and take long. */
   readonly bulk?: boolean;
+  /** The answer's body is small: it is fetched again where it breaks off. */
+  readonly maxBodyBytes?: number;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -78,6 +78,8 @@ const maxRedirects = 10;
 const maxRealmRedirects = 3;
 /** containerd waits 30 s for our headers, so a try that begins later is for nobody. */
 const maxRetryBudgetMs = 25_000;
+/** What a try that hangs may take, so that another can answer while a client still waits (20 s). */
+const maxTryMs = 10_000;
 /** What a mirror may take to answer, so that there is time left for the next. */
 const maxMirrorMs = 10_000;
 /** What it may take to connect: less, so that a mirror that cannot be reached is known as that and not as slow. */
@@ -208,6 +210,7 @@ function bounded(transport: Transport, context: Context, share = 1): Transport {
   const { clock, mirror, pullTimeoutMs, random = Math.random } = context;
   const milliseconds = share * (mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs));
   const budgetMs = mirror === undefined ? Math.min(maxRetryBudgetMs, milliseconds * 0.8) : 0;
-  const retrying = new RetryingTransport(transport, { clock, random, budgetMs });
+  const tryMs = Math.min(maxTryMs, milliseconds / 2);
+  const retrying = new RetryingTransport(transport, { clock, random, budgetMs, tryMs });
   return new DeadlineTransport(retrying, { clock, milliseconds, withBody: mirror !== undefined });
 }

@@ -136,6 +136,22 @@ export function registryContract(title: string, create: RegistryFactory): void {
         );
       });
 
+      it('from a byte at which somebody goes on, if need be with what is before it', async () => {
+        await using made = await create();
+        const { digest } = made.content.putBlob(made.stored, layer);
+        for (const [first, size] of [
+          [1, layer.length],
+          [100_000, undefined],
+          [layer.length - 1, layer.length],
+        ] as const) {
+          const options = { range: { first }, resumes: true, size };
+          await using reader = await made.registry.getBlob(made.name, digest, options);
+          const { first: begin, last } = reader.range ?? { first: 0, last: layer.length - 1 };
+          assert.ok(begin <= first && first <= last);
+          assert.ok(layer.subarray(begin, last + 1).equals(await collect(reader.body)));
+        }
+      });
+
       it('to several readers at once, each at its own pace', async () => {
         await using made = await create();
         const { digest } = made.content.putBlob(made.stored, layer);

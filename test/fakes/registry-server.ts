@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import type { HeadLimit } from '#src/http/head-limit.ts';
 import { createRouter } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
@@ -15,6 +16,7 @@ export interface ServerOptions {
   readonly publicUrl?: URL;
   readonly log?: Log;
   readonly admit?: () => void;
+  readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
   readonly observer?: Observer;
 }
@@ -29,6 +31,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     linkPrefix: options.linkPrefix ?? '',
     publicUrl: options.publicUrl,
     admit: options.admit ?? (() => {}),
+    headLimit: options.headLimit,
     log: options.log ?? new LogLines(),
     observer: options.observer,
   });

@@ -4,7 +4,8 @@ import type { Transport, TransportRequest, TransportResponse } from '#src/upstre
 export interface ScriptedAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** What it throws breaks the body off. */
+  readonly body?: string | Uint8Array | AsyncIterable<Buffer>;
 }
 
 /** Decides how a request is answered; what it throws is what the transport throws. */
@@ -42,7 +43,8 @@ export class ScriptedTransport implements Transport {
       status,
       headers,
       url: request.url,
-      body: Readable.from([Buffer.from(body)]),
+      body:
+        typeof body === 'object' && Symbol.asyncIterator in body ? body : Readable.from([Buffer.from(body)]),
       [Symbol.asyncDispose]: async () => {
         if (!disposed) this.unread -= 1;
         disposed = true;

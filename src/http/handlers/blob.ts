@@ -22,7 +22,9 @@ export async function blob(
 ): Promise<void> {
   const digest = parseDigest(text);
   if (exchange.isHead) {
-    const info = await registry.resolveBlob(repository, digest, exchange.callOptions);
+    const info = await exchange.ask(
+      async (options) => await registry.resolveBlob(repository, digest, options),
+    );
     if (describe(exchange, info)) return;
     if (info.size !== undefined) exchange.response.setHeader('Content-Length', info.size);
     exchange.response.end();
@@ -30,7 +32,7 @@ export async function blob(
   }
   const ranges = rangesOf(exchange, digest);
   const open = async (range?: RangeSpec): Promise<BlobReader> =>
-    await registry.getBlob(repository, digest, { ...exchange.callOptions, range });
+    await exchange.ask(async (options) => await registry.getBlob(repository, digest, { ...options, range }));
   if (ranges.length > 1 && (await sendRanges(exchange, ranges, open, describe))) return;
   await sendOne(exchange, await open(ranges.length === 1 ? ranges[0] : undefined));
 }
@@ -47,7 +49,7 @@ async function sendOne(exchange: Exchange, opened: BlobReader): Promise<void> {
   const length = range === undefined ? size : range.last - range.first + 1;
   if (length !== undefined) response.setHeader('Content-Length', length);
   const writer = new BodyWriter(exchange);
-  const late = setTimeout(() => writer.sendHead(), headWaitsMs);
+  const late = setTimeout(() => writer.sendHead(), Math.min(headWaitsMs, exchange.headDueMs));
   try {
     await writer.writeAll(reader.body);
   } finally {

@@ -14,12 +14,16 @@ export async function manifest(
   const reference = parseReference(text);
   const isImmutable = isDigest(reference);
   if (exchange.isHead) {
-    const descriptor = await registry.resolveManifest(repository, reference, exchange.callOptions);
+    const descriptor = await exchange.ask(
+      async (options) => await registry.resolveManifest(repository, reference, options),
+    );
     if (describe(exchange, descriptor, isImmutable)) return;
     exchange.response.setHeader('Content-Length', descriptor.size);
     exchange.response.end();
   } else {
-    const { descriptor, bytes } = await registry.getManifest(repository, reference, exchange.callOptions);
+    const { descriptor, bytes } = await exchange.ask(
+      async (options) => await registry.getManifest(repository, reference, options),
+    );
     if (!describe(exchange, descriptor, isImmutable)) exchange.send(200, descriptor.mediaType, bytes);
   }
 }

@@ -11,10 +11,9 @@ export async function referrers(
   repository: RepositoryName,
   text: string,
 ): Promise<void> {
-  const { referrers: all, cut } = await registry.listReferrers(
-    repository,
-    parseDigest(text),
-    exchange.callOptions,
+  const digest = parseDigest(text);
+  const { referrers: all, cut } = await exchange.ask(
+    async (options) => await registry.listReferrers(repository, digest, options),
   );
   const artifactType = exchange.query.get('artifactType');
   const manifests =

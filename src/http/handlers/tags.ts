@@ -17,7 +17,9 @@ export async function tags(
   const { n, last } = pageRequest(exchange.query);
   // Of a list of which nothing is wanted it is still said whether it is there.
   const wanted = n === undefined ? n : Math.max(n, 1);
-  const list = await registry.listTags(repository, { ...exchange.callOptions, n: wanted, last });
+  const list = await exchange.ask(
+    async (options) => await registry.listTags(repository, { ...options, n: wanted, last }),
+  );
   const page = list.tags.slice(0, n);
   const isEnd = page.length === list.tags.length;
   const end = page.at(-1);

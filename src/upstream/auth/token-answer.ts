@@ -1,5 +1,4 @@
 import { readBody } from '../body.ts';
-import { NoAnswer } from '../connection/no-answer.ts';
 import { contentEncoding, decode } from '../content-encoding.ts';
 import { jsonObject } from '../json-object.ts';
 import type { TransportResponse } from '../transport/transport.ts';
@@ -7,32 +6,27 @@ import type { TransportResponse } from '../transport/transport.ts';
 /** What a token server's success says. */
 export type TokenAnswer =
   | { readonly kind: 'read'; readonly fields: Readonly<Record<string, unknown>> }
-  /** Another try may bring the whole; `error` where the connection broke, and none where the text just ends. */
-  | { readonly kind: 'cut'; readonly error: NoAnswer | undefined };
+  /** The text just ends: another try may bring the whole. */
+  | { readonly kind: 'cut' };
 
-const maxBodyBytes = 128 * 1024;
+export const maxBodyBytes = 128 * 1024;
 
 /**
  * Reads it to its end, freed of an encoding that we did not ask for; what is no JSON with fields has none. Throws UNAVAILABLE where it
  * is longer than any token.
  */
 export async function readTokenAnswer(response: TransportResponse): Promise<TokenAnswer> {
-  try {
-    const bytes = await readBody(response, { maxBytes: maxBodyBytes, what: 'token answer' });
-    const encoding = contentEncoding(response.headers);
-    if (encoding === undefined || jsonObject(textOf(bytes)) !== undefined) return answerIn(textOf(bytes));
-    const decoded = await decode(bytes, encoding, maxBodyBytes).catch(() => undefined);
-    return decoded === undefined ? { kind: 'cut', error: undefined } : answerIn(textOf(decoded));
-  } catch (error) {
-    if (error instanceof NoAnswer) return { kind: 'cut', error };
-    throw error;
-  }
+  const bytes = await readBody(response, { maxBytes: maxBodyBytes, what: 'token answer' });
+  const encoding = contentEncoding(response.headers);
+  if (encoding === undefined || jsonObject(textOf(bytes)) !== undefined) return answerIn(textOf(bytes));
+  const decoded = await decode(bytes, encoding, maxBodyBytes).catch(() => undefined);
+  return decoded === undefined ? { kind: 'cut' } : answerIn(textOf(decoded));
 }
 
 function answerIn(text: string): TokenAnswer {
   const fields = jsonObject(text);
   if (fields !== undefined) return { kind: 'read', fields };
-  return text.trimStart().startsWith('{') ? { kind: 'cut', error: undefined } : { kind: 'read', fields: {} };
+  return text.trimStart().startsWith('{') ? { kind: 'cut' } : { kind: 'read', fields: {} };
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/error.ts';
 import { NoAnswer } from '../connection/no-answer.ts';
 import type { Transport, TransportRequest } from '../transport/transport.ts';
 import type { UserAndPassword } from './credentials.ts';
-import { readTokenAnswer } from './token-answer.ts';
+import { maxBodyBytes, readTokenAnswer } from './token-answer.ts';
 
 export interface TokenRequest {
   readonly realm: URL;
@@ -42,7 +42,6 @@ export interface TokenRefusal {
 /** What it is taken for if it is cut again. */
 interface CutAnswer {
   readonly kind: 'cut';
-  readonly error: NoAnswer | undefined;
   readonly refusal: TokenRefusal;
 }
 
@@ -87,16 +86,14 @@ export class TokenClient {
       const answer = await this.#try(by, request);
       if (answer.kind !== 'cut') return answer;
       const second = await this.#try(by, request);
-      if (second.kind !== 'cut') return second;
-      if (second.error !== undefined) throw second.error;
-      return second.refusal;
+      return second.kind === 'cut' ? second.refusal : second;
     } catch (error) {
       throw error instanceof RegistryError ? failure(error) : error;
     }
   }
 
   async #try(by: Way, request: TransportRequest): Promise<TokenGrant | TokenRefusal | CutAnswer> {
-    await using response = await this.#transport.send(request);
+    await using response = await this.#transport.send({ ...request, maxBodyBytes });
     const { status, headers } = response;
     const refusal = { kind: 'refusal', status, headers } as const;
     if (status < 200 || status > 299) return refusal;

@@ -1,14 +1,22 @@
 import type { Clock } from '../../clock.ts';
+import { TimeLimit } from '../../time-limit.ts';
 import { isTransient } from '../connection/connection-error.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { received } from './small-body.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 export interface RetrySettings {
   readonly clock: Clock;
   /** From 0 to 1, 1 excluded. */
   readonly random: () => number;
-  /** No try begins when more than this has passed since the first. */
+  /** No try begins when more than this has passed since the first. 0: there is one try, without a limit of its own. */
   readonly budgetMs: number;
+  /**
+   * What a try may take until its headers, and until the end of a small body, if another can follow: a try that hangs must leave time
+   * for it. After one that hung there is only one more, which may take what it likes: upstream may just be slow.
+   */
+  readonly tryMs: number;
 }
 
 const maxTries = 3;
@@ -19,8 +27,9 @@ const maxRetryAfterMs = 5000;
 const transientStatuses = new Set([408, 500, 502, 503, 504]);
 
 /**
- * Tries idempotent requests again where that may help: three times in all, after a pause of random length (full
- * jitter). A 429 is waited for once, if its Retry-After is short. Each try starts from the registry's own URL.
+ * Tries idempotent requests again where that may help: three times in all, after a pause of random length (full jitter). A small
+ * body is read here, since one that breaks off is worth another try as well. A 429 is waited for once, if its Retry-After is short. A
+ * POST is sent again only when its answer was cut: then it has been taken. Each try starts from the registry's own URL.
  */
 export class RetryingTransport implements Transport {
   readonly #next: Transport;
@@ -32,32 +41,54 @@ export class RetryingTransport implements Transport {
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    if (request.method === 'POST') return this.#next.send(request);
-    const { clock, budgetMs } = this.#settings;
+    const { clock, budgetMs, tryMs } = this.#settings;
     const giveUpAt = clock.monotonic() + budgetMs;
     let waitedForLimit = false;
+    let hung = false;
     for (let tries = 1; ; tries++) {
-      const outcome = await this.#try(request);
+      const isLast = tries >= maxTries || hung || budgetMs === 0;
+      const canFollow = !isLast && clock.monotonic() + tryMs < giveUpAt;
+      const outcome = await this.#try(request, !canFollow || request.method === 'POST');
       const limited = 'response' in outcome && outcome.response.status === 429;
-      const delayMs = limited && waitedForLimit ? undefined : this.#delayMs(outcome, tries);
+      const isFinal = isLast || (limited && waitedForLimit) || request.signal?.aborted === true;
+      const delayMs = isFinal ? undefined : this.#delayMs(request, outcome, tries);
       if (delayMs === undefined || clock.monotonic() + delayMs >= giveUpAt) return settled(outcome);
       waitedForLimit ||= limited;
+      hung ||= outcome.hung;
       if ('response' in outcome) await outcome.response[Symbol.asyncDispose]();
       await clock.sleep(delayMs, request.signal);
     }
   }
 
-  async #try(request: TransportRequest): Promise<Outcome> {
+  async #try(request: TransportRequest, unlimited: boolean): Promise<Outcome> {
+    if (unlimited) return await this.#outcome(request);
+    const { clock, tryMs: milliseconds } = this.#settings;
+    const reason = (): NoAnswer => hungError(request.url, milliseconds);
+    using limit = new TimeLimit({ clock, milliseconds, reason, signal: request.signal });
+    const outcome = await this.#outcome({ ...request, signal: limit.signal });
+    const hung = limit.signal.aborted && request.signal?.aborted !== true;
+    return { ...outcome, hung };
+  }
+
+  async #outcome(request: TransportRequest): Promise<Outcome> {
+    const { method, maxBodyBytes } = request;
     try {
-      return { response: await this.#next.send(request) };
+      const response = await this.#next.send(request);
+      if (maxBodyBytes === undefined || method === 'HEAD' || !isSuccess(response)) {
+        return { response, isCut: false, hung: false };
+      }
+      return { ...(await received(response, maxBodyBytes)), hung: false };
     } catch (error) {
-      return { error };
+      return { error, hung: false };
     }
   }
 
   /** Undefined: this outcome is final. */
-  #delayMs(outcome: Outcome, tries: number): number | undefined {
-    if (tries >= maxTries) return undefined;
+  #delayMs({ method }: TransportRequest, outcome: Outcome, tries: number): number | undefined {
+    // A success that came as its time ran out, with its body, is one.
+    if (outcome.hung && ('error' in outcome || outcome.isCut)) return 0;
+    if ('response' in outcome && outcome.isCut) return this.#jitterMs(tries);
+    if (method === 'POST') return undefined;
     if ('error' in outcome) return isTransient(outcome.error) ? this.#jitterMs(tries) : undefined;
     const { status, headers } = outcome.response;
     if (status === 429) {
@@ -72,9 +103,24 @@ export class RetryingTransport implements Transport {
   }
 }
 
-type Outcome = { readonly response: TransportResponse } | { readonly error: unknown };
+/** `hung`: it was given up for the time that it took. */
+type Outcome = { readonly hung: boolean } & (
+  | { readonly response: TransportResponse; readonly isCut: boolean }
+  | { readonly error: unknown }
+);
 
+/** A body that broke off is thrown to its reader: that upstream has answered is not in question. */
 function settled(outcome: Outcome): TransportResponse {
   if ('response' in outcome) return outcome.response;
   throw outcome.error;
+}
+
+function isSuccess({ status }: TransportResponse): boolean {
+  return status >= 200 && status < 300;
+}
+
+function hungError(url: URL, milliseconds: number): NoAnswer {
+  return new NoAnswer(url, 'exchange', `no answer from ${url.origin} within ${milliseconds} ms`, {
+    status: 504,
+  });
 }

@@ -11,6 +11,8 @@ export interface TransportRequest {
   readonly body?: string | undefined;
   /** The answer's body may be large and take long. */
   readonly bulk?: boolean | undefined;
+  /** A success's body has at most so many bytes and is wanted whole: it may be read, and asked for again, before there is an answer. */
+  readonly maxBodyBytes?: number | undefined;
   /** What the request needs to be authorised for. */
   readonly scope?: Scope | undefined;
   /** The repository that the request is about, by its path at the registry: credentials may be by repository. */

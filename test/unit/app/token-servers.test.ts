@@ -140,7 +140,7 @@ describe('a token server', () => {
   });
 
   for (const what of ['no answer', 'no end of its answer']) {
-    it(`that has ${what} is 504 to a client in time, and nothing to what is cached`, async () => {
+    it(`that has ${what} is 503 to a client in time, and nothing to what is cached`, async () => {
       const clock = new FakeClock();
       await using test = await openApp(clock);
       const held = gate();
@@ -156,10 +156,12 @@ describe('a token server', () => {
       try {
         const got = test.get('other');
         await held.reached;
-        await clock.advance(60_000);
-        assert.deepEqual([(await got).status, codeOf(await got)], [504, 'UNAVAILABLE']);
+        await clock.advance(20_000);
+        assert.deepEqual([(await got).status, codeOf(await got)], [503, 'UNAVAILABLE']);
+        assert.equal((await got).headers['retry-after'], '2');
+        const { sleeping } = clock;
         const stale = test.get('cached');
-        await clock.untilSleeping(2);
+        await clock.untilSleeping(sleeping + 3);
         await clock.advance(2000);
         assert.equal((await stale).status, 200);
       } finally {

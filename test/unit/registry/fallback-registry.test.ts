@@ -199,6 +199,17 @@ describe('a blob that breaks off at a mirror', () => {
     );
   });
 
+  it('and comes in parts from the next is not asked for again where it broke off', async () => {
+    const made = three();
+    made.first.body = (chunks) => cut(chunks, 1000, broken);
+    assert.deepEqual([await reads(made), await reads(made)], [false, false]);
+    const { registry, digest } = made;
+    await using part = await registry.getBlob(name, digest, { range: { first: 1000, last: 1999 } });
+    await collect(part.body);
+    assert.equal(await reads(made), true);
+    assert.deepEqual([made.first.calls.length, made.second.calls.length], [2, 2]);
+  });
+
   it('has the mirror asked again when the others fail', async () => {
     const made = three();
     made.first.body = (chunks) => cut(chunks, 1000, broken);

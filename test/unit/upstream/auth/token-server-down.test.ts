@@ -64,7 +64,8 @@ describe('a token server that fails', () => {
       });
     });
     await asked.reached;
-    await clock.advance(15_000);
+    // A try of the registry ends before its token server has had its time; the next one waits for the same token.
+    for (let passed = 0; passed < 15; passed += 1) await clock.advance(1000);
     await Promise.all(pulls);
     await assert.rejects(test.pull('a'), { status: 504, message: /asked again in 2 s/ });
     await test.pull('with/token');

@@ -37,9 +37,11 @@ describe('the deadline', () => {
     const wire = new ScriptedTransport(async (request, count) =>
       count === 1 ? { status: 503 } : await silence(request),
     );
-    const retrying = new RetryingTransport(wire, { clock, random: () => 0.5, budgetMs: 900 });
+    const retrying = new RetryingTransport(wire, { clock, random: () => 0.5, budgetMs: 900, tryMs: 1000 });
     const transport = new DeadlineTransport(retrying, { clock, milliseconds: 1000 });
     const sending = assert.rejects(transport.send(get), { status: 504 });
+    // Behind the limit of the first try.
+    await new Promise((resolve) => setImmediate(resolve));
     await clock.untilSleeping(2);
     await clock.advance(100);
     assert.equal(wire.requests.length, 2);

@@ -128,8 +128,15 @@ describe('a redirect', () => {
       if (request.url.host === 'cdn.example.org') return { status: count < 4 ? 503 : 200 };
       return { status: 307, headers: { location: `https://cdn.example.org/b?sig=${count}` } };
     });
-    const retrying = new RetryingTransport(transport, { clock, random: () => 0, budgetMs: 1000 });
+    const retrying = new RetryingTransport(transport, {
+      clock,
+      random: () => 0,
+      budgetMs: 1000,
+      tryMs: 1000,
+    });
     const sending = retrying.send(get);
+    // Behind the limit of the first try.
+    await new Promise((resolve) => setImmediate(resolve));
     await clock.untilSleeping();
     await clock.advance(0);
     assert.equal((await sending).status, 200);

@@ -20,7 +20,17 @@ function retrying(answers: readonly (ScriptedAnswer | Error)[], { random = 0.5, 
     if (answer instanceof Error) throw answer;
     return answer ?? { status: 200 };
   });
-  return { clock, wire, transport: new RetryingTransport(wire, { clock, random: () => random, budgetMs }) };
+  return {
+    clock,
+    wire,
+    transport: new RetryingTransport(wire, { clock, random: () => random, budgetMs, tryMs: 10_000 }),
+  };
+}
+
+/** Settles in a pause between tries: the limit of a try is not one. */
+async function pausing(clock: FakeClock): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await clock.untilSleeping();
 }
 
 describe('an idempotent request', () => {
@@ -28,11 +38,11 @@ describe('an idempotent request', () => {
     it(`that is answered ${status} is tried three times in all, after longer and longer pauses`, async () => {
       const { clock, wire, transport } = retrying([{ status }]);
       const sending = transport.send(get);
-      await clock.untilSleeping();
+      await pausing(clock);
       await clock.advance(99);
       assert.equal(wire.requests.length, 1);
       await clock.advance(1);
-      await clock.untilSleeping();
+      await pausing(clock);
       await clock.advance(199);
       assert.equal(wire.requests.length, 2);
       await clock.advance(1);
@@ -46,7 +56,7 @@ describe('an idempotent request', () => {
     it(`that fails by ${code} is tried again`, async () => {
       const { clock, wire, transport } = retrying([reset(code), { status: 200 }]);
       const sending = transport.send(get);
-      await clock.untilSleeping();
+      await pausing(clock);
       await clock.advance(100);
       assert.equal((await sending).status, 200);
       assert.equal(wire.requests.length, 2);
@@ -57,7 +67,7 @@ describe('an idempotent request', () => {
     const { clock, wire, transport } = retrying([reset('ECONNREFUSED'), reset('EPIPE'), reset()]);
     const sending = assert.rejects(transport.send(get), { message: /ECONNRESET/, status: 502 });
     for (const pause of [100, 200]) {
-      await clock.untilSleeping();
+      await pausing(clock);
       await clock.advance(pause);
     }
     await sending;
@@ -83,7 +93,7 @@ describe('an idempotent request', () => {
   it('is not tried again when that would be after its time', async () => {
     const { clock, wire, transport } = retrying([{ status: 503 }], { budgetMs: 300 });
     const sending = transport.send(get);
-    await clock.untilSleeping();
+    await pausing(clock);
     await clock.advance(100);
     assert.equal((await sending).status, 503);
     assert.equal(wire.requests.length, 2);
@@ -93,7 +103,7 @@ describe('an idempotent request', () => {
     const { clock, wire, transport } = retrying([{ status: 503 }]);
     const client = new AbortController();
     const sending = assert.rejects(transport.send({ ...get, signal: client.signal }), /client is gone/);
-    await clock.untilSleeping();
+    await pausing(clock);
     client.abort(new Error('client is gone'));
     await sending;
     assert.deepEqual([wire.requests.length, wire.unread, clock.sleeping], [1, 0, 0]);
@@ -105,7 +115,7 @@ describe('a request that is answered 429', () => {
     const limited = { status: 429, headers: { 'retry-after': '5' } };
     const { clock, wire, transport } = retrying([limited, limited]);
     const sending = transport.send(get);
-    await clock.untilSleeping();
+    await pausing(clock);
     await clock.advance(4999);
     assert.equal(wire.requests.length, 1);
     await clock.advance(1);
