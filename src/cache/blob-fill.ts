@@ -206,7 +206,7 @@ export class BlobFill {
   }
 
   async #receive(repository: RepositoryName, offset: number): Promise<void> {
-    const { upstream, store } = this.#settings;
+    const { upstream, store, clock } = this.#settings;
     this.#hasAnotherPlace = false;
     await using reader = await upstream.getBlob(repository, this.digest, {
       signal: this.#abort.signal,
@@ -214,7 +214,7 @@ export class BlobFill {
     });
     if (reader.disprove !== undefined) this.#disprove.add(reader.disprove);
     this.#agreeOnSize(reader);
-    this.#tape ??= new FillTape(store, this.digest, () => this.#lowest());
+    this.#tape ??= new FillTape(store, this.digest, clock, () => this.#lowest());
     this.#head.resolve({ digest: this.digest, size: this.#size });
     for await (const chunk of reader.body) {
       await this.#append(this.#tape, chunk, reader);
