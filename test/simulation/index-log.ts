@@ -1,11 +1,16 @@
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import type { Life } from './life.ts';
-import type { DiskPace } from './simulated-files.ts';
+import type { Scheduler } from './scheduler.ts';
 
 /** One write as it was asked for. */
 interface Write {
   readonly method: string;
   readonly args: readonly unknown[];
+}
+
+interface SyncSettings {
+  readonly scheduler: Scheduler;
+  readonly syncMs: number;
 }
 
 /** SQLite’s log is synced so long after a commit, at the latest (`wal-sync.ts`). */
@@ -23,16 +28,16 @@ export class IndexLog {
   #durable = 0;
 
   /** The store, with its writes noted; `life` decides whether it still answers. */
-  watching(store: MetadataStore, life: Life, pace: DiskPace): MetadataStore {
+  watching(store: MetadataStore, life: Life, { scheduler, syncMs }: SyncSettings): MetadataStore {
     let isSyncing = false;
     const sync = (): void => {
       if (isSyncing) return;
       isSyncing = true;
-      life.after(syncDelayMs, undefined, () => {
+      scheduler.after(syncDelayMs, undefined, () => {
         const count = this.#writes.length;
         isSyncing = false;
-        life.after(pace.syncMs, 'synced the index', () => {
-          this.#durable = Math.max(this.#durable, count);
+        scheduler.after(syncMs, undefined, () => {
+          if (life.isAlive) this.#durable = Math.max(this.#durable, count);
         });
       });
     };

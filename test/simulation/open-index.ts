@@ -18,10 +18,10 @@ export async function openIndex(
   const store = stack.use(
     world.plan.index === 'memory'
       ? new MemoryMetadataStore({ now: clock.now })
-      : await openSqlite(clock, stack),
+      : await world.scheduler.outside(async () => await openSqlite(clock, stack)),
   );
-  await world.indexLog.replay(store);
-  return world.indexLog.watching(store, life, world.plan.disk);
+  await world.scheduler.outside(async () => await world.indexLog.replay(store));
+  return world.indexLog.watching(store, life, { scheduler: world.scheduler, syncMs: world.plan.disk.syncMs });
 }
 
 async function openSqlite(clock: Clock, stack: AsyncDisposableStack): Promise<MetadataStore> {

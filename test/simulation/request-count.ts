@@ -17,9 +17,11 @@ export class RequestCount {
   }
 
   note({ method, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
-    const { health, findings } = this.#world;
+    const { health, findings, model } = this.#world;
     if (method !== 'GET' || what !== 'blob' || headers?.['range'] !== undefined) return;
     if (repository?.blobs.has(reference as Digest) === false || !health.wasAlwaysWell(host)) return;
+    if ([...model.repositories.values()].some(({ wronglySized }) => wronglySized.has(reference as Digest)))
+      return;
     const count = (this.#transfers.get(reference) ?? 0) + 1;
     this.#transfers.set(reference, count);
     if (count === maxTransfers + 1)

@@ -17,6 +17,7 @@ export class Scheduler {
   readonly #trace: Trace;
   #time = 0;
   #steps = 0;
+  #outside: Promise<unknown> | undefined;
 
   constructor(random: Random, trace: Trace) {
     this.#random = random;
@@ -43,9 +44,19 @@ export class Scheduler {
     return () => this.#events.remove(event);
   }
 
+  /** Work that is really done, by the machine's own disk: no event happens meanwhile. */
+  async outside<Value>(work: () => Promise<Value>): Promise<Value> {
+    const working = work();
+    this.#outside = working.catch(() => undefined);
+    return await working.finally(() => {
+      this.#outside = undefined;
+    });
+  }
+
   /** Runs events until `isOver` or none is left. */
   async run(isOver: () => boolean): Promise<void> {
     for (let quiet = 0; !isOver() && quiet < quietTurns; ) {
+      if (this.#outside !== undefined) await this.#outside;
       const event = this.#events.pop();
       quiet = event === undefined ? quiet + 1 : 0;
       if (event !== undefined) {

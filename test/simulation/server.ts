@@ -32,7 +32,8 @@ export class Server {
   readonly #world: World;
   readonly #wires: FakeWire[] = [];
   #composition: Composition | undefined;
-  #stores = new AsyncDisposableStack();
+  readonly #stores = new AsyncDisposableStack();
+  readonly #index = new AsyncDisposableStack();
 
   private constructor(world: World) {
     this.#world = world;
@@ -58,7 +59,7 @@ export class Server {
   }
 
   /** What it was doing ends here; of what was not synced a power cut takes what it likes. */
-  crash(kind: 'kill' | 'power'): void {
+  async crash(kind: 'kill' | 'power'): Promise<void> {
     const { disk, indexLog, random, scheduler } = this.#world;
     scheduler.note(`crash: ${kind}`);
     this.life.crash();
@@ -66,6 +67,7 @@ export class Server {
       disk.cutPower(random.fork(`power ${scheduler.time}`));
       indexLog.cutPower();
     }
+    await this.#closeIndex();
   }
 
   /** Stops cleanly, and looks at what is left. */
@@ -73,16 +75,21 @@ export class Server {
     const { findings, time } = this.#world;
     await this.#composition?.[Symbol.asyncDispose]();
     await this.#stores.disposeAsync();
+    await this.#closeIndex();
     const took = this.#world.time - time;
     if (took > maxStopMs) findings.add('everything ends', `stopping took ${Math.round(took)} ms`);
     this.#checkLeft();
     this.life.crash();
   }
 
+  async #closeIndex(): Promise<void> {
+    await this.#world.scheduler.outside(async () => await this.#index.disposeAsync());
+  }
+
   async #open(): Promise<void> {
     const { plan, random } = this.#world;
     const clock = clockOf(this.life);
-    const metadata = await openIndex(this.#world, this.life, clock, this.#stores);
+    const metadata = await openIndex(this.#world, this.life, clock, this.#index);
     this.#composition = compose({
       clock,
       log: this.#log(),

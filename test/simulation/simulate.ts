@@ -104,7 +104,7 @@ class Scenario {
     if (server === undefined) return;
     const { ledger, time } = this.#world;
     this.#door.server = undefined;
-    server.crash(kind);
+    await server.crash(kind);
     ledger.keepBefore(time - (kind === 'power' ? powerMs : promiseMs));
     await new Promise<void>((resolve) => this.#world.scheduler.after(startMs, undefined, resolve));
     await this.#start();
@@ -140,7 +140,7 @@ class Scenario {
     const { findings, scheduler } = this.#world;
     const { server } = this.#door;
     if (findings.first !== undefined || server === undefined) {
-      server?.crash('kill');
+      await server?.crash('kill');
       return;
     }
     let isStopped = false;
