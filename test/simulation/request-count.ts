@@ -16,9 +16,9 @@ export class RequestCount {
     this.#world = world;
   }
 
-  note({ method, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
+  note({ bulk, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
     const { health, findings, model } = this.#world;
-    if (method !== 'GET' || what !== 'blob' || headers?.['range'] !== undefined) return;
+    if (bulk !== true || what !== 'blob' || headers?.['range'] !== undefined) return;
     if (repository?.blobs.has(reference as Digest) === false || !health.wasAlwaysWell(host)) return;
     if ([...model.repositories.values()].some(({ wronglySized }) => wronglySized.has(reference as Digest)))
       return;

@@ -68,8 +68,7 @@ class Scenario {
   async run(): Promise<void> {
     const { plan, scheduler, findings } = this.#world;
     this.#do('start', async () => await this.#start());
-    for (const crash of plan.crashes)
-      scheduler.after(crash.at, undefined, () => this.#do('crash', async () => await this.#crash(crash)));
+    for (const crash of plan.crashes) this.#do('crash', async () => await this.#crash(crash));
     for (const { at, image } of plan.moves) scheduler.after(at, undefined, () => this.#world.move(image));
     for (const client of plan.clients) {
       this.#do(`client ${client.id}`, async () => await new Client(client, this.#world, this.#door).run());
@@ -99,14 +98,15 @@ class Scenario {
     this.#door.server = await Server.start(this.#world);
   }
 
-  async #crash({ kind }: CrashPlan): Promise<void> {
+  async #crash({ kind, at }: CrashPlan): Promise<void> {
+    await this.#pause(at);
     const { server } = this.#door;
     if (server === undefined) return;
     const { ledger, time } = this.#world;
     this.#door.server = undefined;
     await server.crash(kind);
     ledger.keepBefore(time - (kind === 'power' ? powerMs : promiseMs));
-    await new Promise<void>((resolve) => this.#world.scheduler.after(startMs, undefined, resolve));
+    await this.#pause(startMs);
     await this.#start();
     await this.#audit();
   }
@@ -127,6 +127,10 @@ class Scenario {
   async #askFor({ repository, kind, reference }: Had): Promise<void> {
     if (kind === 'blob') await this.#door.getBlob('auditor', repository, reference as never, { chunkMs: 0 });
     else await this.#door.getManifest('auditor', repository, reference);
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    await new Promise<void>((resolve) => this.#world.scheduler.after(milliseconds, undefined, resolve));
   }
 
   #sayWhoWaits(): void {
