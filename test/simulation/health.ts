@@ -62,6 +62,11 @@ export class Health {
     );
   }
 
+  /** Did this host ever do anything that is out of the ordinary? */
+  wasEverOdd(host: RegistryHost): boolean {
+    return this.#met.some((met) => met.host === host);
+  }
+
   /** Has nothing happened that could harm this host, ever? */
   wasAlwaysWell(host: RegistryHost): boolean {
     return !this.#met.some((met) => met.host === host && !harmless.has(met.fault.kind));

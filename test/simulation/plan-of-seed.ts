@@ -74,9 +74,7 @@ function usual(seed: number, random: Random): Plan {
   const isWell = random.chance(0.3);
   const faults = isWell
     ? []
-    : Array.from({ length: random.between(1, 4) }, () =>
-        faultOf(random, hosts, images, layerSizes, durationMs),
-      );
+    : Array.from({ length: random.between(1, 4) }, () => faultOf(random, hosts, images, durationMs));
   return {
     seed,
     durationMs,
@@ -204,19 +202,18 @@ function faultOf(
   random: Random,
   hosts: Plan['hosts'],
   images: readonly ImagePlan[],
-  layerSizes: readonly number[],
   durationMs: number,
 ): FaultPlan {
-  const { host } = random.pick(hosts);
   const from = random.chance(0.5) ? 0 : random.between(0, durationMs);
   const until = random.chance(0.5) ? durationMs : from + random.between(200, 20_000);
   const chance = random.pick([1, 1, 0.5, 0.15]);
-  const [on, kinds] = random.pick([
-    ['all' as const, hostFaults] as const,
-    [{ image: random.between(0, images.length - 1) }, imageFaults] as const,
-    [{ layer: random.between(0, layerSizes.length - 1) }, layerFaults] as const,
-    [{ layer: random.between(0, layerSizes.length - 1) }, layerFaults] as const,
-  ]);
+  const { on, host, kinds } = random.pick([
+    () => ({ on: 'all' as const, host: random.pick(hosts).host, kinds: hostFaults }),
+    () => imageTarget(random, images),
+    () => imageTarget(random, images),
+    () => layerTarget(random, images),
+    () => layerTarget(random, images),
+  ])();
   const kind = random.pick(kinds);
   const status = random.pick(statuses);
   return {
@@ -231,6 +228,19 @@ function faultOf(
       status === 429 &&
       random.chance(0.5) && { retryAfter: random.pick([0, 1, 4, 20]) }),
   };
+}
+
+type Target = Pick<FaultPlan, 'on' | 'host'> & { readonly kinds: readonly FaultKind[] };
+
+function imageTarget(random: Random, images: readonly ImagePlan[]): Target {
+  const image = random.between(0, images.length - 1);
+  const kinds: readonly FaultKind[] = random.chance(0.2) ? ['contradiction'] : imageFaults;
+  return { on: { image }, host: images[image]?.host ?? '', kinds };
+}
+
+function layerTarget(random: Random, images: readonly ImagePlan[]): Target {
+  const { host, layers } = random.pick(images);
+  return { on: { layer: random.pick(layers) }, host, kinds: layerFaults };
 }
 
 function crashesOf(random: Random, durationMs: number): CrashPlan[] {

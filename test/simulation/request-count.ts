@@ -19,7 +19,7 @@ export class RequestCount {
   note({ bulk, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
     const { health, findings, model } = this.#world;
     if (bulk !== true || what !== 'blob' || headers?.['range'] !== undefined) return;
-    if (repository?.blobs.has(reference as Digest) === false || !health.wasAlwaysWell(host)) return;
+    if (repository?.blobs.has(reference as Digest) === false || health.wasEverOdd(host)) return;
     if ([...model.repositories.values()].some(({ wronglySized }) => wronglySized.has(reference as Digest)))
       return;
     const count = (this.#transfers.get(reference) ?? 0) + 1;

@@ -35,10 +35,11 @@ async function main(): Promise<void> {
   const found = new Map<string, number[]>();
   const begun = performance.now();
   let steps = 0;
-  let seed = first;
-  for (; seed < first + count && (isOne || performance.now() < endAt); seed += 1) {
+  let done = 0;
+  for (let seed = first; seed < first + count && (isOne || performance.now() < endAt); seed += 1) {
     const result = await simulate(planOf(seed), { passedOver, ...(onLine && { onLine }) });
     steps += result.steps;
+    done += 1;
     for (const { invariant } of result.findings) {
       const seeds = found.get(invariant) ?? [];
       if (seeds.at(-1) !== seed) found.set(invariant, [...seeds, seed]);
@@ -49,9 +50,8 @@ async function main(): Promise<void> {
     if (!options['go-on']) break;
   }
   const seconds = (performance.now() - begun) / 1000;
-  console.log(
-    `seeds ${first} to ${Math.max(first, seed - (options['go-on'] ? 1 : 0))}, ${steps} steps in ${seconds.toFixed(1)} s (${Math.round(steps / seconds)} a second)`,
-  );
+  const rate = Math.round(steps / seconds);
+  console.log(`${done} seeds from ${first} on, ${steps} steps in ${seconds.toFixed(1)} s (${rate} a second)`);
   for (const [invariant, seeds] of found)
     console.log(`${invariant}: ${seeds.length} seeds: ${seeds.slice(0, 12).join(' ')}`);
 }

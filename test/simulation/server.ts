@@ -25,6 +25,10 @@ const stallTimeoutMs = 30_000;
 /** So long a clean stop may take, with all that is still to be written. Milliseconds of fake time. */
 const maxStopMs = 10_000;
 
+/** Files that may be open for what is done behind clients’ backs, and for each answer that one waits for. */
+const maxBehind = 400;
+const filesOfClient = 4;
+
 /** The server under test, for one life of its process: the real composition over a simulated disk and wire. */
 export class Server {
   readonly life: Life;
@@ -43,6 +47,7 @@ export class Server {
       life: this.life,
       random: world.random.fork(`disk ${world.time}`),
       pace: world.plan.disk,
+      onOpen: (open) => this.#checkOpen(open),
       onRemove: (path, content) => this.#checkRemoval(path, content),
     });
   }
@@ -148,6 +153,13 @@ export class Server {
     return { debug() {}, info: line('info'), warn: line('warn'), error: line('error') };
   }
 
+  #checkOpen(open: number): void {
+    const { waiting, findings } = this.#world;
+    if (open > maxBehind + filesOfClient * waiting.size) {
+      findings.add('bounded files', `${open} files are open while clients wait for ${waiting.size} answers`);
+    }
+  }
+
   /** Nothing is deleted today but what is damaged: the right bytes under their own name must stay. */
   #checkRemoval(path: string, content: FileContent): void {
     const name = basename(path);
@@ -158,7 +170,7 @@ export class Server {
   #checkLeft(): void {
     const { findings, disk } = this.#world;
     const left = (what: string): void => findings.add('nothing is left', what);
-    for (const file of this.files.open_) left(`open: ${file.path}`);
+    for (const file of this.files.opened) left(`open: ${file.path}`);
     for (const wire of this.#wires) for (const body of wire.open) left(`unread answer: ${body.label}`);
     const partial = disk.list('/cache/partial').length;
     if (partial > 0 && this.#world.plan.crashes.length === 0) left(`${partial} partial files`);

@@ -19,6 +19,8 @@ export interface SimulatedFilesParts {
   readonly life: Life;
   readonly random: Random;
   readonly pace: DiskPace;
+  /** Told how many files are open with the new one. */
+  readonly onOpen: (open: number) => void;
   /** Told before a name goes away. */
   readonly onRemove: (path: string, content: FileContent) => void;
 }
@@ -28,8 +30,7 @@ export class SimulatedFiles implements FileSystem {
   readonly #parts: SimulatedFilesParts;
   readonly #threads: ThreadPool;
   /** Paths of what is open; a partial file keeps its first name. */
-  readonly open_ = new Set<SimulatedFile>();
-  mostOpen = 0;
+  readonly opened = new Set<SimulatedFile>();
 
   constructor(parts: SimulatedFilesParts) {
     this.#parts = parts;
@@ -37,7 +38,7 @@ export class SimulatedFiles implements FileSystem {
   }
 
   async open(path: string, flags: 'r' | 'wx+'): Promise<File> {
-    const { disk, life } = this.#parts;
+    const { disk, life, onOpen } = this.#parts;
     return await this.call(`open ${shown(path)}`, () => () => {
       const found = disk.get(path);
       if (found !== undefined && flags === 'wx+') throw fileError('EEXIST', path);
@@ -45,8 +46,8 @@ export class SimulatedFiles implements FileSystem {
         throw fileError('ENOENT', path);
       const content = flags === 'wx+' ? disk.create(path, now(life)) : found;
       const file = new SimulatedFile(this, path, content);
-      this.open_.add(file);
-      this.mostOpen = Math.max(this.mostOpen, this.open_.size);
+      this.opened.add(file);
+      onOpen(this.opened.size);
       return file;
     });
   }
@@ -204,7 +205,7 @@ class SimulatedFile implements File {
     const closing = this.#closing;
     void this.#files
       .call(undefined, () => () => {
-        this.#files.open_.delete(this);
+        this.#files.opened.delete(this);
       })
       .then(() => closing?.resolve());
   }
