@@ -54,7 +54,7 @@ const sizes: readonly (readonly [number, number])[] = [
 /** The scenario of a seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed).fork('plan');
-  return random.chance(0.12) ? storm(seed, random) : usual(seed, random);
+  return random.chance(0.05) ? storm(seed, random) : usual(seed, random);
 }
 
 function usual(seed: number, random: Random): Plan {
@@ -191,7 +191,8 @@ function clientOf(random: Random, id: number, images: number, durationMs: number
     kind: random.pick(kinds),
     id,
     comesAt: random.chance(0.5) ? random.between(0, 100) : random.between(0, durationMs),
-    restMs: random.pick([50, 500, 3000]),
+    // Not more pulls than show something.
+    restMs: Math.max(random.pick([20, 500, 3000]), durationMs / 50),
     chunkMs: random.pick([0, 0, 1, 30]),
     leaves: random.pick([0, 0, 0.2]),
     images: interest.slice(0, random.between(1, images)),

@@ -1,75 +1,73 @@
-import { parseArgs } from 'node:util';
-import { invariants } from './findings.ts';
+import { describePlan } from './describe-plan.ts';
+import { type Finding, type Invariant, invariants } from './findings.ts';
+import { readOptions, usage } from './options.ts';
 import { planOf } from './plan-of-seed.ts';
-import { type Result, simulate } from './simulate.ts';
+import { allOf, dispensable, type Kept, keepOnly, shrink } from './shrink.ts';
+import { simulate } from './simulate.ts';
 
-const usage = `npm run simulate -- [--seed N] [--minutes M | --seeds COUNT] [--trace] [--pass-over NAME,…] [--go-on]
-
-Runs scenarios from seed N on (default: 1) until M minutes are over (default: 1), or one alone where neither --minutes nor --seeds is given
-with --seed. Ends at the first finding, with 1, unless --go-on. Invariants: ${Object.keys(invariants).join(', ')}.`;
-
-const { values: options } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    minutes: { type: 'string' },
-    seeds: { type: 'string' },
-    trace: { type: 'boolean', default: false },
-    'pass-over': { type: 'string', default: '' },
-    'go-on': { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-
+/** Of the trace of a finding; all with `--trace`. */
 const linesShown = 40;
+/** How long to look for a smaller scenario that shows the same. */
+const shrinkMs = 20_000;
 
+const options = readOptions(process.argv.slice(2));
+const { passedOver, isTraced } = options;
+const onLine = isTraced ? (line: string) => console.log(line) : undefined;
+
+/** `npm run simulate`: seed after seed, until the time is over or one finds something. */
 async function main(): Promise<void> {
-  const first = Number(options.seed ?? 1);
-  const isOne = options.seed !== undefined && options.minutes === undefined && options.seeds === undefined;
-  const count = isOne ? 1 : Number(options.seeds ?? Number.POSITIVE_INFINITY);
-  const endAt =
-    options.seeds === undefined
-      ? performance.now() + Number(options.minutes ?? 1) * 60_000
-      : Number.POSITIVE_INFINITY;
-  const passedOver = new Set(options['pass-over'].split(',').filter((name) => name !== ''));
-  const onLine = options.trace ? (line: string) => console.log(line) : undefined;
-  const found = new Map<string, number[]>();
+  const found = new Map<Invariant, number[]>();
   const begun = performance.now();
   let steps = 0;
   let done = 0;
-  for (let seed = first; seed < first + count && (isOne || performance.now() < endAt); seed += 1) {
-    const result = await simulate(planOf(seed), { passedOver, ...(onLine && { onLine }) });
+  for (let { seed } = options; done < options.seeds && performance.now() - begun < options.forMs; seed += 1) {
+    const plan = keepOnly(planOf(seed), { ...allOf(planOf(seed)), ...options.kept });
+    const result = await simulate(plan, { passedOver, ...(onLine && { onLine }) });
     steps += result.steps;
     done += 1;
-    for (const { invariant } of result.findings) {
-      const seeds = found.get(invariant) ?? [];
-      if (seeds.at(-1) !== seed) found.set(invariant, [...seeds, seed]);
-    }
+    for (const invariant of new Set(result.findings.map((finding) => finding.invariant)))
+      found.set(invariant, [...(found.get(invariant) ?? []), seed]);
     if (result.first === undefined) continue;
     process.exitCode = 1;
-    report(seed, result);
-    if (!options['go-on']) break;
+    if (options.goesOn) console.log(`seed ${seed}: ${result.first.invariant}: ${result.first.message}`);
+    else {
+      await report(seed, result.first);
+      break;
+    }
   }
   const seconds = (performance.now() - begun) / 1000;
   const rate = Math.round(steps / seconds);
-  console.log(`${done} seeds from ${first} on, ${steps} steps in ${seconds.toFixed(1)} s (${rate} a second)`);
+  console.log(
+    `${done} seeds from ${options.seed} on, ${steps} steps in ${seconds.toFixed(1)} s (${rate} a second)`,
+  );
   for (const [invariant, seeds] of found)
     console.log(`${invariant}: ${seeds.length} seeds: ${seeds.slice(0, 12).join(' ')}`);
 }
 
-function report(seed: number, { first, trace, steps }: Result): void {
-  if (first === undefined) return;
-  if (options['go-on']) {
-    console.log(`seed ${seed}: ${first.invariant}: ${first.message}`);
-    return;
-  }
-  if (!options.trace) for (const line of trace.last(linesShown)) console.log(line);
+async function report(seed: number, finding: Finding): Promise<void> {
+  const plan = planOf(seed);
+  const isChosen = Object.keys(options.kept).length > 0;
+  const kept =
+    isChosen || isTraced
+      ? { ...allOf(plan), ...options.kept }
+      : await shrink(plan, finding, { passedOver }, shrinkMs);
+  const smaller = keepOnly(plan, kept);
+  const { first = finding, trace, steps } = await simulate(smaller, { passedOver });
+  console.log();
+  for (const line of describePlan(smaller)) console.log(line);
+  console.log();
+  if (!isTraced) for (const line of trace.last(linesShown)) console.log(line);
   console.log(
     `\nseed ${seed}, after ${(first.time / 1000).toFixed(3)} s and ${steps} steps: ${first.invariant}`,
   );
   console.log(`  ${first.message}`);
   console.log(`  which must hold: ${invariants[first.invariant]}`);
-  console.log(`  again: npm run simulate -- --seed ${seed} --trace`);
+  console.log(`  again: npm run simulate -- --seed ${seed}${keptText(kept)} --trace`);
 }
 
-if (options.help) console.log(usage);
+function keptText(kept: Kept): string {
+  return dispensable.map((name) => ` --${name} ${kept[name].join(',') || 'none'}`).join('');
+}
+
+if (options.wantsHelp) console.log(usage);
 else await main();

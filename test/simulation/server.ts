@@ -20,13 +20,13 @@ import { short } from './trace.ts';
 import type { World } from './world.ts';
 
 /** As the configuration has them by default. Milliseconds. */
-export const pullTimeoutMs = 60_000;
+const pullTimeoutMs = 60_000;
 const stallTimeoutMs = 30_000;
 /** So long a clean stop may take, with all that is still to be written. Milliseconds of fake time. */
 const maxStopMs = 10_000;
 
 /** Files that may be open for what is done behind clients’ backs, and for each answer that one waits for. */
-const maxBehind = 400;
+const maxBehind = 600;
 const filesOfClient = 4;
 
 /** The server under test, for one life of its process: the real composition over a simulated disk and wire. */
@@ -72,6 +72,12 @@ export class Server {
       disk.cutPower(random.fork(`power ${scheduler.time}`));
       indexLog.cutPower();
     }
+    await this.#closeIndex();
+  }
+
+  /** Nobody wants to know any more. */
+  async discard(): Promise<void> {
+    this.life.crash();
     await this.#closeIndex();
   }
 

@@ -9,8 +9,8 @@ import { short, Trace } from './trace.ts';
 import { World } from './world.ts';
 
 export interface SimulateOptions {
-  /** Invariants whose findings do not end the run. */
-  readonly passedOver?: ReadonlySet<string>;
+  /** Findings with one of these in their words do not end the run. */
+  readonly passedOver?: readonly string[];
   readonly onLine?: (line: string) => void;
 }
 
@@ -35,7 +35,7 @@ const startMs = 200;
 /** Runs one scenario to its end, or to its first finding. */
 export async function simulate(
   plan: Plan,
-  { passedOver = new Set(), onLine }: SimulateOptions = {},
+  { passedOver = [], onLine }: SimulateOptions = {},
 ): Promise<Result> {
   const trace = new Trace(onLine);
   const world = new World(plan, trace, passedOver);
@@ -144,16 +144,16 @@ class Scenario {
     const { findings, scheduler } = this.#world;
     const { server } = this.#door;
     if (findings.first !== undefined || server === undefined) {
-      await server?.crash('kill');
+      await server?.discard();
       return;
     }
-    let isStopped = false;
-    const stopping = server.stop().finally(() => {
-      isStopped = true;
+    const stopping = { isOver: false };
+    this.#do('stop', async () => {
+      await server.stop();
+      stopping.isOver = true;
     });
     const since = scheduler.time;
-    await scheduler.run(() => isStopped || scheduler.time > since + graceMs);
-    if (isStopped) await stopping;
-    else findings.add('everything ends', 'the server does not stop');
+    await scheduler.run(() => stopping.isOver || scheduler.time > since + graceMs);
+    if (!stopping.isOver) findings.add('everything ends', 'the server does not stop');
   }
 }

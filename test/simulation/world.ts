@@ -36,7 +36,7 @@ export class World {
   readonly waiting = new Map<string, number>();
   readonly #layers: readonly Digest[];
 
-  constructor(plan: Plan, trace: Trace, passedOver: ReadonlySet<string>) {
+  constructor(plan: Plan, trace: Trace, passedOver: readonly string[]) {
     this.plan = plan;
     this.random = new Random(plan.seed);
     this.scheduler = new Scheduler(this.random.fork('scheduler'), trace);
