@@ -4,6 +4,7 @@ export interface ScheduledEvent {
   readonly tie: number;
   readonly label: string | undefined;
   readonly run: () => void;
+  readonly isWanted: () => boolean;
 }
 
 /** Events by their time. */
@@ -28,14 +29,17 @@ export class EventHeap {
     this.#removed.add(event);
   }
 
-  pop(): ScheduledEvent | undefined {
-    for (;;) {
-      const first = this.#takeFirst();
-      if (first === undefined || !this.#removed.has(first)) return first;
+  /** The first that is still wanted. */
+  get next(): ScheduledEvent | undefined {
+    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+      if (first.isWanted() && !this.#removed.has(first)) return first;
+      this.pop();
     }
+    return undefined;
   }
 
-  #takeFirst(): ScheduledEvent | undefined {
+  /** Takes the first away, wanted or not. */
+  pop(): ScheduledEvent | undefined {
     const heap = this.#heap;
     const [first] = heap;
     const last = heap.pop();

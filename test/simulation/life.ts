@@ -53,9 +53,10 @@ export class Life {
       isWaiting = false;
       return wasWaiting;
     };
-    const cancel = this.#scheduler.after(milliseconds, label, () => {
-      if (over() && this.#isAlive) run();
-    });
+    const fire = (): void => {
+      if (over()) run();
+    };
+    const cancel = this.#scheduler.after(milliseconds, label, fire, () => this.#isAlive);
     return () => {
       if (over()) cancel();
     };

@@ -37,9 +37,15 @@ export class Scheduler {
     this.#trace.note(this.#time, what);
   }
 
-  /** Returns what cancels it. `label` undefined: not worth a line. */
-  after(milliseconds: number, label: string | undefined, run: () => void): () => void {
-    const event = { at: this.#time + Math.max(0, milliseconds), tie: this.#random.next(), label, run };
+  /** Returns what cancels it. `label` undefined: not worth a line. `isWanted`: does anybody still wait for it? */
+  after(
+    milliseconds: number,
+    label: string | undefined,
+    run: () => void,
+    isWanted: () => boolean = () => true,
+  ): () => void {
+    const at = this.#time + Math.max(0, milliseconds);
+    const event = { at, tie: this.#random.next(), label, run, isWanted };
     this.#events.push(event);
     return () => this.#events.remove(event);
   }
@@ -57,15 +63,29 @@ export class Scheduler {
   async run(isOver: () => boolean): Promise<void> {
     for (let quiet = 0; !isOver() && quiet < quietTurns; ) {
       if (this.#outside !== undefined) await this.#outside;
-      const event = this.#events.pop();
-      quiet = event === undefined ? quiet + 1 : 0;
-      if (event !== undefined) {
-        this.#time = Math.max(this.#time, event.at);
-        this.#steps += 1;
-        if (event.label !== undefined) this.note(event.label);
-        event.run();
+      const next = this.#events.next;
+      if (next === undefined) {
+        quiet += 1;
+        await turns(1);
+        continue;
       }
-      for (let turns = this.#random.chance(0.7) ? 1 : 3; turns > 0; turns -= 1) await setImmediate();
+      // What needs no time but turns of the loop is done before time goes on.
+      if (next.at > this.#time + 1 && quiet === 0) {
+        quiet = 1;
+        await turns(quietTurns);
+        continue;
+      }
+      quiet = 0;
+      this.#events.pop();
+      this.#time = Math.max(this.#time, next.at);
+      this.#steps += 1;
+      if (next.label !== undefined) this.note(next.label);
+      next.run();
+      await turns(this.#random.chance(0.7) ? 1 : 3);
     }
   }
+}
+
+async function turns(count: number): Promise<void> {
+  for (let left = count; left > 0; left -= 1) await setImmediate();
 }

@@ -116,10 +116,22 @@ export class Server {
   }
 
   async #openBlobs(): Promise<BlobStore> {
-    if (this.#world.plan.store === 'memory') return new MemoryBlobStore();
+    if (this.#world.plan.store === 'memory') return this.#watched(new MemoryBlobStore());
     const { files, life } = this;
     const now = clockOf(life).now;
     return this.#stores.use(await FileBlobStore.open({ directory: '/cache', files, now }));
+  }
+
+  /** What is in memory is right. */
+  #watched(store: MemoryBlobStore): MemoryBlobStore {
+    const remove = store.delete.bind(store);
+    store.delete = async (digest) => {
+      const wasThere = await remove(digest);
+      if (wasThere)
+        this.#world.findings.add('no deletion by a claim', short(`${digest} was right and is deleted`));
+      return wasThere;
+    };
+    return store;
   }
 
   #wireOf(host: RegistryHost): FakeWire {
