@@ -54,7 +54,7 @@ export class FakeWire implements Transport, AsyncDisposable {
     onRequest(request, asked);
     const fault = faults.of(asked, life.time);
     const met = fault === undefined ? undefined : this.#ifMet(fault, request, asked);
-    const over = met === undefined ? () => {} : health.meet(met, asked, life.time);
+    const over = met === undefined ? () => {} : health.meet(met, asked, kindOf(request, asked), life.time);
     try {
       await this.#late(request, asked, met);
       return this.#response(request, asked, met, () => over(life.time));
@@ -128,6 +128,7 @@ export class FakeWire implements Transport, AsyncDisposable {
       },
     });
     this.open.add(body);
+    if (answer.status !== 429) this.#parts.health.answered(asked.host, kindOf(request, asked), life.time);
     return {
       status: answer.status,
       headers: answer.headers,
@@ -152,4 +153,8 @@ export class FakeWire implements Transport, AsyncDisposable {
       ? `${what} ${url.hostname}${url.pathname}${range}`
       : `${what} ${repository.name} ${reference ?? ''}${range}`;
   }
+}
+
+function kindOf({ method }: TransportRequest, { what }: Asked): string {
+  return `${method} ${what === 'redirect' ? 'blob' : what}`;
 }

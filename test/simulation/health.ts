@@ -5,8 +5,21 @@ import type { AskedObject, Fault } from './faults.ts';
 interface Application extends AskedObject {
   readonly fault: Fault;
   readonly from: number;
+  /** What a circuit is for: `GET blob`. */
+  readonly kind: string;
   /** When the request was over; until then it goes on. */
   to: number;
+  /** When the next request of its kind was answered. */
+  healedAt: number;
+}
+
+/** What a client wants to know of upstream. Times in fake milliseconds. */
+export interface HealthQuestion {
+  readonly host: RegistryHost;
+  readonly objects: readonly string[];
+  readonly what: 'manifest' | 'blob';
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What a server behind may make of a fault, and for how long. Milliseconds. */
@@ -32,27 +45,34 @@ const mute = new Set<Fault['kind']>(['refused', 'reset', 'garbage', 'silence']);
 export class Health {
   #met: Application[] = [];
 
-  /** Returns what says that the request is over. */
-  meet(fault: Fault, asked: AskedObject, time: number): (time: number) => void {
-    const application: Application = { ...asked, fault, from: time, to: Number.POSITIVE_INFINITY };
+  /** Returns what says that the request is over. `kind`: method and what is asked for. */
+  meet(fault: Fault, asked: AskedObject, kind: string, time: number): (time: number) => void {
+    const never = Number.POSITIVE_INFINITY;
+    const application: Application = { ...asked, fault, kind, from: time, to: never, healedAt: never };
     this.#met.push(application);
     return (end) => {
       application.to = end;
     };
   }
 
+  /** A request of this kind was answered, and not with a limit. */
+  answered(host: RegistryHost, kind: string, time: number): void {
+    for (const met of this.#met) {
+      const isHealed = met.host === host && met.kind === kind && met.to <= time;
+      if (isHealed) met.healedAt = Math.min(met.healedAt, time);
+    }
+  }
+
   /** Was upstream at fault for something that was asked for in this time? Then what it did. */
-  excuse(host: RegistryHost, objects: readonly string[], from: number, to: number): Fault | undefined {
-    const recent = this.#met.filter(
-      (met) => met.host === host && met.from <= to && met.to + aftermathMs(met.fault) >= from,
-    );
-    const silent = recent.filter(({ fault }) => mute.has(fault.kind));
-    if (new Set(silent.map(({ object }) => object)).size > 1) return silent[0]?.fault;
+  excuse(question: HealthQuestion): Fault | undefined {
+    const { host, objects, from, to } = question;
+    const known = this.#met.filter((met) => met.host === host && met.from <= to);
+    const recent = known.filter((met) => met.to + aftermathMs(met.fault) >= from);
     const own = recent.filter(
       ({ fault, object }) => !harmless.has(fault.kind) && (isOfHost(fault) || objects.includes(object)),
     );
     const lone = own.length === 1 && own[0] !== undefined && isMaskable(own[0].fault);
-    return lone ? undefined : own[0]?.fault;
+    return (lone ? undefined : own[0]?.fault) ?? resting(known, question);
   }
 
   /** Was this very fault met by a request for one of these objects in this time? */
@@ -71,6 +91,22 @@ export class Health {
   wasAlwaysWell(host: RegistryHost): boolean {
     return !this.#met.some((met) => met.host === host && !harmless.has(met.fault.kind));
   }
+}
+
+/**
+ * What keeps a server from asking: a fault of the whole host, or of several objects in a row, until a request of the kind was
+ * answered. That is seconds after upstream is well, and longer where nobody asks.
+ */
+function resting(known: readonly Application[], { what, from }: HealthQuestion): Fault | undefined {
+  const open = known.filter(
+    ({ fault, kind, healedAt }) =>
+      (mute.has(fault.kind) || fault.status === 429) &&
+      (kind.endsWith(what) || kind.endsWith('token')) &&
+      healedAt >= from,
+  );
+  const ofHost = open.find(({ fault }) => isOfHost(fault));
+  if (ofHost !== undefined) return ofHost.fault;
+  return new Set(open.map(({ object }) => object)).size > 1 ? open[0]?.fault : undefined;
 }
 
 /** Does it say something of the whole host? */

@@ -114,7 +114,8 @@ export class Judge {
     const repository = this.#repository(question);
     if (repository?.wronglySized.has(question.reference as Digest) === true) return;
     const host = hostOf(question.repository);
-    if (health.excuse(host, this.#objects(question), question.from, time) !== undefined) return;
+    const { from, kind: what } = question;
+    if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;
     const isThere = repository !== undefined && has(repository, question);
     if (isThere || status !== 404) this.#add('healthy upstream, right answer', said);
   }
