@@ -7,6 +7,8 @@ import type { CachePolicy } from '#src/registry/cache-parts.ts';
 import { CachedRegistry } from '#src/registry/cached-registry.ts';
 import { HostRegistry } from '#src/registry/host-registry.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
+import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
+import type { FileSystem } from '#src/storage/file/file-system.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import type { Transport } from '#src/upstream/transport/transport.ts';
 import { createUpstream } from '#src/upstream/upstream.ts';
@@ -22,6 +24,12 @@ export interface CompositionParts {
   readonly pullTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
+}
+
+/** The store of files, with time that is handed in under whichever name it is asked for. */
+export async function openFiles(files: FileSystem, clock: Clock): Promise<FileBlobStore> {
+  const options = { directory: '/cache', files, clock, now: clock.now };
+  return await FileBlobStore.open(options);
 }
 
 /** What is simulated, put together as `src/app` does it: the one place that changes when that does. */

@@ -6,9 +6,8 @@ import type { RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import type { CachePolicy } from '#src/registry/cache-parts.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
-import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { type Composition, compose } from './composition.ts';
+import { type Composition, compose, openFiles } from './composition.ts';
 import { FakeWire } from './fake-wire.ts';
 import type { FileContent } from './file-content.ts';
 import { clockOf, Life } from './life.ts';
@@ -117,9 +116,7 @@ export class Server {
 
   async #openBlobs(): Promise<BlobStore> {
     if (this.#world.plan.store === 'memory') return this.#watched(new MemoryBlobStore());
-    const { files, life } = this;
-    const now = clockOf(life).now;
-    return this.#stores.use(await FileBlobStore.open({ directory: '/cache', files, now }));
+    return this.#stores.use(await openFiles(this.files, clockOf(this.life)));
   }
 
   /** What is in memory is right. */
