@@ -5,13 +5,15 @@ import { hostOf, type RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import type { CachePolicy } from '#src/registry/cache-parts.ts';
 import { CachedRegistry } from '#src/registry/cached-registry.ts';
+import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { HostRegistry } from '#src/registry/host-registry.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import type { FileSystem } from '#src/storage/file/file-system.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { type Credential, staticCredentials } from '#src/upstream/auth/credentials.ts';
 import type { Transport } from '#src/upstream/transport/transport.ts';
-import { createUpstream } from '#src/upstream/upstream.ts';
+import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 
 export interface CompositionParts {
   readonly clock: Clock;
@@ -21,6 +23,9 @@ export interface CompositionParts {
   readonly metadata: MetadataStore;
   readonly policy: CachePolicy;
   readonly wireOf: (host: RegistryHost) => Transport & AsyncDisposable;
+  /** The mirror that is asked before this registry. */
+  readonly mirrorOf: (host: RegistryHost) => RegistryHost | undefined;
+  readonly credentialsOf: (host: RegistryHost) => Credential;
   readonly pullTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
@@ -56,8 +61,11 @@ export function compose(parts: CompositionParts): Composition {
   };
   const opened = (host: RegistryHost): CachedRegistry => {
     const upstream = stack.use(upstreamOf(host, parts));
-    const mayRevalidate = (): boolean => upstream.admitsRevalidation();
-    return new CachedRegistry(upstream, { ...parts.policy, mayRevalidate }, cache);
+    const at = parts.mirrorOf(host);
+    const mirrors = at === undefined ? [] : [stack.use(upstreamOf(at, parts, { path: '/v2', of: host }))];
+    const source = mirrors.length === 0 ? upstream : new FallbackRegistry(mirrors, upstream);
+    const mayRevalidate = (): boolean => mirrors.length > 0 || upstream.admitsRevalidation();
+    return new CachedRegistry(source, { ...parts.policy, mayRevalidate }, cache);
   };
   return {
     registry: new HostRegistry(of),
@@ -68,9 +76,15 @@ export function compose(parts: CompositionParts): Composition {
   };
 }
 
-function upstreamOf(host: RegistryHost, parts: CompositionParts) {
+function upstreamOf(
+  host: RegistryHost,
+  parts: CompositionParts,
+  mirror?: UpstreamSettings['mirror'],
+): Upstream {
   return createUpstream({
     host,
+    mirror,
+    credentials: staticCredentials(parts.credentialsOf(host)),
     scheme: 'https',
     userAgent: 'ociregistry/simulation',
     pullTimeoutMs: parts.pullTimeoutMs,

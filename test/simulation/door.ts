@@ -78,8 +78,9 @@ export class Door {
   ): Promise<Answer<number | undefined>> {
     return await this.#ask(
       { who, what: 'HEAD', kind: 'blob', repository, reference: digest },
-      async (_question, options, server) => {
+      async (question, options, server) => {
         const { size } = await server.registry.resolveBlob(repository, digest, options);
+        this.#judge.size(question, size);
         return size;
       },
     );
@@ -117,6 +118,7 @@ export class Door {
     let isRight = true;
     let chunks = 0;
     for await (const chunk of reader.body) {
+      if (chunks === 0) this.#judge.heard(question);
       if (chunks === leavesAfter) {
         leave(new LeftError());
         throw new LeftError();

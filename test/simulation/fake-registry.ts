@@ -8,7 +8,9 @@ import type { Model, ModelRepository } from './model.ts';
 /** How a registry wants to be asked. */
 export interface RegistryManners {
   readonly host: RegistryHost;
-  readonly wantsToken: boolean;
+  /** Whose repositories it has: a mirror has another’s. */
+  readonly serves: RegistryHost;
+  readonly wants: 'nothing' | 'token' | 'password';
   /** Blobs are elsewhere, at URLs that are good for so long; milliseconds. Undefined: here. */
   readonly redirectsFor: number | undefined;
 }
@@ -21,6 +23,10 @@ export interface Asked extends AskedObject {
 }
 
 const tokenLifeMs = 60_000;
+/** Who we are where a password is wanted. */
+export const password = { username: 'puller', password: 'open sesame' };
+const basic = `Basic ${Buffer.from(`${password.username}:${password.password}`).toString('base64')}`;
+const basicChallenge = { 'www-authenticate': 'Basic realm="registry"' };
 
 /** A registry that is right in everything: its API, its token server, and where its blobs are. */
 export class FakeRegistry {
@@ -41,22 +47,22 @@ export class FakeRegistry {
   }
 
   asked({ url }: TransportRequest): Asked {
-    const { host } = this.#manners;
+    const { host, serves } = this.#manners;
     if (url.hostname === `auth.${host}`) return { host, object: `${host} tokens`, what: 'token' };
     if (url.hostname === `store.${host}`) {
       const digest = url.pathname.slice(1);
-      return { host, object: blobObject(host, digest), what: 'blob', reference: digest };
+      return { host, object: blobObject(serves, digest), what: 'blob', reference: digest };
     }
     const endpoint = parseEndpoint(url.pathname);
     if (endpoint === undefined || !('name' in endpoint))
       return { host, object: `${host} /v2/`, what: 'other' };
-    const repository = this.#model.find(host, endpoint.name);
+    const repository = this.#model.find(serves, endpoint.name);
     const object = repository === undefined ? `${host} /v2/` : manifestObject(repository.name);
     if (endpoint.kind === 'blob') {
       const what = this.#manners.redirectsFor === undefined ? 'blob' : 'redirect';
       return {
         host,
-        object: blobObject(host, endpoint.digest),
+        object: blobObject(serves, endpoint.digest),
         what,
         repository,
         reference: endpoint.digest,
@@ -71,8 +77,9 @@ export class FakeRegistry {
     if (asked.what === 'token') return this.#token(time);
     if (request.url.hostname !== this.#manners.host) return this.#stored(request, time);
     const { authorization = '' } = request.headers ?? {};
-    if (this.#manners.wantsToken && !this.#isValid(authorization, time)) return this.#challenge(asked);
+    if (!this.#isKnown(authorization, time)) return this.#challenge(asked);
     const { repository, reference = '' } = asked;
+    if (repository?.isForbidden === true) return this.#refusal();
     if (repository === undefined) return errorAnswer(404, 'NAME_UNKNOWN');
     if (asked.what === 'manifest') return this.#manifest(repository, reference);
     if (asked.what === 'list') return tagList(repository);
@@ -111,12 +118,22 @@ export class FakeRegistry {
     });
   }
 
-  #isValid(authorization: string, time: number): boolean {
+  #isKnown(authorization: string, time: number): boolean {
+    const { wants } = this.#manners;
+    if (wants !== 'token') return wants === 'nothing' || authorization === basic;
     return (this.#tokens.get(authorization.replace(/^Bearer /, '')) ?? 0) > time;
   }
 
+  /** As those registries have it that know passwords alone: the same answer as to a stranger. */
+  #refusal(): FakeAnswer {
+    return this.#manners.wants === 'password'
+      ? errorAnswer(401, 'UNAUTHORIZED', basicChallenge)
+      : errorAnswer(403, 'DENIED');
+  }
+
   #challenge({ repository }: Asked): FakeAnswer {
-    const { host } = this.#manners;
+    const { host, wants } = this.#manners;
+    if (wants === 'password') return errorAnswer(401, 'UNAUTHORIZED', basicChallenge);
     const scope = `repository:${repository?.path ?? 'none'}:pull`;
     return errorAnswer(401, 'UNAUTHORIZED', {
       'www-authenticate': `Bearer realm="https://auth.${host}/token",service="${host}",scope="${scope}"`,

@@ -10,7 +10,8 @@ import type { Random } from './random.ts';
  * - `cut`, `stall`: a body breaks off, or stands still
  * - `flip`: one wrong byte
  * - `noRange`, `range416`, `shortRange`: ways to answer a Range
- * - `headRefused`, `headMute`: HEAD is not allowed; it does not say how long the body is
+ * - `headRefused`, `headAbsent`, `headMute`, `headEmpty`: HEAD is not allowed; it denies what GET has; it does not say how long the
+ *   body is; it says that there is none
  * - `contradiction`: the body of a tag is another manifest than its digest header announces
  * - `falseDigest`: the digest header is wrong, the body right
  */
@@ -28,7 +29,9 @@ export type FaultKind =
   | 'range416'
   | 'shortRange'
   | 'headRefused'
+  | 'headAbsent'
   | 'headMute'
+  | 'headEmpty'
   | 'contradiction'
   | 'falseDigest';
 

@@ -9,6 +9,8 @@ export const invariants = {
     'what a client had completely for a second is served after a crash, upstream down',
   'no deletion by a claim': 'the right bytes of a digest are never deleted',
   'a tag is true': 'a tag points to what upstream said within the freshness allowed',
+  'HEAD says what GET has': 'a blob’s HEAD says the size that its GET has, or none',
+  'in time': 'while upstream is well a client hears something within 30 s',
   'a digest alone opens nothing': 'a repository is served no blob that it does not own',
   'bounded files': 'open files stay within what the clients who are here account for',
   'bounded requests': 'a blob is not fetched again and again from a healthy upstream',

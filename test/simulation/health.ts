@@ -32,6 +32,8 @@ const harmless = new Set<Fault['kind']>([
   'slow',
   'noRange',
   'headRefused',
+  'headAbsent',
+  'headEmpty',
   'headMute',
   'falseDigest',
   'contradiction',
@@ -66,10 +68,14 @@ export class Health {
   /** Was upstream at fault for something that was asked for in this time? Then what it did. */
   excuse(question: HealthQuestion): Fault | undefined {
     const { host, objects, from, to } = question;
-    const known = this.#met.filter((met) => met.host === host && met.from <= to);
+    // Whatever is wrong with a mirror is not for clients, but what it sent already cannot be taken back.
+    const known = this.#met.filter(
+      (met) => (met.host === host || met.fault.kind === 'flip') && met.from <= to,
+    );
     const recent = known.filter((met) => met.to + aftermathMs(met.fault) >= from);
     const own = recent.filter(
-      ({ fault, object }) => !harmless.has(fault.kind) && (isOfHost(fault) || objects.includes(object)),
+      ({ fault, object, host: at }) =>
+        !harmless.has(fault.kind) && ((at === host && isOfHost(fault)) || objects.includes(object)),
     );
     const lone = own.length === 1 && own[0] !== undefined && isMaskable(own[0].fault);
     return (lone ? undefined : own[0]?.fault) ?? resting(known, question);
@@ -97,9 +103,10 @@ export class Health {
  * What keeps a server from asking: a fault of the whole host, or of several objects in a row, until a request of the kind was
  * answered. That is seconds after upstream is well, and longer where nobody asks.
  */
-function resting(known: readonly Application[], { what, from }: HealthQuestion): Fault | undefined {
+function resting(known: readonly Application[], { host, what, from }: HealthQuestion): Fault | undefined {
   const open = known.filter(
-    ({ fault, kind, healedAt }) =>
+    ({ fault, kind, healedAt, ...met }) =>
+      met.host === host &&
       (mute.has(fault.kind) || fault.status === 429) &&
       (kind.endsWith(what) || kind.endsWith('token')) &&
       healedAt >= from,

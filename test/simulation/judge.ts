@@ -31,6 +31,8 @@ export interface Question {
 
 /** What a client had for so long is promised. Milliseconds. */
 export const promiseMs = 1000;
+/** containerd waits no longer for a status line. Milliseconds. */
+const patienceMs = 30_000;
 /** An answer under way while a tag moved. Milliseconds. */
 const movingMs = 5000;
 
@@ -48,6 +50,7 @@ export class Judge {
   answered(question: Question, status: number, isAudit: boolean, error?: unknown): void {
     const { ledger } = this.#world;
     const had = hadOf(question);
+    if (question.kind === 'manifest' || question.what === 'HEAD' || status !== 200) this.heard(question);
     if (status === 200) {
       if (question.what === 'GET' && question.range === undefined) this.#note(had);
       this.#checkOwned(question);
@@ -78,6 +81,25 @@ export class Judge {
     } else this.#checkTag(question, question.reference, digest);
   }
 
+  /** What a HEAD says of a blob. */
+  size(question: Question, size: number | undefined): void {
+    const { model } = this.#world;
+    const right = model.content.sizeOf(question.reference as Digest);
+    const isClaimed = this.#repository(question)?.wronglySized.has(question.reference as Digest) === true;
+    if (size !== undefined && size !== right && !isClaimed)
+      this.#add('HEAD says what GET has', `${describe(question)}: ${size} bytes, which are ${right}`);
+  }
+
+  /** The first that a client hears of its answer. */
+  heard(question: Question): void {
+    const { health, time } = this.#world;
+    const { from, kind: what, repository } = question;
+    if (time - from <= patienceMs) return;
+    const host = hostOf(repository);
+    if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;
+    this.#add('in time', `${describe(question)}: after ${((time - from) / 1000).toFixed(1)} s`);
+  }
+
   bytes(question: Question, isRight: boolean): void {
     if (!isRight) this.#add('whole answers are right', `${describe(question)}: not what was asked for`);
   }
@@ -99,13 +121,18 @@ export class Judge {
     if (reachesEnd || !lied) this.#add('whole answers are right', `${said}: wrong bytes to the end`);
   }
 
+  /** What a disk without room has not kept is not promised. */
   #note(had: Omit<Had, 'since'>): void {
+    const { plan, time } = this.#world;
+    if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
     this.#world.ledger.note({ ...had, since: this.#world.time });
   }
 
   #checkOwned(question: Question): void {
     const { kind, reference } = question;
-    if (kind === 'blob' && this.#repository(question)?.blobs.has(reference as Digest) !== true)
+    const repository = this.#repository(question);
+    const isOpen = repository?.isForbidden === false;
+    if (!isOpen || (kind === 'blob' && !repository.blobs.has(reference as Digest)))
       this.#add('a digest alone opens nothing', `${describe(question)}: 200`);
   }
 
@@ -116,6 +143,7 @@ export class Judge {
     const host = hostOf(question.repository);
     const { from, kind: what } = question;
     if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;
+    if (repository?.isForbidden === true && status === 403) return;
     const isThere = repository !== undefined && has(repository, question);
     if (isThere || status !== 404) this.#add('healthy upstream, right answer', said);
   }

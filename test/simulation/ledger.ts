@@ -32,6 +32,11 @@ export class Ledger {
     this.#had.delete(keyOf(had));
   }
 
+  /** The same of a blob or manifest in every repository. */
+  forgetDigest(digest: string): void {
+    for (const [key, { reference }] of this.#had) if (reference === digest) this.#had.delete(key);
+  }
+
   get all(): readonly Had[] {
     return [...this.#had.values()];
   }

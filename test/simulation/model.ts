@@ -32,6 +32,8 @@ export class ModelRepository {
   readonly manifests = new Map<Digest, ModelManifest>();
   readonly tags = new Map<Tag, Pointing[]>();
   readonly blobs = new Set<Digest>();
+  /** We may not read it. */
+  isForbidden = false;
   /** Blobs whose size a manifest of this repository gives wrong. */
   readonly wronglySized = new Set<Digest>();
 

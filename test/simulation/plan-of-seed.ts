@@ -20,6 +20,7 @@ const imageFaults: readonly FaultKind[] = [
   'cut',
   'stall',
   'headRefused',
+  'headAbsent',
   'headMute',
   'contradiction',
   'falseDigest',
@@ -37,6 +38,8 @@ const layerFaults: readonly FaultKind[] = [
   'range416',
   'shortRange',
   'headRefused',
+  'headAbsent',
+  'headEmpty',
   'headMute',
 ];
 const statuses = [401, 403, 404, 429, 429, 500, 502, 503];
@@ -102,6 +105,7 @@ function usual(seed: number, random: Random): Plan {
       ? [{ at: random.between(0, durationMs), image: random.between(0, images.length - 1) }]
       : [],
     crashes: store === 'file' && random.chance(0.4) ? crashesOf(random, durationMs) : [],
+    full: random.chance(0.08) ? fullOf(random, durationMs) : undefined,
   };
 }
 
@@ -119,6 +123,7 @@ function storm(seed: number, random: Random): Plan {
       tag: 'v1',
       layers: [2 * at, 2 * at + 1],
       isWrong: false,
+      isForbidden: false,
       isIndexed: false,
     };
   });
@@ -150,19 +155,21 @@ function storm(seed: number, random: Random): Plan {
     crashes: random.chance(0.7)
       ? [{ at: random.between(1500, 5000), kind: random.chance(0.7) ? 'kill' : 'power' }]
       : [],
+    full: undefined,
   };
 }
 
 function hostsOf(random: Random, count: number): Plan['hosts'] {
   return ['registry.one', 'registry.two'].slice(0, count).map((host) => ({
     host,
-    wantsToken: random.chance(0.3),
+    wants: random.pick(['nothing', 'nothing', 'token', 'password']),
     redirectsFor: random.chance(0.25) ? random.pick([5000, 60_000]) : undefined,
+    hasMirror: random.chance(0.2),
   }));
 }
 
 function imageOf(random: Random, at: number, host: string, layers: number): ImagePlan {
-  const path = random.pick(['a/one', 'a/two', 'b', 'c/d/e']);
+  const path = random.pick(['a/one', 'a/one', 'a/two', 'a/two', 'b', 'b', 'c/d/e', 'c/d/e', 'closed']);
   return {
     host,
     path,
@@ -171,6 +178,7 @@ function imageOf(random: Random, at: number, host: string, layers: number): Imag
       .shuffled(Array.from({ length: layers }, (_, place) => place))
       .slice(0, random.between(1, 4)),
     isWrong: random.chance(0.06),
+    isForbidden: path === 'closed',
     isIndexed: random.chance(0.2),
   };
 }
@@ -217,9 +225,11 @@ function faultOf(
   ])();
   const kind = random.pick(kinds);
   const status = random.pick(statuses);
+  const isMirrored = hosts.some((each) => each.host === host && each.hasMirror);
   return {
     kind,
     host,
+    atMirror: isMirrored && random.chance(0.7),
     on,
     from,
     until,
@@ -242,6 +252,11 @@ function imageTarget(random: Random, images: readonly ImagePlan[]): Target {
 function layerTarget(random: Random, images: readonly ImagePlan[]): Target {
   const { host, layers } = random.pick(images);
   return { on: { layer: random.pick(layers) }, host, kinds: layerFaults };
+}
+
+function fullOf(random: Random, durationMs: number): Plan['full'] {
+  const from = random.between(0, durationMs >> 1);
+  return { from, until: from + random.between(500, durationMs) };
 }
 
 function crashesOf(random: Random, durationMs: number): CrashPlan[] {

@@ -12,6 +12,8 @@ export interface ImagePlan {
   readonly layers: readonly number[];
   /** The size of its first layer is wrong in its manifest. */
   readonly isWrong: boolean;
+  /** Its repository is closed to us. */
+  readonly isForbidden: boolean;
   /** It is one of two in an index, which the tag points at. */
   readonly isIndexed: boolean;
 }
@@ -34,6 +36,8 @@ export interface ClientPlan {
 export interface FaultPlan {
   readonly kind: FaultKind;
   readonly host: string;
+  /** It is the host’s mirror that has it. */
+  readonly atMirror: boolean;
   /** The manifests of one image’s repository, one layer, or all that the host has. */
   readonly on: { readonly image: number } | { readonly layer: number } | 'all';
   readonly from: number;
@@ -62,8 +66,9 @@ export interface Plan {
   readonly maxConcurrent: number;
   readonly hosts: readonly {
     readonly host: string;
-    readonly wantsToken: boolean;
+    readonly wants: 'nothing' | 'token' | 'password';
     readonly redirectsFor: number | undefined;
+    readonly hasMirror: boolean;
   }[];
   /** Bytes of the layers that images share. */
   readonly layerSizes: readonly number[];
@@ -73,4 +78,6 @@ export interface Plan {
   /** When the tag of which image moves to a new one. */
   readonly moves: readonly { readonly at: number; readonly image: number }[];
   readonly crashes: readonly CrashPlan[];
+  /** When the disk has no room. */
+  readonly full: { readonly from: number; readonly until: number } | undefined;
 }

@@ -7,7 +7,9 @@ import type { Registry } from '#src/oci/registry.ts';
 import type { CachePolicy } from '#src/registry/cache-parts.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { anonymous } from '#src/upstream/auth/credentials.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
+import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';
 import type { FileContent } from './file-content.ts';
 import { clockOf, Life } from './life.ts';
@@ -16,7 +18,7 @@ import type { Plan } from './plan.ts';
 import { RequestCount } from './request-count.ts';
 import { SimulatedFiles } from './simulated-files.ts';
 import { short } from './trace.ts';
-import type { World } from './world.ts';
+import { mirrorOf, type World } from './world.ts';
 
 /** As the configuration has them by default. Milliseconds. */
 const pullTimeoutMs = 60_000;
@@ -46,6 +48,7 @@ export class Server {
       life: this.life,
       random: world.random.fork(`disk ${world.time}`),
       pace: world.plan.disk,
+      isFull: () => world.isFull,
       onOpen: (open) => this.#checkOpen(open),
       onRemove: (path, content) => this.#checkRemoval(path, content),
     });
@@ -99,6 +102,7 @@ export class Server {
   async #open(): Promise<void> {
     const { plan, random } = this.#world;
     const clock = clockOf(this.life);
+    const planned = (name: RegistryHost) => plan.hosts.find(({ host }) => host === name);
     const metadata = await openIndex(this.#world, this.life, clock, this.#index);
     this.#composition = compose({
       clock,
@@ -108,6 +112,9 @@ export class Server {
       metadata,
       policy: policyOf(plan),
       wireOf: (host) => this.#wireOf(host),
+      mirrorOf: (host) => (planned(host)?.hasMirror === true ? mirrorOf(host) : undefined),
+      credentialsOf: (host) =>
+        planned(host)?.wants === 'password' ? { kind: 'basic', ...password } : anonymous,
       pullTimeoutMs,
       stallTimeoutMs,
       maxConcurrent: plan.maxConcurrent,
@@ -124,8 +131,7 @@ export class Server {
     const remove = store.delete.bind(store);
     store.delete = async (digest) => {
       const wasThere = await remove(digest);
-      if (wasThere)
-        this.#world.findings.add('no deletion by a claim', short(`${digest} was right and is deleted`));
+      if (wasThere) this.#sayDeleted(digest);
       return wasThere;
     };
     return store;
@@ -155,6 +161,7 @@ export class Server {
   #log(): Log {
     const { findings, health, plan, model, scheduler } = this.#world;
     const isWell = (): boolean =>
+      plan.full === undefined &&
       plan.crashes.every(({ kind }) => kind === 'kill') &&
       model.hosts.every((host) => health.wasAlwaysWell(host)) &&
       plan.images.every(({ isWrong }) => !isWrong);
@@ -179,7 +186,13 @@ export class Server {
   #checkRemoval(path: string, content: FileContent): void {
     const name = basename(path);
     if (!path.includes('/blobs/') || hash('sha256', content.read(0, content.size), 'hex') !== name) return;
-    this.#world.findings.add('no deletion by a claim', `blob ${name.slice(0, 6)} was right and is deleted`);
+    this.#sayDeleted(`sha256:${name}`);
+  }
+
+  #sayDeleted(digest: string): void {
+    this.#world.findings.add('no deletion by a claim', short(`${digest} was right and is deleted`));
+    // One finding is enough.
+    this.#world.ledger.forgetDigest(digest);
   }
 
   #checkLeft(): void {

@@ -19,6 +19,8 @@ export interface SimulatedFilesParts {
   readonly life: Life;
   readonly random: Random;
   readonly pace: DiskPace;
+  /** Is there no room? */
+  readonly isFull: () => boolean;
   /** Told how many files are open with the new one. */
   readonly onOpen: (open: number) => void;
   /** Told before a name goes away. */
@@ -41,6 +43,7 @@ export class SimulatedFiles implements FileSystem {
     const { disk, life, onOpen } = this.#parts;
     return await this.call(`open ${shown(path)}`, () => () => {
       const found = disk.get(path);
+      if (flags === 'wx+') this.checkRoom(path);
       if (found !== undefined && flags === 'wx+') throw fileError('EEXIST', path);
       if (found === undefined && flags === 'r' && basename(path).length === 64)
         throw fileError('ENOENT', path);
@@ -102,6 +105,10 @@ export class SimulatedFiles implements FileSystem {
     );
   }
 
+  checkRoom(path: string): void {
+    if (this.#parts.isFull()) throw fileError('ENOSPC', path);
+  }
+
   touch(content: FileContent): void {
     content.mtimeMs = now(this.#parts.life);
   }
@@ -143,6 +150,7 @@ class SimulatedFile implements File {
     return await this.#use(
       async () =>
         await this.#files.call(`write ${shown(this.#path)} ${position}+${total}`, () => () => {
+          this.#files.checkRoom(this.#path);
           let at = position;
           for (const chunk of chunks) {
             this.#bytes.write(chunk, at);

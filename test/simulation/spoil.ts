@@ -44,6 +44,15 @@ export const spoilings: Partial<Readonly<Record<FaultKind, Spoiling>>> = {
     applies: (_answer, { what }, isHead) => isHead && (what === 'blob' || what === 'manifest'),
     spoil: () => errorAnswer(405, 'UNSUPPORTED'),
   },
+  headAbsent: {
+    applies: (answer, { what }, isHead) =>
+      isHead && isRight(answer) && (what === 'blob' || what === 'manifest'),
+    spoil: () => errorAnswer(404, 'UNKNOWN'),
+  },
+  headEmpty: {
+    applies: (answer, { what }, isHead) => isHead && isRight(answer) && what === 'blob',
+    spoil: ({ headers, ...answer }) => ({ ...answer, headers: { ...headers, 'content-length': '0' } }),
+  },
   headMute: {
     applies: (answer, { what }, isHead) => isHead && isRight(answer) && what !== 'redirect',
     spoil: ({ headers: { 'content-length': _, ...headers }, ...answer }) => ({ ...answer, headers }),

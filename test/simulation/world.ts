@@ -18,6 +18,10 @@ export interface WorldImage {
   readonly tag: Tag;
 }
 
+export function mirrorOf(host: RegistryHost): RegistryHost {
+  return parseRegistryHost(`mirror.${host}`);
+}
+
 /** All of a scenario but the server: upstream, the disk, time, and what is known of right and wrong. */
 export class World {
   readonly plan: Plan;
@@ -44,12 +48,7 @@ export class World {
     const layers = plan.layerSizes.map((size) => this.model.newBlob(size));
     this.#layers = layers;
     this.images = plan.images.map((image) => this.#image(image));
-    this.registries = new Map(
-      plan.hosts.map((manners) => {
-        const host = parseRegistryHost(manners.host);
-        return [host, new FakeRegistry(this.model, { ...manners, host })];
-      }),
-    );
+    this.registries = new Map(plan.hosts.flatMap((host) => this.#registriesOf(host)));
     this.faults = new Faults(
       plan.faults.map((fault) => this.#fault(fault)),
       this.random.fork('faults'),
@@ -58,6 +57,12 @@ export class World {
 
   get time(): number {
     return this.scheduler.time;
+  }
+
+  /** Has the disk no room now? */
+  get isFull(): boolean {
+    const { full } = this.plan;
+    return full !== undefined && full.from <= this.time && this.time < full.until;
   }
 
   /** The tag of an image points at another from now on. */
@@ -71,8 +76,32 @@ export class World {
     );
   }
 
-  #image({ host, path, tag, layers, isWrong, isIndexed }: ImagePlan): WorldImage {
+  /** The registry of a host, and its mirror. */
+  #registriesOf({
+    host: name,
+    hasMirror,
+    ...manners
+  }: Plan['hosts'][number]): [RegistryHost, FakeRegistry][] {
+    const host = parseRegistryHost(name);
+    const itself = new FakeRegistry(this.model, { ...manners, host, serves: host });
+    const at = mirrorOf(host);
+    const mirror = new FakeRegistry(this.model, {
+      host: at,
+      serves: host,
+      wants: 'nothing',
+      redirectsFor: undefined,
+    });
+    return hasMirror
+      ? [
+          [host, itself],
+          [at, mirror],
+        ]
+      : [[host, itself]];
+  }
+
+  #image({ host, path, tag, layers, isWrong, isIndexed, isForbidden }: ImagePlan): WorldImage {
     const repository = this.model.repository(host, path);
+    repository.isForbidden = isForbidden;
     const digests = layers.flatMap((place) => this.#layers[place] ?? []);
     const manifest = this.model.putImage(repository, digests, isWrong);
     const pointed = isIndexed
@@ -81,13 +110,14 @@ export class World {
     return { repository, tag: this.model.tag(repository, tag, pointed) };
   }
 
-  #fault({ on, host, ...fault }: FaultPlan): Fault {
-    return { ...fault, host: parseRegistryHost(host), object: this.#objectOf(on, host) };
+  #fault({ on, host: name, atMirror, ...fault }: FaultPlan): Fault {
+    const host = parseRegistryHost(name);
+    return { ...fault, host: atMirror ? mirrorOf(host) : host, object: this.#objectOf(on, host) };
   }
 
-  #objectOf(on: FaultPlan['on'], host: string): string | undefined {
+  #objectOf(on: FaultPlan['on'], host: RegistryHost): string | undefined {
     if (on === 'all') return undefined;
-    if ('layer' in on) return blobObject(parseRegistryHost(host), this.#layers[on.layer] ?? '');
+    if ('layer' in on) return blobObject(host, this.#layers[on.layer] ?? '');
     const image = this.images[on.image];
     return image === undefined ? undefined : manifestObject(image.repository.name);
   }

@@ -13,7 +13,7 @@ const kinds: Readonly<Record<string, (plan: Plan) => boolean>> = {
     index === 'sqlite' && crashes.some(({ kind }) => kind === 'kill'),
   'with redirects, tokens and faults': ({ hosts, faults }) =>
     faults.length > 2 &&
-    hosts.some(({ wantsToken, redirectsFor }) => wantsToken && redirectsFor !== undefined),
+    hosts.some(({ wants, redirectsFor }) => wants === 'token' && redirectsFor !== undefined),
   'with many clients and images': ({ images }) => images.length > 100,
 };
 
