@@ -1,6 +1,7 @@
 import type { Digest } from '#src/oci/reference.ts';
 import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import type { Asked } from './fake-registry.ts';
+import type { ModelRepository } from './model.ts';
 import { short } from './trace.ts';
 import type { World } from './world.ts';
 
@@ -17,14 +18,20 @@ export class RequestCount {
   }
 
   note({ bulk, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
-    const { health, findings, model } = this.#world;
+    const { health, findings, model, plan } = this.#world;
     if (bulk !== true || what !== 'blob' || headers?.['range'] !== undefined) return;
-    if (repository?.blobs.has(reference as Digest) === false || health.wasEverOdd(host)) return;
-    if ([...model.repositories.values()].some(({ wronglySized }) => wronglySized.has(reference as Digest)))
-      return;
+    const isGiven = repository === undefined || isIn(repository, reference as Digest);
+    const repositories = [...model.repositories.values()];
+    const isClaimed = repositories.some(({ wronglySized }) => wronglySized.has(reference as Digest));
+    // Without room nothing is kept.
+    if (!isGiven || isClaimed || health.wasEverOdd(host) || plan.full !== undefined) return;
     const count = (this.#transfers.get(reference) ?? 0) + 1;
     this.#transfers.set(reference, count);
     if (count === maxTransfers + 1)
       findings.add('bounded requests', short(`${host} is asked for ${reference} for the ${count}th time`));
   }
+}
+
+function isIn({ isForbidden, blobs }: ModelRepository, digest: Digest): boolean {
+  return !isForbidden && blobs.has(digest);
 }
