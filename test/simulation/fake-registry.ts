@@ -73,6 +73,7 @@ export class FakeRegistry {
     return { host, object, what: 'list', repository };
   }
 
+  /** `time`: when the request was sent, which is what tokens and signatures are good for. */
   answer(request: TransportRequest, asked: Asked, time: number): FakeAnswer {
     if (asked.what === 'token') return this.#token(time);
     if (request.url.hostname !== this.#manners.host) return this.#stored(request, time);

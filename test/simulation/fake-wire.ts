@@ -48,16 +48,18 @@ export class FakeWire implements Transport, AsyncDisposable {
   async send(request: TransportRequest): Promise<TransportResponse> {
     const { life, registry, faults, health, onRequest } = this.#parts;
     const { signal, url } = request;
+    const { time } = life;
     signal?.throwIfAborted();
     if (!registry.owns(url)) throw wireError(url, 'ENOTFOUND');
     const asked = registry.asked(request);
     onRequest(request, asked);
-    const fault = faults.of(asked, life.time);
+    const fault = faults.of(asked, time);
     const met = fault === undefined ? undefined : this.#ifMet(fault, request, asked);
-    const over = met === undefined ? () => {} : health.meet(met, asked, kindOf(request, asked), life.time);
+    const over = met === undefined ? () => {} : health.meet(met, asked, kindOf(request, asked), time);
     try {
       await this.#late(request, asked, met);
-      return this.#response(request, asked, met, () => over(life.time));
+      const right = registry.answer(request, asked, time);
+      return this.#response(request, asked, right, met, () => over(life.time));
     } catch (error) {
       over(life.time);
       signal?.throwIfAborted();
@@ -73,7 +75,7 @@ export class FakeWire implements Transport, AsyncDisposable {
   #ifMet(fault: Fault, request: TransportRequest, asked: Asked): Fault | undefined {
     const isHead = request.method === 'HEAD';
     if (fault.kind in brokenConnections || fault.kind === 'silence' || fault.kind === 'slow') return fault;
-    const answer = this.#right(request, asked);
+    const answer = this.#parts.registry.answer(request, asked, this.#parts.life.time);
     const hasBody = !isHead && (asked.what === 'blob' || asked.what === 'manifest') && answer.body.length > 0;
     if (fault.kind === 'cut' || fault.kind === 'stall')
       return hasBody && answer.status < 300 ? fault : undefined;
@@ -101,11 +103,11 @@ export class FakeWire implements Transport, AsyncDisposable {
   #response(
     request: TransportRequest,
     asked: Asked,
+    right: FakeAnswer,
     fault: Fault | undefined,
     over: () => void,
   ): TransportResponse {
     const { life, random, pace, stallTimeoutMs } = this.#parts;
-    const right = this.#right(request, asked);
     const spoiling = fault === undefined ? undefined : spoilings[fault.kind];
     const answer =
       fault === undefined || spoiling === undefined
@@ -137,10 +139,6 @@ export class FakeWire implements Transport, AsyncDisposable {
       ...(isBulk && { giveBack: (chunk: Uint8Array) => body.takeBack(chunk) }),
       [Symbol.asyncDispose]: async () => body.end(),
     };
-  }
-
-  #right(request: TransportRequest, asked: Asked): FakeAnswer {
-    return this.#parts.registry.answer(request, asked, this.#parts.life.time);
   }
 
   #ended(signal: AbortSignal | undefined): AbortSignal {
