@@ -152,7 +152,7 @@ export class Judge {
     const { plan, health, time } = this.#world;
     const repository = this.#repository(question);
     if (repository === undefined) return;
-    const { freshness } = plan;
+    const freshness = plan.promised ?? plan.freshness;
     const ageMs =
       freshness === 'immutable' ? Number.POSITIVE_INFINITY : freshness === 'always' ? 0 : freshness;
     const isStale = question.outcome?.kind === 'stale';

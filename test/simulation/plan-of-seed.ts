@@ -163,7 +163,7 @@ function hostsOf(random: Random, count: number): Plan['hosts'] {
   return ['registry.one', 'registry.two'].slice(0, count).map((host) => ({
     host,
     wants: random.pick(['nothing', 'nothing', 'token', 'password']),
-    redirectsFor: random.chance(0.25) ? random.pick([5000, 60_000]) : undefined,
+    redirectsFor: random.chance(0.25) ? random.pick([20_000, 60_000]) : undefined,
     hasMirror: random.chance(0.2),
   }));
 }

@@ -62,6 +62,8 @@ export interface Plan {
   readonly disk: DiskPace;
   readonly wire: WirePace;
   readonly freshness: 'immutable' | 'always' | number;
+  /** What clients are told of it, if not the truth: to see that a simulation would find it. */
+  readonly promised?: Plan['freshness'];
   readonly complete: boolean;
   readonly maxConcurrent: number;
   readonly hosts: readonly {

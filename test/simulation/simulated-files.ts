@@ -12,6 +12,8 @@ export interface DiskPace {
   readonly callMs: number;
   readonly syncMs: number;
   readonly threads: number;
+  /** It says so and does nothing: to see that a simulation would find it. */
+  readonly ignoresSync?: boolean;
 }
 
 export interface SimulatedFilesParts {
@@ -100,8 +102,12 @@ export class SimulatedFiles implements FileSystem {
 
   async sync(path: string, content: FileContent | undefined): Promise<void> {
     const { disk, random, pace } = this.#parts;
-    await this.#threads.call(random.about(pace.syncMs), `synced ${shown(path)}`, () =>
-      content === undefined ? disk.syncedDirectory(path) : content.synced(),
+    const begin = () => (content === undefined ? disk.syncedDirectory(path) : content.synced());
+    const ignore = () => () => {};
+    await this.#threads.call(
+      random.about(pace.syncMs),
+      `synced ${shown(path)}`,
+      pace.ignoresSync === true ? ignore : begin,
     );
   }
 
