@@ -137,7 +137,7 @@ export class BlobTransfer {
 
   /** False: there is more, behind the part that upstream gave. */
   async #receive(repository: RepositoryName, offset: number, begun: () => void): Promise<boolean> {
-    const { upstream, store } = this.#settings;
+    const { clock, upstream, store } = this.#settings;
     this.#hasAnotherPlace = false;
     await using reader = await upstream.getBlob(repository, this.#digest, {
       signal: this.#abort.signal,
@@ -146,7 +146,7 @@ export class BlobTransfer {
     });
     if (reader.disprove !== undefined) this.#disprove.add(reader.disprove);
     this.#agreeOnSize(reader);
-    this.#tape ??= new FillTape(store, this.#digest, () => this.#lowest());
+    this.#tape ??= new FillTape(store, this.#digest, clock, () => this.#lowest());
     begun();
     for await (const chunk of bodyBehind(this.#hasher, reader)) {
       await this.#append(this.#tape, chunk, reader);

@@ -1,4 +1,5 @@
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
 import type { VerifiedBlob } from '../oci/digest.ts';
 import type { Digest } from '../oci/reference.ts';
 import type { ByteRange } from '../oci/registry.ts';
@@ -24,6 +25,7 @@ const maxPassing = 8 * 1024 * 1024;
 export class FillTape implements AsyncDisposable {
   readonly #store: BlobStore;
   readonly #digest: Digest;
+  readonly #clock: Clock;
   readonly #lowest: () => number;
   readonly #window = new MemoryWindow();
   #writer: BlobWriter | undefined;
@@ -35,9 +37,10 @@ export class FillTape implements AsyncDisposable {
   #isWritten = false;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
-  constructor(store: BlobStore, digest: Digest, lowest: () => number) {
+  constructor(store: BlobStore, digest: Digest, clock: Clock, lowest: () => number) {
     this.#store = store;
     this.#digest = digest;
+    this.#clock = clock;
     this.#lowest = lowest;
   }
 
@@ -77,8 +80,7 @@ export class FillTape implements AsyncDisposable {
     const isFirst = this.length === 0;
     this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
-    if (isFirst && !isLast)
-      await Promise.race([this.#opened.promise, setTimeout(maxOpenMs, undefined, { ref: false })]);
+    if (isFirst && !isLast) await this.#untilOpened();
     while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     return this.isStored;
@@ -138,6 +140,12 @@ export class FillTape implements AsyncDisposable {
       this.#writing = undefined;
       this.wake();
     }
+  }
+
+  async #untilOpened(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    using _limit = this.#clock.after(maxOpenMs, late.resolve);
+    await Promise.race([this.#opened.promise, late.promise]);
   }
 
   /** Whoever waits for the first bytes has them before a file is opened. */

@@ -69,6 +69,8 @@ export interface UpstreamSettings {
   readonly clock?: Clock | undefined;
   readonly random?: (() => number) | undefined;
   readonly resolve?: Resolve | undefined;
+  /** In the place of sockets, with the address guard that is theirs: for a simulation. */
+  readonly wire?: (Transport & AsyncDisposable) | undefined;
   readonly onOddity?: OnOddity | undefined;
   /** For a diagnosis. */
   readonly observe?: OnWireEvent | undefined;
@@ -102,12 +104,22 @@ export interface Upstream extends UpstreamRegistry, AsyncDisposable {
 
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
 export function createUpstream(settings: UpstreamSettings): Upstream {
-  const { host, clock = systemClock, onOddity = () => {} } = settings;
+  const { clock = systemClock, onOddity = () => {} } = settings;
   const origin = originOf(settings);
-  const { configured, unknownRegistries } = settings;
+  const wire = settings.wire ?? openWire({ ...settings, clock }, origin);
+  const context = { ...settings, clock, onOddity, origin };
+  const accounts = accountsOf(wire, context);
+  const transport = registryTransport(accounts, context);
+  const reserve = new Reserve({ accounts, clock, onOddity });
+  const { mirror } = settings;
+  return new OpenUpstream({ origin, transport, clock, onOddity, mirror }, { wire, accounts, reserve });
+}
+
+function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin: URL): Wire {
+  const { host, configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
-  const wire = new Wire({
-    clock,
+  return new Wire({
+    clock: settings.clock,
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},
@@ -121,12 +133,6 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     resolve: settings.resolve,
     observe: settings.observe,
   });
-  const context = { ...settings, clock, onOddity, origin };
-  const accounts = accountsOf(wire, context);
-  const transport = registryTransport(accounts, context);
-  const reserve = new Reserve({ accounts, clock, onOddity });
-  const { mirror } = settings;
-  return new OpenUpstream({ origin, transport, clock, onOddity, mirror }, { wire, accounts, reserve });
 }
 
 interface OpenParts {

@@ -1,0 +1,101 @@
+import { openCache } from '#src/app/cache.ts';
+import type { Clock } from '#src/clock.ts';
+import type { Log } from '#src/log.ts';
+import { hostOf, type RegistryHost } from '#src/oci/reference.ts';
+import type { Registry } from '#src/oci/registry.ts';
+import type { CachePolicy } from '#src/registry/cache-parts.ts';
+import { CachedRegistry } from '#src/registry/cached-registry.ts';
+import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
+import { HostRegistry } from '#src/registry/host-registry.ts';
+import type { BlobStore } from '#src/storage/blob-store.ts';
+import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
+import type { FileSystem } from '#src/storage/file/file-system.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { type Credential, staticCredentials } from '#src/upstream/auth/credentials.ts';
+import type { Transport } from '#src/upstream/transport/transport.ts';
+import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
+
+export interface CompositionParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  readonly policy: CachePolicy;
+  readonly wireOf: (host: RegistryHost) => Transport & AsyncDisposable;
+  /** The mirror that is asked before this registry. */
+  readonly mirrorOf: (host: RegistryHost) => RegistryHost | undefined;
+  readonly credentialsOf: (host: RegistryHost) => Credential;
+  readonly pullTimeoutMs: number;
+  readonly stallTimeoutMs: number;
+  readonly maxConcurrent: number;
+}
+
+/** The store of files, with time that is handed in under whichever name it is asked for. */
+export async function openFiles(files: FileSystem, clock: Clock): Promise<FileBlobStore> {
+  const options = { directory: '/cache', files, clock, now: clock.now };
+  return await FileBlobStore.open(options);
+}
+
+/** What is simulated, put together as `src/app` does it: the one place that changes when that does. */
+export interface Composition extends AsyncDisposable {
+  readonly registry: Registry;
+}
+
+export function compose(parts: CompositionParts): Composition {
+  const { clock, log, random, blobs, metadata } = parts;
+  const stack = new AsyncDisposableStack();
+  const registries = new Map<RegistryHost, CachedRegistry>();
+  const cache = openCache({
+    store: { blobs, metadata, changed() {}, async [Symbol.asyncDispose]() {} },
+    clock,
+    log,
+    random,
+    complete: async (repository, blob, signal) =>
+      await of(hostOf(repository)).complete(repository, blob, signal),
+  });
+  const of = (host: RegistryHost): CachedRegistry => {
+    const known = registries.get(host) ?? opened(host);
+    registries.set(host, known);
+    return known;
+  };
+  const opened = (host: RegistryHost): CachedRegistry => {
+    const upstream = stack.use(upstreamOf(host, parts));
+    const at = parts.mirrorOf(host);
+    const mirrors = at === undefined ? [] : [stack.use(upstreamOf(at, parts, { path: '/v2', of: host }))];
+    const source = mirrors.length === 0 ? upstream : new FallbackRegistry(mirrors, upstream);
+    const mayRevalidate = (): boolean => mirrors.length > 0 || upstream.admitsRevalidation();
+    return new CachedRegistry(source, { ...parts.policy, mayRevalidate }, cache);
+  };
+  return {
+    registry: new HostRegistry(of),
+    async [Symbol.asyncDispose]() {
+      await cache[Symbol.asyncDispose]();
+      await stack.disposeAsync();
+    },
+  };
+}
+
+function upstreamOf(
+  host: RegistryHost,
+  parts: CompositionParts,
+  mirror?: UpstreamSettings['mirror'],
+): Upstream {
+  return createUpstream({
+    host,
+    mirror,
+    credentials: staticCredentials(parts.credentialsOf(host)),
+    scheme: 'https',
+    userAgent: 'ociregistry/simulation',
+    pullTimeoutMs: parts.pullTimeoutMs,
+    connectTimeoutMs: 10_000,
+    stallTimeoutMs: parts.stallTimeoutMs,
+    maxConcurrent: parts.maxConcurrent,
+    configured: true,
+    unknownRegistries: 'public',
+    clock: parts.clock,
+    random: parts.random,
+    onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
+    wire: parts.wireOf(host),
+  });
+}

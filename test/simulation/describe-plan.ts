@@ -1,0 +1,47 @@
+import type { FaultPlan, Plan } from './plan.ts';
+
+/** A plan in a few lines, for whoever reads of a finding. */
+export function describePlan(plan: Plan): string[] {
+  const { disk, wire, freshness, complete, images, layerSizes } = plan;
+  const shownImages = images.slice(0, 10).map((image, at) => {
+    const wrong = image.isWrong ? ', size of the first wrong' : '';
+    return `  ${at}: ${image.host}/${image.path}:${image.tag}, layers ${image.layers.join(' ')}${wrong}`;
+  });
+  return [
+    `store ${plan.store}, index ${plan.index}, disk ${disk.callMs} ms a call, ${disk.syncMs} ms a sync, ${disk.threads} threads`,
+    `upstream ${wire.answerMs} ms an answer, ${wire.chunkMs} ms a chunk; freshness ${freshness}, complete ${complete}`,
+    ...plan.hosts.map(
+      ({ host, wants, redirectsFor, hasMirror }) =>
+        `${host}, wants ${wants}${redirectsFor === undefined ? '' : ', redirects blobs'}${hasMirror ? ', has a mirror' : ''}`,
+    ),
+    `layers of ${layerSizes.slice(0, 10).join(' ')} bytes; ${images.length} images:`,
+    ...shownImages,
+    `clients: ${plan.clients.map(({ kind, id, comesAt }) => `${kind}${id} from ${seconds(comesAt)}`).join(', ')}`,
+    ...plan.faults.map((fault) => `fault: ${describeFault(fault)}`),
+    ...plan.moves.map(({ at, image }) => `the tag of image ${image} moves at ${seconds(at)}`),
+    ...(plan.full === undefined
+      ? []
+      : [`no room from ${seconds(plan.full.from)} to ${seconds(plan.full.until)}`]),
+    ...plan.crashes.map(({ at, kind }) => `crash: ${kind} at ${seconds(at)}`),
+  ];
+}
+
+function describeFault({
+  kind,
+  host,
+  atMirror,
+  on,
+  from,
+  until,
+  chance,
+  status,
+  retryAfter,
+}: FaultPlan): string {
+  const what = on === 'all' ? 'all' : 'image' in on ? `manifests of image ${on.image}` : `layer ${on.layer}`;
+  const said = `${status === undefined ? '' : ` ${status}`}${retryAfter === undefined ? '' : ` after ${retryAfter} s`}`;
+  return `${kind}${said}, ${atMirror ? 'mirror of ' : ''}${host}, ${what}, ${seconds(from)} to ${seconds(until)}, ${chance * 100} %`;
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,182 @@
+import { sha256 } from '#src/oci/digest.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import type { Outcome } from '#src/oci/outcome.ts';
+import { resolveRange } from '#src/oci/range.ts';
+import type { Digest, Reference, RepositoryName } from '#src/oci/reference.ts';
+import type { BlobReader, CallOptions, Manifest, RangeSpec } from '#src/oci/registry.ts';
+import { Judge, type Question } from './judge.ts';
+import type { Server } from './server.ts';
+import { short } from './trace.ts';
+import type { World } from './world.ts';
+
+/** What a client makes of an answer. `lost`: the server died; `left`: the client did not want more. */
+export type Answer<Value> =
+  | { readonly kind: 'ok'; readonly value: Value }
+  | { readonly kind: 'failed'; readonly status: number }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'left' };
+
+export interface ReadBlobOptions {
+  readonly range?: RangeSpec | undefined;
+  /** For each chunk; 0 is at once. */
+  readonly chunkMs: number;
+  /** Leaves after so many chunks. */
+  readonly leavesAfter?: number | undefined;
+}
+
+class LeftError extends Error {}
+
+/**
+ * What stands between a client and the registry, without HTTP: errors become statuses as the handlers do it, a body is taken chunk
+ * by chunk. Each answer is judged.
+ */
+export class Door {
+  readonly #world: World;
+  readonly #judge: Judge;
+  #asked = 0;
+  /** The server that runs; undefined while none does. */
+  server: Server | undefined;
+  /** Upstream is down on purpose, to see what a crash has left. */
+  isAudit = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#judge = new Judge(world);
+  }
+
+  async headManifest(who: string, repository: RepositoryName, reference: Reference): Promise<Answer<Digest>> {
+    return await this.#ask(
+      { who, what: 'HEAD', kind: 'manifest', repository, reference },
+      async (question, options, server) => {
+        const { digest } = await server.registry.resolveManifest(repository, reference, options);
+        this.#judge.manifest(question, digest);
+        return digest;
+      },
+    );
+  }
+
+  async getManifest(
+    who: string,
+    repository: RepositoryName,
+    reference: Reference,
+  ): Promise<Answer<Manifest>> {
+    return await this.#ask(
+      { who, what: 'GET', kind: 'manifest', repository, reference },
+      async (question, options, server) => {
+        const manifest = await server.registry.getManifest(repository, reference, options);
+        this.#judge.manifest(question, manifest.descriptor.digest);
+        this.#judge.bytes(question, sha256(manifest.bytes) === manifest.descriptor.digest);
+        return manifest;
+      },
+    );
+  }
+
+  async headBlob(
+    who: string,
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<Answer<number | undefined>> {
+    return await this.#ask(
+      { who, what: 'HEAD', kind: 'blob', repository, reference: digest },
+      async (question, options, server) => {
+        const { size } = await server.registry.resolveBlob(repository, digest, options);
+        this.#judge.size(question, size);
+        return size;
+      },
+    );
+  }
+
+  async getBlob(
+    who: string,
+    repository: RepositoryName,
+    digest: Digest,
+    reading: ReadBlobOptions,
+  ): Promise<Answer<number>> {
+    const { range } = reading;
+    const asked = { who, what: 'GET' as const, kind: 'blob' as const, repository, reference: digest, range };
+    return await this.#ask(asked, async (question, options, server, leave) => {
+      await using reader = await server.registry.getBlob(repository, digest, { ...options, range });
+      return await this.#read(question, reader, reading, server, leave);
+    });
+  }
+
+  /** As a handler writes a body: a chunk must be right until the next one is asked for. */
+  async #read(
+    question: Question,
+    reader: BlobReader,
+    { chunkMs, leavesAfter, range: asked }: ReadBlobOptions,
+    server: Server,
+    leave: (reason: unknown) => void,
+  ): Promise<number> {
+    const right = this.#world.model.content.of(reader.digest);
+    const { first, last } =
+      asked === undefined ? { first: 0, last: right.length - 1 } : resolveRange(asked, right.length);
+    const begin = reader.range?.first ?? 0;
+    if (asked !== undefined && reader.range !== undefined && (begin !== first || reader.range.last !== last))
+      this.#judge.bytes(question, false);
+    let at = begin;
+    let isRight = true;
+    let chunks = 0;
+    for await (const chunk of reader.body) {
+      if (chunks === 0) this.#judge.heard(question);
+      if (chunks === leavesAfter) {
+        leave(new LeftError());
+        throw new LeftError();
+      }
+      if (chunkMs > 0) await server.life.pause(this.#judge.random.about(chunkMs), undefined);
+      isRight &&= Buffer.compare(chunk, right.subarray(at, at + chunk.length)) === 0;
+      at += chunk.length;
+      chunks += 1;
+    }
+    const end = reader.range === undefined ? right.length : last + 1;
+    this.#judge.whole(question, { isRight, isWhole: at === end, reachesEnd: end === right.length, begin });
+    return at - begin;
+  }
+
+  async #ask<Value>(
+    asked: Omit<Question, 'from' | 'outcome'>,
+    work: (
+      question: Question,
+      options: CallOptions,
+      server: Server,
+      leave: (reason: unknown) => void,
+    ) => Promise<Value>,
+  ): Promise<Answer<Value>> {
+    const { server } = this;
+    if (server === undefined) return { kind: 'lost' };
+    const gone = new AbortController();
+    const question: Question = { ...asked, from: this.#world.time, outcome: undefined };
+    const report = (outcome: Outcome): void => {
+      question.outcome = outcome;
+    };
+    this.#asked += 1;
+    const name = `${asked.who} ${asked.what} ${short(`${asked.repository} ${asked.reference}`)}${rangeText(asked.range)} #${this.#asked}`;
+    this.#world.waiting.set(name, question.from);
+    this.#world.scheduler.note(name);
+    try {
+      const asking = work(question, { signal: gone.signal, report }, server, (reason) => gone.abort(reason));
+      asking.catch(() => undefined);
+      const value = await Promise.race([asking, server.life.crashed.then(() => lost)]);
+      if (value === lost) return { kind: 'lost' };
+      this.#world.scheduler.note(`${name}: 200 ${question.outcome?.kind ?? ''}`);
+      this.#judge.answered(question, 200, this.isAudit);
+      return { kind: 'ok', value: value as Value };
+    } catch (error) {
+      if (error instanceof LeftError) return { kind: 'left' };
+      const status = error instanceof RegistryError ? error.status : 500;
+      this.#world.scheduler.note(`${name}: ${status} ${short(String(error))}`);
+      this.#judge.failed(question, error);
+      this.#judge.answered(question, status, this.isAudit, error);
+      return { kind: 'failed', status };
+    } finally {
+      this.#world.waiting.delete(name);
+    }
+  }
+}
+
+const lost = Symbol('lost');
+
+function rangeText(range: RangeSpec | undefined): string {
+  if (range === undefined) return '';
+  return 'suffix' in range ? ` -${range.suffix}` : ` ${range.first}-${range.last ?? ''}`;
+}

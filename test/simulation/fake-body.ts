@@ -1,0 +1,71 @@
+import type { WirePace } from './fake-wire.ts';
+import type { Life } from './life.ts';
+import type { Random } from './random.ts';
+import { bodyError } from './wire-error.ts';
+
+interface FakeBodyParts {
+  readonly bytes: Uint8Array;
+  readonly life: Life;
+  readonly random: Random;
+  readonly pace: WirePace;
+  readonly stallTimeoutMs: number;
+  readonly label: string;
+  readonly signal: AbortSignal;
+  /** It breaks off somewhere, or stands still there. */
+  readonly breaks: 'cut' | 'stall' | undefined;
+  /** Its chunks are received into memory that is used again. */
+  readonly isTakenBack: boolean;
+  readonly over: () => void;
+}
+
+/** A body that comes chunk by chunk. */
+export class FakeBody implements AsyncIterable<Buffer> {
+  readonly #parts: FakeBodyParts;
+  readonly #ended = new AbortController();
+  #isOver = false;
+
+  constructor(parts: FakeBodyParts) {
+    this.#parts = parts;
+  }
+
+  get label(): string {
+    return this.#parts.label;
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#ended.abort(bodyError('UND_ERR_ABORTED'));
+    this.#parts.over();
+  }
+
+  /** Something else is received into it from now on. */
+  takeBack(chunk: Uint8Array): void {
+    if (this.#parts.isTakenBack) chunk.fill(0xdd);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    const { bytes, random, pace, breaks, stallTimeoutMs, label } = this.#parts;
+    const last = breaks === undefined ? bytes.length : random.between(0, bytes.length - 1);
+    for (let at = 0; at < last; ) {
+      await this.#pause(random.about(pace.chunkMs), label);
+      const length = random.between(1, pace.chunkBytes);
+      const chunk = Buffer.from(bytes.subarray(at, Math.min(last, at + length)));
+      at += chunk.length;
+      yield chunk;
+    }
+    if (breaks === 'cut') {
+      await this.#pause(random.about(pace.chunkMs), `${label}: cut`);
+      throw bodyError('ECONNRESET');
+    }
+    if (breaks === 'stall') {
+      await this.#pause(stallTimeoutMs, `${label}: stands still`);
+      throw bodyError('UND_ERR_BODY_TIMEOUT');
+    }
+  }
+
+  async #pause(milliseconds: number, label: string): Promise<void> {
+    const { life, signal } = this.#parts;
+    await life.pause(milliseconds, label, AbortSignal.any([signal, this.#ended.signal]));
+  }
+}

@@ -1,0 +1,55 @@
+/** What must hold, whatever happens. A finding names the one that does not. */
+export const invariants = {
+  'only registry errors': 'a call of the registry throws RegistryErrors alone',
+  'whole answers are right': 'no answer ends whole with wrong bytes, or short',
+  'healthy upstream, right answer':
+    'what upstream has and gives is answered with 200, and what it has not with 404',
+  'complete is served': 'what a client had completely for a second is served, whatever upstream does',
+  'complete survives a crash':
+    'what a client had completely for a second is served after a crash, upstream down',
+  'no deletion by a claim': 'the right bytes of a digest are never deleted',
+  'a tag is true': 'a tag points to what upstream said within the freshness allowed',
+  'HEAD says what GET has': 'a blob’s HEAD says the size that its GET has, or none',
+  'in time': 'while upstream is well a client hears something within 30 s',
+  'a digest alone opens nothing': 'a repository is served no blob that it does not own',
+  'bounded files': 'open files stay within what the clients who are here account for',
+  'bounded requests': 'a blob is not fetched again and again from a healthy upstream',
+  'everything ends': 'no client waits for ever, and the server stops',
+  'nothing is left': 'after the end no file is open, no answer unread, no timer set, no partial file there',
+  'no error is logged': 'nothing is logged as an error while disk and upstream are well',
+  'no rejection is lost': 'every rejected promise is somebody’s',
+} as const;
+
+export type Invariant = keyof typeof invariants;
+
+export interface Finding {
+  readonly invariant: Invariant;
+  readonly message: string;
+  /** Fake milliseconds since the scenario began. */
+  readonly time: number;
+}
+
+export class Findings {
+  readonly all: Finding[] = [];
+  readonly #passedOver: readonly string[];
+  readonly #now: () => number;
+  #first: Finding | undefined;
+
+  /** Findings whose words have one of these in them are kept and do not end the run. */
+  constructor(passedOver: readonly string[], now: () => number) {
+    this.#passedOver = passedOver;
+    this.#now = now;
+  }
+
+  add(invariant: Invariant, message: string): void {
+    const finding = { invariant, message, time: this.#now() };
+    this.all.push(finding);
+    const words = `${invariant}: ${message}`;
+    if (!this.#passedOver.some((part) => words.includes(part))) this.#first ??= finding;
+  }
+
+  /** The first that counts. */
+  get first(): Finding | undefined {
+    return this.#first;
+  }
+}

@@ -1,0 +1,73 @@
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import type { Life } from './life.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** One write as it was asked for. */
+interface Write {
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+interface SyncSettings {
+  readonly scheduler: Scheduler;
+  readonly syncMs: number;
+}
+
+/** SQLite’s log is synced so long after a commit, at the latest (`wal-sync.ts`). */
+const syncDelayMs = 400;
+
+/** What has another name changes something. */
+const isRead = (method: string): boolean => /^(?:get|has|list|count|expected|find|stat)/.test(method);
+
+/**
+ * What was written to the index, over all lives of the server. A commit survives the process; it survives a power cut once the log
+ * was synced, and of what was not the last so many are lost.
+ */
+export class IndexLog {
+  #writes: Write[] = [];
+  #durable = 0;
+
+  /** The store, with its writes noted; `life` decides whether it still answers. */
+  watching(store: MetadataStore, life: Life, { scheduler, syncMs }: SyncSettings): MetadataStore {
+    let isSyncing = false;
+    const sync = (): void => {
+      if (isSyncing) return;
+      isSyncing = true;
+      scheduler.after(syncDelayMs, undefined, () => {
+        const count = this.#writes.length;
+        isSyncing = false;
+        scheduler.after(syncMs, undefined, () => {
+          if (life.isAlive) this.#durable = Math.max(this.#durable, count);
+        });
+      });
+    };
+    return new Proxy(store, {
+      get: (target, key) => {
+        const member: unknown = Reflect.get(target, key);
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]): unknown => {
+          if (!life.isAlive) return new Promise(() => {});
+          if (typeof key === 'string' && !isRead(key)) {
+            this.#writes.push({ method: key, args });
+            sync();
+          }
+          return Reflect.apply(member, target, args);
+        };
+      },
+    });
+  }
+
+  cutPower(): void {
+    this.#writes = this.#writes.slice(0, this.#durable);
+  }
+
+  /** Writes into an empty store all that was written before. */
+  async replay(store: MetadataStore): Promise<void> {
+    for (const { method, args } of this.#writes) {
+      const write = Reflect.get(store, method) as (...args: readonly unknown[]) => Promise<unknown>;
+      // What was refused then is refused again.
+      await Reflect.apply(write, store, args).catch(() => undefined);
+    }
+    this.#durable = this.#writes.length;
+  }
+}

@@ -1,0 +1,195 @@
+import { RegistryError } from '#src/oci/error.ts';
+import type { Outcome } from '#src/oci/outcome.ts';
+import {
+  type Digest,
+  hostOf,
+  isDigest,
+  type Reference,
+  type RepositoryName,
+  type Tag,
+} from '#src/oci/reference.ts';
+import type { RangeSpec } from '#src/oci/registry.ts';
+import { blobObject, manifestObject } from './faults.ts';
+import type { Invariant } from './findings.ts';
+import type { Had } from './ledger.ts';
+import type { ModelRepository } from './model.ts';
+import type { Random } from './random.ts';
+import { short } from './trace.ts';
+import type { World } from './world.ts';
+
+/** What a client asked for. Times in fake milliseconds. */
+export interface Question {
+  readonly who: string;
+  readonly what: 'HEAD' | 'GET';
+  readonly kind: 'manifest' | 'blob';
+  readonly repository: RepositoryName;
+  readonly reference: Reference;
+  readonly range?: RangeSpec | undefined;
+  readonly from: number;
+  outcome: Outcome | undefined;
+}
+
+/** What a client had for so long is promised. Milliseconds. */
+export const promiseMs = 1000;
+/** containerd waits no longer for a status line. Milliseconds. */
+const patienceMs = 30_000;
+/** An answer under way while a tag moved. Milliseconds. */
+const movingMs = 5000;
+
+/** Looks at each answer, whether it may be so. */
+export class Judge {
+  readonly random: Random;
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.random = world.random.fork('judge');
+  }
+
+  /** The end of an exchange, however it ended. */
+  answered(question: Question, status: number, isAudit: boolean, error?: unknown): void {
+    const { ledger } = this.#world;
+    const had = hadOf(question);
+    if (question.kind === 'manifest' || question.what === 'HEAD' || status !== 200) this.heard(question);
+    if (status === 200) {
+      if (question.what === 'GET' && question.range === undefined) this.#note(had);
+      this.#checkOwned(question);
+      return;
+    }
+    const said = `${describe(question)}: ${status} ${short(String(error))}`;
+    const since = ledger.since(had);
+    if (since !== undefined && since + promiseMs <= question.from) {
+      const ago = Math.round(question.from - since);
+      ledger.forget(had);
+      this.#add(
+        isAudit ? 'complete survives a crash' : 'complete is served',
+        `${said}; a client had it ${ago} ms before`,
+      );
+      return;
+    }
+    this.#checkHealthy(question, status, said);
+  }
+
+  failed(question: Question, error: unknown): void {
+    if (error instanceof RegistryError) return;
+    this.#add('only registry errors', `${describe(question)}: ${short(String(error))}`);
+  }
+
+  manifest(question: Question, digest: Digest): void {
+    if (isDigest(question.reference)) {
+      if (digest !== question.reference) this.bytes(question, false);
+    } else this.#checkTag(question, question.reference, digest);
+  }
+
+  /** What a HEAD says of a blob. */
+  size(question: Question, size: number | undefined): void {
+    const { model } = this.#world;
+    const right = model.content.sizeOf(question.reference as Digest);
+    const isClaimed = this.#repository(question)?.wronglySized.has(question.reference as Digest) === true;
+    if (size !== undefined && size !== right && !isClaimed)
+      this.#add('HEAD says what GET has', `${describe(question)}: ${size} bytes, which are ${right}`);
+  }
+
+  /** The first that a client hears of its answer. */
+  heard(question: Question): void {
+    const { health, time } = this.#world;
+    const { from, kind: what, repository } = question;
+    if (time - from <= patienceMs) return;
+    const host = hostOf(repository);
+    if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;
+    this.#add('in time', `${describe(question)}: after ${((time - from) / 1000).toFixed(1)} s`);
+  }
+
+  bytes(question: Question, isRight: boolean): void {
+    if (!isRight) this.#add('whole answers are right', `${describe(question)}: not what was asked for`);
+  }
+
+  /** The end of a body that ended well. A part that ends before the blob’s end carries what upstream sent. */
+  whole(
+    question: Question,
+    {
+      isRight,
+      isWhole,
+      reachesEnd,
+      begin,
+    }: { isRight: boolean; isWhole: boolean; reachesEnd: boolean; begin: number },
+  ): void {
+    const said = describe(question);
+    if (!isWhole) this.#add('whole answers are right', `${said}: ended short, from byte ${begin} on`);
+    if (isRight) return;
+    const lied = this.#world.health.hasMet('flip', this.#objects(question), 0, this.#world.time);
+    if (reachesEnd || !lied) this.#add('whole answers are right', `${said}: wrong bytes to the end`);
+  }
+
+  /** What a disk without room has not kept is not promised. */
+  #note(had: Omit<Had, 'since'>): void {
+    const { plan, time } = this.#world;
+    if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
+    this.#world.ledger.note({ ...had, since: this.#world.time });
+  }
+
+  #checkOwned(question: Question): void {
+    const { kind, reference } = question;
+    const repository = this.#repository(question);
+    const isOpen = repository?.isForbidden === false;
+    if (!isOpen || (kind === 'blob' && !repository.blobs.has(reference as Digest)))
+      this.#add('a digest alone opens nothing', `${describe(question)}: 200`);
+  }
+
+  #checkHealthy(question: Question, status: number, said: string): void {
+    const { health, time } = this.#world;
+    const repository = this.#repository(question);
+    if (repository?.wronglySized.has(question.reference as Digest) === true) return;
+    const host = hostOf(question.repository);
+    const { from, kind: what } = question;
+    if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;
+    if (repository?.isForbidden === true && status === 403) return;
+    const isThere = repository !== undefined && has(repository, question);
+    if (isThere || status !== 404) this.#add('healthy upstream, right answer', said);
+  }
+
+  #checkTag(question: Question, tag: Tag, digest: Digest): void {
+    const { plan, health, time } = this.#world;
+    const repository = this.#repository(question);
+    if (repository === undefined) return;
+    const freshness = plan.promised ?? plan.freshness;
+    const ageMs =
+      freshness === 'immutable' ? Number.POSITIVE_INFINITY : freshness === 'always' ? 0 : freshness;
+    const isStale = question.outcome?.kind === 'stale';
+    const from = isStale ? Number.NEGATIVE_INFINITY : question.from - ageMs - movingMs;
+    if (repository.pointed(tag, digest, from, time)) return;
+    if (health.hasMet('contradiction', this.#objects(question), question.from, time)) return;
+    if (isStale) return;
+    this.#add(
+      'a tag is true',
+      `${describe(question)}: ${short(digest)}, ${question.outcome?.kind ?? 'no outcome'}`,
+    );
+  }
+
+  #objects({ kind, repository, reference }: Question): string[] {
+    return [kind === 'blob' ? blobObject(hostOf(repository), reference) : manifestObject(repository)];
+  }
+
+  #repository({ repository }: Question): ModelRepository | undefined {
+    return this.#world.model.repositories.get(repository);
+  }
+
+  #add(invariant: Invariant, message: string): void {
+    this.#world.findings.add(invariant, message);
+  }
+}
+
+function has(repository: ModelRepository, { kind, reference }: Question): boolean {
+  if (kind === 'blob') return repository.blobs.has(reference as Digest);
+  return isDigest(reference)
+    ? repository.manifests.has(reference)
+    : repository.tagged(reference) !== undefined;
+}
+
+function hadOf({ kind, repository, reference }: Question): Omit<Had, 'since'> {
+  return { repository, reference, kind: kind === 'blob' ? 'blob' : isDigest(reference) ? 'manifest' : 'tag' };
+}
+
+function describe({ who, what, kind, repository, reference, from }: Question): string {
+  return short(`${who} at ${(from / 1000).toFixed(3)} s: ${what} ${kind} ${repository} ${reference}`);
+}

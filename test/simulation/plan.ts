@@ -1,0 +1,85 @@
+import type { WirePace } from './fake-wire.ts';
+import type { FaultKind } from './faults.ts';
+import type { DiskPace } from './simulated-files.ts';
+
+export type ClientKind = 'puller' | 'copier' | 'ranger' | 'watcher' | 'hammer' | 'prober' | 'sweeper';
+
+export interface ImagePlan {
+  readonly host: string;
+  readonly path: string;
+  readonly tag: string;
+  /** Places in {@link Plan.layerSizes}. */
+  readonly layers: readonly number[];
+  /** The size of its first layer is wrong in its manifest. */
+  readonly isWrong: boolean;
+  /** Its repository is closed to us. */
+  readonly isForbidden: boolean;
+  /** It is one of two in an index, which the tag points at. */
+  readonly isIndexed: boolean;
+}
+
+export interface ClientPlan {
+  readonly kind: ClientKind;
+  /** Its place among the clients, whoever else is there: its own numbers follow from it. */
+  readonly id: number;
+  readonly comesAt: number;
+  /** Between two pulls; milliseconds. */
+  readonly restMs: number;
+  /** For each chunk that it takes; 0 is at once. */
+  readonly chunkMs: number;
+  /** How often it leaves in the middle. */
+  readonly leaves: number;
+  /** Places in {@link Plan.images} that it is interested in. */
+  readonly images: readonly number[];
+}
+
+export interface FaultPlan {
+  readonly kind: FaultKind;
+  readonly host: string;
+  /** It is the host’s mirror that has it. */
+  readonly atMirror: boolean;
+  /** The manifests of one image’s repository, one layer, or all that the host has. */
+  readonly on: { readonly image: number } | { readonly layer: number } | 'all';
+  readonly from: number;
+  readonly until: number;
+  readonly chance: number;
+  readonly status?: number;
+  readonly retryAfter?: number;
+}
+
+export interface CrashPlan {
+  readonly at: number;
+  /** `kill`: the process dies. `power`: the machine does. */
+  readonly kind: 'kill' | 'power';
+}
+
+/** All that a seed decides before anything runs; times in fake milliseconds. What happens in which order is decided while it runs. */
+export interface Plan {
+  readonly seed: number;
+  readonly durationMs: number;
+  readonly store: 'file' | 'memory';
+  readonly index: 'memory' | 'sqlite';
+  readonly disk: DiskPace;
+  readonly wire: WirePace;
+  readonly freshness: 'immutable' | 'always' | number;
+  /** What clients are told of it, if not the truth: to see that a simulation would find it. */
+  readonly promised?: Plan['freshness'];
+  readonly complete: boolean;
+  readonly maxConcurrent: number;
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly wants: 'nothing' | 'token' | 'password';
+    readonly redirectsFor: number | undefined;
+    readonly hasMirror: boolean;
+  }[];
+  /** Bytes of the layers that images share. */
+  readonly layerSizes: readonly number[];
+  readonly images: readonly ImagePlan[];
+  readonly clients: readonly ClientPlan[];
+  readonly faults: readonly FaultPlan[];
+  /** When the tag of which image moves to a new one. */
+  readonly moves: readonly { readonly at: number; readonly image: number }[];
+  readonly crashes: readonly CrashPlan[];
+  /** When the disk has no room. */
+  readonly full: { readonly from: number; readonly until: number } | undefined;
+}

@@ -1,0 +1,37 @@
+import type { Digest } from '#src/oci/reference.ts';
+import type { TransportRequest } from '#src/upstream/transport/transport.ts';
+import type { Asked } from './fake-registry.ts';
+import type { ModelRepository } from './model.ts';
+import { short } from './trace.ts';
+import type { World } from './world.ts';
+
+/** A blob costs one transfer in the life of a process; a second may be a client who came in the gap. */
+const maxTransfers = 2;
+
+/** Counts what a registry that is well is asked for. */
+export class RequestCount {
+  readonly #world: World;
+  readonly #transfers = new Map<string, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  note({ bulk, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
+    const { health, findings, model, plan } = this.#world;
+    if (bulk !== true || what !== 'blob' || headers?.['range'] !== undefined) return;
+    const isGiven = repository === undefined || isIn(repository, reference as Digest);
+    const repositories = [...model.repositories.values()];
+    const isClaimed = repositories.some(({ wronglySized }) => wronglySized.has(reference as Digest));
+    // Without room nothing is kept.
+    if (!isGiven || isClaimed || health.wasEverOdd(host) || plan.full !== undefined) return;
+    const count = (this.#transfers.get(reference) ?? 0) + 1;
+    this.#transfers.set(reference, count);
+    if (count === maxTransfers + 1)
+      findings.add('bounded requests', short(`${host} is asked for ${reference} for the ${count}th time`));
+  }
+}
+
+function isIn({ isForbidden, blobs }: ModelRepository, digest: Digest): boolean {
+  return !isForbidden && blobs.has(digest);
+}

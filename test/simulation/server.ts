@@ -1,0 +1,219 @@
+import { hash } from 'node:crypto';
+import { basename } from 'node:path';
+import { freshnessPolicy } from '#src/cache/freshness.ts';
+import type { Log } from '#src/log.ts';
+import type { RegistryHost } from '#src/oci/reference.ts';
+import type { Registry } from '#src/oci/registry.ts';
+import type { CachePolicy } from '#src/registry/cache-parts.ts';
+import type { BlobStore } from '#src/storage/blob-store.ts';
+import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { anonymous } from '#src/upstream/auth/credentials.ts';
+import { type Composition, compose, openFiles } from './composition.ts';
+import { password } from './fake-registry.ts';
+import { FakeWire } from './fake-wire.ts';
+import type { FileContent } from './file-content.ts';
+import { clockOf, Life } from './life.ts';
+import { openIndex } from './open-index.ts';
+import type { Plan } from './plan.ts';
+import { RequestCount } from './request-count.ts';
+import { SimulatedFiles } from './simulated-files.ts';
+import { short } from './trace.ts';
+import { mirrorOf, type World } from './world.ts';
+
+/** As the configuration has them by default. Milliseconds. */
+const pullTimeoutMs = 60_000;
+const stallTimeoutMs = 30_000;
+/** So long a clean stop may take, with all that is still to be written. Milliseconds of fake time. */
+const maxStopMs = 10_000;
+
+/** Files that may be open for what is done behind clients’ backs, and for each answer that one waits for. */
+const maxBehind = 600;
+const filesOfClient = 4;
+
+/** The server under test, for one life of its process: the real composition over a simulated disk and wire. */
+export class Server {
+  readonly life: Life;
+  readonly files: SimulatedFiles;
+  readonly #world: World;
+  readonly #wires: FakeWire[] = [];
+  #composition: Composition | undefined;
+  readonly #stores = new AsyncDisposableStack();
+  readonly #index = new AsyncDisposableStack();
+
+  private constructor(world: World) {
+    this.#world = world;
+    this.life = new Life(world.scheduler);
+    this.files = new SimulatedFiles({
+      disk: world.disk,
+      life: this.life,
+      random: world.random.fork(`disk ${world.time}`),
+      pace: world.plan.disk,
+      isFull: () => world.isFull,
+      onOpen: (open) => this.#checkOpen(open),
+      onRemove: (path, content) => this.#checkRemoval(path, content),
+    });
+  }
+
+  static async start(world: World): Promise<Server> {
+    const server = new Server(world);
+    await server.#open();
+    return server;
+  }
+
+  get registry(): Registry {
+    if (this.#composition === undefined) throw new Error('the server has not started');
+    return this.#composition.registry;
+  }
+
+  /** What it was doing ends here; of what was not synced a power cut takes what it likes. */
+  async crash(kind: 'kill' | 'power'): Promise<void> {
+    const { disk, indexLog, random, scheduler } = this.#world;
+    scheduler.note(`crash: ${kind}`);
+    this.life.crash();
+    if (kind === 'power') {
+      disk.cutPower(random.fork(`power ${scheduler.time}`));
+      indexLog.cutPower();
+    }
+    await this.#closeIndex();
+  }
+
+  /** Nobody wants to know any more. */
+  async discard(): Promise<void> {
+    this.life.crash();
+    await this.#closeIndex();
+  }
+
+  /** Stops cleanly, and looks at what is left. */
+  async stop(): Promise<void> {
+    const { findings, time } = this.#world;
+    await this.#composition?.[Symbol.asyncDispose]();
+    await this.#stores.disposeAsync();
+    await this.#closeIndex();
+    const took = this.#world.time - time;
+    if (took > maxStopMs) findings.add('everything ends', `stopping took ${Math.round(took)} ms`);
+    this.#checkLeft();
+    this.life.crash();
+  }
+
+  async #closeIndex(): Promise<void> {
+    await this.#world.scheduler.outside(async () => await this.#index.disposeAsync());
+  }
+
+  async #open(): Promise<void> {
+    const { plan, random } = this.#world;
+    const clock = clockOf(this.life);
+    const planned = (name: RegistryHost) => plan.hosts.find(({ host }) => host === name);
+    const metadata = await openIndex(this.#world, this.life, clock, this.#index);
+    this.#composition = compose({
+      clock,
+      log: this.#log(),
+      random: random.fork(`jitter ${this.life.time}`).next,
+      blobs: await this.#openBlobs(),
+      metadata,
+      policy: policyOf(plan),
+      wireOf: (host) => this.#wireOf(host),
+      mirrorOf: (host) => (planned(host)?.hasMirror === true ? mirrorOf(host) : undefined),
+      credentialsOf: (host) =>
+        planned(host)?.wants === 'password' ? { kind: 'basic', ...password } : anonymous,
+      pullTimeoutMs,
+      stallTimeoutMs,
+      maxConcurrent: plan.maxConcurrent,
+    });
+  }
+
+  async #openBlobs(): Promise<BlobStore> {
+    if (this.#world.plan.store === 'memory') return this.#watched(new MemoryBlobStore());
+    return this.#stores.use(await openFiles(this.files, clockOf(this.life)));
+  }
+
+  /** What is in memory is right. */
+  #watched(store: MemoryBlobStore): MemoryBlobStore {
+    const remove = store.delete.bind(store);
+    store.delete = async (digest) => {
+      const wasThere = await remove(digest);
+      if (wasThere) this.#sayDeleted(digest);
+      return wasThere;
+    };
+    return store;
+  }
+
+  #wireOf(host: RegistryHost): FakeWire {
+    const { model, faults, health, random, plan, registries } = this.#world;
+    const registry = registries.get(host);
+    if (registry === undefined) throw new Error(`nobody is ${host}`);
+    const requests = new RequestCount(this.#world);
+    const wire = new FakeWire({
+      life: this.life,
+      model,
+      registry,
+      faults,
+      health,
+      random: random.fork(`wire ${host} ${this.life.time}`),
+      pace: plan.wire,
+      headersTimeoutMs: pullTimeoutMs,
+      stallTimeoutMs,
+      onRequest: (request, asked) => requests.note(request, asked),
+    });
+    this.#wires.push(wire);
+    return wire;
+  }
+
+  #log(): Log {
+    const { findings, health, plan, model, scheduler } = this.#world;
+    const isWell = (): boolean =>
+      plan.full === undefined &&
+      plan.crashes.every(({ kind }) => kind === 'kill') &&
+      model.hosts.every((host) => health.wasAlwaysWell(host)) &&
+      plan.images.every(({ isWrong }) => !isWrong);
+    const line = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string) => {
+      const error = fields['err'] instanceof Error ? `: ${fields['err'].message}` : '';
+      scheduler.note(
+        short(`log ${level}: ${message} ${String(fields['digest'] ?? fields['tag'] ?? '')}${error}`),
+      );
+      if (level === 'error' && isWell()) findings.add('no error is logged', short(`${message}${error}`));
+    };
+    return { debug() {}, info: line('info'), warn: line('warn'), error: line('error') };
+  }
+
+  #checkOpen(open: number): void {
+    const { waiting, findings } = this.#world;
+    if (open > maxBehind + filesOfClient * waiting.size) {
+      findings.add('bounded files', `${open} files are open while clients wait for ${waiting.size} answers`);
+    }
+  }
+
+  /** Nothing is deleted today but what is damaged: the right bytes under their own name must stay. */
+  #checkRemoval(path: string, content: FileContent): void {
+    const name = basename(path);
+    if (!path.includes('/blobs/') || hash('sha256', content.read(0, content.size), 'hex') !== name) return;
+    this.#sayDeleted(`sha256:${name}`);
+  }
+
+  #sayDeleted(digest: string): void {
+    this.#world.findings.add('no deletion by a claim', short(`${digest} was right and is deleted`));
+    // One finding is enough.
+    this.#world.ledger.forgetDigest(digest);
+  }
+
+  #checkLeft(): void {
+    const { findings, disk } = this.#world;
+    const left = (what: string): void => findings.add('nothing is left', what);
+    for (const file of this.files.opened) left(`open: ${file.path}`);
+    for (const wire of this.#wires) for (const body of wire.open) left(`unread answer: ${body.label}`);
+    const partial = disk.list('/cache/partial').length;
+    if (partial > 0 && this.#world.plan.crashes.length === 0) left(`${partial} partial files`);
+    if (this.life.waiting > 0) left(`${this.life.waiting} timers or file calls`);
+  }
+}
+
+function policyOf({ freshness, complete }: Plan): CachePolicy {
+  return {
+    freshness: freshnessPolicy([], freshness),
+    staleIfError: true,
+    staleDeadline: 2000,
+    onGone: 'serve',
+    negativeTtl: 10_000,
+    complete,
+    offline: false,
+  };
+}

@@ -1,0 +1,124 @@
+import { type Digest, parseRegistryHost, type RegistryHost, type Tag } from '#src/oci/reference.ts';
+import { Disk } from './disk.ts';
+import { FakeRegistry } from './fake-registry.ts';
+import { blobObject, type Fault, Faults, manifestObject } from './faults.ts';
+import { Findings } from './findings.ts';
+import { Health } from './health.ts';
+import { IndexLog } from './index-log.ts';
+import { Ledger } from './ledger.ts';
+import { Model, type ModelRepository } from './model.ts';
+import type { FaultPlan, ImagePlan, Plan } from './plan.ts';
+import { Random } from './random.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Trace } from './trace.ts';
+
+/** An image as clients find it. */
+export interface WorldImage {
+  readonly repository: ModelRepository;
+  readonly tag: Tag;
+}
+
+export function mirrorOf(host: RegistryHost): RegistryHost {
+  return parseRegistryHost(`mirror.${host}`);
+}
+
+/** All of a scenario but the server: upstream, the disk, time, and what is known of right and wrong. */
+export class World {
+  readonly plan: Plan;
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly model = new Model();
+  readonly disk = new Disk();
+  readonly indexLog = new IndexLog();
+  readonly ledger = new Ledger();
+  readonly health = new Health();
+  readonly faults: Faults;
+  readonly findings: Findings;
+  readonly images: readonly WorldImage[];
+  readonly registries: ReadonlyMap<RegistryHost, FakeRegistry>;
+  /** What clients wait for, in words, by when they began. */
+  readonly waiting = new Map<string, number>();
+  readonly #layers: readonly Digest[];
+
+  constructor(plan: Plan, trace: Trace, passedOver: readonly string[]) {
+    this.plan = plan;
+    this.random = new Random(plan.seed);
+    this.scheduler = new Scheduler(this.random.fork('scheduler'), trace);
+    this.findings = new Findings(passedOver, () => this.scheduler.time);
+    const layers = plan.layerSizes.map((size) => this.model.newBlob(size));
+    this.#layers = layers;
+    this.images = plan.images.map((image) => this.#image(image));
+    this.registries = new Map(plan.hosts.flatMap((host) => this.#registriesOf(host)));
+    this.faults = new Faults(
+      plan.faults.map((fault) => this.#fault(fault)),
+      this.random.fork('faults'),
+    );
+  }
+
+  get time(): number {
+    return this.scheduler.time;
+  }
+
+  /** Has the disk no room now? */
+  get isFull(): boolean {
+    const { full } = this.plan;
+    return full !== undefined && full.from <= this.time && this.time < full.until;
+  }
+
+  /** The tag of an image points at another from now on. */
+  move(place: number): void {
+    const image = this.images[place];
+    if (image === undefined) return;
+    const next = this.model.putImage(image.repository, [this.model.newBlob(5000)]);
+    this.model.tag(image.repository, image.tag, next, this.time);
+    this.scheduler.note(
+      `upstream moves ${image.repository.name}:${image.tag} to ${next.digest.slice(7, 13)}`,
+    );
+  }
+
+  /** The registry of a host, and its mirror. */
+  #registriesOf({
+    host: name,
+    hasMirror,
+    ...manners
+  }: Plan['hosts'][number]): [RegistryHost, FakeRegistry][] {
+    const host = parseRegistryHost(name);
+    const itself = new FakeRegistry(this.model, { ...manners, host, serves: host });
+    const at = mirrorOf(host);
+    const mirror = new FakeRegistry(this.model, {
+      host: at,
+      serves: host,
+      wants: 'nothing',
+      redirectsFor: undefined,
+    });
+    return hasMirror
+      ? [
+          [host, itself],
+          [at, mirror],
+        ]
+      : [[host, itself]];
+  }
+
+  #image({ host, path, tag, layers, isWrong, isIndexed, isForbidden }: ImagePlan): WorldImage {
+    const repository = this.model.repository(host, path);
+    repository.isForbidden = isForbidden;
+    const digests = layers.flatMap((place) => this.#layers[place] ?? []);
+    const manifest = this.model.putImage(repository, digests, isWrong);
+    const pointed = isIndexed
+      ? this.model.putIndex(repository, [manifest, this.model.putImage(repository, digests.slice(0, 1))])
+      : manifest;
+    return { repository, tag: this.model.tag(repository, tag, pointed) };
+  }
+
+  #fault({ on, host: name, atMirror, ...fault }: FaultPlan): Fault {
+    const host = parseRegistryHost(name);
+    return { ...fault, host: atMirror ? mirrorOf(host) : host, object: this.#objectOf(on, host) };
+  }
+
+  #objectOf(on: FaultPlan['on'], host: RegistryHost): string | undefined {
+    if (on === 'all') return undefined;
+    if ('layer' in on) return blobObject(host, this.#layers[on.layer] ?? '');
+    const image = this.images[on.image];
+    return image === undefined ? undefined : manifestObject(image.repository.name);
+  }
+}
