@@ -13,8 +13,8 @@ interface Opening {
 
 /** So many different things without an answer in a row are no longer each its own fault. */
 const enough = 3;
-/** Of those that failed so many are remembered. */
-const maxFailing = 100;
+/** Of the names of those that failed so many are remembered. */
+const maxFailing = 200;
 /** Who does not answer is asked so often. Milliseconds. */
 export const probeMs = 2000;
 
@@ -23,10 +23,15 @@ export const probeMs = 2000;
  * between. While it is open everything fails at once with the failure that opened it, but for one every two seconds, which is
  * let through to see. Those that have failed here are not it where another comes: the thing at fault is often the one that
  * is asked for most. Whoever was let through may never come back; the next one does not wait for it.
+ *
+ * What is asked for has one name or several, any of which may be at fault: a blob is one and the same in all repositories that
+ * have it. Things that share a name are not different.
  */
 export class Breaker {
   readonly #clock: Clock;
   readonly #failing = new Set<string>();
+  /** How many that share no name. */
+  #different = 0;
   #answers = 0;
   #opening: Opening | undefined;
 
@@ -40,19 +45,19 @@ export class Breaker {
   }
 
   /** Throws where this may not be sent. */
-  check(what: string): void {
+  check(names: readonly string[]): void {
     const opening = this.#opening;
-    if (opening === undefined || this.#isStranger(what, opening)) return;
+    if (opening === undefined || this.#isStranger(names, opening)) return;
     const leftMs = opening.until - this.#clock.monotonic();
     if (leftMs > 0) throw again(opening.error, leftMs);
   }
 
   /** It is sent: after {@link check}, and before anything else happens. */
-  letThrough(what: string): void {
+  letThrough(names: readonly string[]): void {
     const opening = this.#opening;
     if (opening === undefined) return;
     const next = this.#clock.monotonic() + probeMs;
-    if (this.#isStranger(what, opening)) opening.strangersFrom = next;
+    if (this.#isStranger(names, opening)) opening.strangersFrom = next;
     else opening.until = next;
   }
 
@@ -65,16 +70,17 @@ export class Breaker {
   }
 
   /** This got no answer; `answers` as it was sent. True: that opened it. */
-  failed(what: string, error: RegistryError, answers: number): boolean {
+  failed(names: readonly string[], error: RegistryError, answers: number): boolean {
     if (answers !== this.#answers) return false;
-    this.#remember(what);
+    if (!names.some((name) => this.#failing.has(name))) this.#different += 1;
+    for (const name of names) this.#remember(name);
     const opening = this.#opening;
     if (opening !== undefined) {
       // What opened it may be over, and only this thing at fault.
       opening.strangersFrom = Math.min(opening.strangersFrom, opening.until);
       return false;
     }
-    if (this.#failing.size < enough) return false;
+    if (this.#different < enough) return false;
     const now = this.#clock.monotonic();
     this.#opening = { error, until: now + probeMs, strangersFrom: now };
     return true;
@@ -85,17 +91,18 @@ export class Breaker {
     const wasOpen = this.#opening !== undefined;
     this.#answers += 1;
     this.#failing.clear();
+    this.#different = 0;
     this.#opening = undefined;
     return wasOpen;
   }
 
-  #isStranger(what: string, { strangersFrom }: Opening): boolean {
-    return this.#clock.monotonic() >= strangersFrom && !this.#failing.has(what);
+  #isStranger(names: readonly string[], { strangersFrom }: Opening): boolean {
+    return this.#clock.monotonic() >= strangersFrom && !names.some((name) => this.#failing.has(name));
   }
 
-  #remember(what: string): void {
-    this.#failing.delete(what);
-    this.#failing.add(what);
+  #remember(name: string): void {
+    this.#failing.delete(name);
+    this.#failing.add(name);
     const [oldest] = this.#failing;
     if (this.#failing.size > maxFailing && oldest !== undefined) this.#failing.delete(oldest);
   }

@@ -21,7 +21,7 @@ export interface CircuitSettings {
 /** What one request stands before. */
 interface Passage {
   readonly kind: string;
-  /** All requests of its kind; what fails there is a repository. */
+  /** All requests of its kind; what fails there is a repository, or what several have in common. */
   readonly host: Breaker;
   readonly hostAnswers: number;
   /** All requests of its repository; what fails there is an object. */
@@ -69,10 +69,10 @@ export class CircuitTransport implements Transport {
     const kind = requestKind(request);
     const host = breakerOf(this.#hosts, `${request.url.origin} ${kind}`, this.#settings.clock);
     const own = this.#own(request);
-    own?.check(objectOf(request));
-    host.check(repositoryOf(request));
-    own?.letThrough(objectOf(request));
-    host.letThrough(repositoryOf(request));
+    own?.check([objectOf(request)]);
+    host.check(namesOf(request));
+    own?.letThrough([objectOf(request)]);
+    host.letThrough(namesOf(request));
     return { kind, host, hostAnswers: host.answers, own, ownAnswers: own?.answers ?? 0 };
   }
 
@@ -111,10 +111,9 @@ export class CircuitTransport implements Transport {
   #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
     const { kind, host, hostAnswers, own, ownAnswers } = passage;
     const { repository } = request;
-    if (own?.failed(objectOf(request), error, ownAnswers) === true)
+    if (own?.failed([objectOf(request)], error, ownAnswers) === true)
       this.#tellRest({ repository, pauseMs: probeMs }, error);
-    if (host.failed(repositoryOf(request), error, hostAnswers))
-      this.#tellRest({ kind, pauseMs: probeMs }, error);
+    if (host.failed(namesOf(request), error, hostAnswers)) this.#tellRest({ kind, pauseMs: probeMs }, error);
   }
 
   #answered({ repository }: TransportRequest, { kind, host, own }: Passage): void {
@@ -140,6 +139,9 @@ function objectOf({ url }: TransportRequest): string {
   return url.pathname.includes('/v2/') ? url.pathname : `${url.pathname}${url.search}`;
 }
 
-function repositoryOf(request: TransportRequest): string {
-  return request.repository ?? objectOf(request);
+/** Its repository, and its digest, which is the same thing in others. */
+function namesOf(request: TransportRequest): string[] {
+  const object = objectOf(request);
+  const digest = /\/(sha(?:256|512):[0-9a-f]+)$/.exec(object)?.[1];
+  return digest === undefined ? [request.repository ?? object] : [request.repository ?? object, digest];
 }

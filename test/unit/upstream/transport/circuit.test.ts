@@ -211,6 +211,19 @@ describe('what gets no answer though the host can be reached', () => {
     for (const name of ['a', 'b', 'c', 'd']) assert.equal((await transport.send(of(name, 'v1'))).status, 200);
   });
 
+  it('is one blob, though three repositories have it', async () => {
+    const { wire, transport } = without(`sha256:${'a'.repeat(64)}`);
+    const layer = (repository: string, letter: string): TransportRequest => ({
+      method: 'GET',
+      repository,
+      url: new URL(`${origin}/v2/${repository}/blobs/sha256:${letter.repeat(64)}`),
+    });
+    for (const name of ['x', 'y', 'z'])
+      await assert.rejects(transport.send(layer(name, 'a')), /ECONNRESET\)$/);
+    for (const name of ['x', 'y', 'z']) assert.equal((await transport.send(layer(name, 'b'))).status, 200);
+    assert.equal(wire.requests.length, 6);
+  });
+
   it('does not keep the host from being asked again for others, however often it is asked for', async () => {
     const { clock, wire, transport } = without('/x/', '/y/', '/z/');
     for (const name of ['x', 'y', 'z']) await assert.rejects(transport.send(of(name, 'v1')), /ECONNRESET\)$/);
