@@ -103,7 +103,10 @@ export class Health {
  * What keeps a server from asking: a fault of the whole host, or of several objects in a row, until a request of the kind was
  * answered. That is seconds after upstream is well, and longer where nobody asks.
  */
-function resting(known: readonly Application[], { host, what, from }: HealthQuestion): Fault | undefined {
+function resting(
+  known: readonly Application[],
+  { host, objects, what, from }: HealthQuestion,
+): Fault | undefined {
   const open = known.filter(
     ({ fault, kind, healedAt, ...met }) =>
       met.host === host &&
@@ -111,7 +114,7 @@ function resting(known: readonly Application[], { host, what, from }: HealthQues
       (kind.endsWith(what) || kind.endsWith('token')) &&
       healedAt >= from,
   );
-  const ofHost = open.find(({ fault }) => isOfHost(fault));
+  const ofHost = open.find(({ fault, object }) => isOfHost(fault) || objects.includes(object));
   if (ofHost !== undefined) return ofHost.fault;
   return new Set(open.map(({ object }) => object)).size > 1 ? open[0]?.fault : undefined;
 }

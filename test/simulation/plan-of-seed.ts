@@ -225,6 +225,8 @@ function faultOf(
   ])();
   const kind = random.pick(kinds);
   const status = random.pick(statuses);
+  // Said by one that knows passwords alone it is about the password: of that there are closed repositories.
+  const isOfPassword = hosts.some((each) => each.host === host && each.wants === 'password');
   const isMirrored = hosts.some((each) => each.host === host && each.hasMirror);
   return {
     kind,
@@ -234,7 +236,7 @@ function faultOf(
     from,
     until,
     chance,
-    ...(kind === 'status' && { status }),
+    ...(kind === 'status' && { status: isOfPassword && status === 401 ? 403 : status }),
     ...(kind === 'status' &&
       status === 429 &&
       random.chance(0.5) && { retryAfter: random.pick([0, 1, 4, 20]) }),
