@@ -18,6 +18,9 @@ interface FakeBodyParts {
   readonly over: () => void;
 }
 
+/** Of so few some come before each cut. */
+const fewBytes = 16;
+
 /** A body that comes chunk by chunk. */
 export class FakeBody implements AsyncIterable<Buffer> {
   readonly #parts: FakeBodyParts;
@@ -46,7 +49,7 @@ export class FakeBody implements AsyncIterable<Buffer> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     const { bytes, random, pace, breaks, stallTimeoutMs, label } = this.#parts;
-    const last = breaks === undefined ? bytes.length : random.between(0, bytes.length - 1);
+    const last = breaks === undefined ? bytes.length : this.#breaksAt();
     for (let at = 0; at < last; ) {
       await this.#pause(random.about(pace.chunkMs), label);
       const length = random.between(1, pace.chunkBytes);
@@ -62,6 +65,13 @@ export class FakeBody implements AsyncIterable<Buffer> {
       await this.#pause(stallTimeoutMs, `${label}: stands still`);
       throw bodyError('UND_ERR_BODY_TIMEOUT');
     }
+  }
+
+  /** The last few bytes come in the end: who resumes goes on as long as there is one more. */
+  #breaksAt(): number {
+    const { bytes, random, breaks } = this.#parts;
+    const least = breaks === 'cut' && bytes.length <= fewBytes ? Math.min(1, bytes.length) : 0;
+    return random.between(least, Math.max(least, bytes.length - 1));
   }
 
   async #pause(milliseconds: number, label: string): Promise<void> {

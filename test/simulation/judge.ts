@@ -159,11 +159,18 @@ export class Judge {
     const from = isStale ? Number.NEGATIVE_INFINITY : question.from - ageMs - movingMs;
     if (repository.pointed(tag, digest, from, time)) return;
     if (health.hasMet('contradiction', this.#objects(question), question.from, time)) return;
-    if (isStale) return;
+    if (isStale || this.#isAnnounced(question)) return;
     this.#add(
       'a tag is true',
       `${describe(question)}: ${short(digest)}, ${question.outcome?.kind ?? 'no outcome'}`,
     );
+  }
+
+  /** A HEAD costs upstream a HEAD and no more: what it says is passed on, and nothing is kept of it. */
+  #isAnnounced(question: Question): boolean {
+    const { what, outcome, from } = question;
+    if (what !== 'HEAD' || outcome?.kind !== 'miss') return false;
+    return this.#world.health.hasMet('falseDigest', this.#objects(question), from, this.#world.time);
   }
 
   #objects({ kind, repository, reference }: Question): string[] {
