@@ -91,7 +91,7 @@ export class UpstreamBlobs {
       const response = await this.#ask(key, from, repository, digest, { ...options, range });
       const part = resumedPart(response, from, size);
       if (part !== undefined) {
-        this.#forms.begun(key, from, refused);
+        this.#forms.begun(key, from, form, refused);
         return await this.#open(repository, digest, response, part, options);
       }
       if (next === undefined || !mayRefuseRange(response.status)) {
