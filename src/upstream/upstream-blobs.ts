@@ -135,7 +135,7 @@ export class UpstreamBlobs {
   async #resolveByGet(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<BlobInfo> {
     const { signal } = options;
     await using part = await this.#send('GET', repository, digest, { signal, range: firstByte }, false);
-    if (part.status !== 400 && part.status !== 416) return await this.#infoOf(digest, part);
+    if (part.status < 400 || !mayRefuseRange(part.status)) return await this.#infoOf(digest, part);
     await using whole = await this.#send('GET', repository, digest, { signal });
     return await this.#infoOf(digest, whole);
   }
