@@ -15,6 +15,8 @@ export interface Answer {
   readonly first: number;
   /** Bytes of the body that were sent. */
   readonly sent: number;
+  /** Then they may not have arrived. */
+  readonly isReset: boolean;
   readonly size: number;
 }
 
@@ -31,6 +33,11 @@ interface Original {
   readonly status: number;
   readonly headers: Record<string, string>;
   readonly body: Buffer;
+}
+
+interface Cut {
+  readonly after: number;
+  readonly how?: Oddity;
 }
 
 const block = 256 * 1024;
@@ -109,7 +116,7 @@ export class OddProxy implements AsyncDisposable {
     if (oddity !== undefined) this.#meet(oddity);
     const status = oddity === 'HEAD: 404' ? 404 : original.status;
     const length = oddity === 'HEAD: no length' ? 0 : original.body.length;
-    this.#note(request, { ...original, status, first: 0, body: Buffer.alloc(0) }, 0, original.body.length);
+    this.#note(request, { ...original, status, first: 0 }, original, { after: 0 });
     const headers = { ...(status === 404 ? {} : original.headers), 'content-length': String(length) };
     if (oddity !== 'HEAD: a body') response.writeHead(status, headers).end();
     else response.socket?.write(`${headText(status, headers)}${surplus}`);
@@ -121,7 +128,7 @@ export class OddProxy implements AsyncDisposable {
     const { status, headers, body } = reply;
     response.writeHead(status, { ...headers, 'content-length': String(body.length) });
     const cut = status < 300 ? this.#plan.cut(path, body.length) : undefined;
-    this.#note(request, reply, cut?.after ?? body.length, original.body.length);
+    this.#note(request, reply, original, cut);
     if (cut === undefined) {
       response.end(body);
       return;
@@ -168,9 +175,23 @@ export class OddProxy implements AsyncDisposable {
     this.met.set(oddity, (this.met.get(oddity) ?? 0) + 1);
   }
 
-  #note(request: IncomingMessage, { status, first }: Reply, sent: number, size: number): void {
+  #note(
+    request: IncomingMessage,
+    { status, first, body }: Reply,
+    original: Original,
+    cut: Cut = { after: body.length },
+  ): void {
     const { method = '', url: path = '', headers } = request;
-    this.answers.push({ method, path, range: headers.range, status, first, sent, size });
+    this.answers.push({
+      method,
+      path,
+      range: headers.range,
+      status,
+      first,
+      sent: cut.after,
+      isReset: cut.how === 'reset',
+      size: original.body.length,
+    });
   }
 }
 

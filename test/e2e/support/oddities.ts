@@ -40,8 +40,9 @@ const heads: readonly (HeadOddity | undefined)[] = [
 /** What is so small is cut once; it is fetched again, a bounded number of times. Bytes. */
 const small = 64 * 1024;
 /** No answer brings more of what is not small. Bytes. */
-const longest = 2 * 1024 * 1024;
-const longestDelayMs = 500;
+const longest = 3 * 1024 * 1024;
+const delayed = 0.15;
+const longestDelayMs = 400;
 
 /**
  * Which oddity meets which request. What follows from chance follows from the seed, the object and how often it was asked for, so that the
@@ -58,7 +59,7 @@ export class OddityPlan {
   /** Milliseconds before the first byte, mostly none. */
   delayMs(path: string): number {
     const chance = this.#chance(path, 'delay');
-    return chance < 0.2 ? Math.ceil((longestDelayMs * chance) / 0.2) : 0;
+    return chance < delayed ? Math.ceil((longestDelayMs * chance) / delayed) : 0;
   }
 
   /** In turn, all objects together: an object is not often asked about. */
