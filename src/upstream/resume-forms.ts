@@ -21,7 +21,9 @@ const nothing: Memory = { refused: new Set(), at: -1, tries: 0 };
 
 /**
  * What is known of resuming each blob. Nothing is asked in the same way twice in vain: a form that was refused is left out
- * from then on, and a resume that begins where the last one did, which brought nothing, begins with the next form.
+ * from then on, and a resume that begins where the last one did, which brought nothing, begins with the next form. When all that
+ * are left have brought nothing there, those that were refused come again: the whole alone does not get further than the link
+ * carries before it breaks, and who refused may be one of several servers behind a name.
  */
 export class ResumeForms {
   readonly #blobs = new LRUCache<string, Memory>({ max: maxBlobs });
@@ -29,23 +31,31 @@ export class ResumeForms {
   /** In the order in which to try them; never none. */
   at(blob: string, from: number): readonly ResumeForm[] {
     const { refused, at, tries } = this.#blobs.get(blob) ?? nothing;
-    const forms = allForms.filter((form) => !refused.has(form));
-    const first = at === from ? tries % forms.length : 0;
-    return [...forms.slice(first), ...forms.slice(0, first)];
+    const left = allForms.filter((form) => !refused.has(form));
+    const vain = at === from ? tries : 0;
+    return vain < left.length ? rotated(left, vain) : rotated(allForms, vain - left.length);
   }
 
-  /** One was answered, or broken off; `refused` are those that were refused where this one was not. The whole is never left out. */
-  begun(blob: string, from: number, refused: readonly ResumeForm[] = []): void {
+  /**
+   * One was answered, or broken off, and then it is undefined; `refused` are those that were refused where this one was not. The whole
+   * is never left out.
+   */
+  begun(blob: string, from: number, answered?: ResumeForm, refused: readonly ResumeForm[] = []): void {
     const known = this.#blobs.get(blob) ?? nothing;
     const tries = known.at === from ? known.tries + 1 : 1;
-    const ranges = refused.filter((form) => form !== 'whole');
-    this.#blobs.set(blob, { refused: new Set([...known.refused, ...ranges]), at: from, tries });
+    const all = new Set([...known.refused, ...refused]).difference(new Set([answered, 'whole']));
+    this.#blobs.set(blob, { refused: all, at: from, tries });
   }
 
   /** Another transfer begins: upstream may have changed. */
   forget(blob: string): void {
     this.#blobs.delete(blob);
   }
+}
+
+function rotated(forms: readonly ResumeForm[], by: number): readonly ResumeForm[] {
+  const first = by % forms.length;
+  return [...forms.slice(first), ...forms.slice(0, first)];
 }
 
 /** Undefined: no Range at all, which is also what a closed range comes to where the size is not known. */

@@ -91,7 +91,7 @@ export class UpstreamBlobs {
       const response = await this.#ask(key, from, repository, digest, { ...options, range });
       const part = resumedPart(response, from, size);
       if (part !== undefined) {
-        this.#forms.begun(key, from, refused);
+        this.#forms.begun(key, from, form, refused);
         return await this.#open(repository, digest, response, part, options);
       }
       if (next === undefined || !mayRefuseRange(response.status)) {
@@ -135,7 +135,7 @@ export class UpstreamBlobs {
   async #resolveByGet(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<BlobInfo> {
     const { signal } = options;
     await using part = await this.#send('GET', repository, digest, { signal, range: firstByte }, false);
-    if (part.status !== 400 && part.status !== 416) return await this.#infoOf(digest, part);
+    if (part.status < 400 || !mayRefuseRange(part.status)) return await this.#infoOf(digest, part);
     await using whole = await this.#send('GET', repository, digest, { signal });
     return await this.#infoOf(digest, whole);
   }

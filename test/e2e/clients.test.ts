@@ -3,9 +3,10 @@ import { after, before, describe, it } from 'node:test';
 import { needs } from '../setup/needs.ts';
 import { alias, type Client } from './support/client.ts';
 import { containerd } from './support/containerd.ts';
-import { type ImageContent, readImage } from './support/content.ts';
+import { readImage } from './support/content.ts';
 import { craneClient } from './support/crane.ts';
 import { DockerRegistry } from './support/docker-registry.ts';
+import { assertHolds } from './support/held.ts';
 import { makeLayer, pushImage, pushIndex } from './support/images.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { podman } from './support/podman.ts';
@@ -69,10 +70,10 @@ for (const client of clients) {
           await client.pull({ server: server.host, upstream: upstream.host, repository, tag });
 
         await upstream.takeRequests();
-        assertHolds(await pull(), content, client);
+        assertHolds(await pull(), client, content);
         assertAskedOnce(await upstream.takeRequests());
 
-        assertHolds(await pull(), content, client);
+        assertHolds(await pull(), client, content);
         assert.deepEqual(await upstream.takeRequests(), []);
         assert.deepEqual(await readImage(`${server.url}/v2/${alias}/${repository}`, tag), content);
         await server.stores(`${alias}/${repository}`, content.blobs.keys());
@@ -82,14 +83,6 @@ for (const client of clients) {
       });
     }
   });
-}
-
-/** That a client holds the right bytes: those of the image, at least the named one, all of them if it takes all. */
-function assertHolds(held: ReadonlySet<string>, content: ImageContent, { takes }: Client): void {
-  const all = [...content.manifests.keys(), ...content.blobs.keys()];
-  assert.ok(held.has(content.digest));
-  if (takes === 'everything') for (const digest of all) assert.ok(held.has(digest), `holds ${digest}`);
-  else for (const digest of held) assert.ok(all.includes(digest), `${digest} is of the image`);
 }
 
 function assertAskedOnce(requests: readonly string[]): void {

@@ -15,6 +15,8 @@ export interface Client {
   readonly programs: readonly string[];
   /** Whether it takes an index with all its platforms, or the one that it would run. */
   readonly takes: 'everything' | 'platform';
+  /** How it has layers afterwards: as they came, or unpacked only. */
+  readonly keeps: 'blobs' | 'unpacked';
   /** Pulls into an empty store. Returns the digests of what it then holds. */
   pull(pull: Pull): Promise<ReadonlySet<string>>;
 }

@@ -58,6 +58,7 @@ export const containerd: Client = {
   name: 'containerd',
   programs: ['containerd'],
   takes: 'platform',
+  keeps: 'blobs',
   async pull(pull) {
     await using client = await Containerd.start();
     await client.pull(pull);

@@ -14,6 +14,7 @@ export const craneClient: Client = {
   name: 'crane',
   programs: ['crane'],
   takes: 'everything',
+  keeps: 'blobs',
   async pull({ server, repository, tag }) {
     await using directory = await temporaryDirectory();
     const layout = join(directory.path, 'image');

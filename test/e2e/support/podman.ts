@@ -3,24 +3,30 @@ import { join } from 'node:path';
 import { programOf } from '../../setup/needs.ts';
 import { alias, type Client } from './client.ts';
 import { command } from './command.ts';
+import { digestsIn } from './content.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 interface Inspected {
-  readonly Digest: string;
+  /** The hex of the config's digest. */
+  readonly Id: string;
   readonly RepoDigests: readonly string[];
 }
 
-/** podman checks each layer itself and unpacks it; what is left to see are the digests of the manifests. */
+/** podman unpacks each layer: what is left of it to see is the tar file that it makes of it again. */
 export const podman: Client = {
   name: 'podman',
   programs: ['podman'],
   takes: 'platform',
+  keeps: 'unpacked',
   async pull({ server, upstream, repository, tag }) {
     return await pullBy(mirror(upstream, `${server}/${alias}`), `${upstream}/${repository}:${tag}`);
   },
 };
 
-/** Pulls as the text of a `registries.conf` says. Returns the digests of the manifests. */
+/**
+ * Pulls as the text of a `registries.conf` says. Returns the digests of the manifests and of the config, by podman's own account, and of
+ * the layers' tar files, by their bytes.
+ */
 export async function pullBy(settings: string, image: string): Promise<ReadonlySet<string>> {
   await using directory = await temporaryDirectory();
   const { path } = directory;
@@ -34,8 +40,12 @@ export async function pullBy(settings: string, image: string): Promise<ReadonlyS
     });
   await run('pull', '--quiet', '--signature-policy', policy, image);
   const [inspected] = JSON.parse(await run('image', 'inspect', image)) as Inspected[];
-  const digests = inspected?.RepoDigests.map((name) => name.slice(name.indexOf('@') + 1)) ?? [];
-  return new Set(digests);
+  if (inspected === undefined) throw new Error(`podman has pulled no ${image}`);
+  const manifests = inspected.RepoDigests.map((name) => name.slice(name.indexOf('@') + 1));
+  const saved = join(path, 'saved');
+  await run('save', '--quiet', '--format', 'oci-dir', '--uncompressed', '--output', saved, image);
+  const layers = await digestsIn(join(saved, 'blobs'));
+  return new Set([...manifests, `sha256:${inspected.Id}`, ...layers]);
 }
 
 /** The fallback to the upstream itself leads nowhere: a pull that we cannot serve fails. */

@@ -13,6 +13,7 @@ export const skopeo: Client = {
   name: 'skopeo',
   programs: ['skopeo'],
   takes: 'everything',
+  keeps: 'blobs',
   async pull({ server, repository, tag }) {
     await using directory = await temporaryDirectory();
     const image = join(directory.path, 'image');

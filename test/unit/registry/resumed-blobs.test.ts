@@ -206,6 +206,26 @@ describe('a resume', () => {
     assert.deepEqual(forms, ['whole', open, closed, 'whole']);
   });
 
+  it('asks again for what was refused once where the whole gets no further, and then goes on with it', async () => {
+    await using test = await start();
+    // A link that carries no answer to its end, and one of several servers behind a name that takes no ranges.
+    test.made.spoil(cutAfter(200_000), onRange(times(2, () => refused)));
+    assert.ok(layer.equals(await test.pull()));
+    const ranges = ['200000-', `200000-${size - 1}`, 'whole', '200000-', '400000-', '600000-', '800000-'];
+    assert.deepEqual(test.asked, ['whole', ...ranges]);
+  });
+
+  it('is given up where every range is refused and the whole gets no further', async () => {
+    await using test = await start();
+    test.made.spoil(
+      gone,
+      onRange(() => refused),
+    );
+    await assert.rejects(test.pull(), { status: 502 });
+    assert.equal(test.asked.filter((range) => range === 'whole').length, 1 + 5);
+    assert.ok(test.asked.length <= 1 + 3 * 5, test.asked.join(' '));
+  });
+
   it('begins at the registry’s own URL each time, whose redirect is signed anew', async () => {
     await using store = await UpstreamUnderTest.start();
     store.upstream.content.putBlob(store.name, layer);

@@ -102,8 +102,7 @@ describe('a blob', () => {
   it('is asked about by a GET of the whole where upstream ignores a Range, or refuses it', async () => {
     for (const [fault, gets] of [
       [rangeIgnored, 1],
-      [times(1, failing(416)), 2],
-      [times(1, failing(400)), 2],
+      ...[400, 403, 405, 416, 501].map((status) => [times(1, failing(status)), 2] as const),
     ] as const) {
       await using made = await start();
       made.spoil(on('HEAD', failing(404)), on('GET', fault));
