@@ -80,9 +80,14 @@ export class AuthSession {
     return header === undefined || trial === undefined ? undefined : { header, trial };
   }
 
-  /** Were user and password refused a moment ago, and not for one repository alone? */
+  /** Were user and password refused a moment ago, and not for others' repositories alone? */
   get isRefused(): boolean {
-    return this.#passwords.isResting;
+    return this.#passwords.areWrong;
+  }
+
+  /** Is there no token for this, and may user and password not be sent for it now? */
+  isRefusedFor(scope: Scope): boolean {
+    return this.#passwords.rests(scope) && this.tokens.find(scope) === undefined;
   }
 
   /** The challenge by which a refresh token can be exchanged before the registry asks again. */

@@ -49,9 +49,14 @@ export class AuthorizingTransport implements Transport {
     }
   }
 
-  /** Were user and password, if all repositories share them, refused at their origin a moment ago, and not for one of these alone? */
+  /** Were user and password, if all repositories share them, refused at their origin a moment ago, and not for others' alone? */
   get isRefused(): boolean {
     return this.#own.get(this.#settings.credentials)?.isRefused === true;
+  }
+
+  /** Can nothing be sent for this at their origin but what anybody may send, if all repositories share an identity? */
+  isRefusedFor(scope: Scope): boolean {
+    return this.#own.get(this.#settings.credentials)?.isRefusedFor(scope) === true;
   }
 
   /** Is there a token for this at its origin, if all repositories share an identity? */

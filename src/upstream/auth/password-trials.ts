@@ -41,8 +41,18 @@ export class PasswordTrials {
     this.#clock = clock;
   }
 
+  /** Are they taken for wrong? Not where strangers alone were refused that they are good elsewhere. */
+  get areWrong(): boolean {
+    return this.#isResting && !(this.#sparesKnown && this.#takenFor.size > 0);
+  }
+
+  /** May they not be sent for this scope now? */
+  rests(scope: Scope): boolean {
+    return this.#rests(scope.toString());
+  }
+
   /** Do all scopes rest, but perhaps those that they were taken for? */
-  get isResting(): boolean {
+  get #isResting(): boolean {
     return this.#clock.monotonic() < this.#restsUntil;
   }
 
@@ -59,7 +69,7 @@ export class PasswordTrials {
   #rests(key: string): boolean {
     const now = this.#clock.monotonic();
     if (now < (this.#refusedUntil.get(key) ?? 0)) return true;
-    return this.isResting && !(this.#sparesKnown && this.#takenFor.has(key));
+    return this.#isResting && !(this.#sparesKnown && this.#takenFor.has(key));
   }
 
   #trial(key: string, leave: (() => void) | undefined): Trial {
@@ -101,7 +111,8 @@ export class PasswordTrials {
     this.#refusedUntil.set(key, now + restMs);
     if (this.#refusedInARow.size < enough) this.#refusedInARow.add(key);
     if (!hadBeenTaken && this.#refusedInARow.size < enough) return;
+    // A stranger that was still on its way takes nothing back of what is known by one of ours.
+    this.#sparesKnown = !hadBeenTaken && (this.#sparesKnown || !this.#isResting);
     this.#restsUntil = now + restMs;
-    this.#sparesKnown = !hadBeenTaken;
   }
 }

@@ -135,7 +135,9 @@ for (const [what, made] of [
       const test = made();
       assert.equal(await test.pull('ours/a'), true);
       for (const path of ['theirs/a', 'theirs/b', 'theirs/c']) assert.equal(await test.pull(path), false);
-      assert.equal(test.auth.transport.isRefused, true);
+      assert.equal(test.auth.transport.isRefused, false);
+      assert.equal(test.auth.transport.isRefusedFor(Scope.pull('ours/a')), false);
+      assert.equal(test.auth.transport.isRefusedFor(Scope.pull('ours/b')), true);
       await test.auth.clock.advance(30_000);
       assert.equal(await test.pull('ours/a'), true);
       assert.equal(await test.pull('ours/b'), true);
