@@ -134,9 +134,11 @@ function breakerOf(breakers: LRUCache<string, Breaker>, key: string, clock: Cloc
   return breaker;
 }
 
-/** A manifest, a blob, a list, whatever the method; a token server's are its scopes. */
-function objectOf({ url }: TransportRequest): string {
-  return url.pathname.includes('/v2/') ? url.pathname : `${url.pathname}${url.search}`;
+/** A manifest, a blob, a list, whatever the method; a token server's are its scopes, wherever it is: one's realm is `/v2/auth`. */
+function objectOf({ url, repository, body }: TransportRequest): string {
+  if (repository !== undefined) return url.pathname;
+  const scope = body === undefined ? '' : (new URLSearchParams(body).get('scope') ?? '');
+  return `${url.pathname}${url.search} ${scope}`;
 }
 
 /** Its repository, and its digest, which is the same thing in others. */

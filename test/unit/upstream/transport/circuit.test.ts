@@ -211,6 +211,21 @@ describe('what gets no answer though the host can be reached', () => {
     for (const name of ['a', 'b', 'c', 'd']) assert.equal((await transport.send(of(name, 'v1'))).status, 200);
   });
 
+  for (const realm of ['https://auth.example.com/token', 'https://registry.example.com/v2/auth']) {
+    const ways: Record<string, (scope: string) => TransportRequest> = {
+      GET: (scope) => ({ method: 'GET', url: new URL(`${realm}?scope=${scope}`) }),
+      POST: (scope) => ({ method: 'POST', url: new URL(realm), body: `grant_type=password&scope=${scope}` }),
+    };
+    for (const [method, of] of Object.entries(ways))
+      it(`is the token server ${realm}, when it gave no tokens for three scopes in a row (${method})`, async () => {
+        const { wire, transport } = circuit(deadline);
+        for (const name of ['a', 'a', 'b', 'c'])
+          await assert.rejects(transport.send(of(`repository:${name}:pull`)), /60000 ms$/);
+        await assert.rejects(transport.send(of('repository:a:pull')), /asked again/);
+        assert.equal(wire.requests.length, 4);
+      });
+  }
+
   it('is one blob, though three repositories have it', async () => {
     const { wire, transport } = without(`sha256:${'a'.repeat(64)}`);
     const layer = (repository: string, letter: string): TransportRequest => ({
