@@ -1,5 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { abortable } from '../../abortable.ts';
+import { RegistryError } from '../../oci/error.ts';
+import { AfterAnswer } from '../connection/after-answer.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
@@ -88,6 +91,7 @@ export class AuthorizingTransport implements Transport {
   }
 }
 
+/** What is wrong here may be the password, its rest, or the token server: the registry has answered. */
 async function nextOf(
   exchange: Exchange,
   response: TransportResponse,
@@ -97,7 +101,8 @@ async function nextOf(
     return await exchange.next(response, refused);
   } catch (error) {
     await response[Symbol.asyncDispose]();
-    throw error;
+    const isOther = !(error instanceof RegistryError) || error instanceof NoAnswer;
+    throw isOther ? error : new AfterAnswer(response.url, error);
   }
 }
 

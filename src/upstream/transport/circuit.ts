@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { AfterAnswer } from '../connection/after-answer.ts';
 import { NoAnswer } from '../connection/no-answer.ts';
 import { limitedMs } from '../quota/quota.ts';
 import { Breaker, probeMs } from './breaker.ts';
@@ -39,6 +40,7 @@ const maxRepositories = 1000;
  * fault, three objects in a row are their repository's, three repositories the host's; a host that cannot be connected to is
  * dead at once, and one that says 429 limits us. A host is so by the kind of request, so that a limit on manifests does not stop
  * the blobs of an image that was begun. Whatever is answered ends it: what upstream answers about one image says nothing of another.
+ * What was not sent, for want of a credential or by the address guard, says nothing at all.
  */
 export class CircuitTransport implements Transport {
   readonly #next: Transport;
@@ -94,7 +96,9 @@ export class CircuitTransport implements Transport {
     } else if (error instanceof NoAnswer) {
       if (this.#isOfHost(request, error)) this.#open(kind, host, error);
       else this.#unanswered(request, passage, error);
-    } else if (error.code === 'DENIED') this.#answered(request, passage);
+    } else if (error instanceof AfterAnswer && error.origin === request.url.origin) {
+      this.#answered(request, passage);
+    }
   }
 
   /** Another host, to which a redirect led, may be one object's. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import { refusalError } from '#src/upstream/auth/token-refusal.ts';
+import { AfterAnswer } from '#src/upstream/connection/after-answer.ts';
 import { connectError, connectionError } from '#src/upstream/connection/connection-error.ts';
 import { NoAnswer } from '#src/upstream/connection/no-answer.ts';
 import { CircuitTransport } from '#src/upstream/transport/circuit.ts';
@@ -417,6 +418,31 @@ describe('an answer about one image', () => {
       assert.equal(wire.requests.length, 2);
     });
   }
+
+  const denied = new RegistryError('DENIED', 'user and password were refused a moment ago');
+  it('ends a rest also when nothing comes of it', async () => {
+    const { clock, upstream, wire, transport } = circuit(refused);
+    await assert.rejects(transport.send(manifest));
+    await clock.advance(2000);
+    upstream.answer = new AfterAnswer(manifest.url, denied);
+    for (let time = 0; time < 2; time += 1)
+      await assert.rejects(transport.send(manifest), { code: 'DENIED' });
+    assert.equal(wire.requests.length, 3);
+  });
+
+  for (const [what, error] of [
+    ['was not sent', denied],
+    ['came from where a redirect led to', new AfterAnswer(new URL('https://cdn.example.org'), denied)],
+  ] as const)
+    it(`is none when it ${what}: the rest of the registry goes on`, async () => {
+      const { clock, upstream, oddities, transport } = circuit(refused);
+      await assert.rejects(transport.send(manifest));
+      await clock.advance(2000);
+      upstream.answer = error;
+      await assert.rejects(transport.send(manifest), { code: 'DENIED' });
+      await assert.rejects(transport.send(manifest), /refused, ECONNREFUSED\); asked again in 2 s$/);
+      assert.deepEqual(oddities, ['upstream is given a rest']);
+    });
 
   it('leaves a caller’s own end of patience out of it', async () => {
     const { upstream, transport } = circuit(ok);
