@@ -24,10 +24,10 @@ interface Passage {
   readonly kind: string;
   /** All requests of its kind; what fails there is a repository, or what several have in common. */
   readonly host: Breaker;
-  readonly hostAnswers: number;
+  readonly hostMoment: number;
   /** All requests of its repository; what fails there is an object. */
   readonly own: Breaker | undefined;
-  readonly ownAnswers: number;
+  readonly ownMoment: number;
 }
 
 /** Origins and kinds; of a registry there is one origin and a handful of kinds. */
@@ -75,7 +75,7 @@ export class CircuitTransport implements Transport {
     host.check(namesOf(request));
     own?.letThrough([objectOf(request)]);
     host.letThrough(namesOf(request));
-    return { kind, host, hostAnswers: host.answers, own, ownAnswers: own?.answers ?? 0 };
+    return { kind, host, hostMoment: host.moment, own, ownMoment: own?.moment ?? 0 };
   }
 
   #own({ url, repository }: TransportRequest): Breaker | undefined {
@@ -113,16 +113,17 @@ export class CircuitTransport implements Transport {
   }
 
   #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
-    const { kind, host, hostAnswers, own, ownAnswers } = passage;
+    const { kind, host, hostMoment, own, ownMoment } = passage;
     const { repository } = request;
-    if (own?.failed([objectOf(request)], error, ownAnswers) === true)
+    if (own?.failed([objectOf(request)], error, ownMoment) === true)
       this.#tellRest({ repository, pauseMs: probeMs }, error);
-    if (host.failed(namesOf(request), error, hostAnswers)) this.#tellRest({ kind, pauseMs: probeMs }, error);
+    if (host.failed(namesOf(request), error, hostMoment)) this.#tellRest({ kind, pauseMs: probeMs }, error);
   }
 
-  #answered({ repository }: TransportRequest, { kind, host, own }: Passage): void {
-    if (own?.answered() === true) this.#settings.onOddity('upstream is asked again', { repository });
-    if (host.answered()) this.#settings.onOddity('upstream is asked again', { kind });
+  #answered({ repository }: TransportRequest, passage: Passage): void {
+    const { kind, host, hostMoment, own, ownMoment } = passage;
+    if (own?.answered(ownMoment) === true) this.#settings.onOddity('upstream is asked again', { repository });
+    if (host.answered(hostMoment)) this.#settings.onOddity('upstream is asked again', { kind });
   }
 
   #tellRest(fields: Readonly<Record<string, unknown>>, { message }: RegistryError): void {

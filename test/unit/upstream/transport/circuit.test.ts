@@ -349,6 +349,31 @@ describe('an upstream that limits us', () => {
     assert.equal((await transport.send(other)).status, 200);
   });
 
+  for (const [what, late] of [
+    ['answered', ok],
+    ['refused a connection', refused],
+    ['limited for less', { status: 429, headers: { 'retry-after': '1' } }],
+  ] as const)
+    it(`is left alone for as long though a request from before is ${what} later`, async () => {
+      const { clock, oddities } = circuit(ok);
+      const before = Promise.withResolvers<ScriptedAnswer>();
+      const limit: ScriptedAnswer = { status: 429, headers: { 'retry-after': '300' } };
+      const wire = new ScriptedTransport(({ url }) =>
+        url.pathname.includes('/a/') ? before.promise : limit,
+      );
+      const onOddity = (message: string): void => void oddities.push(message);
+      const transport = new CircuitTransport(wire, { clock, onOddity });
+      const waiting = transport.send(manifest).catch(() => undefined);
+      await transport.send(other);
+      if (late instanceof Error) before.reject(late);
+      else before.resolve(late);
+      await waiting;
+      await clock.advance(2001);
+      await assert.rejects(transport.send(other), { status: 429, headers: { 'Retry-After': '298' } });
+      assert.equal(wire.requests.length, 2);
+      assert.deepEqual(oddities, ['upstream is given a rest']);
+    });
+
   it('without saying for how long is asked again in two seconds', async () => {
     const { clock, wire, transport } = circuit({ status: 429 });
     await transport.send(manifest);
