@@ -48,6 +48,11 @@ export class Breaker {
     return this.#moment;
   }
 
+  /** While it is not, nothing has to be checked, or told to be let through. */
+  get isOpen(): boolean {
+    return this.#opening !== undefined;
+  }
+
   /** Throws where this may not be sent. */
   check(names: readonly string[]): void {
     const opening = this.#opening;

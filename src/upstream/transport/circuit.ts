@@ -71,10 +71,7 @@ export class CircuitTransport implements Transport {
     const kind = requestKind(request);
     const host = breakerOf(this.#hosts, `${request.url.origin} ${kind}`, this.#settings.clock);
     const own = this.#own(request);
-    own?.check([objectOf(request)]);
-    host.check(namesOf(request));
-    own?.letThrough([objectOf(request)]);
-    host.letThrough(namesOf(request));
+    if (own?.isOpen === true || host.isOpen) pass(request, host, own);
     return { kind, host, hostMoment: host.moment, own, ownMoment: own?.moment ?? 0 };
   }
 
@@ -115,9 +112,11 @@ export class CircuitTransport implements Transport {
   #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
     const { kind, host, hostMoment, own, ownMoment } = passage;
     const { repository } = request;
-    if (own?.failed([objectOf(request)], error, ownMoment) === true)
+    const object = objectOf(request);
+    if (own?.failed([object], error, ownMoment) === true)
       this.#tellRest({ repository, pauseMs: probeMs }, error);
-    if (host.failed(namesOf(request), error, hostMoment)) this.#tellRest({ kind, pauseMs: probeMs }, error);
+    if (host.failed(namesOf(request, object), error, hostMoment))
+      this.#tellRest({ kind, pauseMs: probeMs }, error);
   }
 
   #answered({ repository }: TransportRequest, passage: Passage): void {
@@ -129,6 +128,16 @@ export class CircuitTransport implements Transport {
   #tellRest(fields: Readonly<Record<string, unknown>>, { message }: RegistryError): void {
     this.#settings.onOddity('upstream is given a rest', { ...fields, reason: message });
   }
+}
+
+/** Throws where one of them does not let it through; then neither takes it for the one that was. */
+function pass(request: TransportRequest, host: Breaker, own: Breaker | undefined): void {
+  const object = objectOf(request);
+  const names = namesOf(request, object);
+  own?.check([object]);
+  host.check(names);
+  own?.letThrough([object]);
+  host.letThrough(names);
 }
 
 function breakerOf(breakers: LRUCache<string, Breaker>, key: string, clock: Clock): Breaker {
@@ -147,8 +156,8 @@ function objectOf({ url, repository, body }: TransportRequest): string {
 }
 
 /** Its repository, and its digest, which is the same thing in others. */
-function namesOf(request: TransportRequest): string[] {
-  const object = objectOf(request);
+function namesOf({ repository }: TransportRequest, object: string): string[] {
   const digest = /\/(sha(?:256|512):[0-9a-f]+)$/.exec(object)?.[1];
-  return digest === undefined ? [request.repository ?? object] : [request.repository ?? object, digest];
+  const name = repository ?? object;
+  return digest === undefined ? [name] : [name, digest];
 }
