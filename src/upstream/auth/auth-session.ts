@@ -29,6 +29,8 @@ export interface TokenNeed {
 }
 
 interface Password {
+  /** Whose they are: there may be another credential by the time that they are sent, or refused. */
+  readonly credential: Credential;
   readonly header: string;
   readonly trial: Trial;
 }
@@ -75,21 +77,28 @@ export class AuthSession {
 
   /** User and password as a header for the registry; undefined where there are none, or they may not be sent for this scope now. */
   async tryPassword(scope: Scope, signal: AbortSignal | undefined): Promise<Password | undefined> {
-    const header = this.#credential && basicHeaderOf(this.#credential);
-    const trial = header === undefined ? undefined : await this.#passwords.begin(scope, signal);
-    return header === undefined || trial === undefined ? undefined : { header, trial };
+    const credential = this.#credential;
+    const header = credential && basicHeaderOf(credential);
+    if (credential === undefined || header === undefined) return undefined;
+    const trial = await this.#passwords.begin(scope, signal);
+    return trial && { credential, header, trial };
   }
 
-  /** Were user and password refused a moment ago, and not for one repository alone? */
+  /** Were user and password refused a moment ago, and not for others' repositories alone? */
   get isRefused(): boolean {
-    return this.#passwords.isResting;
+    return this.#passwords.areWrong;
+  }
+
+  /** Is there no token for this, and may user and password not be sent for it now? */
+  isRefusedFor(scope: Scope): boolean {
+    return this.#passwords.rests(scope) && this.tokens.find(scope) === undefined;
   }
 
   /** The challenge by which a refresh token can be exchanged before the registry asks again. */
   get bearerWithRefreshToken(): Challenge | undefined {
     const challenge = this.#lastBearer;
     if (this.scheme !== 'bearer' || challenge === undefined) return undefined;
-    return this.#refreshTokenFor(challenge) === undefined ? undefined : challenge;
+    return this.#refreshTokenFor(challenge, this.#credential) === undefined ? undefined : challenge;
   }
 
   /**
@@ -109,34 +118,41 @@ export class AuthSession {
     return { token: await abortable(token, signal), fresh: true };
   }
 
-  #refreshTokenFor(challenge: Challenge): string | undefined {
-    if (this.#credential?.kind === 'refresh') return this.#credential.token;
+  #refreshTokenFor(challenge: Challenge, credential: Credential | undefined): string | undefined {
+    if (credential?.kind === 'refresh') return credential.token;
+    if (credential !== this.#credential) return undefined;
     return this.#learned?.source === sourceOf(challenge) ? this.#learned.refreshToken : undefined;
   }
 
   async #fetch(need: TokenNeed, realm: Realm): Promise<Token> {
     const credential = realm.takesCredentials ? this.#credential : undefined;
     const header = credential && basicHeaderOf(credential);
-    if (header === undefined) return await this.#fetchWith(need, realm, undefined);
+    if (credential === undefined || header === undefined)
+      return await this.#fetchWith(need, realm, credential);
     using trial = await this.#passwords.begin(passwordScope(need), undefined);
-    if (trial !== undefined) return await this.#fetchWith(need, realm, { header, trial });
+    if (trial !== undefined) return await this.#fetchWith(need, realm, credential, { header, trial });
     throw new RegistryError('DENIED', `user and password were refused by ${realm.url.host} a moment ago`);
   }
 
-  async #fetchWith(need: TokenNeed, realm: Realm, password: Password | undefined): Promise<Token> {
+  /** All with this credential, though there may be another meanwhile: it is the one that is in question when it is refused. */
+  async #fetchWith(
+    need: TokenNeed,
+    realm: Realm,
+    credential: Credential | undefined,
+    password?: Omit<Password, 'credential'>,
+  ): Promise<Token> {
     const { challenge, required, challengeFirst } = need;
-    const credential = realm.takesCredentials ? this.#credential : undefined;
     const offered = Scope.parse(challenge.params['scope'] ?? '');
     let refusal: TokenRefusal | undefined;
     for (const [mode, scope] of this.#attempts(offered, required, challengeFirst)) {
-      const answer = await this.#ask(challenge, {
+      const answer = await this.#ask(challenge, credential, {
         realm: realm.url,
         service: challenge.params['service'],
         scopes: words(scope),
         authorization: password?.header,
         user: password && credential && userOf(credential),
         postsPassword: this.#isPostingPassword(challenge),
-        refreshToken: credential && this.#refreshTokenFor(challenge),
+        refreshToken: credential && this.#refreshTokenFor(challenge, credential),
       });
       if (answer.kind === 'grant') {
         if (answer.by !== 'refresh') password?.trial.taken();
@@ -156,16 +172,22 @@ export class AuthSession {
   }
 
   /** A refused refresh token is done without, unless it is all that we have. */
-  async #ask(challenge: Challenge, request: TokenRequest): Promise<TokenGrant | TokenRefusal> {
+  async #ask(
+    challenge: Challenge,
+    credential: Credential | undefined,
+    request: TokenRequest,
+  ): Promise<TokenGrant | TokenRefusal> {
     const answer = await this.#settings.tokenClient.fetch(request);
     if (answer.kind === 'grant') {
-      this.#learn(challenge, request, answer);
+      // What was had with yesterday's credential is not today's.
+      if (credential === undefined || credential === this.#credential)
+        this.#learn(challenge, request, answer);
       return answer;
     }
-    const isLearned = request.refreshToken !== undefined && this.#credential?.kind !== 'refresh';
+    const isLearned = request.refreshToken !== undefined && credential?.kind !== 'refresh';
     if (![400, 401].includes(answer.status) || !isLearned) return answer;
     if (this.#learned?.refreshToken === request.refreshToken) this.#learned = undefined;
-    return await this.#ask(challenge, { ...request, refreshToken: undefined });
+    return await this.#ask(challenge, credential, { ...request, refreshToken: undefined });
   }
 
   #learn(challenge: Challenge, { postsPassword }: TokenRequest, { refreshToken, by }: TokenGrant): void {

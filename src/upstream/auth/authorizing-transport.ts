@@ -1,5 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { abortable } from '../../abortable.ts';
+import { RegistryError } from '../../oci/error.ts';
+import { AfterAnswer } from '../connection/after-answer.ts';
+import { NoAnswer } from '../connection/no-answer.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
@@ -49,9 +52,14 @@ export class AuthorizingTransport implements Transport {
     }
   }
 
-  /** Were user and password, if all repositories share them, refused at their origin a moment ago, and not for one of these alone? */
+  /** Were user and password, if all repositories share them, refused at their origin a moment ago, and not for others' alone? */
   get isRefused(): boolean {
     return this.#own.get(this.#settings.credentials)?.isRefused === true;
+  }
+
+  /** Can nothing be sent for this at their origin but what anybody may send, if all repositories share an identity? */
+  isRefusedFor(scope: Scope): boolean {
+    return this.#own.get(this.#settings.credentials)?.isRefusedFor(scope) === true;
   }
 
   /** Is there a token for this at its origin, if all repositories share an identity? */
@@ -83,6 +91,7 @@ export class AuthorizingTransport implements Transport {
   }
 }
 
+/** What is wrong here may be the password, its rest, or the token server: the registry has answered. */
 async function nextOf(
   exchange: Exchange,
   response: TransportResponse,
@@ -92,7 +101,8 @@ async function nextOf(
     return await exchange.next(response, refused);
   } catch (error) {
     await response[Symbol.asyncDispose]();
-    throw error;
+    const isOther = !(error instanceof RegistryError) || error instanceof NoAnswer;
+    throw isOther ? error : new AfterAnswer(response.url, error);
   }
 }
 

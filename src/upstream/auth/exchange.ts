@@ -111,6 +111,7 @@ export class Exchange implements Disposable {
     const password = await this.#session.tryPassword(this.#required, this.#request.signal);
     if (password === undefined) return undefined;
     this.#trial = password.trial;
+    this.#credential = password.credential;
     return { kind: 'basic', header: password.header };
   }
 

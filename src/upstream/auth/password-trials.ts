@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
-import { TimeLimit } from '../../time-limit.ts';
-import { Slots } from '../transport/slots.ts';
+import { PatientQueue } from './patient-queue.ts';
 import type { Scope } from './scope.ts';
 
 /** User and password on their way; to be disposed of when there is a verdict, or will be none. */
@@ -14,10 +13,10 @@ export interface Trial extends Disposable {
 const restMs = 60_000;
 /** So many scopes refused, and none taken since: it is the password. */
 const enough = 3;
-/** While it was never taken so many requests carry it at a time; the others hear first what became of those. */
+/** While nobody knows whether it is right so many requests carry it at a time; the others hear first what became of those. */
 const maxUnproven = 3;
-/** But no longer: what they wait for may be silent. Milliseconds. */
-const maxWaitMs = 2000;
+/** But what they wait for may be silent: one more goes each time. Milliseconds. */
+const patienceMs = 2000;
 const maxScopes = 1000;
 
 /**
@@ -31,7 +30,8 @@ export class PasswordTrials {
   readonly #takenFor = new LRUCache<string, true>({ max: maxScopes });
   /** No more than {@link enough}. */
   readonly #refusedInARow = new Set<string>();
-  readonly #unproven = new Slots(maxUnproven);
+  readonly #unproven: PatientQueue;
+  /** Taken, and no reason to doubt it since. */
   #isProven = false;
   #restsUntil = 0;
   /** Three strangers were refused, which says little of those that they were taken for. */
@@ -39,10 +39,21 @@ export class PasswordTrials {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#unproven = new PatientQueue({ clock, places: maxUnproven, patienceMs });
+  }
+
+  /** Are they taken for wrong? Not where strangers alone were refused that they are good elsewhere. */
+  get areWrong(): boolean {
+    return this.#isResting && !(this.#sparesKnown && this.#takenFor.size > 0);
+  }
+
+  /** May they not be sent for this scope now? */
+  rests(scope: Scope): boolean {
+    return this.#rests(scope.toString());
   }
 
   /** Do all scopes rest, but perhaps those that they were taken for? */
-  get isResting(): boolean {
+  get #isResting(): boolean {
     return this.#clock.monotonic() < this.#restsUntil;
   }
 
@@ -50,7 +61,7 @@ export class PasswordTrials {
   async begin(scope: Scope, signal: AbortSignal | undefined): Promise<Trial | undefined> {
     const key = scope.toString();
     if (this.#rests(key)) return undefined;
-    const leave = this.#isProven ? undefined : await this.#queue(signal);
+    const leave = await this.#unproven.enter(() => this.#isProven || this.#rests(key), signal);
     if (!this.#rests(key)) return this.#trial(key, leave);
     leave?.();
     return undefined;
@@ -59,7 +70,7 @@ export class PasswordTrials {
   #rests(key: string): boolean {
     const now = this.#clock.monotonic();
     if (now < (this.#refusedUntil.get(key) ?? 0)) return true;
-    return this.isResting && !(this.#sparesKnown && this.#takenFor.has(key));
+    return this.#isResting && !(this.#sparesKnown && this.#takenFor.has(key));
   }
 
   #trial(key: string, leave: (() => void) | undefined): Trial {
@@ -70,29 +81,13 @@ export class PasswordTrials {
     };
   }
 
-  /** Returns how to leave again; undefined where nobody need be waited for any more. */
-  async #queue(signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
-    const leave = () => this.#unproven.giveBack();
-    if (this.#unproven.tryTake()) return leave;
-    const clock = this.#clock;
-    using limit = new TimeLimit({ clock, milliseconds: maxWaitMs, reason: () => undefined, signal });
-    try {
-      await this.#unproven.take(limit.signal);
-    } catch {
-      signal?.throwIfAborted();
-      return undefined;
-    }
-    if (!this.#isProven) return leave;
-    leave();
-    return undefined;
-  }
-
   #taken(key: string): void {
     this.#isProven = true;
     this.#takenFor.set(key, true);
     this.#refusedUntil.delete(key);
     this.#refusedInARow.clear();
     this.#restsUntil = 0;
+    this.#unproven.tell();
   }
 
   #refused(key: string): void {
@@ -101,7 +96,10 @@ export class PasswordTrials {
     this.#refusedUntil.set(key, now + restMs);
     if (this.#refusedInARow.size < enough) this.#refusedInARow.add(key);
     if (!hadBeenTaken && this.#refusedInARow.size < enough) return;
+    // A stranger that was still on its way takes nothing back of what is known by one of ours.
+    this.#sparesKnown = !hadBeenTaken && (this.#sparesKnown || !this.#isResting);
     this.#restsUntil = now + restMs;
-    this.#sparesKnown = !hadBeenTaken;
+    this.#isProven = false;
+    this.#unproven.tell();
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { AuthorizingTransport } from '../auth/authorizing-transport.ts';
+import { Scope } from '../auth/scope.ts';
 import { isManifestKind, requestKind } from '../transport/request-kind.ts';
 import { retryAfterMs } from '../transport/retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
@@ -59,9 +60,14 @@ export class Account implements Transport {
     return Math.max(0, (this.#restsUntil.get(kind) ?? 0) - this.#clock.monotonic());
   }
 
-  /** Were its user and password refused a moment ago? */
+  /** Were its user and password refused a moment ago, and not for others' repositories alone? */
   get isRefused(): boolean {
     return this.#authorizing.isRefused;
+  }
+
+  /** Was it refused for this a moment ago, so that it would be sent without user and password? */
+  isRefusedFor({ scope = Scope.none }: TransportRequest): boolean {
+    return this.#authorizing.isRefusedFor(scope);
   }
 
   /** Could it send this without asking for a token? */

@@ -50,17 +50,13 @@ export class AccountsTransport implements Transport {
 
   /** Undefined: each one has had its turn or rests. */
   #choose(request: TransportRequest, kind: string, untried: ReadonlySet<Account>): Account | undefined {
-    // When all were refused, their refusal is the answer.
-    if (this.#able.length === 0)
-      return untried.size === this.#accounts.length ? this.#accounts[0] : undefined;
-    const able = this.#able.filter((account) => untried.has(account) && account.restMs(kind) === 0);
+    const open = [...untried].filter((account) => account.restMs(kind) === 0);
+    const able = open.filter((account) => !account.isRefusedFor(request));
+    // Who was refused for this a moment ago has its turn last: it may have another password by now.
+    if (able.length === 0) return open[0];
     // Only manifests count: for the rest one that has a token already spares the token server a request.
     const ready = isManifestKind(kind) ? undefined : able.find((account) => account.isReadyFor(request));
     return ready ?? able.reduce<Account | undefined>(richer, undefined);
-  }
-
-  get #able(): readonly Account[] {
-    return this.#accounts.filter(({ isRefused }) => !isRefused);
   }
 
   /** Of two outcomes the refusal: the limit of another account is none on what was asked for. */
@@ -70,13 +66,15 @@ export class AccountsTransport implements Transport {
     return better;
   }
 
+  /** Limited are all only when all are whose password may be right: a limit stops whatever else is asked for, too. */
   async #settle(
     { url }: TransportRequest,
     kind: string,
     kept: Outcome | undefined,
   ): Promise<TransportResponse> {
-    const restMs = Math.min(...this.#able.map((account) => account.restMs(kind)));
-    if (kept !== undefined && (restMs === 0 || restMs === Number.POSITIVE_INFINITY)) return given(kept);
+    const right = this.#accounts.filter(({ isRefused }) => !isRefused);
+    const restMs = Math.min(...(right.length === 0 ? this.#accounts : right).map((it) => it.restMs(kind)));
+    if (kept !== undefined && restMs === 0) return given(kept);
     const seconds = String(Math.ceil(restMs / 1000));
     if (kept?.verdict === 'limited' && 'response' in kept) return limited(kept.response, seconds);
     await discard(kept);

@@ -4,7 +4,9 @@ import { NoAnswer } from '../connection/no-answer.ts';
 
 /** Why nothing is sent, and until when. Times by {@link Clock.monotonic}. */
 interface Opening {
-  readonly error: RegistryError;
+  error: RegistryError;
+  /** What was sent before says nothing of whether it is over. */
+  moment: number;
   /** Then one of all is let through to see. */
   until: number;
   /** Then one that has not failed here is. */
@@ -32,16 +34,23 @@ export class Breaker {
   readonly #failing = new Set<string>();
   /** How many that share no name. */
   #different = 0;
-  #answers = 0;
+  /** Counts answers and what opens it, to know what came first. */
+  #moment = 0;
+  #answeredAt = 0;
   #opening: Opening | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** To be handed in with the failure of a request that is sent now: has anything been answered since? */
-  get answers(): number {
-    return this.#answers;
+  /** To be handed in with what becomes of a request that is sent now: has anything happened since? */
+  get moment(): number {
+    return this.#moment;
+  }
+
+  /** While it is not, nothing has to be checked, or told to be let through. */
+  get isOpen(): boolean {
+    return this.#opening !== undefined;
   }
 
   /** Throws where this may not be sent. */
@@ -61,17 +70,19 @@ export class Breaker {
     else opening.until = next;
   }
 
-  /** Nothing may be sent for so long. True: it was not open. */
+  /** Nothing may be sent for so long, or for as long as was said before. True: it was not open. */
   open(error: RegistryError, pauseMs: number): boolean {
-    const wasOpen = this.#opening !== undefined;
     const until = this.#clock.monotonic() + pauseMs;
-    this.#opening = { error, until, strangersFrom: Number.POSITIVE_INFINITY };
-    return !wasOpen;
+    const known = this.#opening;
+    this.#moment += 1;
+    if (known !== undefined && known.until > until) known.moment = this.#moment;
+    else this.#opening = { error, moment: this.#moment, until, strangersFrom: Number.POSITIVE_INFINITY };
+    return known === undefined;
   }
 
-  /** This got no answer; `answers` as it was sent. True: that opened it. */
-  failed(names: readonly string[], error: RegistryError, answers: number): boolean {
-    if (answers !== this.#answers) return false;
+  /** This got no answer; the {@link moment} as it was sent. True: that opened it. */
+  failed(names: readonly string[], error: RegistryError, sentAt: number): boolean {
+    if (sentAt < this.#answeredAt) return false;
     if (!names.some((name) => this.#failing.has(name))) this.#different += 1;
     for (const name of names) this.#remember(name);
     const opening = this.#opening;
@@ -82,18 +93,20 @@ export class Breaker {
     }
     if (this.#different < enough) return false;
     const now = this.#clock.monotonic();
-    this.#opening = { error, until: now + probeMs, strangersFrom: now };
+    this.#moment += 1;
+    this.#opening = { error, moment: this.#moment, until: now + probeMs, strangersFrom: now };
     return true;
   }
 
-  /** Something was answered. True: it was open. */
-  answered(): boolean {
-    const wasOpen = this.#opening !== undefined;
-    this.#answers += 1;
+  /** Something was answered; the {@link moment} as it was sent. True: it was open, and is no more. */
+  answered(sentAt: number): boolean {
+    this.#moment += 1;
+    this.#answeredAt = this.#moment;
     this.#failing.clear();
     this.#different = 0;
+    if (this.#opening === undefined || sentAt < this.#opening.moment) return false;
     this.#opening = undefined;
-    return wasOpen;
+    return true;
   }
 
   #isStranger(names: readonly string[], { strangersFrom }: Opening): boolean {

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../clock.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { AfterAnswer } from '../connection/after-answer.ts';
 import { NoAnswer } from '../connection/no-answer.ts';
 import { limitedMs } from '../quota/quota.ts';
 import { Breaker, probeMs } from './breaker.ts';
@@ -23,10 +24,10 @@ interface Passage {
   readonly kind: string;
   /** All requests of its kind; what fails there is a repository, or what several have in common. */
   readonly host: Breaker;
-  readonly hostAnswers: number;
+  readonly hostMoment: number;
   /** All requests of its repository; what fails there is an object. */
   readonly own: Breaker | undefined;
-  readonly ownAnswers: number;
+  readonly ownMoment: number;
 }
 
 /** Origins and kinds; of a registry there is one origin and a handful of kinds. */
@@ -39,6 +40,7 @@ const maxRepositories = 1000;
  * fault, three objects in a row are their repository's, three repositories the host's; a host that cannot be connected to is
  * dead at once, and one that says 429 limits us. A host is so by the kind of request, so that a limit on manifests does not stop
  * the blobs of an image that was begun. Whatever is answered ends it: what upstream answers about one image says nothing of another.
+ * What was not sent, for want of a credential or by the address guard, says nothing at all.
  */
 export class CircuitTransport implements Transport {
   readonly #next: Transport;
@@ -69,11 +71,8 @@ export class CircuitTransport implements Transport {
     const kind = requestKind(request);
     const host = breakerOf(this.#hosts, `${request.url.origin} ${kind}`, this.#settings.clock);
     const own = this.#own(request);
-    own?.check([objectOf(request)]);
-    host.check(namesOf(request));
-    own?.letThrough([objectOf(request)]);
-    host.letThrough(namesOf(request));
-    return { kind, host, hostAnswers: host.answers, own, ownAnswers: own?.answers ?? 0 };
+    if (own?.isOpen === true || host.isOpen) pass(request, host, own);
+    return { kind, host, hostMoment: host.moment, own, ownMoment: own?.moment ?? 0 };
   }
 
   #own({ url, repository }: TransportRequest): Breaker | undefined {
@@ -94,7 +93,9 @@ export class CircuitTransport implements Transport {
     } else if (error instanceof NoAnswer) {
       if (this.#isOfHost(request, error)) this.#open(kind, host, error);
       else this.#unanswered(request, passage, error);
-    } else if (error.code === 'DENIED') this.#answered(request, passage);
+    } else if (error instanceof AfterAnswer && error.origin === request.url.origin) {
+      this.#answered(request, passage);
+    }
   }
 
   /** Another host, to which a redirect led, may be one object's. */
@@ -109,21 +110,34 @@ export class CircuitTransport implements Transport {
   }
 
   #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
-    const { kind, host, hostAnswers, own, ownAnswers } = passage;
+    const { kind, host, hostMoment, own, ownMoment } = passage;
     const { repository } = request;
-    if (own?.failed([objectOf(request)], error, ownAnswers) === true)
+    const object = objectOf(request);
+    if (own?.failed([object], error, ownMoment) === true)
       this.#tellRest({ repository, pauseMs: probeMs }, error);
-    if (host.failed(namesOf(request), error, hostAnswers)) this.#tellRest({ kind, pauseMs: probeMs }, error);
+    if (host.failed(namesOf(request, object), error, hostMoment))
+      this.#tellRest({ kind, pauseMs: probeMs }, error);
   }
 
-  #answered({ repository }: TransportRequest, { kind, host, own }: Passage): void {
-    if (own?.answered() === true) this.#settings.onOddity('upstream is asked again', { repository });
-    if (host.answered()) this.#settings.onOddity('upstream is asked again', { kind });
+  #answered({ repository }: TransportRequest, passage: Passage): void {
+    const { kind, host, hostMoment, own, ownMoment } = passage;
+    if (own?.answered(ownMoment) === true) this.#settings.onOddity('upstream is asked again', { repository });
+    if (host.answered(hostMoment)) this.#settings.onOddity('upstream is asked again', { kind });
   }
 
   #tellRest(fields: Readonly<Record<string, unknown>>, { message }: RegistryError): void {
     this.#settings.onOddity('upstream is given a rest', { ...fields, reason: message });
   }
+}
+
+/** Throws where one of them does not let it through; then neither takes it for the one that was. */
+function pass(request: TransportRequest, host: Breaker, own: Breaker | undefined): void {
+  const object = objectOf(request);
+  const names = namesOf(request, object);
+  own?.check([object]);
+  host.check(names);
+  own?.letThrough([object]);
+  host.letThrough(names);
 }
 
 function breakerOf(breakers: LRUCache<string, Breaker>, key: string, clock: Clock): Breaker {
@@ -134,14 +148,16 @@ function breakerOf(breakers: LRUCache<string, Breaker>, key: string, clock: Cloc
   return breaker;
 }
 
-/** A manifest, a blob, a list, whatever the method; a token server's are its scopes. */
-function objectOf({ url }: TransportRequest): string {
-  return url.pathname.includes('/v2/') ? url.pathname : `${url.pathname}${url.search}`;
+/** A manifest, a blob, a list, whatever the method; a token server's are its scopes, wherever it is: one's realm is `/v2/auth`. */
+function objectOf({ url, repository, body }: TransportRequest): string {
+  if (repository !== undefined) return url.pathname;
+  const scope = body === undefined ? '' : (new URLSearchParams(body).get('scope') ?? '');
+  return `${url.pathname}${url.search} ${scope}`;
 }
 
 /** Its repository, and its digest, which is the same thing in others. */
-function namesOf(request: TransportRequest): string[] {
-  const object = objectOf(request);
+function namesOf({ repository }: TransportRequest, object: string): string[] {
   const digest = /\/(sha(?:256|512):[0-9a-f]+)$/.exec(object)?.[1];
-  return digest === undefined ? [request.repository ?? object] : [request.repository ?? object, digest];
+  const name = repository ?? object;
+  return digest === undefined ? [name] : [name, digest];
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Credential } from '#src/upstream/auth/credentials.ts';
-import { PasswordTrials } from '#src/upstream/auth/password-trials.ts';
+import { PasswordTrials, type Trial } from '#src/upstream/auth/password-trials.ts';
 import { Scope } from '#src/upstream/auth/scope.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { challenged, grants, ScriptedAuth, wantsBearer } from '#test/fakes/scripted-auth.ts';
@@ -135,7 +135,9 @@ for (const [what, made] of [
       const test = made();
       assert.equal(await test.pull('ours/a'), true);
       for (const path of ['theirs/a', 'theirs/b', 'theirs/c']) assert.equal(await test.pull(path), false);
-      assert.equal(test.auth.transport.isRefused, true);
+      assert.equal(test.auth.transport.isRefused, false);
+      assert.equal(test.auth.transport.isRefusedFor(Scope.pull('ours/a')), false);
+      assert.equal(test.auth.transport.isRefusedFor(Scope.pull('ours/b')), true);
       await test.auth.clock.advance(30_000);
       assert.equal(await test.pull('ours/a'), true);
       assert.equal(await test.pull('ours/b'), true);
@@ -157,8 +159,84 @@ for (const [what, made] of [
   });
 }
 
+describe('a password that was revoked', () => {
+  it('is not sent for all who wait again as soon as it has rested', async () => {
+    const clock = new FakeClock();
+    const trials = new PasswordTrials(clock);
+    {
+      using ours = await trials.begin(Scope.pull('ours'), undefined);
+      ours?.taken();
+    }
+    const sent: number[] = [];
+    for (let minute = 0; minute < 3; minute += 1) {
+      const begun: Trial[] = [];
+      const all = Array.from({ length: 32 }, async (_, path) => {
+        const trial = await trials.begin(Scope.pull(`r${path}`), undefined);
+        if (trial !== undefined) begun.push(trial);
+      });
+      await clock.advance(1);
+      for (const trial of begun) {
+        trial.refused();
+        trial[Symbol.dispose]();
+      }
+      await Promise.all(all);
+      sent.push(begun.length);
+      await clock.advance(60_000);
+    }
+    assert.deepEqual(sent, [32, 3, 3]);
+  });
+
+  it('is not sent for what it was taken for because a stranger was refused a moment later', async () => {
+    const trials = new PasswordTrials(new FakeClock());
+    const begin = async (path: string) => await trials.begin(Scope.pull(path), undefined);
+    for (const path of ['a', 'b']) {
+      using trial = await begin(path);
+      trial?.taken();
+    }
+    const begun = await Promise.all(['a', 'x', 'y', 'z'].map(begin));
+    for (const trial of begun) trial?.refused();
+    assert.equal(await begin('b'), undefined);
+    assert.equal(trials.areWrong, true);
+  });
+});
+
 describe('whoever waits for what becomes of a password', () => {
   const scope = (path: string) => Scope.pull(path);
+
+  /** So many that wait behind three; what of them is let through. */
+  function crowd(trials: PasswordTrials, count: number): { let: Trial[]; ended: () => number } {
+    const through: Trial[] = [];
+    let ended = 0;
+    for (let path = 0; path < 3 + count; path += 1)
+      void trials.begin(scope(`r${path}`), undefined).then((trial) => {
+        ended += 1;
+        if (trial !== undefined) through.push(trial);
+      });
+    return { let: through, ended: () => ended };
+  }
+
+  it('goes one in two seconds while there is no verdict, and not at all once they are refused', async () => {
+    const clock = new FakeClock();
+    const { let: through, ended } = crowd(new PasswordTrials(clock), 20);
+    const counts: number[] = [];
+    for (let second = 0; second < 5; second += 1) {
+      await clock.advance(1000);
+      counts.push(through.length);
+    }
+    assert.deepEqual(counts, [3, 4, 4, 5, 5]);
+    for (const trial of through) trial.refused();
+    await clock.advance(0);
+    assert.deepEqual([through.length, ended()], [5, 23]);
+  });
+
+  it('goes at once when the one that was let through is taken', async () => {
+    const clock = new FakeClock();
+    const { let: through } = crowd(new PasswordTrials(clock), 20);
+    await clock.advance(2000);
+    through[3]?.taken();
+    await clock.advance(0);
+    assert.equal(through.length, 23);
+  });
 
   it('waits two seconds at most: those that carry it may be silent', async () => {
     const clock = new FakeClock();

@@ -4,6 +4,7 @@ import { type Credential, staticCredential } from '#src/upstream/auth/credential
 import { parseEcrHost } from '#src/upstream/auth/ecr-host.ts';
 import { readBody } from '#src/upstream/body.ts';
 import { challenged, grants, json, ScriptedAuth, wantsBearer } from '#test/fakes/scripted-auth.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
 import type { AnswerScript, ScriptedAnswer } from '#test/fakes/scripted-transport.ts';
 import { secret } from '#test/fakes/secrets.ts';
 
@@ -113,13 +114,59 @@ describe('a credential that a token server refuses', () => {
     assert.equal(auth.refused.length, 1);
   });
 
+  it('is the one in question though it was changed while its turn was waited for', async () => {
+    const held = gate();
+    const tokens: AnswerScript = async (request, count) => {
+      if (request.url.searchParams.get('scope')?.includes(':held/') === true) await held.wait();
+      const isNew = request.headers?.['authorization'] === basicHeader('new');
+      return isNew ? await grants()(request, count) : { status: 401 };
+    };
+    const [before, after] = [basic('old'), basic('new')];
+    const auth = new ScriptedAuth({ registry: wantsBearer(), tokens, credential: before });
+    const silent = ['held/a', 'held/b', 'held/c'].map(async (path) => await auth.get(path));
+    const waiting = auth.get('ours/a');
+    await auth.clock.untilSleeping();
+    auth.credential = after;
+    assert.equal(await auth.get('ours/b'), 200);
+    await auth.clock.advance(2000);
+    assert.equal(await waiting, 200);
+    assert.deepEqual(
+      auth.refused.map((credential) => credential === before),
+      [true],
+    );
+    held.open();
+    await Promise.all(silent);
+  });
+
+  it('with what was had by it is not used for the one that it was changed for', async () => {
+    const slow = gate();
+    const tokens: AnswerScript = async (request, count) => {
+      const isOld = request.headers?.['authorization'] === basicHeader('old');
+      if (isOld) await slow.wait();
+      return json({ token: `t${count}`, expires_in: 300, ...(isOld && { refresh_token: 'of-old' }) });
+    };
+    const auth = new ScriptedAuth({ registry: wantsBearer(), tokens, credential: basic('old') });
+    const first = auth.get('ours/a');
+    await slow.reached;
+    auth.credential = basic('new');
+    assert.equal(await auth.get('ours/b'), 200);
+    slow.open();
+    assert.equal(await first, 200);
+    assert.equal(await auth.get('ours/c'), 200);
+    assert.deepEqual(
+      auth.tokens.requests.map(({ method }) => method),
+      ['GET', 'GET', 'GET'],
+    );
+  });
+
   it('and for which there is no other is a refusal', async () => {
     const auth = new ScriptedAuth({
       registry: wantsBearer(),
       tokens: () => ({ status: 401 }),
       credential: basic('old'),
     });
-    await assert.rejects(auth.get(), { code: 'DENIED' });
+    // The registry itself has answered, which its circuit is to know.
+    await assert.rejects(auth.get(), { code: 'DENIED', origin: 'https://registry.example.com' });
     assert.equal(auth.tokens.requests.length, 1);
   });
 

@@ -18,6 +18,15 @@ function account(user: string, password = rightPassword): NamedCredentials {
   return { user, credentials: staticCredentials({ kind: 'basic', username: user, password }) };
 }
 
+/** Takes alice for alpine and bob for everything else. */
+const eachItsOwn: Fault = async (request, next) => {
+  const owner = request.path.includes('/library/alpine/') ? 'alice' : 'bob';
+  const challenge = { 'WWW-Authenticate': 'Basic realm="fake"' };
+  return basicUser(request.headers.authorization ?? '') === owner
+    ? await next()
+    : await failing(401, challenge)(request, next);
+};
+
 /** A client with several accounts, its upstream, and an image there. */
 class AccountsUnderTest implements AsyncDisposable {
   readonly clock: FakeClock;
@@ -218,6 +227,31 @@ describe('several accounts at one registry', () => {
     await test.pull(2);
     await test.pullElsewhere();
     assert.deepEqual([test.tries('alice'), test.tries('bob')], [3, 5]);
+  });
+
+  it('keep their own repositories, and their name in the log, however many of another’s they are refused', async () => {
+    await using test = await AccountsUnderTest.start([account('alice'), account('bob')], eachItsOwn);
+    await test.pull();
+    await test.pullElsewhere();
+    await test.pullElsewhere();
+    await test.pull();
+    assert.deepEqual([test.tries('alice'), test.tries('bob')], [5, 6]);
+    assert.deepEqual(test.made.oddities, []);
+  });
+
+  it('leave a repository that one was refused for a moment ago refused while the other is limited', async () => {
+    const meter = new MeteredAccounts({ bob: { limit: 100, remaining: 0 } });
+    await using test = await AccountsUnderTest.start(
+      [account('alice'), account('bob')],
+      meter.fault,
+      eachItsOwn,
+    );
+    const other = test.made.upstream.repository('library/a');
+    for (let time = 0; time < 2; time += 1)
+      await assert.rejects(test.made.registry.getManifest(other, v1), { code: 'DENIED' });
+    await test.pull();
+    assert.deepEqual([test.tries('alice'), test.tries('bob')], [2, 1]);
+    assert.deepEqual(test.made.oddities, []);
   });
 
   it('stand in for one another where one may not read a repository', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import { refusalError } from '#src/upstream/auth/token-refusal.ts';
+import { AfterAnswer } from '#src/upstream/connection/after-answer.ts';
 import { connectError, connectionError } from '#src/upstream/connection/connection-error.ts';
 import { NoAnswer } from '#src/upstream/connection/no-answer.ts';
 import { CircuitTransport } from '#src/upstream/transport/circuit.ts';
@@ -211,6 +212,21 @@ describe('what gets no answer though the host can be reached', () => {
     for (const name of ['a', 'b', 'c', 'd']) assert.equal((await transport.send(of(name, 'v1'))).status, 200);
   });
 
+  for (const realm of ['https://auth.example.com/token', 'https://registry.example.com/v2/auth']) {
+    const ways: Record<string, (scope: string) => TransportRequest> = {
+      GET: (scope) => ({ method: 'GET', url: new URL(`${realm}?scope=${scope}`) }),
+      POST: (scope) => ({ method: 'POST', url: new URL(realm), body: `grant_type=password&scope=${scope}` }),
+    };
+    for (const [method, of] of Object.entries(ways))
+      it(`is the token server ${realm}, when it gave no tokens for three scopes in a row (${method})`, async () => {
+        const { wire, transport } = circuit(deadline);
+        for (const name of ['a', 'a', 'b', 'c'])
+          await assert.rejects(transport.send(of(`repository:${name}:pull`)), /60000 ms$/);
+        await assert.rejects(transport.send(of('repository:a:pull')), /asked again/);
+        assert.equal(wire.requests.length, 4);
+      });
+  }
+
   it('is one blob, though three repositories have it', async () => {
     const { wire, transport } = without(`sha256:${'a'.repeat(64)}`);
     const layer = (repository: string, letter: string): TransportRequest => ({
@@ -333,6 +349,31 @@ describe('an upstream that limits us', () => {
     assert.equal((await transport.send(other)).status, 200);
   });
 
+  for (const [what, late] of [
+    ['answered', ok],
+    ['refused a connection', refused],
+    ['limited for less', { status: 429, headers: { 'retry-after': '1' } }],
+  ] as const)
+    it(`is left alone for as long though a request from before is ${what} later`, async () => {
+      const { clock, oddities } = circuit(ok);
+      const before = Promise.withResolvers<ScriptedAnswer>();
+      const limit: ScriptedAnswer = { status: 429, headers: { 'retry-after': '300' } };
+      const wire = new ScriptedTransport(({ url }) =>
+        url.pathname.includes('/a/') ? before.promise : limit,
+      );
+      const onOddity = (message: string): void => void oddities.push(message);
+      const transport = new CircuitTransport(wire, { clock, onOddity });
+      const waiting = transport.send(manifest).catch(() => undefined);
+      await transport.send(other);
+      if (late instanceof Error) before.reject(late);
+      else before.resolve(late);
+      await waiting;
+      await clock.advance(2001);
+      await assert.rejects(transport.send(other), { status: 429, headers: { 'Retry-After': '298' } });
+      assert.equal(wire.requests.length, 2);
+      assert.deepEqual(oddities, ['upstream is given a rest']);
+    });
+
   it('without saying for how long is asked again in two seconds', async () => {
     const { clock, wire, transport } = circuit({ status: 429 });
     await transport.send(manifest);
@@ -402,6 +443,31 @@ describe('an answer about one image', () => {
       assert.equal(wire.requests.length, 2);
     });
   }
+
+  const denied = new RegistryError('DENIED', 'user and password were refused a moment ago');
+  it('ends a rest also when nothing comes of it', async () => {
+    const { clock, upstream, wire, transport } = circuit(refused);
+    await assert.rejects(transport.send(manifest));
+    await clock.advance(2000);
+    upstream.answer = new AfterAnswer(manifest.url, denied);
+    for (let time = 0; time < 2; time += 1)
+      await assert.rejects(transport.send(manifest), { code: 'DENIED' });
+    assert.equal(wire.requests.length, 3);
+  });
+
+  for (const [what, error] of [
+    ['was not sent', denied],
+    ['came from where a redirect led to', new AfterAnswer(new URL('https://cdn.example.org'), denied)],
+  ] as const)
+    it(`is none when it ${what}: the rest of the registry goes on`, async () => {
+      const { clock, upstream, oddities, transport } = circuit(refused);
+      await assert.rejects(transport.send(manifest));
+      await clock.advance(2000);
+      upstream.answer = error;
+      await assert.rejects(transport.send(manifest), { code: 'DENIED' });
+      await assert.rejects(transport.send(manifest), /refused, ECONNREFUSED\); asked again in 2 s$/);
+      assert.deepEqual(oddities, ['upstream is given a rest']);
+    });
 
   it('leaves a caller’s own end of patience out of it', async () => {
     const { upstream, transport } = circuit(ok);
