@@ -6,7 +6,7 @@ import { type Digest, parseDigest } from '../../oci/reference.ts';
 import type { BlobStore, BlobWriter, OpenBlob, StoredBlob } from '../blob-store.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileBlobWriter } from './file-blob-writer.ts';
-import { type FileSystem, nodeFileSystem } from './file-system.ts';
+import { type File, type FileSystem, nodeFileSystem } from './file-system.ts';
 import { removeAbandoned } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
@@ -65,7 +65,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
   async open(digest: Digest): Promise<OpenBlob | undefined> {
     try {
       const file = await this.#files.open(this.#path(digest), 'r');
-      const { size } = await file.stat();
+      const size = await sizeOf(file);
       return {
         digest,
         size,
@@ -129,5 +129,16 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   #path(digest: Digest): string {
     return join(this.#directory, 'blobs', algorithmOf(digest), hexOf(digest));
+  }
+}
+
+/** Closes the file where it cannot be told. */
+async function sizeOf(file: File): Promise<number> {
+  try {
+    const { size } = await file.stat();
+    return size;
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
