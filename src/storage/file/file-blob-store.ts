@@ -12,6 +12,7 @@ import { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
 import { isMissing, withRoom } from './store-full.ts';
 import { SyncAhead } from './sync-ahead.ts';
+import { SyncTurns } from './sync-turns.ts';
 
 const algorithms = ['sha256', 'sha512'];
 
@@ -36,8 +37,9 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
     this.#directory = directory;
     this.#files = files;
     this.#pool = pool;
-    this.#publisher = new Publisher(files);
-    this.#ahead = new SyncAhead(clock);
+    const turns = new SyncTurns();
+    this.#publisher = new Publisher(files, turns);
+    this.#ahead = new SyncAhead(clock, turns);
   }
 
   /** Makes the directories and removes what writers have abandoned. Throws StoreFullError, or the file error as it is. */
