@@ -166,6 +166,7 @@ export class BlobFill {
       await this.#publish(blob);
     } catch (error) {
       this.#error = error;
+      this.#transfer.tape?.giveUp(error);
       this.#settle('failed');
       this.#head.reject(error);
     } finally {

@@ -44,23 +44,28 @@ export class Completer implements AsyncDisposable {
     this.#settings = settings;
   }
 
-  /** Was this image handed in already? For the hot path. */
-  knows(image: string): boolean {
-    return this.#seen.get(image) === true;
+  /** False: this image was handed in already, or there is no room. For the hot path. */
+  wants(image: string): boolean {
+    return this.#room > 0 && this.#seen.get(image) !== true;
   }
 
-  /** `image` identifies the image, so that each is looked at once. */
+  /** `image` identifies the image, so that each is looked at once. One that there is no room for is handed in again when it is served again. */
   add(image: string, repository: RepositoryName, blobs: readonly Descriptor[]): void {
+    if (blobs.length > this.#room) return;
     this.#seen.set(image, true);
     this.resume(blobs.map((blob) => ({ repository, blob })));
   }
 
-  /** Takes up what an earlier process left. */
+  /** Takes up what an earlier process left, as far as there is room. */
   resume(missing: readonly MissingBlob[]): void {
     const notBefore = this.#settings.clock.monotonic() + headStartMs;
-    for (const job of missing.slice(0, maxQueue - this.#queue.length))
-      this.#queue.push({ ...job, notBefore, tries: 1 });
+    for (const job of missing.slice(0, this.#room)) this.#queue.push({ ...job, notBefore, tries: 1 });
     if (this.#queue.length > 0) this.#running ??= this.#run();
+  }
+
+  /** For so many more; what is tried again takes its place without asking. */
+  get #room(): number {
+    return Math.max(0, maxQueue - this.#queue.length);
   }
 
   /** Told of each failure of upstream: one that refuses us for its limit is left alone for as long as it says, or a minute. */

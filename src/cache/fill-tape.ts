@@ -81,7 +81,10 @@ export class FillTape implements AsyncDisposable {
     this.#window.push(chunk, ownership);
     if (this.isStored) this.#writing ??= this.#write();
     if (isFirst && !isLast) await this.#untilOpened();
-    while (this.isStored && this.length - this.#written >= maxUnwritten) await this.#moved.promise;
+    while (this.isStored && this.length - this.#written >= maxUnwritten) {
+      signal.throwIfAborted();
+      await this.#moved.promise;
+    }
     if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
     return this.isStored;
   }
@@ -100,9 +103,10 @@ export class FillTape implements AsyncDisposable {
     this.#moved = Promise.withResolvers();
   }
 
-  /** Says that the store will not have it, and why. What is there stays readable. */
+  /** Says that the store will not have it, and why. What is there stays readable; no more is written. */
   giveUp(error: unknown): void {
     this.#storeError ??= error;
+    this.#writer?.giveUp();
   }
 
   /** Settles when the blob is durable; memory holds no more of it meanwhile than readers want. Throws why it could not be stored. */
@@ -129,13 +133,13 @@ export class FillTape implements AsyncDisposable {
   async #write(): Promise<void> {
     try {
       this.#writer ??= await this.#begin();
-      while (this.#written < this.length) {
+      while (this.isStored && this.#written < this.length) {
         await this.#writer.write(...this.#window.from(this.#written, maxWrite));
         this.#window.drop(this.#written, kept);
         this.wake();
       }
     } catch (error) {
-      this.#storeError = error;
+      this.giveUp(error);
     } finally {
       this.#writing = undefined;
       this.wake();

@@ -198,7 +198,7 @@ export class CachedManifests {
     this.#parts.uses.note(repository, descriptor.digest);
     if (!this.#policy.complete || isIndex(descriptor.mediaType)) return;
     const image = `${repository}@${descriptor.digest}`;
-    if (this.#parts.completer.knows(image)) return;
+    if (!this.#parts.completer.wants(image)) return;
     this.#parts.completer.add(image, repository, parseManifest(bytes, descriptor.mediaType).blobs);
   }
 }

@@ -44,10 +44,12 @@ export interface BlobWriter extends AsyncDisposable {
   /** Reads what is already written, while more is being written. `last` < `length`. Chunks as in {@link OpenBlob.read}. */
   read(range: ByteRange): AsyncIterable<Uint8Array>;
   /**
-   * Settles when the blob is visible and will survive a power cut: syncs are batched, so nobody who serves a client waits for
-   * this, and how many commits run at a time is bounded by who calls. Until disposed the writer can still be read from.
+   * Settles when the blob is visible and will survive a power cut. Syncs are batched, and nothing here bounds how many wait for
+   * them: who calls admits so many at a time, and clients wait there. Until disposed the writer can still be read from.
    */
   commit(blob: VerifiedBlob): Promise<StoredBlob>;
+  /** Says that it will not be committed: a write that waits for the disk fails. Until disposed it can still be read from. */
+  giveUp(): void;
 }
 
 /** The store has no room (ENOSPC, EDQUOT, a quota). Reads go on, writes may be tried again later. */

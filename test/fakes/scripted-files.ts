@@ -9,7 +9,7 @@ interface Content {
 
 /** A file system in memory that tests can watch, stop at a gate and make fail. */
 export class ScriptedFiles implements FileSystem {
-  /** Every call in turn, as it begins: `open /partial/x`, `write`, `datasync`, `rename` (by its old name), `sync`, `close`, `rm`. */
+  /** Every call in turn, as it begins: `open /partial/x`, `fstat`, `write`, `datasync`, `rename` (by its old name), `sync`, `close`, `rm`. */
   readonly calls: string[] = [];
   /** Awaited before each call is done; may throw. */
   script: (call: string) => Promise<unknown> | unknown = () => undefined;
@@ -71,7 +71,10 @@ export class ScriptedFiles implements FileSystem {
       },
       datasync: async () => await this.#call(`datasync ${path}`),
       sync: async () => await this.#call(`sync ${path}`),
-      stat: async () => ({ size: content.length }),
+      stat: async () => {
+        await this.#call(`fstat ${path}`);
+        return { size: content.length };
+      },
       close,
       [Symbol.asyncDispose]: close,
     };

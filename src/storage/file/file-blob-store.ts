@@ -6,12 +6,13 @@ import { type Digest, parseDigest } from '../../oci/reference.ts';
 import type { BlobStore, BlobWriter, OpenBlob, StoredBlob } from '../blob-store.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileBlobWriter } from './file-blob-writer.ts';
-import { type FileSystem, nodeFileSystem } from './file-system.ts';
+import { type File, type FileSystem, nodeFileSystem } from './file-system.ts';
 import { removeAbandoned } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
 import { isMissing, withRoom } from './store-full.ts';
 import { SyncAhead } from './sync-ahead.ts';
+import { SyncTurns } from './sync-turns.ts';
 
 const algorithms = ['sha256', 'sha512'];
 
@@ -36,8 +37,9 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
     this.#directory = directory;
     this.#files = files;
     this.#pool = pool;
-    this.#publisher = new Publisher(files);
-    this.#ahead = new SyncAhead(clock);
+    const turns = new SyncTurns();
+    this.#publisher = new Publisher(files, turns);
+    this.#ahead = new SyncAhead(clock, turns);
   }
 
   /** Makes the directories and removes what writers have abandoned. Throws StoreFullError, or the file error as it is. */
@@ -65,7 +67,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
   async open(digest: Digest): Promise<OpenBlob | undefined> {
     try {
       const file = await this.#files.open(this.#path(digest), 'r');
-      const { size } = await file.stat();
+      const size = await sizeOf(file);
       return {
         digest,
         size,
@@ -129,5 +131,16 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   #path(digest: Digest): string {
     return join(this.#directory, 'blobs', algorithmOf(digest), hexOf(digest));
+  }
+}
+
+/** Closes the file where it cannot be told. */
+async function sizeOf(file: File): Promise<number> {
+  try {
+    const { size } = await file.stat();
+    return size;
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }

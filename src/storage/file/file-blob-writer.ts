@@ -59,7 +59,12 @@ export class FileBlobWriter implements BlobWriter {
     await withRoom(async () => await this.#ahead.finish());
     await publisher.publish(file, partial, target);
     this.#isPublished = true;
+    this.#ahead.letGo();
     return { digest, size };
+  }
+
+  giveUp(): void {
+    this.#ahead.letGo();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { File, FileSystem } from './file-system.ts';
 import { isMissing, withRoom } from './store-full.ts';
+import { maxSyncs, type SyncTurns } from './sync-turns.ts';
 
 interface Job {
   readonly file: File;
@@ -11,8 +12,6 @@ interface Job {
 
 /** What comes last in a batch makes the first in it wait: no more files than this. */
 const maxBatch = 64;
-/** So many syncs at once: file systems make one journal entry of several. Node has four threads for files, and readers need some. */
-const maxSyncs = 3;
 
 /**
  * Makes finished files visible under their final names, in batches: sync each file, rename it, sync the directories once.
@@ -21,13 +20,15 @@ const maxSyncs = 3;
  */
 export class Publisher implements AsyncDisposable {
   readonly #files: FileSystem;
+  readonly #turns: SyncTurns;
   /** Open as long as this is: where no file can be opened any more, what is finished can still be kept. */
   readonly #directories = new Map<string, File>();
   readonly #queue: Job[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(files: FileSystem) {
+  constructor(files: FileSystem, turns: SyncTurns) {
     this.#files = files;
+    this.#turns = turns;
   }
 
   /** Settles when `to` is there and will survive a power cut. `from` is gone then. */
@@ -75,8 +76,13 @@ export class Publisher implements AsyncDisposable {
 
   /** A file that is there already has the same digest, hence the same bytes: replacing it changes nothing. */
   async #publishOne({ file, from, to }: Job): Promise<void> {
-    await file.datasync();
+    await this.#sync(file);
     await this.#files.rename(from, to);
+  }
+
+  async #sync(file: File): Promise<void> {
+    using _ = await this.#turns.small();
+    await file.datasync();
   }
 
   async #syncDirectory(path: string): Promise<void> {

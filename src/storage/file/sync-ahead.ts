@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { StoreBusyError } from '../blob-store.ts';
 import type { File } from './file-system.ts';
+import type { SyncTurns } from './sync-turns.ts';
 
 /** So much of a file is written before the disk is asked to begin. Bytes. */
 const earlyBytes = 32 * 1024 * 1024;
@@ -12,21 +13,25 @@ const aheadMs = 400;
 const firstAhead = 64 * 1024 * 1024;
 const leastAhead = 8 * 1024 * 1024;
 const mostAhead = 256 * 1024 * 1024;
-/** A disk that lets a writer wait longer is not written to. Milliseconds. */
-const maxWaitMs = 5000;
+/** A disk that ends no sync for so long is not written to. Milliseconds. */
+const maxStuckMs = 5000;
+/** Nobody waits longer for the files of others before his own, though the disk does what it can: his upstream may not. Milliseconds. */
+const maxWaitMs = 20_000;
 
 /**
- * Has large files go to the disk while they are written, one at a time and beside the small ones, and lets none of them run so
- * far ahead of the disk that it could not be durable soon after its end.
+ * Has large files go to the disk while they are written, one at a time and beside the small ones, and holds up those who write
+ * them where all that is not on the disk yet could not be there soon. What is finished or given up does not count.
  */
 export class SyncAhead {
   readonly #clock: Clock;
-  #last: Promise<void> = Promise.resolve();
+  readonly #turns: SyncTurns;
   #unsynced = 0;
   #most = firstAhead;
+  #lastEndedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, turns: SyncTurns) {
     this.#clock = clock;
+    this.#turns = turns;
   }
 
   begin(file: File): FileAhead {
@@ -46,27 +51,35 @@ export class SyncAhead {
     this.#unsynced -= bytes;
   }
 
-  /** Syncs the file when those before it are done; `start` is called as that begins and tells how many bytes it is about. */
-  async sync(file: File, start: () => number): Promise<void> {
-    const before = this.#last;
-    const turn = Promise.withResolvers<void>();
-    this.#last = turn.promise;
-    await before;
+  /**
+   * Syncs the file when it is its turn; `start` is called as that begins and tells how many bytes it is about. Rejects with the
+   * signal's reason when that comes before.
+   */
+  async sync(file: File, signal: AbortSignal, start: () => number): Promise<void> {
+    using _ = await this.#turns.large(signal);
     const [startedAt, bytes] = [this.#clock.monotonic(), start()];
     try {
       await file.datasync();
       this.#learn(bytes, this.#clock.monotonic() - startedAt);
     } finally {
-      turn.resolve();
+      this.#lastEndedAt = this.#clock.monotonic();
     }
   }
 
-  /** Rejects with StoreBusyError when the work takes too long, and as the work does. */
+  /** Rejects with StoreBusyError when the disk is stuck or the work takes too long, and as the work does. */
   async inTime(work: Promise<void>): Promise<void> {
     const late = Promise.withResolvers<never>();
-    const error = new StoreBusyError('the disk is too slow for what is written to it');
-    using _ = this.#clock.after(maxWaitMs, () => late.reject(error));
-    await Promise.race([work, late.promise]);
+    const until = this.#clock.monotonic() + maxWaitMs;
+    let timer: Disposable;
+    const look = (afterMs: number) => {
+      timer = this.#clock.after(afterMs, () => {
+        const leftMs = Math.min(this.#lastEndedAt + maxStuckMs, until) - this.#clock.monotonic();
+        if (leftMs > 0) look(leftMs);
+        else late.reject(new StoreBusyError('the disk is too slow for what is written to it'));
+      });
+    };
+    look(maxStuckMs);
+    await Promise.race([work, late.promise]).finally(() => timer[Symbol.dispose]());
   }
 
   /** By syncs that are worth it: of little the time tells what a sync costs, not what a byte does. */
@@ -83,6 +96,9 @@ class FileAhead {
   readonly #ahead: SyncAhead;
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
+  #isGone = false;
+  /** Ends its waiting for its turn. */
+  #leave: () => void = () => {};
 
   constructor(file: File, ahead: SyncAhead) {
     this.#file = file;
@@ -94,6 +110,7 @@ class FileAhead {
    * the system tells of a write that failed once, and the next sync succeeds.
    */
   async wrote(bytes: number): Promise<void> {
+    if (this.#isGone) return;
     this.#unsynced += bytes;
     this.#ahead.wrote(bytes);
     if (this.#unsynced >= earlyBytes) this.#begin().catch(() => {});
@@ -106,11 +123,17 @@ class FileAhead {
     if (this.#unsynced > restBytes) await this.#begin();
   }
 
+  /** It is on the disk, or nobody wants it there any more: it counts for nothing, and who waits for its turn is told so. */
+  letGo(): void {
+    this.#isGone = true;
+    this.#isRidOf(this.#unsynced);
+    this.#leave();
+  }
+
   /** Nothing is synced any more when it settles; how that went does not matter any more. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.letGo();
     await this.#syncing?.catch(() => {});
-    this.#ahead.isRidOf(this.#unsynced);
-    this.#unsynced = 0;
   }
 
   /** Joins a sync that runs; one that failed stays. */
@@ -120,11 +143,17 @@ class FileAhead {
   }
 
   async #sync(): Promise<void> {
+    const waiting = new AbortController();
+    this.#leave = () => waiting.abort(new Error('the file was given up'));
     let bytes = 0;
-    await this.#ahead.sync(this.#file, () => (bytes = this.#unsynced));
+    await this.#ahead.sync(this.#file, waiting.signal, () => (bytes = this.#unsynced));
+    this.#isRidOf(Math.min(bytes, this.#unsynced));
+    this.#syncing = undefined;
+  }
+
+  #isRidOf(bytes: number): void {
     this.#unsynced -= bytes;
     this.#ahead.isRidOf(bytes);
-    this.#syncing = undefined;
   }
 }
 

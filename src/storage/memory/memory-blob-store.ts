@@ -57,6 +57,7 @@ export class MemoryBlobStore implements BlobStore {
         committed = true;
         return stored;
       },
+      giveUp() {},
       [Symbol.asyncDispose]: async () => {
         if (!committed) this.#used -= length;
         committed = true;

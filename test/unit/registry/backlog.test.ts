@@ -23,6 +23,7 @@ class SlowBlobStore extends MemoryBlobStore {
   /** Writers that are not disposed of. */
   begun = 0;
   committing = 0;
+  givenUp = 0;
 
   override async begin(digest: Digest) {
     const writer = await super.begin(digest);
@@ -34,6 +35,9 @@ class SlowBlobStore extends MemoryBlobStore {
         this.committing += 1;
         await this.disk.wait();
         return await commit(...blob);
+      },
+      giveUp: () => {
+        this.givenUp += 1;
       },
       [Symbol.asyncDispose]: async () => {
         this.begun -= 1;
@@ -96,6 +100,7 @@ describe('a client of a blob that the disk has no time for', () => {
     assert.ok((await pulling).equals(layer));
     await cache.settle();
     assert.equal(blobs.begun, admitted);
+    assert.equal(blobs.givenUp, 1);
     blobs.disk.open();
     await cache.settle();
     assert.equal(await blobs.stat(digest), undefined);
@@ -104,6 +109,24 @@ describe('a client of a blob that the disk has no time for', () => {
     assert.ok((await pull(cache, digest)).equals(layer));
     await cache.settle();
     assert.equal((await blobs.stat(digest))?.size, 200_000);
+  });
+
+  it('is told so when the server stops while the disk holds up what is written', async () => {
+    const blobs = new MemoryBlobStore();
+    const disk = gate();
+    const begin = blobs.begin.bind(blobs);
+    blobs.begin = async (digest) =>
+      Object.assign(await begin(digest), { write: async () => await disk.wait() });
+    await using cache = new CacheUnderTest({ blobs });
+    const { digest } = cache.content.putBlob(alpine, bytes(4_000_000));
+    const pulling = assert.rejects(pull(cache, digest), /stopping/);
+    await disk.reached;
+    let isStopped = false;
+    const stopped = cache.parts.fills[Symbol.asyncDispose]().then(() => (isStopped = true));
+    await cache.settle();
+    assert.equal(isStopped, true);
+    disk.open();
+    await Promise.all([pulling, stopped]);
   });
 
   it('is told so when the server stops meanwhile', async () => {

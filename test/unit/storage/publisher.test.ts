@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Publisher } from '#src/storage/file/publisher.ts';
+import { SyncTurns } from '#src/storage/file/sync-turns.ts';
 import { failure, ScriptedFiles } from '#test/fakes/scripted-files.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
@@ -15,7 +16,7 @@ async function publisherUnderTest(count: number) {
     Array.from({ length: count }, async (_, at) => await files.open(`/partial/${at}`, 'wx+')),
   );
   files.calls.length = 0;
-  const publisher = new Publisher(files);
+  const publisher = new Publisher(files, new SyncTurns());
   const publish = (at: number): Promise<void> => {
     const file = opened[at];
     assert.ok(file);

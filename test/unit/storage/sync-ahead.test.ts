@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { DigestHasher, type VerifiedBlob } from '#src/oci/digest.ts';
 import { parseDigest } from '#src/oci/reference.ts';
+import { StoreBusyError } from '#src/storage/blob-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes } from '#test/fakes/images.ts';
@@ -121,4 +122,110 @@ describe('a large blob on its way to the disk', () => {
     await writer[Symbol.asyncDispose]();
     assert.deepEqual(files.paths, []);
   });
+
+  it('does not hold up others any more when it is durable, however long it is read', async () => {
+    const { files, store } = await storeUnderTest();
+    for (let seed = 0; seed < 20; seed += 1) {
+      const content = [Buffer.alloc(4 * mebibyte, seed)];
+      const blob = verified(content);
+      const writer = await store.begin(blob.digest);
+      await writer.write(...content);
+      await writer.commit(blob);
+    }
+    files.calls.length = 0;
+    const { writer, writing } = await writeAll(store, 30);
+    await writing;
+    assert.deepEqual(
+      files.calls.filter((call) => call.startsWith('datasync')),
+      [],
+    );
+    await writer[Symbol.asyncDispose]();
+  });
+
+  it('does not hold up others when it was given up, and still can be read', async () => {
+    const { files, store } = await storeUnderTest();
+    const slow = gate();
+    files.script = async (call) => (call.startsWith('datasync') ? await slow.wait() : undefined);
+    const first = await writeAll(store, 80);
+    await turns();
+    await turns();
+    // One of which a sync runs, and one that waits for its turn.
+    const second = await writeAll(store, 81);
+    const waiting = assert.rejects(second.writing, /given up/);
+    await turns();
+    second.writer.giveUp();
+    await waiting;
+    first.writer.giveUp();
+    const { writer, writing } = await writeAll(store, 30);
+    await writing;
+    slow.open();
+    await first.writing;
+    await first.writer[Symbol.asyncDispose]();
+    let length = 0;
+    for await (const chunk of second.writer.read({ first: 0, last: mebibyte - 1 })) length += chunk.length;
+    assert.equal(length, mebibyte);
+    await second.writer[Symbol.asyncDispose]();
+    await writer[Symbol.asyncDispose]();
+  });
+
+  it('is not synced for nothing when it is thrown away, nor waits for the others', async () => {
+    const { files, store } = await storeUnderTest();
+    const slow = gate();
+    files.script = async (call) => (call.startsWith('datasync') ? await slow.wait() : undefined);
+    const first = await writeAll(store, 33);
+    await first.writing;
+    const second = await writeAll(store, 34);
+    second.writing.catch(() => {});
+    await turns();
+    let isOver = false;
+    const over = second.writer[Symbol.asyncDispose]().then(() => (isOver = true));
+    await turns();
+    assert.equal(isOver, true);
+    slow.open();
+    await over;
+    await first.writer[Symbol.asyncDispose]();
+    assert.deepEqual(
+      files.calls.filter((call) => isLarge(call, second.blob.digest)),
+      [],
+    );
+  });
+
+  it('waits for more than five seconds where the disk works', async () => {
+    const { pass, ended } = await onSlowDisk(5);
+    for (let second = 0; ended.length < 5 && second < 120; second += 1) await pass(1);
+    assert.deepEqual(ended, ['kept', 'kept', 'kept', 'kept', 'kept']);
+  });
+
+  it('waits for twenty seconds at most where too many others do', async () => {
+    const { pass, ended } = await onSlowDisk(10);
+    await pass(19);
+    assert.ok(!ended.includes('given up'));
+    await pass(5);
+    assert.ok(ended.includes('given up'));
+    for (let second = 24; ended.length < 10 && second < 120; second += 1) await pass(1);
+    assert.equal(ended.length, 10);
+  });
 });
+
+/** Writes so many blobs of 20 MiB and more where each sync takes three seconds, and tells how that ends. */
+async function onSlowDisk(writers: number) {
+  const { files, clock, store } = await storeUnderTest();
+  files.script = async (call) => (call.startsWith('datasync') ? await clock.sleep(3000) : undefined);
+  const ended: string[] = [];
+  const end = async ({ writing, writer }: Awaited<ReturnType<typeof writeAll>>) => {
+    const how = await writing.then(
+      () => 'kept',
+      (error) => (error instanceof StoreBusyError ? 'given up' : String(error)),
+    );
+    await writer[Symbol.asyncDispose]();
+    ended.push(how);
+  };
+  for (let at = 0; at < writers; at += 1) void end(await writeAll(store, 20 + at));
+  const pass = async (seconds: number) => {
+    for (let second = 0; second < seconds; second += 1) {
+      await turns();
+      await clock.advance(1000);
+    }
+  };
+  return { pass, ended };
+}
