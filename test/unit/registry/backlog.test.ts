@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
+import { RegistryError } from '#src/oci/error.ts';
 import { type Digest, parseTag, type Reference, type RepositoryName } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
@@ -186,6 +187,31 @@ describe('a client of a manifest that the disk has no time for', () => {
       `HEAD ${alpine} manifest v1`,
     ]);
   });
+
+  it('has it stored when it is asked for again, though its tag is fresh: the next process serves it in an outage', async () => {
+    for (const asksByDigest of [false, true]) {
+      const { blobs, cache } = slowCache();
+      await using _ = cache;
+      await fillBacklog(cache);
+      const { digest } = putImage(cache.content, alpine, 'v1', [bytes(10)]).manifest;
+      const answer = cache.registry.getManifest(alpine, v1);
+      await cache.settle();
+      await cache.clock.advance(5000);
+      await answer;
+      blobs.disk.open();
+      await cache.settle();
+      await cache.clock.advance(5000);
+      await cache.registry.getManifest(alpine, asksByDigest ? digest : v1, cache.reporting);
+      assert.deepEqual(cache.outcome, { kind: 'hit' });
+      await cache.settle();
+      await using next = new CacheUnderTest({ blobs, metadata: cache.parts.metadata });
+      next.upstream.script = () => {
+        throw new RegistryError('UNAVAILABLE');
+      };
+      assert.equal((await next.registry.getManifest(alpine, v1)).descriptor.digest, digest);
+      assert.deepEqual(next.upstream.calls, []);
+    }
+  });
 });
 
 /** Fills the memory of manifests with others. */
@@ -280,5 +306,13 @@ describe('where no file can be opened any more', () => {
       await cache.settle();
       assert.equal(await cache.parts.metadata.getTag(alpine, v1), undefined);
       assert.equal(await cache.parts.metadata.hasBlob(alpine, layers[0].digest), false);
+
+      files.script = () => {};
+      await cache.clock.advance(5000);
+      await cache.registry.getManifest(alpine, v1, cache.reporting);
+      assert.deepEqual(cache.outcome, { kind: 'hit' });
+      await cache.settle();
+      assert.equal((await cache.parts.metadata.getTag(alpine, v1))?.descriptor.digest, manifest.digest);
+      assert.equal((await blobs.stat(manifest.digest))?.size, manifest.size);
     });
 });
