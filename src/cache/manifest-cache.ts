@@ -1,8 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { DigestHasher, digestLike } from '../oci/digest.ts';
-import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import type { Descriptor, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -11,7 +9,9 @@ import type { Backlog } from './backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
 import { type Announcement, type Asked, KnownTags } from './known-tags.ts';
+import { recordOf, StoredManifests } from './stored-manifests.ts';
 import type { TaskSet } from './task-set.ts';
+import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
 
 export interface ManifestCacheParts {
   readonly blobs: BlobStore;
@@ -25,35 +25,44 @@ export interface ManifestCacheParts {
   readonly changed: () => void;
 }
 
-/** Manifests and tags: memory in front of the stores. What is kept is in memory when the store takes it, and in the store soon after. */
+/**
+ * Manifests and tags: memory in front of the stores. What is kept is in memory when the store takes it, and in the store soon after;
+ * what the store did not take is tried again, in the background, when somebody asks for it.
+ */
 export class ManifestCache {
   readonly #parts: ManifestCacheParts;
   readonly #manifests = new LRUCache<string, Manifest>({
     maxSize: 64 * 1024 * 1024,
     sizeCalculation: ({ bytes }) => bytes.length + 512,
+    dispose: (_, key, reason) => {
+      if (reason !== 'set') this.#unstored.forget(key);
+    },
   });
+  readonly #unstored: UnstoredManifests;
   readonly #tags: KnownTags;
   /** What memory says of tags and the store does not. */
-  readonly #unstored = new WeakSet<TagRecord>();
-  /** Found damaged on disk and not written anew yet. */
-  readonly #damaged = new Set<Digest>();
+  readonly #unstoredTags = new WeakSet<TagRecord>();
+  readonly #stored: StoredManifests;
 
   constructor(parts: ManifestCacheParts) {
     this.#parts = parts;
+    this.#stored = new StoredManifests(parts);
     this.#tags = new KnownTags(parts.clock);
+    this.#unstored = new UnstoredManifests(parts.clock);
   }
 
   /** Undefined: not cached for this repository, or its bytes are gone or damaged. */
   async find(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
-    const key = `${repository}@${digest}`;
+    const key = keyOf(repository, digest);
     const known = this.#manifests.get(key);
-    if (known !== undefined) return known;
-    const descriptor = await this.#parts.metadata.getManifest(repository, digest);
-    const bytes = descriptor === undefined ? undefined : await this.#read(digest);
+    if (known !== undefined) {
+      if (this.#unstored.has(key)) this.#storeAgain(repository, known);
+      return known;
+    }
+    const manifest = await this.#stored.get(repository, digest);
     // What was damaged when it was read may have been fetched meanwhile.
     const kept = this.#manifests.get(key);
-    if (kept !== undefined || descriptor === undefined || bytes === undefined) return kept;
-    const manifest = { descriptor, bytes };
+    if (kept !== undefined || manifest === undefined) return kept;
     this.#manifests.set(key, manifest);
     return manifest;
   }
@@ -83,14 +92,15 @@ export class ManifestCache {
 
   /** Remembers it until the manifest comes: then the tag points there. */
   async announce(repository: RepositoryName, tag: Tag, descriptor: Descriptor, asked: Asked): Promise<void> {
-    const here = this.#manifests.get(`${repository}@${descriptor.digest}`);
+    const here = this.#manifests.get(keyOf(repository, descriptor.digest));
     if (here === undefined) this.#tags.announce(repository, tag, descriptor, asked);
     else await this.keepTag(repository, here, tag, asked);
   }
 
   /**
    * Tags that were announced to point at it do so from now on. Settles when the store takes it, or cannot in time: whoever answers
-   * with it waits for that. Nobody finds it here before, for what a client has will soon survive a crash.
+   * with it waits for that. Nobody finds it here before, for what a client has will soon survive a crash. Of what is in memory
+   * already nobody waits for anything: it, or what of its tags the store lacks, is stored in the background.
    */
   async keep(repository: RepositoryName, manifest: Manifest): Promise<void> {
     await this.#keep(repository, manifest, () => this.#arrived(repository, manifest));
@@ -112,7 +122,7 @@ export class ManifestCache {
 
   /** Does the store know of it? Not yet, or it had no room. */
   isStored(record: TagRecord): boolean {
-    return !this.#unstored.has(record);
+    return !this.#unstoredTags.has(record);
   }
 
   /** Upstream has said that the tag still points there. */
@@ -130,26 +140,63 @@ export class ManifestCache {
     });
   }
 
-  /** `point` says, once it is admitted, which tags point at it from now on. */
+  /** `point` says, once it is here, which tags point at it from now on. */
   async #keep(
     repository: RepositoryName,
     manifest: Manifest,
     point: () => readonly TagRecord[],
   ): Promise<void> {
+    if (this.#manifests.has(keyOf(repository, manifest.descriptor.digest))) {
+      this.#lead(repository, manifest, point());
+      this.#storeAgain(repository, manifest);
+      return;
+    }
     const record = recordOf(manifest);
     const admitted = Promise.withResolvers<void>();
     this.#parts.tasks.run('storing a manifest', async () => {
       using place = await this.#place(manifest);
-      const isNew = this.#remember(repository, manifest, record);
-      const tags = point();
-      for (const tag of tags) this.#unstored.add(tag);
+      this.#remember(repository, manifest, record);
+      this.#lead(repository, manifest, point());
       admitted.resolve();
-      if (place === undefined || (!isNew && tags.length === 0)) return;
-      await this.#store(repository, record, manifest);
-      for (const tag of tags) await this.#putTag(repository, tag);
-      if (tags.length > 0) this.#parts.changed();
+      const storing = this.#unstored.begin(keyOf(repository, record.descriptor.digest));
+      if (storing !== undefined) await this.#storeRest(repository, manifest, storing, place, record);
     });
     await admitted.promise;
+  }
+
+  #lead(repository: RepositoryName, { descriptor }: Manifest, tags: readonly TagRecord[]): void {
+    for (const tag of tags) this.#unstoredTags.add(tag);
+    this.#unstored.addTags(keyOf(repository, descriptor.digest), tags);
+  }
+
+  /** What the store did not take when it came, and tags that were pointed at it since; a tag alone needs no place. */
+  #storeAgain(repository: RepositoryName, manifest: Manifest): void {
+    const storing = this.#unstored.again(keyOf(repository, manifest.descriptor.digest));
+    if (storing === undefined) return;
+    this.#parts.tasks.run('storing a manifest again', async () => {
+      using place = storing.isWritten ? undefined : await this.#place(manifest);
+      await this.#storeRest(repository, manifest, storing, place);
+    });
+  }
+
+  async #storeRest(
+    repository: RepositoryName,
+    manifest: Manifest,
+    storing: Storing,
+    place: Disposable | undefined,
+    record?: ManifestRecord,
+  ): Promise<void> {
+    using _ = storing;
+    if (place === undefined && !storing.isWritten) return;
+    if (!storing.isWritten) await this.#stored.put(repository, record ?? recordOf(manifest), manifest.bytes);
+    storing.isWritten = true;
+    if (storing.tags.size === 0) return;
+    // Also those that come meanwhile.
+    for (const tag of storing.tags.values()) {
+      await this.#putTag(repository, tag);
+      if (storing.tags.get(tag.tag) === tag) storing.tags.delete(tag.tag);
+    }
+    this.#parts.changed();
   }
 
   /** Undefined: the store cannot take it in time. */
@@ -168,66 +215,24 @@ export class ManifestCache {
     const known = this.#tags.get(repository, record.tag);
     if (known !== undefined && known !== record) return;
     await this.#parts.metadata.putTag(repository, record);
-    this.#unstored.delete(record);
+    this.#unstoredTags.delete(record);
   }
 
   /** A tag that is in memory alone is worth nothing without its manifest. */
   #leadsOn(repository: RepositoryName, record: TagRecord): boolean {
-    return this.isStored(record) || this.#manifests.has(`${repository}@${record.descriptor.digest}`);
+    return this.isStored(record) || this.#manifests.has(keyOf(repository, record.descriptor.digest));
   }
 
-  /** True: memory did not have it. */
-  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, { blobs }: ManifestRecord): boolean {
-    const key = `${repository}@${descriptor.digest}`;
-    const isNew = !this.#manifests.has(key);
+  /** Another may have brought it meanwhile. */
+  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, { blobs }: ManifestRecord): void {
+    const key = keyOf(repository, descriptor.digest);
+    if (this.#manifests.has(key)) return;
     this.#manifests.set(key, { descriptor, bytes });
+    this.#unstored.add(key);
     this.#parts.sizes.claim(repository, blobs);
-    return isNew;
-  }
-
-  async #read(digest: Digest): Promise<Uint8Array | undefined> {
-    await using blob = await this.#parts.blobs.open(digest);
-    if (blob === undefined || blob.size > maxManifestSize) return undefined;
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
-    const bytes = Buffer.concat(chunks);
-    if (digestLike(digest, bytes) === digest) return bytes;
-    this.#parts.log.error({ digest }, 'a cached manifest is damaged on disk: fetching it again');
-    // Not deleted: by now the right bytes may be there.
-    this.#damaged.add(digest);
-    return undefined;
-  }
-
-  async #store(repository: RepositoryName, record: ManifestRecord, { bytes }: Manifest): Promise<void> {
-    const { blobs, metadata } = this.#parts;
-    const { digest } = record.descriptor;
-    // A file without a record may be one that a power cut would take.
-    const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
-    const stored = isKnown ? await blobs.stat(digest) : undefined;
-    if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
-    await metadata.putManifest(repository, record);
-  }
-
-  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const hasher = new DigestHasher(digest);
-    hasher.update(bytes);
-    await using writer = await this.#parts.blobs.begin(digest);
-    await writer.write(bytes);
-    await writer.commit(hasher.verify());
-    this.#damaged.delete(digest);
   }
 }
 
-/** What the store is to know of it. */
-function recordOf({ bytes, descriptor }: Manifest): ManifestRecord {
-  const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
-  return {
-    descriptor: {
-      ...descriptor,
-      ...(artifactType && { artifactType }),
-      ...(annotations && { annotations }),
-    },
-    blobs,
-    subject,
-  };
+function keyOf(repository: RepositoryName, digest: Digest): string {
+  return `${repository}@${digest}`;
 }

@@ -8,12 +8,13 @@ import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } 
 import type { CallOptions, Descriptor, Manifest, Registry } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/metadata-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
-import { keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
+import { type Kept, keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
 import { patiently, staleCause } from './stale.ts';
 
 interface Described {
   readonly descriptor: Descriptor;
   readonly outcome: Outcome;
+  readonly kept?: Kept;
 }
 
 interface Found extends Described {
@@ -28,7 +29,7 @@ export class CachedManifests {
   readonly #policy: CachePolicy;
   readonly #parts: CacheParts;
   readonly #source: ManifestSource;
-  readonly #checks = new SingleFlight<string, Found>();
+  readonly #checks = new SingleFlight<string, Found>(({ kept }) => kept);
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#policy = policy;
@@ -41,17 +42,19 @@ export class CachedManifests {
     reference: Reference,
     options: CallOptions = {},
   ): Promise<Descriptor> {
-    const { descriptor, outcome } = isDigest(reference)
+    const { descriptor, outcome, kept } = isDigest(reference)
       ? await this.#byDigest(repository, reference, options)
       : await this.#describeTag(repository, reference, options);
+    if (kept !== undefined) await abortable(kept, options.signal);
     options.report?.(outcome);
     return descriptor;
   }
 
   async get(repository: RepositoryName, reference: Reference, options: CallOptions = {}): Promise<Manifest> {
-    const { manifest, outcome } = isDigest(reference)
+    const { manifest, outcome, kept } = isDigest(reference)
       ? await this.#byDigest(repository, reference, options)
       : await this.#byTag(repository, reference, options);
+    if (kept !== undefined) await abortable(kept, options.signal);
     options.report?.(outcome);
     this.#served(repository, manifest);
     return manifest;
@@ -100,8 +103,8 @@ export class CachedManifests {
     this.#parts.absent.check(keyOf(repository, reference));
     const collapsed = this.#source.isFetching(repository, reference);
     options.report?.({ kind: 'miss', collapsed });
-    const manifest = await abortable(this.#source.fetch(repository, reference), options.signal);
-    return found(manifest, { kind: 'miss', collapsed });
+    const given = await abortable(this.#source.fetch(repository, reference), options.signal);
+    return found(given.manifest, { kind: 'miss', collapsed }, given.kept);
   }
 
   /** A HEAD; a GET only where one is under way, or where upstream has announced this digest before and did not have it. */
@@ -111,11 +114,12 @@ export class CachedManifests {
     this.#parts.absent.check(keyOf(repository, tag));
     const collapsed = this.#source.isAsking(repository, tag);
     options.report?.({ kind: 'miss', collapsed });
-    const { descriptor, manifest } = await abortable(this.#source.ask(repository, tag), options.signal);
+    const answer = await abortable(this.#source.ask(repository, tag), options.signal);
+    const { descriptor, manifest, kept } = answer;
     if (manifest === undefined && this.#source.isWrong(repository, descriptor.digest)) {
       return await this.#fill(repository, tag, options);
     }
-    return { descriptor, outcome: { kind: 'miss', collapsed } };
+    return { descriptor, outcome: { kind: 'miss', collapsed }, kept };
   }
 
   async #revalidate<Answer extends Described>(
@@ -157,8 +161,8 @@ export class CachedManifests {
     const here = answered(record, answer);
     if (here !== undefined) return here;
     const collapsed = this.#source.isFetching(repository, answer.descriptor.digest);
-    const manifest = await this.#source.follow(repository, record.tag, answer);
-    return found(manifest, { kind: 'miss', collapsed });
+    const { manifest, kept } = await this.#source.follow(repository, record.tag, answer);
+    return found(manifest, { kind: 'miss', collapsed }, kept);
   }
 
   /**
@@ -203,13 +207,13 @@ export class CachedManifests {
   }
 }
 
-function found(manifest: Manifest, outcome: Outcome): Found {
-  return { descriptor: manifest.descriptor, manifest, outcome };
+function found(manifest: Manifest, outcome: Outcome, kept?: Kept): Found {
+  return { descriptor: manifest.descriptor, manifest, outcome, kept };
 }
 
 /** Undefined: upstream announces what is not here. */
-function answered({ descriptor }: TagRecord, { manifest, wasRead }: TagAnswer): Found | undefined {
+function answered({ descriptor }: TagRecord, { manifest, wasRead, kept }: TagAnswer): Found | undefined {
   if (manifest === undefined) return undefined;
   const isMiss = wasRead && manifest.descriptor.digest !== descriptor.digest;
-  return found(manifest, isMiss ? { kind: 'miss' } : { kind: 'revalidated' });
+  return found(manifest, isMiss ? { kind: 'miss' } : { kind: 'revalidated' }, kept);
 }

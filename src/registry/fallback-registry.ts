@@ -51,24 +51,42 @@ export class FallbackRegistry implements Registry {
     reference: Reference,
     options?: ResolveManifestOptions,
   ): Promise<Descriptor> {
-    return await this.#first(
-      options,
-      async (registry) => await registry.resolveManifest(repository, reference, options),
-    );
+    const ask = async (registry: Registry) => {
+      const taken: Manifest[] = [];
+      const take = (manifest: Manifest): void => void taken.push(manifest);
+      const descriptor = await registry.resolveManifest(repository, reference, { ...options, take });
+      return { descriptor, manifest: taken.at(-1) };
+    };
+    const { descriptor, manifest } = await this.#consistent(options, ask, (answer) => answer.manifest);
+    if (manifest !== undefined) options?.take?.(manifest);
+    return descriptor;
   }
 
-  /** By tag from the first that does not contradict itself; from the first that does where no other has it. */
   async getManifest(
     repository: RepositoryName,
     reference: Reference,
     options?: CallOptions,
   ): Promise<Manifest> {
-    let contradicted: Manifest | undefined;
+    return await this.#consistent(
+      options,
+      async (registry) => await registry.getManifest(repository, reference, options),
+      (manifest) => manifest,
+    );
+  }
+
+  /** Of a tag the answer of the first that does not contradict itself; of the first that does where no other has it. */
+  async #consistent<Answer>(
+    options: CallOptions | undefined,
+    ask: (registry: Registry) => Promise<Answer>,
+    manifestOf: (answer: Answer) => Manifest | undefined,
+  ): Promise<Answer> {
+    let contradicted: Answer | undefined;
     try {
       return await this.#first(options, async (registry, place) => {
-        const manifest = await registry.getManifest(repository, reference, options);
-        if (manifest.contradicts === undefined || place === this.#order.length - 1) return manifest;
-        contradicted ??= manifest;
+        const answer = await ask(registry);
+        const isConsistent = manifestOf(answer)?.contradicts === undefined;
+        if (isConsistent || place === this.#order.length - 1) return answer;
+        contradicted ??= answer;
         throw new RegistryError(
           'UNAVAILABLE',
           'the manifest contradicts the digest that is announced for it',

@@ -13,6 +13,18 @@ import {
 import type { Descriptor, Manifest, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 
+/**
+ * Settles when the store takes what upstream gave, or cannot in time: whoever answers with it waits for that, which is no waiting
+ * for upstream. Undefined: there is nothing to wait for.
+ */
+export type Kept = Promise<void> | undefined;
+
+/** A manifest that upstream gave. */
+export interface Given {
+  readonly manifest: Manifest;
+  readonly kept: Kept;
+}
+
 /** Where upstream says that a tag points. */
 export interface TagAnswer {
   readonly descriptor: Descriptor;
@@ -21,18 +33,19 @@ export interface TagAnswer {
   /** Were they read to give this answer? */
   readonly wasRead: boolean;
   readonly asked: Asked;
+  readonly kept: Kept;
 }
 
 /**
- * What upstream says of the manifests of one registry. Each question is asked once for all who ask it meanwhile, outlives each of
- * them, and what comes of it is kept.
+ * What upstream says of the manifests of one registry. Each question is asked once for all who ask it until what comes of it is
+ * kept, and outlives each of them.
  */
 export class ManifestSource {
   readonly #upstream: Registry;
   readonly #policy: CachePolicy;
   readonly #parts: CacheParts;
-  readonly #fetches = new SingleFlight<string, Manifest>();
-  readonly #questions = new SingleFlight<string, TagAnswer>();
+  readonly #fetches = new SingleFlight<string, Given>(({ kept }) => kept);
+  readonly #questions = new SingleFlight<string, TagAnswer>(({ kept }) => kept);
   /** Did the last GET fail by the registry's limit, or without an answer? */
   #isFailing = false;
 
@@ -51,7 +64,7 @@ export class ManifestSource {
   }
 
   /** A GET of what is not cached: of a tag by the digest that was announced for it lately, so that GET and HEAD agree. */
-  async fetch(repository: RepositoryName, reference: Reference): Promise<Manifest> {
+  async fetch(repository: RepositoryName, reference: Reference): Promise<Given> {
     return await this.#fetches.run(keyOf(repository, reference), async () => {
       if (isDigest(reference)) return await this.#getDigest(repository, reference);
       const lately = this.lately(repository, reference);
@@ -80,29 +93,31 @@ export class ManifestSource {
     if (announced === undefined || this.isWrong(repository, announced.descriptor.digest)) return undefined;
     const { descriptor, asked } = announced;
     if (!isFresh(this.#policy.freshness(repository, tag), asked.at, clock.now())) return undefined;
-    return { descriptor, asked, manifest: undefined, wasRead: false };
+    return { descriptor, asked, manifest: undefined, wasRead: false, kept: undefined };
   }
 
   /** The manifest that was announced; the tag's own bytes where upstream announces what is not to be had. */
   async follow(
     repository: RepositoryName,
     tag: Tag,
-    { descriptor, ...answer }: TagAnswer,
-  ): Promise<Manifest> {
-    const { manifests, doubted } = this.#parts;
-    const { digest } = descriptor;
-    if (answer.manifest !== undefined) return answer.manifest;
+    { descriptor: { digest }, manifest, kept, asked }: TagAnswer,
+  ): Promise<Given> {
+    if (manifest !== undefined) return { manifest, kept };
     if (!this.isWrong(repository, digest)) {
       try {
-        const manifest = await this.#byDigest(repository, digest);
-        await manifests.keepTag(repository, manifest, tag, answer.asked);
-        return manifest;
+        const given = await this.#byDigest(repository, digest);
+        return { ...given, kept: unwatched(this.#point(repository, given, tag, asked)) };
       } catch (error) {
         if (isOfRegistry(error)) throw error;
-        doubted.add(repository, digest, 'wrong');
+        this.#parts.doubted.add(repository, digest, 'wrong');
       }
     }
     return await this.#getTag(repository, tag);
+  }
+
+  async #point(repository: RepositoryName, given: Given, tag: Tag, asked: Asked): Promise<void> {
+    await given.kept;
+    await this.#parts.manifests.keepTag(repository, given.manifest, tag, asked);
   }
 
   /** Was this digest announced, and not to be had? */
@@ -123,13 +138,20 @@ export class ManifestSource {
     const descriptor = await this.#upstream.resolveManifest(repository, tag, { take });
     const read = taken.at(-1);
     if (read !== undefined) {
-      await this.#keepTag(repository, read, tag, asked);
-      return { descriptor, manifest: read, wasRead: true, asked };
+      const kept = this.#keepTag(repository, read, tag, asked);
+      return { descriptor: read.descriptor, manifest: read, wasRead: true, asked, kept };
     }
     const manifest = await manifests.find(repository, descriptor.digest);
     if (manifest === undefined) await manifests.announce(repository, tag, descriptor, asked);
     else await this.#confirm(repository, manifest, tag, asked);
-    return { descriptor, manifest, wasRead: false, asked };
+    // What a HEAD says of type and size is a claim.
+    return {
+      descriptor: manifest?.descriptor ?? descriptor,
+      manifest,
+      wasRead: false,
+      asked,
+      kept: undefined,
+    };
   }
 
   /** The tag points at what is here. */
@@ -142,20 +164,19 @@ export class ManifestSource {
     else await manifests.keepTag(repository, manifest, tag, asked);
   }
 
-  async #byDigest(repository: RepositoryName, digest: Digest): Promise<Manifest> {
+  async #byDigest(repository: RepositoryName, digest: Digest): Promise<Given> {
     const manifest = await this.#parts.manifests.find(repository, digest);
-    if (manifest !== undefined) return manifest;
+    if (manifest !== undefined) return { manifest, kept: undefined };
     this.#parts.absent.check(keyOf(repository, digest));
     return await this.fetch(repository, digest);
   }
 
-  async #getDigest(repository: RepositoryName, digest: Digest): Promise<Manifest> {
+  async #getDigest(repository: RepositoryName, digest: Digest): Promise<Given> {
     const { doubted, manifests } = this.#parts;
     try {
       const manifest = await this.#get(repository, digest);
       doubted.clear(repository, digest);
-      await manifests.keep(repository, manifest);
-      return manifest;
+      return { manifest, kept: unwatched(manifests.keep(repository, manifest)) };
     } catch (error) {
       // Only of what was announced it matters: whoever makes up digests must not fill the memory.
       if (manifests.isAnnounced(repository, digest)) {
@@ -165,11 +186,10 @@ export class ManifestSource {
     }
   }
 
-  async #getTag(repository: RepositoryName, tag: Tag): Promise<Manifest> {
+  async #getTag(repository: RepositoryName, tag: Tag): Promise<Given> {
     const asked = this.#parts.manifests.asking();
     const manifest = await this.#get(repository, tag);
-    await this.#keepTag(repository, manifest, tag, asked);
-    return manifest;
+    return { manifest, kept: this.#keepTag(repository, manifest, tag, asked) };
   }
 
   async #get(repository: RepositoryName, reference: Reference): Promise<Manifest> {
@@ -184,11 +204,11 @@ export class ManifestSource {
     }
   }
 
-  async #keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): Promise<void> {
+  #keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): Promise<void> {
     const { doubted, manifests } = this.#parts;
     doubted.clear(repository, manifest.descriptor.digest);
     if (manifest.contradicts !== undefined) doubted.add(repository, manifest.contradicts, 'wrong');
-    await manifests.keepTag(repository, manifest, tag, asked);
+    return unwatched(manifests.keepTag(repository, manifest, tag, asked));
   }
 
   #noteFailure(repository: RepositoryName, reference: Reference, error: unknown): void {
@@ -201,6 +221,12 @@ export class ManifestSource {
 /** Of one question in memory, and of the 404 that it was answered with. */
 export function keyOf(repository: RepositoryName, reference: Reference): string {
   return `${repository} ${reference}`;
+}
+
+/** Its failure is of those who wait for it, and it may be that nobody does. */
+function unwatched(kept: Promise<void>): Promise<void> {
+  kept.catch(() => {});
+  return kept;
 }
 
 /** Its limit, or no answer from it: that says nothing of one manifest. */

@@ -57,7 +57,10 @@ export interface MetadataStore extends AsyncDisposable {
   /** Forgets one manifest of a repository and the tags that point at it. */
   deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean>;
   getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined>;
-  /** Replaces, unless the record that is there was checked later, and not in what is the future by today's clock. The manifest it points at must have been put before. */
+  /**
+   * Replaces, unless the record that is there was checked later, and not in what is the future by today's clock. A `checkedAt` of 0,
+   * which is no time, always replaces. The manifest it points at must have been put before.
+   */
   putTag(repository: RepositoryName, record: TagRecord): Promise<void>;
   /** The cached tags of a repository, in ASCII order. */
   listTags(repository: RepositoryName): Promise<readonly Tag[]>;

@@ -88,6 +88,20 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
     });
 
+    it('lets a record that nobody vouches for overwrite one that was checked, and be overwritten', async () => {
+      await using made = await create();
+      const first = await put(made.store, alpine, 'one');
+      const second = await put(made.store, alpine, 'two');
+      for (const record of [
+        { tag: v1, descriptor: first, checkedAt: 2 },
+        { tag: v1, descriptor: second, checkedAt: 0 },
+        { tag: v1, descriptor: first, checkedAt: 1 },
+      ]) {
+        await made.store.putTag(alpine, record);
+        assert.deepEqual(await made.store.getTag(alpine, v1), record);
+      }
+    });
+
     it('takes no check of the future for a newer one: somebody has set the clock back', async () => {
       await using made = await create();
       const first = await put(made.store, alpine, 'one');

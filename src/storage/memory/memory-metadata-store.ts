@@ -56,7 +56,8 @@ export class MemoryMetadataStore implements MetadataStore {
   async putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
     const tags = child(this.#tags, repository);
     const checkedAt = tags.get(record.tag)?.checkedAt ?? 0;
-    if (checkedAt <= record.checkedAt || checkedAt > this.#now()) tags.set(record.tag, record);
+    const isNewer = checkedAt <= record.checkedAt || record.checkedAt === 0;
+    if (isNewer || checkedAt > this.#now()) tags.set(record.tag, record);
   }
 
   async listTags(repository: RepositoryName): Promise<readonly Tag[]> {

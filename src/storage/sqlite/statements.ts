@@ -65,7 +65,7 @@ export function prepareStatements(database: Database) {
     putTag: prepare<[string, string, string, number, number]>(
       `insert into tags values (?, ?, ?, ?)
        on conflict do update set digest = excluded.digest, checked_at = excluded.checked_at
-       where excluded.checked_at >= checked_at or checked_at > ?`,
+       where excluded.checked_at >= checked_at or excluded.checked_at = 0 or checked_at > ?`,
     ),
     listTags: prepare<[string], { tag: string }>('select tag from tags where repository = ? order by tag'),
     listAllTags: prepare<[string, string, number], TagRow>(

@@ -31,16 +31,28 @@ class Stores {
   readonly metadata = new MemoryMetadataStore();
   readonly blobs = new MemoryBlobStore();
 
+  readonly clock = new FakeClock();
+  /** Who asked the backlog for one: bytes. */
+  readonly places: number[] = [];
+
   open(): ManifestCache {
-    const { blobs, metadata, tasks, log } = this;
-    const clock = new FakeClock();
+    const { blobs, metadata, tasks, log, clock } = this;
     const [sizes, backlog] = [new BlobSizes(metadata), new Backlog(clock)];
+    const admit = backlog.admit.bind(backlog);
+    backlog.admit = async (bytes, signal) => {
+      this.places.push(bytes);
+      return await admit(bytes, signal);
+    };
     return new ManifestCache({ blobs, metadata, tasks, log, sizes, backlog, clock, changed() {} });
   }
 
   /** Lets what is being stored be stored. */
   async settle(): Promise<void> {
     await this.tasks[Symbol.asyncDispose]();
+  }
+
+  async turns(): Promise<void> {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** The bytes of a blob as they come from a broken disk. */
@@ -122,5 +134,96 @@ describe('the cache of manifests', () => {
     assert.equal((await slow)?.descriptor.digest, digest);
     repair();
     assert.equal((await stores.open().find(alpine, digest))?.descriptor.digest, digest);
+  });
+
+  it('tries again what the store did not take when it is asked for: five seconds later, then after ten, one at a time', async () => {
+    const stores = new Stores();
+    const kept = manifest('kept');
+    const { digest } = kept.descriptor;
+    const begin = stores.blobs.begin.bind(stores.blobs);
+    let tries = 0;
+    stores.blobs.begin = async () => {
+      tries += 1;
+      throw new Error('ENOSPC');
+    };
+    const cache = stores.open();
+    const askedFor = async () => {
+      await Promise.all([cache.find(alpine, digest), cache.find(alpine, digest)]);
+      await stores.settle();
+      return tries;
+    };
+    await cache.keepTag(alpine, kept, v1, cache.asking());
+    await stores.settle();
+    const seen = [];
+    for (const passed of [0, 4999, 1, 5000, 4999, 1]) {
+      await stores.clock.advance(passed);
+      seen.push(await askedFor());
+    }
+    assert.deepEqual(seen, [1, 1, 2, 2, 2, 3]);
+    stores.blobs.begin = begin;
+    await stores.clock.advance(20_000);
+    await askedFor();
+    assert.equal((await stores.open().findTag(alpine, v1))?.descriptor.digest, digest);
+    assert.equal((await stores.open().find(alpine, digest))?.descriptor.digest, digest);
+  });
+
+  it('leaves places to clients: four manifests at a time are tried again', async () => {
+    const stores = new Stores();
+    const begin = stores.blobs.begin.bind(stores.blobs);
+    stores.blobs.begin = async () => {
+      throw new Error('EMFILE');
+    };
+    const cache = stores.open();
+    const all = Array.from({ length: 10 }, (_, at) => manifest(`image ${at}`));
+    for (const one of all) await cache.keep(alpine, one);
+    await stores.settle();
+    await stores.clock.advance(5000);
+    const disk = gate();
+    let begun = 0;
+    stores.blobs.begin = async (digest) => {
+      begun += 1;
+      await disk.wait();
+      return await begin(digest);
+    };
+    for (const { descriptor } of all) await cache.find(alpine, descriptor.digest);
+    await disk.reached;
+    await stores.turns();
+    assert.equal(begun, 4);
+    disk.open();
+    await stores.settle();
+    for (const { descriptor } of all) await cache.find(alpine, descriptor.digest);
+    await stores.settle();
+    assert.equal(begun, 8);
+  });
+
+  it('stores a tag of what is stored without a place, and one of what is being stored with it', async () => {
+    const stores = new Stores();
+    const [first, second] = [manifest('first'), manifest('second')];
+    const [v2, v3] = [parseTag('v2'), parseTag('v3')];
+    const cache = stores.open();
+    await cache.keep(alpine, first);
+    await stores.settle();
+    const places = stores.places.length;
+    await cache.keepTag(alpine, first, v1, cache.asking());
+    await stores.settle();
+    assert.equal(stores.places.length, places);
+    const disk = gate();
+    const begin = stores.blobs.begin.bind(stores.blobs);
+    stores.blobs.begin = async (digest) => {
+      await disk.wait();
+      return await begin(digest);
+    };
+    await cache.keepTag(alpine, second, v2, cache.asking());
+    await disk.reached;
+    await cache.keepTag(alpine, second, v3, cache.asking());
+    disk.open();
+    await stores.settle();
+    assert.equal(stores.places.length, places + 1);
+    for (const [tag, { descriptor }] of [
+      [v1, first],
+      [v2, second],
+      [v3, second],
+    ] as const)
+      assert.equal((await stores.metadata.getTag(alpine, tag))?.descriptor.digest, descriptor.digest);
   });
 });

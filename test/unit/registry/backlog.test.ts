@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { freshnessPolicy } from '#src/cache/freshness.ts';
+import { RegistryError } from '#src/oci/error.ts';
 import { type Digest, parseTag, type Reference, type RepositoryName } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
@@ -19,7 +20,7 @@ const admitted = 64;
 
 /** Blobs in memory that become durable when the test says so. */
 class SlowBlobStore extends MemoryBlobStore {
-  readonly disk = gate();
+  disk = gate();
   /** Writers that are not disposed of. */
   begun = 0;
   committing = 0;
@@ -209,6 +210,99 @@ describe('a client of a manifest that the disk has no time for', () => {
       `HEAD ${alpine} manifest v1`,
     ]);
   });
+
+  it('is not told that upstream is slow: a tag that moved is the new one, for HEAD and GET, when it is admitted or after five seconds', async () => {
+    for (const [isGet, refusesHead, opensAt] of [
+      [true, false, 5000],
+      [true, true, 3000],
+      [false, true, 5000],
+    ] as const) {
+      const { blobs, cache } = slowCache({ freshness: freshnessPolicy([], 'always') });
+      await using _ = cache;
+      blobs.disk.open();
+      putImage(cache.content, alpine, 'v1', [bytes(10, 1)]);
+      await cache.registry.getManifest(alpine, v1);
+      await cache.settle();
+      blobs.disk = gate();
+      await fillBacklog(cache);
+      const { digest } = putImage(cache.content, alpine, 'v1', [bytes(10, 2)]).manifest;
+      const describe = cache.upstream.resolveManifest.bind(cache.upstream);
+      cache.upstream.resolveManifest = async (name, tag, options) => {
+        if (!refusesHead) return await describe(name, tag, options);
+        const manifest = await cache.upstream.getManifest(name, tag);
+        options?.take?.(manifest);
+        return manifest.descriptor;
+      };
+      cache.upstream.calls.length = 0;
+      const ask = async () =>
+        isGet
+          ? (await cache.registry.getManifest(alpine, v1, cache.reporting)).descriptor
+          : await cache.registry.resolveManifest(alpine, v1, cache.reporting);
+      const first = ask();
+      await cache.settle();
+      await cache.clock.advance(2999);
+      const second = ask();
+      await cache.settle();
+      if (opensAt === 3000) blobs.disk.open();
+      else await cache.clock.advance(2001);
+      assert.deepEqual([(await first).digest, (await second).digest], [digest, digest]);
+      assert.equal(cache.outcome?.kind, 'miss');
+      const calls = refusesHead ? ['GET v1'] : ['HEAD v1', `GET ${digest}`];
+      assert.deepEqual(
+        cache.upstream.calls.map((call) => call.replace(`${alpine} manifest `, '')),
+        calls,
+      );
+      blobs.disk.open();
+    }
+  });
+
+  it('that moved, or moved back, has its tag moved without a wait where the manifest is here', async () => {
+    for (const isGet of [true, false]) {
+      const { blobs, cache } = slowCache({ freshness: freshnessPolicy([], 'always') });
+      await using _ = cache;
+      blobs.disk.open();
+      const { digest } = putImage(cache.content, alpine, 'v1', [bytes(10, 1)]).manifest;
+      await cache.registry.getManifest(alpine, v1);
+      putImage(cache.content, alpine, 'v1', [bytes(10, 2)]);
+      await cache.registry.getManifest(alpine, v1);
+      await cache.settle();
+      putImage(cache.content, alpine, 'v1', [bytes(10, 1)]);
+      blobs.disk = gate();
+      await fillBacklog(cache);
+      const answer = isGet
+        ? (await cache.registry.getManifest(alpine, v1)).descriptor
+        : await cache.registry.resolveManifest(alpine, v1);
+      assert.equal(answer.digest, digest);
+      await cache.settle();
+      assert.equal((await cache.parts.metadata.getTag(alpine, v1))?.descriptor.digest, digest);
+      blobs.disk.open();
+    }
+  });
+
+  it('has it stored when it is asked for again, though its tag is fresh: the next process serves it in an outage', async () => {
+    for (const asksByDigest of [false, true]) {
+      const { blobs, cache } = slowCache();
+      await using _ = cache;
+      await fillBacklog(cache);
+      const { digest } = putImage(cache.content, alpine, 'v1', [bytes(10)]).manifest;
+      const answer = cache.registry.getManifest(alpine, v1);
+      await cache.settle();
+      await cache.clock.advance(5000);
+      await answer;
+      blobs.disk.open();
+      await cache.settle();
+      await cache.clock.advance(5000);
+      await cache.registry.getManifest(alpine, asksByDigest ? digest : v1, cache.reporting);
+      assert.deepEqual(cache.outcome, { kind: 'hit' });
+      await cache.settle();
+      await using next = new CacheUnderTest({ blobs, metadata: cache.parts.metadata });
+      next.upstream.script = () => {
+        throw new RegistryError('UNAVAILABLE');
+      };
+      assert.equal((await next.registry.getManifest(alpine, v1)).descriptor.digest, digest);
+      assert.deepEqual(next.upstream.calls, []);
+    }
+  });
 });
 
 /** Fills the memory of manifests with others. */
@@ -303,5 +397,13 @@ describe('where no file can be opened any more', () => {
       await cache.settle();
       assert.equal(await cache.parts.metadata.getTag(alpine, v1), undefined);
       assert.equal(await cache.parts.metadata.hasBlob(alpine, layers[0].digest), false);
+
+      files.script = () => {};
+      await cache.clock.advance(5000);
+      await cache.registry.getManifest(alpine, v1, cache.reporting);
+      assert.deepEqual(cache.outcome, { kind: 'hit' });
+      await cache.settle();
+      assert.equal((await cache.parts.metadata.getTag(alpine, v1))?.descriptor.digest, manifest.digest);
+      assert.equal((await blobs.stat(manifest.digest))?.size, manifest.size);
     });
 });

@@ -72,6 +72,25 @@ describe('a tag whose manifest contradicts the digest that upstream announces', 
     }
   });
 
+  it('is kept for an outage in the place of what upstream vouched for before, also by the next process', async () => {
+    const policy = { freshness: freshnessPolicy([], 60_000) };
+    await using sane = new CacheUnderTest({ policy });
+    putImage(sane.content, alpine, 'v1', [bytes(10)]);
+    await sane.registry.getManifest(alpine, v1);
+    await sane.settle();
+    const { blobs, metadata } = sane.parts;
+    await using cache = start({ blobs, metadata, policy });
+    await cache.clock.advance(60_000);
+    const second = putImage(cache.content, alpine, 'v1', [bytes(11)]).manifest;
+    assert.equal((await cache.registry.getManifest(alpine, v1)).descriptor.digest, second.digest);
+    await cache.settle();
+    await using next = start({ blobs, metadata, policy });
+    next.upstream.script = () => {
+      throw new RegistryError('UNAVAILABLE');
+    };
+    assert.equal((await next.registry.getManifest(alpine, v1)).descriptor.digest, second.digest);
+  });
+
   it('is fresh once upstream announces what its bytes are', async () => {
     await using cache = start();
     const { digest } = putImage(cache.content, alpine, 'v1', [bytes(10)]).manifest;

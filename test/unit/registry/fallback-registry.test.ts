@@ -4,6 +4,7 @@ import { sha256 } from '#src/oci/digest.ts';
 import { type ErrorCode, RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
+import type { Manifest } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
@@ -86,6 +87,34 @@ describe('a registry with mirrors', () => {
     itself.script = fails('MANIFEST_UNKNOWN');
     assert.equal((await registry.getManifest(name, tag)).contradicts, contradicts);
     assert.deepEqual(second.calls, itself.calls);
+  });
+
+  it('is asked too where a mirror that describes a tag by a GET contradicts itself: nobody takes its manifest then', async () => {
+    const { first, second, itself, registry, image } = three();
+    const contradicts = sha256(layer);
+    const wrong = { ...image.manifest, digest: sha256(bytes(10)) };
+    for (const mirror of [first, second]) {
+      mirror.resolveManifest = async (repository, reference, options) => {
+        const manifest = await mirror.getManifest(repository, reference);
+        options?.take?.({ ...manifest, descriptor: wrong, contradicts });
+        return wrong;
+      };
+    }
+    const taken: Manifest[] = [];
+    const take = (manifest: Manifest) => void taken.push(manifest);
+    assert.deepEqual(await registry.resolveManifest(name, tag), image.manifest);
+    assert.deepEqual(await registry.resolveManifest(name, tag, { take }), image.manifest);
+    assert.equal(taken.length, 0);
+    itself.script = fails('MANIFEST_UNKNOWN');
+    assert.deepEqual(await registry.resolveManifest(name, tag, { take }), wrong);
+    assert.deepEqual(
+      taken.map((manifest) => manifest.contradicts),
+      [contradicts],
+    );
+    assert.deepEqual(
+      [first, second, itself].map(({ calls }) => calls.length),
+      [3, 3, 3],
+    );
   });
 
   it('has its own error counted when all fail', async () => {

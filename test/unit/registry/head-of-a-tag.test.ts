@@ -109,6 +109,19 @@ describe('a HEAD of a tag that is not cached', () => {
     assert.deepEqual(asked(cache), [`GET ${digest}`, 'HEAD v1']);
   });
 
+  it('says of what is here what its bytes say, and not what upstream claims of type and size', async () => {
+    await using cache = new CacheUnderTest();
+    const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10, 1)]);
+    await get(cache, manifest.digest);
+    const describe = cache.upstream.resolveManifest.bind(cache.upstream);
+    cache.upstream.resolveManifest = async (...asked) => ({
+      ...(await describe(...asked)),
+      size: 999,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+    });
+    assert.deepEqual(await cache.registry.resolveManifest(alpine, v1), manifest);
+  });
+
   it('is what a GET gives while it is fresh, though the tag has moved meanwhile', async () => {
     for (const [freshness, passed, isOld] of [
       [minute, 59_999, true],
