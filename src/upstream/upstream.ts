@@ -127,6 +127,7 @@ function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin
     connectTimeoutMs: Math.min(settings.connectTimeoutMs, settings.mirror ? maxMirrorConnectMs : Infinity),
     headersTimeoutMs: settings.pullTimeoutMs,
     stallTimeoutMs: settings.stallTimeoutMs,
+    tryMs: timesOf(settings).firstTryMs,
     maxConcurrent: settings.maxConcurrent,
     userAgent: settings.userAgent,
     proxies: settings.proxies ?? ProxyChoice.none,
@@ -213,10 +214,17 @@ function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: Upstrea
 
 /** `share`: of the time that there is for one request. */
 function bounded(transport: Transport, context: Context, share = 1): Transport {
-  const { clock, mirror, pullTimeoutMs, random = Math.random } = context;
-  const milliseconds = share * (mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs));
-  const budgetMs = mirror === undefined ? Math.min(maxRetryBudgetMs, milliseconds * 0.8) : 0;
-  const tryMs = Math.min(maxTryMs, milliseconds / 2);
+  const { clock, mirror, random = Math.random } = context;
+  const { milliseconds, budgetMs, tryMs } = timesOf(context, share);
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs, tryMs });
   return new DeadlineTransport(retrying, { clock, milliseconds, withBody: mirror !== undefined });
+}
+
+/** Of one request and its tries, in milliseconds; the first try is ended after `firstTryMs`. */
+function timesOf({ mirror, pullTimeoutMs }: UpstreamSettings, share = 1) {
+  const milliseconds = share * (mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs));
+  const tryMs = Math.min(maxTryMs, milliseconds / 2);
+  if (mirror !== undefined) return { milliseconds, budgetMs: 0, tryMs, firstTryMs: milliseconds };
+  const budgetMs = Math.min(maxRetryBudgetMs, milliseconds * 0.8);
+  return { milliseconds, budgetMs, tryMs, firstTryMs: tryMs };
 }
