@@ -12,15 +12,29 @@ export interface TimeLimitSettings {
 /** A signal for work that may take so long. Once disposed of the time does not count any more. */
 export class TimeLimit implements Disposable {
   readonly signal: AbortSignal;
-  readonly #timer: Disposable;
+  readonly #late = new AbortController();
+  readonly #settings: TimeLimitSettings;
+  #timer: Disposable;
 
-  constructor({ clock, milliseconds, reason, signal }: TimeLimitSettings) {
-    const late = new AbortController();
-    this.signal = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
-    this.#timer = clock.after(milliseconds, () => late.abort(reason()));
+  constructor(settings: TimeLimitSettings) {
+    const { signal } = settings;
+    this.#settings = settings;
+    this.signal = signal === undefined ? this.#late.signal : AbortSignal.any([signal, this.#late.signal]);
+    this.#timer = this.#started();
+  }
+
+  /** The time counts anew, unless it is over. */
+  renew(): void {
+    this.#timer[Symbol.dispose]();
+    this.#timer = this.#started();
   }
 
   [Symbol.dispose](): void {
     this.#timer[Symbol.dispose]();
+  }
+
+  #started(): Disposable {
+    const { clock, milliseconds, reason } = this.#settings;
+    return clock.after(milliseconds, () => this.#late.abort(reason()));
   }
 }

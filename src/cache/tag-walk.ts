@@ -71,11 +71,15 @@ export class TagWalk {
     return last === this.after ? this.#tags : behind(this.#tags, last);
   }
 
-  /** What was asked for, if it needs no more to be read. A part that ends early is not asked for again where it is `bounded`. */
+  /**
+   * What was asked for, if it needs no more to be read. A list that ended at the bound is enough for whoever wants all of it: but
+   * behind its end it begins again, and what is not read yet is not nothing.
+   */
   ready({ n, last }: TagPart): TagList | undefined {
-    const isAll = !this.hasMore || (n === undefined && this.cut === 'bounded');
-    if (n === undefined && !isAll) return undefined;
+    const endsAtBound = n === undefined && this.cut === 'bounded';
+    if (n === undefined && this.hasMore && !endsAtBound) return undefined;
     const tags = this.rest(last);
+    const isAll = !this.hasMore || (endsAtBound && (tags.length > 0 || last === this.after));
     const isShort = n === undefined || tags.length < n;
     if (isShort && !isAll) return undefined;
     return { tags, hasMore: this.hasMore, cut: isShort ? this.cut : undefined };

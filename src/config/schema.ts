@@ -107,7 +107,10 @@ export const configSchema = group({
     text().prefault(''),
     'accepted',
   ),
-  pullTimeout: key("Milliseconds until upstream's headers", millisecondsOrDuration().prefault(60_000)),
+  pullTimeout: key(
+    "Milliseconds until upstream's headers; of a manifest or a list, until its end",
+    millisecondsOrDuration().prefault(60_000),
+  ),
   defaultNs: key('Registry of names without a host', registryHostOrNone().prefault('')),
   alwaysPullLatest: key('Ask upstream each time for the tag latest', flag().prefault(false)),
   airGapped: key('Serve what is cached and never ask upstream', flag().prefault(false)),

@@ -84,7 +84,9 @@ const maxRetryBudgetMs = 25_000;
 const maxTryMs = 10_000;
 /** What a mirror may take to answer, so that there is time left for the next. */
 const maxMirrorMs = 10_000;
-/** What it may take to connect: less, so that a mirror that cannot be reached is known as that and not as slow. */
+/** Of a try, what connecting may take: less, so that a host that cannot be reached is known as that and not as slow. */
+const connectShare = 0.8;
+/** The same of a mirror. */
 const maxMirrorConnectMs = 5000;
 /** Where Docker Hub's API is: not at the host of its names. */
 const dockerHubApi = 'registry-1.docker.io';
@@ -118,15 +120,18 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
 function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin: URL): Wire {
   const { host, configured, unknownRegistries } = settings;
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
+  const { firstTryMs: tryMs } = timesOf(settings);
+  const maxConnectMs = Math.min(connectShare * tryMs, settings.mirror ? maxMirrorConnectMs : Infinity);
   return new Wire({
     clock: settings.clock,
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},
     trust: settings.trust ?? new TlsTrust(),
-    connectTimeoutMs: Math.min(settings.connectTimeoutMs, settings.mirror ? maxMirrorConnectMs : Infinity),
+    connectTimeoutMs: Math.min(settings.connectTimeoutMs, maxConnectMs),
     headersTimeoutMs: settings.pullTimeoutMs,
     stallTimeoutMs: settings.stallTimeoutMs,
+    tryMs,
     maxConcurrent: settings.maxConcurrent,
     userAgent: settings.userAgent,
     proxies: settings.proxies ?? ProxyChoice.none,
@@ -213,10 +218,17 @@ function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: Upstrea
 
 /** `share`: of the time that there is for one request. */
 function bounded(transport: Transport, context: Context, share = 1): Transport {
-  const { clock, mirror, pullTimeoutMs, random = Math.random } = context;
-  const milliseconds = share * (mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs));
-  const budgetMs = mirror === undefined ? Math.min(maxRetryBudgetMs, milliseconds * 0.8) : 0;
-  const tryMs = Math.min(maxTryMs, milliseconds / 2);
+  const { clock, mirror, random = Math.random } = context;
+  const { milliseconds, budgetMs, tryMs } = timesOf(context, share);
   const retrying = new RetryingTransport(transport, { clock, random, budgetMs, tryMs });
   return new DeadlineTransport(retrying, { clock, milliseconds, withBody: mirror !== undefined });
+}
+
+/** Of one request and its tries, in milliseconds; the first try is ended after `firstTryMs`. */
+function timesOf({ mirror, pullTimeoutMs }: UpstreamSettings, share = 1) {
+  const milliseconds = share * (mirror === undefined ? pullTimeoutMs : Math.min(maxMirrorMs, pullTimeoutMs));
+  const tryMs = Math.min(maxTryMs, milliseconds / 2);
+  if (mirror !== undefined) return { milliseconds, budgetMs: 0, tryMs, firstTryMs: milliseconds };
+  const budgetMs = Math.min(maxRetryBudgetMs, milliseconds * 0.8);
+  return { milliseconds, budgetMs, tryMs, firstTryMs: tryMs };
 }

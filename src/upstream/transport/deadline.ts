@@ -11,8 +11,9 @@ export interface DeadlineSettings {
 }
 
 /**
- * Bounds the wait for status line and headers, whatever the transport inside does meanwhile (tries, tokens,
- * redirects). The body may take as long as it likes, unless the settings say otherwise. Throws UNAVAILABLE (504).
+ * Bounds the wait for what the transport inside answers, whatever it does meanwhile (tries, tokens, redirects): status line and
+ * headers, and a small body where it is read for the sake of another try. Any other body may take as long as it likes, unless the
+ * settings say otherwise. Throws UNAVAILABLE (504).
  */
 export class DeadlineTransport implements Transport {
   readonly #next: Transport;

@@ -13,8 +13,9 @@ export interface RetrySettings {
   /** No try begins when more than this has passed since the first. 0: there is one try, without a limit of its own. */
   readonly budgetMs: number;
   /**
-   * What a try may take until its headers, and until the end of a small body, if another can follow: a try that hangs must leave time
-   * for it. After one that hung there is only one more, which may take what it likes: upstream may just be slow.
+   * What a try may take until its headers, and the next bytes of a small body, if another can follow: a try that hangs must leave time
+   * for it. A body that comes slowly does come: asked for anew it would begin at nothing. After one that hung there is only one more,
+   * which may take what it likes: upstream may just be slow.
    */
   readonly tryMs: number;
 }
@@ -65,19 +66,20 @@ export class RetryingTransport implements Transport {
     const { clock, tryMs: milliseconds } = this.#settings;
     const reason = (): NoAnswer => hungError(request.url, milliseconds);
     using limit = new TimeLimit({ clock, milliseconds, reason, signal: request.signal });
-    const outcome = await this.#outcome({ ...request, signal: limit.signal });
+    const outcome = await this.#outcome({ ...request, signal: limit.signal }, () => limit.renew());
     const hung = limit.signal.aborted && request.signal?.aborted !== true;
     return { ...outcome, hung };
   }
 
-  async #outcome(request: TransportRequest): Promise<Outcome> {
+  async #outcome(request: TransportRequest, onBytes?: () => void): Promise<Outcome> {
     const { method, maxBodyBytes } = request;
     try {
       const response = await this.#next.send(request);
       if (maxBodyBytes === undefined || method === 'HEAD' || !isSuccess(response)) {
         return { response, isCut: false, hung: false };
       }
-      return { ...(await received(response, maxBodyBytes)), hung: false };
+      onBytes?.();
+      return { ...(await received(response, maxBodyBytes, onBytes)), hung: false };
     } catch (error) {
       return { error, hung: false };
     }

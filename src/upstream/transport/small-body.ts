@@ -8,9 +8,13 @@ export interface Received {
 
 /**
  * Reads a small body, so that whoever asked for it can ask again when it breaks off. Never throws. What is longer than `maxBytes` is
- * not held: its reader gets the rest as it comes, and judges.
+ * not held: its reader gets the rest as it comes, and judges. `onBytes` is told whenever some have come.
  */
-export async function received(response: TransportResponse, maxBytes: number): Promise<Received> {
+export async function received(
+  response: TransportResponse,
+  maxBytes: number,
+  onBytes: () => void = () => {},
+): Promise<Received> {
   if (Number(response.headers['content-length']) > maxBytes) return { response, isCut: false };
   const chunks: Buffer[] = [];
   const rest = response.body[Symbol.asyncIterator]();
@@ -18,6 +22,7 @@ export async function received(response: TransportResponse, maxBytes: number): P
     for (let size = 0; size <= maxBytes; ) {
       const next = await rest.next();
       if (next.done === true) return { response: { ...response, body: again(chunks) }, isCut: false };
+      onBytes();
       chunks.push(next.value);
       size += next.value.length;
     }

@@ -27,6 +27,8 @@ export interface WireSettings extends ConnectorSettings {
   readonly maxConcurrent: number;
   /** Until the first byte on a connection that was used before; then a fresh one is tried. Default: 5 s, more for a slow upstream. */
   readonly silenceMs?: number | undefined;
+  /** What a try may take, after which its signal ends it. Default: as long as it likes. */
+  readonly tryMs?: number | undefined;
   /** How long a connection is not used behind an answer that does not show its end. Default: 1 s. */
   readonly restMs?: number | undefined;
 }
@@ -104,18 +106,20 @@ export class HttpTransport implements Transport, AsyncDisposable {
     const reader = this.#exchange(text, request, lease);
     try {
       const head = await reader.head;
-      this.#patience.answered(this.#settings.clock.monotonic() - sentAt);
+      this.#patience.answered(url.origin, this.#settings.clock.monotonic() - sentAt);
       return this.#response(head, reader, lease, url);
     } catch (error) {
-      if (!lease.isReused || reader.hasBegun || signal?.aborted === true) throw error;
+      if (!lease.isReused || reader.hasBegun) throw error;
       if (isSilence(error)) this.#patience.wasSilentSince(sentAt);
-      return undefined;
+      if (signal?.aborted !== true) return undefined;
+      this.#patience.gaveUp(sentAt);
+      throw error;
     }
   }
 
-  #exchange(text: string, { method, signal }: TransportRequest, lease: Lease): ResponseReader {
+  #exchange(text: string, { url, method, signal }: TransportRequest, lease: Lease): ResponseReader {
     const { headersTimeoutMs, stallTimeoutMs } = this.#settings;
-    const most = lease.isReused ? this.#patience.milliseconds : headersTimeoutMs;
+    const most = lease.isReused ? this.#patience.with(url.origin) : headersTimeoutMs;
     return lease.connection.exchange(text, {
       method,
       silenceMs: Math.min(most, headersTimeoutMs),
@@ -145,9 +149,16 @@ export class HttpTransport implements Transport, AsyncDisposable {
   }
 }
 
+/** Of a try: that leaves time for a fresh connection. */
+const patientShare = 0.7;
+
 /** To be shared by the transports of one registry. */
-export function patienceOf({ clock, silenceMs: milliseconds = silenceMs }: WireSettings): Patience {
-  return new Patience(clock, milliseconds);
+export function patienceOf({
+  clock,
+  silenceMs: leastMs = silenceMs,
+  tryMs = Infinity,
+}: WireSettings): Patience {
+  return new Patience({ clock, leastMs, mostMs: patientShare * tryMs });
 }
 
 function isSilence(error: unknown): boolean {

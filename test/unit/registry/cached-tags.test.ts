@@ -18,7 +18,7 @@ function paged(behaviour: PagingBehaviour) {
 /** As our server’s clients walk: behind the last tag that they were shown. */
 async function walk(
   registry: Registry,
-  n: number,
+  n: number | undefined,
   pause: () => Promise<void> = async () => {},
 ): Promise<Tag[]> {
   const seen: Tag[] = [];
@@ -68,6 +68,13 @@ describe('a walk through the tags of a repository', () => {
     assert.equal(upstream.asked.length, 124);
   });
 
+  it('without a number goes on behind the bound of one answer, where nothing is read yet', async () => {
+    const { upstream, cache } = paged({ tags: numbered(12_345), pageSize: 100 });
+    await using _ = cache;
+    assert.deepEqual(await walk(cache.registry, undefined), numbered(12_345));
+    assert.equal(upstream.asked.length, 124);
+  });
+
   it('sees a new list after ten seconds, and goes on in it behind the same tag', async () => {
     const tags = numbered(300);
     const { upstream, cache } = paged({ tags, pageSize: 100 });
@@ -81,14 +88,33 @@ describe('a walk through the tags of a repository', () => {
   });
 
   it('finds each tag, however upstream sorts and pages, whatever other clients do and time does', async () => {
-    const behaviour = fc.record({
-      tags: fc.uniqueArray(fc.stringMatching(/^[A-Ca-c0-1_]{1,3}$/), { minLength: 1, maxLength: 30 }),
-      pageSize: fc.integer({ min: 1, max: 8 }),
-      last: fc.constantFrom('behind', 'ignored', 'refused'),
-      link: fc.constant('page'),
-    });
+    const tag = fc.stringMatching(/^[A-Ca-c0-1_]{1,3}$/);
+    const behaviour = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          tags: fc.uniqueArray(tag, { minLength: 1, maxLength: 30 }),
+          pageSize: fc.integer({ min: 1, max: 8 }),
+          last: fc.constantFrom('behind', 'ignored', 'refused'),
+          link: fc.constant('page'),
+        }),
+      },
+      // More than the hundred pages that are read for one answer.
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          tags: fc.uniqueArray(tag, { minLength: 101, maxLength: 130 }).map((tags) => tags.toSorted()),
+          pageSize: fc.constant(1),
+          last: fc.constant('behind'),
+          link: fc.constant('page'),
+        }),
+      },
+    );
     const clients = fc.array(
-      fc.tuple(fc.integer({ min: 1, max: 12 }), fc.constantFrom(0, 3000, 11_000, 70_000)),
+      fc.tuple(
+        fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined }),
+        fc.constantFrom(0, 3000, 11_000, 70_000),
+      ),
       {
         minLength: 1,
         maxLength: 3,

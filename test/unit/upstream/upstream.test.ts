@@ -278,6 +278,25 @@ describe('an upstream that is configured and on a private address', () => {
   });
 });
 
+describe('an upstream that swallows every attempt to connect', () => {
+  it('is known as that though a pull may take less than connecting', async () => {
+    const oddities: string[] = [];
+    const host = parseRegistryHost('registry.example');
+    await using registry = openUpstream(
+      { host, origin: 'https://registry.example' },
+      {
+        pullTimeoutMs: 1500,
+        resolve: async () => await Promise.withResolvers<never>().promise,
+        onOddity: (message) => void oddities.push(message),
+      },
+    );
+    await assert.rejects(registry.getManifest(repository('registry.example/a/b'), tag), {
+      message: /UND_ERR_CONNECT_TIMEOUT/,
+    });
+    assert.deepEqual(oddities, ['upstream is given a rest']);
+  });
+});
+
 describe('docker.io', () => {
   it('is asked at the host of its API, under each of its names', async () => {
     for (const host of ['docker.io', 'index.docker.io', 'registry.hub.docker.com']) {

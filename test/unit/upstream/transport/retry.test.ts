@@ -110,6 +110,43 @@ describe('an idempotent request', () => {
   });
 });
 
+describe('a small body', () => {
+  /** Bytes one by one, each so long after the one before; then no more. */
+  function slowly(clock: FakeClock, count: number, everyMs: number, stalls: boolean) {
+    return async ({ signal }: TransportRequest): Promise<ScriptedAnswer> => ({
+      status: 200,
+      body: (async function* () {
+        for (let at = 0; at < count; at += 1) {
+          await clock.sleep(everyMs, signal);
+          yield Buffer.from('x');
+        }
+        if (stalls) await clock.sleep(3_600_000, signal);
+      })(),
+    });
+  }
+
+  for (const stalls of [false, true]) {
+    it(`that comes slowly ${stalls ? 'and then stands still is asked for again' : 'is waited for, and asked for once'}`, async () => {
+      const clock = new FakeClock();
+      const wire = new ScriptedTransport(async (request, count) =>
+        count === 1
+          ? await slowly(clock, 4, stalls ? 1000 : 4000, stalls)(request)
+          : { status: 200, body: 'xxxx' },
+      );
+      const settings = { clock, random: () => 0.5, budgetMs: 25_000, tryMs: 10_000 };
+      const sending = new RetryingTransport(wire, settings).send({ ...get, maxBodyBytes: 10 });
+      for (let ms = 0; ms < 26_000; ms += 1000) {
+        await new Promise((resolve) => setImmediate(resolve));
+        await clock.advance(1000);
+      }
+      const response = await sending;
+      const chunks = await Array.fromAsync(response.body);
+      assert.equal(Buffer.concat(chunks).toString(), 'xxxx');
+      assert.equal(wire.requests.length, stalls ? 2 : 1);
+    });
+  }
+});
+
 describe('a request that is answered 429', () => {
   it('waits once as long as a short Retry-After says', async () => {
     const limited = { status: 429, headers: { 'retry-after': '5' } };

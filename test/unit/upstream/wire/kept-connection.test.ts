@@ -74,6 +74,30 @@ for (const kind of kinds) {
       assert.deepEqual([peer.requests.length, peer.sockets.length], [2, 1]);
     });
 
+    it('and is silent until its try is over is the last one that is believed', async () => {
+      const clock = new FakeClock();
+      const way = new Forgetting();
+      const slow: Answer = (socket) => void clock.advance(10_000).then(() => way.answer(socket, ''));
+      await using peer = await RawPeer.start([slow, way.answer], {
+        kind,
+        silenceMs,
+        clock,
+        maxConcurrent: 4,
+      });
+      await peer.text();
+      await Promise.all(Array.from({ length: 4 }, async () => await peer.text()));
+      way.forget();
+      const limit = new AbortController();
+      const asked = peer.requests.length;
+      const first = assert.rejects(peer.text({ signal: limit.signal }), /too long/);
+      while (peer.requests.length === asked) await new Promise((resolve) => setImmediate(resolve));
+      await clock.advance(10_000);
+      limit.abort(new Error('too long'));
+      await first;
+      assert.equal(await peer.text(), 'hello');
+      assert.equal(way.lost, 1);
+    });
+
     it('is given up with its reason when nobody waits any more, and then nothing is asked again', async () => {
       const client = new AbortController();
       await using peer = await RawPeer.start([hello, () => client.abort(new Error('gone'))], { kind });
