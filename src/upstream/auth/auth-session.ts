@@ -171,13 +171,17 @@ export class AuthSession {
     throw refusalError(realm.url, refusal, this.#settings.clock.now());
   }
 
-  /** A refused refresh token is done without, unless it is all that we have. */
+  /** A refresh token that was refused, or whose answer was cut, is done without, unless it is all that we have. */
   async #ask(
     challenge: Challenge,
     credential: Credential | undefined,
     request: TokenRequest,
   ): Promise<TokenGrant | TokenRefusal> {
-    const answer = await this.#settings.tokenClient.fetch(request);
+    const answer = await this.#settings.tokenClient.fetch(request).catch((error: unknown) => {
+      // It may have been good once, and been taken.
+      this.#unlearn(request);
+      throw error;
+    });
     if (answer.kind === 'grant') {
       // What was had with yesterday's credential is not today's.
       if (credential === undefined || credential === this.#credential)
@@ -185,8 +189,9 @@ export class AuthSession {
       return answer;
     }
     const isLearned = request.refreshToken !== undefined && credential?.kind !== 'refresh';
-    if (![400, 401].includes(answer.status) || !isLearned) return answer;
-    if (this.#learned?.refreshToken === request.refreshToken) this.#learned = undefined;
+    const isUseless = answer.status < 300 || [400, 401].includes(answer.status);
+    if (!isUseless || !isLearned) return answer;
+    this.#unlearn(request);
     return await this.#ask(challenge, credential, { ...request, refreshToken: undefined });
   }
 
@@ -196,6 +201,10 @@ export class AuthSession {
     if (by === 'get') this.#postsPassword = undefined;
     if (by !== 'password' || postsPassword) return;
     this.#postsPassword = { source, until: this.#settings.clock.monotonic() + postsPasswordMs };
+  }
+
+  #unlearn({ refreshToken }: TokenRequest): void {
+    if (this.#learned?.refreshToken === refreshToken) this.#learned = undefined;
   }
 
   #isPostingPassword(challenge: Challenge): boolean {

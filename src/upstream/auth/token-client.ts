@@ -85,6 +85,7 @@ export class TokenClient {
     try {
       const answer = await this.#try(by, request);
       if (answer.kind !== 'cut') return answer;
+      if (request.once === true) return answer.refusal;
       const second = await this.#try(by, request);
       return second.kind === 'cut' ? second.refusal : second;
     } catch (error) {
@@ -141,8 +142,12 @@ function getRequest({ realm, service, scopes, authorization }: TokenRequest): Tr
   return { method: 'GET', url, headers: authorization === undefined ? {} : { authorization } };
 }
 
+/** A server may give another with each answer, and take who sends the old one again for a thief (RFC 6749 section 10.4). */
 function refreshRequest(request: TokenRequest, refreshToken: string): TransportRequest {
-  return postRequest(request, { grant_type: 'refresh_token', refresh_token: refreshToken });
+  return {
+    ...postRequest(request, { grant_type: 'refresh_token', refresh_token: refreshToken }),
+    once: true,
+  };
 }
 
 /** Never with `access_type`: it would ask for a refresh token, and some servers give one that is good for nothing. */

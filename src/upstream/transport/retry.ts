@@ -30,7 +30,7 @@ const transientStatuses = new Set([408, 500, 502, 503, 504]);
 /**
  * Tries idempotent requests again where that may help: three times in all, after a pause of random length (full jitter). A small
  * body is read here, since one that breaks off is worth another try as well. A 429 is waited for once, if its Retry-After is short. A
- * POST is sent again only when its answer was cut: then it has been taken. Each try starts from the registry's own URL.
+ * POST is sent again only when its answer was cut: then it has been taken; not what may be sent once. Each try starts from the registry's own URL.
  */
 export class RetryingTransport implements Transport {
   readonly #next: Transport;
@@ -86,7 +86,8 @@ export class RetryingTransport implements Transport {
   }
 
   /** Undefined: this outcome is final. */
-  #delayMs({ method }: TransportRequest, outcome: Outcome, tries: number): number | undefined {
+  #delayMs({ method, once }: TransportRequest, outcome: Outcome, tries: number): number | undefined {
+    if (once === true) return undefined;
     // A success that came as its time ran out, with its body, is one.
     if (outcome.hung && ('error' in outcome || outcome.isCut)) return 0;
     if ('response' in outcome && outcome.isCut) return this.#jitterMs(tries);

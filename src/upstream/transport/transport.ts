@@ -13,6 +13,8 @@ export interface TransportRequest {
   readonly bulk?: boolean | undefined;
   /** A success's body has at most so many bytes and is wanted whole: it may be read, and asked for again, before there is an answer. */
   readonly maxBodyBytes?: number | undefined;
+  /** Never to be sent again, also when its answer was cut: what it carries may be good once. */
+  readonly once?: boolean | undefined;
   /** What the request needs to be authorised for. */
   readonly scope?: Scope | undefined;
   /** The repository that the request is about, by its path at the registry: credentials may be by repository. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { RegistryError } from '#src/oci/error.ts';
 import { type Credential, staticCredential, staticCredentials } from '#src/upstream/auth/credentials.ts';
 import { Scope } from '#src/upstream/auth/scope.ts';
 import {
@@ -412,6 +413,30 @@ describe('a refresh token', () => {
       assert.equal(auth.tokens.requests.at(-1)?.method, 'POST');
     });
   }
+
+  for (const [what, cut] of [
+    ['ends too soon', { status: 200, body: '{"token": "t' }],
+    ['breaks off', new RegistryError('UNAVAILABLE', 'cut', { status: 502 })],
+  ] as const)
+    it(`is not sent again when the answer to it ${what}: it may have been good once`, async () => {
+      const auth = new ScriptedAuth({
+        registry: wantsBearer(),
+        tokens: ({ method }, count) => {
+          if (method === 'GET') return json({ token: `t${count}`, refresh_token: 'learned' });
+          if (cut instanceof Error) throw cut;
+          return cut;
+        },
+        credential: basic,
+      });
+      await auth.get('a');
+      await auth.get('b').catch(() => undefined);
+      assert.equal(await auth.get('b'), 200);
+      assert.deepEqual(
+        auth.tokens.requests.map(({ method }) => method),
+        ['GET', 'POST', 'GET'],
+      );
+      assert.equal(auth.tokens.requests[1]?.once, true);
+    });
 
   it('is replaced by the one that the token server gives with a token', async () => {
     const auth = new ScriptedAuth({

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { readBody } from '#src/upstream/body.ts';
 import { connectionError } from '#src/upstream/connection/connection-error.ts';
 import { RetryingTransport } from '#src/upstream/transport/retry.ts';
 import type { TransportRequest } from '#src/upstream/transport/transport.ts';
@@ -178,4 +179,26 @@ describe('a POST', () => {
       assert.equal(wire.requests.length, 1);
     });
   }
+
+  for (const [once, tries] of [
+    [false, 3],
+    [true, 1],
+  ] as const)
+    it(`whose answer is cut is sent ${once ? 'once where it may not be sent again' : 'three times'}`, async () => {
+      const cut = {
+        async *[Symbol.asyncIterator]() {
+          yield Buffer.from('{');
+          throw reset();
+        },
+      };
+      const { clock, wire, transport } = retrying([{ status: 200, body: cut }]);
+      const sending = transport.send({ ...get, method: 'POST', maxBodyBytes: 100, once });
+      for (let pause = 0; pause < 3; pause += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+        await clock.advance(5000);
+      }
+      await using response = await sending;
+      await assert.rejects(readBody(response, { maxBytes: 100, what: 'body' }));
+      assert.equal(wire.requests.length, tries);
+    });
 });
