@@ -27,6 +27,8 @@ const maxBlobs = 1000;
 /** How often a body may break off that is read to learn what it is: nothing of it can be resumed. */
 const maxCuts = 3;
 const firstPauseMs = 200;
+/** Reading to learn what it is takes no longer, with all that breaks off: meanwhile it has one of the places for blobs. Milliseconds. */
+const maxLearnMs = 30 * 60_000;
 
 /**
  * Blobs that upstream sends with a Content-Encoding, though none was asked for. If the length is the blob's size the bytes are taken as
@@ -62,12 +64,17 @@ export class EncodedBlobs {
   }
 
   async #learn({ digest, response, size, again, signal }: EncodedAnswer): Promise<Reading> {
+    const giveUpAt = this.#clock.monotonic() + maxLearnMs;
+    const checkTime = (): void => {
+      if (this.#clock.monotonic() > giveUpAt) throw new TooSlowError(digest);
+    };
     for (let next = response, cuts = 0; ; cuts += 1) {
       try {
-        return await readingOf(digest, next, size, signal);
+        return await readingOf({ digest, response: next, size, signal }, checkTime);
       } catch (error) {
         signal?.throwIfAborted();
-        if (cuts === maxCuts || error instanceof NeitherWayError) throw error;
+        if (cuts === maxCuts || error instanceof NeitherWayError || error instanceof TooSlowError)
+          throw error;
       }
       await this.#clock.sleep(firstPauseMs * 2 ** cuts, signal);
       next = await again();
@@ -84,14 +91,23 @@ class NeitherWayError extends RegistryError {
   }
 }
 
+class TooSlowError extends RegistryError {
+  constructor(digest: Digest) {
+    const minutes = maxLearnMs / 60_000;
+    super('UNAVAILABLE', `${digest} came with a Content-Encoding and took longer than ${minutes} min`, {
+      status: 504,
+    });
+  }
+}
+
+/** `onChunk` ends it by what it throws. */
 async function readingOf(
-  digest: Digest,
-  response: TransportResponse,
-  size: number | undefined,
-  signal: AbortSignal | undefined,
+  { digest, response, size, signal }: Omit<EncodedAnswer, 'again'>,
+  onChunk: () => void,
 ): Promise<Reading> {
   using reading = new EncodedReading(digest, contentEncoding(response.headers) ?? '', size);
   for await (const chunk of bytesOf(response, wholePart(response), signal)) {
+    onChunk();
     await reading.update(chunk);
     if (!reading.isHopeful) break;
   }

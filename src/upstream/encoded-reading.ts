@@ -8,6 +8,8 @@ const maxKept = 1024 * 1024;
 /** What is decoded of a blob of unknown size: so much in any case, and then so many times of what came. */
 const freelyDecoded = 16 * 1024 * 1024;
 const maxRatio = 100;
+/** Nobody said its size, and nothing of it goes out before it is read: what goes on beyond this is not waited for. Bytes. */
+const maxUnsized = 32 * 2 ** 30;
 /** An encoding may make what it cannot compress a little longer; not more than so many times. */
 const maxExpansion = 2;
 
@@ -65,11 +67,12 @@ export class EncodedReading implements Disposable {
   readonly #isSized: boolean;
   readonly #decoder: Transform | undefined;
 
-  constructor(digest: Digest, encoding: string, size = Number.POSITIVE_INFINITY) {
-    this.#raw = new Candidate(digest, size);
-    this.#decoded = new Candidate(digest, size);
-    this.#isSized = Number.isFinite(size);
-    this.#maxRaw = size * maxExpansion + maxKept;
+  /** `most`: bytes of the blob. */
+  constructor(digest: Digest, encoding: string, size?: number, most = size ?? maxUnsized) {
+    this.#raw = new Candidate(digest, most);
+    this.#decoded = new Candidate(digest, most);
+    this.#isSized = size !== undefined;
+    this.#maxRaw = most * maxExpansion + maxKept;
     this.#decoder = decodingStream(encoding);
     this.#decoder?.on('error', () => this.#giveUpDecoding()).on('data', this.#onDecoded);
     if (this.#decoder === undefined) this.#decoded.isOut = true;

@@ -20,7 +20,7 @@ import {
   wholePart,
   wrongRange,
 } from './blob-part.ts';
-import { causeCode } from './connection/connection-error.ts';
+import { isCut } from './connection/connection-error.ts';
 import { contentEncoding } from './content-encoding.ts';
 import { parseContentRange, parseLength } from './content-range.ts';
 import { EncodedBlobs } from './encoded-blobs.ts';
@@ -217,10 +217,4 @@ function sizeOf(digest: Digest, { status, headers }: TransportResponse): number 
       ? parseContentRange(headers['content-range'])?.size
       : parseLength(headers['content-length']);
   return size === 0 ? undefined : size;
-}
-
-/** Not where there was no connection at all. */
-function isCut(error: unknown): boolean {
-  const code = error instanceof Error ? causeCode(error.cause) : undefined;
-  return code !== undefined && ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code);
 }

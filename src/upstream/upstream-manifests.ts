@@ -122,7 +122,10 @@ export class UpstreamManifests {
   }
 }
 
-/** The manifest's own bytes, freed of an encoding that we did not ask for unless it is them that hash to the digest. */
+/**
+ * The manifest's own bytes, freed of an encoding that we did not ask for unless it is them that hash to the digest. What is not in the
+ * encoding that it is said to be in is taken as it is: some servers say so of what they never encoded.
+ */
 async function decoded(
   sent: Uint8Array,
   headers: Headers,
@@ -131,7 +134,8 @@ async function decoded(
   if (expected !== undefined && digestLike(expected, sent) === expected)
     return { bytes: sent, matches: true };
   const encoding = contentEncoding(headers);
-  const bytes = encoding === undefined ? sent : await decode(sent, encoding, maxManifestSize);
+  const bytes =
+    encoding === undefined ? sent : await decode(sent, encoding, maxManifestSize).catch(() => sent);
   return { bytes, matches: expected !== undefined && digestLike(expected, bytes) === expected };
 }
 

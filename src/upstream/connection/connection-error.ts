@@ -16,6 +16,9 @@ const transientCodes = new Set([
   'UND_ERR_SOCKET',
 ]);
 
+/** A connection that stood, and was cut. */
+const cutCodes = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
 const timeoutCodes = new Set([
   'ETIMEDOUT',
   'UND_ERR_BODY_TIMEOUT',
@@ -121,6 +124,12 @@ function isMute(cause: unknown): boolean {
 export function isTransient(error: unknown): boolean {
   const code = error instanceof RegistryError ? causeCode(error.cause) : undefined;
   return code !== undefined && transientCodes.has(code);
+}
+
+/** Was this made by {@link connectionError} of a connection that was cut? Not where there was none at all. */
+export function isCut(error: unknown): boolean {
+  const code = error instanceof Error ? causeCode(error.cause) : undefined;
+  return code !== undefined && cutCodes.has(code);
 }
 
 /** The system's word for a failure. Happy eyeballs fail with one error for each address: the first says enough. */

@@ -4,8 +4,10 @@ import { describe, it } from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { sha256 } from '#src/oci/digest.ts';
 import { parseTag } from '#src/oci/reference.ts';
+import { EncodedBlobs } from '#src/upstream/encoded-blobs.ts';
 import { EncodedReading } from '#src/upstream/encoded-reading.ts';
 import { CacheUnderTest } from '#test/fakes/cache-under-test.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { collect, putImage } from '#test/fakes/images.ts';
 import type { Fault } from '#test/fakes/upstream-answers.ts';
 import { cutAfter, headers, on, times, wrongBytes } from '#test/fakes/upstream-faults.ts';
@@ -190,6 +192,31 @@ describe('a blob with a Content-Encoding', () => {
     assert.ok(test.asked.length <= 2);
   });
 
+  it('that drips is not read for more than half an hour, and not asked for again', async () => {
+    const clock = new FakeClock();
+    const url = new URL('https://registry.example/v2/a/blobs/x');
+    let minutes = 0;
+    let isOpen = true;
+    const response = {
+      status: 200,
+      headers: { 'content-encoding': 'gzip' },
+      url,
+      body: (async function* () {
+        for (; minutes < 100; minutes += 1) {
+          yield Buffer.from('x');
+          await clock.advance(60_000);
+        }
+      })(),
+      async [Symbol.asyncDispose]() {
+        isOpen = false;
+      },
+    };
+    const again = async () => await Promise.reject(new Error('asked again'));
+    const answer = { digest: sha256(small), response, size: undefined, again, signal: undefined };
+    await assert.rejects(new EncodedBlobs(clock).open(answer), { code: 'UNAVAILABLE', status: 504 });
+    assert.deepEqual([minutes, isOpen], [31, false]);
+  });
+
   it('is read no further than its size allows', async () => {
     await using test = await start(small);
     const bomb = gzipSync(Buffer.alloc(50_000_000));
@@ -214,6 +241,14 @@ describe('what is read both ways', () => {
     using known = new EncodedReading(sha256(zeros), 'gzip', zeros.length);
     for (let at = 0; at < bomb.length; at += 10_000) await known.update(bomb.subarray(at, at + 10_000));
     assert.deepEqual(await known.result(), { is: 'decoded', size: zeros.length, bytes: undefined });
+  });
+
+  it('has an end also where the size is not known', async () => {
+    using reading = new EncodedReading(sha256(small), 'unknown', undefined, 1000);
+    await reading.update(Buffer.alloc(1000));
+    assert.equal(reading.isHopeful, true);
+    await reading.update(Buffer.alloc(1));
+    assert.equal(reading.isHopeful, false);
   });
 
   it('has no hope where it is neither, long before its end', async () => {

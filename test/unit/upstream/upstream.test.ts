@@ -285,7 +285,7 @@ describe('an upstream that swallows every attempt to connect', () => {
     await using registry = openUpstream(
       { host, origin: 'https://registry.example' },
       {
-        pullTimeoutMs: 1500,
+        pullTimeoutMs: 4000,
         resolve: async () => await Promise.withResolvers<never>().promise,
         onOddity: (message) => void oddities.push(message),
       },
