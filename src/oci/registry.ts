@@ -119,6 +119,8 @@ export interface ResolveBlobOptions extends CallOptions {
  * Retry-After where known) and UNAVAILABLE (502, 503 or 504), and the signal's reason once it is aborted.
  */
 export interface Registry {
+  /** Where it asks, in this order, the registry itself last; absent: it is one place. */
+  readonly places?: readonly Registry[];
   /** Like HEAD. Throws MANIFEST_UNKNOWN, NAME_UNKNOWN. */
   resolveManifest(
     repository: RepositoryName,

@@ -37,12 +37,12 @@ const maxResumptions = 1000;
  * is resumed, by whoever reads it, where it came from; the second time it goes on at the next, and so does one that was wrong.
  */
 export class FallbackRegistry implements Registry {
-  readonly #order: readonly Registry[];
+  readonly places: readonly Registry[];
   readonly #settings: FallbackSettings;
   readonly #resumptions = new LRUCache<string, Resumption>({ max: maxResumptions });
 
   constructor(mirrors: readonly Registry[], registry: Registry, settings: FallbackSettings = {}) {
-    this.#order = [...mirrors, registry];
+    this.places = [...mirrors, registry];
     this.#settings = settings;
   }
 
@@ -85,7 +85,7 @@ export class FallbackRegistry implements Registry {
       return await this.#first(options, async (registry, place) => {
         const answer = await ask(registry);
         const isConsistent = manifestOf(answer)?.contradicts === undefined;
-        if (isConsistent || place === this.#order.length - 1) return answer;
+        if (isConsistent || place === this.places.length - 1) return answer;
         contradicted ??= answer;
         throw new RegistryError(
           'UNAVAILABLE',
@@ -175,14 +175,14 @@ export class FallbackRegistry implements Registry {
     begin = 0,
   ): Promise<Value> {
     let failure: unknown;
-    for (const [place, registry] of this.#order.entries()) {
+    for (const [place, registry] of this.places.entries()) {
       if (place < begin) continue;
       try {
         return await ask(registry, place);
       } catch (error) {
         options?.signal?.throwIfAborted();
         if (!(error instanceof RegistryError)) throw error;
-        if (place < this.#order.length - 1) this.#settings.onFallback?.(place, error);
+        if (place < this.places.length - 1) this.#settings.onFallback?.(place, error);
         failure = error;
       }
     }
@@ -194,7 +194,7 @@ export class FallbackRegistry implements Registry {
     return {
       ...reader,
       body: this.#noted(reader, key, place, signal),
-      ...(place < this.#order.length - 1 && { disprove: () => this.#leave(key, place) }),
+      ...(place < this.places.length - 1 && { disprove: () => this.#leave(key, place) }),
     };
   }
 
@@ -222,6 +222,6 @@ export class FallbackRegistry implements Registry {
   }
 
   #leave(key: string, place: number): void {
-    this.#resumptions.set(key, { from: Math.min(place + 1, this.#order.length - 1), cuts: 0 });
+    this.#resumptions.set(key, { from: Math.min(place + 1, this.places.length - 1), cuts: 0 });
   }
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { isFresh } from '../cache/freshness.ts';
 import type { Asked } from '../cache/known-tags.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
@@ -46,8 +47,10 @@ export class ManifestSource {
   readonly #parts: CacheParts;
   readonly #fetches = new SingleFlight<string, Given>(({ kept }) => kept);
   readonly #questions = new SingleFlight<string, TagAnswer>(({ kept }) => kept);
-  /** Did the last GET fail by the registry's limit, or without an answer? */
-  #isFailing = false;
+  /** Did the last GET say that the registry gives no manifests now? */
+  #isRefusing = false;
+  /** Whose last GET was not answered: that says nothing of other repositories. */
+  readonly #unanswered = new LRUCache<RepositoryName, true>({ max: 1000 });
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = upstream;
@@ -128,7 +131,8 @@ export class ManifestSource {
   /** Would a GET most likely give what is announced? If not, whoever would be served a stale copy must not hear of it. */
   mayAnnounce(repository: RepositoryName, digest: Digest): boolean {
     if (!this.#policy.staleIfError) return !this.isWrong(repository, digest);
-    return !this.#isFailing && this.#parts.doubted.of(repository, digest) === undefined;
+    const isFailing = this.#isRefusing || this.#unanswered.has(repository);
+    return !isFailing && this.#parts.doubted.of(repository, digest) === undefined;
   }
 
   async #answer(repository: RepositoryName, tag: Tag, asked: Asked): Promise<TagAnswer> {
@@ -195,10 +199,12 @@ export class ManifestSource {
   async #get(repository: RepositoryName, reference: Reference): Promise<Manifest> {
     try {
       const manifest = await this.#upstream.getManifest(repository, reference);
-      this.#isFailing = false;
+      this.#isRefusing = false;
+      this.#unanswered.delete(repository);
       return manifest;
     } catch (error) {
-      if (isOfRegistry(error)) this.#isFailing = true;
+      if (isRefusal(error)) this.#isRefusing = true;
+      else if (isOfRegistry(error)) this.#unanswered.set(repository, true);
       this.#noteFailure(repository, reference, error);
       throw error;
     }
@@ -227,6 +233,11 @@ export function keyOf(repository: RepositoryName, reference: Reference): string 
 function unwatched(kept: Promise<void>): Promise<void> {
   kept.catch(() => {});
   return kept;
+}
+
+/** For now it gives no manifests to us, whatever is asked for. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof RegistryError && (error.status === 429 || error.status === 503);
 }
 
 /** Its limit, or no answer from it: that says nothing of one manifest. */

@@ -10,7 +10,7 @@ const maxManifests = 3;
 /**
  * Blobs of an upstream that may itself be a cache and have a blob only after its manifest was pulled through it (ECR), while we
  * serve that manifest from disk. Where it lacks a blob that a cached manifest of the repository names, it is asked for that
- * manifest, then for the blob again; for no other blob, so that made-up digests cost nothing.
+ * manifest, each of its places if it has several, then for the blob again; for no other blob, so that made-up digests cost nothing.
  */
 export class PromptedBlobs implements Pick<Registry, 'resolveBlob' | 'getBlob'> {
   readonly #upstream: Registry;
@@ -57,12 +57,25 @@ export class PromptedBlobs implements Pick<Registry, 'resolveBlob' | 'getBlob'> 
   async #prompt(repository: RepositoryName, digest: Digest, since: number): Promise<boolean> {
     const { asked, metadata } = this.#parts;
     for (const manifest of await metadata.listManifestsOf(repository, digest, maxManifests)) {
-      const { isGiven, error, at } = await asked.ask(repository, manifest, async () =>
-        this.#upstream.getManifest(repository, manifest),
+      const { isGiven, error, at } = await asked.ask(
+        repository,
+        manifest,
+        async () => await this.#askAll(repository, manifest),
       );
       if (isGiven) return at >= since;
       if (!isAbsent(error) && at >= since) throw error;
     }
     return false;
+  }
+
+  /** Throws the last place's error where none gives it: that is the registry itself. */
+  async #askAll(repository: RepositoryName, manifest: Digest): Promise<void> {
+    const places = this.#upstream.places ?? [this.#upstream];
+    const answers = await Promise.allSettled(
+      places.map(async (place) => await place.getManifest(repository, manifest)),
+    );
+    const last = answers.at(-1);
+    if (last?.status === 'rejected' && answers.every(({ status }) => status === 'rejected'))
+      throw last.reason;
   }
 }

@@ -293,6 +293,29 @@ describe('a HEAD of a tag that moved', () => {
     assert.equal(await head(cache), now);
   });
 
+  it('is kept from announcing by a manifest without an answer in its own repository, not in another; by a 503 in any', async () => {
+    const other = repository('docker.io/acme/broken');
+    for (const [name, status, isAnnounced] of [
+      [other, 502, true],
+      [other, 504, true],
+      [other, 503, false],
+      [alpine, 502, false],
+    ] as const) {
+      const { cache, now } = await moved();
+      await using _ = cache;
+      const { digest } = putImage(cache.content, name, v2, [bytes(10, 3)]).manifest;
+      cache.upstream.script = (call) => {
+        if (call !== `GET ${name} manifest ${digest}`) return;
+        throw new RegistryError('UNAVAILABLE', 'reset', { status, cause: new Error('ECONNRESET') });
+      };
+      await assert.rejects(cache.registry.getManifest(name, digest), { status });
+      asked(cache);
+      assert.equal(await head(cache), now);
+      // It is asked for, to know whether a GET would be given it.
+      assert.deepEqual(asked(cache), isAnnounced ? ['HEAD v1'] : ['HEAD v1', `GET ${now}`]);
+    }
+  });
+
   it('is not kept from announcing by one manifest that is broken', async () => {
     const { cache, now } = await moved();
     await using _ = cache;

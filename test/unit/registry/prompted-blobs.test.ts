@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
+import { PromptedBlobs } from '#src/registry/prompted-blobs.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, type Image, putImage } from '#test/fakes/images.ts';
-import { gate } from '#test/fakes/scripted-registry.ts';
+import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
 const other = repository('docker.io/acme/other');
@@ -146,6 +148,44 @@ describe('an upstream that has a blob only after its manifest was pulled through
     };
     await assert.rejects(pull(cache, digestOf(image)), { code: 'BLOB_UNKNOWN' });
     assert.equal(cache.upstream.calls.length, 1 + 3);
+  });
+});
+
+describe('mirrors and a registry of which a mirror has the manifest of a blob that it lacks', () => {
+  it('are each asked for the manifest, then for the blob again', async () => {
+    const { cache, image } = await behindCache();
+    await using _ = cache;
+    const mirror = new ScriptedRegistry(cache.content);
+    mirror.script = (call) => {
+      if (call.includes(' blob ')) throw new RegistryError('BLOB_UNKNOWN');
+    };
+    const blobs = new PromptedBlobs(new FallbackRegistry([mirror], cache.upstream), cache.parts);
+    const digest = digestOf(image);
+    await using reader = await blobs.getBlob(alpine, digest);
+    assert.ok((await collect(reader.body)).equals(bytes(1000)));
+    const calls = [
+      `GET ${alpine} blob ${digest}`,
+      `GET ${alpine} manifest ${image.manifest.digest}`,
+      `GET ${alpine} blob ${digest}`,
+    ];
+    assert.deepEqual([mirror.calls, cache.upstream.calls], [calls, calls]);
+  });
+
+  it('are asked for the blob again where one of them gave the manifest', async () => {
+    for (const givesNone of [false, true]) {
+      const { cache, image } = await behindCache();
+      await using _ = cache;
+      const mirror = new ScriptedRegistry(cache.content);
+      mirror.script = () => {
+        throw new RegistryError('MANIFEST_UNKNOWN');
+      };
+      if (givesNone) cache.upstream.script = mirror.script;
+      const blobs = new PromptedBlobs(new FallbackRegistry([mirror], cache.upstream), cache.parts);
+      const asking = blobs.resolveBlob(alpine, digestOf(image));
+      if (givesNone) await assert.rejects(asking, { status: 404 });
+      else assert.equal((await asking).size, 1000);
+      assert.equal(cache.upstream.calls.length, givesNone ? 2 : 3);
+    }
   });
 });
 
