@@ -57,13 +57,19 @@ export class CircuitTransport implements Transport {
     const passage = this.#admit(request);
     try {
       const response = await this.#next.send(request);
-      if (response.status === 429 && this.#settings.passesLimits !== true) this.#limited(passage, response);
+      if (this.#isLimit(request, response)) this.#limited(passage, response);
       else this.#answered(request, passage);
       return response;
     } catch (error) {
       if (error instanceof RegistryError) this.#failed(request, passage, error);
       throw error;
     }
+  }
+
+  /** The limit of another host, to which a redirect led, is not the registry's: that has answered. */
+  #isLimit({ url }: TransportRequest, response: TransportResponse): boolean {
+    if (response.status !== 429 || this.#settings.passesLimits === true) return false;
+    return response.url.origin === url.origin;
   }
 
   /** Throws, or lets it through. */

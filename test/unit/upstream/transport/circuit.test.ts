@@ -333,6 +333,19 @@ describe('a circuit that passes limits on', () => {
 });
 
 describe('an upstream that limits us', () => {
+  it('is not the store to which it redirected for one blob', async () => {
+    const { clock, wire } = circuit({ status: 429, headers: { 'retry-after': '3600' } });
+    const redirected = {
+      send: async (request: TransportRequest) => ({
+        ...(await wire.send(request)),
+        url: new URL('https://cdn.example.net/signed'),
+      }),
+    };
+    const transport = new CircuitTransport(redirected, { clock, onOddity: () => undefined });
+    for (let time = 0; time < 3; time += 1) assert.equal((await transport.send(blob)).status, 429);
+    assert.equal(wire.requests.length, 3);
+  });
+
   it('gets no request of that kind until its Retry-After is over, and clients hear how long', async () => {
     const { clock, wire, upstream, transport } = circuit({ status: 429, headers: { 'retry-after': '30' } });
     assert.equal((await transport.send(manifest)).status, 429);
