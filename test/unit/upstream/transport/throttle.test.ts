@@ -121,7 +121,7 @@ describe('a throttled body', () => {
 describe('a client with a bandwidth', () => {
   it('does not take its own pause for upstream’s standing still', async () => {
     const clock = new FakeClock();
-    await using test = await UpstreamUnderTest.start({ clock, maxBandwidth: 100_000, stallTimeoutMs: 50 });
+    await using test = await UpstreamUnderTest.start({ clock, maxBandwidth: 100_000, stallTimeoutMs: 500 });
     const { registry, upstream, name } = test;
     const layers = [bytes(3_000_000, 1), bytes(300_000, 2)];
     const [slow, stalling] = putImage(upstream.content, name, 'v1', layers).layers;
@@ -133,7 +133,7 @@ describe('a client with a bandwidth', () => {
       .finally(() => over.abort());
     await clock.untilSleeping();
     // Another client, without a bandwidth, sees upstream stand still: by then the first has waited for longer.
-    await using impatient = await UpstreamUnderTest.start({ stallTimeoutMs: 50 });
+    await using impatient = await UpstreamUnderTest.start({ stallTimeoutMs: 500 });
     putImage(impatient.upstream.content, impatient.name, 'v1', layers);
     const never = gate();
     impatient.spoil(stalledAfter(10, never.wait));
