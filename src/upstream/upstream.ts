@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { isDockerHub } from '../oci/docker-hub.ts';
+import { RegistryError } from '../oci/error.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './auth/credentials.ts';
@@ -109,12 +110,16 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
   const { clock = systemClock, onOddity = () => {} } = settings;
   const origin = originOf(settings);
   const wire = settings.wire ?? openWire({ ...settings, clock }, origin);
-  const context = { ...settings, clock, onOddity, origin };
+  const closing = new AbortController();
+  const context = { ...settings, clock, onOddity, origin, closing: closing.signal };
   const accounts = accountsOf(wire, context);
   const transport = registryTransport(accounts, context);
   const reserve = new Reserve({ accounts, clock, onOddity });
   const { mirror } = settings;
-  return new OpenUpstream({ origin, transport, clock, onOddity, mirror }, { wire, accounts, reserve });
+  return new OpenUpstream(
+    { origin, transport, clock, onOddity, mirror },
+    { wire, accounts, reserve, closing },
+  );
 }
 
 function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin: URL): Wire {
@@ -142,6 +147,7 @@ function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin
 
 interface OpenParts {
   readonly wire: AsyncDisposable;
+  readonly closing: AbortController;
   readonly accounts: readonly Account[];
   readonly reserve: Reserve;
 }
@@ -163,6 +169,7 @@ class OpenUpstream extends UpstreamRegistry implements Upstream {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.closing.abort(new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 }));
     await this.#parts.wire[Symbol.asyncDispose]();
   }
 }
@@ -171,6 +178,7 @@ type Context = UpstreamSettings & {
   readonly clock: Clock;
   readonly onOddity: OnOddity;
   readonly origin: URL;
+  readonly closing: AbortSignal;
 };
 type Accounts = readonly [Account, ...Account[]];
 
@@ -218,9 +226,9 @@ function observed(wire: Transport, to: ExchangeEvent['to'], { observe }: Upstrea
 
 /** `share`: of the time that there is for one request. */
 function bounded(transport: Transport, context: Context, share = 1): Transport {
-  const { clock, mirror, random = Math.random } = context;
+  const { clock, closing, mirror, random = Math.random } = context;
   const { milliseconds, budgetMs, tryMs } = timesOf(context, share);
-  const retrying = new RetryingTransport(transport, { clock, random, budgetMs, tryMs });
+  const retrying = new RetryingTransport(transport, { clock, random, budgetMs, tryMs, closing });
   return new DeadlineTransport(retrying, { clock, milliseconds, withBody: mirror !== undefined });
 }
 

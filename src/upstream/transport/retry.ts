@@ -18,6 +18,8 @@ export interface RetrySettings {
    * which may take what it likes: upstream may just be slow.
    */
   readonly tryMs: number;
+  /** Ends the pauses between tries, when nothing will be sent any more. */
+  readonly closing?: AbortSignal | undefined;
 }
 
 const maxTries = 3;
@@ -57,8 +59,15 @@ export class RetryingTransport implements Transport {
       waitedForLimit ||= limited;
       hung ||= outcome.hung;
       if ('response' in outcome) await outcome.response[Symbol.asyncDispose]();
-      await clock.sleep(delayMs, request.signal);
+      await clock.sleep(delayMs, this.#ending(request.signal));
     }
+  }
+
+  #ending(signal: AbortSignal | undefined): AbortSignal | undefined {
+    const { closing } = this.#settings;
+    return signal === undefined || closing === undefined
+      ? (signal ?? closing)
+      : AbortSignal.any([signal, closing]);
   }
 
   async #try(request: TransportRequest, unlimited: boolean): Promise<Outcome> {

@@ -35,6 +35,18 @@ async function pausing(clock: FakeClock): Promise<void> {
 }
 
 describe('an idempotent request', () => {
+  it('does not wait for another try when nothing will be sent any more', async () => {
+    const clock = new FakeClock();
+    const wire = new ScriptedTransport(() => ({ status: 503 }));
+    const closing = new AbortController();
+    const settings = { clock, random: () => 0.5, budgetMs: 25_000, tryMs: 10_000, closing: closing.signal };
+    const sending = new RetryingTransport(wire, settings).send(get);
+    await pausing(clock);
+    closing.abort(new Error('the server is stopping'));
+    await assert.rejects(sending, /stopping/);
+    assert.deepEqual([wire.requests.length, wire.unread, clock.sleeping], [1, 0, 0]);
+  });
+
   for (const status of [408, 500, 502, 503, 504]) {
     it(`that is answered ${status} is tried three times in all, after longer and longer pauses`, async () => {
       const { clock, wire, transport } = retrying([{ status }]);
