@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Log } from '../log.ts';
 import { DigestHasher, digestLike } from '../oci/digest.ts';
 import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
@@ -12,11 +13,14 @@ interface Stores {
   readonly log: Log;
 }
 
+/** A disk may be damaged as a whole. */
+const maxDamaged = 10_000;
+
 /** Manifests in the stores: the bytes of each are a blob, and a record says which repository has them. */
 export class StoredManifests {
   readonly #stores: Stores;
-  /** Found damaged on disk and not written anew yet. */
-  readonly #damaged = new Set<Digest>();
+  /** Found damaged on disk and not written anew yet. One that is forgotten is found again when it is read. */
+  readonly #damaged = new LRUCache<Digest, true>({ max: maxDamaged });
 
   constructor(stores: Stores) {
     this.#stores = stores;
@@ -49,7 +53,7 @@ export class StoredManifests {
     if (digestLike(digest, bytes) === digest) return bytes;
     this.#stores.log.error({ digest }, 'a cached manifest is damaged on disk: fetching it again');
     // Not deleted: by now the right bytes may be there.
-    this.#damaged.add(digest);
+    this.#damaged.set(digest, true);
     return undefined;
   }
 
