@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
 
 /** Upstream is asked for the same manifest again after so long at the earliest. */
 const restMs = 10 * 60_000;
@@ -26,7 +26,7 @@ export class AskedManifests {
 
   /** Upstream's latest answer: of `ask` if it is time again, else that which came or is awaited. */
   async ask(repository: RepositoryName, manifest: Digest, ask: () => Promise<unknown>): Promise<Answer> {
-    const key = `${repository}@${manifest}`;
+    const key = contentKey(repository, manifest);
     const now = this.#clock.monotonic();
     const last = this.#asked.get(key);
     if (last !== undefined && last.at + restMs > now) return await last.answer;

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Log } from '../log.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 
 /** When a blob's bytes were found gone, and whether the metadata store knows. */
@@ -35,7 +35,7 @@ export class BlobLinks {
   }
 
   async has(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    const key = keyOf(repository, digest);
+    const key = contentKey(repository, digest);
     if (this.#isOwned(key, digest)) return true;
     if (this.#lost.get(digest)?.isWritten === false) return false;
     const at = this.#moment;
@@ -47,7 +47,7 @@ export class BlobLinks {
   /** Upstream has shown that the repository owns the blob, which is in the store. `verified`: its size, if its digest was right just now. */
   async add(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
     this.#moment += 1;
-    this.#owned.set(keyOf(repository, digest), this.#moment);
+    this.#owned.set(contentKey(repository, digest), this.#moment);
     this.#linked.set(digest, this.#moment);
     await this.#write(digest, async () => await this.#metadata.linkBlob(repository, digest, verified));
   }
@@ -75,8 +75,4 @@ export class BlobLinks {
       return false;
     }
   }
-}
-
-function keyOf(repository: RepositoryName, digest: Digest): string {
-  return `${repository}@${digest}`;
 }

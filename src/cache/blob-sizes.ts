@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { isOfNoBytes } from '../oci/digest.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, Descriptor } from '../oci/registry.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 
@@ -37,7 +37,7 @@ export class BlobSizes {
   /** A manifest of the repository says so. A client asks for its blobs before what it has just read is stored. */
   claim(repository: RepositoryName, blobs: readonly Descriptor[]): void {
     for (const { digest, size } of blobs) {
-      const key = `${repository}@${digest}`;
+      const key = contentKey(repository, digest);
       const known = this.#claims.get(key) ?? size;
       this.#claims.set(key, known === size ? size : contradicted);
     }
@@ -48,7 +48,7 @@ export class BlobSizes {
     const size = await this.verified(digest);
     if (size !== undefined) return { digest, size, isVerified: true };
     const claims = new Set<unknown>(await this.#metadata.claimedSizes(repository, digest));
-    const latest = this.#claims.get(`${repository}@${digest}`);
+    const latest = this.#claims.get(contentKey(repository, digest));
     if (latest !== undefined) claims.add(latest);
     // Only the digest of no bytes has none: who claims it of another says nothing.
     if (!isOfNoBytes(digest)) claims.delete(0);

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
 
 /**
  * Why a digest that upstream announces for a tag cannot be relied on: its manifest is not to be had, or the tag's bytes had
@@ -12,16 +12,16 @@ export class DoubtedDigests {
   readonly #doubts = new LRUCache<string, Doubt>({ max: 10_000 });
 
   of(repository: RepositoryName, digest: Digest): Doubt | undefined {
-    return this.#doubts.get(`${repository}@${digest}`);
+    return this.#doubts.get(contentKey(repository, digest));
   }
 
   /** An outage does not clear what was found wrong. */
   add(repository: RepositoryName, digest: Digest, doubt: Doubt): void {
-    if (this.of(repository, digest) !== 'wrong') this.#doubts.set(`${repository}@${digest}`, doubt);
+    if (this.of(repository, digest) !== 'wrong') this.#doubts.set(contentKey(repository, digest), doubt);
   }
 
   /** Its manifest has come. */
   clear(repository: RepositoryName, digest: Digest): void {
-    this.#doubts.delete(`${repository}@${digest}`);
+    this.#doubts.delete(contentKey(repository, digest));
   }
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
-import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName, type Tag } from '../oci/reference.ts';
 import type { Descriptor } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/metadata-store.ts';
 
@@ -103,7 +103,7 @@ export class KnownTags {
   }
 
   announcementsOf(repository: RepositoryName, digest: Digest): readonly Announcement[] {
-    const found = this.#byDigest.get(`${repository}@${digest}`);
+    const found = this.#byDigest.get(contentKey(repository, digest));
     return found === undefined ? [] : [...found].filter((announcement) => this.#holds(announcement));
   }
 
@@ -116,14 +116,14 @@ export class KnownTags {
   }
 
   #list(announcement: Remembered): void {
-    const key = `${announcement.repository}@${announcement.descriptor.digest}`;
+    const key = contentKey(announcement.repository, announcement.descriptor.digest);
     const listed = this.#byDigest.get(key);
     if (listed === undefined) this.#byDigest.set(key, new Set([announcement]));
     else listed.add(announcement);
   }
 
   #unlist(announcement: Remembered): void {
-    const key = `${announcement.repository}@${announcement.descriptor.digest}`;
+    const key = contentKey(announcement.repository, announcement.descriptor.digest);
     const listed = this.#byDigest.get(key);
     listed?.delete(announcement);
     if (listed?.size === 0) this.#byDigest.delete(key);

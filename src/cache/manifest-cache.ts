@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName, type Tag } from '../oci/reference.ts';
 import type { Descriptor, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { ManifestRecord, MetadataStore, TagRecord } from '../storage/metadata-store.ts';
@@ -53,7 +53,7 @@ export class ManifestCache {
 
   /** Undefined: not cached for this repository, or its bytes are gone or damaged. */
   async find(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
-    const key = keyOf(repository, digest);
+    const key = contentKey(repository, digest);
     const known = this.#manifests.get(key);
     if (known !== undefined) {
       if (this.#unstored.has(key)) this.#storeAgain(repository, known);
@@ -92,7 +92,7 @@ export class ManifestCache {
 
   /** Remembers it until the manifest comes: then the tag points there. */
   async announce(repository: RepositoryName, tag: Tag, descriptor: Descriptor, asked: Asked): Promise<void> {
-    const here = this.#manifests.get(keyOf(repository, descriptor.digest));
+    const here = this.#manifests.get(contentKey(repository, descriptor.digest));
     if (here === undefined) this.#tags.announce(repository, tag, descriptor, asked);
     else await this.keepTag(repository, here, tag, asked);
   }
@@ -146,7 +146,7 @@ export class ManifestCache {
     manifest: Manifest,
     point: () => readonly TagRecord[],
   ): Promise<void> {
-    if (this.#manifests.has(keyOf(repository, manifest.descriptor.digest))) {
+    if (this.#manifests.has(contentKey(repository, manifest.descriptor.digest))) {
       this.#lead(repository, manifest, point());
       this.#storeAgain(repository, manifest);
       return;
@@ -158,7 +158,7 @@ export class ManifestCache {
       this.#remember(repository, manifest, record);
       this.#lead(repository, manifest, point());
       admitted.resolve();
-      const storing = this.#unstored.begin(keyOf(repository, record.descriptor.digest));
+      const storing = this.#unstored.begin(contentKey(repository, record.descriptor.digest));
       if (storing !== undefined) await this.#storeRest(repository, manifest, storing, place, record);
     });
     await admitted.promise;
@@ -166,12 +166,12 @@ export class ManifestCache {
 
   #lead(repository: RepositoryName, { descriptor }: Manifest, tags: readonly TagRecord[]): void {
     for (const tag of tags) this.#unstoredTags.add(tag);
-    this.#unstored.addTags(keyOf(repository, descriptor.digest), tags);
+    this.#unstored.addTags(contentKey(repository, descriptor.digest), tags);
   }
 
   /** What the store did not take when it came, and tags that were pointed at it since; a tag alone needs no place. */
   #storeAgain(repository: RepositoryName, manifest: Manifest): void {
-    const storing = this.#unstored.again(keyOf(repository, manifest.descriptor.digest));
+    const storing = this.#unstored.again(contentKey(repository, manifest.descriptor.digest));
     if (storing === undefined) return;
     this.#parts.tasks.run('storing a manifest again', async () => {
       using place = storing.isWritten ? undefined : await this.#place(manifest);
@@ -220,19 +220,15 @@ export class ManifestCache {
 
   /** A tag that is in memory alone is worth nothing without its manifest. */
   #leadsOn(repository: RepositoryName, record: TagRecord): boolean {
-    return this.isStored(record) || this.#manifests.has(keyOf(repository, record.descriptor.digest));
+    return this.isStored(record) || this.#manifests.has(contentKey(repository, record.descriptor.digest));
   }
 
   /** Another may have brought it meanwhile. */
   #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, { blobs }: ManifestRecord): void {
-    const key = keyOf(repository, descriptor.digest);
+    const key = contentKey(repository, descriptor.digest);
     if (this.#manifests.has(key)) return;
     this.#manifests.set(key, { descriptor, bytes });
     this.#unstored.add(key);
     this.#parts.sizes.claim(repository, blobs);
   }
-}
-
-function keyOf(repository: RepositoryName, digest: Digest): string {
-  return `${repository}@${digest}`;
 }

@@ -99,3 +99,8 @@ function isPort(port: number): boolean {
 function shown(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
+
+/** Of what a repository has by digest, in memories of all repositories. */
+export function contentKey(repository: RepositoryName, digest: Digest): string {
+  return `${repository}@${digest}`;
+}

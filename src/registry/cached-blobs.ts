@@ -4,7 +4,7 @@ import type { FillScope } from '../cache/blob-fills.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
-import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -138,7 +138,7 @@ export class CachedBlobs {
   async #fromUpstream(asking: Asking): Promise<BlobReader | undefined> {
     const { repository, digest, options } = asking;
     const { absent, fills, sizes } = this.#parts;
-    const key = `${repository}@${digest}`;
+    const key = contentKey(repository, digest);
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
     const place = { repository, range: options.range };
@@ -179,7 +179,7 @@ export class CachedBlobs {
   async #proveOwner(asking: Asking): Promise<void> {
     const { repository, digest, options } = asking;
     if (asking.isOwner) return;
-    if (!this.#heads.has(`${repository}@${digest}`)) asking.asked = true;
+    if (!this.#heads.has(contentKey(repository, digest))) asking.asked = true;
     await abortable(this.#head(repository, digest), options.signal);
     asking.isOwner = true;
   }
@@ -220,7 +220,7 @@ export class CachedBlobs {
 
   /** Asks upstream whether the repository owns the blob. Its size is what we know by ourselves, else what upstream says. */
   async #head(repository: RepositoryName, digest: Digest): Promise<BlobInfo> {
-    const key = `${repository}@${digest}`;
+    const key = contentKey(repository, digest);
     this.#parts.absent.check(key);
     return await this.#heads.run(key, async () => {
       try {

@@ -1,6 +1,6 @@
 import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, ReferrersList, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { outcomeOfFallback, patiently } from './stale.ts';
@@ -49,7 +49,7 @@ export class CachedReferrers {
   }
 
   async #ask(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
-    return await this.#checks.run(`${repository}@${digest}`, async () => {
+    return await this.#checks.run(contentKey(repository, digest), async () => {
       const list = await this.#upstream.listReferrers(repository, digest);
       // What broke off, or goes on, must not take the place of the whole.
       if (list.cut === undefined) this.#keep(repository, digest, list);

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../oci/error.ts';
-import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, type Reference, type RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -110,7 +110,7 @@ export class FallbackRegistry implements Registry {
   }
 
   async getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader> {
-    const key = `${repository}@${digest}`;
+    const key = contentKey(repository, digest);
     const begin = this.#resumptions.get(key)?.from ?? 0;
     const ask = async (registry: Registry, place: number): Promise<BlobReader> => {
       const reader = await registry.getBlob(repository, digest, options);

@@ -1,6 +1,6 @@
 import { isOfNoBytes } from '../oci/digest.ts';
 import { formatRange } from '../oci/range.ts';
-import { type Digest, pathOf, type RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, pathOf, type RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -63,7 +63,7 @@ export class UpstreamBlobs {
     if (resumes && range !== undefined && 'first' in range) {
       return await this.#resume(repository, digest, range.first, options);
     }
-    if (range === undefined) this.#forms.forget(keyOf(repository, digest));
+    if (range === undefined) this.#forms.forget(contentKey(repository, digest));
     const response = await this.#send('GET', repository, digest, options);
     try {
       const part = await this.#part(response, range);
@@ -81,7 +81,7 @@ export class UpstreamBlobs {
     from: number,
     options: BlobOptions,
   ): Promise<BlobReader> {
-    const key = keyOf(repository, digest);
+    const key = contentKey(repository, digest);
     const refused: ResumeForm[] = [];
     let { size } = options;
     for (let forms = this.#formsAt(key, digest, from); ; forms = forms.slice(1)) {
@@ -202,10 +202,6 @@ export class UpstreamBlobs {
       [Symbol.asyncDispose]: async () => await response[Symbol.asyncDispose](),
     };
   }
-}
-
-function keyOf(repository: RepositoryName, digest: Digest): string {
-  return `${repository}@${digest}`;
 }
 
 /** What the headers say of the whole blob's size: not of its encoding, and never 0 unless it is the blob of no bytes. */
