@@ -40,6 +40,8 @@ const harmless = new Set<Fault['kind']>([
 ]);
 /** Faults that another try does not meet: one alone is no excuse. */
 const maskable = new Set<Fault['kind']>(['reset', 'cut']);
+/** Whatever else is wrong with a mirror is not for clients, but a transfer that has begun there is not taken back while it lasts. */
+const binding = new Set<Fault['kind']>(['flip', 'stall']);
 /** No answer at all: a server may take several objects in a row that have none for a host that has none. */
 const mute = new Set<Fault['kind']>(['refused', 'reset', 'garbage', 'silence']);
 
@@ -68,9 +70,8 @@ export class Health {
   /** Was upstream at fault for something that was asked for in this time? Then what it did. */
   excuse(question: HealthQuestion): Fault | undefined {
     const { host, objects, from, to } = question;
-    // Whatever is wrong with a mirror is not for clients, but what it sent already cannot be taken back.
     const known = this.#met.filter(
-      (met) => (met.host === host || met.fault.kind === 'flip') && met.from <= to,
+      (met) => (met.host === host || binding.has(met.fault.kind)) && met.from <= to,
     );
     const recent = known.filter((met) => met.to + aftermathMs(met.fault) >= from);
     const own = recent.filter(
