@@ -87,6 +87,8 @@ export class AnswerServer implements AsyncDisposable {
     let turn = Promise.resolve();
     let linger: NodeJS.Timeout | undefined;
     socket.on('data', (data) => {
+      // Came when this end was closed: it will be asked again by another connection.
+      if (socket.writableEnded) return;
       const path = /^\S+ (\S+)/.exec(data.toString('latin1'))?.[1] ?? '';
       const sending = this.#sendings.get(path);
       if (sending === undefined) return;
