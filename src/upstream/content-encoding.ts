@@ -1,5 +1,4 @@
 import type { Transform } from 'node:stream';
-import { promisify } from 'node:util';
 import {
   brotliDecompress,
   createBrotliDecompress,
@@ -13,8 +12,14 @@ import {
 import { RegistryError } from '../oci/error.ts';
 
 interface Decoder {
-  readonly all: typeof gunzip | typeof brotliDecompress | typeof zstdDecompress;
+  readonly all: (
+    bytes: Uint8Array,
+    options: { readonly maxOutputLength: number; readonly info: true },
+    callback: (error: Error | null, result: unknown) => void,
+  ) => void;
   readonly stream: () => Transform;
+  /** A part decoded is no success: of several zstd frames (RFC 8878 section 3) Node.js 24 reads the first, and says no word of the others. */
+  readonly readsAll?: true;
 }
 
 const gzip: Decoder = { all: gunzip, stream: createGunzip };
@@ -24,7 +29,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'x-gzip': gzip,
   deflate: { all: inflate, stream: createInflate },
   br: { all: brotliDecompress, stream: createBrotliDecompress },
-  zstd: { all: zstdDecompress, stream: createZstdDecompress },
+  zstd: { all: zstdDecompress, stream: createZstdDecompress, readsAll: true },
 };
 
 /** The encoding of a body, undefined for none. We ask for none; some servers encode nevertheless. */
@@ -40,11 +45,27 @@ export async function decode(bytes: Uint8Array, encoding: string, maxBytes: numb
     throw new RegistryError('UNAVAILABLE', `upstream sent an unknown Content-Encoding`);
   }
   try {
-    const decoded = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(decoder.all);
-    return await decoded(bytes, { maxOutputLength: maxBytes });
+    const { buffer, engine } = await decodeAll(decoder, bytes, maxBytes);
+    if (decoder.readsAll === true && engine.bytesWritten < bytes.length) throw new Error('it goes on');
+    return buffer;
   } catch (cause) {
     throw new RegistryError('UNAVAILABLE', 'upstream sent a body that cannot be decoded', { cause });
   }
+}
+
+/** What zlib gives with its option `info`. */
+interface Decoded {
+  readonly buffer: Buffer;
+  /** `bytesWritten`: of what was encoded, so many were read. */
+  readonly engine: { readonly bytesWritten: number };
+}
+
+async function decodeAll({ all }: Decoder, bytes: Uint8Array, maxOutputLength: number): Promise<Decoded> {
+  return await new Promise((resolve, reject) => {
+    all(bytes, { maxOutputLength, info: true }, (error, result) =>
+      error === null ? resolve(result as Decoded) : reject(error),
+    );
+  });
 }
 
 /** A stream that decodes; undefined for an unknown encoding. */
