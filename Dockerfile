@@ -1,6 +1,6 @@
 # The image: Node.js, production dependencies and the source, which Node runs as it is. How to run it: docs/how-to/container-image.md
 
-FROM node:24-bookworm-slim AS build
+FROM node:26-bookworm-slim AS build
 WORKDIR /ociregistry
 COPY package.json package-lock.json .npmrc ./
 # The base brings Node.js, so the optional packages that carry one stay out. better-sqlite3 brings SQLite's sources and
@@ -18,7 +18,7 @@ USER 65532:65532
 RUN timeout --preserve-status 5 ./server --image-path /tmp/first serve --port 0 \
  && chmod -R a+rX .cache
 
-FROM node:24-bookworm-slim
+FROM node:26-bookworm-slim
 # The original's path of the program, a name on PATH, and the one folder that is written to.
 COPY --from=build --chown=0:0 /ociregistry /ociregistry
 RUN ln -s /ociregistry/server /usr/local/bin/ociregistry \

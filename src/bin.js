@@ -45,6 +45,9 @@ function runUnder(node) {
     });
   }
   child.on('exit', (code, signal) => {
+    // So the loader ends (ld.so has said what it misses); the program never does.
+    if (code === 127)
+      giveUp('and its own Node.js lacks a library: on Debian and Ubuntu "apt install libatomic1"');
     if (signal === null) process.exit(code);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);

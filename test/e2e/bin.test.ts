@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { find } from '../setup/components.ts';
 import { command } from './support/command.ts';
@@ -88,6 +88,19 @@ describe('the program', () => {
     const { status, stderr } = spawnSync(outdated, [bin, 'version'], { encoding: 'utf8' });
     assert.equal(status, 1);
     assert.match(stderr, /^ociregistry needs Node\.js 24 or newer; this is v.*, and the package .*\n$/);
+  });
+
+  it('says which library its own Node.js lacks on a bare system', needsOutdatedNode, async () => {
+    assert.ok(outdated);
+    await using directory = await temporaryDirectory();
+    const bin = join(directory.path, 'bin.mjs');
+    await cp(join(checkout, 'src/bin.js'), bin);
+    const own = join(directory.path, `node_modules/node-linux-${process.arch}/bin/node`);
+    await mkdir(dirname(own), { recursive: true });
+    await writeFile(own, '#!/bin/sh\nexit 127\n', { mode: 0o755 });
+    const { status, stderr } = spawnSync(outdated, [bin, 'version'], { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stderr, /^ociregistry needs Node\.js 24 or newer; .* lacks a library: .*libatomic1"\.\n$/);
   });
 
   const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };

@@ -136,6 +136,8 @@ async function write({ status, headers, body = [] }: Answer, response: ServerRes
     }
     response.end();
   } catch {
+    // Node.js 26 joins the chunks of one turn: what was written in this one is not yet the socket's.
+    await new Promise((resolve) => setImmediate(resolve));
     response.socket?.destroySoon();
   }
 }

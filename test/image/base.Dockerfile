@@ -1,4 +1,4 @@
-# Stands in for node:24-bookworm-slim where no image registry can be reached: Debian's smallest system, Node.js and npm.
+# Stands in for node:26-bookworm-slim where no image registry can be reached: Debian's smallest system, Node.js and npm.
 FROM scratch
 ADD debian.tar /
 COPY node /usr/local/bin/node

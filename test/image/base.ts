@@ -7,9 +7,9 @@ import { programOf } from '../setup/needs.ts';
 import { ContainerStore } from './container-store.ts';
 
 /** What the Dockerfile begins with. */
-export const baseImage = 'library/node:24-bookworm-slim';
+export const baseImage = 'library/node:26-bookworm-slim';
 
-const cached = join(import.meta.dirname, '../../.cache/image/base');
+const cached = join(import.meta.dirname, '../../.cache/image/base-26');
 
 /** Milliseconds. */
 const pullLimit = 120_000;
@@ -48,7 +48,7 @@ async function makeIn(layout: string): Promise<void> {
   await using context = await temporaryDirectory();
   await using store = await ContainerStore.open();
   const at = (name: string) => join(context.path, name);
-  const debian = ['--quiet', '--variant=minbase', 'bookworm', at('debian.tar')];
+  const debian = ['--quiet', '--variant=minbase', '--include=libatomic1', 'bookworm', at('debian.tar')];
   await command(programOf('mmdebstrap'), debian, {}, makeLimit);
   await copyFile(process.execPath, at('node'));
   await command('npm', ['install', '--prefix', context.path, '--no-save', 'npm@11.19.1'], {}, makeLimit);
