@@ -5,7 +5,7 @@ import { runProgram } from './program.ts';
 /** Runs the program with this process's streams; the exit code. Each command loads what it needs when it is asked for. */
 export async function main(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process;
-  const version = readVersion(env);
+  const version = readVersion();
   return await runProgram(argv, {
     stdout,
     stderr,
