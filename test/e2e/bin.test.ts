@@ -103,6 +103,19 @@ describe('the program', () => {
     assert.match(stderr, /^ociregistry needs Node\.js 24 or newer; .* lacks a library: .*libatomic1"\.\n$/);
   });
 
+  it('is installed by npm under an older Node without a word against it', needsOutdatedNode, async () => {
+    assert.ok(outdated);
+    await using directory = await temporaryDirectory();
+    for (const name of ['package.json', 'package-lock.json', '.npmrc'])
+      await cp(join(checkout, name), join(directory.path, name));
+    const { status, stderr } = spawnSync('npm', ['ci', '--dry-run', '--offline'], {
+      cwd: directory.path,
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${dirname(outdated)}${delimiter}${process.env['PATH']}` },
+    });
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+  });
+
   const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };
   it('runs as it is installed from its npm package', needsTar, async () => {
     await using directory = await temporaryDirectory();
@@ -110,7 +123,7 @@ describe('the program', () => {
     const { status, stderr } = spawnSync(outdated ?? process.execPath, [bin, 'version'], {
       encoding: 'utf8',
     });
-    assert.match(stderr, /^ociregistry version: \d+\.\d+\.\d+ .*\n$/);
+    assert.match(stderr, /^ociregistry version: \d+\.\d+\.\d+ build date: \d{4}-\d\d-\d\dT[\d:]{8}Z\n$/);
     assert.equal(status, 0);
   });
 });
