@@ -4,6 +4,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { componentsOf, find, obstacle } from './setup/components.ts';
+import { withFailedSuites } from './setup/failed-suites.ts';
 import { installComponents } from './setup/install.ts';
 import { SecretWatch } from './setup/secret-watch.ts';
 import { withSkips } from './setup/skips.ts';
@@ -53,7 +54,7 @@ async function runTests(globs: readonly string[]): Promise<void> {
     process.exitCode = 1;
   });
   const watch = new SecretWatch();
-  await pipeline(events, withSkips, new spec(), watch, process.stdout, { end: false });
+  await pipeline(events, withSkips, withFailedSuites, new spec(), watch, process.stdout, { end: false });
   if (watch.found === undefined) return;
   console.error(
     `A secret came out, among what the tests and the programs that they start print: …${watch.found}…`,

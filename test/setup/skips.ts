@@ -1,3 +1,5 @@
+import { isSummary } from './summary.ts';
+
 /** What a stream of test events is made of, as far as it matters here. */
 interface TestEvent {
   readonly type: string;
@@ -23,8 +25,4 @@ export async function* withSkips<Event extends TestEvent>(
         yield { type: 'test:diagnostic', data: { ...event.data, message } };
     yield event;
   }
-}
-
-function isSummary({ type, data }: TestEvent): boolean {
-  return type === 'test:diagnostic' && data.nesting === 0 && data.message?.startsWith('tests ') === true;
 }
