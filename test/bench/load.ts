@@ -21,7 +21,7 @@ export function pullOf(host: string, image: SmallImage): Expected[] {
 }
 
 /** Sends one, and compares what comes with what must come. */
-async function exchange(connection: Connection, { request, body }: Expected): Promise<void> {
+export async function exchange(connection: Connection, { request, body }: Expected): Promise<void> {
   const { status, length } = await connection.send(request, (bytes, at) => {
     if (body?.compare(bytes, 0, bytes.length, at, at + bytes.length) !== 0)
       throw wrongAnswer(request, 'other bytes');

@@ -8,8 +8,9 @@ import { Candidate } from './candidates.ts';
 import { add, emptyRun, type Peer, peers, type Run, table } from './report.ts';
 import { type Contestant, scenarios } from './scenarios.ts';
 import { memoryUnderSlowReaders } from './slow-readers.ts';
+import { soak } from './soak.ts';
 
-const usage = `npm run bench -- [--rounds N] [--only ${Object.keys(scenarios).join(',')}] [--slow-readers] [--json FILE] [--compare FILE]`;
+const usage = `npm run bench -- [--rounds N] [--only ${Object.keys(scenarios).join(',')}] [--slow-readers] [--json FILE] [--compare FILE], or --soak MINUTES`;
 
 /**
  * `npm run bench`: this server and Debian’s docker-registry as a pull-through cache, side by side, in alternating rounds. What
@@ -20,6 +21,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', default: Object.keys(scenarios).join(',') },
     'slow-readers': { type: 'boolean', default: false },
+    soak: { type: 'string' },
     json: { type: 'string' },
     compare: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -81,5 +83,13 @@ async function main(): Promise<void> {
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(run, undefined, 2)}\n`);
 }
 
+/** Exit 1: it was not flat. */
+async function soakFor(minutes: number): Promise<void> {
+  const wrong = await soak(minutes);
+  console.log(wrong.length === 0 ? 'flat' : `not flat: ${wrong.join('; ')}`);
+  if (wrong.length > 0) process.exitCode = 1;
+}
+
 if (options.help) console.log(usage);
+else if (options.soak !== undefined) await soakFor(Number(options.soak));
 else await main();

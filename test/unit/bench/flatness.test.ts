@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Minute, whatGrew } from '../../bench/flatness.ts';
+
+function minutes(of: (at: number) => Partial<Minute>, count = 20): Minute[] {
+  const flat = { residentMiB: 180, openFiles: 1600, delayP99: 12, delayMost: 40 };
+  return Array.from({ length: count }, (_, at) => ({ ...flat, ...of(at) }));
+}
+
+describe('a soak', () => {
+  it('is flat where only its first minutes grew, and one minute stands out', () => {
+    assert.deepEqual(whatGrew(minutes((at) => ({ residentMiB: at < 5 ? 100 + 16 * at : 180 }))), []);
+    assert.deepEqual(
+      whatGrew(minutes((at) => ({ delayP99: at === 17 ? 90 : 12, openFiles: at === 18 ? 3000 : 1600 }))),
+      [],
+    );
+    assert.deepEqual(whatGrew(minutes(() => ({}), 3)), []);
+  });
+
+  it('is not where something goes on growing', () => {
+    assert.deepEqual(whatGrew(minutes((at) => ({ residentMiB: 180 + 3 * at }))), [
+      'memory grew from 204 to 227 MiB',
+    ]);
+    assert.match(String(whatGrew(minutes((at) => ({ openFiles: 1600 + 20 * at })))), /^open files grew/);
+    assert.match(
+      String(whatGrew(minutes((at) => ({ delayP99: 12 + at })))),
+      /^the delay of the event loop grew/,
+    );
+  });
+
+  it('is not judged by less than three minutes', () => {
+    assert.throws(() => whatGrew(minutes(() => ({}), 2)), /three minutes/);
+  });
+});
