@@ -104,7 +104,12 @@ function serialized(error: unknown): LoggedError | SerializedError | unknown {
   }
   const code = 'code' in error ? { code: error.code } : {};
   const stack = chain.some(isExpected) ? {} : { stack: error.stack };
-  return { type: error.name, message: chain.map(({ message }) => message).join(': '), ...code, ...stack };
+  return { type: error.name, message: chain.map(messageOf).join(': '), ...code, ...stack };
+}
+
+/** Without what OpenSSL adds for whoever reads its source: `…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…` */
+function messageOf({ message }: Error): string {
+  return message.replace(/\s*(?:[0-9A-F]+:)?error:[0-9A-F]{8}:.*$/s, '').trimEnd();
 }
 
 /** The operating system's answers (a full disk, a refused connection), and SQLite's for the same reasons, say what is wrong by themselves. */

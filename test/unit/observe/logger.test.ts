@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openLogger } from '#src/observe/logger.ts';
+import { RegistryError } from '#src/oci/error.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 const settings = { level: 'info', format: 'json' } as const;
@@ -70,6 +71,22 @@ describe('the log', () => {
       assert.ok(err.message.startsWith(error.message));
       assert.equal(err.stack !== undefined, hasStack);
     });
+
+  it('leaves out what OpenSSL says to who reads its source', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'a.log');
+    const { log } = await openLogger({ ...settings, file });
+    const raw =
+      'write EPROTO 40A7:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../a.c:354:\n';
+    const cause = Object.assign(new Error(raw), { code: 'EPROTO' });
+    log.warn({ err: new RegistryError('UNAVAILABLE', 'no answer (no common TLS)', { cause }) }, 'failed');
+    const { err } = JSON.parse(await readFile(file, 'utf8')) as { err: unknown };
+    assert.deepEqual(err, {
+      type: 'RegistryError',
+      message: 'no answer (no common TLS): write EPROTO',
+      code: 'UNAVAILABLE',
+    });
+  });
 
   it('is announced at any level what whoever starts the program must see', async () => {
     await using directory = await temporaryDirectory();
