@@ -1,8 +1,8 @@
-import { stat } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { ServerTls } from '../http/server.ts';
 import type { Log } from '../log.ts';
+import { fileVersions } from '../upstream/connection/file-versions.ts';
 import { readTlsFiles, TlsFileError, type TlsFiles } from './tls-files.ts';
 
 interface Parts {
@@ -110,12 +110,6 @@ async function readTls(files: TlsFiles, clientAuth: ServerTls['clientAuth']): Pr
   return { cert, key, ca, clientAuth };
 }
 
-/** Another for every other file and every change; a file that is not there counts as one. */
 async function versionOf({ cert, key, ca }: TlsFiles): Promise<string> {
-  const paths = [cert, key, ca].filter((path) => path !== '');
-  const versions = paths.map(async (path) => {
-    const stats = await stat(path, { bigint: true }).catch(() => undefined);
-    return stats === undefined ? 'none' : [stats.dev, stats.ino, stats.mtimeNs, stats.size].join(' ');
-  });
-  return (await Promise.all(versions)).join(', ');
+  return await fileVersions([cert, key, ca].filter((path) => path !== ''));
 }
