@@ -8,6 +8,8 @@ import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const needed = 24;
+/** How often it is seen whether who started us is still there. Milliseconds. */
+const watchMs = 500;
 
 /** The source in a checkout; in the npm package what was built of it, as Node strips no types under node_modules. */
 function program() {
@@ -31,12 +33,38 @@ function giveUp(reason) {
 }
 
 /**
+ * The process whose end is ours. A launcher that is killed outright passes nothing on, and neither does the shell that
+ * npx puts before us: it dies of SIGTERM and leaves us running. Whoever else started us may leave.
+ */
+function keeper() {
+  const { OCIREGISTRY_LAUNCHER: launcher, npm_lifecycle_event: event } = process.env;
+  delete process.env.OCIREGISTRY_LAUNCHER;
+  if (launcher !== undefined) return Number(launcher);
+  return event === 'npx' ? process.ppid : undefined;
+}
+
+/**
+ * Sends ourselves SIGTERM when our parent is another one: an orphan is given to init, or to a subreaper.
+ * @param {number} parent
+ */
+function endWith(parent) {
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, watchMs).unref();
+}
+
+/**
  * Stands in front of a child: passes signals on and ends as it ends.
  * @param {string} node
  */
 function runUnder(node) {
   const self = fileURLToPath(import.meta.url);
-  const child = spawn(node, [...process.execArgv, self, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [...process.execArgv, self, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, OCIREGISTRY_LAUNCHER: String(process.pid) },
+  });
   child.on('error', (error) => giveUp(`and its own Node.js does not start (${error.message})`));
   for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT', 'SIGHUP'])) {
     process.on(signal, () => {
@@ -55,6 +83,9 @@ function runUnder(node) {
     process.exit(128 + constants.signals[signal]);
   });
 }
+
+const parent = keeper();
+if (parent !== undefined) endWith(parent);
 
 if (Number.parseInt(process.versions.node, 10) >= needed) {
   await import(program().href);

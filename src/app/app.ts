@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { createHealth } from '../http/health.ts';
@@ -15,6 +13,7 @@ import { headLimitMs } from './head-limit.ts';
 import { openMetrics } from './metrics.ts';
 import { checkProxies } from './proxies.ts';
 import { Registries } from './registries.ts';
+import { ServerCertificates } from './server-certificates.ts';
 import { openStore } from './store.ts';
 import { targetSettings } from './target-settings.ts';
 
@@ -39,6 +38,8 @@ export class App implements AsyncDisposable {
   readonly server: RunningServer;
   readonly health: RunningServer | undefined;
   readonly metrics: RunningServer | undefined;
+  /** Of {@link server}; undefined: it is plain HTTP. */
+  readonly certificates: ServerCertificates | undefined;
   readonly #stack: AsyncDisposableStack;
   readonly #gate: Gate;
   readonly #config: Config;
@@ -48,6 +49,7 @@ export class App implements AsyncDisposable {
     server: RunningServer;
     health: RunningServer | undefined;
     metrics: RunningServer | undefined;
+    certificates: ServerCertificates | undefined;
     stack: AsyncDisposableStack;
     gate: Gate;
     config: Config;
@@ -56,6 +58,7 @@ export class App implements AsyncDisposable {
     this.server = parts.server;
     this.health = parts.health;
     this.metrics = parts.metrics;
+    this.certificates = parts.certificates;
     this.#stack = parts.stack;
     this.#gate = parts.gate;
     this.#config = parts.config;
@@ -96,7 +99,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { log, version, clock = systemClock, random = Math.random, env = process.env } = parts;
   await using stack = new AsyncDisposableStack();
   const gate = new Gate();
-  const tls = await tlsOf(config);
+  const certificates = await ServerCertificates.open(config, { clock, log });
   checkProxies(config, env);
   const store = stack.use(await openStore(config.imagePath, clock, log));
   const cache = openCache({
@@ -135,8 +138,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     prometheus === undefined
       ? undefined
       : stack.use(await listen(config, createMetricsPage(prometheus, log), config.metrics));
-  const server = stack.use(await listen(config, router, config.port, tls));
-  return new App({ server, health, metrics, stack: stack.move(), gate, config, clock });
+  const server = stack.use(await listen(config, router, config.port, certificates?.tls));
+  if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
+  return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }
 
 async function listen(
@@ -147,22 +151,6 @@ async function listen(
 ): Promise<RunningServer> {
   const idleTimeoutMs = Math.max(minIdleMs, pullTimeout + 60_000);
   return await startServer(listener, { host, port, tls, maxConnections, idleTimeoutMs });
-}
-
-/** Throws an error that names the key, before anything listens. */
-async function tlsOf({ serverTlsConfig }: Config): Promise<ServerTls | undefined> {
-  const { clientAuth, ...files } = serverTlsConfig;
-  if (files.cert === '') return undefined;
-  try {
-    const cert = await readFile(files.cert, 'utf8');
-    const key = await readFile(files.key, 'utf8');
-    const ca = files.ca === '' ? undefined : await readFile(files.ca, 'utf8');
-    createSecureContext({ cert, key, ca });
-    return { cert, key, ca, clientAuth };
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`serverTlsConfig: ${reason}`, { cause });
-  }
 }
 
 function prefixOf(publicUrl: string): string {

@@ -45,7 +45,7 @@ interface Opened {
 /** The cached registry of each host: made when it is first asked for. */
 export class Registries implements AsyncDisposable {
   readonly #settings: RegistriesSettings;
-  readonly #trust = new TlsTrust();
+  readonly #trust: TlsTrust;
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
   readonly #configured = new Map<RegistryHost, Opened>();
   readonly #others = new LRUCache<RegistryHost, Opened>({ max: maxUnconfigured });
@@ -57,6 +57,7 @@ export class Registries implements AsyncDisposable {
 
   constructor(settings: RegistriesSettings) {
     this.#settings = settings;
+    this.#trust = new TlsTrust(undefined, settings.parts);
     this.#configs = registriesByHost(settings.config);
   }
 

@@ -13,7 +13,7 @@ import type { MetadataStore } from '../storage/metadata-store.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 
 /** The layout of the directory that this release reads and writes. */
-const layoutVersion = 'v1';
+export const layoutVersion = 'v1';
 
 /** Where bytes and what is known of them are kept. */
 export interface Store extends AsyncDisposable {

@@ -198,11 +198,11 @@ export class BlobTransfer {
     );
     if (stored) return;
     if (!this.#piping)
-      log.warn({ err: tape.storeError, digest: this.#digest }, 'blob cannot be stored: passing it through');
+      log.error({ err: tape.storeError, digest: this.#digest }, 'blob cannot be stored: passing it through');
     this.#piping = true;
     if (!this.#followers.isEmpty) return;
     this.#hopeless = true;
-    throw new Error('nobody reads a blob that cannot be stored');
+    throw new Error('nobody reads a blob that cannot be stored', { cause: tape.storeError });
   }
 
   #lowest(): number {

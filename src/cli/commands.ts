@@ -8,12 +8,27 @@ export interface CommandDescription {
   readonly operands?: { readonly name: string; readonly about: string };
   /** Besides the global ones. */
   readonly flags: readonly Flag[];
+  /** What the running command does when it is sent one. */
+  readonly signals?: readonly SignalDescription[];
   /** False: accepted, as the original's, and says that it is not available yet. */
   readonly isBuilt: boolean;
 }
 
+export interface SignalDescription {
+  readonly name: string;
+  readonly about: string;
+}
+
+const serveSignals: readonly SignalDescription[] = [
+  {
+    name: 'SIGTERM, SIGINT',
+    about: 'end it: running downloads may end (server.drainTimeout); a second one ends it at once',
+  },
+  { name: 'SIGHUP', about: 'open the log file again, read the certificates of serverTlsConfig again' },
+];
+
 export const commands = [
-  { name: 'serve', about: 'Run the server', flags: serveFlags, isBuilt: true },
+  { name: 'serve', about: 'Run the server', flags: serveFlags, signals: serveSignals, isBuilt: true },
   { name: 'load', about: 'Load images into the cache', flags: loadFlags, isBuilt: false },
   { name: 'list', about: 'List the cached images', flags: listFlags, isBuilt: false },
   { name: 'prune', about: 'Remove images from the cache', flags: pruneFlags, isBuilt: false },

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { keyMeta } from '../config/key.ts';
+import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
 
@@ -91,9 +91,11 @@ function inGroup(group: keyof typeof shape, key: string, name: string): Flag {
 
 function ofSchema(name: string, schema: z.ZodType): Flag {
   const standard = defaultOf(schema) ?? false;
+  const { about, state } = keyMeta(schema) ?? {};
+  const mark = state === 'ignored' ? `; ${notYet}, and ignored` : '';
   return {
     name,
-    about: `${keyMeta(schema)?.about} (default: ${standard === '' ? 'none' : standard})`,
+    about: `${about}${mark} (default: ${standard === '' ? 'none' : standard})`,
     takesValue: !takesFlag(schema),
     parse: (text) => parsed(schema, text),
   };

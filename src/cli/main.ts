@@ -15,10 +15,14 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { doctor } = await import('./doctor.ts');
       return await doctor(loaded, order, { version: version.version, env, stdout });
     },
+    preflight: async (loaded, tryPorts) => {
+      const { preflight } = await import('../app/preflight/preflight.ts');
+      return await preflight(loaded, { env, tryPorts });
+    },
     serve: async (loaded) => {
       const { serve } = await import('./serve.ts');
       setUpV8();
-      await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr });
+      return await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr });
     },
   });
 }

@@ -1,10 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
+import type { Preflight } from '../app/preflight/preflight.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { notYet } from '../config/key.ts';
 import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Version } from '../version.ts';
 import { normalArguments } from './arguments.ts';
-import { type CommandDescription, type CommandName, commands } from './commands.ts';
+import { type CommandDescription, type CommandName, commands, type SignalDescription } from './commands.ts';
 import type { DoctorOrder } from './doctor.ts';
 import { type Flag, globalFlags } from './flags.ts';
 
@@ -18,8 +20,10 @@ export interface ProgramParts {
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
   readonly version: Version;
-  /** Returns when the server has ended; rejects when it could not start. */
-  readonly serve: (loaded: LoadedConfig) => Promise<void>;
+  /** True when the server has ended as it was told to, false when it could not start and has said why; rejects where nothing was said yet. */
+  readonly serve: (loaded: LoadedConfig) => Promise<boolean>;
+  /** What a start would stumble over. */
+  readonly preflight: (loaded: LoadedConfig, tryPorts: boolean) => Promise<Preflight>;
   /** True: nothing failed. Throws RegistryError for a name that is none, ConfigError for the environment. */
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
 }
@@ -74,17 +78,17 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
       getErrHelpWidth: () => 100,
     });
   addFlags(root, globalFlags);
-  const notYet =
+  const unbuilt =
     (name: string): Run =>
     async () => {
-      stderr.write(`ociregistry: "${name}" is not available in this version yet\n`);
+      stderr.write(`ociregistry: "${name}" is ${notYet}\n`);
       return 1;
     };
   const runs: Readonly<Record<CommandName, Run>> = {
     serve: (flags) => serve(flags, parts),
-    load: notYet('load'),
-    list: notYet('list'),
-    prune: notYet('prune'),
+    load: unbuilt('load'),
+    list: unbuilt('list'),
+    prune: unbuilt('prune'),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
     version: async () => {
@@ -92,13 +96,19 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
       return 0;
     },
   };
-  for (const { name, about, operands, flags } of described) {
-    const command = root.command(name).description(about);
+  for (const { name, about, operands, flags, signals, isBuilt } of described) {
+    const command = root.command(name).description(isBuilt ? about : `${about} (${notYet})`);
     if (operands !== undefined) command.argument(operands.name, operands.about);
     addFlags(command, flags);
+    if (signals !== undefined)
+      command.addHelpText('after', `\nSignals:\n${signals.map(signalText).join('')}`);
     command.action(async () => exit(await runs[name](command.optsWithGlobals(), command.args)));
   }
   return root;
+}
+
+function signalText({ name, about }: SignalDescription): string {
+  return `  ${name.padEnd(17)}${about}\n`;
 }
 
 /** No default is given to commander: only a flag that is there overrides the file. */
@@ -123,7 +133,7 @@ function addFlags(command: Command, flags: readonly Flag[]): void {
 async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
   let loaded: LoadedConfig;
   try {
-    loaded = await load(flags, parts);
+    loaded = await checked(await load(flags, parts), parts, false);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const [first, ...rest] = error.problems;
@@ -132,8 +142,7 @@ async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
     return 1;
   }
   try {
-    await parts.serve(loaded);
-    return 0;
+    return (await parts.serve(loaded)) ? 0 : 1;
   } catch (error) {
     parts.stderr.write(`error starting the server: ${error instanceof Error ? error.message : error}\n`);
     return 1;
@@ -142,7 +151,7 @@ async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
 
 async function checkConfig(flags: Flags, parts: ProgramParts): Promise<number> {
   try {
-    const { file, warnings } = await load(flags, parts);
+    const { file, warnings } = await checked(await load(flags, parts), parts, true);
     for (const warning of warnings) parts.stdout.write(`warning: ${warning}\n`);
     parts.stdout.write(`${file ?? 'no configuration file'}: OK\n`);
     return 0;
@@ -151,6 +160,13 @@ async function checkConfig(flags: Flags, parts: ProgramParts): Promise<number> {
     parts.stderr.write(`${error.message}\n`);
     return 1;
   }
+}
+
+/** With the warnings of what it names. Throws ConfigError for what keeps a server from starting. */
+async function checked(loaded: LoadedConfig, parts: ProgramParts, tryPorts: boolean): Promise<LoadedConfig> {
+  const { problems, warnings } = await parts.preflight(loaded, tryPorts);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { ...loaded, warnings: [...loaded.warnings, ...warnings] };
 }
 
 async function doctor(

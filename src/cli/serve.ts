@@ -1,7 +1,7 @@
 import { type App, startApp } from '../app/app.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { openLogger } from '../observe/logger.ts';
-import { banner } from './banner.ts';
+import { type OpenLogger, openLogger } from '../observe/logger.ts';
+import { banner, startFacts } from './banner.ts';
 
 export interface ServeParts {
   readonly version: string;
@@ -9,22 +9,43 @@ export interface ServeParts {
   readonly stderr: { write(text: string): unknown };
 }
 
-/** Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once. Throws what keeps it from starting. */
-export async function serve({ config, warnings }: LoadedConfig, parts: ServeParts): Promise<void> {
-  const { log, reopen } = await openLogger({
+/**
+ * Serves until SIGTERM or SIGINT, then drains; true. A second signal ends it at once. False: it could not start and the log says
+ * why. Throws where there is no log, or a person reads standard error.
+ */
+export async function serve({ config, warnings }: LoadedConfig, parts: ServeParts): Promise<boolean> {
+  const logger = await openLogger({
     level: config.logLevel,
     file: config.logFile === '' ? undefined : config.logFile,
     format: config.logFormat,
   });
+  const { log, announce, isForPeople } = logger;
   const stopped = stopSignal();
-  process.on('SIGHUP', () => reopen());
-  for (const warning of warnings) log.warn({}, warning);
-  await using app = await startApp(config, { log, version: parts.version });
-  parts.stderr.write(banner({ ...parts, app, config }));
-  log.info({ url: app.server.url }, 'server is running');
+  let running: App | undefined;
+  process.on('SIGHUP', () => hangUp(logger, running));
+  // At the default level they would be said to nobody.
+  for (const warning of warnings) announce.warn({}, warning);
+  try {
+    running = await startApp(config, { log, version: parts.version });
+  } catch (error) {
+    if (isForPeople) throw error;
+    announce.error({ err: error }, 'error starting the server');
+    return false;
+  }
+  await using app = running;
+  const started = { ...parts, app, config };
+  if (isForPeople) parts.stderr.write(banner(started));
+  (isForPeople ? log : announce).info(startFacts(started), 'server is running');
   log.info({ signal: await stopped }, 'stopping: running downloads may end');
   await stopInTime(app);
   log.info({}, 'stopped');
+  return true;
+}
+
+function hangUp({ announce, reopen }: OpenLogger, app: App | undefined): void {
+  reopen();
+  announce.info({}, 'SIGHUP: the log file is opened again, certificates are read again');
+  app?.certificates?.readAgain();
 }
 
 /** A supervisor may signal a whole group, and whoever passes signals on does so once more: that is one wish. Milliseconds. */

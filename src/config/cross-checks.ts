@@ -41,6 +41,19 @@ export function serverTls<S extends z.ZodType>(schema: S): S {
   });
 }
 
+/** One port is for one listener; 0 is any, or none. */
+export function distinctPorts<S extends z.ZodType>(schema: S): S {
+  const names = ['port', 'health', 'metrics'];
+  return checked(schema, (config) =>
+    names.flatMap((name, index) => {
+      const other = names.slice(0, index).find((before) => config[before] === config[name]);
+      return other === undefined || config[name] === undefined || config[name] === 0
+        ? []
+        : [{ path: [name], message: `${String(config[name])} is the same port as that of ${other}` }];
+    }),
+  );
+}
+
 /** The original documents `dryRun` and reads `dryrun`. */
 export function oneSpelling<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ dryRun, dryrun }) =>

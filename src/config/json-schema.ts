@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { type KeyState, keyMeta } from './key.ts';
+import { type KeyState, keyMeta, notYet } from './key.ts';
 import { configSchema } from './schema.ts';
 
 const notes: Readonly<Record<KeyState, string>> = {
   built: '',
   accepted: ' (accepted, without effect)',
-  ignored: ' (not available in this version yet)',
-  refused: ' (not available in this version yet)',
+  ignored: ` (${notYet})`,
+  refused: ` (${notYet})`,
 };
 
 /** The configuration as a JSON Schema for editors. Draft 7 is what most of them read. */

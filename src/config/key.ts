@@ -9,6 +9,9 @@ import * as z from 'zod';
  */
 export type KeyState = 'built' | 'accepted' | 'ignored' | 'refused';
 
+/** How what is not built is called, wherever it is named. */
+export const notYet = 'not available in this version yet';
+
 /** One of the up to three ways to give one secret. */
 export interface SecretPart {
   /** The key that holds the secret in the end: `password` for `passwordFile`. */

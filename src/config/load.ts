@@ -1,6 +1,7 @@
 import { readBoundedFile } from './bounded-file.ts';
 import { ConfigError } from './config-error.ts';
 import { halfCredentials } from './half-credentials.ts';
+import { notYet } from './key.ts';
 import { type Problem, pathText, problemsOf } from './problem.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import type { Path } from './schema-tree.ts';
@@ -27,6 +28,8 @@ export interface LoadedConfig {
   /** Each one line, without a secret. */
   readonly warnings: readonly string[];
   readonly file: string | undefined;
+  /** One line for each, with the place of its key: for what is found of the configuration later. */
+  readonly located: (problems: readonly Problem[]) => string[];
 }
 
 /** Flags over file over defaults. Throws ConfigError with everything that is wrong with them. */
@@ -43,10 +46,14 @@ export async function loadConfig({ file, flags, env }: LoadOptions): Promise<Loa
   }
   for (const { path, secret } of secrets.found) put(parsed.data, path, secret);
   const names = ignored.map((path) => (isFlag(path, flags) ? flagName(path) : pathText(path)));
-  const unbuilt =
-    names.length > 0 ? [`not available in this version yet, and ignored: ${names.join(', ')}`] : [];
+  const unbuilt = names.length > 0 ? [`${notYet}, and ignored: ${names.join(', ')}`] : [];
   const config = frozen(parsed.data);
-  return { config, warnings: [...unbuilt, ...halfCredentials(config)], file };
+  return {
+    config,
+    warnings: [...unbuilt, ...halfCredentials(config)],
+    file,
+    located: (found) => located(found, { file, source, flags }),
+  };
 }
 
 async function readText(file: string): Promise<string> {

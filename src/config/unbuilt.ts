@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type * as z from 'zod';
+import { notYet } from './key.ts';
 import type { Problem } from './problem.ts';
 import { type Path, type Place, places } from './schema-tree.ts';
 
@@ -19,8 +20,7 @@ export function findUnbuilt(schema: z.ZodType, input: unknown): Unbuilt {
       .filter(({ state }) => state === 'refused')
       .map(({ path }) => ({
         path,
-        message:
-          'not available in this version yet, and not safe to ignore: the server does not start with it',
+        message: `${notYet}, and not safe to ignore: the server does not start with it`,
         at: 'key',
       })),
   };

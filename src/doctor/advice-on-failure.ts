@@ -63,5 +63,5 @@ export function adviceOnFailure(error: unknown, whom: Whom): string | undefined 
 
 function onAuthority(caFiles: readonly string[]): string {
   const files = caFiles.length === 0 ? '' : ` (${caFiles.join(', ')} did not do)`;
-  return `Put the certificate of its authority as PEM into a file and name that in registries[].tls.ca${files}. Where a proxy opens TLS, that is its authority.`;
+  return `Put the certificate of its authority as PEM into a file and name that in registries[].tls.ca${files}. Where a proxy opens TLS, that is its authority, and upstream.ca names it for all registries.`;
 }

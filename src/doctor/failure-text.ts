@@ -1,4 +1,5 @@
 import { RegistryError } from '../oci/error.ts';
+import { causeCode, isOfTls } from '../upstream/connection/connection-error.ts';
 
 const maxCause = 200;
 
@@ -8,9 +9,14 @@ export function failureText(error: unknown): string {
   return `unexpected ${error instanceof Error ? error.name : typeof error}`;
 }
 
-/** The same with what the system said of a connection, which names addresses and certificates and never holds a secret. */
+/**
+ * The same with what the system said of a connection, which names addresses and certificates and never holds a secret. Of TLS only
+ * for which names a certificate is: the rest is for who reads OpenSSL's source.
+ */
 export function connectionFailureText(error: unknown): string {
   const cause = error instanceof RegistryError ? error.cause : undefined;
+  const code = causeCode(cause) ?? '';
+  if (isOfTls(code) && code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return failureText(error);
   const said = cause instanceof Error && !(cause instanceof RegistryError) ? cause.message : '';
   const text = said.slice(0, maxCause).replaceAll(/[^\P{C}]/gu, ' ');
   return text === '' ? failureText(error) : `${failureText(error)}: ${text}`;

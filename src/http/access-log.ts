@@ -5,8 +5,12 @@ import { Exchange } from './exchange.ts';
 import type { HeadLimit } from './head-limit.ts';
 
 const maxUrl = 1024;
+const maxAgent = 200;
 
-/** Begins the exchange, and writes its one line when it is over: `info`, `warn` for what the client did wrong, `error` for 5xx. */
+/**
+ * Begins the exchange, and writes its one line when it is over: `info`, `warn` for what the client did wrong, `error` for 5xx. That
+ * something is not there is an answer like any other.
+ */
 export function accessLog(
   log: Log,
   over: (exchange: Exchange) => void = () => {},
@@ -15,6 +19,7 @@ export function accessLog(
   return (request, response, next) => {
     const exchange = new Exchange(request, response, headLimit);
     response.locals['exchange'] = exchange;
+    response.setHeader('X-Request-Id', exchange.id);
     response.once('close', () => {
       write(log, exchange);
       over(exchange);
@@ -26,9 +31,9 @@ export function accessLog(
 function write(log: Log, exchange: Exchange): void {
   const { request, response, host, outcome, bytes, failure, incomplete, startedAt } = exchange;
   const { statusCode: status } = response;
-  const level = status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info';
-  log[level](
+  log[levelOf(status)](
     {
+      id: exchange.id,
       method: request.method,
       url: exchange.target.shown.slice(0, maxUrl),
       status,
@@ -37,6 +42,7 @@ function write(log: Log, exchange: Exchange): void {
       bytes,
       ms: Math.round((performance.now() - startedAt) * 10) / 10,
       client: request.socket.remoteAddress,
+      agent: request.headers['user-agent']?.slice(0, maxAgent),
       ...(response.writableFinished ? {} : { cut: true }),
       ...(failure === undefined ? {} : { failure }),
       ...(incomplete === undefined ? {} : { incomplete }),
@@ -44,6 +50,11 @@ function write(log: Log, exchange: Exchange): void {
     },
     'request',
   );
+}
+
+function levelOf(status: number): 'info' | 'warn' | 'error' {
+  if (status >= 500) return 'error';
+  return status >= 400 && status !== 404 ? 'warn' : 'info';
 }
 
 function wordOf(outcome: Outcome): string {

@@ -18,7 +18,8 @@ export function errorResponse(log: Log): ErrorRequestHandler {
     }
     const known = error instanceof RegistryError ? error : notFromUs(error);
     exchange.failure = `${known.code}: ${known.message}`;
-    if (known.status === 500) log.error({ err: error, url: exchange.path }, 'unexpected error');
+    if (known.status === 500)
+      log.error({ err: error, id: exchange.id, url: exchange.path }, 'unexpected error');
     if (!response.headersSent) {
       answer(exchange, known);
       return;

@@ -4,6 +4,7 @@ import type { Outcome } from '../oci/outcome.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/registry.ts';
 import { defaultHeadLimit, type HeadLimit, lateError } from './head-limit.ts';
+import { requestId } from './request-id.ts';
 import { parseRequestTarget, type RequestTarget } from './request-target.ts';
 
 /** Nobody's fault: whoever asked does not wait for the answer any more. */
@@ -21,6 +22,8 @@ export class Exchange {
   readonly response: Response;
   readonly target: RequestTarget;
   readonly query: URLSearchParams;
+  /** For the log, and the client: `X-Request-Id`. */
+  readonly id: string;
   readonly startedAt = performance.now();
   /** When the first byte of the body was sent. */
   firstByteAt: number | undefined;
@@ -48,6 +51,7 @@ export class Exchange {
     this.#headLimit = headLimit;
     this.target = parseRequestTarget(request.originalUrl);
     this.query = new URLSearchParams(this.target.query);
+    this.id = requestId(request.headers['x-request-id']);
     response.once('close', () => {
       // Nobody is gone who has it all, and an error costs as much as some queries.
       if (response.writableFinished) return;
@@ -92,7 +96,7 @@ export class Exchange {
    * body, take as long as they take.
    */
   async ask<Value>(call: (options: CallOptions) => Promise<Value>): Promise<Value> {
-    const options = { signal: this.waiting, report: this.report };
+    const options = { signal: this.waiting, report: this.report, request: this.id };
     if (this.response.headersSent) return await call(options);
     using _limit = this.#headLimit.clock.after(this.headDueMs, () => this.#waiting.abort(this.#late()));
     return await call(options);

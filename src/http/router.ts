@@ -14,6 +14,7 @@ import { blob } from './handlers/blob.ts';
 import { type Catalog, catalog } from './handlers/catalog.ts';
 import { manifest } from './handlers/manifest.ts';
 import { referrers } from './handlers/referrers.ts';
+import { root } from './handlers/root.ts';
 import { tags } from './handlers/tags.ts';
 import { version } from './handlers/version.ts';
 import type { HeadLimit } from './head-limit.ts';
@@ -138,10 +139,10 @@ function dockerLogin(exchange: Exchange): void {
   else throw new RegistryError('UNSUPPORTED', 'the Authorization header is missing', { status: 400 });
 }
 
-/** The original's answers beside the API: `null` at the root, this message elsewhere. */
+/** Beside the API: something at the root, the original's message elsewhere. */
 const elsewhere: RequestHandler = (request, response) => {
   const exchange = exchangeOf(response);
   const isRoot = exchange.path === '/' && (request.method === 'GET' || request.method === 'HEAD');
-  if (isRoot) exchange.sendJson(200, null);
+  if (isRoot) root(exchange);
   else exchange.sendJson(404, { message: 'no matching operation was found' });
 };

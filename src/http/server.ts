@@ -5,7 +5,7 @@ import {
   ServerResponse,
   STATUS_CODES,
 } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
 /** PEM texts. With `verify` a client must show a certificate that `ca` (else the known authorities) has signed. */
@@ -49,6 +49,11 @@ export class RunningServer implements AsyncDisposable {
   get url(): string {
     const { address, family, port } = this.#server.address() as AddressInfo;
     return `${this.#scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  /** From the next connection on; those that stand stay as they are. `clientAuth` stays as it was. Throws what OpenSSL says. */
+  useTls(tls: ServerTls): void {
+    if (this.#server instanceof HttpsServer) this.#server.setSecureContext(contextOf(tls));
   }
 
   /** Takes no more connections and settles when the last one has ended; after `timeoutMs` those that are left are cut. */
@@ -103,12 +108,16 @@ function plain(listener: RequestListener): Server {
   return createHttpServer(limits, listener);
 }
 
-function secure(listener: RequestListener, { cert, key, ca, clientAuth }: ServerTls): Server {
-  const requestCert = clientAuth === 'verify';
+function secure(listener: RequestListener, tls: ServerTls): Server {
+  const requestCert = tls.clientAuth === 'verify';
   return createHttpsServer(
-    { ...limits, cert, key, ca, requestCert, rejectUnauthorized: requestCert, minVersion: 'TLSv1.2' },
+    { ...limits, ...contextOf(tls), requestCert, rejectUnauthorized: requestCert },
     listener,
   );
+}
+
+function contextOf({ cert, key, ca }: ServerTls) {
+  return { cert, key, ca, minVersion: 'TLSv1.2' } as const;
 }
 
 const refusals: Readonly<Record<string, number>> = {

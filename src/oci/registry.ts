@@ -63,6 +63,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how the answer came about, at the latest when the method settles. The last word counts. */
   readonly report?: ((outcome: Outcome) => void) | undefined;
+  /** By which the caller's request is known in the log. */
+  readonly request?: string | undefined;
 }
 
 /** Which part of a list of tags is wanted (distribution-spec "Listing Tags"). */

@@ -1,4 +1,4 @@
-import { type CommandDescription, commands } from '../cli/commands.ts';
+import { type CommandDescription, commands, type SignalDescription } from '../cli/commands.ts';
 import { type Flag, globalFlags } from '../cli/flags.ts';
 import { code, generated, page, plain, table } from './markdown.ts';
 
@@ -15,14 +15,25 @@ export function cliPage(): string {
   );
 }
 
-function section({ name, about, operands, flags, isBuilt }: CommandDescription): string[] {
+function section({ name, about, operands, flags, signals, isBuilt }: CommandDescription): string[] {
   const usage = operands === undefined ? [] : [`${code(operands.name)}: ${operands.about}.`];
   const heading = [
     `## ${name}`,
     isBuilt ? `${about}.` : `${about}. **Not available in this version yet.**`,
     ...usage,
   ];
-  return flags.length === 0 ? heading : [...heading, flagTable(flags)];
+  return [
+    ...heading,
+    ...(flags.length === 0 ? [] : [flagTable(flags)]),
+    ...(signals === undefined ? [] : [signalTable(signals)]),
+  ];
+}
+
+function signalTable(signals: readonly SignalDescription[]): string {
+  return table(
+    ['Signal', 'What it does'],
+    signals.map(({ name, about }) => [code(name), plain(about)]),
+  );
 }
 
 function flagTable(flags: readonly Flag[]): string {

@@ -138,7 +138,10 @@ export class CachedManifests {
       options.signal?.throwIfAborted();
       if (isAbsent(error) ? this.#policy.onGone === 'notFound' : !this.#policy.staleIfError) throw error;
       const cause = staleCause(error);
-      this.#parts.log.warn({ err: error, repository, tag: record.tag }, `serving a stale tag: ${cause}`);
+      this.#parts.log.warn(
+        { err: error, request: options.request, repository, tag: record.tag },
+        `serving a stale tag: ${cause}`,
+      );
       this.#parts.resting.add(key, cause);
       return await this.#stale(repository, record, cause, options);
     }

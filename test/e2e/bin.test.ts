@@ -8,6 +8,7 @@ import { command } from './support/command.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { Program } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
+import { until } from './support/until.ts';
 
 const checkout = join(import.meta.dirname, '../..');
 const outdated = findOutdatedNode();
@@ -36,6 +37,33 @@ function asStranger(id: number): string[] {
 const needsNamespaces = {
   skip: spawnSync('unshare', ['--user', 'true']).status !== 0 && 'the kernel gives no user namespaces',
 };
+
+/** What the program says at its start, at any log level. */
+async function started(program: Program): Promise<{ url: string; user: string; pid: number }> {
+  const { input } = await program.line(/"msg":"server is running"/);
+  return JSON.parse(input) as { url: string; user: string; pid: number };
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Sends the signal to who started the server, which must end by itself then. */
+async function endedWith(program: Program, signal: NodeJS.Signals): Promise<void> {
+  const { pid, url } = await started(program);
+  try {
+    assert.equal((await fetch(`${url}/v2/`)).status, 200);
+    assert.ok(program.pid !== undefined && process.kill(program.pid, signal));
+    await until('the server has ended', async () => !isThere(pid), 10_000);
+    await assert.rejects(fetch(`${url}/v2/`));
+  } finally {
+    if (isThere(pid)) process.kill(pid, 'SIGKILL');
+  }
+}
 
 /** Unpacks the npm package as an installation has it: below `node_modules`, beside what it depends on. */
 async function installPackage(directory: string): Promise<string> {
@@ -71,14 +99,34 @@ describe('the program', () => {
     await writeFile(file, JSON.stringify(settings));
     const [first = '', ...rest] = [...asStranger(65_532), process.execPath, join(checkout, 'src/bin.js')];
     await using program = new Program(first, [...rest, '--config-file', file, 'serve']);
-    const [, url] = await program.line(/^Listening: (\S+)$/);
-    await program.line(/^Running as \(uid:gid\): 65532:65532$/);
+    const { url, user } = await started(program);
+    assert.equal(user, '65532:65532');
     for (const { name } of registries) {
       const answer = await fetch(`${url}/v2/${name}/app/manifests/v1`);
       assert.doesNotMatch(await answer.text(), /internal error/);
     }
     assert.deepEqual(await program.stop(), { code: 0, signal: null });
   });
+
+  const launchers: [what: string, command: readonly string[], signal: NodeJS.Signals, skip?: object][] = [
+    ['npm start is told to', ['npm', '--prefix', checkout, 'start', '--'], 'SIGTERM'],
+    ['npm start is killed', ['npm', '--prefix', checkout, 'start', '--'], 'SIGKILL'],
+    ['npx is told to', ['npx', '--prefix', checkout, 'ociregistry', 'serve'], 'SIGTERM'],
+    [
+      'its launcher is killed',
+      [outdated ?? '', join(checkout, 'src/bin.js'), 'serve'],
+      'SIGKILL',
+      needsOutdatedNode,
+    ],
+  ];
+  for (const [what, before, signal, skip = {}] of launchers)
+    it(`ends when ${what}`, skip, async () => {
+      await using directory = await temporaryDirectory();
+      const data = ['--image-path', join(directory.path, 'data'), '--host', '127.0.0.1', '--port', '0'];
+      const [first = '', ...rest] = before;
+      await using program = new Program(first, [...rest, ...data]);
+      await endedWith(program, signal);
+    });
 
   it('says in one line that it needs a newer Node where none came with it', needsOutdatedNode, async () => {
     assert.ok(outdated);

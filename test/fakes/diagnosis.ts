@@ -56,6 +56,7 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     env,
     version,
     serve: async () => assert.fail('nothing is served'),
+    preflight: async () => assert.fail('nothing is started'),
     doctor: async (loaded, order) =>
       await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });

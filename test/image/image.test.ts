@@ -150,6 +150,6 @@ async function configured(store: ContainerStore, upstream: string): Promise<stri
 }
 
 async function listening({ program }: Container): Promise<string> {
-  const [, url = ''] = await program.line(/^Listening: (http:\S+)/);
+  const [, url = ''] = await program.line(/"url":"(http:[^"]+)".*"msg":"server is running"/);
   return url;
 }

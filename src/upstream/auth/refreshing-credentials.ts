@@ -128,7 +128,8 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
     const keptAt = clock.monotonic();
     this.#usableUntil = keptAt + (lifeMs ?? Number.POSITIVE_INFINITY);
     this.#dueAt = keptAt + this.#intervalMs(lifeMs);
-    if (this.#failures > 0) log.info({ source: source.name }, 'credentials are renewed again');
+    if (this.#failures > 0)
+      log.info({ source: source.name, failures: this.#failures }, 'credentials are renewed again');
     this.#failure = undefined;
     this.#failures = 0;
     if (!this.#disposed.signal.aborted) this.#refreshing ??= this.#refresh();
@@ -163,7 +164,8 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
     this.#dueAt = clock.monotonic() + backOffMs * (1 - random() / 10);
     this.#failures += 1;
     const write = this.#failures === 1 ? log.warn : log.debug;
-    write.call(log, { err: failure, source: source.name }, 'no new credentials');
+    const retryInSeconds = Math.ceil(backOffMs / 1000);
+    write.call(log, { err: failure, source: source.name, retryInSeconds }, 'no new credentials');
     return failure;
   }
 

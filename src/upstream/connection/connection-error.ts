@@ -36,12 +36,17 @@ const hostCodes = new Set([
   'EPROTO',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-const tlsCodes = /^(?:CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|SELF_SIGNED_|UNABLE_TO_)/;
+const tlsCodes =
+  /^(?:CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|INVALID_CA|INVALID_PURPOSE|SELF_SIGNED_|UNABLE_TO_)/;
 
 /** Want of something on our side, which says nothing of who was to be connected to. */
 const ourCodes = new Set(['EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
 const clientCertificate = 'does it want a client certificate (tls.cert and tls.key)';
+const unknownAuthority =
+  'its certificate authority is not known; name it in tls.ca, or for all registries in upstream.ca';
+const noTls = 'it speaks no TLS on this port; for plain HTTP set scheme: http';
+const tooWeak = 'its certificate or key is too weak to be believed';
 
 /** What a code means to whoever has to mend it. */
 const words: Readonly<Record<string, string>> = {
@@ -56,18 +61,34 @@ const words: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
   UND_ERR_HEADERS_TIMEOUT: 'no status line in time',
   UND_ERR_SOCKET: 'the connection broke off',
+  CERT_CHAIN_TOO_LONG: 'its chain of certificates is too long',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  CERT_REVOKED: 'its certificate has been revoked',
+  CERT_SIGNATURE_FAILURE: 'its certificate is not what its authority signed',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; name it in tls.ca',
-  EPROTO: 'no common TLS; plain http needs scheme: http',
+  EPROTO: 'no common TLS; for plain HTTP set scheme: http',
   'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE': `it refuses our side of TLS: ${clientCertificate}`,
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: `it refuses our side of TLS: ${clientCertificate}`,
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; plain http needs scheme: http',
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE':
+    'it refuses our side of TLS: no cipher in common, or it does not serve this name',
+  ERR_SSL_CA_MD_TOO_WEAK: tooWeak,
+  ERR_SSL_DH_KEY_TOO_SMALL: tooWeak,
+  ERR_SSL_EE_KEY_TOO_SMALL: tooWeak,
+  ERR_SSL_HTTP_REQUEST: noTls,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'it takes no version of TLS that we speak',
+  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: 'it does not serve this name',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'it speaks no version of TLS that is safe',
+  ERR_SSL_WRONG_VERSION_NUMBER: noTls,
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
   HPE_INVALID_CONSTANT: 'it does not speak HTTP',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate authority is not known; name it in tls.ca',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate authority is not known; name it in tls.ca',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate authority is not known; name it in tls.ca',
+  INVALID_CA: 'an authority of its certificate may not sign any',
+  INVALID_PURPOSE: 'its certificate is not one for servers',
+  SELF_SIGNED_CERT_IN_CHAIN: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
 };
 
 /**
@@ -87,7 +108,7 @@ export function connectError(url: URL, cause: unknown, via?: string): RegistryEr
 function madeOf(url: URL, saysOf: SaysOf, cause: unknown, via: string | undefined): NoAnswer {
   // The origin alone: the path of a signed URL is a secret.
   const whom = via === undefined ? url.origin : `${url.origin} through the proxy ${via}`;
-  return new NoAnswer(url, saysOf, ...noAnswer(whom, cause, url.protocol === 'https:' && isMute(cause)));
+  return new NoAnswer(url, saysOf, ...noAnswer(whom, cause, byScheme(url, cause)));
 }
 
 function saidOf(cause: unknown): SaysOf {
@@ -95,21 +116,36 @@ function saidOf(cause: unknown): SaysOf {
   return hostCodes.has(code) || tlsCodes.test(code) ? 'host' : 'exchange';
 }
 
-/** Message and options of an error that says that somebody did not answer. */
+/** Message and options of an error that says that somebody did not answer. `meaning`: of the code, where it is known better than by itself. */
 export function noAnswer(
   whom: string,
   cause: unknown,
-  perhapsRefused = false,
+  meaning?: string,
 ): [message: string, options: RegistryErrorOptions] {
   const code = causeCode(cause);
   const status = code !== undefined && timeoutCodes.has(code) ? 504 : 502;
-  return [`no answer from ${whom} (${reasonOf(code, perhapsRefused)})`, { status, cause }];
+  return [`no answer from ${whom} (${reasonOf(code, meaning)})`, { status, cause }];
 }
 
-function reasonOf(code: string | undefined, perhapsRefused: boolean): string {
+/** What a failure means where one scheme was spoken, and perhaps the other was expected. */
+function byScheme({ protocol }: URL, cause: unknown): string | undefined {
+  if (protocol === 'https:')
+    return isMute(cause)
+      ? 'the connection broke off without a word; perhaps it wants a client certificate (tls.cert and tls.key)'
+      : undefined;
+  return causeCode(cause) === 'HPE_INVALID_CONSTANT'
+    ? 'it does not speak HTTP on this port; for TLS set scheme: https'
+    : undefined;
+}
+
+function reasonOf(code: string | undefined, meaning = words[code ?? '']): string {
   if (code === undefined) return 'unknown cause';
-  if (perhapsRefused) return `the connection broke off without a word: ${clientCertificate}? ${code}`;
-  return words[code] === undefined ? code : `${words[code]}, ${code}`;
+  return meaning === undefined ? code : `${meaning}, ${code}`;
+}
+
+/** Does the code stand for what OpenSSL says in its own tongue, with numbers and places in its source? */
+export function isOfTls(code: string): boolean {
+  return code === 'EPROTO' || tlsCodes.test(code);
 }
 
 /**

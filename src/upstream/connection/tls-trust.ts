@@ -1,7 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { type Clock, systemClock } from '../../clock.ts';
+import { type Log, silent } from '../../log.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { ContextOfFiles } from './context-of-files.ts';
 
 /** Files in PEM. Nothing here is read before the first https connection. */
 export interface TlsSettings {
@@ -24,31 +27,46 @@ const bundlePaths = [
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+interface Surroundings {
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
 /**
- * Whose certificates are believed. One for the process: the roots (some 300 of them) are read once, and a
- * context is made once for each set of files. A failure to read is not kept.
+ * Whose certificates are believed. One for the process: the roots (some 300 of them) are read once, and there is one context
+ * for each set of files, which follows them. A failure to read is not kept.
  */
 export class TlsTrust {
   readonly #environment: Environment;
   #roots: Promise<readonly string[]> | undefined;
-  readonly #contexts = new Map<string, Promise<SecureContext>>();
+  readonly #contexts = new Map<string, ContextOfFiles>();
+  readonly #clock: Clock;
+  readonly #log: Log;
 
-  constructor(environment: Environment = process.env) {
+  constructor(
+    environment: Environment = process.env,
+    { clock = systemClock, log = silent }: Surroundings = {},
+  ) {
     this.#environment = environment;
+    this.#clock = clock;
+    this.#log = log;
   }
 
   /** Throws UNAVAILABLE (502), naming the file, when one of the settings' files cannot be used. */
-  context(settings: TlsSettings): Promise<SecureContext> {
+  async context(settings: TlsSettings): Promise<SecureContext> {
     const key = JSON.stringify([settings.caFiles, settings.certFile, settings.keyFile]);
-    const known = this.#contexts.get(key);
-    if (known !== undefined) return known;
-    const made = this.#make(settings);
-    this.#contexts.set(key, made);
-    made.catch(() => this.#contexts.delete(key));
-    return made;
+    const known = this.#contexts.get(key) ?? this.#follow(settings);
+    this.#contexts.set(key, known);
+    return await known.get();
   }
 
-  async #make({ caFiles = [], certFile, keyFile }: TlsSettings): Promise<SecureContext> {
+  #follow(settings: TlsSettings): ContextOfFiles {
+    const make = async (): Promise<SecureContext> => await this.#make(settings);
+    return new ContextOfFiles({ files: filesOf(settings), make, clock: this.#clock, log: this.#log });
+  }
+
+  async #make(settings: TlsSettings): Promise<SecureContext> {
+    const { caFiles = [], certFile, keyFile } = settings;
     this.#roots ??= rootsOf(this.#environment);
     const [roots, ca, cert, key] = await Promise.all([
       this.#roots,
@@ -59,10 +77,14 @@ export class TlsTrust {
     try {
       return createSecureContext({ ca: [...roots, ...ca], cert, key });
     } catch (cause) {
-      const files = [...caFiles, certFile, keyFile].filter((file) => file !== undefined).join(', ');
+      const files = filesOf(settings).join(', ');
       throw new RegistryError('UNAVAILABLE', `the TLS files cannot be used: ${files}`, { cause });
     }
   }
+}
+
+function filesOf({ caFiles = [], certFile, keyFile }: TlsSettings): string[] {
+  return [...caFiles, certFile, keyFile].filter((file) => file !== undefined);
 }
 
 async function rootsOf(environment: Environment): Promise<readonly string[]> {

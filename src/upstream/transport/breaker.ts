@@ -5,6 +5,7 @@ import { NoAnswer } from '../connection/no-answer.ts';
 /** Why nothing is sent, and until when. Times by {@link Clock.monotonic}. */
 interface Opening {
   error: RegistryError;
+  readonly since: number;
   /** What was sent before says nothing of whether it is over. */
   moment: number;
   /** Then one of all is let through to see. */
@@ -76,7 +77,11 @@ export class Breaker {
     const known = this.#opening;
     this.#moment += 1;
     if (known !== undefined && known.until > until) known.moment = this.#moment;
-    else this.#opening = { error, moment: this.#moment, until, strangersFrom: Number.POSITIVE_INFINITY };
+    else {
+      const since = known?.since ?? this.#clock.monotonic();
+      const strangersFrom = Number.POSITIVE_INFINITY;
+      this.#opening = { error, since, moment: this.#moment, until, strangersFrom };
+    }
     return known === undefined;
   }
 
@@ -94,19 +99,20 @@ export class Breaker {
     if (this.#different < enough) return false;
     const now = this.#clock.monotonic();
     this.#moment += 1;
-    this.#opening = { error, moment: this.#moment, until: now + probeMs, strangersFrom: now };
+    this.#opening = { error, since: now, moment: this.#moment, until: now + probeMs, strangersFrom: now };
     return true;
   }
 
-  /** Something was answered; the {@link moment} as it was sent. True: it was open, and is no more. */
-  answered(sentAt: number): boolean {
+  /** Something was answered; the {@link moment} as it was sent. How long it was open, if it is no more: milliseconds. */
+  answered(sentAt: number): number | undefined {
     this.#moment += 1;
     this.#answeredAt = this.#moment;
     this.#failing.clear();
     this.#different = 0;
-    if (this.#opening === undefined || sentAt < this.#opening.moment) return false;
+    const opening = this.#opening;
+    if (opening === undefined || sentAt < opening.moment) return undefined;
     this.#opening = undefined;
-    return true;
+    return this.#clock.monotonic() - opening.since;
   }
 
   #isStranger(names: readonly string[], { strangersFrom }: Opening): boolean {

@@ -19,6 +19,8 @@ export interface CircuitSettings {
   readonly oneSilenceIsEnough?: boolean;
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** What one request stands before. */
 interface Passage {
   readonly kind: string;
@@ -86,18 +88,18 @@ export class CircuitTransport implements Transport {
     return breakerOf(this.#repositories, `${url.origin} ${repository}`, this.#settings.clock);
   }
 
-  #limited({ kind, host }: Passage, { url, headers }: TransportResponse): void {
+  #limited(passage: Passage, { url, headers }: TransportResponse): void {
     const error = new RegistryError('TOOMANYREQUESTS', `${url.origin} limits requests`);
-    this.#open(kind, host, error, limitedMs(headers, this.#settings.clock.now()));
+    this.#open(url, passage, error, limitedMs(headers, this.#settings.clock.now()));
   }
 
   #failed(request: TransportRequest, passage: Passage, error: RegistryError): void {
-    const { kind, host } = passage;
+    const { url } = request;
     if (error.code === 'TOOMANYREQUESTS') {
       if (this.#settings.passesLimits === true) return;
-      this.#open(kind, host, error, retryAfterMs(error.headers['Retry-After'], this.#settings.clock.now()));
+      this.#open(url, passage, error, retryAfterMs(error.headers['Retry-After'], this.#settings.clock.now()));
     } else if (error instanceof NoAnswer) {
-      if (this.#isOfHost(request, error)) this.#open(kind, host, error);
+      if (this.#isOfHost(request, error)) this.#open(url, passage, error);
       else this.#unanswered(request, passage, error);
     } else if (error instanceof AfterAnswer && error.origin === request.url.origin) {
       this.#answered(request, passage);
@@ -110,29 +112,38 @@ export class CircuitTransport implements Transport {
     return saysOf === 'host' && origin === url.origin;
   }
 
-  #open(kind: string, host: Breaker, error: RegistryError, saidMs = 0): void {
+  #open({ origin }: URL, { kind: requests, host }: Passage, error: RegistryError, saidMs = 0): void {
     const pauseMs = Math.max(probeMs, saidMs);
-    if (host.open(error, pauseMs)) this.#tellRest({ kind, pauseMs }, error);
+    if (host.open(error, pauseMs)) this.#tellRest({ origin, requests }, error, pauseMs);
   }
 
   #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
     const { kind, host, hostMoment, own, ownMoment } = passage;
     const { repository } = request;
+    const { origin } = request.url;
     const object = objectOf(request);
     if (own?.failed([object], error, ownMoment) === true)
-      this.#tellRest({ repository, pauseMs: probeMs }, error);
+      this.#tellRest({ origin, repository }, error, probeMs);
     if (host.failed(namesOf(request, object), error, hostMoment))
-      this.#tellRest({ kind, pauseMs: probeMs }, error);
+      this.#tellRest({ origin, requests: kind }, error, probeMs);
   }
 
-  #answered({ repository }: TransportRequest, passage: Passage): void {
+  #answered({ repository, url }: TransportRequest, passage: Passage): void {
     const { kind, host, hostMoment, own, ownMoment } = passage;
-    if (own?.answered(ownMoment) === true) this.#settings.onOddity('upstream is asked again', { repository });
-    if (host.answered(hostMoment)) this.#settings.onOddity('upstream is asked again', { kind });
+    this.#tellEnd(url, { repository }, own?.answered(ownMoment));
+    this.#tellEnd(url, { requests: kind }, host.answered(hostMoment));
   }
 
-  #tellRest(fields: Readonly<Record<string, unknown>>, { message }: RegistryError): void {
-    this.#settings.onOddity('upstream is given a rest', { ...fields, reason: message });
+  /** `about`: which requests, or which repository, fail at once until then. */
+  #tellRest(about: Fields, { code, message }: RegistryError, pauseMs: number): void {
+    const what = code === 'TOOMANYREQUESTS' ? 'upstream limits requests' : 'upstream unavailable';
+    this.#settings.onOddity(what, { ...about, reason: message, retryInSeconds: Math.ceil(pauseMs / 1000) });
+  }
+
+  #tellEnd({ origin }: URL, about: Fields, openMs: number | undefined): void {
+    if (openMs === undefined) return;
+    const seconds = Math.round(openMs / 1000);
+    this.#settings.onOddity(`upstream available again after ${seconds} s`, { origin, ...about, seconds });
   }
 }
 

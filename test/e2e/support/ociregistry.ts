@@ -108,6 +108,12 @@ export class Ociregistry implements AsyncDisposable {
     return await this.#process.program.stop(signal);
   }
 
+  /** For what does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#process.program;
+    if (pid !== undefined) process.kill(pid, signal);
+  }
+
   /** Starts again on the same directory. */
   async startAgain(): Promise<void> {
     this.#process = await serve(this.#start, this.#directory);

@@ -381,6 +381,11 @@ describe('ociregistry doctor, over TLS', needs('openssl'), () => {
     const found = await diagnose(secure(upstream, {}));
     assert.deepEqual(outcomeOf(found), ['credential ok', 'address needless', 'connection failed']);
     assert.match(lastStep(found).advice, /registries\[\]\.tls\.ca\./);
+    assert.match(
+      lastStep(found).detail,
+      /\(its certificate authority is not known; name it in tls\.ca, .*[A-Z_]+\)/,
+    );
+    assert.doesNotMatch(lastStep(found).detail, /unable to|error:/);
   });
 
   it('shows the certificate that was believed, and which files count', async () => {
@@ -416,9 +421,15 @@ describe('ociregistry doctor, over TLS', needs('openssl'), () => {
     await using open = await startUpstream();
     const found = await diagnose({ registries: [{ name: open.host }] });
     assert.match(lastStep(found).advice, /scheme: http\./);
+    assert.match(lastStep(found).detail, /; for plain HTTP set scheme: http, [A-Z_]+\)/);
+    assert.doesNotMatch(lastStep(found).detail, /error:|routines/);
     await using upstream = await startSecure('IP:127.0.0.1');
     const other = await diagnose(plain(upstream));
     assert.equal(other.code, 1);
     assert.match(lastStep(other).advice, /speaks TLS/);
+    assert.match(
+      lastStep(other).detail,
+      /does not speak HTTP on this port; for TLS set scheme: https|broke off|reset/,
+    );
   });
 });

@@ -3,6 +3,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import type { Preflight } from '#src/app/preflight/preflight.ts';
 import { runProgram } from '#src/cli/program.ts';
 import type { LoadedConfig } from '#src/config/load.ts';
 
@@ -13,10 +14,14 @@ interface Outcome {
   readonly served: LoadedConfig | undefined;
 }
 
-const ended = async (): Promise<void> => {};
+const ended = async (): Promise<boolean> => true;
+const nothing = { problems: [], warnings: [] };
 
 /** Runs a command line, `FILE` in which is a file with this text. */
-async function run(line: string, { text = '', serve = ended } = {}): Promise<Outcome> {
+async function run(
+  line: string,
+  { text = '', serve = ended, preflight = nothing as Preflight } = {},
+): Promise<Outcome> {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'cli-'));
   const file = join(directory.path, 'config.yaml');
   await writeFile(file, text);
@@ -35,9 +40,10 @@ async function run(line: string, { text = '', serve = ended } = {}): Promise<Out
       env: {},
       version: { version: '1.2.3', buildDate: 'today' },
       doctor: async () => false,
+      preflight: async () => preflight,
       serve: async (loaded) => {
         served = loaded;
-        await serve();
+        return await serve();
       },
     },
   );
@@ -93,6 +99,30 @@ describe('ociregistry', () => {
       assert.deepEqual(described, flags);
     });
   }
+
+  it('marks in its help what does nothing yet, and says what signals do', async () => {
+    const root = (await run('')).stdout.replaceAll(/\n {5,}/g, ' ');
+    for (const command of ['load', 'list', 'prune'])
+      assert.match(root, new RegExp(`^ +${command} .*\\(not available in this version yet\\)$`, 'm'));
+    assert.doesNotMatch(root, /^ +serve .*not available/m);
+    const serve = (await run('serve --help')).stdout.replaceAll(/\n {5,}/g, ' ');
+    const marked = serve.matchAll(/^ +--([a-z-]+).*not available in this version yet, and ignored/gm);
+    assert.deepEqual([...marked].map(([, flag]) => flag).sort(), ['hello-world', 'preload-images']);
+    assert.match(serve, /^ +SIGHUP .*log file.*certificates/m);
+  });
+
+  it('does not serve with what the start would stumble over, and hands on what is to be warned of', async () => {
+    const broken = await run('serve', { preflight: { problems: ['--log-file: no'], warnings: [] } });
+    assert.deepEqual(
+      [broken.code, broken.stderr, broken.served],
+      [1, 'error getting configuration: --log-file: no\n', undefined],
+    );
+    const open = await run('serve --hello-world', { preflight: { problems: [], warnings: ['open to all'] } });
+    assert.deepEqual(open.served?.warnings, [
+      'not available in this version yet, and ignored: --hello-world',
+      'open to all',
+    ]);
+  });
 
   it('lets flags win over the file, which wins over the defaults', async () => {
     const { code, served } = await run(
@@ -192,6 +222,11 @@ describe('ociregistry', () => {
     assert.deepEqual([code, stderr], [1, 'error starting the server: port 8080 is in use\n']);
   });
 
+  it('adds nothing where the log has said why the server did not start', async () => {
+    const { code, stderr } = await run('serve', { serve: async () => false });
+    assert.deepEqual([code, stderr], [1, '']);
+  });
+
   for (const line of [
     'load --image-file x --resolve-ref',
     'list -header --pattern a,b --short-digest',
@@ -234,5 +269,12 @@ describe('ociregistry check-config', () => {
       stderr,
       'config.yaml:1:1: x: unknown key\nconfig.yaml:2:7: port: must be a whole number from 0 to 65535, not -1\n',
     );
+  });
+
+  it('says what a start would stumble over, and warns of what it would not', async () => {
+    const warned = await run('check-config', { preflight: { problems: [], warnings: ['a'] } });
+    assert.deepEqual([warned.code, warned.stdout], [0, 'warning: a\nno configuration file: OK\n']);
+    const stopped = await run('check-config', { preflight: { problems: ['b', 'c'], warnings: ['a'] } });
+    assert.deepEqual([stopped.code, stopped.stdout, stopped.stderr], [1, '', 'b\nc\n']);
   });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders } from 'node:http';
 import { describe, it } from 'node:test';
 import type { Log } from '#src/log.ts';
 import { digestLike, sha256 } from '#src/oci/digest.ts';
@@ -30,6 +31,15 @@ async function* inTwo(content: Uint8Array): AsyncGenerator<Uint8Array> {
   yield content.subarray(100);
 }
 
+/** Without what differs from one answer to the next. */
+function withoutMoment({
+  date: _,
+  'x-request-id': __,
+  ...headers
+}: IncomingHttpHeaders): IncomingHttpHeaders {
+  return headers;
+}
+
 describe('a manifest', () => {
   it('is answered with its exact bytes, media type, digest and ETag, by tag and by digest', async () => {
     const { registry, image } = filled();
@@ -48,9 +58,7 @@ describe('a manifest', () => {
       const head = await ask(server, path, { method: 'HEAD' });
       assert.equal(head.status, 200);
       assert.equal(head.body.length, 0);
-      const { date: _, ...headers } = got.headers;
-      const { date: __, ...headHeaders } = head.headers;
-      assert.deepEqual(headHeaders, headers);
+      assert.deepEqual(withoutMoment(head.headers), withoutMoment(got.headers));
     }
   });
 
@@ -547,13 +555,17 @@ describe('the edges of the API', () => {
     };
     const log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
     await using server = await serveRegistry(registry, { log });
-    const { body } = await ask(server, '/v2/docker.io/alpine/manifests/v1');
+    const headers = { 'user-agent': `containerd/2.2 ${'x'.repeat(400)}` };
+    const { body, headers: answered } = await ask(server, '/v2/docker.io/alpine/manifests/v1', { headers });
     await ask(server, '/v2/docker.io/alpine/manifests/none');
+    await ask(server, '/v2/docker.io/alpine/manifests/no:tag');
     await server.drain(1000);
-    const [[level, line] = [], [missLevel, miss] = []] = lines;
-    assert.equal(lines.length, 2);
+    const [[level, line] = [], [missLevel, miss] = [], [badLevel] = []] = lines;
+    assert.equal(lines.length, 3);
     assert.equal(level, 'info');
-    const { ms, client, ...rest } = line ?? {};
+    const { ms, client, id, agent, ...rest } = line ?? {};
+    assert.equal(id, answered['x-request-id']);
+    assert.match(String(agent), /^containerd\/2\.2 x{185}$/);
     assert.equal(typeof ms, 'number');
     assert.equal(client, '127.0.0.1');
     assert.deepEqual(rest, {
@@ -564,7 +576,64 @@ describe('the edges of the API', () => {
       cache: undefined,
       bytes: body.length,
     });
-    assert.equal(missLevel, 'warn');
+    assert.deepEqual([missLevel, badLevel], ['info', 'warn']);
+    assert.equal(miss?.['agent'], undefined);
     assert.equal(miss?.['failure'], 'MANIFEST_UNKNOWN: manifest unknown to registry');
+  });
+
+  it('is known by an id, which is another for each', async () => {
+    await using server = await serveRegistry(new MemoryRegistry());
+    const ids = [];
+    for (const path of ['/v2/', '/v2/', '/elsewhere', '/v2/%zz'])
+      ids.push(String((await ask(server, path)).headers['x-request-id']));
+    for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-z]+$/);
+    assert.equal(new Set(ids).size, ids.length);
+  });
+
+  it('keeps the id that a client gave it, if that is short and plain', async () => {
+    await using server = await serveRegistry(new MemoryRegistry());
+    const idFor = async (given: string): Promise<unknown> =>
+      (await ask(server, '/v2/', { headers: { 'x-request-id': given } })).headers['x-request-id'];
+    for (const given of ['7f3a-1', '0af7651916cd43dd8448eb211c80319c', 'Root=1-67891233-abc', 'x'.repeat(64)])
+      assert.equal(await idFor(given), given);
+    for (const given of ['x'.repeat(65), 'a b', 'a,b', '"quoted"', '{"level":"error"}', 'é', ''])
+      assert.match(String(await idFor(given)), /^[0-9a-f]{8}-/, given);
+  });
+
+  it('that is answered stale is named where the log says why', async () => {
+    const log = new LogLines();
+    await using cache = new CacheUnderTest({ policy: { freshness: () => 'always' }, log });
+    putImage(cache.content, alpine, 'v1', []);
+    await using server = await serveRegistry(cache.registry);
+    const path = '/v2/docker.io/alpine/manifests/v1';
+    await ask(server, path);
+    await cache.settle();
+    cache.upstream.script = () => {
+      throw new RegistryError('UNAVAILABLE');
+    };
+    await ask(server, path, { headers: { 'x-request-id': 'night-1' } });
+    assert.match(log.lines.join('\n'), /serving a stale tag.*request: 'night-1'/s);
+  });
+});
+
+describe('the root', () => {
+  it('is null to a program, and a page without anything active to a browser', async () => {
+    await using server = await serveRegistry(new MemoryRegistry());
+    for (const accept of ['*/*', 'application/json', 'text/html;q=0, */*', 'x/text/html']) {
+      const { body, headers } = await ask(server, '/', { headers: { accept } });
+      assert.equal(body.toString(), 'null', accept);
+      assert.equal(headers['content-type'], 'application/json');
+    }
+    const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+    const { body, headers, status } = await ask(server, '/', { headers: { accept: browser } });
+    const text = body.toString();
+    assert.deepEqual([status, headers['vary']], [200, 'Accept']);
+    assert.match(String(headers['content-type']), /^text\/html; charset=utf-8$/);
+    assert.match(
+      String(headers['content-security-policy']),
+      /^default-src 'none'; style-src 'sha256-[^']+'; /,
+    );
+    assert.doesNotMatch(text, /<script|<link|<img|src=|http-equiv| on\w+=/);
+    assert.ok(text.includes('pull-through cache') && body.length < 8192);
   });
 });

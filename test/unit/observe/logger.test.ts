@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openLogger } from '#src/observe/logger.ts';
+import { RegistryError } from '#src/oci/error.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 const settings = { level: 'info', format: 'json' } as const;
@@ -45,4 +46,63 @@ describe('the log', () => {
     log.info({}, 'third');
     assert.match(await readFile(join(directory.path, 'moved.log'), 'utf8'), /"first"/);
   });
+
+  const thrown: [name: string, error: Error, hasStack: boolean][] = [
+    ['a full disk', systemError('ENOSPC', 'write'), false],
+    ['a port in use', systemError('EADDRINUSE', 'listen'), false],
+    [
+      'what comes of a full disk',
+      new Error('nobody reads it', { cause: systemError('ENOSPC', 'write') }),
+      false,
+    ],
+    ['an index that is busy', Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' }), false],
+    ['an index that is asked nonsense', Object.assign(new Error('near "x"'), { code: 'SQLITE_ERROR' }), true],
+    ['a bug', new TypeError('x is not a function'), true],
+  ];
+  for (const [name, error, hasStack] of thrown)
+    it(`tells of ${name} ${hasStack ? 'with' : 'without'} a stack`, async () => {
+      await using directory = await temporaryDirectory();
+      const file = join(directory.path, 'a.log');
+      const { log } = await openLogger({ ...settings, file });
+      log.error({ err: error }, 'failed');
+      const { err } = JSON.parse(await readFile(file, 'utf8')) as {
+        err: { message: string; stack?: string };
+      };
+      assert.ok(err.message.startsWith(error.message));
+      assert.equal(err.stack !== undefined, hasStack);
+    });
+
+  it('leaves out what OpenSSL says to who reads its source', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'a.log');
+    const { log } = await openLogger({ ...settings, file });
+    const raw =
+      'write EPROTO 40A7:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../a.c:354:\n';
+    const cause = Object.assign(new Error(raw), { code: 'EPROTO' });
+    log.warn({ err: new RegistryError('UNAVAILABLE', 'no answer (no common TLS)', { cause }) }, 'failed');
+    const { err } = JSON.parse(await readFile(file, 'utf8')) as { err: unknown };
+    assert.deepEqual(err, {
+      type: 'RegistryError',
+      message: 'no answer (no common TLS): write EPROTO',
+      code: 'UNAVAILABLE',
+    });
+  });
+
+  it('is announced at any level what whoever starts the program must see', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'a.log');
+    const { log, announce } = await openLogger({ level: 'error', format: 'json', file });
+    log.warn({}, 'not this');
+    announce.warn({}, 'this');
+    announce.info({ url: 'http://x' }, 'and this');
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
+      ['this', 'and this'],
+    );
+  });
 });
+
+function systemError(code: string, syscall: string): Error {
+  return Object.assign(new Error(`${code}: failed, ${syscall}`), { errno: -28, code, syscall });
+}

@@ -293,7 +293,7 @@ describe('an upstream that swallows every attempt to connect', () => {
     await assert.rejects(registry.getManifest(repository('registry.example/a/b'), tag), {
       message: /UND_ERR_CONNECT_TIMEOUT/,
     });
-    assert.deepEqual(oddities, ['upstream is given a rest']);
+    assert.deepEqual(oddities, ['upstream unavailable']);
   });
 });
 

@@ -30,7 +30,7 @@ interface Entries {
 
 /** Who we are where the file says nothing. */
 const noSource: DockerConfigSource = { credential: anonymous };
-const fileNames = ['config.json', '.dockerconfigjson', '.dockercfg', 'auth.json'];
+export const fileNames = ['config.json', '.dockerconfigjson', '.dockercfg', 'auth.json'];
 
 /**
  * Docker's config.json and its kin, with the credential helpers that it names. Read again after a change. Each of its entries is

@@ -41,7 +41,7 @@ describe('a token server that fails', () => {
       await test.pull('with/token');
       await assert.rejects(test.pull(`without/${time}`), { status: 502, message: /asked again in \d s/ });
     }
-    assert.deepEqual(test.made.oddities, ['upstream is given a rest']);
+    assert.deepEqual(test.made.oddities, ['upstream unavailable']);
   });
 
   it('by saying nothing is not taken for its registry, whose requests have more time', async () => {
@@ -69,7 +69,7 @@ describe('a token server that fails', () => {
     await Promise.all(pulls);
     await assert.rejects(test.pull('a'), { status: 504, message: /asked again in 2 s/ });
     await test.pull('with/token');
-    assert.deepEqual(test.made.oddities, ['upstream is given a rest']);
+    assert.deepEqual(test.made.oddities, ['upstream unavailable']);
     silence.open();
   });
 

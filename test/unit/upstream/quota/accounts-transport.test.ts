@@ -148,7 +148,7 @@ describe('several accounts at one registry', () => {
     await test.clock.advance(50_000);
     await assert.rejects(test.pull(), { code: 'TOOMANYREQUESTS', headers: { 'Retry-After': '10' } });
     assert.deepEqual(meter.users, ['alice', 'bob']);
-    assert.deepEqual(test.made.oddities, ['upstream is given a rest']);
+    assert.deepEqual(test.made.oddities, ['upstream limits requests']);
     await test.clock.advance(10_000);
     await assert.rejects(test.pull(), {
       code: 'TOOMANYREQUESTS',

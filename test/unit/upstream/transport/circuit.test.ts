@@ -75,7 +75,7 @@ describe('an upstream that does not answer', () => {
     await assert.rejects(transport.send(other), /asked again/);
     await clock.advance(2000);
     for (const request of [manifest, other]) assert.equal((await transport.send(request)).status, 200);
-    assert.deepEqual(oddities, ['upstream is given a rest', 'upstream is asked again']);
+    assert.deepEqual(oddities, ['upstream unavailable', 'upstream available again after 8 s']);
   });
 
   it('is asked again in two seconds though the one that was let through still waits', async () => {
@@ -196,7 +196,7 @@ describe('what gets no answer though the host can be reached', () => {
     await assert.rejects(transport.send(of('bad', 'v1')), /ECONNRESET\)$/);
     await assert.rejects(transport.send(of('bad', 'v2')), /asked again/);
     assert.equal(wire.requests.length, 9);
-    assert.deepEqual(oddities, ['upstream is given a rest']);
+    assert.deepEqual(oddities, ['upstream unavailable']);
   });
 
   it('is the host, when three repositories did not in a row: a fourth is let through at once to see', async () => {
@@ -384,7 +384,7 @@ describe('an upstream that limits us', () => {
       await clock.advance(2001);
       await assert.rejects(transport.send(other), { status: 429, headers: { 'Retry-After': '298' } });
       assert.equal(wire.requests.length, 2);
-      assert.deepEqual(oddities, ['upstream is given a rest']);
+      assert.deepEqual(oddities, ['upstream limits requests']);
     });
 
   it('without saying for how long is asked again in two seconds', async () => {
@@ -479,7 +479,7 @@ describe('an answer about one image', () => {
       upstream.answer = error;
       await assert.rejects(transport.send(manifest), { code: 'DENIED' });
       await assert.rejects(transport.send(manifest), /refused, ECONNREFUSED\); asked again in 2 s$/);
-      assert.deepEqual(oddities, ['upstream is given a rest']);
+      assert.deepEqual(oddities, ['upstream unavailable']);
     });
 
   it('leaves a caller’s own end of patience out of it', async () => {

@@ -1,0 +1,55 @@
+import type { LoadedConfig } from '../../config/load.ts';
+import { openCredentials } from '../../config/open-credentials.ts';
+import type { Problem } from '../../config/problem.ts';
+import { checkProxies } from '../proxies.ts';
+import { listeningFindings } from './listening.ts';
+import { secretFileWarnings } from './open-secrets.ts';
+import { imagePathProblems, logFileProblems } from './paths.ts';
+import { sourceWarnings } from './sources.ts';
+import { expiryWarnings, tlsProblems } from './tls.ts';
+
+/** Each one line, without a secret. */
+export interface Preflight {
+  /** With these it does not start. */
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export interface PreflightOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** Also try to listen, as who starts will do by himself. */
+  readonly tryPorts: boolean;
+}
+
+/** What the start would stumble over that is not in the configuration itself: files, directories, addresses. It changes nothing. */
+export async function preflight(
+  { config, file, located }: LoadedConfig,
+  { env, tryPorts }: PreflightOptions,
+): Promise<Preflight> {
+  const listening = tryPorts ? await listeningFindings(config) : { problems: [], warnings: [] };
+  const problems: Problem[] = [
+    ...(await imagePathProblems(config)),
+    ...(await logFileProblems(config)),
+    ...(await tlsProblems(config)),
+    ...listening.problems,
+  ];
+  const warnings: Problem[] = [
+    ...listening.warnings,
+    ...(await expiryWarnings(config)),
+    ...(await sourceWarnings(config, env)),
+    ...(await secretFileWarnings(config, file)),
+  ];
+  return {
+    problems: [...located(problems), ...proxyProblems(() => checkProxies(config, env))],
+    warnings: [...openCredentials(config), ...located(warnings)],
+  };
+}
+
+function proxyProblems(check: () => void): string[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+}

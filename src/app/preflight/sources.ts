@@ -1,0 +1,62 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import type { Problem } from '../../config/problem.ts';
+import type { ProviderChoice } from '../../config/provider-options.ts';
+import type { Config } from '../../config/schema.ts';
+import { credentialChoice } from '../credential-choice.ts';
+
+/** Sources of credentials that are not there. They may come yet, so the start does not wait for them. */
+export async function sourceWarnings(
+  { registries, airGapped }: Config,
+  env: NodeJS.ProcessEnv,
+): Promise<Problem[]> {
+  if (airGapped) return [];
+  const found = registries.map(async (registry, index): Promise<Problem[]> => {
+    const chosen = credentialChoice(registry);
+    const message = chosen.kind === 'provider' ? await whatLacks(chosen.choice, env) : undefined;
+    if (message === undefined) return [];
+    return [{ path: ['registries', index, 'auth', 'token', 'providerOpts'], message, at: 'value' }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+async function whatLacks(choice: ProviderChoice, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  if (choice.provider === 'exec') {
+    const [program = ''] = [choice.options.command].flat();
+    return (await isProgram(program, env))
+      ? undefined
+      : `there is no program ${JSON.stringify(program)} to be run`;
+  }
+  const path = fileOf(choice);
+  if (path === undefined || (await isThere(path))) return undefined;
+  return `there is no ${JSON.stringify(path)} yet`;
+}
+
+/** The file, or folder, that a source reads. */
+export function fileOf(choice: ProviderChoice): string | undefined {
+  switch (choice.provider) {
+    case 'file':
+    case 'dockerConfig':
+      return choice.options.path;
+    case 'gcp':
+      return choice.options.keyFile;
+    default:
+      return undefined;
+  }
+}
+
+async function isProgram(name: string, { PATH = '' }: NodeJS.ProcessEnv): Promise<boolean> {
+  const paths = name.includes('/') ? [name] : PATH.split(delimiter).map((folder) => join(folder, name));
+  for (const path of paths) if (await isThere(path, constants.X_OK)) return true;
+  return false;
+}
+
+async function isThere(path: string, mode = constants.F_OK): Promise<boolean> {
+  try {
+    await access(path, mode);
+    return mode === constants.F_OK || (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}

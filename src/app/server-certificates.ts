@@ -1,0 +1,115 @@
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema.ts';
+import type { ServerTls } from '../http/server.ts';
+import type { Log } from '../log.ts';
+import { fileVersions } from '../upstream/connection/file-versions.ts';
+import { readTlsFiles, TlsFileError, type TlsFiles } from './tls-files.ts';
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const checkEveryMs = 10_000;
+
+/**
+ * The certificate of the server, its key, and the authorities of its clients, as the files say it now. The files are looked at
+ * every ten seconds, which also sees what events on a file miss: the swap of the link above them by which Kubernetes changes a
+ * mounted secret. What is broken changes nothing.
+ */
+export class ServerCertificates {
+  readonly #files: TlsFiles;
+  readonly #clientAuth: ServerTls['clientAuth'];
+  readonly #parts: Parts;
+  readonly #stop = new AbortController();
+  /** Of what was read last, right or wrong. */
+  #version: string;
+  #tls: ServerTls;
+  #use: (tls: ServerTls) => void = () => {};
+  #reading: Promise<void> = Promise.resolve();
+
+  private constructor(
+    files: TlsFiles,
+    parts: Parts,
+    read: { readonly tls: ServerTls; readonly version: string },
+  ) {
+    this.#files = files;
+    this.#parts = parts;
+    this.#tls = read.tls;
+    this.#version = read.version;
+    this.#clientAuth = read.tls.clientAuth;
+  }
+
+  /** Undefined: the server is plain HTTP. Throws an Error that names the key, before anything listens. */
+  static async open({ serverTlsConfig }: Config, parts: Parts): Promise<ServerCertificates | undefined> {
+    const { clientAuth, ...files } = serverTlsConfig;
+    if (files.cert === '') return undefined;
+    try {
+      const version = await versionOf(files);
+      return new ServerCertificates(files, parts, { tls: await readTls(files, clientAuth), version });
+    } catch (cause) {
+      if (!(cause instanceof TlsFileError)) throw cause;
+      throw new Error(`serverTlsConfig.${cause.key}: ${cause.message}`, { cause });
+    }
+  }
+
+  get tls(): ServerTls {
+    return this.#tls;
+  }
+
+  /** Hands on what has changed, until it is disposed of. */
+  renew(use: (tls: ServerTls) => void): AsyncDisposable {
+    this.#use = use;
+    const watching = this.#watch();
+    return {
+      [Symbol.asyncDispose]: async () => {
+        this.#stop.abort();
+        await watching;
+      },
+    };
+  }
+
+  /** At once, whether the files look changed or not. */
+  readAgain(): void {
+    this.#reading = this.#reading.then(async () => await this.#read(true));
+  }
+
+  async #watch(): Promise<void> {
+    const { clock } = this.#parts;
+    while (!this.#stop.signal.aborted) {
+      await clock.sleep(checkEveryMs, this.#stop.signal).catch(() => undefined);
+      if (this.#stop.signal.aborted) break;
+      this.#reading = this.#reading.then(async () => await this.#read(false));
+      await this.#reading;
+    }
+    await this.#reading;
+  }
+
+  /** Never throws. The version is taken before the files are read: what changes meanwhile is seen the next time. */
+  async #read(anyway: boolean): Promise<void> {
+    const { log } = this.#parts;
+    try {
+      const version = await versionOf(this.#files);
+      if (version === this.#version && !anyway) return;
+      this.#version = version;
+      const tls = await readTls(this.#files, this.#clientAuth);
+      this.#use(tls);
+      this.#tls = tls;
+      log.info({ cert: this.#files.cert }, 'the certificates of the server were read again');
+    } catch (error) {
+      log.error(
+        { err: error },
+        'the new certificates of the server cannot be used: the old ones are used on',
+      );
+    }
+  }
+}
+
+async function readTls(files: TlsFiles, clientAuth: ServerTls['clientAuth']): Promise<ServerTls> {
+  const { cert = '', key = '', ca } = await readTlsFiles(files);
+  return { cert, key, ca, clientAuth };
+}
+
+async function versionOf({ cert, key, ca }: TlsFiles): Promise<string> {
+  return await fileVersions([cert, key, ca].filter((path) => path !== ''));
+}
