@@ -1,6 +1,7 @@
 import { readBoundedFile } from './bounded-file.ts';
 import { ConfigError } from './config-error.ts';
 import { halfCredentials } from './half-credentials.ts';
+import { namelessRegistries } from './nameless-registries.ts';
 import { type Problem, pathText, problemsOf } from './problem.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import type { Path } from './schema-tree.ts';
@@ -46,7 +47,7 @@ export async function loadConfig({ file, flags, env }: LoadOptions): Promise<Loa
   const unbuilt =
     names.length > 0 ? [`not available in this version yet, and ignored: ${names.join(', ')}`] : [];
   const config = frozen(parsed.data);
-  return { config, warnings: [...unbuilt, ...halfCredentials(config)], file };
+  return { config, warnings: [...unbuilt, ...halfCredentials(config), ...namelessRegistries(config)], file };
 }
 
 async function readText(file: string): Promise<string> {

@@ -7,6 +7,8 @@ export interface TargetSettings {
   readonly aliases: ReadonlyMap<string, RegistryHost>;
   /** The registry of names that say nothing of one. */
   readonly defaultNs: RegistryHost | undefined;
+  /** The alias that was probably meant by a first segment that is none. */
+  readonly nearestAlias?: (segment: string) => string | undefined;
 }
 
 /** What the client said besides the path, in the order in which it counts. */
@@ -30,9 +32,10 @@ export function targetOf(name: string, named: NamedRegistry, settings: TargetSet
   const aliased = settings.aliases.get(first);
   if (aliased !== undefined) return below(aliased, rest, name);
   if (settings.defaultNs !== undefined) return canonicalRepository(settings.defaultNs, name);
+  const meant = rest === '' ? undefined : settings.nearestAlias?.(first);
   throw new RegistryError(
     'NAME_INVALID',
-    `which registry? Put its host in front of the name (/v2/docker.io/library/alpine/…), add ?ns=<host>, or configure defaultNs`,
+    `which registry?${meant === undefined ? '' : ` Did you mean the alias "${meant}"?`} Put its host in front of the name (/v2/docker.io/library/alpine/…), add ?ns=<host>, or configure defaultNs`,
   );
 }
 
