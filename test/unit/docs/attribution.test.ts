@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { kindOf } from '#test/docs/attribution.ts';
+import { allBlocks, blocksIn, placeOf } from '#test/docs/block.ts';
+
+describe('every block of README and docs', () => {
+  it('is loaded by somebody: test/docs/attribution.ts says by whom', async () => {
+    const blocks = await allBlocks();
+    assert.ok(blocks.length > 40);
+    assert.deepEqual(blocks.filter((block) => kindOf(block) === undefined).map(placeOf), []);
+  });
+
+  it('is found, also in a list', () => {
+    const text = 'a\n\n```sh\nls\n```\n\n1. b\n\n   ```yaml\n   c:\n     d: e\n   ```\n\n```\nf\n```\n';
+    assert.deepEqual(blocksIn('p.md', text), [
+      { page: 'p.md', line: 4, language: 'sh', text: 'ls\n' },
+      { page: 'p.md', line: 10, language: 'yaml', text: 'c:\n  d: e\n' },
+      { page: 'p.md', line: 15, language: '', text: 'f\n' },
+    ]);
+  });
+
+  it('of which nobody has heard is seen', () => {
+    assert.equal(kindOf({ page: 'p.md', line: 1, language: 'toml', text: '[a]\n' }), undefined);
+    assert.equal(kindOf({ page: 'p.md', line: 1, language: '', text: 'done\n' }), undefined);
+  });
+});
