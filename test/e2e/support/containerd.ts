@@ -35,9 +35,9 @@ export class Containerd implements AsyncDisposable {
     await this.pullBy(hosts, `${upstream}/${repository}:${tag}`);
   }
 
-  /** Pulls as the files in a folder such as `/etc/containerd/certs.d` say, in so many milliseconds at most. */
-  async pullBy(hosts: string, image: string, limitMs?: number): Promise<void> {
-    await ctr(this.#directory, ['images', 'pull', '--hosts-dir', hosts, image], limitMs);
+  /** Pulls as the files in a folder such as `/etc/containerd/certs.d` say. */
+  async pullBy(hosts: string, image: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+    await ctr(this.#directory, ['images', 'pull', '--hosts-dir', hosts, image], env);
   }
 
   /** Pulls from the upstream itself. */
@@ -71,8 +71,12 @@ export const containerd: Client = {
   },
 };
 
-async function ctr(directory: string, args: readonly string[], limitMs?: number): Promise<void> {
-  await command(programOf('ctr'), args, variablesOf(directory), limitMs);
+async function ctr(
+  directory: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await command(programOf('ctr'), args, { ...variablesOf(directory), ...env });
 }
 
 /** What tells ctr which containerd is meant, and to unpack without a kernel's help. */
