@@ -32,11 +32,23 @@ export function targetOf(name: string, named: NamedRegistry, settings: TargetSet
   const aliased = settings.aliases.get(first);
   if (aliased !== undefined) return below(aliased, rest, name);
   if (settings.defaultNs !== undefined) return canonicalRepository(settings.defaultNs, name);
-  const meant = rest === '' ? undefined : settings.nearestAlias?.(first);
+  const meant = aliasMeant(name, named, settings);
   throw new RegistryError(
     'NAME_INVALID',
     `which registry?${meant === undefined ? '' : ` Did you mean the alias "${meant}"?`} Put its host in front of the name (/v2/docker.io/library/alpine/…), add ?ns=<host>, or configure defaultNs`,
   );
+}
+
+/** The alias that was probably meant by a name that says nothing of a registry; undefined if it says something, or none is near. */
+export function aliasMeant(
+  name: string,
+  { header, ns }: NamedRegistry,
+  { aliases, nearestAlias }: TargetSettings,
+): string | undefined {
+  const [first, rest] = split(name);
+  const saysNothing =
+    header === undefined && ns === undefined && !looksLikeHost(first) && !aliases.has(first);
+  return saysNothing && rest !== '' ? nearestAlias?.(first) : undefined;
 }
 
 /**
