@@ -23,7 +23,7 @@ const kinds = {
   pulls: ({ page, ...block }) =>
     page !== 'docs/how-to/install.md' && commands('crane', 'curl', 'ctr', 'skopeo')({ page, ...block }),
   /** test/install/install.test.ts: the whole page, in a root of its own. */
-  install: ({ page }) => page === 'docs/how-to/install.md',
+  install: ({ page, language }) => page === 'docs/how-to/install.md' && language !== 'yaml',
   /** test/e2e/without-the-cache.test.ts */
   watch: goesTo('/etc/systemd/system/'),
   /** test/unit/docs/configuration.test.ts: by the program itself. */

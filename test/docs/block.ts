@@ -9,6 +9,8 @@ export interface Block {
   readonly page: string;
   /** Of its first line in the page. */
   readonly line: number;
+  /** The heading that it stands below. */
+  readonly section: string;
   /** What stands behind the fence: `yaml`, `sh`; empty is what a program prints. */
   readonly language: string;
   readonly text: string;
@@ -24,11 +26,15 @@ export async function allBlocks(): Promise<Block[]> {
 }
 
 /** A fence may be indented, in a list; then so is its text. */
+const fenced = /^( *)```(\S*)[^\n]*\n(.*?)^\1```$/gms;
+
 export function blocksIn(page: string, text: string): Block[] {
-  return [...text.matchAll(/^( *)```(\S*)[^\n]*\n(.*?)^\1```$/gms)].map((match) => {
+  return [...text.matchAll(fenced)].map((match) => {
     const [, indent = '', language = '', body = ''] = match;
-    const line = text.slice(0, match.index).split('\n').length + 1;
-    return { page, line, language, text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), '') };
+    const above = text.slice(0, match.index);
+    const line = above.split('\n').length + 1;
+    const section = [...above.replaceAll(fenced, '').matchAll(/^#+ (.+)$/gm)].at(-1)?.[1] ?? '';
+    return { page, line, section, language, text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), '') };
   });
 }
 

@@ -11,16 +11,17 @@ describe('every block of README and docs', () => {
   });
 
   it('is found, also in a list', () => {
-    const text = 'a\n\n```sh\nls\n```\n\n1. b\n\n   ```yaml\n   c:\n     d: e\n   ```\n\n```\nf\n```\n';
+    const text =
+      '# a\n\n```sh\nls\n```\n\n## b\n\n1. c\n\n   ```yaml\n   c:\n     d: e\n   ```\n\n```\nf\n```\n';
     assert.deepEqual(blocksIn('p.md', text), [
-      { page: 'p.md', line: 4, language: 'sh', text: 'ls\n' },
-      { page: 'p.md', line: 10, language: 'yaml', text: 'c:\n  d: e\n' },
-      { page: 'p.md', line: 15, language: '', text: 'f\n' },
+      { page: 'p.md', line: 4, section: 'a', language: 'sh', text: 'ls\n' },
+      { page: 'p.md', line: 12, section: 'b', language: 'yaml', text: 'c:\n  d: e\n' },
+      { page: 'p.md', line: 17, section: 'b', language: '', text: 'f\n' },
     ]);
   });
 
   it('of which nobody has heard is seen', () => {
-    assert.equal(kindOf({ page: 'p.md', line: 1, language: 'toml', text: '[a]\n' }), undefined);
-    assert.equal(kindOf({ page: 'p.md', line: 1, language: '', text: 'done\n' }), undefined);
+    assert.equal(kindOf({ page: 'p.md', line: 1, section: '', language: 'toml', text: '[a]\n' }), undefined);
+    assert.equal(kindOf({ page: 'p.md', line: 1, section: '', language: '', text: 'done\n' }), undefined);
   });
 });
