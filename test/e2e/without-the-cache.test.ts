@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -12,6 +12,7 @@ import { find } from '../setup/components.ts';
 import { needs, programOf } from '../setup/needs.ts';
 import { command } from './support/command.ts';
 import { Containerd } from './support/containerd.ts';
+import type { ImageContent } from './support/content.ts';
 import { DockerHub } from './support/docker-hub.ts';
 import { Dockerd } from './support/dockerd.ts';
 import { Ociregistry } from './support/ociregistry.ts';
@@ -82,8 +83,12 @@ const clients: readonly Client[] = [
 ];
 
 /** A cache, or what stands in front of it, that is there and has nothing to give. */
-async function serverThatSays503(): Promise<AsyncDisposable & { readonly host: string }> {
-  const server = createServer((_, answer) => answer.writeHead(503, { 'Retry-After': '5' }).end());
+async function serverThatSays503() {
+  return await serving((_, answer) => answer.writeHead(503, { 'Retry-After': '5' }).end());
+}
+
+async function serving(listener: RequestListener): Promise<AsyncDisposable & { readonly host: string }> {
+  const server = createServer(listener);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -99,6 +104,20 @@ async function serverThatSays503(): Promise<AsyncDisposable & { readonly host: s
 async function hasClient(host: string): Promise<boolean> {
   const port = Number(host.split(':')[1]).toString(16).toUpperCase().padStart(4, '0');
   return (await readFile('/proc/net/tcp', 'utf8')).includes(` 0100007F:${port} 01 `);
+}
+
+/** A cache that goes away in the middle of a pull: it has given the manifest, and gives no blob. */
+async function serverOfManifests({ digest, manifests }: ImageContent) {
+  const manifest = manifests.get(digest);
+  const headers = {
+    'Content-Type': 'application/vnd.oci.image.manifest.v1+json',
+    'Content-Length': manifest?.length ?? 0,
+    'Docker-Content-Digest': digest,
+  };
+  return await serving(({ url, method }, answer) => {
+    if (url?.includes('/manifests/')) answer.writeHead(200, headers).end(method === 'HEAD' ? '' : manifest);
+    else answer.writeHead(url === '/v2/' ? 200 : 503).end();
+  });
 }
 
 async function stoppedServer(): Promise<string> {
@@ -151,6 +170,23 @@ describe('without the cache', needs('docker-registry', 'crane', 'openssl'), () =
       }
     });
   }
+
+  /** What the page says of a pull that the cache began and did not end. */
+  const begun = async (name: string): Promise<void> => {
+    const client = clients.find((candidate) => candidate.name === name);
+    const [block] = client?.blocks ?? [];
+    assert.ok(client !== undefined && block !== undefined);
+    await using server = await serverOfManifests(hub.image);
+    await client.pull(shownFor(server.host, block), hub);
+  };
+
+  it('containerd goes on with a pull that the cache began', needs('containerd'), async () => {
+    await goesPast(async () => await begun('containerd'));
+  });
+
+  it('skopeo does not', needs('skopeo'), async () => {
+    await assert.rejects(begun('skopeo'), /503/);
+  });
 
   it('containerd does not pull where the page says so', needs('containerd'), async () => {
     const [block, ...more] = (await pageBlocks('containerd')).filter(isTheOnlyWay);
