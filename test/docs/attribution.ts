@@ -20,10 +20,12 @@ const kinds = {
   containerd: goesTo('/etc/containerd/certs.d/'),
   containers: goesTo('/etc/containers/'),
   docker: ({ language }) => language === 'json',
-  pulls: ({ page, ...block }) =>
-    page !== 'docs/how-to/install.md' && commands('crane', 'curl', 'ctr', 'skopeo')({ page, ...block }),
+  /** test/e2e/first-pull.test.ts: the whole page. */
+  tutorial: ({ page }) => page === 'docs/tutorials/first-pull.md',
   /** test/install/install.test.ts: the whole page, in a root of its own. */
   install: ({ page, language }) => page === 'docs/how-to/install.md' && language !== 'yaml',
+  /** test/e2e/docs-config.test.ts, by a shell. */
+  pulls: commands('crane', 'curl', 'ctr', 'skopeo'),
   /** test/e2e/without-the-cache.test.ts */
   watch: goesTo('/etc/systemd/system/'),
   /** test/unit/docs/configuration.test.ts: by the program itself. */
@@ -33,7 +35,6 @@ const kinds = {
   /** test/unit/docs/output.test.ts: what is printed, against what prints it. */
   doctor: ({ text }) => /^\S+( as user "\S+"| by \S+)?: (ok|FAILED at \w+)$/m.test(text),
   metrics: ({ text }) => text.startsWith('ociregistry_'),
-  header: ({ text }) => text.startsWith('Cache-Status: '),
   picture: ({ page }) => page === 'docs/explanation/architecture.md',
 } satisfies Record<string, (block: Block) => boolean>;
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cp, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { allBlocks, type Block, placeOf, root } from '#test/docs/block.ts';
 import { command } from '../e2e/support/command.ts';
 import { readImage } from '../e2e/support/content.ts';
 import { DockerRegistry } from '../e2e/support/docker-registry.ts';
+import { freePort } from '../e2e/support/free-port.ts';
 import { makeLayer, pushImage } from '../e2e/support/images.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { find } from '../setup/components.ts';
@@ -26,15 +26,6 @@ function obstacle(): string | false {
   const namespaces =
     spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'own-root', '/mnt']).status === 0;
   return namespaces ? false : 'it needs root, and a kernel that gives mount namespaces';
-}
-
-/** A port that was free just now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** The tree as git has it, with the packages that this checkout has: `npm ci` is run by everybody who works on it. */

@@ -44,13 +44,6 @@ for (const block of await blocksOf('metrics')) {
   });
 }
 
-for (const block of await blocksOf('header')) {
-  describe(`the answer at ${placeOf(block)}`, () => {
-    it('is one that there is', () =>
-      assert.match(block.text, /^Cache-Status: ociregistry; (hit|fwd=(miss|stale))\n$/));
-  });
-}
-
 for (const block of await blocksOf('picture')) {
   describe(`the picture at ${placeOf(block)}`, () => {
     it('names rooms that are there', () => {
