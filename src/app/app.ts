@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import { createHealth } from '../http/health.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
+import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
 import type { Log } from '../log.ts';
@@ -116,10 +117,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const registries = stack.use(new Registries({ config, parts: cache, userAgent, observer, env }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
+  const target = targetSettings(config);
   const router = createRouter({
     registry,
-    catalog: async (page) => await store.metadata.listRepositories(page),
-    target: targetSettings(config),
+    catalog: pullableCatalog(async (page) => await store.metadata.listRepositories(page), target.aliases),
+    target,
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,

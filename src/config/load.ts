@@ -2,6 +2,7 @@ import { readBoundedFile } from './bounded-file.ts';
 import { ConfigError } from './config-error.ts';
 import { halfCredentials } from './half-credentials.ts';
 import { notYet } from './key.ts';
+import { namelessRegistries } from './nameless-registries.ts';
 import { type Problem, pathText, problemsOf } from './problem.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import type { Path } from './schema-tree.ts';
@@ -50,7 +51,7 @@ export async function loadConfig({ file, flags, env }: LoadOptions): Promise<Loa
   const config = frozen(parsed.data);
   return {
     config,
-    warnings: [...unbuilt, ...halfCredentials(config)],
+    warnings: [...unbuilt, ...halfCredentials(config), ...namelessRegistries(config)],
     file,
     located: (found) => located(found, { file, source, flags }),
   };

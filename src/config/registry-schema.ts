@@ -71,7 +71,7 @@ export const registrySchema = otherEndpoints(
     scheme: key('https or http', choiceOr('https', ['http']).prefault('https')),
     opts: key('Accepted as in the original', anyMapping().prefault({}), 'accepted'),
     alias: key(
-      'Short name: /v2/<alias>/… is this registry, also beside ns; not what its own repositories begin with',
+      'Short name: /v2/<alias>/… is this registry, also beside ns; not what its own repositories begin with. A host with a port has no other name that clients take',
       alias().prefault(''),
     ),
     endpoints: key(

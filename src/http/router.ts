@@ -7,6 +7,7 @@ import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import { accessLog } from './access-log.ts';
+import { withAliasHint } from './alias-hint.ts';
 import { refuseMisdirected } from './authority.ts';
 import { errorResponse } from './error-response.ts';
 import { type Exchange, exchangeOf } from './exchange.ts';
@@ -19,7 +20,7 @@ import { tags } from './handlers/tags.ts';
 import { version } from './handlers/version.ts';
 import type { HeadLimit } from './head-limit.ts';
 import { observeExchange } from './observe-exchange.ts';
-import { type TargetSettings, targetOf } from './target.ts';
+import { aliasMeant, type NamedRegistry, type TargetSettings, targetOf } from './target.ts';
 
 export interface RouterParts {
   readonly registry: Registry;
@@ -77,8 +78,17 @@ function distribution(parts: RouterParts): RequestHandler {
 
 async function dispatch(exchange: Exchange, parts: RouterParts): Promise<void> {
   const endpoint = parseEndpoint(exchange.path);
-  const { registry, linkPrefix } = parts;
   if (endpoint !== undefined) exchange.kind = endpoint.kind;
+  try {
+    await answer(exchange, endpoint, parts);
+  } catch (error) {
+    if (endpoint === undefined || !('name' in endpoint)) throw error;
+    throw withAliasHint(error, () => aliasMeant(endpoint.name, registryIn(exchange), parts.target));
+  }
+}
+
+async function answer(exchange: Exchange, endpoint: Endpoint | undefined, parts: RouterParts): Promise<void> {
+  const { registry, linkPrefix } = parts;
   switch (endpoint?.kind) {
     case undefined:
       throw new RegistryError('NAME_UNKNOWN', 'no such endpoint in the distribution API');
@@ -110,12 +120,14 @@ function repositoryOf(
   { name }: Extract<Endpoint, { name: string }>,
   { target }: RouterParts,
 ): RepositoryName {
-  const header = exchange.request.get('x-registry');
-  const ns = exchange.query.get('ns') ?? undefined;
-  const repository = targetOf(name, { header: header || undefined, ns: ns || undefined }, target);
+  const repository = targetOf(name, registryIn(exchange), target);
   exchange.host = hostOf(repository);
   exchange.response.setHeader('OCI-Namespace', exchange.host);
   return repository;
+}
+
+function registryIn({ request, query }: Exchange): NamedRegistry {
+  return { header: request.get('x-registry') || undefined, ns: query.get('ns') || undefined };
 }
 
 /** Pull-through only; and a read has no body, so whatever comes as one is not read. */

@@ -7,6 +7,8 @@ export interface TargetSettings {
   readonly aliases: ReadonlyMap<string, RegistryHost>;
   /** The registry of names that say nothing of one. */
   readonly defaultNs: RegistryHost | undefined;
+  /** The alias that was probably meant by a first segment that is none. */
+  readonly nearestAlias?: (segment: string) => string | undefined;
 }
 
 /** What the client said besides the path, in the order in which it counts. */
@@ -30,10 +32,23 @@ export function targetOf(name: string, named: NamedRegistry, settings: TargetSet
   const aliased = settings.aliases.get(first);
   if (aliased !== undefined) return below(aliased, rest, name);
   if (settings.defaultNs !== undefined) return canonicalRepository(settings.defaultNs, name);
+  const meant = aliasMeant(name, named, settings);
   throw new RegistryError(
     'NAME_INVALID',
-    `which registry? Put its host in front of the name (/v2/docker.io/library/alpine/…), add ?ns=<host>, or configure defaultNs`,
+    `which registry?${meant === undefined ? '' : ` Did you mean the alias "${meant}"?`} Put its host in front of the name (/v2/docker.io/library/alpine/…), add ?ns=<host>, or configure defaultNs`,
   );
+}
+
+/** The alias that was probably meant by a name that says nothing of a registry; undefined if it says something, or none is near. */
+export function aliasMeant(
+  name: string,
+  { header, ns }: NamedRegistry,
+  { aliases, nearestAlias }: TargetSettings,
+): string | undefined {
+  const [first, rest] = split(name);
+  const saysNothing =
+    header === undefined && ns === undefined && !looksLikeHost(first) && !aliases.has(first);
+  return saysNothing && rest !== '' ? nearestAlias?.(first) : undefined;
 }
 
 /**

@@ -2,16 +2,12 @@ import assert from 'node:assert/strict';
 import { glob, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { find } from '../setup/components.ts';
 import { needs, programOf } from '../setup/needs.ts';
 import { command } from './support/command.ts';
-import { Program } from './support/program.ts';
+import { analyze, complaintsOf, needsSystemdAnalyze } from './support/systemd-analyze.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const config = join(import.meta.dirname, '../../config');
-
-/** Comes with systemd, which no test installs. */
-const systemdAnalyze = find('systemd-analyze');
 
 /** Tenths of what `systemd-analyze security` calls exposure; 100 is a service without any restriction. */
 const maxExposure = '20';
@@ -33,9 +29,7 @@ describe('the server configuration that we ship', () => {
     await command(programOf('kubernetes-validate'), ['--strict', ...files, ...open]);
   });
 
-  it('is what systemd takes, with few rights', {
-    skip: systemdAnalyze === undefined && 'systemd-analyze is not installed',
-  }, async () => {
+  it('is what systemd takes, with few rights', needsSystemdAnalyze, async () => {
     await using directory = await temporaryDirectory();
     const unit = join(directory.path, 'ociregistry.service');
     const text = await readFile(join(config, 'systemd/ociregistry.service'), 'utf8');
@@ -44,17 +38,9 @@ describe('the server configuration that we ship', () => {
       unit,
       text.replace('ExecStart=/usr/local/bin/ociregistry', `ExecStart=${process.execPath}`),
     );
-    const complaints = (await analyze('verify', unit)).lines.filter((line) => line.startsWith(unit));
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(await complaintsOf(unit), []);
     const security = ['security', '--offline=yes', `--threshold=${maxExposure}`];
     const { code, lines } = await analyze(...security, unit);
     assert.equal(code, 0, lines.join('\n'));
   });
 });
-
-/** `verify` ends well whatever it has to say, and speaks of the machine's other units too. */
-async function analyze(...args: readonly string[]): Promise<{ code: number | null; lines: string[] }> {
-  await using program = new Program(systemdAnalyze ?? '', args);
-  const { code } = await program.exited;
-  return { code, lines: program.lines };
-}

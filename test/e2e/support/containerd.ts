@@ -36,13 +36,18 @@ export class Containerd implements AsyncDisposable {
   }
 
   /** Pulls as the files in a folder such as `/etc/containerd/certs.d` say. */
-  async pullBy(hosts: string, image: string): Promise<void> {
-    await ctr(this.#directory, 'images', 'pull', '--hosts-dir', hosts, image);
+  async pullBy(hosts: string, image: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+    await ctr(this.#directory, ['images', 'pull', '--hosts-dir', hosts, image], env);
   }
 
   /** Pulls from the upstream itself. */
   async pullDirectly(upstream: string, repository: string, tag: string): Promise<void> {
-    await ctr(this.#directory, 'images', 'pull', '--plain-http', `${upstream}/${repository}:${tag}`);
+    await ctr(this.#directory, ['images', 'pull', '--plain-http', `${upstream}/${repository}:${tag}`]);
+  }
+
+  /** What a shell needs to know for `ctr` to mean this one. */
+  get env(): Readonly<Record<string, string>> {
+    return variablesOf(this.#directory);
   }
 
   async digests(): Promise<ReadonlySet<string>> {
@@ -66,14 +71,22 @@ export const containerd: Client = {
   },
 };
 
-async function ctr(directory: string, ...args: readonly string[]): Promise<void> {
-  const address = ['--address', join(directory, 'containerd.sock')];
-  await command(programOf('ctr'), [...address, ...args], { CONTAINERD_SNAPSHOTTER: 'native' });
+async function ctr(
+  directory: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await command(programOf('ctr'), args, { ...variablesOf(directory), ...env });
+}
+
+/** What tells ctr which containerd is meant, and to unpack without a kernel's help. */
+function variablesOf(directory: string): Record<string, string> {
+  return { CONTAINERD_ADDRESS: join(directory, 'containerd.sock'), CONTAINERD_SNAPSHOTTER: 'native' };
 }
 
 async function answers(directory: string): Promise<boolean> {
   try {
-    await ctr(directory, 'version');
+    await ctr(directory, ['version']);
     return true;
   } catch {
     return false;

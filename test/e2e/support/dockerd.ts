@@ -17,7 +17,7 @@ export class Dockerd implements AsyncDisposable {
   }
 
   /** Starts it with the text of a `daemon.json`. */
-  static async start(settings: string): Promise<Dockerd> {
+  static async start(settings: string, env: Readonly<Record<string, string>> = {}): Promise<Dockerd> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const at = (name: string) => join(path, name);
@@ -26,7 +26,7 @@ export class Dockerd implements AsyncDisposable {
     const state = [`--data-root=${at('data')}`, `--exec-root=${at('exec')}`, `--pidfile=${at('pid')}`];
     const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
     const args = [...place, ...state, ...network, '--storage-driver=vfs'];
-    resources.use(new Program(programOf('dockerd'), args));
+    resources.use(new Program(programOf('dockerd'), args, env));
     const daemon = new Dockerd(at('socket'), resources);
     await until('dockerd answers', async () => await daemon.#answers());
     return new Dockerd(at('socket'), resources.move());

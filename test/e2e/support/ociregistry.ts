@@ -103,6 +103,12 @@ export class Ociregistry implements AsyncDisposable {
     return this.#process.program.lines.join('\n');
   }
 
+  /** Stops the process where it is: its port takes connections, and nobody answers. SIGKILL ends it all the same. */
+  freeze(): void {
+    const { pid } = this.#process.program;
+    if (pid !== undefined) process.kill(pid, 'SIGSTOP');
+  }
+
   /** Ends the process: SIGTERM as an operator does, SIGKILL as a crash does. */
   async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit> {
     return await this.#process.program.stop(signal);

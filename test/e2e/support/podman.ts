@@ -27,7 +27,11 @@ export const podman: Client = {
  * Pulls as the text of a `registries.conf` says. Returns the digests of the manifests and of the config, by podman's own account, and of
  * the layers' tar files, by their bytes.
  */
-export async function pullBy(settings: string, image: string): Promise<ReadonlySet<string>> {
+export async function pullBy(
+  settings: string,
+  image: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ReadonlySet<string>> {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const registries = join(path, 'registries.conf');
@@ -37,6 +41,7 @@ export async function pullBy(settings: string, image: string): Promise<ReadonlyS
   const run = async (...args: readonly string[]) =>
     await command(programOf('podman'), [...ownStore(path), ...args], {
       CONTAINERS_REGISTRIES_CONF: registries,
+      ...env,
     });
   await run('pull', '--quiet', '--signature-policy', policy, image);
   const [inspected] = JSON.parse(await run('image', 'inspect', image)) as Inspected[];

@@ -250,6 +250,16 @@ describe('the program', () => {
     await app.stop();
     await using again = await runApp({ ...configured(upstream), imagePath: directory.path, airGapped: true });
     const catalog = await ask(again.server, '/v2/_catalog');
-    assert.deepEqual(JSON.parse(catalog.body.toString()), { repositories: [`${upstream.host}/team/app`] });
+    assert.deepEqual(JSON.parse(catalog.body.toString()), { repositories: ['up/team/app'] });
+  });
+
+  it('says which alias was probably meant, and asks nobody', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await FakeUpstream.start();
+    await using app = await runApp({ ...configured(upstream), imagePath: directory.path });
+    const answer = await ask(app.server, '/v2/pu/team/app/manifests/v1');
+    assert.equal(answer.status, 400);
+    assert.match(answer.body.toString(), /Did you mean the alias \\"up\\"\?/);
+    assert.deepEqual(upstream.requests, []);
   });
 });

@@ -5,7 +5,7 @@ import type { Log } from '#src/log.ts';
 import { digestLike, sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
-import { type Digest, parseDigest, parseTag } from '#src/oci/reference.ts';
+import { type Digest, parseDigest, parseRegistryHost, parseTag } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
@@ -399,6 +399,34 @@ describe('lists', () => {
     const rest = await ask(server, `/v2/_catalog?n=1&last=${encodeURIComponent(alpine)}`);
     assert.deepEqual(JSON.parse(rest.body.toString()), { repositories: [deep] });
     assert.equal(rest.headers['link'], undefined);
+  });
+});
+
+describe('a mistyped alias', () => {
+  const target = {
+    aliases: new Map([['internal', parseRegistryHost('registry.internal:5000')]]),
+    defaultNs: parseRegistryHost('docker.io'),
+    nearestAlias: (segment: string) => (segment.startsWith('inter') ? 'internal' : undefined),
+  };
+  const messageOf = async (path: string): Promise<string> => {
+    await using server = await serveRegistry(new MemoryRegistry(), { target });
+    return (await ask(server, path)).body.toString();
+  };
+
+  it('is named where the default registry, which was asked instead, has nothing of that name', async () => {
+    for (const path of ['manifests/v1', 'tags/list', `blobs/${sha256(bytes(1))}`])
+      assert.match(await messageOf(`/v2/interal/app/${path}`), /did you mean the alias \\"internal\\"\?/);
+  });
+
+  it('is not looked for where the registry was named', async () => {
+    for (const path of [
+      '/v2/interal/app/manifests/v1?ns=docker.io',
+      '/v2/docker.io/interal/app/manifests/v1',
+      '/v2/internal/app/manifests/v1',
+      '/v2/library/app/manifests/v1',
+      '/v2/interal/app/manifests/no:digest',
+    ])
+      assert.doesNotMatch(await messageOf(path), /did you mean/, path);
   });
 });
 

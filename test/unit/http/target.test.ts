@@ -68,6 +68,14 @@ describe('the repository that a request means', () => {
     assert.throws(() => target('alpine', undefined, undefined, noDefault), /which registry\? .*defaultNs/);
   });
 
+  it('is asked for with the alias that was probably meant', () => {
+    const nearestAlias = (segment: string) => (segment === 'hbu' ? 'hub' : undefined);
+    const suggesting = { ...noDefault, nearestAlias };
+    assert.throws(() => target('hbu/library/alpine', undefined, undefined, suggesting), /the alias "hub"\?/);
+    assert.throws(() => target('other/alpine', undefined, undefined, suggesting), /^((?!alias "hub").)*$/);
+    assert.throws(() => target('hbu', undefined, undefined, suggesting), /^((?!alias "hub").)*$/);
+  });
+
   it('is refused with NAME_INVALID for a bare registry, an odd ns, and names outside the grammar', () => {
     const bad: [string, (string | undefined)?, string?][] = [
       ['docker.io'],
