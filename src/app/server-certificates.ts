@@ -75,14 +75,18 @@ export class ServerCertificates {
   }
 
   async #watch(): Promise<void> {
-    const { clock } = this.#parts;
-    while (!this.#stop.signal.aborted) {
-      await clock.sleep(checkEveryMs, this.#stop.signal).catch(() => undefined);
-      if (this.#stop.signal.aborted) break;
+    while (await this.#isNextCheck()) {
       this.#reading = this.#reading.then(async () => await this.#read(false));
       await this.#reading;
     }
     await this.#reading;
+  }
+
+  /** After ten seconds. False: it is over. */
+  async #isNextCheck(): Promise<boolean> {
+    const { signal } = this.#stop;
+    await this.#parts.clock.sleep(checkEveryMs, signal).catch(() => undefined);
+    return !signal.aborted;
   }
 
   /** Never throws. The version is taken before the files are read: what changes meanwhile is seen the next time. */

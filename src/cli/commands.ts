@@ -24,7 +24,10 @@ const serveSignals: readonly SignalDescription[] = [
     name: 'SIGTERM, SIGINT',
     about: 'end it: running downloads may end (server.drainTimeout); a second one ends it at once',
   },
-  { name: 'SIGHUP', about: 'open the log file again, read the certificates of serverTlsConfig again' },
+  {
+    name: 'SIGHUP',
+    about: 'open the log file again, read the certificates of serverTlsConfig again; not the configuration',
+  },
 ];
 
 export const commands = [

@@ -44,7 +44,10 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
 
 function hangUp({ announce, reopen }: OpenLogger, app: App | undefined): void {
   reopen();
-  announce.info({}, 'SIGHUP: the log file is opened again, certificates are read again');
+  announce.info(
+    {},
+    'SIGHUP: the log file is opened again, certificates are read again, the configuration is not',
+  );
   app?.certificates?.readAgain();
 }
 

@@ -81,82 +81,79 @@ const serverSchema = group({
 });
 
 /** Every key there is. First those of Ociregistry 1.17, under their own names, then the groups that are new. */
-export const configSchema = distinctPorts(
-  group({
-    imagePath: key('Directory of the cache', text({ min: 1 }).prefault('/var/lib/ociregistry')),
-    logLevel: key(
-      'debug, info, warn or error',
-      choiceInAnyCase(['debug', 'info', 'warn', 'error']).prefault('error'),
-    ),
-    configFile: key(
-      'Path of the configuration file; it has no effect in the file itself',
-      text().prefault(''),
-      'accepted',
-    ),
-    logFile: key('File to append the log to; none is standard error', text().prefault('')),
-    host: key('Address to listen on; "::" is both families', bindAddress().prefault('0.0.0.0')),
-    port: key('Port to listen on; 0 is any', port().prefault(8080)),
-    health: key('Port of /health, /livez and /readyz; 0 is none', port().prefault(0)),
-    metrics: key('Port of /metrics; 0 is none', port().prefault(0)),
-    os: key(
-      'Operating system of the images to load; none is that of this machine',
-      text().prefault(''),
-      'accepted',
-    ),
-    arch: key(
-      'Architecture of the images to load; none is that of this machine',
-      text().prefault(''),
-      'accepted',
-    ),
-    pullTimeout: key(
-      "Milliseconds until upstream's headers; of a manifest or a list, until its end",
-      millisecondsOrDuration().prefault(60_000),
-    ),
-    defaultNs: key('Registry of names without a host', registryHostOrNone().prefault('')),
-    alwaysPullLatest: key('Ask upstream each time for the tag latest', flag().prefault(false)),
-    airGapped: key('Serve what is cached and never ask upstream', flag().prefault(false)),
-    helloWorld: key('Serve a built-in hello-world image only', flag().prefault(false), 'ignored'),
-    preloadImages: key('Files of images to load before serving', text().prefault(''), 'ignored'),
-    imageFile: key('Files of images to load', text().prefault(''), 'ignored'),
-    resolveRef: key('Load a tar by the reference in it', flag().prefault(false), 'ignored'),
-    pruneConfig: key('Removing what is old', pruneSchema.prefault({})),
-    listConfig: key('Listing what is cached', listSchema.prefault({}), 'ignored'),
-    serverTlsConfig: key('TLS of this server', serverTlsSchema.prefault({})),
-    registries: key('Upstream registries', distinctRegistries(list(registrySchema)).prefault([])),
+const everyKey = group({
+  imagePath: key('Directory of the cache', text({ min: 1 }).prefault('/var/lib/ociregistry')),
+  logLevel: key(
+    'debug, info, warn or error',
+    choiceInAnyCase(['debug', 'info', 'warn', 'error']).prefault('error'),
+  ),
+  configFile: key(
+    'Path of the configuration file; it has no effect in the file itself',
+    text().prefault(''),
+    'accepted',
+  ),
+  logFile: key('File to append the log to; none is standard error', text().prefault('')),
+  host: key('Address to listen on; "::" is both families', bindAddress().prefault('0.0.0.0')),
+  port: key('Port to listen on; 0 is any', port().prefault(8080)),
+  health: key('Port of /health, /livez and /readyz; 0 is none', port().prefault(0)),
+  metrics: key('Port of /metrics; 0 is none', port().prefault(0)),
+  os: key(
+    'Operating system of the images to load; none is that of this machine',
+    text().prefault(''),
+    'accepted',
+  ),
+  arch: key(
+    'Architecture of the images to load; none is that of this machine',
+    text().prefault(''),
+    'accepted',
+  ),
+  pullTimeout: key(
+    "Milliseconds until upstream's headers; of a manifest or a list, until its end",
+    millisecondsOrDuration().prefault(60_000),
+  ),
+  defaultNs: key('Registry of names without a host', registryHostOrNone().prefault('')),
+  alwaysPullLatest: key('Ask upstream each time for the tag latest', flag().prefault(false)),
+  airGapped: key('Serve what is cached and never ask upstream', flag().prefault(false)),
+  helloWorld: key('Serve a built-in hello-world image only', flag().prefault(false), 'ignored'),
+  preloadImages: key('Files of images to load before serving', text().prefault(''), 'ignored'),
+  imageFile: key('Files of images to load', text().prefault(''), 'ignored'),
+  resolveRef: key('Load a tar by the reference in it', flag().prefault(false), 'ignored'),
+  pruneConfig: key('Removing what is old', pruneSchema.prefault({})),
+  listConfig: key('Listing what is cached', listSchema.prefault({}), 'ignored'),
+  serverTlsConfig: key('TLS of this server', serverTlsSchema.prefault({})),
+  registries: key('Upstream registries', distinctRegistries(list(registrySchema)).prefault([])),
 
-    publicUrl: key(
-      'URL of this server as clients see it, for links and realms',
-      baseUrlOrNone().prefault(''),
-    ),
-    trustedProxies: key(
-      'Address blocks of proxies whose X-Forwarded-For and Forwarded are believed',
-      list(addressBlock()).prefault([]),
-      'ignored',
-    ),
-    unknownRegistries: key(
-      'Which registries may be asked besides those under registries: public, none or any',
-      choice(['public', 'none', 'any']).prefault('public'),
-    ),
-    cache: key('How registries are cached, unless they say otherwise', cacheSchema.prefault({})),
-    upstream: key('How registries are talked to, unless they say otherwise', upstreamSchema.prefault({})),
-    server: key('Connections and the end of the server', serverSchema.prefault({})),
-    logFormat: key(
-      'auto, json or pretty; auto is pretty on a terminal',
-      choice(['auto', 'json', 'pretty']).prefault('auto'),
-    ),
+  publicUrl: key('URL of this server as clients see it, for links and realms', baseUrlOrNone().prefault('')),
+  trustedProxies: key(
+    'Address blocks of proxies whose X-Forwarded-For and Forwarded are believed',
+    list(addressBlock()).prefault([]),
+    'ignored',
+  ),
+  unknownRegistries: key(
+    'Which registries may be asked besides those under registries: public, none or any',
+    choice(['public', 'none', 'any']).prefault('public'),
+  ),
+  cache: key('How registries are cached, unless they say otherwise', cacheSchema.prefault({})),
+  upstream: key('How registries are talked to, unless they say otherwise', upstreamSchema.prefault({})),
+  server: key('Connections and the end of the server', serverSchema.prefault({})),
+  logFormat: key(
+    'auto, json or pretty; auto is pretty on a terminal',
+    choice(['auto', 'json', 'pretty']).prefault('auto'),
+  ),
 
-    admin: key('Credential of the admin calls; none is loopback only', adminSchema.prefault({}), 'refused'),
-    auth: key('Who clients are', authSchema.optional(), 'refused'),
-    access: key('What clients may do; the first rule that matches wins', accessSchema.optional(), 'refused'),
-    policy: key('What may be served at all', policySchema.prefault([]), 'refused'),
-    rateLimit: key('How often clients may ask', rateLimitSchema.optional(), 'refused'),
-    hosted: key('Repositories that live here', hostedSchema.prefault([]), 'refused'),
-    listeners: key('Further doors of the same server', listenersSchema.prefault([]), 'refused'),
-    notifications: key('Events, out and in', notificationsSchema.optional(), 'ignored'),
-    catalogSync: key("Keeping a registry's catalogue in step", catalogSyncSchema.optional(), 'ignored'),
-    storage: key('Where things are kept', storageSchema.prefault({}), 'refused'),
-  }),
-);
+  admin: key('Credential of the admin calls; none is loopback only', adminSchema.prefault({}), 'refused'),
+  auth: key('Who clients are', authSchema.optional(), 'refused'),
+  access: key('What clients may do; the first rule that matches wins', accessSchema.optional(), 'refused'),
+  policy: key('What may be served at all', policySchema.prefault([]), 'refused'),
+  rateLimit: key('How often clients may ask', rateLimitSchema.optional(), 'refused'),
+  hosted: key('Repositories that live here', hostedSchema.prefault([]), 'refused'),
+  listeners: key('Further doors of the same server', listenersSchema.prefault([]), 'refused'),
+  notifications: key('Events, out and in', notificationsSchema.optional(), 'ignored'),
+  catalogSync: key("Keeping a registry's catalogue in step", catalogSyncSchema.optional(), 'ignored'),
+  storage: key('Where things are kept', storageSchema.prefault({}), 'refused'),
+});
+
+export const configSchema = distinctPorts(everyKey);
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

@@ -153,6 +153,16 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'logLevel: trace',
     'config.yaml:1:11: logLevel: must be debug, info, warn or error, not "trace"',
   ],
+  [
+    'one port for two',
+    'port: 9000\nhealth: 9000',
+    'config.yaml:2:9: health: 9000 is the same port as that of port',
+  ],
+  [
+    'the usual port for another',
+    'metrics: 8080',
+    'config.yaml:1:10: metrics: 8080 is the same port as that of port',
+  ],
   ['what is no flag', 'airGapped: maybe', 'config.yaml:1:12: airGapped: must be true or false, not "maybe"'],
   ['a list for a text', 'imagePath: [a]', 'config.yaml:1:12: imagePath: must be text, not a list'],
   ['an empty text', 'imagePath: ""', 'config.yaml:1:12: imagePath: must not be empty'],
