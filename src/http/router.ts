@@ -71,24 +71,19 @@ function distribution(parts: RouterParts): RequestHandler {
     response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
     parts.admit();
     refuseWrites(exchange);
-    if (path === '/v2/auth') dockerLogin(exchange);
-    else await dispatch(exchange, parts);
+    try {
+      if (path === '/v2/auth') dockerLogin(exchange);
+      else await dispatch(exchange, parts);
+    } catch (error) {
+      throw withAliasHint(error, () => aliasMeantBy(exchange, parts.target));
+    }
   };
 }
 
 async function dispatch(exchange: Exchange, parts: RouterParts): Promise<void> {
   const endpoint = parseEndpoint(exchange.path);
-  if (endpoint !== undefined) exchange.kind = endpoint.kind;
-  try {
-    await answer(exchange, endpoint, parts);
-  } catch (error) {
-    if (endpoint === undefined || !('name' in endpoint)) throw error;
-    throw withAliasHint(error, () => aliasMeant(endpoint.name, registryIn(exchange), parts.target));
-  }
-}
-
-async function answer(exchange: Exchange, endpoint: Endpoint | undefined, parts: RouterParts): Promise<void> {
   const { registry, linkPrefix } = parts;
+  if (endpoint !== undefined) exchange.kind = endpoint.kind;
   switch (endpoint?.kind) {
     case undefined:
       throw new RegistryError('NAME_UNKNOWN', 'no such endpoint in the distribution API');
@@ -124,6 +119,12 @@ function repositoryOf(
   exchange.host = hostOf(repository);
   exchange.response.setHeader('OCI-Namespace', exchange.host);
   return repository;
+}
+
+function aliasMeantBy(exchange: Exchange, target: TargetSettings): string | undefined {
+  const endpoint = parseEndpoint(exchange.path);
+  if (endpoint === undefined || !('name' in endpoint)) return undefined;
+  return aliasMeant(endpoint.name, registryIn(exchange), target);
 }
 
 function registryIn({ request, query }: Exchange): NamedRegistry {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { cp, glob, mkdtemp, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -105,6 +106,18 @@ describe('config/clients', () => {
     const paths = await Array.fromAsync(glob('config/clients/**/*.{toml,json,conf,yaml}', { cwd: root }));
     assert.ok(paths.length >= 5);
     for (const path of paths) assert.match(await text(path), /[/"]cache:8080["/]/, path);
+  });
+
+  it('has the reader’s address after the command that docs/how-to/clients.md shows', async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'ociregistry-'));
+    await cp(join(root, 'config/clients'), join(directory.path, 'config/clients'), { recursive: true });
+    const [, script = ''] = /```sh\n(find .*?)```/s.exec(await text('docs/how-to/clients.md')) ?? [];
+    assert.equal(spawnSync('sh', ['-ec', script], { cwd: directory.path }).status, 0);
+    for await (const path of glob('config/clients/**/*.{toml,json,conf,yaml}', { cwd: directory.path })) {
+      const changed = await readFile(join(directory.path, path), 'utf8');
+      assert.match(changed, /[/"]192\.0\.2\.10:8080["/]/, path);
+      assert.doesNotMatch(changed, /cache:8080/, path);
+    }
   });
 
   it('says in each file where it goes, if the file may say something', async () => {
