@@ -8,6 +8,7 @@ import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 import { ScriptedTransport } from '#test/fakes/scripted-transport.ts';
@@ -132,9 +133,11 @@ describe('no answer', () => {
     await using registry = openUpstream(
       { host: parseRegistryHost('registry.invalid'), origin: 'http://registry.invalid' },
       {
-        resolve: async () => {
-          throw Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
-        },
+        names: someNames({
+          resolve: async () => {
+            throw Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+          },
+        }),
       },
     );
     await assert.rejects(registry.getManifest(name, tag), { status: 502, message: /ENOTFOUND/ });
