@@ -24,7 +24,7 @@ export function address(evidence: Evidence): Finding {
     return {
       status: 'failed',
       ms: lookup?.ms ?? failure.ms,
-      detail: failureText(failure.error),
+      detail: [...(lookup?.addresses ?? []), failureText(failure.error)].join(': '),
       advice: adviceOnFailure(failure.error, evidence),
     };
   }

@@ -110,7 +110,7 @@ export interface Upstream extends UpstreamRegistry, AsyncDisposable {
 export function createUpstream(settings: UpstreamSettings): Upstream {
   const { clock = systemClock, onOddity = () => {} } = settings;
   const origin = originOf(settings);
-  const wire = settings.wire ?? openWire({ ...settings, clock }, origin);
+  const wire = settings.wire ?? openWire({ ...settings, clock, onOddity }, origin);
   const closing = new AbortController();
   const context = { ...settings, clock, onOddity, origin, closing: closing.signal };
   const accounts = accountsOf(wire, context);
@@ -124,8 +124,10 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
 }
 
 function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin: URL): Wire {
-  const { host, configured, unknownRegistries, clock } = settings;
-  const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
+  const { host, configured, unknownRegistries, clock, onOddity } = settings;
+  const onRefusal = ({ hostname: name }: URL, address: string): void =>
+    onOddity?.('an address that is not public is refused', { name, address });
+  const guard = new AddressGuard({ host, origin, configured, unknownRegistries, onRefusal });
   const { firstTryMs: tryMs } = timesOf(settings);
   const maxConnectMs = Math.min(connectShare * tryMs, settings.mirror ? maxMirrorConnectMs : Infinity);
   return new Wire({

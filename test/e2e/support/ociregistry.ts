@@ -103,6 +103,12 @@ export class Ociregistry implements AsyncDisposable {
     return this.#process.program.lines.join('\n');
   }
 
+  get pid(): number {
+    const { pid } = this.#process.program;
+    if (pid === undefined) throw new Error('it did not start');
+    return pid;
+  }
+
   /** Ends the process: SIGTERM as an operator does, SIGKILL as a crash does. */
   async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit> {
     return await this.#process.program.stop(signal);

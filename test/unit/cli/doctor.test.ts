@@ -200,6 +200,18 @@ describe('ociregistry doctor', () => {
     assert.match(lastStep(found).advice, /name server/);
   });
 
+  it('shows the operator the address that is refused, and the name server that is silent', () => {
+    const origin = new URL('https://registry.example');
+    const evidence = new Evidence({} as Walk, { origin, caFiles: [], proxies: ProxyChoice.none });
+    evidence.outcome = { error: connectError(origin, silentNameServer('registry.example')) };
+    const { detail, advice } = address(evidence);
+    assert.match(detail, /the name server does not answer for registry\.example, ETIMEOUT/);
+    assert.match(advice ?? '', /resolv\.conf/);
+    evidence.add({ kind: 'lookup', origin: origin.origin, addresses: ['10.0.0.5'], ms: 1 }, 0);
+    evidence.outcome = { error: new RegistryError('DENIED', 'its address is not public') };
+    assert.equal(address(evidence).detail, '10.0.0.5: its address is not public');
+  });
+
   const refusals: [what: string, config: Readonly<Record<string, unknown>>, rule: RegExp][] = [
     ['an address that is not public', {}, /unknownRegistries: public/],
     ['any registry that is not configured', { unknownRegistries: 'none' }, /refused/],

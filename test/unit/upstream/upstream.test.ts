@@ -202,7 +202,7 @@ describe('an upstream that redirects its blobs', () => {
       upstream.faults.splice(0, 1, fault);
       await assert.rejects(registry.getManifest(alpine, tag), {
         code: 'DENIED',
-        message: /refers to http:\/\/metadata\.example, whose address 169\.254\.169\.254 is not public/,
+        message: /refers to http:\/\/metadata\.example, whose address is not public$/,
       });
       assert.equal(upstream.requests.length, 1);
       upstream.requests.length = 0;
@@ -229,8 +229,7 @@ describe('an upstream that is not configured', () => {
     await assert.rejects(registry.getManifest(alpine, tag), {
       code: 'DENIED',
       status: 403,
-      message:
-        /address 127\.0\.0\.1 is not public; to allow it add:\nregistries:\n {2}- name: rebind\.example:/,
+      message: /its address is not public; to allow it add:\nregistries:\n {2}- name: rebind\.example:/,
     });
     assert.deepEqual([upstream.connections, resolutions], [0, 1]);
   });
@@ -291,7 +290,9 @@ describe('an upstream that swallows every attempt to connect', () => {
       { host, origin: 'https://registry.example' },
       {
         pullTimeoutMs: 4000,
-        names: someNames({ resolve: async () => await Promise.withResolvers<never>().promise }),
+        names: Object.assign(someNames(), {
+          lookUp: async () => await Promise.withResolvers<never>().promise,
+        }),
         onOddity: (message) => void oddities.push(message),
       },
     );
