@@ -113,13 +113,13 @@ export class NameLookups {
   }
 
   async #fresh(hostname: string): Promise<Addresses> {
+    const isOld = this.#system.looksFor(hostname);
     const running = this.#system.begin(hostname);
     const waitedMs = running === undefined ? 0 : this.#clock.monotonic() - running.begunAt;
-    const isNew = running !== undefined && waitedMs === 0;
     const over = new AbortController();
     using limit = new TimeLimit({
       clock: this.#clock,
-      milliseconds: isNew ? patienceMs : crowdedMs,
+      milliseconds: running === undefined || isOld ? crowdedMs : patienceMs,
       reason: () => this.#silence(hostname),
       signal: over.signal,
     });
