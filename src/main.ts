@@ -1,6 +1,8 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { setUpThreadPool } from './thread-pool.ts';
 
+setUpThreadPool(process.env);
 // Halves the time that the imports take; before them, hence not static. A folder that cannot be written is no failure.
 enableCompileCache(join(import.meta.dirname, '../.cache/compile'));
 

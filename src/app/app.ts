@@ -9,6 +9,8 @@ import type { Log } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
+import { lookupThreads } from '../thread-pool.ts';
+import { NameLookups } from '../upstream/connection/name-lookups.ts';
 import { openCache } from './cache.ts';
 import { headLimitMs } from './head-limit.ts';
 import { openMetrics } from './metrics.ts';
@@ -111,10 +113,17 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     complete: async (repository, blob, signal) =>
       await registries.of(hostOf(repository)).complete(repository, blob, signal),
   });
-  const prometheus = await openMetrics({ config, parts: cache, version, quotas: () => registries.quotas() });
+  const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
+  const prometheus = await openMetrics({
+    config,
+    parts: cache,
+    version,
+    quotas: () => registries.quotas(),
+    lookupsHung: () => names.hung,
+  });
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
-  const registries = stack.use(new Registries({ config, parts: cache, userAgent, observer, env }));
+  const registries = stack.use(new Registries({ config, parts: cache, userAgent, names, observer, env }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);

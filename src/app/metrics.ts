@@ -16,6 +16,7 @@ export interface MetricsSettings {
   readonly parts: CacheParts;
   readonly version: string;
   readonly quotas: () => Iterable<AccountQuota>;
+  readonly lookupsHung: () => number;
 }
 
 /** Nothing of it is loaded where no port is configured. */
@@ -24,6 +25,7 @@ export async function openMetrics({
   parts: { metadata, fills, clock },
   version,
   quotas,
+  lookupsHung,
 }: MetricsSettings): Promise<Prometheus | undefined> {
   if (metrics === 0) return undefined;
   const { openPrometheus } = await import('../observe/prometheus.ts');
@@ -34,6 +36,7 @@ export async function openMetrics({
     version,
     fillsRunning: () => fills.running,
     quotas,
+    lookupsHung,
     content: counted(async () => await metadata.countContent(), clock),
   });
 }

@@ -8,6 +8,7 @@ import { CachedRegistry } from '../registry/cached-registry.ts';
 import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
+import type { NameLookups } from '../upstream/connection/name-lookups.ts';
 import { TlsTrust } from '../upstream/connection/tls-trust.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { cachePolicy } from './cache-policy.ts';
@@ -32,6 +33,7 @@ export interface RegistriesSettings {
   readonly config: Config;
   readonly parts: CacheParts;
   readonly userAgent: string;
+  readonly names: NameLookups;
   readonly observer?: Observer | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -106,12 +108,12 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(place: Place): Upstream {
-    const { config, parts, userAgent, env } = this.#settings;
+    const { config, parts, userAgent, names, env } = this.#settings;
     const { clock, random, log } = parts;
     const proxies = proxiesOf(config, place.registry ?? place.lender, env);
-    const credentials = registryCredentials(place.registry, { clock, random, log, env, proxies });
+    const credentials = registryCredentials(place.registry, { clock, random, log, env, proxies, names });
     const upstream = openRegistryUpstream(place, credentials, {
-      ...{ config, userAgent, clock, random, log, proxies },
+      ...{ config, userAgent, names, clock, random, log, proxies },
       trust: this.#trust,
       accounts: registryAccounts(place.registry, credentials, parts),
     });

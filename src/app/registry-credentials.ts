@@ -11,18 +11,20 @@ import {
 } from '../upstream/auth/credentials.ts';
 import { fileCredentials } from '../upstream/auth/providers/file.ts';
 import { credentialProvider } from '../upstream/auth/providers/index.ts';
+import type { NameLookups } from '../upstream/connection/name-lookups.ts';
 import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import { credentialChoice } from './credential-choice.ts';
 
 export interface CredentialSettings extends Pick<CacheParts, 'clock' | 'random' | 'log'> {
   readonly env: NodeJS.ProcessEnv;
   readonly proxies: ProxyChoice;
+  readonly names: NameLookups;
 }
 
 /** Who we are at a registry. To be disposed. */
 export function registryCredentials(
   registry: RegistryConfig | undefined,
-  { clock, random, log, env, proxies }: CredentialSettings,
+  { clock, random, log, env, proxies, names }: CredentialSettings,
 ): CredentialProvider {
   const chosen = credentialChoice(registry);
   if (registry === undefined || chosen.kind === 'anonymous') return staticCredentials(anonymous);
@@ -41,6 +43,7 @@ export function registryCredentials(
         log,
         env,
         proxies,
+        names,
       });
     case 'password':
       return userCredentials(chosen, { clock, log });

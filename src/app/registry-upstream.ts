@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
+import type { NameLookups } from '../upstream/connection/name-lookups.ts';
 import type { TlsSettings, TlsTrust } from '../upstream/connection/tls-trust.ts';
 import type { OnWireEvent } from '../upstream/connection/wire-event.ts';
 import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
@@ -23,6 +24,8 @@ export interface RegistryUpstreamSettings {
   readonly userAgent: string;
   /** Shared by all registries. */
   readonly trust: TlsTrust;
+  /** Likewise. */
+  readonly names: NameLookups;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -53,6 +56,7 @@ export function openRegistryUpstream(
     trustedRealms: registry?.auth.trustedRealms,
     tls: tlsSettings(config, registry, lender),
     trust: settings.trust,
+    names: settings.names,
     pullTimeoutMs: config.pullTimeout,
     connectTimeoutMs: connectTimeout,
     stallTimeoutMs: stallTimeout,

@@ -7,6 +7,8 @@ import { examineAll } from '../doctor/examination.ts';
 import { type Report, textOf } from '../doctor/report.ts';
 import { subjectsOf } from '../doctor/subject.ts';
 import { RegistryError } from '../oci/error.ts';
+import { lookupThreads } from '../thread-pool.ts';
+import { NameLookups } from '../upstream/connection/name-lookups.ts';
 import { TlsTrust } from '../upstream/connection/tls-trust.ts';
 
 export interface DoctorOrder {
@@ -39,6 +41,7 @@ export async function doctor(
     config,
     userAgent: `ociregistry/${version}`,
     trust: new TlsTrust(),
+    names: new NameLookups({ clock: systemClock, threads: lookupThreads(process.env) }),
     clock: systemClock,
     random: Math.random,
     env,

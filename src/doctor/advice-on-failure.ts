@@ -14,11 +14,15 @@ interface Whom {
   readonly endedAt: number;
 }
 
+const silentNameServer =
+  'The name server does not answer: /etc/resolv.conf, network policy (port 53, UDP and TCP).';
+
 /** What to look at when a connection failed so. Codes of Node, OpenSSL and undici. */
 const byCode: Readonly<Record<string, string>> = {
   ENOTFOUND:
     'Is the name right? Ask the same name server: getent hosts NAME; in a pod its /etc/resolv.conf and dnsPolicy count.',
-  EAI_AGAIN: 'The name server does not answer: /etc/resolv.conf, network policy (port 53, UDP and TCP).',
+  EAI_AGAIN: silentNameServer,
+  ETIMEOUT: silentNameServer,
   ECONNREFUSED: 'Nothing listens there: is the registry running, is the port in registries[].name right?',
   CERT_HAS_EXPIRED: 'Renew its certificate, unless the clock of this machine is wrong: it says NOW.',
   CERT_NOT_YET_VALID: 'The clock of this machine, or that of who made the certificate: here it is NOW.',

@@ -1,5 +1,6 @@
 import { type Challenge, parseChallenges } from '../upstream/auth/challenge.ts';
-import { basicHeaderOf } from '../upstream/auth/credentials.ts';
+import { basicHeaderOf, secretsOf } from '../upstream/auth/credentials.ts';
+import { quotable } from '../upstream/quotable.ts';
 import { adviceOnFailure } from './advice-on-failure.ts';
 import { adviceOnProxysAnswer, adviceOnStatus } from './advice-on-status.ts';
 import type { Answered, Evidence } from './evidence.ts';
@@ -25,7 +26,7 @@ export function challenge(evidence: Evidence): Finding {
     return { status: 'needless', detail: `answered ${first.answer.status} without asking who we are` };
   const ms = challenged.ms - (challenged === first ? (evidence.connection?.ms ?? 0) : 0);
   const challenges = challengesOf(challenged);
-  if (challenges.length > 0) return { status: 'ok', ms, detail: challenges.map(challengeText).join(', or ') };
+  if (challenges.length > 0) return { status: 'ok', ms, detail: challengesText(challenges, evidence) };
   return {
     status: 'failed',
     ms,
@@ -106,6 +107,11 @@ function bearerIn(evidence: Evidence): Challenge | undefined {
 }
 
 const maxShown = 200;
+
+function challengesText(challenges: readonly Challenge[], { who }: Evidence): string {
+  const text = challenges.map(challengeText).join(', or ');
+  return quotable(text, secretsOf(who)) ?? 'a challenge with a secret in it';
+}
 
 function challengeText({ scheme, params }: Challenge): string {
   if (scheme === 'basic') return 'Basic';

@@ -8,6 +8,7 @@ import { type Log, silent } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { TimeLimit } from '../time-limit.ts';
 import type { CredentialProvider } from '../upstream/auth/credentials.ts';
+import type { NameLookups } from '../upstream/connection/name-lookups.ts';
 import type { TlsTrust } from '../upstream/connection/tls-trust.ts';
 import { originOf } from '../upstream/upstream.ts';
 import { Evidence, type Outcome } from './evidence.ts';
@@ -17,6 +18,7 @@ export interface GatherSettings {
   readonly config: Config;
   readonly userAgent: string;
   readonly trust: TlsTrust;
+  readonly names: NameLookups;
   readonly clock: Clock;
   readonly random: () => number;
   readonly env: NodeJS.ProcessEnv;
@@ -28,14 +30,14 @@ export interface GatherSettings {
  * `/v2/`, an image for its manifest. Ends within `pullTimeout`. What fails is evidence; nothing is thrown.
  */
 export async function gather(walk: Walk, settings: GatherSettings): Promise<Evidence> {
-  const { config, clock, random, env } = settings;
+  const { config, clock, random, names, env } = settings;
   const { place, subject } = walk;
   const { registry, lender } = place;
   const caFiles = tlsSettings(config, registry, lender).caFiles ?? [];
   const proxies = proxiesOf(config, registry ?? lender, env);
   const evidence = new Evidence(walk, { origin: originOf(place), caFiles, proxies });
   const log = noting(evidence);
-  const first = registryCredentials(registry, { clock, random, log, env, proxies });
+  const first = registryCredentials(registry, { clock, random, log, env, proxies, names });
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => await first[Symbol.asyncDispose]?.());
   const accounts = registryAccounts(registry, first, { clock, log });

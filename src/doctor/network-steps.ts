@@ -7,7 +7,15 @@ import type { Evidence } from './evidence.ts';
 import { connectionFailureText, failureText } from './failure-text.ts';
 import type { Finding } from './step.ts';
 
-const lookupCodes = new Set(['EAI_AGAIN', 'EAI_FAIL', 'ENODATA', 'ENOTFOUND']);
+const lookupCodes = new Set([
+  'EAI_AGAIN',
+  'EAI_FAIL',
+  'EBADNAME',
+  'ECANCELLED',
+  'ENODATA',
+  'ENOTFOUND',
+  'ETIMEOUT',
+]);
 
 /** Has the registry's name an address, and may it be connected to? */
 export function address(evidence: Evidence): Finding {
@@ -16,7 +24,7 @@ export function address(evidence: Evidence): Finding {
     return {
       status: 'failed',
       ms: lookup?.ms ?? failure.ms,
-      detail: failureText(failure.error),
+      detail: [...(lookup?.addresses ?? []), failureText(failure.error)].join(': '),
       advice: adviceOnFailure(failure.error, evidence),
     };
   }

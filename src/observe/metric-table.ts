@@ -77,6 +77,11 @@ export const metrics = {
     type: 'gauge',
     help: 'Blobs that are being fetched into the cache',
   },
+  lookupsHung: {
+    name: 'name_lookups_hung',
+    type: 'gauge',
+    help: 'Look-ups of names that have had no answer for four seconds; each holds one of the few threads for names',
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',

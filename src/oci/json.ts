@@ -15,8 +15,9 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   if (isTooDeep(bytes)) throw new RegistryError('UNAVAILABLE', `upstream sent ${what} that nests too deep`);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new RegistryError('UNAVAILABLE', `upstream sent ${what} that is not JSON`, { cause });
+  } catch {
+    // Without the cause, which quotes what was sent.
+    throw new RegistryError('UNAVAILABLE', `upstream sent ${what} that is not JSON`);
   }
 }
 

@@ -121,7 +121,12 @@ export function unsatisfiedSize(header: string | undefined): number | undefined 
   return size === undefined ? undefined : Number(size);
 }
 
-export function wrongRange(header: string | undefined): RegistryError {
-  const sent = header === undefined ? 'none' : JSON.stringify(header.slice(0, 80));
+/** Quotes the header only where it is a range: it may be anything. */
+export function wrongRange(header = 'none'): RegistryError {
+  const sent = /^(?:none|bytes [\d*/-]{1,80})$/i.test(header) ? header : 'what is no range';
   return new RegistryError('UNAVAILABLE', `upstream sent another range than was asked for: ${sent}`);
+}
+
+export function encodedPart(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'upstream sent a part of what has a Content-Encoding');
 }

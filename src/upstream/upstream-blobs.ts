@@ -12,6 +12,7 @@ import type {
 import {
   bytesOf,
   cutOut,
+  encodedPart,
   type Part,
   rangeInvalid,
   resumedPart,
@@ -175,7 +176,7 @@ export class UpstreamBlobs {
       throw await this.#session.error(response, 'BLOB_UNKNOWN');
     }
     if (spec === undefined) return wholePart(response);
-    if (contentEncoding(headers) !== undefined) throw wrongRange('of what has a Content-Encoding');
+    if (contentEncoding(headers) !== undefined) throw encodedPart();
     return status === 200 ? cutOut(spec, parseLength(headers['content-length'])) : sentPart(spec, response);
   }
 

@@ -1,5 +1,6 @@
 import { type ErrorCode, RegistryError } from '../oci/error.ts';
 import { readSome } from './body.ts';
+import { quotable } from './quotable.ts';
 import { retryAfterHeader } from './transport/retry-after.ts';
 import type { TransportResponse } from './transport/transport.ts';
 
@@ -20,7 +21,7 @@ export async function upstreamError(
 ): Promise<RegistryError> {
   const { status, headers, url } = response;
   const reason = reasonOf(await readSome(response, maxBodyBytes));
-  const said = `${url.origin} answered ${status}${reason.message === undefined ? '' : `: ${reason.message}`}`;
+  const said = `${url.origin} answered ${status}${quoted(reason.message, response.secrets?.() ?? [])}`;
   const retryAfter = retryAfterHeader(headers['retry-after'], now);
   switch (status) {
     case 404:
@@ -56,15 +57,17 @@ function reasonOf(bytes: Buffer): Reason {
     const { code, message } = errors?.[0] ?? {};
     return {
       code: typeof code === 'string' ? code : undefined,
-      message: typeof message === 'string' && message !== '' ? printable(message) : undefined,
+      message: typeof message === 'string' && message !== '' ? message : undefined,
     };
   } catch {
     return {};
   }
 }
 
-/** Some registries quote the Authorization header that they refuse: it is not for our client, nor for the log. */
-function printable(text: string): string {
-  const secretless = text.slice(0, maxQuoted).replaceAll(/\b(basic|bearer)\s+[^\s"',;]+/gi, '$1 …');
-  return secretless.replaceAll(/[^\P{C}]/gu, ' ');
+/** It is not for our client, nor for the log, to read a secret that upstream was sent. */
+function quoted(message: string | undefined, secrets: readonly string[]): string {
+  if (message === undefined) return '';
+  const words = quotable(message, secrets);
+  if (words === undefined) return ' (and said why, with a secret in it)';
+  return `: ${words.slice(0, maxQuoted).replaceAll(/[^\P{C}]/gu, ' ')}`;
 }

@@ -7,7 +7,7 @@ import { anonymous, type CredentialProvider, staticCredentials } from './auth/cr
 import { checkRealmUrl } from './auth/realm.ts';
 import { TokenClient } from './auth/token-client.ts';
 import { AddressGuard, type UnknownRegistries } from './connection/address-guard.ts';
-import type { Resolve } from './connection/guarded-connector.ts';
+import { NameLookups } from './connection/name-lookups.ts';
 import { type TlsSettings, TlsTrust } from './connection/tls-trust.ts';
 import type { ExchangeEvent, OnWireEvent } from './connection/wire-event.ts';
 import { ProxyChoice } from './proxy/proxy-choice.ts';
@@ -69,7 +69,8 @@ export interface UpstreamSettings {
   readonly unknownRegistries: UnknownRegistries;
   readonly clock?: Clock | undefined;
   readonly random?: (() => number) | undefined;
-  readonly resolve?: Resolve | undefined;
+  /** To be shared by all upstreams of the process, since they share its threads. */
+  readonly names?: NameLookups | undefined;
   /** In the place of sockets, with the address guard that is theirs: for a simulation. */
   readonly wire?: (Transport & AsyncDisposable) | undefined;
   readonly onOddity?: OnOddity | undefined;
@@ -109,7 +110,7 @@ export interface Upstream extends UpstreamRegistry, AsyncDisposable {
 export function createUpstream(settings: UpstreamSettings): Upstream {
   const { clock = systemClock, onOddity = () => {} } = settings;
   const origin = originOf(settings);
-  const wire = settings.wire ?? openWire({ ...settings, clock }, origin);
+  const wire = settings.wire ?? openWire({ ...settings, clock, onOddity }, origin);
   const closing = new AbortController();
   const context = { ...settings, clock, onOddity, origin, closing: closing.signal };
   const accounts = accountsOf(wire, context);
@@ -123,12 +124,14 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
 }
 
 function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin: URL): Wire {
-  const { host, configured, unknownRegistries } = settings;
-  const guard = new AddressGuard({ host, origin, configured, unknownRegistries });
+  const { host, configured, unknownRegistries, clock, onOddity } = settings;
+  const onRefusal = ({ hostname: name }: URL, address: string): void =>
+    onOddity?.('an address that is not public is refused', { name, address });
+  const guard = new AddressGuard({ host, origin, configured, unknownRegistries, onRefusal });
   const { firstTryMs: tryMs } = timesOf(settings);
   const maxConnectMs = Math.min(connectShare * tryMs, settings.mirror ? maxMirrorConnectMs : Infinity);
   return new Wire({
-    clock: settings.clock,
+    clock,
     guard,
     hostname: origin.hostname,
     tls: settings.tls ?? {},
@@ -140,7 +143,7 @@ function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin
     maxConcurrent: settings.maxConcurrent,
     userAgent: settings.userAgent,
     proxies: settings.proxies ?? ProxyChoice.none,
-    resolve: settings.resolve,
+    names: settings.names ?? new NameLookups({ clock, threads: 1 }),
     observe: settings.observe,
   });
 }

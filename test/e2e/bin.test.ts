@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cp, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { find } from '../setup/components.ts';
@@ -79,7 +79,29 @@ async function installPackage(directory: string): Promise<string> {
   return join(modules, 'ociregistry/src/bin.js');
 }
 
+/** The names of a process's threads; none where the system does not show them. */
+async function threadsOf(pid: number): Promise<string[]> {
+  const folder = `/proc/${pid}/task`;
+  const names = (await readdir(folder)).map(
+    async (thread) => await readFile(join(folder, thread, 'comm'), 'utf8'),
+  );
+  return (await Promise.all(names)).map((name) => name.trim());
+}
+
 describe('the program', () => {
+  it('has eight threads for files and names, or as many as the operator says', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    for (const [env, threads] of [
+      [{}, 8],
+      [{ UV_THREADPOOL_SIZE: '6' }, 6],
+    ] as const) {
+      await using server = await Ociregistry.start({ env });
+      const names = await threadsOf(server.pid);
+      assert.equal(names.filter((name) => name === 'libuv-worker').length, threads);
+    }
+  });
+
   it('serves under an older Node, and ends as it is told', needsOutdatedNode, async () => {
     assert.ok(outdated);
     await using server = await Ociregistry.start({ node: outdated });

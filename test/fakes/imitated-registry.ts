@@ -9,6 +9,7 @@ import {
 } from '#src/upstream/auth/credentials.ts';
 import { FakeUpstream } from './fake-upstream.ts';
 import { bytes, type Image, putImage } from './images.ts';
+import { someNames } from './names.ts';
 import { openUpstream } from './open-upstream.ts';
 import { mark, secret } from './secrets.ts';
 import { type Answer, type Fault, json, type LoggedRequest } from './upstream-answers.ts';
@@ -62,7 +63,7 @@ export class ImitatedRegistry implements AsyncDisposable {
       },
       {
         credentials: credentials ?? (credential && staticCredentials(credential)),
-        resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+        names: someNames({ resolve: async () => [{ address: '127.0.0.1', family: 4 }] }),
       },
     );
   }

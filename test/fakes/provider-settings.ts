@@ -3,6 +3,7 @@ import type { ProviderSettings } from '#src/upstream/auth/providers/index.ts';
 import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
+import { someNames } from './names.ts';
 
 /** What a provider is made with: time that stands still, no environment, a log that is kept. */
 export function providerSettings(
@@ -28,5 +29,6 @@ export function providerSettings(
     log: new LogLines(),
     env,
     proxies,
+    names: someNames(),
   };
 }

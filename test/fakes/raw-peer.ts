@@ -8,6 +8,7 @@ import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import type { TransportRequest, TransportResponse } from '#src/upstream/transport/transport.ts';
 import type { WireSettings } from '#src/upstream/wire/http-transport.ts';
 import { Wire } from '#src/upstream/wire/wire.ts';
+import { someNames } from './names.ts';
 
 export type Answer = (socket: Socket, request: string) => void;
 
@@ -40,6 +41,7 @@ export class RawPeer implements AsyncDisposable {
       clock: systemClock,
       guard,
       proxies: ProxyChoice.none,
+      names: someNames(),
       hostname: '127.0.0.1',
       tls: {},
       trust: new TlsTrust({}),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
+import { betrays, readings } from '#src/upstream/quotable.ts';
 
 /** What every secret of the tests begins with. `test/run.ts` looks for it in all that the tests print. */
 export const mark = 's3cret-in-tests-';
@@ -18,10 +19,10 @@ const forms = [
   }),
 ];
 
-/** The surroundings of the first secret in the text, if there is one. */
+/** The surroundings of the first secret in the text, if there is one in any form in which it can be read. */
 export function secretIn(text: string): string | undefined {
   const found = forms.map((form) => text.indexOf(form)).filter((at) => at >= 0);
-  if (found.length === 0) return undefined;
+  if (found.length === 0) return betrays(readings(text), [mark]) ? text.slice(0, 2000) : undefined;
   const at = Math.min(...found);
   return text.slice(Math.max(0, at - 200), at + 100);
 }

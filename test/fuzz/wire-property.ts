@@ -5,6 +5,7 @@ import { AddressGuard } from '#src/upstream/connection/address-guard.ts';
 import { TlsTrust } from '#src/upstream/connection/tls-trust.ts';
 import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { Wire } from '#src/upstream/wire/wire.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { AnswerServer } from './answer-server.ts';
 import { answers, type GeneratedAnswer } from './answers.ts';
 import { referenceVerdict, type Verdict, verdictOf } from './verdict.ts';
@@ -72,6 +73,7 @@ function wireTo({ origin }: AnswerServer): Wire {
       unknownRegistries: 'none',
     }),
     proxies: ProxyChoice.none,
+    names: someNames(),
     hostname: '127.0.0.1',
     tls: {},
     trust: new TlsTrust({}),

@@ -1,8 +1,8 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { secretIn } from '../fakes/secrets.ts';
 
-/** Longer than a secret's mark in any form. */
-const overlap = 100;
+/** Longer than a secret's mark in any form, also in escapes that are escaped. */
+const overlap = 400;
 
 /** Passes on what the tests print, and sees whether a secret is in it, also one that two chunks share. */
 export class SecretWatch extends Transform {

@@ -5,6 +5,11 @@ import { secret, secretIn } from '#test/fakes/secrets.ts';
 import { SecretWatch } from '#test/setup/secret-watch.ts';
 
 describe('a secret of the tests', () => {
+  const percent = (text: string) => Buffer.from(text).toString('hex').replaceAll(/../g, '%$&');
+  const escaped = (text: string) =>
+    Buffer.from(text)
+      .toString('hex')
+      .replaceAll(/(..)(..)/g, '\\u00$1&#x$2;');
   const found = (text: string) => secretIn(text) !== undefined;
 
   it('is found as it is, in a URL and in base64 at any place', () => {
@@ -15,7 +20,11 @@ describe('a secret of the tests', () => {
           found(text) &&
           found(encodeURIComponent(secret(`${behind.length}`))) &&
           found(Buffer.from(text).toString('base64')) &&
-          found(Buffer.from(text).toString('base64url'))
+          found(Buffer.from(text).toString('base64url')) &&
+          found(encodeURIComponent(Buffer.from(text).toString('base64'))) &&
+          found(`${before} ${percent(secret('x'))}`) &&
+          found(`${before} ${encodeURIComponent(percent(secret('x')))}`) &&
+          found(`${before} ${escaped(secret('x'))}`)
         );
       }),
     );

@@ -68,6 +68,11 @@ export class AuthSession {
     return credential;
   }
 
+  /** The refresh token that a token server gave. Secret. */
+  get learnedSecrets(): string[] {
+    return this.#learned === undefined ? [] : [this.#learned.refreshToken];
+  }
+
   /** The credential was refused: is there another now? */
   async renew(refused: Credential, signal: AbortSignal | undefined): Promise<boolean> {
     const { credentials } = this.#settings;

@@ -3,7 +3,12 @@ import { abortable } from '../../abortable.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { AfterAnswer } from '../connection/after-answer.ts';
 import { NoAnswer } from '../connection/no-answer.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../transport/transport.ts';
+import {
+  confiding,
+  type Transport,
+  type TransportRequest,
+  type TransportResponse,
+} from '../transport/transport.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
 import { type Authorization, Exchange } from './exchange.ts';
@@ -40,12 +45,12 @@ export class AuthorizingTransport implements Transport {
     let authorization = await exchange.first();
     for (let sends = 1; ; sends++) {
       const answer = await this.#next.send(authorized(request, authorization));
-      if (sends === maxSends) return answer;
+      if (sends === maxSends) return confiding(answer, () => exchange.secrets);
       const { refused, response } = exchange.sentCredential
         ? await refusalIn(request, answer)
         : { refused: false, response: answer };
       const next = await nextOf(exchange, response, refused);
-      if (next === undefined) return response;
+      if (next === undefined) return confiding(response, () => exchange.secrets);
       await response[Symbol.asyncDispose]();
       if (next.kind === 'bearer' && next.after !== undefined) await abortable(next.after, request.signal);
       authorization = next;

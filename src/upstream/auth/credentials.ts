@@ -59,6 +59,26 @@ export function staticCredential(text: string): Credential {
   return { kind: 'static', authorization: /^(basic|bearer)\s/i.test(value) ? value : `Basic ${value}` };
 }
 
+/** What in a credential is nobody else's business, in each form in which it is sent. Secret. */
+export function secretsOf(credential: Credential): string[] {
+  switch (credential.kind) {
+    case 'anonymous':
+      return [];
+    case 'basic':
+      return [credential.password];
+    case 'static':
+      return secretsInHeader(credential.authorization);
+    case 'refresh':
+      return [credential.token];
+  }
+}
+
+/** The same of an Authorization header. */
+export function secretsInHeader(authorization: string): string[] {
+  const password = userOf({ kind: 'static', authorization })?.password;
+  return [authorization.replace(/^\S+\s+/, ''), ...(password === undefined ? [] : [password])];
+}
+
 export interface UserAndPassword {
   readonly username: string;
   readonly password: string;

@@ -2,7 +2,7 @@ import { RegistryError } from '../../oci/error.ts';
 import type { TransportRequest, TransportResponse } from '../transport/transport.ts';
 import { type AuthSession, sourceOf } from './auth-session.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
-import type { Credential } from './credentials.ts';
+import { type Credential, secretsInHeader, secretsOf } from './credentials.ts';
 import type { Trial } from './password-trials.ts';
 import { Scope } from './scope.ts';
 import type { Token } from './token-cache.ts';
@@ -66,6 +66,13 @@ export class Exchange implements Disposable {
     const challenges = parseChallenges(response.headers['www-authenticate']);
     const next = await this.#answer(response.status, challenges);
     return next === undefined ? undefined : this.#sends(next);
+  }
+
+  /** What was sent, and what it was had with. Secret. */
+  get secrets(): string[] {
+    const sent = this.#sent.kind === 'none' ? [] : secretsInHeader(this.#sent.header);
+    const credential = this.#credential === undefined ? [] : secretsOf(this.#credential);
+    return [...sent, ...credential, ...this.#session.learnedSecrets];
   }
 
   /** Nothing more will be sent. */

@@ -11,6 +11,8 @@ export interface GuardSettings {
   /** Is exactly this host and port under `registries`? */
   readonly configured: boolean;
   readonly unknownRegistries: UnknownRegistries;
+  /** Told of an address that a name has and that is refused: whoever asked is not, since it may be an internal one. */
+  readonly onRefusal?: ((url: URL, address: string) => void) | undefined;
 }
 
 /**
@@ -40,8 +42,9 @@ export class AddressGuard {
   allowed(url: URL, addresses: readonly string[]): readonly string[] {
     const allowed = addresses.filter((address) => this.#allows(url, address));
     const refused = addresses[0];
-    if (allowed.length === 0 && refused !== undefined) throw this.#refusal(url, refused);
-    return allowed;
+    if (allowed.length > 0 || refused === undefined) return allowed;
+    this.#settings.onRefusal?.(url, refused);
+    throw this.#refusal(url);
   }
 
   /** After a connection: where the registry itself turned out to be decides where it may redirect to. */
@@ -62,14 +65,15 @@ export class AddressGuard {
     return this.#registryIsPrivate && (configured || unknownRegistries === 'any');
   }
 
-  #refusal(url: URL, address: string): RegistryError {
+  /** Names no address but one that the URL spells. */
+  #refusal(url: URL): RegistryError {
     const { host } = this.#settings;
     if (this.isRegistry(url)) {
-      return this.#denied(`registry "${host}" is not configured and its address ${address} is not public`);
+      return this.#denied(`registry "${host}" is not configured and its address is not public`);
     }
     return new RegistryError(
       'DENIED',
-      `registry "${host}" refers to ${url.origin}, whose address ${address} is not public`,
+      `registry "${host}" refers to ${url.origin}, whose address is not public`,
     );
   }
 

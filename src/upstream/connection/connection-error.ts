@@ -19,6 +19,10 @@ const transientCodes = new Set([
 /** A connection that stood, and was cut. */
 const cutCodes = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
+/** A name could not be looked up for want of an answer, which may come in a moment. */
+const unansweredCodes = new Set(['ECANCELLED', 'ETIMEOUT']);
+const nameRetryAfter = { 'Retry-After': '2' };
+
 const timeoutCodes = new Set([
   'ETIMEDOUT',
   'UND_ERR_BODY_TIMEOUT',
@@ -40,7 +44,7 @@ const tlsCodes =
   /^(?:CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|INVALID_CA|INVALID_PURPOSE|SELF_SIGNED_|UNABLE_TO_)/;
 
 /** Want of something on our side, which says nothing of who was to be connected to. */
-const ourCodes = new Set(['EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+const ourCodes = new Set(['EADDRNOTAVAIL', 'ECANCELLED', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
 const clientCertificate = 'does it want a client certificate (tls.cert and tls.key)';
 const unknownAuthority =
@@ -52,11 +56,15 @@ const tooWeak = 'its certificate or key is too weak to be believed';
 const words: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
-  EAI_AGAIN: 'the name server does not answer',
+  EAI_AGAIN: 'the name server does not answer for NAME',
+  EBADNAME: 'NAME is no name',
+  ECANCELLED: 'too many names wait for the name server',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
+  ENODATA: 'the name is not known',
   ENOTFOUND: 'the name is not known',
   ETIMEDOUT: 'connecting took too long',
+  ETIMEOUT: 'the name server does not answer for NAME',
   UND_ERR_BODY_TIMEOUT: 'the body stands still',
   UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
   UND_ERR_HEADERS_TIMEOUT: 'no status line in time',
@@ -92,7 +100,7 @@ const words: Readonly<Record<string, string>> = {
 };
 
 /**
- * No answer, or no whole one: UNAVAILABLE, 504 for a time-out and 502 otherwise. A RegistryError stays itself. `via`: the host of
+ * No answer, or no whole one: UNAVAILABLE, 504 for a time-out, 503 for a name server's and 502 otherwise. A RegistryError stays itself. `via`: the host of
  * the proxy in between, which was reached.
  */
 export function connectionError(url: URL, cause: unknown, via?: string): RegistryError {
@@ -123,8 +131,10 @@ export function noAnswer(
   meaning?: string,
 ): [message: string, options: RegistryErrorOptions] {
   const code = causeCode(cause);
-  const status = code !== undefined && timeoutCodes.has(code) ? 504 : 502;
-  return [`no answer from ${whom} (${reasonOf(code, meaning)})`, { status, cause }];
+  const message = `no answer from ${whom} (${reasonOf(cause, meaning)})`;
+  if (code !== undefined && unansweredCodes.has(code))
+    return [message, { status: 503, headers: nameRetryAfter, cause }];
+  return [message, { status: code !== undefined && timeoutCodes.has(code) ? 504 : 502, cause }];
 }
 
 /** What a failure means where one scheme was spoken, and perhaps the other was expected. */
@@ -138,14 +148,22 @@ function byScheme({ protocol }: URL, cause: unknown): string | undefined {
     : undefined;
 }
 
-function reasonOf(code: string | undefined, meaning = words[code ?? '']): string {
+function reasonOf(cause: unknown, meaning: string | undefined): string {
+  const code = causeCode(cause);
   if (code === undefined) return 'unknown cause';
-  return meaning === undefined ? code : `${meaning}, ${code}`;
+  const said = meaning ?? words[code]?.replace('NAME', nameIn(cause));
+  return said === undefined ? code : `${said}, ${code}`;
 }
 
 /** Does the code stand for what OpenSSL says in its own tongue, with numbers and places in its source? */
 export function isOfTls(code: string): boolean {
   return code === 'EPROTO' || tlsCodes.test(code);
+}
+
+/** The name that was looked up, as it was spelled. */
+function nameIn(cause: unknown): string {
+  const isNamed = cause instanceof Error && 'hostname' in cause && typeof cause.hostname === 'string';
+  return isNamed ? String(cause.hostname) : 'the name';
 }
 
 /**

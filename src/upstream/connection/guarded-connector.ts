@@ -1,19 +1,17 @@
-import type { LookupAddress } from 'node:dns';
-import { lookup as resolveName } from 'node:dns/promises';
-import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net';
+import type { Socket, TcpNetConnectOpts } from 'node:net';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
+import { RegistryError } from '../../oci/error.ts';
 import type { HttpProxy } from '../proxy/http-proxy.ts';
 import type { ProxyChoice } from '../proxy/proxy-choice.ts';
 import { connected, connectThroughProxy } from '../proxy/proxy-tunnel.ts';
 import { knownAddress, withoutBrackets } from './address.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { connectError } from './connection-error.ts';
+import { lookupFunction } from './lookup-function.ts';
+import type { NameLookups } from './name-lookups.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 import type { OnWireEvent, TlsFacts } from './wire-event.ts';
-
-/** A name's addresses, as `getaddrinfo` orders them. */
-export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 
 export interface ConnectorSettings {
   readonly guard: AddressGuard;
@@ -23,11 +21,9 @@ export interface ConnectorSettings {
   readonly trust: TlsTrust;
   readonly connectTimeoutMs: number;
   readonly proxies: ProxyChoice;
-  readonly resolve?: Resolve | undefined;
+  readonly names: NameLookups;
   readonly observe?: OnWireEvent | undefined;
 }
-
-const systemResolve: Resolve = (hostname) => resolveName(hostname, { all: true });
 
 /** What a connection needs besides its address. */
 type ConnectOptions = Pick<TcpNetConnectOpts, 'onread' | 'signal'>;
@@ -57,10 +53,10 @@ async function connectBy(
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
-  const { trust, tls, connectTimeoutMs: timeoutMs } = settings;
+  const { trust, tls, names, connectTimeoutMs: timeoutMs } = settings;
   const begun = performance.now();
   const proxyTls = async () => ({ secureContext: await trust.context({ caFiles: tls.caFiles }) });
-  const through = { proxy, proxyTls, tls: await tlsOptions(settings, url), timeoutMs, signal };
+  const through = { proxy, proxyTls, names, tls: await tlsOptions(settings, url), timeoutMs, signal };
   const socket = await connectThroughProxy(options, through).catch((cause: unknown) => {
     throw connectError(url, cause, proxy.host);
   });
@@ -80,11 +76,12 @@ async function connect(
     allowH2: false,
     timeout: timeoutMs,
     autoSelectFamily: true,
-    lookup: guardedLookup(settings, url),
+    lookup: lookupFunction(guarded(settings, url)),
     ...(await tlsOptions(settings, url)),
     ...more,
   });
   const socket = await connected(connector, options).catch((cause: unknown) => {
+    if (!(cause instanceof RegistryError)) settings.names.doubt(options.hostname);
     throw connectError(url, cause);
   });
   report(settings, url, socket, socket.remoteAddress, begun);
@@ -127,23 +124,15 @@ function certificateFacts({ issuer, valid_to: validTo = '' }: Partial<PeerCertif
   return { issuer: [issuer?.CN ?? issuer?.O ?? ''].flat().join(', '), validTo };
 }
 
-function guardedLookup(settings: ConnectorSettings, url: URL): LookupFunction {
-  const resolve = settings.resolve ?? systemResolve;
-  return (hostname, options, callback) => {
+/** Those of a name's addresses that may be connected to, also where they are remembered: the name may stand in another URL now. */
+function guarded({ names, guard, observe }: ConnectorSettings, url: URL): Pick<NameLookups, 'lookUp'> {
+  const lookUp: NameLookups['lookUp'] = async (hostname) => {
     const begun = performance.now();
-    const allowed = resolve(hostname).then((found) => {
-      const addresses = found.map(({ address }) => address);
-      const ms = performance.now() - begun;
-      settings.observe?.({ kind: 'lookup', origin: url.origin, addresses, ms });
-      const allowedAddresses = settings.guard.allowed(url, addresses);
-      return found.filter(({ address }) => allowedAddresses.includes(address));
-    });
-    allowed.then(
-      (addresses) => {
-        if (options.all === true) callback(null, [...addresses]);
-        else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
-      },
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), []),
-    );
+    const found = await names.lookUp(hostname);
+    const addresses = found.map(({ address }) => address);
+    observe?.({ kind: 'lookup', origin: url.origin, addresses, ms: performance.now() - begun });
+    const allowed = guard.allowed(url, addresses);
+    return found.filter(({ address }) => allowed.includes(address));
   };
+  return { lookUp };
 }

@@ -3,6 +3,8 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { withoutBrackets } from '../connection/address.ts';
+import { lookupFunction } from '../connection/lookup-function.ts';
+import type { NameLookups } from '../connection/name-lookups.ts';
 import type { HttpProxy } from './http-proxy.ts';
 import { proxyConnectionError, proxyRefusal } from './proxy-error.ts';
 
@@ -10,6 +12,8 @@ export interface ProxyConnectionSettings {
   readonly proxy: HttpProxy;
   /** What TLS to the proxy itself needs; for http proxies it is not asked. */
   readonly proxyTls: () => Promise<object>;
+  /** Where the proxy is. Where it leads to is its own matter. */
+  readonly names: NameLookups;
   /** What TLS to the origin needs. */
   readonly tls: object;
   /** For all of it. Milliseconds. */
@@ -25,13 +29,13 @@ export interface ProxyConnectionSettings {
  */
 export async function connectThroughProxy(
   options: buildConnector.Options,
-  { proxy, proxyTls, tls, timeoutMs, signal }: ProxyConnectionSettings,
+  { proxy, proxyTls, names, tls, timeoutMs, signal }: ProxyConnectionSettings,
 ): Promise<Socket> {
   const giveUpAt = performance.now() + timeoutMs;
   const left = (): number => Math.max(1, Math.ceil(giveUpAt - performance.now()));
   const target = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
   const more = { timeout: left(), ...(await tlsOf(proxy, proxyTls)), ...(signal && { signal }) };
-  const socket = await connectTo(proxy, target, more);
+  const socket = await connectTo(proxy, names, target, more);
   if (target.protocol === 'http:') return socket;
   try {
     await openTunnel(socket, proxy, target, left());
@@ -74,18 +78,18 @@ async function tlsOf({ origin }: HttpProxy, proxyTls: () => Promise<object>): Pr
 
 async function connectTo(
   { origin, host }: HttpProxy,
+  names: NameLookups,
   target: URL,
   settings: buildConnector.BuildOptions,
 ): Promise<Socket> {
-  const { hostname, port, protocol } = origin;
+  const { port, protocol } = origin;
+  const hostname = withoutBrackets(origin.hostname);
+  const lookup = lookupFunction(names);
+  const connector = buildConnector({ allowH2: false, autoSelectFamily: true, lookup, ...settings });
   try {
-    return await connected(buildConnector({ allowH2: false, autoSelectFamily: true, ...settings }), {
-      hostname: withoutBrackets(hostname),
-      host: origin.host,
-      protocol,
-      port,
-    });
+    return await connected(connector, { hostname, host: origin.host, protocol, port });
   } catch (error) {
+    names.doubt(hostname);
     throw proxyConnectionError(target, error, host);
   }
 }

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/error.ts';
 import { mayBeAboutHead } from './head-refusal.ts';
 import { isBlobKind, requestKind } from './request-kind.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { confiding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface RedirectSettings {
   readonly maxHops: number;
@@ -12,6 +12,8 @@ export interface RedirectSettings {
 }
 
 const redirects = new Set([301, 302, 303, 307, 308]);
+/** Characters. */
+const minSignature = 12;
 /** What never leaves the origin it was made for. */
 const privateHeaders = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
@@ -43,10 +45,10 @@ export class RedirectingTransport implements Transport {
     for (let hops = 0; ; hops++) {
       const response = await this.#next.send(request);
       const location = redirects.has(response.status) ? response.headers['location'] : undefined;
-      if (location === undefined) return { response, hops };
+      if (location === undefined) return { response: this.#confiding(response, first), hops };
       try {
         const next = this.#hop(request, response, location, first);
-        if (next === undefined) return { response, hops };
+        if (next === undefined) return { response: this.#confiding(response, first), hops };
         if (hops === this.#settings.maxHops) throw broken(first.url, 'redirects too often');
         request = next;
       } catch (error) {
@@ -55,6 +57,13 @@ export class RedirectingTransport implements Transport {
       }
       await response[Symbol.asyncDispose]();
     }
+  }
+
+  /** Where another origin answers, the path and query by which it was asked may be signed. */
+  #confiding(response: TransportResponse, first: TransportRequest): TransportResponse {
+    const { status, url } = response;
+    if (status < 400 || url.origin === first.url.origin) return response;
+    return confiding(response, () => [url.pathname, url.search, ...signaturesIn(url)]);
   }
 
   /** Undefined: not to be followed, but no error either. */
@@ -86,6 +95,11 @@ export class RedirectingTransport implements Transport {
     const remedy = mayBeAllowed ? '; upstream.blobsOverHttp: true of this registry allows it for blobs' : '';
     throw broken(url, `redirects to ${protocol}//${host}, which is not https${remedy}`);
   }
+}
+
+/** Values of a query that may be secret by themselves: a short one is a version or a yes. */
+function signaturesIn({ searchParams }: URL): string[] {
+  return [...searchParams.values()].filter((value) => value.length >= minSignature);
 }
 
 function withoutPrivate(headers: Readonly<Record<string, string>> = {}): Record<string, string> {

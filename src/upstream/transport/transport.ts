@@ -31,8 +31,16 @@ export interface TransportResponse extends AsyncDisposable {
   readonly url: URL;
   /** Breaks off with the cause. Chunks are the reader's for good. */
   readonly body: AsyncIterable<Buffer>;
+  /** Of an answer that is no success: what it must not be quoted with, though upstream may say it. Secret. */
+  readonly secrets?: (() => readonly string[]) | undefined;
   /** Takes back what nobody reads any more, once, to receive into it again. */
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
+}
+
+/** The response, if it is no success, with more that must not be quoted. */
+export function confiding(response: TransportResponse, secrets: () => readonly string[]): TransportResponse {
+  if (response.status < 400) return response;
+  return { ...response, secrets: () => [...(response.secrets?.() ?? []), ...secrets()] };
 }
 
 /** The response; what it holds besides is released before it is disposed of, once or more often. */

@@ -109,6 +109,12 @@ export class Ociregistry implements AsyncDisposable {
     if (pid !== undefined) process.kill(pid, 'SIGSTOP');
   }
 
+  get pid(): number {
+    const { pid } = this.#process.program;
+    if (pid === undefined) throw new Error('it did not start');
+    return pid;
+  }
+
   /** Ends the process: SIGTERM as an operator does, SIGKILL as a crash does. */
   async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit> {
     return await this.#process.program.stop(signal);

@@ -8,10 +8,18 @@ import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 const clock = new FakeClock();
-const parts = { clock, random: () => 0, log: new LogLines(), env: {}, proxies: ProxyChoice.none };
+const parts = {
+  clock,
+  random: () => 0,
+  log: new LogLines(),
+  env: {},
+  proxies: ProxyChoice.none,
+  names: someNames(),
+};
 
 /** `user: what is sent for it`, in turn. */
 async function accounts(auth: string, warned: readonly string[] = []): Promise<string[] | undefined> {

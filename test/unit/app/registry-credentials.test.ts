@@ -11,12 +11,20 @@ import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
 import { secret } from '#test/fakes/secrets.ts';
 
 const clock = new FakeClock();
-const parts = { clock, random: () => 0, log: new LogLines(), env: {}, proxies: ProxyChoice.none };
+const parts = {
+  clock,
+  random: () => 0,
+  log: new LogLines(),
+  env: {},
+  proxies: ProxyChoice.none,
+  names: someNames(),
+};
 
 async function credentials(auth: string): Promise<CredentialProvider> {
   const { config } = await loadText(`registries: [{ name: a.io, auth: ${auth} }]`);

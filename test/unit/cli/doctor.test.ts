@@ -2,6 +2,13 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Evidence } from '#src/doctor/evidence.ts';
+import { address } from '#src/doctor/network-steps.ts';
+import type { Walk } from '#src/doctor/walk.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import { connectError } from '#src/upstream/connection/connection-error.ts';
+import { silentNameServer } from '#src/upstream/connection/lookup-error.ts';
+import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import {
   alpine,
@@ -198,6 +205,18 @@ describe('ociregistry doctor', () => {
     assert.equal(found.code, 1);
     assert.deepEqual(outcomeOf(found), ['credential ok', 'address failed']);
     assert.match(lastStep(found).advice, /name server/);
+  });
+
+  it('shows the operator the address that is refused, and the name server that is silent', () => {
+    const origin = new URL('https://registry.example');
+    const evidence = new Evidence({} as Walk, { origin, caFiles: [], proxies: ProxyChoice.none });
+    evidence.outcome = { error: connectError(origin, silentNameServer('registry.example')) };
+    const { detail, advice } = address(evidence);
+    assert.match(detail, /the name server does not answer for registry\.example, ETIMEOUT/);
+    assert.match(advice ?? '', /resolv\.conf/);
+    evidence.add({ kind: 'lookup', origin: origin.origin, addresses: ['10.0.0.5'], ms: 1 }, 0);
+    evidence.outcome = { error: new RegistryError('DENIED', 'its address is not public') };
+    assert.equal(address(evidence).detail, '10.0.0.5: its address is not public');
   });
 
   const refusals: [what: string, config: Readonly<Record<string, unknown>>, rule: RegExp][] = [

@@ -2,17 +2,29 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseDigest, parseRegistryHost, parseTag } from '#src/oci/reference.ts';
+import { staticCredentials } from '#src/upstream/auth/credentials.ts';
 import type { WireEvent } from '#src/upstream/connection/wire-event.ts';
 import { UpstreamSession } from '#src/upstream/upstream-session.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 import { ScriptedTransport } from '#test/fakes/scripted-transport.ts';
+import { secret } from '#test/fakes/secrets.ts';
 import { content, json } from '#test/fakes/upstream-answers.ts';
-import { delayed, failing, stalledAfter, times } from '#test/fakes/upstream-faults.ts';
+import {
+  basicAuth,
+  bearerAuth,
+  delayed,
+  failing,
+  redirected,
+  stalledAfter,
+  times,
+} from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
 const tag = parseTag('v1');
@@ -86,6 +98,64 @@ describe('what upstream answers', () => {
     });
   });
 
+  const password = secret('päss&word');
+  const token = secret('token-0123456789-abcdefghijklmnopqrstuvwxyz');
+  const refreshToken = secret('refresh-0123456789');
+  const echoes: [how: string, encode: (text: string) => string][] = [
+    ['as it is', (text) => text],
+    ['in percent-encoding', encodeURIComponent],
+    ['in percent-encoding of all', (text) => Buffer.from(text).toString('hex').replaceAll(/../g, '%$&')],
+    ['in percent-encoding, twice', (text) => encodeURIComponent(encodeURIComponent(`&${text}`))],
+    ['in base64', (text) => Buffer.from(text).toString('base64')],
+    ['in base64url behind something', (text) => Buffer.from(`me:${text}`).toString('base64url')],
+    ['in escapes of HTML', (text) => text.replaceAll(/./gu, (each) => `&#${each.codePointAt(0)};`)],
+  ];
+  for (const [how, encode] of echoes) {
+    it(`is not quoted where it echoes ${how} what we sent: a password, a token, a refresh token`, async () => {
+      await using tokens = await FakeTokenServer.start();
+      await using made = await UpstreamUnderTest.start({
+        credentials: staticCredentials({ kind: 'basic', username: 'me', password }),
+      });
+      tokens.spoil(() => json({ token, refresh_token: refreshToken }));
+      for (const sent of [password, token, refreshToken]) {
+        made.spoil(
+          bearerAuth(tokens.realm, () => true),
+          () => json({ errors: [{ code: 'DENIED', message: `no: ${encode(sent)}` }] }, 403),
+        );
+        await assert.rejects(made.registry.getManifest(made.name, tag), {
+          code: 'DENIED',
+          message: `${made.upstream.origin} answered 403 (and said why, with a secret in it)`,
+        });
+      }
+      made.spoil(failing(401, { 'WWW-Authenticate': 'Basic realm="x"' }), () => assert.fail());
+      made.spoil(basicAuth('me', password), () =>
+        json({ errors: [{ code: 'DENIED', message: `no: ${encode(password)}` }] }, 403),
+      );
+      await assert.rejects(made.registry.getManifest(made.name, parseTag('v2')), {
+        message: / answered 403 \(and said why, with a secret in it\)$/,
+      });
+    });
+  }
+
+  it('is not quoted where it echoes a signed URL to which a redirect led', async () => {
+    await using storage = await FakeUpstream.start();
+    await using made = await UpstreamUnderTest.start();
+    const path = `/bucket-of-us/${secret('path')}`;
+    for (const echo of [path, encodeURIComponent(path), secret('signature'), btoa(secret('signature'))]) {
+      storage.faults.splice(0, 1, () =>
+        json({ errors: [{ code: 'X', message: `no such key ${echo}` }] }, 403),
+      );
+      made.spoil(redirected(() => `${storage.origin}${path}?X-Signature=${secret('signature')}`));
+      await assert.rejects(made.registry.getBlob(made.name, digest), {
+        message: `${storage.origin} answered 403 (and said why, with a secret in it)`,
+      });
+    }
+    storage.faults.splice(0, 1, () => json({ errors: [{ code: 'X', message: 'no such key' }] }, 403));
+    await assert.rejects(made.registry.getBlob(made.name, digest), {
+      message: / answered 403: no such key$/,
+    });
+  });
+
   it('is an answer whatever its body is', async () => {
     await using made = await UpstreamUnderTest.start();
     for (const body of [
@@ -132,9 +202,11 @@ describe('no answer', () => {
     await using registry = openUpstream(
       { host: parseRegistryHost('registry.invalid'), origin: 'http://registry.invalid' },
       {
-        resolve: async () => {
-          throw Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
-        },
+        names: someNames({
+          resolve: async () => {
+            throw Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+          },
+        }),
       },
     );
     await assert.rejects(registry.getManifest(name, tag), { status: 502, message: /ENOTFOUND/ });

@@ -6,6 +6,7 @@ import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { secret } from '#test/fakes/secrets.ts';
 import {
@@ -192,7 +193,7 @@ describe('an upstream that redirects its blobs', () => {
   it('to a name whose address is a metadata service is not followed, nor is such a token server', async () => {
     await using upstream = await FakeUpstream.start();
     await using registry = openUpstream(upstream, {
-      resolve: async () => [{ address: '169.254.169.254', family: 4 }],
+      names: someNames({ resolve: async () => [{ address: '169.254.169.254', family: 4 }] }),
     });
     for (const fault of [
       redirected('http://metadata.example:80'),
@@ -201,7 +202,7 @@ describe('an upstream that redirects its blobs', () => {
       upstream.faults.splice(0, 1, fault);
       await assert.rejects(registry.getManifest(alpine, tag), {
         code: 'DENIED',
-        message: /refers to http:\/\/metadata\.example, whose address 169\.254\.169\.254 is not public/,
+        message: /refers to http:\/\/metadata\.example, whose address is not public$/,
       });
       assert.equal(upstream.requests.length, 1);
       upstream.requests.length = 0;
@@ -217,17 +218,18 @@ describe('an upstream that is not configured', () => {
       { host: parseRegistryHost(`rebind.example:${upstream.port}`), origin: 'http://rebind.example' },
       {
         configured: false,
-        resolve: async () => {
-          resolutions += 1;
-          return [{ address: '127.0.0.1', family: 4 }];
-        },
+        names: someNames({
+          resolve: async () => {
+            resolutions += 1;
+            return [{ address: '127.0.0.1', family: 4 }];
+          },
+        }),
       },
     );
     await assert.rejects(registry.getManifest(alpine, tag), {
       code: 'DENIED',
       status: 403,
-      message:
-        /address 127\.0\.0\.1 is not public; to allow it add:\nregistries:\n {2}- name: rebind\.example:/,
+      message: /its address is not public; to allow it add:\nregistries:\n {2}- name: rebind\.example:/,
     });
     assert.deepEqual([upstream.connections, resolutions], [0, 1]);
   });
@@ -241,10 +243,12 @@ describe('an upstream that is not configured', () => {
       {
         configured: false,
         unknownRegistries: 'any',
-        resolve: async () => {
-          resolutions += 1;
-          return [{ address: resolutions === 1 ? '127.0.0.1' : '169.254.169.254', family: 4 }];
-        },
+        names: someNames({
+          resolve: async () => {
+            resolutions += 1;
+            return [{ address: resolutions === 1 ? '127.0.0.1' : '169.254.169.254', family: 4 }];
+          },
+        }),
       },
     );
     await registry.getManifest(alpine, tag);
@@ -286,7 +290,9 @@ describe('an upstream that swallows every attempt to connect', () => {
       { host, origin: 'https://registry.example' },
       {
         pullTimeoutMs: 4000,
-        resolve: async () => await Promise.withResolvers<never>().promise,
+        names: Object.assign(someNames(), {
+          lookUp: async () => await Promise.withResolvers<never>().promise,
+        }),
         onOddity: (message) => void oddities.push(message),
       },
     );
@@ -304,10 +310,12 @@ describe('docker.io', () => {
       await using registry = openUpstream(
         { host: parseRegistryHost(host), origin: 'https://docker.io' },
         {
-          resolve: async (name) => {
-            asked.push(name);
-            throw Object.assign(new Error(), { code: 'ENOTFOUND' });
-          },
+          names: someNames({
+            resolve: async (name) => {
+              asked.push(name);
+              throw Object.assign(new Error(), { code: 'ENOTFOUND' });
+            },
+          }),
         },
       );
       await assert.rejects(registry.getManifest(alpine, tag), { message: /registry-1\.docker\.io/ });

@@ -1,4 +1,6 @@
 import { Agent } from 'node:https';
+import { lookupFunction } from '../../connection/lookup-function.ts';
+import type { NameLookups } from '../../connection/name-lookups.ts';
 import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 
 /** Who we are at AWS. What is absent is found as everywhere with AWS: environment, files, the machine's or pod's role. */
@@ -7,6 +9,7 @@ export interface AwsClientSettings {
   /** Taken on with the identity that was found. */
   readonly roleArn?: string | undefined;
   readonly proxies: ProxyChoice;
+  readonly names: NameLookups;
 }
 
 const connectTimeoutMs = 5000;
@@ -15,7 +18,7 @@ const sessionName = 'ociregistry';
 
 /** What every client of the AWS SDK is made with. The SDK is loaded when it is wanted. */
 export async function awsClientSettings(
-  { profile, roleArn, proxies }: AwsClientSettings,
+  { profile, roleArn, proxies, names }: AwsClientSettings,
   region: string | undefined,
 ) {
   const aws = await import('@aws-sdk/credential-providers');
@@ -25,7 +28,7 @@ export async function awsClientSettings(
     requestTimeout: requestTimeoutMs,
     throwOnRequestTimeout: true,
     // The SDK knows no proxies by itself. Plain http is for metadata servers, which are never behind one.
-    httpsAgent: new Agent({ proxyEnv: proxies.env }),
+    httpsAgent: new Agent({ proxyEnv: proxies.env, lookup: lookupFunction(names) }),
   };
   // Files are read anew for each client: they may have been mended since. A profile that is named is the identity, or
   // there is none: the usual chain would go on to that of the machine.

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
+import type { NameLookups } from '../../connection/name-lookups.ts';
 import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, textIn } from './cloud-request.ts';
@@ -15,6 +16,7 @@ export interface AzureSettings {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly proxies: ProxyChoice;
+  readonly names: NameLookups;
 }
 
 const defaultResource = 'https://containerregistry.azure.net/';
@@ -41,7 +43,7 @@ export function azureSource(settings: AzureSettings): CredentialSource {
 }
 
 async function exchange(settings: AzureSettings, identity: string, signal: AbortSignal): Promise<string> {
-  const { origin, tenantId = settings.env['AZURE_TENANT_ID'], proxies } = settings;
+  const { origin, tenantId = settings.env['AZURE_TENANT_ID'], proxies, names } = settings;
   const who = `the token exchange at ${origin.host}`;
   const form = {
     grant_type: 'access_token',
@@ -49,7 +51,14 @@ async function exchange(settings: AzureSettings, identity: string, signal: Abort
     ...(tenantId ? { tenant: tenantId } : {}),
     access_token: identity,
   };
-  const answer = await askCloud({ who, url: new URL('/oauth2/exchange', origin), form, proxies, signal });
+  const answer = await askCloud({
+    who,
+    url: new URL('/oauth2/exchange', origin),
+    form,
+    proxies,
+    names,
+    signal,
+  });
   return textIn(answer, 'refresh_token', who);
 }
 
@@ -68,7 +77,7 @@ async function identityToken(settings: AzureSettings, signal: AbortSignal): Prom
 }
 
 async function workloadToken(settings: AzureSettings, file: string, signal: AbortSignal): Promise<string> {
-  const { env, proxies, resource = defaultResource } = settings;
+  const { env, proxies, names, resource = defaultResource } = settings;
   const clientId = settings.clientId ?? env['AZURE_CLIENT_ID'];
   const tenantId = settings.tenantId ?? env['AZURE_TENANT_ID'];
   if (!clientId || !tenantId) {
@@ -84,7 +93,7 @@ async function workloadToken(settings: AzureSettings, file: string, signal: Abor
   };
   const authority = env['AZURE_AUTHORITY_HOST'] || defaultAuthority;
   const url = new URL(`${encodeURIComponent(tenantId)}/oauth2/v2.0/token`, authority.replace(/\/?$/, '/'));
-  return textIn(await askCloud({ who, url, form, proxies, signal }), 'access_token', who);
+  return textIn(await askCloud({ who, url, form, proxies, names, signal }), 'access_token', who);
 }
 
 interface ManagedEndpoint {
@@ -99,7 +108,7 @@ async function managedToken(
   { base, version, header }: ManagedEndpoint,
   signal: AbortSignal,
 ): Promise<string> {
-  const { resource = defaultResource, clientId = settings.env['AZURE_CLIENT_ID'], proxies } = settings;
+  const { resource = defaultResource, clientId = settings.env['AZURE_CLIENT_ID'], proxies, names } = settings;
   if (!URL.canParse(base)) throw new RegistryError('DENIED', 'azure: the identity endpoint is no URL');
   const url = new URL(base);
   url.searchParams.set('api-version', version);
@@ -107,7 +116,7 @@ async function managedToken(
   if (clientId) url.searchParams.set('client_id', clientId);
   const who = `the identity endpoint at ${url.host}`;
   const headers = header === undefined ? { metadata: 'true' } : { 'x-identity-header': header };
-  return textIn(await askCloud({ who, url, headers, proxies, signal }), 'access_token', who);
+  return textIn(await askCloud({ who, url, headers, proxies, names, signal }), 'access_token', who);
 }
 
 /** The `exp` of a JWT that nobody here needs to believe: it is the registry's to check. */

@@ -1,5 +1,7 @@
 import { Agent, request } from 'undici';
 import { RegistryError } from '../../../oci/error.ts';
+import { lookupFunction } from '../../connection/lookup-function.ts';
+import type { NameLookups } from '../../connection/name-lookups.ts';
 import { jsonObject } from '../../json-object.ts';
 import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import { connectorOf, connectThroughProxy } from '../../proxy/proxy-tunnel.ts';
@@ -15,6 +17,7 @@ export interface CloudRequest {
   readonly body?: unknown;
   /** For https. Plain http is spoken by the services of a machine for itself, which no proxy can reach. */
   readonly proxies: ProxyChoice;
+  readonly names: NameLookups;
   readonly signal: AbortSignal;
 }
 
@@ -65,10 +68,12 @@ export async function askCloud(question: CloudRequest): Promise<CloudAnswer> {
 }
 
 /** For one question: they are hours apart. */
-function agentFor({ url, proxies }: CloudRequest): Agent {
+function agentFor({ url, proxies, names }: CloudRequest): Agent {
   const proxy = url.protocol === 'https:' ? proxies.of(url) : undefined;
-  if (proxy === undefined) return new Agent({ connect: { timeout: connectTimeoutMs } });
-  const settings = { proxy, proxyTls: async () => ({}), tls: {}, timeoutMs: connectTimeoutMs };
+  if (proxy === undefined) {
+    return new Agent({ connect: { timeout: connectTimeoutMs, lookup: lookupFunction(names) } });
+  }
+  const settings = { proxy, names, proxyTls: async () => ({}), tls: {}, timeoutMs: connectTimeoutMs };
   return new Agent({ connect: connectorOf(async (options) => await connectThroughProxy(options, settings)) });
 }
 

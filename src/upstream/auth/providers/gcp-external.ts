@@ -1,4 +1,5 @@
 import { RegistryError } from '../../../oci/error.ts';
+import type { NameLookups } from '../../connection/name-lookups.ts';
 import { jsonObject } from '../../json-object.ts';
 import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import { askCloud, endOf, textIn } from './cloud-request.ts';
@@ -12,6 +13,7 @@ export interface ExternalIdentity {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly proxies: ProxyChoice;
+  readonly names: NameLookups;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +33,7 @@ const defaultLifeSeconds = 3600;
  * names one. Subjects from AWS, certificates and programs are not known here.
  */
 export async function externalToken(identity: ExternalIdentity): Promise<AccessToken> {
-  const { key, scope, now, proxies, signal } = identity;
+  const { key, scope, now, proxies, names, signal } = identity;
   const url = urlOf(key, 'token_url', defaultTokenUrl);
   const who = `Google at ${url.host}`;
   const form = {
@@ -42,7 +44,7 @@ export async function externalToken(identity: ExternalIdentity): Promise<AccessT
     subject_token_type: fieldOf(key, 'subject_token_type'),
     subject_token: await subjectToken(identity),
   };
-  const answer = await askCloud({ who, url, form, proxies, signal });
+  const answer = await askCloud({ who, url, form, proxies, names, signal });
   const token = { value: textIn(answer, 'access_token', who), ...endOf(answer, now) };
   return key.fields['service_account_impersonation_url'] === undefined
     ? token
@@ -51,7 +53,7 @@ export async function externalToken(identity: ExternalIdentity): Promise<AccessT
 
 /** IAM Service Account Credentials, `generateAccessToken`. */
 async function impersonated(
-  { key, scope, proxies, signal }: ExternalIdentity,
+  { key, scope, proxies, names, signal }: ExternalIdentity,
   token: string,
 ): Promise<AccessToken> {
   const url = urlOf(key, 'service_account_impersonation_url');
@@ -65,6 +67,7 @@ async function impersonated(
     headers: { authorization: `Bearer ${token}` },
     body: { scope: [scope], lifetime: `${Number(seconds)}s` },
     proxies,
+    names,
     signal,
   });
   const expiresAt = Date.parse(String(answer.json['expireTime']));
@@ -73,7 +76,7 @@ async function impersonated(
 }
 
 /** Read or asked for each time: such tokens live for minutes. */
-async function subjectToken({ key, proxies, signal }: ExternalIdentity): Promise<string> {
+async function subjectToken({ key, proxies, names, signal }: ExternalIdentity): Promise<string> {
   const source = mapping(key.fields['credential_source']);
   const { file, url, headers, format } = source;
   if (typeof file === 'string')
@@ -82,7 +85,7 @@ async function subjectToken({ key, proxies, signal }: ExternalIdentity): Promise
     throw wrongKey(key.path, 'has no credential_source of file or url; provider exec may know it');
   const from = urlOf({ path: key.path, fields: source }, 'url');
   const who = `the subject token's source at ${from.host}`;
-  const { text } = await askCloud({ who, url: from, headers: texts(headers), proxies, signal });
+  const { text } = await askCloud({ who, url: from, headers: texts(headers), proxies, names, signal });
   return subjectIn(text, format, who);
 }
 

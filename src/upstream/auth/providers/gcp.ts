@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import { RegistryError } from '../../../oci/error.ts';
+import type { NameLookups } from '../../connection/name-lookups.ts';
 import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import type { CredentialSource } from '../refreshing-credentials.ts';
 import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
@@ -18,6 +19,7 @@ export interface GcpSettings {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly proxies: ProxyChoice;
+  readonly names: NameLookups;
 }
 
 /** The user by whom Artifact Registry and Container Registry take an access token for a password. */
@@ -63,12 +65,19 @@ async function defaultFile(env: NodeJS.ProcessEnv): Promise<string | undefined> 
 }
 
 const fromMetadata: Ask = async (settings, signal) => {
-  const { serviceAccount = 'default', env, proxies } = settings;
+  const { serviceAccount = 'default', env, proxies, names } = settings;
   const host = env['GCE_METADATA_HOST'] || 'metadata.google.internal';
   const path = `/computeMetadata/v1/instance/service-accounts/${encodeURIComponent(serviceAccount)}/token`;
   const who = `Google's metadata server at ${host}`;
   const headers = { 'metadata-flavor': 'Google' };
-  const answer = await askCloud({ who, url: new URL(`http://${host}${path}`), headers, proxies, signal });
+  const answer = await askCloud({
+    who,
+    url: new URL(`http://${host}${path}`),
+    headers,
+    proxies,
+    names,
+    signal,
+  });
   // Somebody else may answer at that name, and be believed.
   if (answer.headers['metadata-flavor'] === 'Google') return tokenIn(answer, settings);
   throw new RegistryError('UNAVAILABLE', `${who} is none: its answer has no Metadata-Flavor`);
@@ -76,14 +85,17 @@ const fromMetadata: Ask = async (settings, signal) => {
 
 function fromFile(path: string): Ask {
   return async (settings, signal) => {
-    const { clock, proxies } = settings;
+    const { clock, proxies, names } = settings;
     const now = clock.now();
     const key = await readKeyFile(path);
     if (key.fields['type'] === 'external_account')
-      return await externalToken({ key, scope, now, proxies, signal });
+      return await externalToken({ key, scope, now, proxies, names, signal });
     const url = urlOf(key, 'token_uri', defaultTokenUri);
     const form = formOf(key, url, now);
-    return tokenIn(await askCloud({ who: `Google at ${url.host}`, url, form, proxies, signal }), settings);
+    return tokenIn(
+      await askCloud({ who: `Google at ${url.host}`, url, form, proxies, names, signal }),
+      settings,
+    );
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../clock.ts';
 import type { Log } from '../../../log.ts';
 import type { RegistryHost } from '../../../oci/reference.ts';
+import type { NameLookups } from '../../connection/name-lookups.ts';
 import type { ProxyChoice } from '../../proxy/proxy-choice.ts';
 import type { CredentialProvider } from '../credentials.ts';
 import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
@@ -44,6 +45,7 @@ export interface ProviderSettings {
   readonly env: NodeJS.ProcessEnv;
   /** For what is asked over the network. */
   readonly proxies: ProxyChoice;
+  readonly names: NameLookups;
 }
 
 /** The credentials of one registry: each has its own, so that accounts and regions live side by side. To be disposed. */
@@ -65,11 +67,12 @@ export function credentialProvider(choice: ProviderChoice, settings: ProviderSet
 type SourceChoice = Exclude<ProviderChoice, { provider: 'dockerConfig' | 'file' }>;
 
 function sourceOf({ provider, options }: SourceChoice, settings: ProviderSettings): CredentialSource {
+  const { proxies, names } = settings;
   switch (provider) {
     case 'ecr':
-      return ecrSource({ ...options, host: settings.host, proxies: settings.proxies });
+      return ecrSource({ ...options, host: settings.host, proxies, names });
     case 'ecr-public':
-      return ecrPublicSource({ ...options, proxies: settings.proxies });
+      return ecrPublicSource({ ...options, proxies, names });
     case 'gcp':
       return gcpSource({ ...settings, ...options });
     case 'azure':

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import { RegistryError } from '#src/oci/error.ts';
 import { AddressGuard, type UnknownRegistries } from '#src/upstream/connection/address-guard.ts';
 
@@ -10,8 +11,13 @@ const inner = '10.1.2.3';
 const loopback = '127.0.0.1';
 const metadata = '169.254.169.254';
 
-function guardOf(configured: boolean, unknownRegistries: UnknownRegistries = 'public'): AddressGuard {
+function guardOf(
+  configured: boolean,
+  unknownRegistries: UnknownRegistries = 'public',
+  onRefusal?: (url: URL, address: string) => void,
+): AddressGuard {
   return new AddressGuard({
+    onRefusal,
     host: 'registry.example.com:5000',
     origin: new URL(registry.origin),
     configured,
@@ -40,6 +46,18 @@ describe('a registry that is not configured', () => {
     allows(guard, registry, open);
     for (const address of [inner, loopback, metadata, '::1', '::ffff:10.1.2.3']) {
       refuses(guard, registry, address);
+    }
+  });
+
+  it('is refused without a word of the address that its name has, which is told to whoever keeps the log', () => {
+    for (const url of [registry, elsewhere]) {
+      const told: unknown[] = [];
+      const guard = guardOf(false, 'public', (...refused) => told.push(refused));
+      assert.throws(
+        () => guard.allowed(url, [inner, loopback]),
+        (error: Error) => !inspect(error, { depth: 9 }).includes(inner) && !error.message.includes(loopback),
+      );
+      assert.deepEqual(told, [[url, inner]]);
     }
   });
 

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type AddressClass, classifyAddress, literalAddress } from '#src/upstream/connection/address.ts';
+import {
+  type AddressClass,
+  classifyAddress,
+  knownAddress,
+  literalAddress,
+} from '#src/upstream/connection/address.ts';
 
 const classes: Readonly<Record<AddressClass, readonly string[]>> = {
   public: [
@@ -47,6 +52,12 @@ const classes: Readonly<Record<AddressClass, readonly string[]>> = {
     'fec0::1',
     'ff02::1',
     'not an address',
+    '8.8.8.8\0',
+    '8.8.8.8 ',
+    '8.8.8.8\n',
+    '8.8.8.8.',
+    '08.8.8.8',
+    '::ffff:8.8.8.8.',
     '',
   ],
   metadata: [
@@ -71,7 +82,7 @@ const classes: Readonly<Record<AddressClass, readonly string[]>> = {
 describe('an address', () => {
   for (const [want, addresses] of Object.entries(classes)) {
     for (const address of addresses) {
-      it(`such as "${address}" is ${want}`, () => assert.equal(classifyAddress(address), want));
+      it(`such as ${JSON.stringify(address)} is ${want}`, () => assert.equal(classifyAddress(address), want));
     }
   }
 
@@ -101,7 +112,35 @@ describe('a URL’s host', () => {
     ] as const) {
       assert.equal(literalAddress(host), want);
     }
-    assert.equal(literalAddress(new URL('http://2130706433/').hostname), '127.0.0.1');
+    for (const host of [
+      '2130706433',
+      '127.1',
+      '0x7f.1',
+      '0177.0.0.1',
+      '127.0.0.1.',
+      '127。0。0。1',
+      '１２７.0.0.1',
+      '%31%32%37.0.0.1',
+    ])
+      assert.equal(literalAddress(new URL(`http://${host}/`).hostname), '127.0.0.1', host);
+    for (const host of [
+      'localhost.',
+      'LOCALHOST',
+      'a.localhost.',
+      'ⓛocalhost',
+      'localhost%2e',
+      'localhost。',
+    ])
+      assert.equal(knownAddress(new URL(`http://${host}/`).hostname), '127.0.0.1', host);
+    for (const host of [
+      'a%00.example',
+      'a\0.example',
+      '127.0.0.1%00',
+      '[fe80::1%25eth0]',
+      '1.2.3.4.5',
+      '256.0.0.1',
+    ])
+      assert.ok(!URL.canParse(`http://${host}/`), host);
     assert.equal(literalAddress(new URL('http://[::ffff:127.0.0.1]/').hostname), '::ffff:7f00:1');
   });
 });

@@ -9,6 +9,7 @@ import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { type KeyPair, serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
 import { secret } from '#test/fakes/secrets.ts';
 import { basicAuth, failing, on, redirected } from '#test/fakes/upstream-faults.ts';
@@ -137,7 +138,7 @@ describe('TLS', needs('openssl'), () => {
       made.spoil(redirected(cdn.upstream.origin.replace('127.0.0.1', 'localhost')));
       await using registry = openUpstream(made.upstream, {
         tls: { caFiles: [authority.caFile], ...client },
-        resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+        names: someNames({ resolve: async () => [{ address: '127.0.0.1', family: 4 }] }),
       });
       await assert.rejects(registry.resolveManifest(made.name, tag), { code: 'UNAVAILABLE', status: 502 });
       await assert.rejects(registry.getBlob(made.name, sha256(layer)), { code: 'UNAVAILABLE', status: 502 });
@@ -205,7 +206,7 @@ describe('TLS', needs('openssl'), () => {
       await using registry = openUpstream(made.upstream, {
         tls: { insecureSkipVerify: true },
         trust: new TlsTrust({}),
-        resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+        names: someNames({ resolve: async () => [{ address: '127.0.0.1', family: 4 }] }),
       });
       await assert.rejects(registry.resolveManifest(made.name, tag), {
         code: 'UNAVAILABLE',

@@ -9,10 +9,11 @@ import { type EcrSettings, ecrSource } from '#src/upstream/auth/providers/ecr.ts
 import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeCloud } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
-const unproxied = { host: 'registry.example.com', proxies: ProxyChoice.none };
+const unproxied = { host: 'registry.example.com', proxies: ProxyChoice.none, names: someNames() };
 const tokenData = { authorizationToken: 'QVdTOmh1bnRlcjI=', expiresAt: 2_000_000_000, proxyEndpoint: '' };
 
 /** The AWS SDK, its configuration in a directory of its own, and an imitation of AWS. */
@@ -34,7 +35,12 @@ async function aws() {
     cloud,
     configure: async (text: string) => await writeFile(join(directory.path, 'config'), text),
     ask: async (settings: Partial<EcrSettings> = {}) => {
-      const source = ecrSource({ host: 'registry.example.com', proxies: ProxyChoice.none, ...settings });
+      const source = ecrSource({
+        host: 'registry.example.com',
+        proxies: ProxyChoice.none,
+        names: someNames(),
+        ...settings,
+      });
       try {
         return await source.fetch(AbortSignal.timeout(10_000));
       } finally {

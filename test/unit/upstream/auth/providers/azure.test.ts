@@ -7,6 +7,7 @@ import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
@@ -34,6 +35,7 @@ async function azure(refreshToken = 's3cret-in-tests-refresh') {
         env,
         clock,
         proxies: ProxyChoice.none,
+        names: someNames(),
         ...settings,
       }).fetch(AbortSignal.timeout(10_000)),
     get calls() {

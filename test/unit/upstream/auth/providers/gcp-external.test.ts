@@ -6,6 +6,7 @@ import { gcpSource } from '#src/upstream/auth/providers/gcp.ts';
 import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { content, json } from '#test/fakes/upstream-answers.ts';
 
@@ -45,9 +46,13 @@ async function federation() {
         ...more,
       };
       await writeFile(keyFile, JSON.stringify(key));
-      return await gcpSource({ env: {}, proxies: ProxyChoice.none, clock, keyFile }).fetch(
-        AbortSignal.timeout(10_000),
-      );
+      return await gcpSource({
+        env: {},
+        proxies: ProxyChoice.none,
+        names: someNames(),
+        clock,
+        keyFile,
+      }).fetch(AbortSignal.timeout(10_000));
     },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };

@@ -8,6 +8,7 @@ import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
@@ -25,9 +26,13 @@ async function google() {
     json({ access_token: 's3cret-in-tests-access', expires_in: 3599 }, 200, { 'Metadata-Flavor': 'Google' });
   const clock = new FakeClock();
   const ask = async (settings: Partial<GcpSettings> = {}) =>
-    await gcpSource({ env: { HOME: path }, clock, proxies: ProxyChoice.none, ...settings }).fetch(
-      AbortSignal.timeout(10_000),
-    );
+    await gcpSource({
+      env: { HOME: path },
+      clock,
+      proxies: ProxyChoice.none,
+      names: someNames(),
+      ...settings,
+    }).fetch(AbortSignal.timeout(10_000));
   const keyFile = join(path, 'key.json');
   const opened = stack.move();
   return {

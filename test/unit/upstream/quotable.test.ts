@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { quotable } from '#src/upstream/quotable.ts';
+
+type Encoding = (text: string) => string;
+
+const each = (text: string, encode: (character: string, at: number) => string) =>
+  [...text].map(encode).join('');
+const hex = (character: string, width: number) =>
+  (character.codePointAt(0) ?? 0).toString(16).padStart(width, '0');
+const bytesInPercent = (character: string) =>
+  [...Buffer.from(character)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+
+const encodings: Readonly<Record<string, Encoding>> = {
+  'as it is': (text) => text,
+  'as in a URL': encodeURIComponent,
+  'as in a form': (text) => new URLSearchParams({ x: text }).toString().slice(2),
+  'percent-encoded whole': (text) => each(text, bytesInPercent),
+  'percent-encoded whole, in capitals': (text) => each(text, bytesInPercent).toUpperCase(),
+  'percent-encoded here and there': (text) =>
+    each(text, (character, at) => (at % 3 === 0 ? bytesInPercent(character) : encodeURIComponent(character))),
+  'percent-encoded twice': (text) => encodeURIComponent(each(text, bytesInPercent)),
+  'in base64': (text) => Buffer.from(text).toString('base64'),
+  'in base64url': (text) => Buffer.from(text).toString('base64url'),
+  'in base64 behind one byte': (text) => Buffer.from(`u${text}!`).toString('base64'),
+  'in base64 behind two': (text) => Buffer.from(`u:${text}!`).toString('base64url'),
+  'in base64 in a URL': (text) => encodeURIComponent(Buffer.from(`user:${text}`).toString('base64')),
+  'in lines of base64': (text) =>
+    Buffer.from(`user:${text}`).toString('base64').replaceAll(/.{10}/g, '$&\r\n'),
+  'in escapes of JSON': (text) => each(text, (character) => `\\u${hex(character, 4)}`),
+  'as JSON': (text) => JSON.stringify(text),
+  'as JSON with slashes escaped': (text) => JSON.stringify(text).replaceAll('/', '\\/'),
+  'in escapes of HTML': (text) => each(text, (character) => `&#x${hex(character, 2)};`),
+  'in decimal escapes of HTML': (text) => each(text, (character) => `&#${character.codePointAt(0)};`),
+  'as HTML': (text) =>
+    text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;').replaceAll("'", '&apos;'),
+  'percent-encoded in escapes of JSON': (text) =>
+    each(each(text, bytesInPercent), (character) => `\\u${hex(character, 4)}`),
+};
+
+/** As passwords and tokens are: visible, and also beyond ASCII. */
+const secrets = fc.oneof(
+  fc.string({ unit: fc.constantFrom(...'abcXYZ0189&%<>"\'\\/+-_=: äß€'), minLength: 8, maxLength: 60 }),
+  fc.string({ minLength: 8, maxLength: 200 }),
+);
+
+describe('a secret in upstream’s words', () => {
+  for (const [how, encode] of Object.entries(encodings)) {
+    it(`is not told ${how}`, () => {
+      fc.assert(
+        fc.property(secrets, fc.string(), fc.string(), (secret, before, behind) => {
+          assert.equal(quotable(`${before} ${encode(secret)} ${behind}`, ['', secret]), undefined);
+        }),
+      );
+    });
+  }
+
+  it('is not told in part', () => {
+    const token = Array.from({ length: 40 }, (_, at) => `p${at}Q`).join('.');
+    assert.equal(quotable(`bad token ${token.slice(7, 45)}…`, [token]), undefined);
+    assert.equal(
+      quotable(`bad token ${Buffer.from(token).toString('base64').slice(11, 60)}…`, [token]),
+      undefined,
+    );
+  });
+
+  it('is not told though nobody knows it, where it follows its scheme', () => {
+    assert.equal(
+      quotable('refused: "Bearer abc.def-_~+/=", basic dTpw!', []),
+      'refused: "Bearer …", basic …',
+    );
+    assert.equal(quotable('refused: Authorization%3A%20Bearer%20abc.def', []), undefined);
+    assert.equal(quotable('refused: Basic\\u0020dTpw', []), undefined);
+  });
+
+  it('is all that is not told', () => {
+    const words = 'manifest unknown: <b>50% of r&d</b> “v1” \\o/ https://a.example/x?y=1&z=2';
+    assert.equal(quotable(words, ['hunter2hunter2', 'x']), undefined);
+    assert.equal(quotable(words, ['hunter2hunter2', '']), words);
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom(...'abc &%\\#;0') }),
+        (text) => quotable(text, ['XYZ-XYZ-XYZ']) === text,
+      ),
+    );
+  });
+});
