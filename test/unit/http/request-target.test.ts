@@ -216,3 +216,21 @@ describe('an absolute request target', () => {
     assert.throws(() => at('::ffff:10.1.2.3', 'http://10.1.2.4:8080/v2/'), { status: 421 });
   });
 });
+
+describe('two Host headers', () => {
+  it('are refused, whatever they say, on every path', async () => {
+    await using server = await serveRegistry(filled());
+    for (const [path, hosts, status] of [
+      ['/v2/', 'Host: a\r\nHost: b', 400],
+      ['/v2/', 'Host: a\r\nX-Between: Host\r\nhOST: a', 400],
+      ['/', 'Host: a\r\nHost:', 400],
+      ['http://localhost/v2/', 'Host: localhost\r\nHost: localhost', 400],
+      ['/v2/', 'Host: a\r\nX-Host: b\r\nHostX: c\r\nVary: Host', 200],
+    ] as const) {
+      const socket = connect({ host: '127.0.0.1', port: server.port });
+      socket.write(`GET ${path} HTTP/1.1\r\n${hosts}\r\nConnection: close\r\n\r\n`);
+      const answer = Buffer.concat(await socket.toArray()).toString('latin1');
+      assert.equal(statusOf(answer), status, hosts);
+    }
+  });
+});
