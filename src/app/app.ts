@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
-import { createHealth } from '../http/health.ts';
+import { createHealth, type Readiness } from '../http/health.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
@@ -13,7 +13,9 @@ import { HostRegistry } from '../registry/host-registry.ts';
 import { openCache } from './cache.ts';
 import { headLimitMs } from './head-limit.ts';
 import { openMetrics } from './metrics.ts';
+import { connectionsWithin, maxAside } from './open-files.ts';
 import { checkProxies } from './proxies.ts';
+import { storeReadiness } from './readiness.ts';
 import { Registries } from './registries.ts';
 import { openStore } from './store.ts';
 import { targetSettings } from './target-settings.ts';
@@ -124,29 +126,37 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     log,
     observer,
   });
-  const readiness = async (): Promise<string | undefined> => {
-    if (!gate.isReady) return 'the server is stopping';
-    await store.metadata.listRepositories({ limit: 1 });
-    return undefined;
-  };
+  const isUsable = storeReadiness(store, clock);
+  const readiness: Readiness = async () =>
+    gate.isReady ? await isUsable() : { reason: 'the server is stopping' };
+  const aside = { config, clock, maxConnections: maxAside };
   const health =
-    config.health === 0 ? undefined : stack.use(await listen(config, createHealth(readiness), config.health));
+    config.health === 0
+      ? undefined
+      : stack.use(await listen(createHealth(readiness), { ...aside, port: config.health }));
   const metrics =
     prometheus === undefined
       ? undefined
-      : stack.use(await listen(config, createMetricsPage(prometheus, log), config.metrics));
-  const server = stack.use(await listen(config, router, config.port, tls));
+      : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, port: config.metrics }));
+  const maxConnections = await connectionsWithin(config.server.maxConnections, log);
+  const server = stack.use(await listen(router, { config, clock, maxConnections, port: config.port, tls }));
   return new App({ server, health, metrics, stack: stack.move(), gate, config, clock });
 }
 
+interface Listening {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly maxConnections: number;
+  readonly port: number;
+  readonly tls?: ServerTls | undefined;
+}
+
 async function listen(
-  { host, pullTimeout, server: { maxConnections } }: Config,
   listener: Parameters<typeof startServer>[0],
-  port: number,
-  tls?: ServerTls,
+  { config: { host, pullTimeout }, ...settings }: Listening,
 ): Promise<RunningServer> {
   const idleTimeoutMs = Math.max(minIdleMs, pullTimeout + 60_000);
-  return await startServer(listener, { host, port, tls, maxConnections, idleTimeoutMs });
+  return await startServer(listener, { host, idleTimeoutMs, ...settings });
 }
 
 /** Throws an error that names the key, before anything listens. */

@@ -19,7 +19,15 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
   const stopped = stopSignal();
   process.on('SIGHUP', () => reopen());
   for (const warning of warnings) log.warn({}, warning);
-  await using app = await startApp(config, { log, version: parts.version });
+  const starting = startApp(config, { log, version: parts.version });
+  const started = await Promise.race([starting, stopped]);
+  if (typeof started === 'string') {
+    const reason = `the start was not over: it waits for ${config.imagePath}`;
+    log.warn({ signal: started, imagePath: config.imagePath }, reason);
+    endAtOnce();
+    return;
+  }
+  await using app = started;
   parts.stderr.write(banner({ ...parts, app, config }));
   log.info({ url: app.server.url }, 'server is running');
   log.info({ signal: await stopped }, 'stopping: running downloads may end');
@@ -34,11 +42,21 @@ const sameSignalMs = 1000;
 async function stopInTime(app: App): Promise<void> {
   const signalledAt = performance.now();
   const again = (): void => {
-    if (performance.now() - signalledAt > sameSignalMs) process.exit(1);
+    if (performance.now() - signalledAt > sameSignalMs) endAtOnce();
   };
   process.on('SIGTERM', again);
   process.on('SIGINT', again);
   await app.stop();
+}
+
+/**
+ * By the signal itself: `process.exit` waits for threads, and one may hang in a file system that does not answer. The first process
+ * of a container has no such end, but this.
+ */
+function endAtOnce(): void {
+  if (process.pid === 1) process.abort();
+  process.removeAllListeners('SIGTERM');
+  process.kill(process.pid, 'SIGTERM');
 }
 
 async function stopSignal(): Promise<string> {

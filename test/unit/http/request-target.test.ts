@@ -179,7 +179,7 @@ describe('an absolute request target', () => {
   it('is answered by the pages of health as a path is', async () => {
     const settings = { host: '127.0.0.1', port: 0, maxConnections: 10, idleTimeoutMs: 10_000 };
     await using server = await startServer(
-      createHealth(async () => undefined),
+      createHealth(async () => ({})),
       settings,
     );
     assert.equal(statusOf(await answerTo(server.port, 'GET http://pod.example:8081/livez')), 200);
