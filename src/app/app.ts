@@ -28,6 +28,8 @@ export interface AppParts {
   readonly random?: () => number;
   /** Default: that of the process. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Told what the start waits for next, in words. */
+  readonly waitsFor?: (what: string) => void;
 }
 
 /** A connection may be silent for so long, or a minute longer than upstream may take for a first answer. Milliseconds. */
@@ -96,10 +98,13 @@ class Gate {
 /** Opens the stores, then the ports: who can connect gets answers. Throws what keeps it from starting. */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { log, version, clock = systemClock, random = Math.random, env = process.env } = parts;
+  const { waitsFor = () => {} } = parts;
   await using stack = new AsyncDisposableStack();
   const gate = new Gate();
+  waitsFor('the files of serverTlsConfig');
   const tls = await tlsOf(config);
   checkProxies(config, env);
+  waitsFor(`the cache directory ${config.imagePath}`);
   const store = stack.use(await openStore(config.imagePath, clock, log));
   const cache = openCache({
     store,
@@ -126,6 +131,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     log,
     observer,
   });
+  waitsFor(`its addresses and ports at ${config.host}`);
   const isUsable = storeReadiness(store, clock);
   const readiness: Readiness = async () =>
     gate.isReady ? await isUsable() : { reason: 'the server is stopping' };

@@ -18,9 +18,6 @@ import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts'
 /** The layout of the directory that this release reads and writes. */
 const layoutVersion = 'v1';
 
-/** A start that takes longer says what it waits for. Milliseconds. */
-const longMs = 5000;
-
 /** Where bytes and what is known of them are kept. */
 export interface Store extends AsyncDisposable {
   readonly blobs: BlobStore;
@@ -38,7 +35,6 @@ export interface Store extends AsyncDisposable {
  * passes through. Throws what else keeps it from being used.
  */
 export async function openStore(imagePath: string, clock: Clock, log: Log): Promise<Store> {
-  using _late = clock.after(longMs, () => log.warn({ imagePath }, 'the start waits for the cache directory'));
   try {
     return await openDirectory(join(imagePath, layoutVersion), clock, log);
   } catch (error) {

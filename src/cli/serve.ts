@@ -1,5 +1,8 @@
-import { type App, startApp } from '../app/app.ts';
+import { type App, type AppParts, startApp } from '../app/app.ts';
+import { systemClock } from '../clock.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import type { Log } from '../log.ts';
 import { openLogger } from '../observe/logger.ts';
 import { banner } from './banner.ts';
 
@@ -19,20 +22,33 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
   const stopped = stopSignal();
   process.on('SIGHUP', () => reopen());
   for (const warning of warnings) log.warn({}, warning);
-  const starting = startApp(config, { log, version: parts.version });
-  const started = await Promise.race([starting, stopped]);
-  if (typeof started === 'string') {
-    const reason = `the start was not over: it waits for ${config.imagePath}`;
-    log.warn({ signal: started, imagePath: config.imagePath }, reason);
-    endAtOnce();
-    return;
-  }
+  const started = await startedOrStopped(config, { log, version: parts.version }, stopped);
+  if (started === undefined) return;
   await using app = started;
   parts.stderr.write(banner({ ...parts, app, config }));
   log.info({ url: app.server.url }, 'server is running');
   log.info({ signal: await stopped }, 'stopping: running downloads may end');
   await stopInTime(app);
   log.info({}, 'stopped');
+}
+
+/** A start that takes longer says what it waits for. Milliseconds. */
+const longMs = 5000;
+
+/** Undefined: it was told to stop before it had started, and ends now. */
+async function startedOrStopped(
+  config: Config,
+  parts: Pick<AppParts, 'version'> & { readonly log: Log },
+  stopped: Promise<string>,
+): Promise<App | undefined> {
+  let waitsFor = '';
+  const starting = startApp(config, { ...parts, waitsFor: (what) => (waitsFor = what) });
+  using _long = systemClock.after(longMs, () => parts.log.warn({}, `the start waits for ${waitsFor}`));
+  const first = await Promise.race([starting, stopped]);
+  if (typeof first !== 'string') return first;
+  parts.log.warn({ signal: first }, `stopping before the start was over: it waits for ${waitsFor}`);
+  endAtOnce();
+  return undefined;
 }
 
 /** A supervisor may signal a whole group, and whoever passes signals on does so once more: that is one wish. Milliseconds. */

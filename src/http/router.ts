@@ -45,6 +45,8 @@ export function createRouter(parts: RouterParts): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // What fails even here shows no stack to anybody.
+  app.set('env', 'production');
   app.set('query parser', false);
   app.use(accessLog(parts.log, observeExchange(parts.observer), parts.headLimit));
   app.use(distribution(parts));
