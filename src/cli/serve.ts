@@ -43,10 +43,10 @@ async function startedOrStopped(
 ): Promise<App | undefined> {
   let waitsFor = '';
   const starting = startApp(config, { ...parts, waitsFor: (what) => (waitsFor = what) });
-  using _long = systemClock.after(longMs, () => parts.log.warn({}, `the start waits for ${waitsFor}`));
+  using _long = systemClock.after(longMs, () => parts.log.error({}, `the start waits for ${waitsFor}`));
   const first = await Promise.race([starting, stopped]);
   if (typeof first !== 'string') return first;
-  parts.log.warn({ signal: first }, `stopping before the start was over: it waits for ${waitsFor}`);
+  parts.log.error({ signal: first }, `stopping before the start was over: it waits for ${waitsFor}`);
   endAtOnce();
   return undefined;
 }

@@ -1,7 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 
 /** May this process get new clients? */
-export interface Condition {
+interface Condition {
   /** Why not; undefined: it may. */
   readonly reason?: string | undefined;
   /** What an operator should see to all the same. */

@@ -30,9 +30,9 @@ async function all(socket: Socket): Promise<string> {
 }
 
 /** A listener behind turns, on a port of the system. */
-async function serving(listener: RequestListener, most?: number) {
+async function serving(listener: (...exchange: Parameters<RequestListener>) => Promise<void>, most?: number) {
   const turns = new Turns(most);
-  const server = createServer(turns.taking(listener));
+  const server = createServer(turns.taking((...exchange) => void listener(...exchange)));
   const connections: Socket[] = [];
   server.on('connection', (socket) => connections.push(socket));
   server.listen(0, '127.0.0.1');
