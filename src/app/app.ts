@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
-import { createHealth } from '../http/health.ts';
+import { createHealth, type Readiness } from '../http/health.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter } from '../http/router.ts';
@@ -14,7 +14,9 @@ import { NameLookups } from '../upstream/connection/name-lookups.ts';
 import { openCache } from './cache.ts';
 import { headLimitMs } from './head-limit.ts';
 import { openMetrics } from './metrics.ts';
+import { connectionsWithin, maxAside } from './open-files.ts';
 import { checkProxies } from './proxies.ts';
+import { storeReadiness } from './readiness.ts';
 import { Registries } from './registries.ts';
 import { ServerCertificates } from './server-certificates.ts';
 import { openStore } from './store.ts';
@@ -28,6 +30,8 @@ export interface AppParts {
   readonly random?: () => number;
   /** Default: that of the process. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Told what the start waits for next, in words. */
+  readonly waitsFor?: (what: string) => void;
 }
 
 /** A connection may be silent for so long, or a minute longer than upstream may take for a first answer. Milliseconds. */
@@ -100,10 +104,13 @@ class Gate {
 /** Opens the stores, then the ports: who can connect gets answers. Throws what keeps it from starting. */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { log, version, clock = systemClock, random = Math.random, env = process.env } = parts;
+  const { waitsFor = () => {} } = parts;
   await using stack = new AsyncDisposableStack();
   const gate = new Gate();
+  waitsFor('the files of serverTlsConfig');
   const certificates = await ServerCertificates.open(config, { clock, log });
   checkProxies(config, env);
+  waitsFor(`the cache directory ${config.imagePath}`);
   const store = stack.use(await openStore(config.imagePath, clock, log));
   const cache = openCache({
     store,
@@ -138,30 +145,40 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     log,
     observer,
   });
-  const readiness = async (): Promise<string | undefined> => {
-    if (!gate.isReady) return 'the server is stopping';
-    await store.metadata.listRepositories({ limit: 1 });
-    return undefined;
-  };
+  waitsFor(`its addresses and ports at ${config.host}`);
+  const isUsable = storeReadiness(store, clock);
+  const readiness: Readiness = async () =>
+    gate.isReady ? await isUsable() : { reason: 'the server is stopping' };
+  const aside = { config, clock, maxConnections: maxAside };
   const health =
-    config.health === 0 ? undefined : stack.use(await listen(config, createHealth(readiness), config.health));
+    config.health === 0
+      ? undefined
+      : stack.use(await listen(createHealth(readiness), { ...aside, port: config.health }));
   const metrics =
     prometheus === undefined
       ? undefined
-      : stack.use(await listen(config, createMetricsPage(prometheus, log), config.metrics));
-  const server = stack.use(await listen(config, router, config.port, certificates?.tls));
+      : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, port: config.metrics }));
+  const maxConnections = await connectionsWithin(config.server.maxConnections, log);
+  const own = { config, clock, maxConnections, port: config.port, tls: certificates?.tls };
+  const server = stack.use(await listen(router, own));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }
 
+interface Listening {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly maxConnections: number;
+  readonly port: number;
+  readonly tls?: ServerTls | undefined;
+}
+
 async function listen(
-  { host, pullTimeout, server: { maxConnections } }: Config,
   listener: Parameters<typeof startServer>[0],
-  port: number,
-  tls?: ServerTls,
+  { config: { host, pullTimeout }, ...settings }: Listening,
 ): Promise<RunningServer> {
   const idleTimeoutMs = Math.max(minIdleMs, pullTimeout + 60_000);
-  return await startServer(listener, { host, port, tls, maxConnections, idleTimeoutMs });
+  return await startServer(listener, { host, idleTimeoutMs, ...settings });
 }
 
 function prefixOf(publicUrl: string): string {

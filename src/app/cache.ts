@@ -23,7 +23,7 @@ const maxResumed = 5000;
 const resumeAfterMs = 1000;
 
 export interface CacheSettings {
-  readonly store: Store;
+  readonly store: Pick<Store, 'blobs' | 'metadata' | 'changed'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;

@@ -1,11 +1,14 @@
-import { mkdir } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
+import { nodeFileSystem } from '../storage/file/file-system.ts';
 import { ImageLayout } from '../storage/file/image-layout.ts';
+import { makeDirectory } from '../storage/file/make-directory.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
+import { PartialSweep } from '../storage/file/partial-files.ts';
 import { withRoom } from '../storage/file/store-full.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts';
@@ -21,6 +24,10 @@ export interface Store extends AsyncDisposable {
   readonly metadata: MetadataStore;
   /** Says that tags have changed, for other tools that read the directory. */
   readonly changed: () => void;
+  /** Rejects, with the reason, while it can neither be read nor written. */
+  readonly check: () => Promise<void>;
+  /** What of it will be lost, though it can be used: in words. */
+  readonly warning: () => Promise<string | undefined>;
 }
 
 /**
@@ -38,8 +45,10 @@ export async function openStore(imagePath: string, clock: Clock, log: Log): Prom
     );
     return {
       blobs: new MemoryBlobStore({ capacity: 0 }),
-      metadata: new MemoryMetadataStore(),
+      metadata: new MemoryMetadataStore({ isFull: true }),
       changed() {},
+      async check() {},
+      warning: async () => 'there was no room for the cache when the server started: nothing is kept',
       async [Symbol.asyncDispose]() {},
     };
   }
@@ -47,7 +56,7 @@ export async function openStore(imagePath: string, clock: Clock, log: Log): Prom
 
 async function openDirectory(directory: string, clock: Clock, log: Log): Promise<Store> {
   await using stack = new AsyncDisposableStack();
-  await makeDirectory(directory);
+  await makeCache(directory);
   const network = await networkFileSystem(directory);
   if (network !== undefined) {
     log.warn(
@@ -57,7 +66,9 @@ async function openDirectory(directory: string, clock: Clock, log: Log): Promise
   }
   const sharing = network === undefined ? 'shared' : 'alone';
   const metadata = stack.use(await SqliteMetadataStore.open(directory, { sharing }));
-  const blobs = stack.use(await FileBlobStore.open({ directory, clock }));
+  const warning = await watchedIndex(directory);
+  const blobs = stack.use(await FileBlobStore.open({ directory, clock, log }));
+  stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(
     new ImageLayout({
       directory,
@@ -72,17 +83,36 @@ async function openDirectory(directory: string, clock: Clock, log: Log): Promise
     blobs,
     metadata,
     changed: () => layout.changed(),
+    check: async () => await blobs.check(),
+    warning,
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }
 
 /** In the original's words, so that whoever looks for them finds what they mean. */
-async function makeDirectory(directory: string): Promise<void> {
+async function makeCache(directory: string): Promise<void> {
   try {
-    await withRoom(async () => await mkdir(directory, { recursive: true }));
+    await withRoom(async () => await makeDirectory(nodeFileSystem, directory));
   } catch (error) {
     if (error instanceof StoreFullError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`unable to verify image path: ${reason}`, { cause: error });
   }
+}
+
+/**
+ * Tells whether the index is still the file that was opened. One that somebody has removed serves on to the end of the process, and
+ * is not made anew before: what is known of it in memory would not be in another.
+ */
+async function watchedIndex(directory: string): Promise<Store['warning']> {
+  const path = join(directory, 'index.sqlite');
+  const identity = async (): Promise<string> => {
+    const { dev, ino } = await stat(path);
+    return `${dev} ${ino}`;
+  };
+  const opened = await identity();
+  return async () =>
+    (await identity().catch(() => undefined)) === opened
+      ? undefined
+      : `${path} was removed or replaced: what it knows is lost when the server stops`;
 }

@@ -250,14 +250,13 @@ export class BlobFill {
       tape.wake();
       this.#checkGoesOn(follower);
     }
-    if (follower.at === before) throw new Error('these bytes of the blob have passed by already');
+    if (follower.at === before) throw passedBy('these bytes of the blob have passed by already');
   }
 
   /** What was cut off is given as far as it came, for whoever resumes; what is known to be wrong is not. */
   #checkGoesOn(follower: Follower): void {
     if (this.#transfer.isRefuted) throw this.#transfer.refutation;
-    if (!this.#followers.has(follower))
-      throw new Error('this reader of the blob was disposed or is too slow');
+    if (!this.#followers.has(follower)) throw passedBy('this reader of the blob was disposed or is too slow');
   }
 
   /** Of a reader that was told another size than the blob has, the answer cannot be completed; other readers' can. */
@@ -287,4 +286,9 @@ export class BlobFill {
   #release(): void {
     if (this.#finished && this.#followers.isEmpty) this.#settings.closed(this.#transfer.tape);
   }
+}
+
+/** Whoever asks again begins anew. */
+function passedBy(message: string): RegistryError {
+  return new RegistryError('UNAVAILABLE', message, { status: 503, headers: { 'Retry-After': '1' } });
 }

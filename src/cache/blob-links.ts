@@ -54,11 +54,16 @@ export class BlobLinks {
 
   /** The blob's bytes were not in the store when somebody looked after `since`; does nothing if it was linked meanwhile. */
   async forget(digest: Digest, since: number): Promise<void> {
-    if ((this.#linked.get(digest) ?? 0) > since) return;
+    if (this.hasComeSince(digest, since)) return;
     this.#moment += 1;
     const loss: Loss = { at: this.#moment, isWritten: false };
     this.#lost.set(digest, loss);
     loss.isWritten = await this.#write(digest, async () => await this.#metadata.unlinkBlob(digest));
+  }
+
+  /** Have the blob's bytes been here since? */
+  hasComeSince(digest: Digest, since: number): boolean {
+    return (this.#linked.get(digest) ?? 0) > since;
   }
 
   #isOwned(key: string, digest: Digest): boolean {

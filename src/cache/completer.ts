@@ -13,6 +13,8 @@ const retryMs = 30_000;
 const limitedMs = 60_000;
 const maxTries = 3;
 const maxQueue = 100_000;
+/** Whoever asks for names may make up hosts that limit us. */
+const maxHosts = 1000;
 
 interface Job extends MissingBlob {
   readonly notBefore: number;
@@ -35,7 +37,7 @@ export interface CompleterSettings {
 export class Completer implements AsyncDisposable {
   readonly #settings: CompleterSettings;
   readonly #seen = new LRUCache<string, true>({ max: 50_000 });
-  readonly #limitedUntil = new Map<RegistryHost, number>();
+  readonly #limitedUntil = new LRUCache<RegistryHost, number>({ max: maxHosts });
   readonly #stop = new AbortController();
   #queue: Job[] = [];
   #running: Promise<void> | undefined;

@@ -4,7 +4,7 @@ import { DigestHasher, digestLike } from '../oci/digest.ts';
 import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { Manifest } from '../oci/registry.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import { type BlobStore, BlobUnreadableError } from '../storage/blob-store.ts';
 import type { ManifestRecord, MetadataStore } from '../storage/metadata-store.ts';
 
 interface Stores {
@@ -45,16 +45,24 @@ export class StoredManifests {
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
-    await using blob = await this.#stores.blobs.open(digest);
-    if (blob === undefined || blob.size > maxManifestSize) return undefined;
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
-    const bytes = Buffer.concat(chunks);
-    if (digestLike(digest, bytes) === digest) return bytes;
-    this.#stores.log.error({ digest }, 'a cached manifest is damaged on disk: fetching it again');
-    // Not deleted: by now the right bytes may be there.
-    this.#damaged.set(digest, true);
-    return undefined;
+    try {
+      await using blob = await this.#stores.blobs.open(digest);
+      if (blob === undefined || blob.size > maxManifestSize) return undefined;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
+      const bytes = Buffer.concat(chunks);
+      if (digestLike(digest, bytes) === digest) return bytes;
+      throw new BlobUnreadableError('its bytes are not those of its digest');
+    } catch (error) {
+      if (!(error instanceof BlobUnreadableError)) throw error;
+      this.#stores.log.error(
+        { err: error, digest },
+        'a cached manifest is damaged on disk: fetching it again',
+      );
+      // Not deleted: by now the right bytes may be there.
+      this.#damaged.set(digest, true);
+      return undefined;
+    }
   }
 
   async #write(digest: Digest, bytes: Uint8Array): Promise<void> {

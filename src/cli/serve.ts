@@ -1,5 +1,8 @@
-import { type App, startApp } from '../app/app.ts';
+import { type App, type AppParts, startApp } from '../app/app.ts';
+import { systemClock } from '../clock.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import type { Log } from '../log.ts';
 import { type OpenLogger, openLogger } from '../observe/logger.ts';
 import { banner, startFacts } from './banner.ts';
 
@@ -26,12 +29,13 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
   // At the default level they would be said to nobody.
   for (const warning of warnings) announce.warn({}, warning);
   try {
-    running = await startApp(config, { log, version: parts.version });
+    running = await startedOrStopped(config, { log, version: parts.version }, stopped);
   } catch (error) {
     if (isForPeople) throw error;
     announce.error({ err: error }, 'error starting the server');
     return false;
   }
+  if (running === undefined) return true;
   await using app = running;
   const started = { ...parts, app, config };
   if (isForPeople) parts.stderr.write(banner(started));
@@ -51,6 +55,25 @@ function hangUp({ announce, reopen }: OpenLogger, app: App | undefined): void {
   app?.certificates?.readAgain();
 }
 
+/** A start that takes longer says what it waits for. Milliseconds. */
+const longMs = 5000;
+
+/** Undefined: it was told to stop before it had started, and ends now. */
+async function startedOrStopped(
+  config: Config,
+  parts: Pick<AppParts, 'version'> & { readonly log: Log },
+  stopped: Promise<string>,
+): Promise<App | undefined> {
+  let waitsFor = '';
+  const starting = startApp(config, { ...parts, waitsFor: (what) => (waitsFor = what) });
+  using _long = systemClock.after(longMs, () => parts.log.error({}, `the start waits for ${waitsFor}`));
+  const first = await Promise.race([starting, stopped]);
+  if (typeof first !== 'string') return first;
+  parts.log.error({ signal: first }, `stopping before the start was over: it waits for ${waitsFor}`);
+  endAtOnce();
+  return undefined;
+}
+
 /** A supervisor may signal a whole group, and whoever passes signals on does so once more: that is one wish. Milliseconds. */
 const sameSignalMs = 1000;
 
@@ -58,11 +81,21 @@ const sameSignalMs = 1000;
 async function stopInTime(app: App): Promise<void> {
   const signalledAt = performance.now();
   const again = (): void => {
-    if (performance.now() - signalledAt > sameSignalMs) process.exit(1);
+    if (performance.now() - signalledAt > sameSignalMs) endAtOnce();
   };
   process.on('SIGTERM', again);
   process.on('SIGINT', again);
   await app.stop();
+}
+
+/**
+ * By the signal itself: `process.exit` waits for threads, and one may hang in a file system that does not answer. The first process
+ * of a container has no such end, but this.
+ */
+function endAtOnce(): void {
+  if (process.pid === 1) process.abort();
+  process.removeAllListeners('SIGTERM');
+  process.kill(process.pid, 'SIGTERM');
 }
 
 async function stopSignal(): Promise<string> {

@@ -76,7 +76,10 @@ const serverSchema = group({
     'How long to serve on after the signal, while /readyz says 503',
     timeout('0s').prefault('0s'),
   ),
-  maxConnections: key('Connections at a time', whole(1, 1_000_000).prefault(10_000)),
+  maxConnections: key(
+    'Connections at a time; fewer where the process may not open two files for each',
+    whole(1, 1_000_000).prefault(10_000),
+  ),
   workers: key('Processes', wholeOrAuto(1, 1024).prefault(1), 'ignored'),
 });
 

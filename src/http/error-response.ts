@@ -3,9 +3,10 @@ import type { Log } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { setCacheStatus } from './cache-status.ts';
 import { ClientGoneError, type Exchange, exchangeOf } from './exchange.ts';
+import { ownFault } from './own-fault.ts';
 
 /**
- * Turns whatever was thrown into an answer. What is no RegistryError is a bug: 500, its stack in the log, nothing of it to the
+ * Turns whatever was thrown into an answer. What is no RegistryError is a fault of the machine (503) or a bug: 500, its stack in the log, nothing of it to the
  * client. Once the headers are out the connection is cut, so that nobody takes a part for the whole.
  */
 export function errorResponse(log: Log): ErrorRequestHandler {
@@ -16,10 +17,12 @@ export function errorResponse(log: Log): ErrorRequestHandler {
       response.destroy();
       return;
     }
-    const known = error instanceof RegistryError ? error : notFromUs(error);
+    const ours = error instanceof RegistryError ? undefined : ownFault(error);
+    const known = error instanceof RegistryError ? error : (ours ?? notFromUs(error));
     exchange.failure = `${known.code}: ${known.message}`;
-    if (known.status === 500)
-      log.error({ err: error, id: exchange.id, url: exchange.path }, 'unexpected error');
+    const { path: url, id } = exchange;
+    if (ours !== undefined) log.error({ err: error, id, url }, 'the cache cannot be used');
+    else if (known.status === 500) log.error({ err: error, id, url }, 'unexpected error');
     if (!response.headersSent) {
       answer(exchange, known);
       return;

@@ -16,6 +16,9 @@ export class ClientGoneError extends Error {
   }
 }
 
+/** Whoever reads slowly is still at a body of this size when Node takes its answer for ended, and its connection for idle. Bytes. */
+const largeBody = 64 * 1024;
+
 /** One request and what the access log wants to know of it in the end. */
 export class Exchange {
   readonly request: Request;
@@ -118,7 +121,8 @@ export class Exchange {
     }
     this.bytes = bytes.length;
     this.firstByteAt = performance.now();
-    this.response.end(bytes);
+    if (bytes.length < largeBody) this.response.end(bytes);
+    else this.response.write(bytes, () => this.response.end());
   }
 
   sendJson(status: number, value: unknown, contentType = 'application/json'): void {

@@ -1,17 +1,27 @@
 import express, { type Express, type RequestHandler } from 'express';
 
-/** Why this process should get no new clients; undefined: it may. */
-export type Readiness = () => Promise<string | undefined>;
+/** May this process get new clients? */
+interface Condition {
+  /** Why not; undefined: it may. */
+  readonly reason?: string | undefined;
+  /** What an operator should see to all the same. */
+  readonly warning?: string | undefined;
+}
+
+export type Readiness = () => Promise<Condition>;
 
 /** `/health` as the original has it, and what Kubernetes asks: `/livez`, `/readyz`. On a port of its own. */
 export function createHealth(readiness: Readiness): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // What fails even here shows no stack to anybody.
+  app.set('env', 'production');
   app.get(['/health', '/livez'], alive);
   app.get('/readyz', async (_request, response) => {
-    const reason = await readiness().catch(() => 'the index cannot be read');
-    if (reason === undefined) response.json({ status: 'ready' });
+    const unreadable = { reason: 'the index cannot be read' };
+    const { reason, warning }: Condition = await readiness().catch(() => unreadable);
+    if (reason === undefined) response.json({ status: 'ready', warning });
     else response.status(503).json({ status: 'not ready', reason });
   });
   app.use((_request, response) => {

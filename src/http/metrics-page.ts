@@ -12,6 +12,8 @@ export function createMetricsPage(source: MetricsSource, log: Log): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // What fails even here shows no stack to anybody.
+  app.set('env', 'production');
   app.get('/metrics', async (_request, response) => {
     try {
       const text = await source.text();

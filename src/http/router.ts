@@ -47,6 +47,8 @@ export function createRouter(parts: RouterParts): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // What fails even here shows no stack to anybody.
+  app.set('env', 'production');
   app.set('query parser', false);
   app.use(accessLog(parts.log, observeExchange(parts.observer), parts.headLimit));
   app.use(distribution(parts));
@@ -60,6 +62,7 @@ function distribution(parts: RouterParts): RequestHandler {
   return async (request, response, next) => {
     const exchange = exchangeOf(response);
     const { path, target } = exchange;
+    refuseTwoHosts(request.rawHeaders);
     if (target.server !== undefined) {
       const { localAddress, localPort } = request.socket;
       refuseMisdirected(target.server, { localAddress, localPort, publicUrl: parts.publicUrl });
@@ -129,6 +132,17 @@ function aliasMeantBy(exchange: Exchange, target: TargetSettings): string | unde
 
 function registryIn({ request, query }: Exchange): NamedRegistry {
   return { header: request.get('x-registry') || undefined, ns: query.get('ns') || undefined };
+}
+
+/** Whoever stands before us may have gone by the other one (RFC 9112 section 3.2). `rawHeaders`: names and values in turn. */
+function refuseTwoHosts(rawHeaders: readonly string[]): void {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1)
+    throw new RegistryError('UNSUPPORTED', 'there is more than one Host header', { status: 400 });
 }
 
 /** Pull-through only; and a read has no body, so whatever comes as one is not read. */

@@ -1,12 +1,9 @@
-import {
-  createServer as createHttpServer,
-  type RequestListener,
-  type Server,
-  ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { type Clock, systemClock } from '../clock.ts';
+import { Refusals } from './refusals.ts';
+import { Turns } from './turns.ts';
 
 /** PEM texts. With `verify` a client must show a certificate that `ca` (else the known authorities) has signed. */
 export interface ServerTls {
@@ -25,6 +22,8 @@ export interface ServerSettings {
   readonly maxConnections: number;
   /** A connection on which nothing moves for so long is cut, unless it waits for a first answer. Milliseconds. */
   readonly idleTimeoutMs: number;
+  /** Default: that of the system. */
+  readonly clock?: Clock;
 }
 
 /** Above every client's own idle limit (BuildKit: 120 s), so that none of them meets a connection that we have just closed. */
@@ -80,11 +79,13 @@ export async function startServer(
   listener: RequestListener,
   settings: ServerSettings,
 ): Promise<RunningServer> {
-  const { tls, host, port } = settings;
-  const server = tls === undefined ? plain(listener) : secure(listener, tls);
+  const { tls, host, port, clock = systemClock } = settings;
+  const turns = new Turns();
+  const inTurn = turns.taking(listener);
+  const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;
-  server.on('clientError', refuse);
+  server.on('clientError', new Refusals(turns, clock).refuse);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
@@ -118,32 +119,4 @@ function secure(listener: RequestListener, tls: ServerTls): Server {
 
 function contextOf({ cert, key, ca }: ServerTls) {
   return { cert, key, ca, minVersion: 'TLSv1.2' } as const;
-}
-
-const refusals: Readonly<Record<string, number>> = {
-  HPE_HEADER_OVERFLOW: 431,
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-};
-
-/** What is no HTTP gets one answer and its connection closed. Behind a request that is being answered it gets none: it would become part of that answer. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  const response = responseOn(socket);
-  if (!socket.writable || error.code === 'ECONNRESET' || response?.headersSent === true) {
-    socket.destroy();
-    return;
-  }
-  const status = refusals[error.code ?? ''] ?? 400;
-  const message = STATUS_CODES[status] ?? 'Bad Request';
-  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
-  socket.end(
-    `HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    // Whoever is about to answer on it would else wait until the client closes it.
-    () => response?.destroy(),
-  );
-}
-
-/** Node keeps the response that a connection is busy with at the socket (http docs, 'clientError'). */
-function responseOn(socket: Socket): ServerResponse | undefined {
-  const response: unknown = Reflect.get(socket, '_httpMessage');
-  return response instanceof ServerResponse ? response : undefined;
 }

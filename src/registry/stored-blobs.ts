@@ -1,8 +1,12 @@
+import { LRUCache } from 'lru-cache';
 import { resolveRange } from '../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobReader, RangeSpec } from '../oci/registry.ts';
-import type { OpenBlob, StoredBlob } from '../storage/blob-store.ts';
+import { BlobUnreadableError, type OpenBlob, type StoredBlob } from '../storage/blob-store.ts';
 import type { CacheParts } from './cache-parts.ts';
+
+/** A disk may be damaged as a whole; one that is forgotten is found again. */
+const maxUnreadable = 10_000;
 
 /**
  * Blobs in the store, as far as they are what was verified: a file of another size is damaged, and none. It stays where it is
@@ -10,12 +14,18 @@ import type { CacheParts } from './cache-parts.ts';
  */
 export class StoredBlobs {
   readonly #parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes'>;
+  /**
+   * Could not be read when somebody looked after this moment, and are none until they were fetched again. Their links stay: what
+   * may be the fault of a whole disk for a while is no reason to forget whose they are.
+   */
+  readonly #unreadable = new LRUCache<Digest, number>({ max: maxUnreadable });
 
   constructor(parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes'>) {
     this.#parts = parts;
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
+    if (this.#isUnreadable(digest)) return undefined;
     const verified = await this.#parts.sizes.verified(digest);
     const stored = await this.#parts.blobs.stat(digest);
     return stored !== undefined && isWhole(stored, verified) ? stored : undefined;
@@ -34,12 +44,30 @@ export class StoredBlobs {
     range: RangeSpec | undefined,
   ): Promise<BlobReader | undefined> {
     const { links } = this.#parts;
-    if (!(await links.has(repository, digest))) return undefined;
+    if (this.#isUnreadable(digest) || !(await links.has(repository, digest))) return undefined;
     const since = links.now();
-    const blob = await this.#open(digest);
-    if (blob !== undefined) return await readerOf(blob, range);
-    await links.forget(digest, since);
-    return undefined;
+    try {
+      const blob = await this.#open(digest);
+      if (blob !== undefined)
+        return await readerOf(blob, range, (error) => this.#failed(digest, error, since));
+      await links.forget(digest, since);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof BlobUnreadableError)) throw error;
+      this.#failed(digest, error, since);
+      return undefined;
+    }
+  }
+
+  #isUnreadable(digest: Digest): boolean {
+    const since = this.#unreadable.get(digest);
+    return since !== undefined && !this.#parts.links.hasComeSince(digest, since);
+  }
+
+  #failed(digest: Digest, error: unknown, since: number): void {
+    if (!(error instanceof BlobUnreadableError)) return;
+    this.#unreadable.set(digest, since);
+    this.#parts.log.error({ err: error, digest }, 'a cached blob cannot be read: fetching it again');
   }
 
   async #open(digest: Digest): Promise<OpenBlob | undefined> {
@@ -58,7 +86,11 @@ function isWhole({ size }: StoredBlob, verified: number | undefined): boolean {
   return verified === undefined || size === verified;
 }
 
-async function readerOf(blob: OpenBlob, spec: RangeSpec | undefined): Promise<BlobReader> {
+async function readerOf(
+  blob: OpenBlob,
+  spec: RangeSpec | undefined,
+  failed: (error: unknown) => void,
+): Promise<BlobReader> {
   try {
     const range = spec === undefined ? undefined : resolveRange(spec, blob.size);
     return {
@@ -66,7 +98,7 @@ async function readerOf(blob: OpenBlob, spec: RangeSpec | undefined): Promise<Bl
       size: blob.size,
       isVerified: true,
       range,
-      body: blob.read(range),
+      body: blob.read(range, failed),
       [Symbol.asyncDispose]: async () => await blob[Symbol.asyncDispose](),
     };
   } catch (error) {

@@ -12,9 +12,10 @@ export interface StoredBlob {
 export interface OpenBlob extends StoredBlob, AsyncDisposable {
   /**
    * May be called several times. A chunk is valid until the next one is asked for (its buffer is reused).
-   * Without a range the whole blob. Throws when the file turns out shorter than its size.
+   * Without a range the whole blob. Throws {@link BlobUnreadableError} when it cannot be read, or turns out shorter than its size,
+   * after `failed` was told so.
    */
-  read(range?: ByteRange): AsyncIterable<Uint8Array>;
+  read(range?: ByteRange, failed?: (error: unknown) => void): AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -22,8 +23,9 @@ export interface OpenBlob extends StoredBlob, AsyncDisposable {
  * `open` and `list`. Every method throws {@link StoreFullError} where room is missing, other I/O errors as they are.
  */
 export interface BlobStore {
-  /** A miss is undefined, not an error. */
+  /** A miss is undefined, not an error; what cannot be one is a miss too. */
   stat(digest: Digest): Promise<StoredBlob | undefined>;
+  /** Throws {@link BlobUnreadableError} where something lies in the place of a blob and cannot be read as one. */
   open(digest: Digest): Promise<OpenBlob | undefined>;
   /** Starts writing. Several writers of one digest may run at once (other processes): each has its own partial file. */
   begin(digest: Digest): Promise<BlobWriter>;
@@ -60,4 +62,9 @@ export class StoreFullError extends Error {
 /** The store takes nothing more for now: too much of what it has taken is not durable yet. */
 export class StoreBusyError extends Error {
   override readonly name = 'StoreBusyError';
+}
+
+/** This one blob cannot be read, whatever the reason: the right bytes may take its place. */
+export class BlobUnreadableError extends Error {
+  override readonly name = 'BlobUnreadableError';
 }

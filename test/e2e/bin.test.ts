@@ -186,6 +186,26 @@ describe('the program', () => {
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
   });
 
+  it('says what its start waits for, and ends by SIGTERM though a thread of it hangs', async () => {
+    await using directory = await temporaryDirectory();
+    const cert = join(directory.path, 'tls.crt');
+    // As a file system that does not answer: nobody writes to it.
+    execFileSync('mkfifo', [cert]);
+    const file = join(directory.path, 'config.yaml');
+    const serverTlsConfig = { cert, key: cert };
+    const settings = { imagePath: join(directory.path, 'data'), host: '127.0.0.1', port: 0, serverTlsConfig };
+    await writeFile(file, JSON.stringify(settings));
+    await using program = new Program(process.execPath, [
+      join(checkout, 'src/bin.js'),
+      '--config-file',
+      file,
+      'serve',
+    ]);
+    await program.line(/the start waits for the files of serverTlsConfig/);
+    assert.deepEqual(await program.stop(), { code: null, signal: 'SIGTERM' });
+    assert.match(program.lines.join('\n'), /stopping before the start was over: it waits for the files of/);
+  });
+
   const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };
   it('runs as it is installed from its npm package', needsTar, async () => {
     await using directory = await temporaryDirectory();

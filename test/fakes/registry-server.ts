@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import type { Clock } from '#src/clock.ts';
 import type { HeadLimit } from '#src/http/head-limit.ts';
 import { createRouter } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
   readonly observer?: Observer;
+  /** The connections'. */
+  readonly clock?: Clock;
 }
 
 /** Our own server over any registry, on a port that the system gives. */
@@ -40,6 +43,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     port: 0,
     maxConnections: 10_000,
     idleTimeoutMs: 10_000,
+    ...(options.clock && { clock: options.clock }),
   });
 }
 

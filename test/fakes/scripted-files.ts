@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { dirname } from 'node:path';
-import type { File, FileSystem } from '#src/storage/file/file-system.ts';
+import type { File, FileStatus, FileSystem } from '#src/storage/file/file-system.ts';
 
 interface Content {
   readonly chunks: Buffer[];
@@ -39,9 +39,13 @@ export class ScriptedFiles implements FileSystem {
     this.#files.delete(path);
   }
 
-  async stat(path: string): Promise<{ size: number; mtimeMs: number }> {
-    return { size: this.#existing(path).length, mtimeMs: 0 };
+  async stat(path: string): Promise<FileStatus> {
+    const isDirectory = this.#directories.has(path);
+    const size = isDirectory ? 4096 : this.#existing(path).length;
+    return { size, mtimeMs: 0, isFile: () => !isDirectory, isDirectory: () => isDirectory };
   }
+
+  async access(): Promise<void> {}
 
   async mkdir(path: string): Promise<void> {
     this.#directories.add(path);
@@ -73,7 +77,7 @@ export class ScriptedFiles implements FileSystem {
       sync: async () => await this.#call(`sync ${path}`),
       stat: async () => {
         await this.#call(`fstat ${path}`);
-        return { size: content.length };
+        return { size: content.length, isFile: () => true };
       },
       close,
       [Symbol.asyncDispose]: close,

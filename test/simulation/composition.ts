@@ -47,7 +47,7 @@ export function compose(parts: CompositionParts): Composition {
   const stack = new AsyncDisposableStack();
   const registries = new Map<RegistryHost, CachedRegistry>();
   const cache = openCache({
-    store: { blobs, metadata, changed() {}, async [Symbol.asyncDispose]() {} },
+    store: { blobs, metadata, changed() {} },
     clock,
     log,
     random,

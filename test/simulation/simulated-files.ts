@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { File, FileSystem } from '#src/storage/file/file-system.ts';
+import type { File, FileStatus, FileSystem } from '#src/storage/file/file-system.ts';
 import type { Disk } from './disk.ts';
 import type { FileContent } from './file-content.ts';
 import type { Life } from './life.ts';
@@ -76,13 +76,16 @@ export class SimulatedFiles implements FileSystem {
     });
   }
 
-  async stat(path: string): Promise<{ readonly size: number; readonly mtimeMs: number }> {
+  async stat(path: string): Promise<FileStatus> {
     return await this.call(undefined, () => () => {
       const content = this.#parts.disk.get(path);
       if (content === undefined) throw fileError('ENOENT', path);
-      return { size: content.size, mtimeMs: content.mtimeMs };
+      const { size, mtimeMs } = content;
+      return { size, mtimeMs, isFile: () => true, isDirectory: () => false };
     });
   }
+
+  async access(): Promise<void> {}
 
   async mkdir(): Promise<void> {
     await this.call(undefined, () => () => {});
@@ -176,9 +179,10 @@ class SimulatedFile implements File {
     await this.datasync();
   }
 
-  async stat(): Promise<{ readonly size: number }> {
+  async stat(): Promise<{ readonly size: number; isFile(): boolean }> {
     return await this.#use(
-      async () => await this.#files.call(undefined, () => () => ({ size: this.#bytes.size })),
+      async () =>
+        await this.#files.call(undefined, () => () => ({ size: this.#bytes.size, isFile: () => true })),
     );
   }
 

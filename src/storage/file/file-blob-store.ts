@@ -1,20 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../clock.ts';
+import type { Log } from '../../log.ts';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
-import type { BlobStore, BlobWriter, OpenBlob, StoredBlob } from '../blob-store.ts';
+import {
+  type BlobStore,
+  BlobUnreadableError,
+  type BlobWriter,
+  type OpenBlob,
+  type StoredBlob,
+} from '../blob-store.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileBlobWriter } from './file-blob-writer.ts';
 import { type File, type FileSystem, nodeFileSystem } from './file-system.ts';
-import { removeAbandoned } from './partial-files.ts';
+import { PartialFiles } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
+import { algorithms, StoreDirectories } from './store-directories.ts';
 import { isMissing, withRoom } from './store-full.ts';
 import { SyncAhead } from './sync-ahead.ts';
 import { SyncTurns } from './sync-turns.ts';
-
-const algorithms = ['sha256', 'sha512'];
+import { isUnreadable, ofBlob } from './unreadable.ts';
 
 export interface FileBlobStoreOptions {
   /** The versioned directory, with `blobs/` and `partial/` below it. */
@@ -22,11 +29,14 @@ export interface FileBlobStoreOptions {
   readonly files?: FileSystem;
   readonly pool?: BufferPool;
   readonly clock?: Clock;
+  readonly log?: Log;
 }
 
 /** Each blob is one plain file, `blobs/<algorithm>/<hex>`, as in an OCI image layout. */
 export class FileBlobStore implements BlobStore, AsyncDisposable {
-  readonly #directory: string;
+  /** What is on its way, and what was abandoned there. */
+  readonly partial: PartialFiles;
+  readonly #directories: StoreDirectories;
   readonly #pool: BufferPool;
   readonly #files: FileSystem;
   readonly #publisher: Publisher;
@@ -34,71 +44,79 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   private constructor(options: FileBlobStoreOptions) {
     const { directory, files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
-    this.#directory = directory;
+    this.#directories = new StoreDirectories(files, directory, options.log);
+    this.partial = new PartialFiles(files, this.#directories.partial);
     this.#files = files;
     this.#pool = pool;
     const turns = new SyncTurns();
-    this.#publisher = new Publisher(files, turns);
+    this.#publisher = new Publisher(files, turns, this.#directories);
     this.#ahead = new SyncAhead(clock, turns);
   }
 
   /** Makes the directories and removes what writers have abandoned. Throws StoreFullError, or the file error as it is. */
   static async open(options: FileBlobStoreOptions): Promise<FileBlobStore> {
-    const { directory, files = nodeFileSystem, clock = systemClock } = options;
-    await withRoom(async () => {
-      for (const algorithm of algorithms)
-        await files.mkdir(join(directory, 'blobs', algorithm), { recursive: true });
-      await files.mkdir(join(directory, 'partial'), { recursive: true });
-    });
-    await removeAbandoned(files, join(directory, 'partial'), clock.now());
-    return new FileBlobStore(options);
+    const { clock = systemClock } = options;
+    const store = new FileBlobStore(options);
+    await withRoom(async () => await store.#directories.make());
+    await store.partial.removeOld(clock.now());
+    return store;
+  }
+
+  /** Rejects, with the file error as it is, while files can neither be read nor written. Directories that are missing are made. */
+  async check(): Promise<void> {
+    await this.#directories.check();
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     try {
-      const { size } = await this.#files.stat(this.#path(digest));
-      return { digest, size };
+      const status = await this.#files.stat(this.#directories.blob(digest));
+      return status.isFile() ? { digest, size: status.size } : undefined;
     } catch (error) {
-      if (isMissing(error)) return undefined;
+      if (isMissing(error) || isUnreadable(error)) return undefined;
       throw error;
     }
   }
 
   async open(digest: Digest): Promise<OpenBlob | undefined> {
     try {
-      const file = await this.#files.open(this.#path(digest), 'r');
+      const file = await this.#files.open(this.#directories.blob(digest), 'r');
       const size = await sizeOf(file);
       return {
         digest,
         size,
-        read: (range = { first: 0, last: size - 1 }) => readLoop(file, range, this.#pool),
+        read: (range = { first: 0, last: size - 1 }, failed) => readLoop(file, range, this.#pool, failed),
         [Symbol.asyncDispose]: async () => await file.close(),
       };
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw error;
+      throw ofBlob(error);
     }
   }
 
   async begin(digest: Digest): Promise<BlobWriter> {
     const name = `${algorithmOf(digest)}-${hexOf(digest)}.${randomBytes(8).toString('hex')}`;
-    const partial = join(this.#directory, 'partial', name);
-    const file = await withRoom(async () => await this.#files.open(partial, 'wx+', 0o644));
+    const partial = join(this.#directories.partial, name);
+    using held = new DisposableStack();
+    const own = held.use(this.partial.own(name));
+    const open = async () => await this.#files.open(partial, 'wx+', 0o644);
+    const file = await withRoom(async () => await this.#directories.within(open));
+    held.move();
     return new FileBlobWriter({
       digest,
       files: this.#files,
       file,
       partial,
-      target: this.#path(digest),
+      target: this.#directories.blob(digest),
       pool: this.#pool,
       publisher: this.#publisher,
       ahead: this.#ahead,
+      own,
     });
   }
 
   async delete(digest: Digest): Promise<boolean> {
     try {
-      await this.#files.rm(this.#path(digest));
+      await this.#files.rm(this.#directories.blob(digest));
       return true;
     } catch (error) {
       if (isMissing(error)) return false;
@@ -108,7 +126,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async *list(): AsyncIterable<StoredBlob> {
     for (const algorithm of algorithms) {
-      for await (const { name } of await this.#files.opendir(join(this.#directory, 'blobs', algorithm))) {
+      for await (const { name } of await this.#files.opendir(this.#directories.blobs(algorithm))) {
         const blob = await this.#listed(`${algorithm}:${name}`);
         if (blob !== undefined) yield blob;
       }
@@ -128,17 +146,14 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
       return undefined;
     }
   }
-
-  #path(digest: Digest): string {
-    return join(this.#directory, 'blobs', algorithmOf(digest), hexOf(digest));
-  }
 }
 
-/** Closes the file where it cannot be told. */
+/** Closes the file where it cannot be told, or where that is no file. */
 async function sizeOf(file: File): Promise<number> {
   try {
-    const { size } = await file.stat();
-    return size;
+    const status = await file.stat();
+    if (!status.isFile()) throw new BlobUnreadableError('in the place of a stored blob lies what is no file');
+    return status.size;
   } catch (error) {
     await file.close();
     throw error;

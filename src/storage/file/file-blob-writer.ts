@@ -19,6 +19,8 @@ export interface FileBlobWriterParts {
   readonly pool: BufferPool;
   readonly publisher: Publisher;
   readonly ahead: SyncAhead;
+  /** Disposed of when the partial file is gone. */
+  readonly own: Disposable;
 }
 
 /** A partial file on its way to become a blob. */
@@ -73,6 +75,7 @@ export class FileBlobWriter implements BlobWriter {
   }
 
   async #dispose(): Promise<void> {
+    using _ = this.#parts.own;
     await this.#ahead[Symbol.asyncDispose]();
     await this.#parts.file.close();
     if (!this.#isPublished) await this.#parts.files.rm(this.#parts.partial, { force: true });

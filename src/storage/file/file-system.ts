@@ -1,4 +1,5 @@
-import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
 
 /** An open file, or a directory that is open to be synced. Errors are those of `node:fs`, with their codes. */
 export interface File extends AsyncDisposable {
@@ -12,8 +13,16 @@ export interface File extends AsyncDisposable {
   /** The bytes survive a power cut when this has settled, and of a new file its name only when its directory was synced too. */
   datasync(): Promise<void>;
   sync(): Promise<void>;
-  stat(): Promise<{ readonly size: number }>;
+  stat(): Promise<{ readonly size: number; isFile(): boolean }>;
   close(): Promise<void>;
+}
+
+/** What lies at a path, behind its links. */
+export interface FileStatus {
+  readonly size: number;
+  readonly mtimeMs: number;
+  isFile(): boolean;
+  isDirectory(): boolean;
 }
 
 /**
@@ -24,9 +33,28 @@ export interface FileSystem {
   open(path: string, flags: 'r' | 'wx+', mode?: number): Promise<File>;
   rename(from: string, to: string): Promise<void>;
   rm(path: string, options?: { readonly force?: boolean }): Promise<void>;
-  stat(path: string): Promise<{ readonly size: number; readonly mtimeMs: number }>;
-  mkdir(path: string, options: { readonly recursive: true }): Promise<unknown>;
+  stat(path: string): Promise<FileStatus>;
+  /** One directory: those above it are there. */
+  mkdir(path: string): Promise<unknown>;
   opendir(path: string): Promise<AsyncIterable<{ readonly name: string }>>;
+  /** Rejects unless files in the directory can be read, made and removed. */
+  access(directory: string): Promise<void>;
 }
 
-export const nodeFileSystem: FileSystem = { open, rename, rm, stat, mkdir, opendir };
+/** A pipe that lies in the place of a file would else hold a thread until somebody writes to it. */
+const reading = constants.O_RDONLY | constants.O_NONBLOCK;
+
+export const nodeFileSystem: FileSystem = {
+  open: async (path, flags, mode) => await open(path, flags === 'r' ? reading : flags, mode),
+  rename,
+  rm,
+  stat,
+  mkdir,
+  opendir,
+  access: async (directory) => await access(directory, constants.R_OK | constants.W_OK | constants.X_OK),
+};
+
+/** Of an error of the system. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import type { File, FileSystem } from './file-system.ts';
+import { codeOf, type File, type FileSystem } from './file-system.ts';
+import type { StoreDirectories } from './store-directories.ts';
 import { isMissing, withRoom } from './store-full.ts';
 import { maxSyncs, type SyncTurns } from './sync-turns.ts';
 
@@ -21,14 +22,17 @@ const maxBatch = 64;
 export class Publisher implements AsyncDisposable {
   readonly #files: FileSystem;
   readonly #turns: SyncTurns;
+  readonly #store: StoreDirectories;
   /** Open as long as this is: where no file can be opened any more, what is finished can still be kept. */
   readonly #directories = new Map<string, File>();
   readonly #queue: Job[] = [];
+  #generation = 0;
   #running: Promise<void> | undefined;
 
-  constructor(files: FileSystem, turns: SyncTurns) {
+  constructor(files: FileSystem, turns: SyncTurns, store: StoreDirectories) {
     this.#files = files;
     this.#turns = turns;
+    this.#store = store;
   }
 
   /** Settles when `to` is there and will survive a power cut. `from` is gone then. */
@@ -77,7 +81,18 @@ export class Publisher implements AsyncDisposable {
   /** A file that is there already has the same digest, hence the same bytes: replacing it changes nothing. */
   async #publishOne({ file, from, to }: Job): Promise<void> {
     await this.#sync(file);
-    await this.#files.rename(from, to);
+    await this.#store.within(async () => await this.#move(from, to));
+  }
+
+  /** Only a directory does not make room. */
+  async #move(from: string, to: string): Promise<void> {
+    try {
+      await this.#files.rename(from, to);
+    } catch (error) {
+      if (codeOf(error) !== 'EISDIR') throw error;
+      await this.#store.putAside(to);
+      await this.#files.rename(from, to);
+    }
   }
 
   async #sync(file: File): Promise<void> {
@@ -86,6 +101,7 @@ export class Publisher implements AsyncDisposable {
   }
 
   async #syncDirectory(path: string): Promise<void> {
+    if (this.#generation !== this.#store.generation) await this.#closeDirectories();
     try {
       const directory = this.#directories.get(path) ?? (await this.#files.open(path, 'r'));
       this.#directories.set(path, directory);
@@ -96,9 +112,16 @@ export class Publisher implements AsyncDisposable {
     }
   }
 
+  /** Somebody has removed them, perhaps, and what is open is no more what has its name. */
+  async #closeDirectories(): Promise<void> {
+    this.#generation = this.#store.generation;
+    const directories = [...this.#directories.values()];
+    this.#directories.clear();
+    for (const directory of directories) await directory.close();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#running;
-    for (const directory of this.#directories.values()) await directory.close();
-    this.#directories.clear();
+    await this.#closeDirectories();
   }
 }

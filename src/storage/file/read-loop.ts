@@ -1,13 +1,20 @@
 import type { ByteRange } from '../../oci/registry.ts';
+import { BlobUnreadableError } from '../blob-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { File } from './file-system.ts';
+import { ofBlob } from './unreadable.ts';
 
 /**
  * The bytes of a range, by two buffers: one is filled while the consumer uses the other (performance facts: twice as fast as
  * a file stream). Without a second one from the pool the first is filled again when the consumer is done with it. A chunk is
- * valid until the next one is asked for. Throws when the file ends before the range does.
+ * valid until the next one is asked for. Throws BlobUnreadableError, also when the file ends before the range does.
  */
-export async function* readLoop(file: File, range: ByteRange, pool: BufferPool): AsyncGenerator<Uint8Array> {
+export async function* readLoop(
+  file: File,
+  range: ByteRange,
+  pool: BufferPool,
+  failed: (error: unknown) => void = () => {},
+): AsyncGenerator<Uint8Array> {
   const end = range.last + 1;
   let at = range.first;
   let current = pool.take(end - at);
@@ -17,7 +24,7 @@ export async function* readLoop(file: File, range: ByteRange, pool: BufferPool):
     while (at < end) {
       const length = await (ahead ?? readInto(file, current, at, end));
       ahead = undefined;
-      if (length === 0) throw new Error(`a stored blob ends at byte ${at}, before its size`);
+      if (length === 0) throw new BlobUnreadableError(`a stored blob ends at byte ${at}, before its size`);
       at += length;
       const chunk = current.subarray(0, length);
       if (at < end) spare ??= pool.takeLarge(end - at);
@@ -27,6 +34,9 @@ export async function* readLoop(file: File, range: ByteRange, pool: BufferPool):
       }
       yield chunk;
     }
+  } catch (error) {
+    failed(error);
+    throw error;
   } finally {
     // A buffer goes back only when nothing is being read into it any more.
     await ahead?.catch(() => 0);
@@ -36,6 +46,10 @@ export async function* readLoop(file: File, range: ByteRange, pool: BufferPool):
 }
 
 async function readInto(file: File, buffer: Buffer, at: number, end: number): Promise<number> {
-  const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
-  return bytesRead;
+  try {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - at), at);
+    return bytesRead;
+  } catch (error) {
+    throw ofBlob(error);
+  }
 }

@@ -1,4 +1,5 @@
 import { StoreFullError } from '../blob-store.ts';
+import { codeOf } from './file-system.ts';
 
 const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
@@ -13,9 +14,9 @@ export async function withRoom<Value>(work: () => Promise<Value>): Promise<Value
 }
 
 function isFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && fullCodes.has(String(error.code));
+  return fullCodes.has(codeOf(error) ?? '');
 }
 
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return codeOf(error) === 'ENOENT';
 }

@@ -6,6 +6,7 @@ import {
   type Tag,
 } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
+import { StoreFullError } from '../blob-store.ts';
 import type {
   ListingRecord,
   ManifestRecord,
@@ -26,10 +27,12 @@ export class MemoryMetadataStore implements MetadataStore {
   readonly #tagLists = new Map<RepositoryName, ListingRecord<Tag>>();
   readonly #referrers = new Map<string, ListingRecord<Descriptor>>();
   readonly #uses = new Map<string, number>();
+  readonly #isFull: boolean;
 
-  /** `now` in milliseconds since the epoch. */
-  constructor({ now = Date.now }: { now?: () => number } = {}) {
+  /** `now` in milliseconds since the epoch. `isFull`: it takes nothing, for whoever asks would make it grow. */
+  constructor({ now = Date.now, isFull = false }: { now?: () => number; isFull?: boolean } = {}) {
     this.#now = now;
+    this.#isFull = isFull;
   }
 
   async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
@@ -37,6 +40,7 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async putManifest(repository: RepositoryName, manifest: ManifestRecord): Promise<void> {
+    this.#checkRoom();
     child(this.#manifests, repository).set(manifest.descriptor.digest, manifest);
   }
 
@@ -54,6 +58,7 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
+    this.#checkRoom();
     const tags = child(this.#tags, repository);
     const checkedAt = tags.get(record.tag)?.checkedAt ?? 0;
     const isNewer = checkedAt <= record.checkedAt || record.checkedAt === 0;
@@ -92,6 +97,7 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async putTagList(repository: RepositoryName, list: ListingRecord<Tag>): Promise<void> {
+    this.#checkRoom();
     this.#tagLists.set(repository, list);
   }
 
@@ -107,6 +113,7 @@ export class MemoryMetadataStore implements MetadataStore {
     digest: Digest,
     list: ListingRecord<Descriptor>,
   ): Promise<void> {
+    this.#checkRoom();
     this.#referrers.set(`${repository}@${digest}`, list);
   }
 
@@ -119,6 +126,7 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async linkBlob(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
+    this.#checkRoom();
     if (verified !== undefined) this.#sizes.set(digest, verified);
     this.#links.set(digest, (this.#links.get(digest) ?? new Set()).add(repository));
   }
@@ -173,7 +181,12 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async recordUse(uses: readonly Use[]): Promise<void> {
+    this.#checkRoom();
     for (const { repository, digest, at } of uses) this.#uses.set(`${repository}@${digest}`, at);
+  }
+
+  #checkRoom(): void {
+    if (this.#isFull) throw new StoreFullError('the memory store is full');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

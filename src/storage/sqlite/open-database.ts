@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../blob-store.ts';
@@ -47,8 +48,11 @@ export async function openDatabase(
 export async function keepReserve(directory: string): Promise<void> {
   const path = join(directory, 'reserve');
   if (existsSync(path)) return;
-  const partial = `${path}.${process.pid}`;
+  // Where what is abandoned is removed.
+  const folder = join(directory, 'partial');
+  const partial = join(folder, `reserve.${randomBytes(8).toString('hex')}`);
   try {
+    await mkdir(folder).catch(() => undefined);
     {
       await using file = await open(partial, 'w', 0o644);
       // Bytes that no file system can store as a hole.

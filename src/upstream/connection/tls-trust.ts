@@ -67,7 +67,10 @@ export class TlsTrust {
 
   async #make(settings: TlsSettings): Promise<SecureContext> {
     const { caFiles = [], certFile, keyFile } = settings;
-    this.#roots ??= rootsOf(this.#environment);
+    this.#roots ??= rootsOf(this.#environment).catch((error: unknown) => {
+      this.#roots = undefined;
+      throw error;
+    });
     const [roots, ca, cert, key] = await Promise.all([
       this.#roots,
       Promise.all(caFiles.map(readPem)),
@@ -106,16 +109,27 @@ async function rootsOf(environment: Environment): Promise<readonly string[]> {
 }
 
 async function readDirectory(directory: string): Promise<string[]> {
-  const names = await readdir(directory).catch(() => []);
+  const names = await readdir(directory).catch(unlessWanting<string>);
   return (await Promise.all(names.map((name) => readIfThere(join(directory, name))))).flat();
 }
 
 async function readIfThere(path: string): Promise<string[]> {
   try {
     return [await readFile(path, 'utf8')];
-  } catch {
-    return [];
+  } catch (error) {
+    return unlessWanting(error);
   }
+}
+
+/** That no file can be opened now says nothing of this one, and would be believed for as long as the process lives. */
+function unlessWanting<Value>(error: unknown): Value[] {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'EMFILE' && code !== 'ENFILE' && code !== 'ENOMEM') return [];
+  throw new RegistryError('UNAVAILABLE', 'the certificates that are trusted cannot be read now', {
+    status: 503,
+    headers: { 'Retry-After': '5' },
+    cause: error,
+  });
 }
 
 async function readPem(path: string): Promise<string> {

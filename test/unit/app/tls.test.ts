@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { get } from 'node:https';
+import { connect as connectPlain } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { connect } from 'node:tls';
 import { TestAuthority } from '#test/fakes/certificates.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
 import { needs } from '#test/setup/needs.ts';
@@ -62,6 +64,32 @@ describe('the server over TLS', needs('openssl'), () => {
     assert.equal(await status(app.server.port, await client(authority)), 200);
     await assert.rejects(status(app.server.port, trusting));
     await assert.rejects(status(app.server.port, await client(strangers)));
+  });
+
+  it('reads no further what is sent ahead than while it answers, and answers all of it', async () => {
+    await using directory = await temporaryDirectory();
+    const { certFile: cert, keyFile: key } = await authority.issue('server', 'IP:127.0.0.1');
+    await using app = await runApp({ imagePath: directory.path, serverTlsConfig: { cert, key } });
+    const ca = await readFile(authority.caFile, 'utf8');
+    const socket = connect({ host: '127.0.0.1', port: app.server.port, ca });
+    const request = 'GET /v2/ HTTP/1.1\r\nHost: x\r\n';
+    socket.write(`${`${request}\r\n`.repeat(1000)}${request}Connection: close\r\n\r\n`);
+    const answers = Buffer.concat(await socket.toArray()).toString('latin1');
+    assert.equal(answers.split('HTTP/1.1 200').length - 1, 1001);
+  });
+
+  it('leaves no connection open to who speaks plain HTTP to it, and never closes', async () => {
+    await using directory = await temporaryDirectory();
+    const { certFile: cert, keyFile: key } = await authority.issue('server', 'IP:127.0.0.1');
+    await using app = await runApp({ imagePath: directory.path, serverTlsConfig: { cert, key } });
+    const socket = connectPlain({ host: '127.0.0.1', port: app.server.port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n');
+    await socket
+      .resume()
+      .toArray()
+      .catch(() => undefined);
+    socket.destroy();
   });
 
   it('does not start with a key that does not belong to its certificate', async () => {

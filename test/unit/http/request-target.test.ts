@@ -179,7 +179,7 @@ describe('an absolute request target', () => {
   it('is answered by the pages of health as a path is', async () => {
     const settings = { host: '127.0.0.1', port: 0, maxConnections: 10, idleTimeoutMs: 10_000 };
     await using server = await startServer(
-      createHealth(async () => undefined),
+      createHealth(async () => ({})),
       settings,
     );
     assert.equal(statusOf(await answerTo(server.port, 'GET http://pod.example:8081/livez')), 200);
@@ -214,5 +214,23 @@ describe('an absolute request target', () => {
     at('fd00::1', 'http://[FD00:0:0:0::1]:8080/v2/');
     at('fe80::1%eth0', 'http://[fe80::1]:8080/v2/');
     assert.throws(() => at('::ffff:10.1.2.3', 'http://10.1.2.4:8080/v2/'), { status: 421 });
+  });
+});
+
+describe('two Host headers', () => {
+  it('are refused, whatever they say, on every path', async () => {
+    await using server = await serveRegistry(filled());
+    for (const [path, hosts, status] of [
+      ['/v2/', 'Host: a\r\nHost: b', 400],
+      ['/v2/', 'Host: a\r\nX-Between: Host\r\nhOST: a', 400],
+      ['/', 'Host: a\r\nHost:', 400],
+      ['http://localhost/v2/', 'Host: localhost\r\nHost: localhost', 400],
+      ['/v2/', 'Host: a\r\nX-Host: b\r\nHostX: c\r\nVary: Host', 200],
+    ] as const) {
+      const socket = connect({ host: '127.0.0.1', port: server.port });
+      socket.write(`GET ${path} HTTP/1.1\r\n${hosts}\r\nConnection: close\r\n\r\n`);
+      const answer = Buffer.concat(await socket.toArray()).toString('latin1');
+      assert.equal(statusOf(answer), status, hosts);
+    }
   });
 });

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { ociManifest } from '#src/oci/media-type.ts';
+import { parseTag } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { ask, serveRegistry } from '#test/fakes/registry-server.ts';
 import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
@@ -19,6 +23,19 @@ async function exchange(port: number, text: string): Promise<string> {
   socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
   await once(socket, 'close');
   return answer;
+}
+
+/** All that the server sends before it closes its side; ours stays open. */
+async function untilEnd(socket: Socket): Promise<string> {
+  let answer = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
+  await new Promise((resolve) => socket.once('end', resolve));
+  return answer;
+}
+
+/** The server has seen all that was sent before. */
+async function roundTrip(port: number): Promise<void> {
+  await exchange(port, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
 }
 
 function filled() {
@@ -88,6 +105,41 @@ describe('the server', () => {
     socket.destroy();
     assert.match(answer, /^HTTP\/1\.1 400 /);
     assert.equal(answer.split('HTTP/1.1').length, 2);
+  });
+
+  it('leaves no connection half open behind a refusal, though the client never closes its side', async () => {
+    const clock = new FakeClock();
+    await using server = await serveRegistry(new MemoryRegistry(), { clock });
+    const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.write('hello\r\n\r\n');
+    assert.match(await untilEnd(socket), /^HTTP\/1\.1 400 /);
+    await roundTrip(server.port);
+    assert.deepEqual([clock.sleeping, socket.closed], [1, false]);
+    await clock.advance(2000);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    // What is sent to nobody is answered with a reset, which the next one meets.
+    for (let count = 0; count < 2; count += 1) {
+      socket.write('still here\r\n');
+      await roundTrip(server.port);
+    }
+    await closed;
+    assert.equal(clock.sleeping, 0);
+  });
+
+  it('lets who is refused read why, though he sends on', async () => {
+    const clock = new FakeClock();
+    await using server = await serveRegistry(new MemoryRegistry(), { clock });
+    const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    for (let count = 0; count < 5; count += 1) {
+      socket.write('hello\r\n\r\n');
+      await roundTrip(server.port);
+    }
+    // It is still open, and for so long.
+    assert.equal(clock.sleeping, 1);
+    assert.match(await untilEnd(socket), /^HTTP\/1\.1 400 /);
+    socket.destroy();
   });
 
   it('does not let an absolute request target or a CONNECT reach anything', async () => {
@@ -163,6 +215,22 @@ describe('the server', () => {
     half.open();
     const { body, isCut } = await download;
     assert.deepEqual([body.length, isCut], [5_000_000, false]);
+    await drained;
+  });
+
+  it('drains: an answer is sent to its end, also to who reads a large one slowly', async () => {
+    const content = new MemoryRegistry();
+    const large = Buffer.from(JSON.stringify({ layers: [], config: {}, filler: 'x'.repeat(20_000_000) }));
+    const { digest } = content.putManifest(alpine, parseTag('v1'), large, ociManifest);
+    await using server = await serveRegistry(content);
+    const socket = connect({ host: '127.0.0.1', port: server.port });
+    socket.write(`GET /v2/docker.io/library/alpine/manifests/${digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await once(socket, 'readable');
+    const drained = server.drain(60_000);
+    // A few of the moments at which idle connections are looked for.
+    await setTimeout(200);
+    const answer = Buffer.concat(await socket.toArray());
+    assert.ok(answer.subarray(answer.indexOf('\r\n\r\n') + 4).equals(large), `${answer.length}`);
     await drained;
   });
 

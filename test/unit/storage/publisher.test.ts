@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Publisher } from '#src/storage/file/publisher.ts';
+import { StoreDirectories } from '#src/storage/file/store-directories.ts';
 import { SyncTurns } from '#src/storage/file/sync-turns.ts';
 import { failure, ScriptedFiles } from '#test/fakes/scripted-files.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
@@ -16,7 +17,7 @@ async function publisherUnderTest(count: number) {
     Array.from({ length: count }, async (_, at) => await files.open(`/partial/${at}`, 'wx+')),
   );
   files.calls.length = 0;
-  const publisher = new Publisher(files, new SyncTurns());
+  const publisher = new Publisher(files, new SyncTurns(), new StoreDirectories(files, '/'));
   const publish = (at: number): Promise<void> => {
     const file = opened[at];
     assert.ok(file);

@@ -1,0 +1,28 @@
+import { abortable } from '../abortable.ts';
+import type { Clock } from '../clock.ts';
+import type { Readiness } from '../http/health.ts';
+import { TimeLimit } from '../time-limit.ts';
+import type { Store } from './store.ts';
+
+/** Who asks whether we are ready does not wait longer for a disk than this. Milliseconds. */
+const maxCheckMs = 2000;
+
+/** Ready, while the index can be read and the cache directory used. One look at a time: a disk that hangs is asked once. */
+export function storeReadiness({ check, metadata, warning }: Store, clock: Clock): Readiness {
+  let looking: Promise<void> | undefined;
+  return async () => {
+    looking ??= check().finally(() => {
+      looking = undefined;
+    });
+    await metadata.listRepositories({ limit: 1 });
+    const late = () => new Error('it does not answer');
+    using limit = new TimeLimit({ clock, milliseconds: maxCheckMs, reason: late, signal: undefined });
+    try {
+      await abortable(looking, limit.signal);
+      return { warning: await abortable(warning(), limit.signal) };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { reason: `the cache directory cannot be used: ${why}` };
+    }
+  };
+}

@@ -1,0 +1,55 @@
+import { ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import type { Turns } from './turns.ts';
+
+const statuses: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** Who was refused may read the answer for so long, and need not close his side. Milliseconds. */
+const lingerMs = 2000;
+
+/** What becomes of a connection on which something came that is no HTTP, or came too slowly. */
+export class Refusals {
+  readonly #turns: Turns;
+  readonly #clock: Clock;
+
+  constructor(turns: Turns, clock: Clock) {
+    this.#turns = turns;
+    this.#clock = clock;
+  }
+
+  /**
+   * It gets one answer and its connection is closed. Behind a request that is being answered it gets none: it would become part of
+   * that answer.
+   */
+  readonly refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
+    // Half a request that came with whole ones, and whose rest is not read yet.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && this.#turns.isHeld(socket)) return;
+    // What comes behind what was refused; to close at once would take the answer back (RFC 9112 section 9.6).
+    if (socket.writableEnded && error.code !== 'ECONNRESET') return;
+    const response = responseOn(socket);
+    if (!socket.writable || error.code === 'ECONNRESET' || response?.headersSent === true) socket.destroy();
+    else this.#answer(socket, statuses[error.code ?? ''] ?? 400, response);
+  };
+
+  #answer(socket: Socket, status: number, response: ServerResponse | undefined): void {
+    const message = STATUS_CODES[status] ?? 'Bad Request';
+    const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
+    const limit = this.#clock.after(lingerMs, () => socket.destroy());
+    socket.once('close', () => limit[Symbol.dispose]());
+    socket.end(
+      `HTTP/1.1 ${status} ${message}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      // Whoever is about to answer on it would else wait until the client closes it.
+      () => response?.destroy(),
+    );
+  }
+}
+
+/** Node keeps the response that a connection is busy with at the socket (http docs, 'clientError'). */
+function responseOn(socket: Socket): ServerResponse | undefined {
+  const response: unknown = Reflect.get(socket, '_httpMessage');
+  return response instanceof ServerResponse ? response : undefined;
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Log } from '../../log.ts';
+import { algorithmOf, hexOf } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/reference.ts';
+import { codeOf, type FileSystem } from './file-system.ts';
+import { makeDirectory, NoDirectoryError } from './make-directory.ts';
+
+export const algorithms = ['sha256', 'sha512'];
+
+/** Each behind what it lies in. */
+const folders = ['blobs', ...algorithms.map((algorithm) => `blobs/${algorithm}`), 'partial'];
+
+/** The directories of the store, which somebody may remove while the server runs: then they are made anew. */
+export class StoreDirectories {
+  readonly #files: FileSystem;
+  readonly #root: string;
+  readonly #log: Log | undefined;
+  #making: Promise<void> | undefined;
+  #generation = 0;
+
+  constructor(files: FileSystem, root: string, log?: Log) {
+    this.#files = files;
+    this.#root = root;
+    this.#log = log;
+  }
+
+  /** Moves on whenever they were made: what was open before may be another. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get partial(): string {
+    return join(this.#root, 'partial');
+  }
+
+  blobs(algorithm: string): string {
+    return join(this.#root, 'blobs', algorithm);
+  }
+
+  blob(digest: Digest): string {
+    return join(this.blobs(algorithmOf(digest)), hexOf(digest));
+  }
+
+  /** Makes what is missing. What lies in the place of one of them, or in its way, is put aside. Throws the file error as it is. */
+  async make(): Promise<void> {
+    this.#making ??= this.#make().finally(() => {
+      this.#making = undefined;
+    });
+    await this.#making;
+  }
+
+  /** Does file work, and once more where a directory was missing. */
+  async within<Value>(work: () => Promise<Value>): Promise<Value> {
+    try {
+      return await work();
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+      await this.make();
+      return await work();
+    }
+  }
+
+  /** What is no file of ours keeps its bytes, under a name beside its own. */
+  async putAside(path: string): Promise<void> {
+    const aside = `${path}.aside-${randomBytes(4).toString('hex')}`;
+    await this.#files.rename(path, aside);
+    this.#log?.warn({ path, aside }, 'what lay in the place of a file of the cache was put aside');
+  }
+
+  /** Rejects unless all of them are there and can be used. */
+  async check(): Promise<void> {
+    await this.within(async () => {
+      for (const folder of folders) await this.#files.access(join(this.#root, folder));
+    });
+  }
+
+  async #make(): Promise<void> {
+    await makeDirectory(this.#files, this.#root);
+    for (const folder of folders) await this.#makeOne(join(this.#root, folder));
+    this.#generation += 1;
+  }
+
+  async #makeOne(path: string): Promise<void> {
+    try {
+      await makeDirectory(this.#files, path);
+    } catch (error) {
+      if (!(error instanceof NoDirectoryError)) throw error;
+      await this.putAside(path);
+      await makeDirectory(this.#files, path);
+    }
+  }
+}

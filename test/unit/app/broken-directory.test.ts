@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { App } from '#src/app/app.ts';
+import { connectionsOf } from '#src/app/open-files.ts';
+import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
+import { bytes, putImage } from '#test/fakes/images.ts';
+import { ask } from '#test/fakes/registry-server.ts';
+import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+
+const layer = Buffer.from(bytes(300_000));
+
+async function cached() {
+  const directory = await temporaryDirectory();
+  const upstream = await FakeUpstream.start();
+  const image = putImage(upstream.content, upstream.repository('team/app'), 'v1', [layer]);
+  const app = await runApp({
+    registries: [{ name: upstream.host, scheme: 'http' as const, alias: 'up' }],
+    imagePath: directory.path,
+    cache: { complete: false },
+  });
+  const digest = image.layers[0]?.digest ?? '';
+  const blob = `/v2/up/team/app/blobs/${digest}`;
+  await untilHit(app, blob);
+  const asked = () => upstream.calls.filter((call) => call === `GET /v2/team/app/blobs/${digest}`).length;
+  return {
+    app,
+    asked,
+    blob,
+    manifest: image.manifest.digest,
+    v1: join(directory.path, 'v1'),
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]();
+      await upstream[Symbol.asyncDispose]();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Right every time, and in the end from the file: a HEAD is a hit only there. */
+async function untilHit(app: App, blob: string): Promise<void> {
+  const giveUpAt = Date.now() + 10_000;
+  for (;;) {
+    const got = await ask(app.server, blob);
+    assert.equal(got.status, 200);
+    assert.ok(got.body.equals(layer));
+    const { headers } = await ask(app.server, blob, { method: 'HEAD' });
+    if (headers['cache-status'] === 'ociregistry; hit') return;
+    assert.ok(Date.now() < giveUpAt, 'it is not stored');
+  }
+}
+
+function hexOf(path: string): string {
+  return path.slice(path.lastIndexOf(':') + 1);
+}
+
+describe('a cache directory with which something happens while the server runs', () => {
+  const faults: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
+    'a directory in the place of a blob': async (file) => await mkdir(file),
+    'a pipe in the place of a blob': async (file) => execFileSync('mkfifo', [file]),
+    'a link to itself in the place of a blob': async (file) => await symlink(file, file),
+  };
+  for (const [what, happens] of Object.entries(faults)) {
+    it(`serves, fetches again once, and has it then: ${what}`, async () => {
+      await using it = await cached();
+      const file = join(it.v1, 'blobs/sha256', hexOf(it.blob));
+      await rm(file);
+      await happens(file);
+      const head = await ask(it.app.server, it.blob, { method: 'HEAD' });
+      assert.equal(head.status, 200);
+      await untilHit(it.app, it.blob);
+      assert.equal(it.asked(), 2);
+    });
+  }
+
+  for (const name of ['.', 'blobs', 'blobs/sha256', 'partial']) {
+    it(`serves, and makes anew what was removed: ${name}`, async () => {
+      await using it = await cached();
+      await rm(join(it.v1, name), { recursive: true });
+      await untilHit(it.app, it.blob);
+      assert.equal(it.asked(), name === 'partial' ? 1 : 2);
+      assert.equal((await ask(it.app.server, `/v2/up/team/app/manifests/${it.manifest}`)).status, 200);
+    });
+  }
+});
+
+describe('whether the server is ready', () => {
+  async function readyAt(path: string): Promise<AsyncDisposable & { ask: () => ReturnType<typeof ask> }> {
+    const free = await runApp({ imagePath: path });
+    const health = free.server.port;
+    await free.stop();
+    const app = await runApp({ imagePath: path, health });
+    return {
+      ask: async () => await ask({ port: health }, '/readyz'),
+      [Symbol.asyncDispose]: async () => await app[Symbol.asyncDispose](),
+    };
+  }
+
+  it('is told by whether its cache can be used: not where it cannot be made, and again when it can', async () => {
+    await using directory = await temporaryDirectory();
+    const v1 = join(directory.path, 'v1');
+    await using ready = await readyAt(directory.path);
+    assert.deepEqual(JSON.parse((await ready.ask()).body.toString()), { status: 'ready' });
+    await rm(v1, { recursive: true });
+    await writeFile(v1, 'a file');
+    const refused = await ready.ask();
+    assert.equal(refused.status, 503);
+    assert.match(
+      refused.body.toString(),
+      /"reason":"the cache directory cannot be used: .*v1 is no directory/,
+    );
+    await rm(v1);
+    assert.equal((await ready.ask()).status, 200);
+  });
+
+  it('is warned of an index that was removed: what it knows ends with the server', async () => {
+    await using directory = await temporaryDirectory();
+    await using ready = await readyAt(directory.path);
+    await rm(join(directory.path, 'v1/index.sqlite'));
+    const answer = await ready.ask();
+    assert.equal(answer.status, 200);
+    assert.match(answer.body.toString(), /"warning":".*index\.sqlite was removed or replaced/);
+  });
+});
+
+describe('an image path that cannot be made', () => {
+  it('is refused, and named, also where Node would try for ever', async () => {
+    await using directory = await temporaryDirectory();
+    const link = join(directory.path, 'link');
+    await symlink(join(directory.path, 'nowhere'), link);
+    await assert.rejects(
+      runApp({ imagePath: '/proc/nothing/cache' }),
+      /unable to verify image path: ENOENT.*\/proc/,
+    );
+    await assert.rejects(runApp({ imagePath: link }), /unable to verify image path: .*link is no directory/);
+  });
+});
+
+describe('the connections that are taken', () => {
+  it('leave a file for each, and some for the server itself', () => {
+    assert.equal(connectionsOf(1024), 312);
+    assert.equal(connectionsOf(64), 16);
+    assert.equal(connectionsOf(1), 1);
+    assert.ok(connectionsOf(65_536) > 10_000);
+    assert.equal(connectionsOf(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+  });
+});
