@@ -104,8 +104,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     clock,
     log,
     random,
-    complete: async (repository, blob, signal) =>
-      await registries.of(hostOf(repository)).complete(repository, blob, signal),
+    complete: async (job, signal) => await registries.of(hostOf(job.repository)).complete(job, signal),
   });
   const prometheus = await openMetrics({ config, parts: cache, version, quotas: () => registries.quotas() });
   const observer = prometheus?.observer;

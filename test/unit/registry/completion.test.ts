@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { sweepIncomplete } from '#src/cache/completion-sweep.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociIndex } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
@@ -105,7 +106,7 @@ describe('an image that was served', () => {
 
   it('is taken up again by the next process', async () => {
     await using earlier = new CacheUnderTest({ policy: { complete: false } });
-    putImage(earlier.content, alpine, 'v1', [bytes(1000)]);
+    const { config, manifest } = putImage(earlier.content, alpine, 'v1', [bytes(1000)]);
     await earlier.registry.getManifest(alpine, v1);
     await earlier.settle();
     const { blobs, metadata } = earlier.parts;
@@ -115,10 +116,15 @@ describe('an image that was served', () => {
       metadata,
       upstream: earlier.content,
     });
-    const missing = await metadata.listMissingBlobs(10);
-    assert.equal(missing.length, 2);
-    cache.parts.completer.resume(missing);
-    await turns(cache);
-    assert.deepEqual(await metadata.listMissingBlobs(10), []);
+    assert.deepEqual(await metadata.listMissingBlobs(alpine, manifest.digest, 1), [
+      { digest: config.digest, size: config.size },
+    ]);
+    const stop = new AbortController();
+    const { clock, completer, log } = cache.parts;
+    const sweeping = sweepIncomplete({ metadata, completer, clock, log }, stop.signal);
+    await turns(cache, 12);
+    assert.deepEqual(await metadata.listMissingBlobs(alpine, manifest.digest, 10), []);
+    stop.abort();
+    await sweeping;
   });
 });
