@@ -21,7 +21,7 @@ export interface MetricsSettings {
 /** Nothing of it is loaded where no port is configured. */
 export async function openMetrics({
   config: { metrics, registries },
-  parts: { metadata, fills, clock },
+  parts: { metadata, fills, completer, clock },
   version,
   quotas,
 }: MetricsSettings): Promise<Prometheus | undefined> {
@@ -34,6 +34,7 @@ export async function openMetrics({
     version,
     fillsRunning: () => fills.running,
     quotas,
+    completion: () => completer.states(),
     content: counted(async () => await metadata.countContent(), clock),
   });
 }

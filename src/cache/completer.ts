@@ -3,10 +3,11 @@ import { abortable } from '../abortable.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
-import { hostOf, type RegistryHost } from '../oci/reference.ts';
+import type { RegistryHost } from '../oci/reference.ts';
 import { TimeLimit } from '../time-limit.ts';
-import { type CompletionJob, classOf, keyOf, limitOf, PutOffError } from './completion-job.ts';
-import { CompletionLane, type WaitingJob } from './completion-lane.ts';
+import { type CompletionJob, keyOf, limitOf, PutOffError } from './completion-job.ts';
+import type { CompletionLane, WaitingJob } from './completion-lane.ts';
+import { CompletionLanes } from './completion-lanes.ts';
 import { isAbsent } from './negative-cache.ts';
 
 /** After a manifest was served its client asks for the blobs that it lacks: it goes first. Milliseconds. */
@@ -22,14 +23,10 @@ const limitedMs = 60_000;
 const maxLimitedMs = 6 * 3_600_000;
 /** What was given up is not asked for again before, and what upstream does not have. Milliseconds. */
 const givenUpMs = 3_600_000;
-const absentMs = 24 * 3_600_000;
+const absentMs = 6 * 3_600_000;
 /** Attempts at a time, and how long one may go on while others wait for its place. Milliseconds. */
 const maxRunning = 16;
 const turnMs = 600_000;
-/** Of registries, three each. */
-const maxLanes = 300;
-/** Jobs of all registries. */
-const maxWaiting = 20_000;
 /** What did not find room is tried again. Milliseconds. */
 const roomMs = 60_000;
 
@@ -40,14 +37,6 @@ export interface CompleterSettings {
   readonly isBusy: (host: RegistryHost) => boolean;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** What waits to be completed of one registry. */
-export interface CompletionState {
-  readonly host: RegistryHost;
-  readonly waiting: number;
-  /** How long the oldest of it has waited. Milliseconds. */
-  readonly oldestMs: number;
 }
 
 interface Attempt {
@@ -65,9 +54,9 @@ export class Completer implements AsyncDisposable {
   readonly #handedIn = new LRUCache<string, number>({ max: 50_000 });
   readonly #givenUp = new LRUCache<string, number>({ max: 50_000 });
   readonly #limitedUntil = new LRUCache<RegistryHost, number>({ max: 1000 });
-  readonly #lanes = new Map<string, CompletionLane>();
+  readonly #lanes = new CompletionLanes();
   readonly #attempts = new Map<Promise<void>, Attempt>();
-  readonly #stop = new AbortController();
+  #isStopping = false;
   #wakesAt = Number.POSITIVE_INFINITY;
   #timer: Disposable | undefined;
 
@@ -86,11 +75,10 @@ export class Completer implements AsyncDisposable {
   /** False: there is no room. */
   add(job: CompletionJob): boolean {
     const now = this.#now();
-    if (this.#stop.signal.aborted) return false;
+    if (this.#isStopping) return false;
     if ((this.#givenUp.get(keyOf(job)) ?? 0) > now) return true;
-    const lane = this.#laneOf(job, now);
     const delayMs = job.kind === 'blobs' || job.kind === 'referrers' ? headStartMs : 0;
-    if (lane?.add(job, now, delayMs) !== true) return false;
+    if (!this.#lanes.add(job, now, delayMs)) return false;
     this.#wakeAt(now + delayMs);
     return true;
   }
@@ -102,61 +90,24 @@ export class Completer implements AsyncDisposable {
     this.#limitedUntil.set(host, this.#now() + limited);
   }
 
-  /** Of each registry that something waits of. */
-  *states(): Generator<CompletionState> {
-    const now = this.#now();
-    for (const [host, lanes] of Map.groupBy(this.#lanes.values(), (lane) => lane.host)) {
-      const waiting = lanes.reduce((sum, lane) => sum + lane.waiting, 0);
-      const since = Math.min(...lanes.map((lane) => lane.since));
-      if (waiting > 0) yield { host, waiting, oldestMs: now - since };
-    }
+  /** What waits of each registry, and how long the oldest of it has waited; in milliseconds. */
+  states(): ReturnType<CompletionLanes['states']> {
+    return this.#lanes.states(this.#now());
   }
 
   #now(): number {
     return this.#settings.clock.monotonic();
   }
 
-  /** Undefined: there is no room. */
-  #laneOf(job: CompletionJob, now: number): CompletionLane | undefined {
-    const host = hostOf(job.repository);
-    const kind = classOf(job);
-    const key = `${host} ${kind}`;
-    const known = this.#lanes.get(key);
-    if (this.#isFull(known === undefined)) this.#dropWorst(known);
-    if (this.#isFull(known === undefined)) return undefined;
-    const lane = known ?? new CompletionLane(host, kind, now);
-    if (known === undefined) this.#lanes.set(key, lane);
-    return lane;
-  }
-
-  #isFull(forLane: boolean): boolean {
-    if (forLane && this.#lanes.size >= maxLanes) return true;
-    let waiting = 0;
-    for (const lane of this.#lanes.values()) waiting += lane.waiting;
-    return waiting >= maxWaiting;
-  }
-
-  /** What waits for a registry that does not answer makes room for others. */
-  #dropWorst(but: CompletionLane | undefined): void {
-    let worst: [string, CompletionLane] | undefined;
-    for (const [key, lane] of this.#lanes) {
-      const isFree = lane !== but && lane.current === undefined && lane.isTroubled;
-      if (isFree && lane.failures > (worst?.[1].failures ?? 0)) worst = [key, lane];
-    }
-    if (worst !== undefined) this.#lanes.delete(worst[0]);
-  }
-
   /** Begins what may begin, and sees to it that the rest is looked at again. */
   #turn(): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#isStopping) return;
     const now = this.#now();
     let next = Number.POSITIVE_INFINITY;
-    for (const [key, lane] of [...this.#lanes]) {
-      if (lane.waiting === 0) this.#lanes.delete(key);
-      if (lane.waiting === 0 || lane.current !== undefined) continue;
+    for (const lane of this.#lanes.idle()) {
       const at = this.#mayBeginAt(lane, now);
       if (at > now) next = Math.min(next, at);
-      else if (this.#attempts.size < maxRunning) next = Math.min(next, this.#begin(key, lane, now));
+      else if (this.#attempts.size < maxRunning) next = Math.min(next, this.#begin(lane, now));
       else next = Math.min(next, this.#makeRoom(now));
     }
     this.#wakeAt(next);
@@ -171,14 +122,12 @@ export class Completer implements AsyncDisposable {
   }
 
   /** Returns when to look again. */
-  #begin(key: string, lane: CompletionLane, now: number): number {
+  #begin(lane: CompletionLane, now: number): number {
     const waiting = lane.take(now);
     if (waiting === undefined) return lane.nextAt;
     lane.lastAt = now;
     lane.current = waiting;
-    // Behind the others, where places are few.
-    this.#lanes.delete(key);
-    this.#lanes.set(key, lane);
+    this.#lanes.putLast(lane);
     const end = new AbortController();
     const attempt = this.#attempt(lane, waiting, end.signal).finally(() => {
       this.#attempts.delete(attempt);
@@ -204,7 +153,7 @@ export class Completer implements AsyncDisposable {
       clock,
       milliseconds: limitOf(job),
       reason: () => new RegistryError('UNAVAILABLE', 'the attempt took too long', { status: 504 }),
-      signal: AbortSignal.any([this.#stop.signal, end]),
+      signal: end,
     });
     try {
       const next = await abortable(work(job, limit.signal), limit.signal);
@@ -212,7 +161,7 @@ export class Completer implements AsyncDisposable {
       // All of them, and again those that are there already.
       if (next.map((each) => this.add(each)).includes(false)) lane.putBack(waiting, this.#now(), roomMs);
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#failed(lane, waiting, error);
+      if (!this.#isStopping) this.#failed(lane, waiting, error);
     }
   }
 
@@ -233,7 +182,7 @@ export class Completer implements AsyncDisposable {
 
   /** Milliseconds until it is tried again; undefined: given up. */
   #putBack(lane: CompletionLane, waiting: WaitingJob, error: unknown, now: number): number | undefined {
-    if (isLimit(error)) return lane.putBack(waiting, now, 0);
+    if (isLimit(error)) return lane.putBack(waiting, now, (this.#limitedUntil.get(lane.host) ?? now) - now);
     if (isAnswer(error)) this.#answered(lane);
     else if (!(error instanceof PutOffError)) lane.unanswered(waiting, now);
     const againMs = isAbsent(error) ? undefined : lane.again(waiting, now);
@@ -264,9 +213,10 @@ export class Completer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error('the server is stopping'));
+    this.#isStopping = true;
     this.#timer?.[Symbol.dispose]();
     this.#lanes.clear();
+    for (const { end } of this.#attempts.values()) end.abort(new Error('the server is stopping'));
     await Promise.all(this.#attempts.keys());
   }
 }

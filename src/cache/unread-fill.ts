@@ -10,12 +10,14 @@ const windowMs = 60_000;
 
 const over = Symbol('over');
 
+type Watched = Pick<BlobFill, 'done' | 'isOver' | 'isVerified' | 'received'>;
+
 /**
  * Waits for a fill that perhaps nobody reads. Throws UNAVAILABLE where upstream sends less than the least for a minute, and the
  * signal's reason. Once all of it is here only the store is waited for.
  */
 export async function waitForUnread(
-  fill: Pick<BlobFill, 'done' | 'isOver' | 'isVerified' | 'received'>,
+  fill: Watched,
   clock: Clock,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -24,8 +26,11 @@ export async function waitForUnread(
     using window = new TimeLimit({ clock, milliseconds: windowMs, reason: () => over, signal });
     await abortable(fill.done, window.signal).catch(() => undefined);
     signal?.throwIfAborted();
-    const isSlow = fill.received - before < (leastRate * windowMs) / 1000;
-    if (isSlow && !fill.isOver && !fill.isVerified)
+    if (isSlow(fill, before))
       throw new RegistryError('UNAVAILABLE', 'upstream sends the blob too slowly to wait for it');
   }
+}
+
+function isSlow({ isOver, isVerified, received }: Watched, before: number): boolean {
+  return !isOver && !isVerified && received - before < (leastRate * windowMs) / 1000;
 }

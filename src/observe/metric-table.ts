@@ -77,6 +77,18 @@ export const metrics = {
     type: 'gauge',
     help: 'Blobs that are being fetched into the cache',
   },
+  completionWaiting: {
+    name: 'completion_waiting',
+    type: 'gauge',
+    help: 'What is still to be fetched in the background of images that were served: blobs, and manifests whose blobs or referrers are to be found',
+    labels: ['upstream'],
+  },
+  completionOldest: {
+    name: 'completion_oldest_seconds',
+    type: 'gauge',
+    help: 'How long the oldest of it has waited: it grows while a registry fails, limits us, or has clients that go first',
+    labels: ['upstream'],
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',

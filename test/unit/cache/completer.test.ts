@@ -147,7 +147,7 @@ describe('what completes images', () => {
     completer.add(job);
     await pass(60 * minute, minute);
     assert.equal(asked.length, 1);
-    await pass(24 * 60 * minute, minute);
+    await pass(6 * 60 * minute, minute);
     state.work = async () => [];
     completer.add(job);
     await pass(1000);

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { blobsOf } from '#src/cache/completion-job.ts';
 import { sweepIncomplete } from '#src/cache/completion-sweep.ts';
+import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociIndex } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
+import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
@@ -19,6 +22,31 @@ async function turns(cache: CacheUnderTest, count = 8): Promise<void> {
     await cache.clock.advance(250);
   }
   await cache.settle();
+}
+
+async function pass(cache: CacheUnderTest, milliseconds: number): Promise<void> {
+  for (let passed = 0; passed < milliseconds; passed += 5000) {
+    await cache.clock.advance(5000);
+    await cache.settle();
+  }
+}
+
+/** A byte each five seconds, until its reader leaves or the test is over. */
+async function* dripping(
+  { clock }: CacheUnderTest,
+  ended: () => void,
+  over: Promise<void>,
+): AsyncGenerator<Uint8Array> {
+  let isOver = false;
+  void over.then(() => (isOver = true));
+  try {
+    while (!isOver) {
+      yield bytes(1);
+      await Promise.race([clock.sleep(5000), over]);
+    }
+  } finally {
+    ended();
+  }
 }
 
 describe('an image that was served', () => {
@@ -52,6 +80,74 @@ describe('an image that was served', () => {
     await collect(reader.body);
     await turns(cache);
     assert.equal(cache.upstream.calls.length, 4);
+  });
+
+  it('is not waited for where upstream hardly sends it: the transfer is ended, and begun again later', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: true } });
+    const { config, layers } = putImage(cache.content, alpine, 'v1', [bytes(100_000)]);
+    const [layer] = layers;
+    assert.ok(layer);
+    let ended = 0;
+    const over = gate();
+    using _ = { [Symbol.dispose]: over.open };
+    cache.upstream.body = (chunks, call) =>
+      call.includes(layer.digest) && ended === 0 ? dripping(cache, () => (ended += 1), over.passed) : chunks;
+    await cache.registry.getManifest(alpine, v1);
+    await pass(cache, 50_000);
+    assert.ok(await cache.parts.metadata.hasBlob(alpine, config.digest));
+    assert.equal(cache.parts.fills.running, 1);
+    await pass(cache, 25_000);
+    assert.equal(ended, 1);
+    assert.equal(cache.parts.fills.running, 0);
+    await pass(cache, 60_000);
+    assert.ok(await cache.parts.metadata.hasBlob(alpine, layer.digest));
+    assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 2);
+  });
+
+  it('goes on at the pace of upstream where a client has asked for it, though the image is not completed by it', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: true } });
+    const { layers } = putImage(cache.content, alpine, 'v1', [bytes(100_000)]);
+    const [layer] = layers;
+    assert.ok(layer);
+    let ended = 0;
+    const over = gate();
+    using _ = { [Symbol.dispose]: over.open };
+    cache.upstream.body = (chunks, call) =>
+      call.includes(layer.digest) ? dripping(cache, () => (ended += 1), over.passed) : chunks;
+    await cache.registry.getManifest(alpine, v1);
+    await pass(cache, 30_000);
+    await using reader = await cache.registry.getBlob(alpine, layer.digest);
+    await pass(cache, 60_000);
+    assert.equal(ended, 0);
+    assert.equal(cache.parts.fills.running, 1);
+    assert.equal(reader.size, 100_000);
+  });
+
+  it('is found in the index as soon as its manifest is there, if not before', async () => {
+    const metadata = new MemoryMetadataStore();
+    await using cache = new CacheUnderTest({ policy: { complete: true }, metadata });
+    const { config, layers } = putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+    const writable = gate();
+    const put = metadata.putManifest.bind(metadata);
+    metadata.putManifest = async (...record) => {
+      await writable.wait();
+      await put(...record);
+    };
+    await cache.registry.getManifest(alpine, v1);
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 1);
+    writable.open();
+    await pass(cache, 31_000);
+    for (const { digest } of [config, ...layers]) assert.ok(await metadata.hasBlob(alpine, digest));
+  });
+
+  it('is not completed where nobody can be asked', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: false } });
+    putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+    await cache.registry.getManifest(alpine, v1);
+    cache.parts.completer.add(blobsOf(alpine, sha256(bytes(1))));
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 1);
   });
 
   it('is left alone while upstream limits us', async () => {
