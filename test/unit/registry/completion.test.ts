@@ -5,9 +5,12 @@ import { sweepIncomplete } from '#src/cache/completion-sweep.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociIndex } from '#src/oci/media-type.ts';
-import { parseTag } from '#src/oci/reference.ts';
+import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import type { BlobOptions, BlobReader } from '#src/oci/registry.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
+import type { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
@@ -31,22 +34,43 @@ async function pass(cache: CacheUnderTest, milliseconds: number): Promise<void> 
   }
 }
 
-/** A byte each five seconds, until its reader leaves or the test is over. */
-async function* dripping(
-  { clock }: CacheUnderTest,
-  ended: () => void,
-  over: Promise<void>,
-): AsyncGenerator<Uint8Array> {
-  let isOver = false;
-  void over.then(() => (isOver = true));
-  try {
-    while (!isOver) {
-      yield bytes(1);
-      await Promise.race([clock.sleep(5000), over]);
-    }
-  } finally {
-    ended();
+/** Gives some blobs as slowly as a byte each five seconds, until their reader leaves. */
+class DrippingRegistry extends MemoryRegistry {
+  readonly drips = new Set<Digest>();
+  clock: FakeClock | undefined;
+  ended = 0;
+
+  override async getBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    options: BlobOptions = {},
+  ): Promise<BlobReader> {
+    const reader = await super.getBlob(repository, digest, options);
+    return this.drips.has(digest) ? { ...reader, body: this.#drip(options.signal) } : reader;
   }
+
+  async *#drip(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        yield bytes(1);
+        await this.clock?.sleep(5000, signal);
+      }
+    } finally {
+      this.ended += 1;
+    }
+  }
+}
+
+/** A cache in front of one that drips. */
+function dripping() {
+  const upstream = new DrippingRegistry();
+  const { layers, config } = putImage(upstream, alpine, 'v1', [bytes(100_000)]);
+  const [layer] = layers;
+  assert.ok(layer);
+  upstream.drips.add(layer.digest);
+  const cache = new CacheUnderTest({ policy: { complete: true }, upstream });
+  upstream.clock = cache.clock;
+  return { cache, upstream, layer, config };
 }
 
 describe('an image that was served', () => {
@@ -83,44 +107,32 @@ describe('an image that was served', () => {
   });
 
   it('is not waited for where upstream hardly sends it: the transfer is ended, and begun again later', async () => {
-    await using cache = new CacheUnderTest({ policy: { complete: true } });
-    const { config, layers } = putImage(cache.content, alpine, 'v1', [bytes(100_000)]);
-    const [layer] = layers;
-    assert.ok(layer);
-    let ended = 0;
-    const over = gate();
-    using _ = { [Symbol.dispose]: over.open };
-    cache.upstream.body = (chunks, call) =>
-      call.includes(layer.digest) && ended === 0 ? dripping(cache, () => (ended += 1), over.passed) : chunks;
+    const { cache, upstream, layer, config } = dripping();
+    await using _ = cache;
     await cache.registry.getManifest(alpine, v1);
     await pass(cache, 50_000);
     assert.ok(await cache.parts.metadata.hasBlob(alpine, config.digest));
     assert.equal(cache.parts.fills.running, 1);
     await pass(cache, 25_000);
-    assert.equal(ended, 1);
+    assert.equal(upstream.ended, 1);
     assert.equal(cache.parts.fills.running, 0);
+    upstream.drips.clear();
     await pass(cache, 60_000);
     assert.ok(await cache.parts.metadata.hasBlob(alpine, layer.digest));
     assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 2);
   });
 
-  it('goes on at the pace of upstream where a client has asked for it, though the image is not completed by it', async () => {
-    await using cache = new CacheUnderTest({ policy: { complete: true } });
-    const { layers } = putImage(cache.content, alpine, 'v1', [bytes(100_000)]);
-    const [layer] = layers;
-    assert.ok(layer);
-    let ended = 0;
-    const over = gate();
-    using _ = { [Symbol.dispose]: over.open };
-    cache.upstream.body = (chunks, call) =>
-      call.includes(layer.digest) ? dripping(cache, () => (ended += 1), over.passed) : chunks;
+  it('goes on at the pace of upstream where a client has asked for it', async () => {
+    const { cache, upstream, layer } = dripping();
+    await using _ = cache;
     await cache.registry.getManifest(alpine, v1);
     await pass(cache, 30_000);
-    await using reader = await cache.registry.getBlob(alpine, layer.digest);
+    const reader = await cache.registry.getBlob(alpine, layer.digest);
     await pass(cache, 60_000);
-    assert.equal(ended, 0);
-    assert.equal(cache.parts.fills.running, 1);
-    assert.equal(reader.size, 100_000);
+    await reader[Symbol.asyncDispose]();
+    await pass(cache, 120_000);
+    assert.equal(upstream.ended, 0);
+    assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 1);
   });
 
   it('is found in the index as soon as its manifest is there, if not before', async () => {
@@ -141,7 +153,7 @@ describe('an image that was served', () => {
     for (const { digest } of [config, ...layers]) assert.ok(await metadata.hasBlob(alpine, digest));
   });
 
-  it('is not completed where nobody can be asked', async () => {
+  it('is left as it is where completion is off, whoever hands it in', async () => {
     await using cache = new CacheUnderTest({ policy: { complete: false } });
     putImage(cache.content, alpine, 'v1', [bytes(1000)]);
     await cache.registry.getManifest(alpine, v1);
