@@ -59,6 +59,7 @@ export interface IncompleteManifest {
  * Throws `StoreFullError` where room is missing.
  */
 export interface MetadataStore extends AsyncDisposable {
+  /** Without annotations, as everywhere but in {@link listReferrers}: they may be as large as the manifest. */
   getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined>;
   /** Also makes the manifest's own bytes and its place among its subject's referrers known. Idempotent. */
   putManifest(repository: RepositoryName, manifest: ManifestRecord): Promise<void>;

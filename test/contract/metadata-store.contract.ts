@@ -61,10 +61,16 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
 
     it('keeps a manifest for the repository it was put for, with what its descriptor says', async () => {
       await using made = await create();
-      const full = descriptor('m', { artifactType: 'application/x', annotations: { a: 'b', ü: '"' } });
-      await made.store.putManifest(alpine, { descriptor: full, blobs: [] });
-      await made.store.putManifest(alpine, { descriptor: full, blobs: [] });
-      assert.deepEqual(await made.store.getManifest(alpine, full.digest), full);
+      const plain = descriptor('m', { artifactType: 'application/x' });
+      const full = { ...plain, annotations: { a: 'b', ü: '"' } };
+      const record = { descriptor: full, blobs: [], subject: descriptor('subject').digest };
+      await made.store.putManifest(alpine, record);
+      await made.store.putManifest(alpine, record);
+      await made.store.putTag(alpine, { tag: v1, descriptor: plain, checkedAt: 1 });
+      // Annotations may be as large as the manifest: only who lists referrers wants them.
+      assert.deepEqual(await made.store.getManifest(alpine, full.digest), plain);
+      assert.deepEqual((await made.store.getTag(alpine, v1))?.descriptor, plain);
+      assert.deepEqual(await made.store.listReferrers(alpine, record.subject), [full]);
       assert.equal(await made.store.getManifest(busybox, full.digest), undefined);
     });
 

@@ -38,7 +38,8 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
-    return this.#manifests.get(repository)?.get(digest)?.descriptor;
+    const { annotations: _, ...descriptor } = this.#manifests.get(repository)?.get(digest)?.descriptor ?? {};
+    return 'digest' in descriptor ? descriptor : undefined;
   }
 
   async putManifest(repository: RepositoryName, manifest: ManifestRecord): Promise<void> {

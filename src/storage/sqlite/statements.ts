@@ -29,7 +29,9 @@ export interface ListRow {
 }
 
 const descriptor = 'm.digest, m.media_type, m.size, m.artifact_type, m.annotations';
-const tagged = `t.repository, t.tag, t.checked_at, ${descriptor}
+/** Annotations may be as large as the manifest: they are read for lists of referrers alone. */
+const plain = 'm.digest, m.media_type, m.size, m.artifact_type, null as annotations';
+const tagged = `t.repository, t.tag, t.checked_at, ${plain}
   from tags t join manifests m on m.repository = t.repository and m.digest = t.digest`;
 /** Is a blob named by this manifest that its repository does not have? */
 const lacks = `exists (
@@ -46,7 +48,7 @@ export function prepareStatements(database: Database) {
     database.prepare<Parameters, Row>(sql);
   return {
     getManifest: prepare<[string, string], DescriptorRow>(
-      `select ${descriptor} from manifests m where m.repository = ? and m.digest = ?`,
+      `select ${plain} from manifests m where m.repository = ? and m.digest = ?`,
     ),
     putManifest: prepare<[Record<string, unknown>]>(
       `insert into manifests values ($repository, $digest, $mediaType, $size, $artifactType, $annotations, $subject, 0, $now, $now)
