@@ -117,8 +117,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     clock,
     log,
     random,
-    complete: async (repository, blob, signal) =>
-      await registries.of(hostOf(repository)).complete(repository, blob, signal),
+    complete: async (job, signal) => await registries.of(hostOf(job.repository)).complete(job, signal),
   });
   const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
   const prometheus = await openMetrics({

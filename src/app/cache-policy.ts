@@ -20,7 +20,7 @@ export function cachePolicy(config: Config, registry: RegistryConfig | undefined
     staleDeadline: Math.min(cache.staleDeadline, headLimitMs(config) * staleShare),
     onGone: cache.onGone,
     negativeTtl: cache.negativeTtl,
-    complete: cache.complete,
+    complete: !config.airGapped && cache.complete,
     offline: config.airGapped,
     ...(config.airGapped && { freshness: () => 'immutable' as const }),
   };

@@ -3,7 +3,8 @@ import { Backlog } from '../cache/backlog.ts';
 import { BlobFills } from '../cache/blob-fills.ts';
 import { BlobLinks } from '../cache/blob-links.ts';
 import { BlobSizes } from '../cache/blob-sizes.ts';
-import { Completer } from '../cache/completer.ts';
+import { Completer, type CompleterSettings } from '../cache/completer.ts';
+import { sweepIncomplete } from '../cache/completion-sweep.ts';
 import { DoubtedDigests } from '../cache/doubted-digests.ts';
 import { ManifestCache } from '../cache/manifest-cache.ts';
 import { NegativeCache } from '../cache/negative-cache.ts';
@@ -13,22 +14,16 @@ import { TaskSet } from '../cache/task-set.ts';
 import { UseLog } from '../cache/use-log.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { RepositoryName } from '../oci/reference.ts';
-import type { Descriptor } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
 import type { Store } from './store.ts';
-
-/** So many blobs that an earlier process left unfetched are taken up, after the first clients had their answers. */
-const maxResumed = 5000;
-const resumeAfterMs = 1000;
 
 export interface CacheSettings {
   readonly store: Pick<Store, 'blobs' | 'metadata' | 'changed'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  /** Fetches a blob into the store. */
-  readonly complete: (repository: RepositoryName, blob: Descriptor, signal: AbortSignal) => Promise<void>;
+  /** A step of completing an image, by its registry. */
+  readonly complete: CompleterSettings['work'];
 }
 
 /** What all cached registries of the process share; takes up what an earlier process did not complete. Disposing ends fills and background work, in that order. */
@@ -41,14 +36,18 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   const fills = new BlobFills();
   const sizes = new BlobSizes(metadata);
   const backlog = new Backlog(clock);
-  const completer = new Completer({ fetch: settings.complete, isBusy: () => fills.isBusy, clock, log });
+  const completer = new Completer({
+    work: settings.complete,
+    isBusy: (host) => fills.isBusy(host),
+    clock,
+    log,
+  });
   stack.use(completer);
   stack.use(fills);
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   tasks.run('taking up what was not completed', async () => {
-    await clock.sleep(resumeAfterMs, stop.signal).catch(() => undefined);
-    if (!stop.signal.aborted) completer.resume(await metadata.listMissingBlobs(maxResumed));
+    await sweepIncomplete({ metadata, completer, clock, log }, stop.signal);
   });
   return {
     blobs,

@@ -22,7 +22,7 @@ export interface MetricsSettings {
 /** Nothing of it is loaded where no port is configured. */
 export async function openMetrics({
   config: { metrics, registries },
-  parts: { metadata, fills, clock },
+  parts: { metadata, fills, completer, clock },
   version,
   quotas,
   lookupsHung,
@@ -37,6 +37,7 @@ export async function openMetrics({
     fillsRunning: () => fills.running,
     quotas,
     lookupsHung,
+    completion: () => completer.states(),
     content: counted(async () => await metadata.countContent(), clock),
   });
 }

@@ -90,6 +90,16 @@ export class BlobFill {
     return this.#finished;
   }
 
+  /** Bytes that have come so far. */
+  get received(): number {
+    return this.#transfer.tape?.length ?? 0;
+  }
+
+  /** Has somebody a place in it? */
+  get isRead(): boolean {
+    return !this.#followers.isEmpty;
+  }
+
   /** The blob as this repository sees it; as to its size before upstream's headers only what was known before. */
   infoFor(repository: RepositoryName): BlobInfo {
     const size = this.#size.known ?? this.#owners.get(repository);

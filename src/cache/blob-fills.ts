@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/error.ts';
-import type { Digest, RegistryHost, RepositoryName } from '../oci/reference.ts';
+import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, RangeSpec } from '../oci/registry.ts';
 import { BlobFill, type FillSettings, type Seat } from './blob-fill.ts';
 
@@ -31,9 +31,10 @@ export class BlobFills implements AsyncDisposable {
     return this.#running.size;
   }
 
-  /** Is a fill running that a client waits for? */
-  get isBusy(): boolean {
-    return this.#urgent.size > 0;
+  /** Is a fill of this registry running that a client waits for? */
+  isBusy(host: RegistryHost): boolean {
+    for (const fill of this.#urgent) if (fill.isRead && hostOf(fill.repository) === host) return true;
+    return false;
   }
 
   /**
@@ -59,6 +60,12 @@ export class BlobFills implements AsyncDisposable {
   /** Says that a client follows this fill. */
   hurry(fill: BlobFill): void {
     if (!fill.isOver) this.#urgent.add(fill);
+  }
+
+  /** Ends one that no client has ever followed and nobody reads. */
+  abandon(scope: FillScope, digest: Digest, reason: unknown): void {
+    const fill = this.get(scope, digest);
+    if (fill !== undefined && !fill.isRead && !this.#urgent.has(fill)) fill.cancel(reason);
   }
 
   /** Ends all of them; what is not verified is discarded. */

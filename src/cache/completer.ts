@@ -1,123 +1,233 @@
 import { LRUCache } from 'lru-cache';
+import { abortable } from '../abortable.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
-import { hostOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
-import type { Descriptor } from '../oci/registry.ts';
-import type { MissingBlob } from '../storage/metadata-store.ts';
+import type { RegistryHost } from '../oci/reference.ts';
+import { TimeLimit } from '../time-limit.ts';
+import { type CompletionJob, keyOf, limitOf, PutOffError } from './completion-job.ts';
+import type { CompletionLane, WaitingJob } from './completion-lane.ts';
+import { CompletionLanes } from './completion-lanes.ts';
 import { isAbsent } from './negative-cache.ts';
 
-/** After a manifest was served its client asks for the blobs that it lacks: it goes first. */
+/** After a manifest was served its client asks for the blobs that it lacks: it goes first. Milliseconds. */
 const headStartMs = 1000;
-const retryMs = 30_000;
+/** While clients wait for its transfers a registry's turn comes so often, for they may always be there. Milliseconds. */
+const shareMs = 30_000;
+/** Then it is looked so often whether they still wait. Milliseconds. */
+const pollMs = 250;
+/** Between two manifests that are looked up in the index, so that many of them keep nobody waiting. Milliseconds. */
+const paceMs = 20;
+/** A limit that says no time, and the most that is believed of one that does. Milliseconds. */
 const limitedMs = 60_000;
-const maxTries = 3;
-const maxQueue = 100_000;
-/** Whoever asks for names may make up hosts that limit us. */
-const maxHosts = 1000;
-
-interface Job extends MissingBlob {
-  readonly notBefore: number;
-  readonly tries: number;
-}
+const maxLimitedMs = 6 * 3_600_000;
+/** What was given up is not asked for again before, and what upstream does not have. Milliseconds. */
+const givenUpMs = 3_600_000;
+const absentMs = 6 * 3_600_000;
+/** Attempts at a time, and how long one may go on while others wait for its place. Milliseconds. */
+const maxRunning = 16;
+const turnMs = 600_000;
+/** What did not find room is tried again. Milliseconds. */
+const roomMs = 60_000;
 
 export interface CompleterSettings {
-  /** Settles when the blob is in the store for this repository; rejects with upstream's error, or with the signal's reason. */
-  readonly fetch: (repository: RepositoryName, blob: Descriptor, signal: AbortSignal) => Promise<void>;
-  /** Does a client wait for a fill? */
-  readonly isBusy: () => boolean;
+  /** Settles when it is done, with what is to be done next; rejects with upstream's error, or with the signal's reason. */
+  readonly work: (job: CompletionJob, signal: AbortSignal) => Promise<readonly CompletionJob[]>;
+  /** Does a client wait for a transfer of this registry? */
+  readonly isBusy: (host: RegistryHost) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
 
+interface Attempt {
+  readonly since: number;
+  readonly end: AbortController;
+}
+
 /**
- * Fetches the blobs of served images that no client asked for, because the node had them already: the next node may
- * have none, and upstream may be gone then. One at a time, after all clients' fills, not while the registry limits us.
+ * Fetches what belongs to served images and no client asked for, because the node had it already: the next node may have
+ * none, and upstream may be gone then. Each registry by itself, after its clients, not while it limits us, and each attempt has
+ * an end. What finds no room here, or is given up, is found again in the index.
  */
 export class Completer implements AsyncDisposable {
   readonly #settings: CompleterSettings;
-  readonly #seen = new LRUCache<string, true>({ max: 50_000 });
-  readonly #limitedUntil = new LRUCache<RegistryHost, number>({ max: maxHosts });
-  readonly #stop = new AbortController();
-  #queue: Job[] = [];
-  #running: Promise<void> | undefined;
+  readonly #handedIn = new LRUCache<string, number>({ max: 50_000 });
+  readonly #givenUp = new LRUCache<string, number>({ max: 50_000 });
+  readonly #limitedUntil = new LRUCache<RegistryHost, number>({ max: 1000 });
+  readonly #lanes = new CompletionLanes();
+  readonly #attempts = new Map<Promise<void>, Attempt>();
+  #isStopping = false;
+  #wakesAt = Number.POSITIVE_INFINITY;
+  #timer: Disposable | undefined;
 
   constructor(settings: CompleterSettings) {
     this.#settings = settings;
   }
 
-  /** False: this image was handed in already, or there is no room. For the hot path. */
-  wants(image: string): boolean {
-    return this.#room > 0 && this.#seen.get(image) !== true;
+  /** For the hot path: nothing, where it was handed in less than `againMs` ago. */
+  once(job: CompletionJob, againMs = Number.POSITIVE_INFINITY): void {
+    const key = keyOf(job);
+    const at = this.#handedIn.get(key);
+    if (at !== undefined && (againMs === Number.POSITIVE_INFINITY || this.#now() - at < againMs)) return;
+    if (this.add(job)) this.#handedIn.set(key, this.#now());
   }
 
-  /** `image` identifies the image, so that each is looked at once. One that there is no room for is handed in again when it is served again. */
-  add(image: string, repository: RepositoryName, blobs: readonly Descriptor[]): void {
-    if (blobs.length > this.#room) return;
-    this.#seen.set(image, true);
-    this.resume(blobs.map((blob) => ({ repository, blob })));
-  }
-
-  /** Takes up what an earlier process left, as far as there is room. */
-  resume(missing: readonly MissingBlob[]): void {
-    const notBefore = this.#settings.clock.monotonic() + headStartMs;
-    for (const job of missing.slice(0, this.#room)) this.#queue.push({ ...job, notBefore, tries: 1 });
-    if (this.#queue.length > 0) this.#running ??= this.#run();
-  }
-
-  /** For so many more; what is tried again takes its place without asking. */
-  get #room(): number {
-    return Math.max(0, maxQueue - this.#queue.length);
+  /** False: there is no room. */
+  add(job: CompletionJob): boolean {
+    const now = this.#now();
+    if (this.#isStopping) return false;
+    if ((this.#givenUp.get(keyOf(job)) ?? 0) > now) return true;
+    const delayMs = job.kind === 'blobs' || job.kind === 'referrers' ? headStartMs : 0;
+    if (!this.#lanes.add(job, now, delayMs)) return false;
+    this.#wakeAt(now + delayMs);
+    return true;
   }
 
   /** Told of each failure of upstream: one that refuses us for its limit is left alone for as long as it says, or a minute. */
   noteFailure(host: RegistryHost, error: unknown): void {
-    if (!(error instanceof RegistryError) || error.status !== 429) return;
-    this.#limitedUntil.set(host, this.#settings.clock.monotonic() + (retryAfterOf(error) ?? limitedMs));
+    if (!isLimit(error)) return;
+    const limited = Math.min(retryAfterOf(error) ?? limitedMs, maxLimitedMs);
+    this.#limitedUntil.set(host, this.#now() + limited);
   }
 
-  async #run(): Promise<void> {
-    const { clock, isBusy } = this.#settings;
-    while (this.#queue.length > 0 && !this.#stop.signal.aborted) {
-      const now = clock.monotonic();
-      const at = isBusy() ? -1 : this.#queue.findIndex((job) => this.#dueAt(job) <= now);
-      const job = at === -1 ? undefined : this.#queue.splice(at, 1)[0];
-      if (job === undefined) await clock.sleep(250, this.#stop.signal).catch(() => {});
-      else await this.#attempt(job);
+  /** What waits of each registry, and how long the oldest of it has waited; in milliseconds. */
+  states(): ReturnType<CompletionLanes['states']> {
+    return this.#lanes.states(this.#now());
+  }
+
+  #now(): number {
+    return this.#settings.clock.monotonic();
+  }
+
+  /** Begins what may begin, and sees to it that the rest is looked at again. */
+  #turn(): void {
+    if (this.#isStopping) return;
+    const now = this.#now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const lane of this.#lanes.idle()) {
+      const at = this.#mayBeginAt(lane, now);
+      if (at > now) next = Math.min(next, at);
+      else if (this.#attempts.size < maxRunning) next = Math.min(next, this.#begin(lane, now));
+      else next = Math.min(next, this.#makeRoom(now));
     }
-    this.#running = undefined;
+    this.#wakeAt(next);
   }
 
-  #dueAt({ repository, notBefore }: Job): number {
-    return Math.max(notBefore, this.#limitedUntil.get(hostOf(repository)) ?? 0);
+  #mayBeginAt(lane: CompletionLane, now: number): number {
+    const { host, kind, lastAt, nextAt } = lane;
+    if (kind === 'index') return Math.max(nextAt, lastAt + paceMs);
+    const at = Math.max(nextAt, this.#limitedUntil.get(host) ?? 0);
+    const isKept = at <= now && now < lastAt + shareMs && this.#settings.isBusy(host);
+    return isKept ? now + pollMs : at;
   }
 
-  async #attempt(job: Job): Promise<void> {
-    const { repository, blob } = job;
+  /** Returns when to look again. */
+  #begin(lane: CompletionLane, now: number): number {
+    const waiting = lane.take(now);
+    if (waiting === undefined) return lane.nextAt;
+    lane.lastAt = now;
+    lane.current = waiting;
+    this.#lanes.putLast(lane);
+    const end = new AbortController();
+    const attempt = this.#attempt(lane, waiting, end.signal).finally(() => {
+      this.#attempts.delete(attempt);
+      lane.current = undefined;
+      this.#turn();
+    });
+    this.#attempts.set(attempt, { since: now, end });
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** Ends the attempt that has gone on longest, if it has had its turn; returns when to look again. */
+  #makeRoom(now: number): number {
+    const [oldest] = this.#attempts.values();
+    if (oldest === undefined) return now + pollMs;
+    if (oldest.since + turnMs <= now) oldest.end.abort(new PutOffError('others wait'));
+    return Math.max(oldest.since + turnMs, now + headStartMs);
+  }
+
+  async #attempt(lane: CompletionLane, waiting: WaitingJob, end: AbortSignal): Promise<void> {
+    const { clock, work } = this.#settings;
+    const { job } = waiting;
+    using limit = new TimeLimit({
+      clock,
+      milliseconds: limitOf(job),
+      reason: () => new RegistryError('UNAVAILABLE', 'the attempt took too long', { status: 504 }),
+      signal: end,
+    });
     try {
-      await this.#settings.fetch(repository, blob, this.#stop.signal);
+      const next = await abortable(work(job, limit.signal), limit.signal);
+      this.#answered(lane);
+      // All of them, and again those that are there already.
+      if (next.map((each) => this.add(each)).includes(false)) lane.putBack(waiting, this.#now(), roomMs);
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
-      this.noteFailure(hostOf(repository), error);
-      const again = !isAbsent(error) && job.tries < maxTries;
-      this.#settings.log.info(
-        { err: error, repository, digest: blob.digest, again },
-        'completing an image: blob not fetched',
-      );
-      if (again)
-        this.#queue.push({
-          ...job,
-          tries: job.tries + 1,
-          notBefore: this.#settings.clock.monotonic() + retryMs,
-        });
+      if (!this.#isStopping) this.#failed(lane, waiting, error);
     }
+  }
+
+  #failed(lane: CompletionLane, waiting: WaitingJob, error: unknown): void {
+    const now = this.#now();
+    const { kind, repository, reference } = waiting.job;
+    this.noteFailure(lane.host, error);
+    const wasTroubled = lane.isTroubled;
+    const againMs = this.#putBack(lane, waiting, error, now);
+    const again = againMs === undefined ? 'given up for now' : `${Math.round(againMs / 1000)} s`;
+    this.#settings.log.info(
+      { err: error, kind, repository, reference, again },
+      'completing an image: not fetched',
+    );
+    if (lane.isTroubled && !wasTroubled)
+      this.#tell(lane, 'completing images: the registry fails, and is tried now and then');
+  }
+
+  /** Milliseconds until it is tried again; undefined: given up. */
+  #putBack(lane: CompletionLane, waiting: WaitingJob, error: unknown, now: number): number | undefined {
+    if (isLimit(error)) return lane.putBack(waiting, now, (this.#limitedUntil.get(lane.host) ?? now) - now);
+    if (isAnswer(error)) this.#answered(lane);
+    else if (!(error instanceof PutOffError)) lane.unanswered(waiting, now);
+    const againMs = isAbsent(error) ? undefined : lane.again(waiting, now);
+    if (againMs === undefined) this.#givenUp.set(waiting.key, now + (isAbsent(error) ? absentMs : givenUpMs));
+    return againMs;
+  }
+
+  #answered(lane: CompletionLane): void {
+    if (lane.answered(this.#now())) this.#tell(lane, 'completing images: the registry answers again');
+  }
+
+  #tell({ host, kind, waiting, failures }: CompletionLane, message: string): void {
+    this.#settings.log.warn({ upstream: host, of: kind, waiting, failures }, message);
+  }
+
+  #wakeAt(at: number): void {
+    if (at === Number.POSITIVE_INFINITY || this.#wakesAt <= at) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#wakesAt = at;
+    const wake = (): void => {
+      if (this.#wakesAt !== at) return;
+      this.#wakesAt = Number.POSITIVE_INFINITY;
+      this.#turn();
+    };
+    const delayMs = at - this.#now();
+    if (delayMs <= 0) queueMicrotask(wake);
+    else this.#timer = this.#settings.clock.after(delayMs, wake);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    this.#queue = [];
-    await this.#running;
+    this.#isStopping = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#lanes.clear();
+    for (const { end } of this.#attempts.values()) end.abort(new Error('the server is stopping'));
+    await Promise.all(this.#attempts.keys());
   }
+}
+
+function isLimit(error: unknown): error is RegistryError {
+  return error instanceof RegistryError && error.status === 429;
+}
+
+/** Has upstream said no, which is an answer? */
+function isAnswer(error: unknown): boolean {
+  return error instanceof RegistryError && error.status < 500;
 }
 
 /** Milliseconds, if the refusal says them. */

@@ -41,6 +41,11 @@ export function flag() {
   return z.boolean({ error: must('true or false') });
 }
 
+/** Yes, no, or one of some words for more than yes. */
+export function flagOr<const Words extends readonly string[]>(words: Words) {
+  return z.union([z.boolean(), z.enum(words)], { error: must(`true, false or ${words.join(' or ')}`) });
+}
+
 export function whole(min: number, max: number) {
   const error = must(
     max === Number.MAX_SAFE_INTEGER

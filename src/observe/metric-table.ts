@@ -82,6 +82,18 @@ export const metrics = {
     type: 'gauge',
     help: 'Look-ups of names that have had no answer for four seconds; each holds one of the few threads for names',
   },
+  completionWaiting: {
+    name: 'completion_waiting',
+    type: 'gauge',
+    help: 'What is still to be fetched in the background of images that were served: blobs, and manifests whose blobs or referrers are to be found',
+    labels: ['upstream'],
+  },
+  completionOldest: {
+    name: 'completion_oldest_seconds',
+    type: 'gauge',
+    help: 'How long the oldest of it has waited: it grows while a registry fails, limits us, or has clients that go first',
+    labels: ['upstream'],
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',

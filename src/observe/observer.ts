@@ -54,6 +54,13 @@ export interface AccountQuota {
   readonly remaining: number;
 }
 
+/** What waits to be completed of a registry's images, and how long the oldest of it has waited. */
+export interface CompletionState {
+  readonly host: RegistryHost;
+  readonly waiting: number;
+  readonly oldestMs: number;
+}
+
 /** Who watches. Called on the hot path: must be quick, must not throw. */
 export interface Observer {
   request(request: ObservedRequest): void;

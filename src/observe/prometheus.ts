@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import { histogramText } from './histogram.ts';
 import { type MetricDescription, metrics, originalMetrics, prefix } from './metric-table.ts';
-import type { AccountQuota, Observer, RequestResult } from './observer.ts';
+import type { AccountQuota, CompletionState, Observer, RequestResult } from './observer.ts';
 import { RequestTallies, type Tally } from './request-tallies.ts';
 import type { UpstreamLabels } from './upstream-labels.ts';
 
@@ -19,6 +19,7 @@ export interface MetricSources {
   readonly fillsRunning: () => number;
   readonly lookupsHung: () => number;
   readonly quotas: () => Iterable<AccountQuota>;
+  readonly completion: () => Iterable<CompletionState>;
   readonly content: () => Promise<CacheContent>;
 }
 
@@ -52,6 +53,16 @@ export function openPrometheus(labels: UpstreamLabels, sources: MetricSources): 
   addGauges(registry, sources);
   addQuota(registry, metrics.quotaLimit, labels, sources, ({ limit }) => limit);
   addQuota(registry, metrics.quotaRemaining, labels, sources, ({ remaining }) => remaining);
+  addCompletion(
+    registry,
+    metrics.completionWaiting,
+    labels,
+    sources,
+    (before, { waiting }) => before + waiting,
+  );
+  addCompletion(registry, metrics.completionOldest, labels, sources, (before, { oldestMs }) =>
+    Math.max(before, oldestMs / 1000),
+  );
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: never });
   for (const name of unwanted) registry.removeSingleMetric(name);
   return {
@@ -156,6 +167,28 @@ function addQuota(
         const upstream = labels.of(quota.host, true);
         if (upstream !== 'other') this.set({ upstream, account: String(quota.account) }, value(quota));
       }
+    },
+  });
+}
+
+/** `add`: what a registry adds to the value of its label, which others may share. */
+function addCompletion(
+  registry: Registry,
+  description: MetricDescription,
+  labels: UpstreamLabels,
+  { completion }: MetricSources,
+  add: (before: number, state: CompletionState) => number,
+): void {
+  new Gauge<string>({
+    ...config(registry, description),
+    collect() {
+      this.reset();
+      const values = new Map<string, number>();
+      for (const state of completion()) {
+        const upstream = labels.of(state.host, true);
+        values.set(upstream, add(values.get(upstream) ?? 0, state));
+      }
+      for (const [upstream, value] of values) this.set({ upstream }, value);
     },
   });
 }

@@ -54,8 +54,8 @@ export interface CachePolicy {
   readonly onGone: 'serve' | 'notFound';
   /** How long a 404 is remembered; 0: not at all. */
   readonly negativeTtl: number;
-  /** Fetch the rest of a served image in the background. */
-  readonly complete: boolean;
+  /** Fetch the rest of a served image in the background; `referrers`: and what refers to it. */
+  readonly complete: boolean | 'referrers';
   /** There is no upstream (air gap): lists are what is cached. */
   readonly offline: boolean;
 }

@@ -2,17 +2,11 @@ import { abortable } from '../abortable.ts';
 import type { BlobFill, FillSettings, Seat } from '../cache/blob-fill.ts';
 import type { FillScope } from '../cache/blob-fills.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
+import { waitForUnread } from '../cache/unread-fill.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
-import type {
-  BlobInfo,
-  BlobOptions,
-  BlobReader,
-  CallOptions,
-  Descriptor,
-  Registry,
-} from '../oci/registry.ts';
+import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { PromptedBlobs } from './prompted-blobs.ts';
 import { StoredBlobs } from './stored-blobs.ts';
@@ -75,15 +69,23 @@ export class CachedBlobs {
     return await this.#find(askingFor(repository, digest, options, true));
   }
 
-  /** Settles when the blob is stored for this repository, at nobody's request. */
-  async complete(repository: RepositoryName, { digest }: Descriptor, signal?: AbortSignal): Promise<void> {
-    if (!this.#policy.complete) return;
+  /**
+   * Settles when the blob is stored for this repository, at nobody's request. What is given up meanwhile, by the signal or since it
+   * comes too slowly, goes on only where a client wanted it.
+   */
+  async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
+    const { clock, fills, links } = this.#parts;
     const asking = askingFor(repository, digest, { signal }, false);
-    // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
-    await (await this.#find(asking))[Symbol.asyncDispose]();
-    const fill = this.#parts.fills.get(asking.scope, digest);
-    if (fill !== undefined) await abortable(fill.done, signal);
-    if (!(await this.#parts.links.has(repository, digest)))
+    try {
+      // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
+      await (await this.#find(asking))[Symbol.asyncDispose]();
+      const fill = fills.get(asking.scope, digest);
+      if (fill !== undefined) await waitForUnread(fill, clock, signal);
+    } catch (error) {
+      fills.abandon(asking.scope, digest, error);
+      throw error;
+    }
+    if (!(await links.has(repository, digest)))
       throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored');
   }
 

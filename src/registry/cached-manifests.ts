@@ -1,13 +1,15 @@
 import { abortable } from '../abortable.ts';
+import { blobsOf } from '../cache/completion-job.ts';
 import { isFresh } from '../cache/freshness.ts';
 import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
-import { isIndex, parseManifest } from '../oci/manifest.ts';
+import { isIndex } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
 import type { CallOptions, Descriptor, Manifest, Registry } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/metadata-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { referrersMs } from './cached-referrers.ts';
 import { type Kept, keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
 import { patiently, staleCause } from './stale.ts';
 
@@ -201,12 +203,14 @@ export class CachedManifests {
     return found(manifest, isFresh ? { kind: 'hit' } : { kind: 'stale', cause });
   }
 
-  #served(repository: RepositoryName, { descriptor, bytes }: Manifest): void {
-    this.#parts.uses.note(repository, descriptor.digest);
-    if (!this.#policy.complete || isIndex(descriptor.mediaType)) return;
-    const image = `${repository}@${descriptor.digest}`;
-    if (!this.#parts.completer.wants(image)) return;
-    this.#parts.completer.add(image, repository, parseManifest(bytes, descriptor.mediaType).blobs);
+  #served(repository: RepositoryName, { descriptor: { digest, mediaType } }: Manifest): void {
+    const { uses, completer } = this.#parts;
+    const { complete } = this.#policy;
+    uses.note(repository, digest);
+    if (complete !== false && !isIndex(mediaType)) completer.once(blobsOf(repository, digest));
+    // Signatures are at the index, attestations also at its manifests.
+    if (complete === 'referrers')
+      completer.once({ kind: 'referrers', repository, reference: digest }, referrersMs);
   }
 }
 

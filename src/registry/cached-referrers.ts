@@ -1,9 +1,16 @@
+import { abortable } from '../abortable.ts';
 import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
+import { maxManifestSize } from '../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, ReferrersList, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { outcomeOfFallback, patiently } from './stale.ts';
+
+/** Of one subject so many are brought unasked. */
+const maxBrought = 100;
+/** What refers to a manifest is looked for so often at most, where somebody asks for it. Milliseconds. */
+export const referrersMs = 3_600_000;
 
 /** Referrers of one registry: live from upstream, stale when it fails, what is cached when there is nothing else. */
 export class CachedReferrers {
@@ -26,6 +33,11 @@ export class CachedReferrers {
       if (isAbsent(error)) return { referrers: [] };
       throw error;
     }
+  }
+
+  /** Asks upstream, and keeps what it says. Rejects with its error. */
+  async refresh(repository: RepositoryName, digest: Digest, signal: AbortSignal): Promise<void> {
+    await abortable(this.#ask(repository, digest), signal);
   }
 
   async #list(
@@ -53,8 +65,17 @@ export class CachedReferrers {
       const list = await this.#upstream.listReferrers(repository, digest);
       // What broke off, or goes on, must not take the place of the whole.
       if (list.cut === undefined) this.#keep(repository, digest, list);
+      if (this.#policy.complete === 'referrers') this.#bring(repository, list);
       return list;
     });
+  }
+
+  /** What the list names is of use in an outage only if it is here. */
+  #bring(repository: RepositoryName, { referrers }: ReferrersList): void {
+    const { completer } = this.#parts;
+    const small = referrers.filter(({ size }) => size <= maxManifestSize).slice(0, maxBrought);
+    for (const { digest } of small)
+      completer.once({ kind: 'referrer', repository, reference: digest }, referrersMs);
   }
 
   #keep(repository: RepositoryName, digest: Digest, { referrers }: ReferrersList): void {

@@ -1,3 +1,4 @@
+import type { CompletionJob } from '../cache/completion-job.ts';
 import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
@@ -16,6 +17,8 @@ import { CachedBlobs } from './cached-blobs.ts';
 import { CachedManifests } from './cached-manifests.ts';
 import { CachedReferrers } from './cached-referrers.ts';
 import { CachedTags } from './cached-tags.ts';
+import { CompletedReferrers } from './completed-referrers.ts';
+import { Completion } from './completion.ts';
 
 /** A cache in front of one registry: what it has it serves, what it lacks it fetches once, for all who ask. */
 export class CachedRegistry implements Registry {
@@ -23,12 +26,15 @@ export class CachedRegistry implements Registry {
   readonly #blobs: CachedBlobs;
   readonly #tags: CachedTags;
   readonly #referrers: CachedReferrers;
+  readonly #completion: Completion;
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#manifests = new CachedManifests(upstream, policy, parts);
     this.#blobs = new CachedBlobs(upstream, policy, parts);
     this.#tags = new CachedTags(upstream, policy, parts);
     this.#referrers = new CachedReferrers(upstream, policy, parts);
+    const referrers = new CompletedReferrers(upstream, this.#referrers, policy, parts);
+    this.#completion = new Completion(this.#blobs, referrers, policy, parts);
   }
 
   async resolveManifest(
@@ -67,8 +73,8 @@ export class CachedRegistry implements Registry {
     return await this.#referrers.list(repository, digest, options);
   }
 
-  /** Fetches a blob into the store at nobody's request. */
-  async complete(repository: RepositoryName, blob: Descriptor, signal?: AbortSignal): Promise<void> {
-    await this.#blobs.complete(repository, blob, signal);
+  /** A step of completing an image, at nobody's request; what is to be done next. */
+  async complete(job: CompletionJob, signal: AbortSignal): Promise<readonly CompletionJob[]> {
+    return await this.#completion.run(job, signal);
   }
 }

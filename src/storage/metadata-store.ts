@@ -39,10 +39,18 @@ export interface StoreContent {
   readonly blobBytes: number;
 }
 
-/** A blob that a cached manifest names and that its repository does not have yet. */
+/** A blob that a cached manifest names and that its repository does not have yet; its size as the manifest claims it, in bytes. */
 export interface MissingBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** A cached manifest that names such a blob. */
+export interface IncompleteManifest {
   readonly repository: RepositoryName;
-  readonly blob: Descriptor;
+  readonly digest: Digest;
+  /** When it was first put. Milliseconds since the epoch. */
+  readonly createdAt: number;
 }
 
 /**
@@ -51,6 +59,7 @@ export interface MissingBlob {
  * Throws `StoreFullError` where room is missing.
  */
 export interface MetadataStore extends AsyncDisposable {
+  /** Without annotations, as everywhere but in {@link listReferrers}: they may be as large as the manifest. */
   getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined>;
   /** Also makes the manifest's own bytes and its place among its subject's referrers known. Idempotent. */
   putManifest(repository: RepositoryName, manifest: ManifestRecord): Promise<void>;
@@ -99,8 +108,17 @@ export interface MetadataStore extends AsyncDisposable {
   claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]>;
   /** Cached manifests of this repository that name the blob, the newest first, at most `limit` of some hundred. */
   listManifestsOf(repository: RepositoryName, digest: Digest, limit: number): Promise<readonly Digest[]>;
-  /** Blobs that manifests name and that are not linked, newest manifests first, at most `limit`. */
-  listMissingBlobs(limit: number): Promise<readonly MissingBlob[]>;
+  /** Manifests that name blobs which are not linked, the newest first, behind `after`, at most `limit`. */
+  listIncompleteManifests(options: {
+    after?: IncompleteManifest | undefined;
+    limit: number;
+  }): Promise<readonly IncompleteManifest[]>;
+  /** The blobs that this manifest names and that are not linked, at most `limit`; undefined: it is not cached. */
+  listMissingBlobs(
+    repository: RepositoryName,
+    manifest: Digest,
+    limit: number,
+  ): Promise<readonly MissingBlob[] | undefined>;
 
   /** Counts what is cached, in small slices: what changes meanwhile may count or not. */
   countContent(): Promise<StoreContent>;

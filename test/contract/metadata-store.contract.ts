@@ -4,7 +4,7 @@ import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseRegistryHost, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { Descriptor } from '#src/oci/registry.ts';
-import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import type { IncompleteManifest, MetadataStore } from '#src/storage/metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 
 export type MetadataStoreFactory = () => Promise<{ readonly store: MetadataStore } & AsyncDisposable>;
@@ -46,7 +46,8 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.equal(await store.deleteManifest(alpine, digest), false);
       assert.deepEqual(await store.listTags(alpine), []);
       assert.deepEqual(await store.listReferrers(alpine, digest), []);
-      assert.deepEqual(await store.listMissingBlobs(10), []);
+      assert.equal(await store.listMissingBlobs(alpine, digest, 10), undefined);
+      assert.deepEqual(await store.listIncompleteManifests({ limit: 10 }), []);
       assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
       assert.deepEqual(await store.countContent(), {
         manifests: 0,
@@ -60,10 +61,16 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
 
     it('keeps a manifest for the repository it was put for, with what its descriptor says', async () => {
       await using made = await create();
-      const full = descriptor('m', { artifactType: 'application/x', annotations: { a: 'b', ü: '"' } });
-      await made.store.putManifest(alpine, { descriptor: full, blobs: [] });
-      await made.store.putManifest(alpine, { descriptor: full, blobs: [] });
-      assert.deepEqual(await made.store.getManifest(alpine, full.digest), full);
+      const plain = descriptor('m', { artifactType: 'application/x' });
+      const full = { ...plain, annotations: { a: 'b', ü: '"' } };
+      const record = { descriptor: full, blobs: [], subject: descriptor('subject').digest };
+      await made.store.putManifest(alpine, record);
+      await made.store.putManifest(alpine, record);
+      await made.store.putTag(alpine, { tag: v1, descriptor: plain, checkedAt: 1 });
+      // Annotations may be as large as the manifest: only who lists referrers wants them.
+      assert.deepEqual(await made.store.getManifest(alpine, full.digest), plain);
+      assert.deepEqual((await made.store.getTag(alpine, v1))?.descriptor, plain);
+      assert.deepEqual(await made.store.listReferrers(alpine, record.subject), [full]);
       assert.equal(await made.store.getManifest(busybox, full.digest), undefined);
     });
 
@@ -157,17 +164,48 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
 
     it('knows which blobs an image still lacks', async () => {
       await using made = await create();
+      const { store } = made;
       const [config, layer] = [descriptor('config'), descriptor('layer')];
-      await made.store.linkBlob(alpine, config.digest);
-      await put(made.store, alpine, 'image', [config, layer]);
-      assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: layer }]);
-      await put(made.store, busybox, 'image', [layer]);
-      await made.store.linkBlob(busybox, layer.digest);
-      assert.equal((await made.store.listMissingBlobs(10)).length, 1);
-      await made.store.linkBlob(alpine, layer.digest);
-      assert.deepEqual(await made.store.listMissingBlobs(10), []);
-      await made.store.unlinkBlob(config.digest);
-      assert.deepEqual(await made.store.listMissingBlobs(10), [{ repository: alpine, blob: config }]);
+      await store.linkBlob(alpine, config.digest);
+      const { digest } = await put(store, alpine, 'image', [config, layer]);
+      const missing = async (limit = 10) => await store.listMissingBlobs(alpine, digest, limit);
+      assert.deepEqual(await missing(), [{ digest: layer.digest, size: layer.size }]);
+      await put(store, busybox, 'image', [layer]);
+      await store.linkBlob(busybox, layer.digest);
+      assert.equal((await missing())?.length, 1);
+      await store.linkBlob(alpine, layer.digest);
+      assert.deepEqual(await missing(), []);
+      await store.unlinkBlob(config.digest);
+      assert.deepEqual(await missing(), [{ digest: config.digest, size: config.size }]);
+      await store.unlinkBlob(layer.digest);
+      assert.equal((await missing(1))?.length, 1);
+    });
+
+    it('lists the manifests that lack blobs page by page, each once, those of a kind with all of them not at all', async () => {
+      await using made = await create();
+      const { store } = made;
+      const layer = descriptor('layer');
+      await put(store, alpine, 'without blobs');
+      await put(store, busybox, 'whole', [layer]);
+      await store.linkBlob(busybox, layer.digest);
+      const lacking = [];
+      for (const text of ['one', 'two', 'three', 'four', 'five'])
+        lacking.push((await put(store, alpine, text, [layer])).digest);
+      const found = [];
+      for (let after: IncompleteManifest | undefined; ; ) {
+        const page = await store.listIncompleteManifests({ after, limit: 2 });
+        found.push(...page);
+        after = page.at(-1);
+        if (after === undefined) break;
+      }
+      assert.deepEqual(found.map(({ digest }) => digest).toSorted(), lacking.toSorted());
+      const ages = found.map(({ createdAt }) => createdAt);
+      assert.deepEqual(
+        ages,
+        ages.toSorted((one, other) => other - one),
+      );
+      await store.linkBlob(alpine, layer.digest);
+      assert.deepEqual(await store.listIncompleteManifests({ limit: 2 }), []);
     });
 
     it('knows what a repository’s own manifests claim of a blob’s size, also that they contradict each other', async () => {

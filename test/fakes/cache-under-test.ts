@@ -80,8 +80,8 @@ export class CacheUnderTest implements AsyncDisposable {
       walks: new TagWalks(clock),
       uses: new UseLog(metadata, clock, tasks),
       completer: new Completer({
-        fetch: async (repository, blob, signal) => await this.registry.complete(repository, blob, signal),
-        isBusy: () => fills.isBusy,
+        work: async (job, signal) => await this.registry.complete(job, signal),
+        isBusy: (host) => fills.isBusy(host),
         clock,
         log,
       }),

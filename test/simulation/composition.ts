@@ -51,8 +51,7 @@ export function compose(parts: CompositionParts): Composition {
     clock,
     log,
     random,
-    complete: async (repository, blob, signal) =>
-      await of(hostOf(repository)).complete(repository, blob, signal),
+    complete: async (job, signal) => await of(hostOf(job.repository)).complete(job, signal),
   });
   const of = (host: RegistryHost): CachedRegistry => {
     const known = registries.get(host) ?? opened(host);

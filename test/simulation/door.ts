@@ -4,6 +4,7 @@ import type { Outcome } from '#src/oci/outcome.ts';
 import { resolveRange } from '#src/oci/range.ts';
 import type { Digest, Reference, RepositoryName } from '#src/oci/reference.ts';
 import type { BlobReader, CallOptions, Manifest, RangeSpec } from '#src/oci/registry.ts';
+import type { IncompleteManifest } from '#src/storage/metadata-store.ts';
 import { Judge, type Question } from './judge.ts';
 import type { Server } from './server.ts';
 import { short } from './trace.ts';
@@ -42,6 +43,11 @@ export class Door {
   constructor(world: World) {
     this.#world = world;
     this.#judge = new Judge(world);
+  }
+
+  /** A cached manifest lacks blobs when it should not. */
+  foundLacking(manifest: IncompleteManifest): void {
+    this.#judge.lacking(manifest);
   }
 
   async headManifest(who: string, repository: RepositoryName, reference: Reference): Promise<Answer<Digest>> {

@@ -7,6 +7,8 @@ export const invariants = {
   'complete is served': 'what a client had completely for a second is served, whatever upstream does',
   'complete survives a crash':
     'what a client had completely for a second is served after a crash, upstream down',
+  'what was served becomes complete':
+    'of each image that is cached the blobs are there when upstream has been well for a quarter of an hour',
   'no deletion by a claim': 'the right bytes of a digest are never deleted',
   'a tag is true': 'a tag points to what upstream said within the freshness allowed',
   'HEAD says what GET has': 'a blob’s HEAD says the size that its GET has, or none',

@@ -9,6 +9,7 @@ import {
   type Tag,
 } from '#src/oci/reference.ts';
 import type { RangeSpec } from '#src/oci/registry.ts';
+import type { IncompleteManifest } from '#src/storage/metadata-store.ts';
 import { blobObject, manifestObject } from './faults.ts';
 import type { Invariant } from './findings.ts';
 import type { Had } from './ledger.ts';
@@ -119,6 +120,16 @@ export class Judge {
     if (isRight) return;
     const lied = this.#world.health.hasMet('flip', this.#objects(question), 0, this.#world.time);
     if (reachesEnd || !lied) this.#add('whole answers are right', `${said}: wrong bytes to the end`);
+  }
+
+  /** What lacks blobs though upstream has been well. What it denied once may be asked for again much later. */
+  lacking({ repository: name, digest }: IncompleteManifest): void {
+    const { model, plan } = this.#world;
+    const repository = model.repositories.get(name);
+    const isDenied = plan.faults.some(({ host, status }) => host === repository?.host && status === 404);
+    const isHopeless = repository?.isForbidden !== false || repository.wronglySized.size > 0;
+    if (!isDenied && !isHopeless)
+      this.#add('what was served becomes complete', `${name}@${short(digest)} still lacks blobs`);
   }
 
   /** What a disk without room has not kept is not promised. */

@@ -7,6 +7,7 @@ import type { Registry } from '#src/oci/registry.ts';
 import type { CachePolicy } from '#src/registry/cache-parts.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import type { IncompleteManifest, MetadataStore } from '#src/storage/metadata-store.ts';
 import { anonymous } from '#src/upstream/auth/credentials.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
 import { password } from './fake-registry.ts';
@@ -37,6 +38,7 @@ export class Server {
   readonly #world: World;
   readonly #wires: FakeWire[] = [];
   #composition: Composition | undefined;
+  #metadata: MetadataStore | undefined;
   readonly #stores = new AsyncDisposableStack();
   readonly #index = new AsyncDisposableStack();
 
@@ -63,6 +65,11 @@ export class Server {
   get registry(): Registry {
     if (this.#composition === undefined) throw new Error('the server has not started');
     return this.#composition.registry;
+  }
+
+  /** Cached manifests that lack blobs. */
+  async incomplete(): Promise<readonly IncompleteManifest[]> {
+    return (await this.#metadata?.listIncompleteManifests({ limit: 1000 })) ?? [];
   }
 
   /** What it was doing ends here; of what was not synced a power cut takes what it likes. */
@@ -104,6 +111,7 @@ export class Server {
     const clock = clockOf(this.life);
     const planned = (name: RegistryHost) => plan.hosts.find(({ host }) => host === name);
     const metadata = await openIndex(this.#world, this.life, clock, this.#index);
+    this.#metadata = metadata;
     this.#composition = compose({
       clock,
       log: this.#log(),

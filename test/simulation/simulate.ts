@@ -31,6 +31,8 @@ const maxAudited = 80;
 /** Whoever waits longer than this after the end waits for ever. Milliseconds. */
 const graceMs = 300_000;
 const startMs = 200;
+/** What was given up by then is tried again much later. Milliseconds. */
+const completeMs = 15 * 60_000;
 
 /** Runs one scenario to its end, or to its first finding. */
 export async function simulate(
@@ -140,6 +142,21 @@ class Scenario {
     if (waiting.size === 0) findings.add('everything ends', 'the scenario itself does not end');
   }
 
+  /** Nobody asks any more, and upstream is well. */
+  async #checkCompleted(server: Server): Promise<void> {
+    const { plan, faults, scheduler } = this.#world;
+    // Without room nothing is kept.
+    if (!plan.complete || plan.full !== undefined) return;
+    faults.endAt(scheduler.time);
+    const checked = { isOver: false };
+    this.#do('check of what is complete', async () => {
+      await this.#pause(completeMs);
+      for (const manifest of await server.incomplete()) this.#door.foundLacking(manifest);
+      checked.isOver = true;
+    });
+    await scheduler.run(() => checked.isOver);
+  }
+
   async #end(): Promise<void> {
     const { findings, scheduler } = this.#world;
     const { server } = this.#door;
@@ -147,6 +164,7 @@ class Scenario {
       await server?.discard();
       return;
     }
+    await this.#checkCompleted(server);
     const stopping = { isOver: false };
     this.#do('stop', async () => {
       await server.stop();

@@ -8,6 +8,7 @@ import {
 import type { Descriptor } from '../../oci/registry.ts';
 import { StoreFullError } from '../blob-store.ts';
 import type {
+  IncompleteManifest,
   ListingRecord,
   ManifestRecord,
   MetadataStore,
@@ -17,10 +18,14 @@ import type {
   Use,
 } from '../metadata-store.ts';
 
+interface Kept extends ManifestRecord {
+  readonly createdAt: number;
+}
+
 /** What is known, in memory: for tests, and for a server whose disk cannot be written. */
 export class MemoryMetadataStore implements MetadataStore {
   readonly #now: () => number;
-  readonly #manifests = new Map<RepositoryName, Map<Digest, ManifestRecord>>();
+  readonly #manifests = new Map<RepositoryName, Map<Digest, Kept>>();
   readonly #tags = new Map<RepositoryName, Map<Tag, TagRecord>>();
   readonly #links = new Map<Digest, Set<RepositoryName>>();
   readonly #sizes = new Map<Digest, number>();
@@ -36,12 +41,15 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
-    return this.#manifests.get(repository)?.get(digest)?.descriptor;
+    const { annotations: _, ...descriptor } = this.#manifests.get(repository)?.get(digest)?.descriptor ?? {};
+    return 'digest' in descriptor ? descriptor : undefined;
   }
 
   async putManifest(repository: RepositoryName, manifest: ManifestRecord): Promise<void> {
     this.#checkRoom();
-    child(this.#manifests, repository).set(manifest.descriptor.digest, manifest);
+    const manifests = child(this.#manifests, repository);
+    const { digest } = manifest.descriptor;
+    manifests.set(digest, { ...manifest, createdAt: manifests.get(digest)?.createdAt ?? this.#now() });
   }
 
   async deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean> {
@@ -155,16 +163,38 @@ export class MemoryMetadataStore implements MetadataStore {
     return naming.slice(0, limit).map(({ descriptor }) => descriptor.digest);
   }
 
-  async listMissingBlobs(limit: number): Promise<readonly MissingBlob[]> {
-    const missing: MissingBlob[] = [];
+  async listIncompleteManifests({
+    after,
+    limit,
+  }: {
+    after?: IncompleteManifest | undefined;
+    limit: number;
+  }): Promise<readonly IncompleteManifest[]> {
+    const incomplete: IncompleteManifest[] = [];
     for (const [repository, manifests] of this.#manifests) {
-      for (const { blobs } of [...manifests.values()].reverse()) {
-        for (const blob of blobs) {
-          if (!(await this.hasBlob(repository, blob.digest))) missing.push({ repository, blob });
-        }
+      for (const { descriptor, createdAt } of manifests.values()) {
+        const manifest = { repository, digest: descriptor.digest, createdAt };
+        const missing = await this.listMissingBlobs(repository, manifest.digest, 1);
+        const isLacking = missing?.length === 1;
+        if (isLacking && (after === undefined || byAge(after, manifest) < 0)) incomplete.push(manifest);
       }
     }
-    return missing.slice(0, limit);
+    return incomplete.sort(byAge).slice(0, limit);
+  }
+
+  async listMissingBlobs(
+    repository: RepositoryName,
+    manifest: Digest,
+    limit: number,
+  ): Promise<readonly MissingBlob[] | undefined> {
+    const record = this.#manifests.get(repository)?.get(manifest);
+    if (record === undefined) return undefined;
+    const missing = new Map(
+      record.blobs
+        .filter(({ digest }) => this.#links.get(digest)?.has(repository) !== true)
+        .map(({ digest, size }) => [digest, { digest, size }]),
+    );
+    return [...missing.values()].slice(0, limit);
   }
 
   async countContent(): Promise<StoreContent> {
@@ -190,6 +220,16 @@ export class MemoryMetadataStore implements MetadataStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** The newest first. */
+function byAge(one: IncompleteManifest, other: IncompleteManifest): number {
+  const places = [one, other].map(({ createdAt, repository, digest }) => [createdAt, repository, digest]);
+  for (const [at, value] of (places[0] ?? []).entries()) {
+    const against = places[1]?.[at] ?? '';
+    if (value !== against) return value > against ? -1 : 1;
+  }
+  return 0;
 }
 
 function total(sizes: readonly number[]): number {

@@ -5,6 +5,7 @@ import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/refere
 import type { Descriptor } from '../../oci/registry.ts';
 import { StoreFullError } from '../blob-store.ts';
 import type {
+  IncompleteManifest,
   ListingRecord,
   ManifestRecord,
   MetadataStore,
@@ -188,11 +189,31 @@ export class SqliteMetadataStore implements MetadataStore {
     return rows.map((row) => row.digest as Digest);
   }
 
-  async listMissingBlobs(limit: number): Promise<readonly MissingBlob[]> {
-    return this.#statements.listMissingBlobs.all(limit).map(({ repository, blob, media_type, size }) => ({
-      repository: repository as RepositoryName,
-      blob: { digest: blob as Digest, mediaType: media_type, size },
+  async listIncompleteManifests({
+    after,
+    limit,
+  }: {
+    after?: IncompleteManifest | undefined;
+    limit: number;
+  }): Promise<readonly IncompleteManifest[]> {
+    const { createdAt = Number.MAX_SAFE_INTEGER, repository = '', digest = '' } = after ?? {};
+    const rows = this.#statements.listIncompleteManifests.all(createdAt, repository, digest, limit);
+    return rows.map((row) => ({
+      repository: row.repository as RepositoryName,
+      digest: row.digest as Digest,
+      createdAt: row.created_at,
     }));
+  }
+
+  async listMissingBlobs(
+    repository: RepositoryName,
+    manifest: Digest,
+    limit: number,
+  ): Promise<readonly MissingBlob[] | undefined> {
+    const judged = this.#statements.isComplete.get(repository, manifest);
+    if (judged?.complete !== 0) return judged && [];
+    const rows = this.#statements.listMissingBlobs.all(repository, manifest, limit);
+    return rows.map(({ blob, size }) => ({ digest: blob as Digest, size }));
   }
 
   async countContent(): Promise<StoreContent> {

@@ -17,11 +17,10 @@ export interface TagRow extends DescriptorRow {
   readonly checked_at: number;
 }
 
-export interface BlobRow {
+export interface IncompleteRow {
   readonly repository: string;
-  readonly blob: string;
-  readonly media_type: string;
-  readonly size: number;
+  readonly digest: string;
+  readonly created_at: number;
 }
 
 export interface ListRow {
@@ -30,7 +29,9 @@ export interface ListRow {
 }
 
 const descriptor = 'm.digest, m.media_type, m.size, m.artifact_type, m.annotations';
-const tagged = `t.repository, t.tag, t.checked_at, ${descriptor}
+/** Annotations may be as large as the manifest: they are read for lists of referrers alone. */
+const plain = 'm.digest, m.media_type, m.size, m.artifact_type, null as annotations';
+const tagged = `t.repository, t.tag, t.checked_at, ${plain}
   from tags t join manifests m on m.repository = t.repository and m.digest = t.digest`;
 /** Is a blob named by this manifest that its repository does not have? */
 const lacks = `exists (
@@ -47,7 +48,7 @@ export function prepareStatements(database: Database) {
     database.prepare<Parameters, Row>(sql);
   return {
     getManifest: prepare<[string, string], DescriptorRow>(
-      `select ${descriptor} from manifests m where m.repository = ? and m.digest = ?`,
+      `select ${plain} from manifests m where m.repository = ? and m.digest = ?`,
     ),
     putManifest: prepare<[Record<string, unknown>]>(
       `insert into manifests values ($repository, $digest, $mediaType, $size, $artifactType, $annotations, $subject, 0, $now, $now)
@@ -117,11 +118,17 @@ export function prepareStatements(database: Database) {
        cross join manifests m on m.repository = owner and m.digest = manifest
        order by m.created_at desc limit ?`,
     ),
-    listMissingBlobs: prepare<[number], BlobRow>(
-      `select b.repository, b.blob, b.media_type, b.size
-       from (select repository, digest from manifests where complete = 0 order by created_at desc) m
-       join manifest_blobs b on b.repository = m.repository and b.manifest = m.digest
-       where not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository)
+    listIncompleteManifests: prepare<[number, string, string, number], IncompleteRow>(
+      `select repository, digest, created_at from manifests indexed by manifests_incomplete
+       where complete = 0 and (created_at, repository, digest) < (?, ?, ?)
+       order by created_at desc, repository desc, digest desc limit ?`,
+    ),
+    isComplete: prepare<[string, string], { complete: 0 | 1 }>(
+      'select complete from manifests where repository = ? and digest = ?',
+    ),
+    listMissingBlobs: prepare<[string, string, number], { blob: string; size: number }>(
+      `select b.blob, b.size from manifest_blobs b where b.repository = ? and b.manifest = ?
+       and not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository)
        limit ?`,
     ),
     sliceManifests: prepare<[string, string, number], { repository: string; digest: string; size: number }>(

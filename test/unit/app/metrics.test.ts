@@ -20,12 +20,17 @@ async function freePort(): Promise<number> {
   return app.server.port;
 }
 
-async function appWithMetrics(upstream: FakeUpstream, imagePath: string, clock?: FakeClock) {
+async function appWithMetrics(
+  upstream: FakeUpstream,
+  imagePath: string,
+  clock?: FakeClock,
+  complete = false,
+) {
   const settings = {
     imagePath,
     metrics: await freePort(),
     registries: [{ name: upstream.host, scheme: 'http' as const, alias: 'up' }],
-    cache: { complete: false },
+    cache: { complete },
   };
   return await runApp(settings, clock && { clock });
 }
@@ -108,6 +113,24 @@ describe('the metrics of the program', () => {
     }
     assert.ok(series.has('process_resident_memory_bytes'));
     assert.ok(series.has('nodejs_eventloop_lag_p99_seconds'));
+  });
+
+  it('say what is still to be completed of a registry, and how long the oldest of it has waited', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await FakeUpstream.start();
+    putImage(upstream.content, upstream.repository('team/app'), 'v1', [bytes(1000)]);
+    const clock = new FakeClock();
+    await using app = await appWithMetrics(upstream, directory.path, clock, true);
+    upstream.faults.push(async ({ path }, next) =>
+      path.includes('/blobs/') ? { status: 429, headers: { 'Retry-After': '3600' } } : await next(),
+    );
+    await ask(app.server, '/v2/up/team/app/manifests/v1');
+    const on = `upstream="${upstream.host}"`;
+    const wait = async () => await clock.advance(500);
+    await scrapeUntil(app, `completion_waiting{${on}}`, 2, wait);
+    await clock.advance(60_000);
+    const { series } = await scrape(app);
+    assert.ok(Number(series.get(`${prefix}completion_oldest_seconds{${on}}`)) >= 60);
   });
 
   it('name no repository, tag, digest, path or client, whatever clients ask for', async () => {

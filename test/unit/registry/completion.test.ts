@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { blobsOf } from '#src/cache/completion-job.ts';
+import { sweepIncomplete } from '#src/cache/completion-sweep.ts';
+import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociIndex } from '#src/oci/media-type.ts';
-import { parseTag } from '#src/oci/reference.ts';
+import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import type { BlobOptions, BlobReader } from '#src/oci/registry.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
+import type { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
@@ -18,6 +25,52 @@ async function turns(cache: CacheUnderTest, count = 8): Promise<void> {
     await cache.clock.advance(250);
   }
   await cache.settle();
+}
+
+async function pass(cache: CacheUnderTest, milliseconds: number): Promise<void> {
+  for (let passed = 0; passed < milliseconds; passed += 5000) {
+    await cache.clock.advance(5000);
+    await cache.settle();
+  }
+}
+
+/** Gives some blobs as slowly as a byte each five seconds, until their reader leaves. */
+class DrippingRegistry extends MemoryRegistry {
+  readonly drips = new Set<Digest>();
+  clock: FakeClock | undefined;
+  ended = 0;
+
+  override async getBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    options: BlobOptions = {},
+  ): Promise<BlobReader> {
+    const reader = await super.getBlob(repository, digest, options);
+    return this.drips.has(digest) ? { ...reader, body: this.#drip(options.signal) } : reader;
+  }
+
+  async *#drip(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        yield bytes(1);
+        await this.clock?.sleep(5000, signal);
+      }
+    } finally {
+      this.ended += 1;
+    }
+  }
+}
+
+/** A cache in front of one that drips. */
+function dripping() {
+  const upstream = new DrippingRegistry();
+  const { layers, config } = putImage(upstream, alpine, 'v1', [bytes(100_000)]);
+  const [layer] = layers;
+  assert.ok(layer);
+  upstream.drips.add(layer.digest);
+  const cache = new CacheUnderTest({ policy: { complete: true }, upstream });
+  upstream.clock = cache.clock;
+  return { cache, upstream, layer, config };
 }
 
 describe('an image that was served', () => {
@@ -51,6 +104,62 @@ describe('an image that was served', () => {
     await collect(reader.body);
     await turns(cache);
     assert.equal(cache.upstream.calls.length, 4);
+  });
+
+  it('is not waited for where upstream hardly sends it: the transfer is ended, and begun again later', async () => {
+    const { cache, upstream, layer, config } = dripping();
+    await using _ = cache;
+    await cache.registry.getManifest(alpine, v1);
+    await pass(cache, 50_000);
+    assert.ok(await cache.parts.metadata.hasBlob(alpine, config.digest));
+    assert.equal(cache.parts.fills.running, 1);
+    await pass(cache, 25_000);
+    assert.equal(upstream.ended, 1);
+    assert.equal(cache.parts.fills.running, 0);
+    upstream.drips.clear();
+    await pass(cache, 60_000);
+    assert.ok(await cache.parts.metadata.hasBlob(alpine, layer.digest));
+    assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 2);
+  });
+
+  it('goes on at the pace of upstream where a client has asked for it', async () => {
+    const { cache, upstream, layer } = dripping();
+    await using _ = cache;
+    await cache.registry.getManifest(alpine, v1);
+    await pass(cache, 30_000);
+    const reader = await cache.registry.getBlob(alpine, layer.digest);
+    await pass(cache, 60_000);
+    await reader[Symbol.asyncDispose]();
+    await pass(cache, 120_000);
+    assert.equal(upstream.ended, 0);
+    assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 1);
+  });
+
+  it('is found in the index as soon as its manifest is there, if not before', async () => {
+    const metadata = new MemoryMetadataStore();
+    await using cache = new CacheUnderTest({ policy: { complete: true }, metadata });
+    const { config, layers } = putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+    const writable = gate();
+    const put = metadata.putManifest.bind(metadata);
+    metadata.putManifest = async (...record) => {
+      await writable.wait();
+      await put(...record);
+    };
+    await cache.registry.getManifest(alpine, v1);
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 1);
+    writable.open();
+    await pass(cache, 31_000);
+    for (const { digest } of [config, ...layers]) assert.ok(await metadata.hasBlob(alpine, digest));
+  });
+
+  it('is left as it is where completion is off, whoever hands it in', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: false } });
+    putImage(cache.content, alpine, 'v1', [bytes(1000)]);
+    await cache.registry.getManifest(alpine, v1);
+    cache.parts.completer.add(blobsOf(alpine, sha256(bytes(1))));
+    await turns(cache);
+    assert.equal(cache.upstream.calls.length, 1);
   });
 
   it('is left alone while upstream limits us', async () => {
@@ -105,7 +214,7 @@ describe('an image that was served', () => {
 
   it('is taken up again by the next process', async () => {
     await using earlier = new CacheUnderTest({ policy: { complete: false } });
-    putImage(earlier.content, alpine, 'v1', [bytes(1000)]);
+    const { config, manifest } = putImage(earlier.content, alpine, 'v1', [bytes(1000)]);
     await earlier.registry.getManifest(alpine, v1);
     await earlier.settle();
     const { blobs, metadata } = earlier.parts;
@@ -115,10 +224,15 @@ describe('an image that was served', () => {
       metadata,
       upstream: earlier.content,
     });
-    const missing = await metadata.listMissingBlobs(10);
-    assert.equal(missing.length, 2);
-    cache.parts.completer.resume(missing);
-    await turns(cache);
-    assert.deepEqual(await metadata.listMissingBlobs(10), []);
+    assert.deepEqual(await metadata.listMissingBlobs(alpine, manifest.digest, 1), [
+      { digest: config.digest, size: config.size },
+    ]);
+    const stop = new AbortController();
+    const { clock, completer, log } = cache.parts;
+    const sweeping = sweepIncomplete({ metadata, completer, clock, log }, stop.signal);
+    await turns(cache, 12);
+    assert.deepEqual(await metadata.listMissingBlobs(alpine, manifest.digest, 10), []);
+    stop.abort();
+    await sweeping;
   });
 });
