@@ -33,6 +33,7 @@ export async function openMetrics({
   return openPrometheus(new UpstreamLabels(configured), {
     version,
     fillsRunning: () => fills.running,
+    fillsAbandoned: () => fills.abandoned,
     quotas,
     content: counted(async () => await metadata.countContent(), clock),
   });

@@ -77,6 +77,11 @@ export const metrics = {
     type: 'gauge',
     help: 'Blobs that are being fetched into the cache',
   },
+  fillsAbandoned: {
+    name: 'fills_abandoned',
+    type: 'gauge',
+    help: 'Those of them that no client waits for',
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',

@@ -17,6 +17,7 @@ interface CacheContent {
 export interface MetricSources {
   readonly version: string;
   readonly fillsRunning: () => number;
+  readonly fillsAbandoned: () => number;
   readonly quotas: () => Iterable<AccountQuota>;
   readonly content: () => Promise<CacheContent>;
 }
@@ -128,13 +129,17 @@ function addSum(
   });
 }
 
-function addGauges(registry: Registry, { version, fillsRunning, content }: MetricSources): void {
+function addGauges(
+  registry: Registry,
+  { version, fillsRunning, fillsAbandoned, content }: MetricSources,
+): void {
   const { manifests, manifestBytes, blobs, blobBytes } = originalMetrics;
   addGauge(registry, manifests, async () => (await content()).manifests);
   addGauge(registry, manifestBytes, async () => (await content()).manifestBytes);
   addGauge(registry, blobs, async () => (await content()).blobs);
   addGauge(registry, blobBytes, async () => (await content()).blobBytes);
   addGauge(registry, metrics.fillsRunning, fillsRunning);
+  addGauge(registry, metrics.fillsAbandoned, fillsAbandoned);
   new Gauge<string>(config(registry, metrics.buildInfo)).set({ version }, 1);
 }
 

@@ -1,5 +1,5 @@
 import { abortable } from '../abortable.ts';
-import type { BlobFill, FillSettings, Seat } from '../cache/blob-fill.ts';
+import type { BlobFill, FillSettings, Place, Seat } from '../cache/blob-fill.ts';
 import type { FillScope } from '../cache/blob-fills.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
@@ -20,13 +20,16 @@ import { StoredBlobs } from './stored-blobs.ts';
 /** What was seen may be gone when it is reached for: a fill fails, a file is removed. Then it is looked for again, so often. */
 const maxLooks = 8;
 
+/** Half of the places that a registry has by default. */
+const defaultMaxAbandoned = 16;
+
 /** One request for a blob, and what was found out for it so far. */
 interface Asking {
   readonly repository: RepositoryName;
   readonly digest: Digest;
   readonly options: BlobOptions;
   /** Does a client wait? */
-  readonly isUrgent: boolean;
+  readonly isClient: boolean;
   /** Was upstream asked for this caller, if only whether the repository owns the blob? */
   asked: boolean;
   /** Has upstream said that the repository owns the blob? */
@@ -100,8 +103,8 @@ export class CachedBlobs {
 
   /** Undefined: what was seen was gone when it was reached for. */
   async #look(asking: Asking): Promise<BlobReader | undefined> {
-    const { repository, digest, options, scope } = asking;
-    const seat = this.#parts.fills.get(scope, digest)?.join(repository, options.range);
+    const { digest, scope } = asking;
+    const seat = this.#parts.fills.get(scope, digest)?.join(placeOf(asking));
     if (seat !== undefined) return await this.#fromFill(asking, seat);
     return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
   }
@@ -136,13 +139,12 @@ export class CachedBlobs {
   }
 
   async #fromUpstream(asking: Asking): Promise<BlobReader | undefined> {
-    const { repository, digest, options } = asking;
+    const { repository, digest } = asking;
     const { absent, fills, sizes } = this.#parts;
     const key = contentKey(repository, digest);
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
-    const place = { repository, range: options.range };
-    const seat = fills.start(asking.scope, place, expected, this.#fillSettings());
+    const seat = fills.start(asking.scope, placeOf(asking), expected, this.#fillSettings());
     if (seat === undefined) return undefined;
     using held = new DisposableStack();
     held.use(seat);
@@ -155,10 +157,9 @@ export class CachedBlobs {
 
   /** Undefined: upstream refused it, but in another repository's name. */
   async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
-    const { repository, options, asked, isUrgent } = asking;
+    const { repository, options, asked } = asking;
     const { fill } = seat;
     options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
-    if (isUrgent) this.#parts.fills.hurry(fill);
     try {
       return await seat.open(options.signal);
     } catch (error) {
@@ -196,7 +197,7 @@ export class CachedBlobs {
       return fill.infoFor(repository);
     } catch (error) {
       signal?.throwIfAborted();
-      if (fill.repository === repository) throw error;
+      if (fill.repository === repository && !fill.isCancelled) throw error;
       return undefined;
     }
   }
@@ -207,6 +208,7 @@ export class CachedBlobs {
       upstream: this.#upstream,
       store: blobs,
       backlog,
+      maxAbandoned: this.#policy.maxAbandoned ?? defaultMaxAbandoned,
       clock,
       log,
       random,
@@ -254,7 +256,11 @@ function askingFor(
   repository: RepositoryName,
   digest: Digest,
   options: BlobOptions,
-  isUrgent: boolean,
+  isClient: boolean,
 ): Asking {
-  return { repository, digest, options, isUrgent, asked: false, isOwner: false, scope: hostOf(repository) };
+  return { repository, digest, options, isClient, asked: false, isOwner: false, scope: hostOf(repository) };
+}
+
+function placeOf({ repository, options, isClient }: Asking): Place {
+  return { repository, range: options.range, isClient };
 }
