@@ -32,6 +32,7 @@ export interface FakeWireParts {
   readonly onRequest: (request: TransportRequest, asked: Asked) => void;
 }
 
+const bodyFaults = ['cut', 'stall', 'drip'] as const;
 const brokenConnections = { refused: 'ECONNREFUSED', reset: 'ECONNRESET', garbage: 'HPE_INVALID_CONSTANT' };
 
 /** In the place of sockets: answers as the model has it, late, spoiled or not at all as the faults have it. */
@@ -79,6 +80,8 @@ export class FakeWire implements Transport, AsyncDisposable {
     const hasBody = !isHead && (asked.what === 'blob' || asked.what === 'manifest') && answer.body.length > 0;
     if (fault.kind === 'cut' || fault.kind === 'stall')
       return hasBody && answer.status < 300 ? fault : undefined;
+    if (fault.kind === 'drip')
+      return hasBody && asked.what === 'blob' && answer.status < 300 ? fault : undefined;
     return spoilings[fault.kind]?.applies(answer, asked, isHead, request.headers?.['range']) === true
       ? fault
       : undefined;
@@ -122,7 +125,7 @@ export class FakeWire implements Transport, AsyncDisposable {
       stallTimeoutMs,
       label: `upstream sends ${short(asked.reference ?? asked.what)}`,
       signal: this.#ended(request.signal),
-      breaks: fault?.kind === 'cut' || fault?.kind === 'stall' ? fault.kind : undefined,
+      breaks: bodyFaults.find((kind) => kind === fault?.kind),
       isTakenBack: isBulk,
       over: () => {
         over();

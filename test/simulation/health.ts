@@ -37,11 +37,12 @@ const harmless = new Set<Fault['kind']>([
   'headMute',
   'falseDigest',
   'contradiction',
+  'drip',
 ]);
 /** Faults that another try does not meet: one alone is no excuse. */
 const maskable = new Set<Fault['kind']>(['reset', 'cut']);
-/** Whatever else is wrong with a mirror is not for clients, but a transfer that has begun there is not taken back while it lasts. */
-const binding = new Set<Fault['kind']>(['flip', 'stall']);
+/** Whatever else is wrong with a mirror is not for clients. */
+const binding = new Set<Fault['kind']>(['flip']);
 /** No answer at all: a server may take several objects in a row that have none for a host that has none. */
 const mute = new Set<Fault['kind']>(['refused', 'reset', 'garbage', 'silence']);
 

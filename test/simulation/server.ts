@@ -29,6 +29,9 @@ const maxStopMs = 10_000;
 /** Files that may be open for what is done behind clients’ backs, and for each answer that one waits for. */
 const maxBehind = 600;
 const filesOfClient = 4;
+/** Of a registry, transfers that nobody waits for, and those that are about to end or to take another's place. */
+const maxAbandoned = 2;
+const passing = 6;
 
 /** The server under test, for one life of its process: the real composition over a simulated disk and wire. */
 export class Server {
@@ -152,7 +155,10 @@ export class Server {
       pace: plan.wire,
       headersTimeoutMs: pullTimeoutMs,
       stallTimeoutMs,
-      onRequest: (request, asked) => requests.note(request, asked),
+      onRequest: (request, asked) => {
+        requests.note(request, asked);
+        if (request.bulk === true) this.#checkTransfers();
+      },
     });
     this.#wires.push(wire);
     return wire;
@@ -180,6 +186,15 @@ export class Server {
     if (open > maxBehind + filesOfClient * waiting.size) {
       findings.add('bounded files', `${open} files are open while clients wait for ${waiting.size} answers`);
     }
+  }
+
+  /** Each that a client waits for may have another beside it that is to take its place. */
+  #checkTransfers(): void {
+    const { waiting, findings, model } = this.#world;
+    const open = this.#wires.flatMap((wire) => [...wire.open].filter(({ isOfBlob }) => isOfBlob)).length;
+    const most = 2 * waiting.size + model.hosts.length * (maxAbandoned + passing);
+    if (open > most)
+      findings.add('bounded transfers', `${open} are open while clients wait for ${waiting.size} answers`);
   }
 
   /** Nothing is deleted today but what is damaged: the right bytes under their own name must stay. */
@@ -214,6 +229,7 @@ function policyOf({ freshness, complete }: Plan): CachePolicy {
     onGone: 'serve',
     negativeTtl: 10_000,
     complete,
+    maxAbandoned,
     offline: false,
   };
 }
