@@ -60,7 +60,7 @@ export class FakeWire implements Transport, AsyncDisposable {
     try {
       await this.#late(request, asked, met);
       const right = registry.answer(request, asked, time);
-      return this.#response(request, asked, right, met, () => over(life.time));
+      return this.#response(request, asked, right, met, time, () => over(life.time));
     } catch (error) {
       over(life.time);
       signal?.throwIfAborted();
@@ -108,9 +108,10 @@ export class FakeWire implements Transport, AsyncDisposable {
     asked: Asked,
     right: FakeAnswer,
     fault: Fault | undefined,
+    sentAt: number,
     over: () => void,
   ): TransportResponse {
-    const { life, random, pace, stallTimeoutMs } = this.#parts;
+    const { life, random, pace, stallTimeoutMs, health, registry } = this.#parts;
     const spoiling = fault === undefined ? undefined : spoilings[fault.kind];
     const answer =
       fault === undefined || spoiling === undefined
@@ -133,7 +134,9 @@ export class FakeWire implements Transport, AsyncDisposable {
       },
     });
     this.open.add(body);
-    if (answer.status !== 429) this.#parts.health.answered(asked.host, kindOf(request, asked), life.time);
+    // A redirect is no answer yet.
+    if (answer.status !== 429 && answer.status !== 307)
+      health.answered(asked.host, kindOf(request, asked), registry.askedAt(request, sentAt), life.time);
     return {
       status: answer.status,
       headers: answer.headers,

@@ -60,10 +60,10 @@ export class Health {
     };
   }
 
-  /** A request of this kind was answered, and not with a limit. */
-  answered(host: RegistryHost, kind: string, time: number): void {
+  /** A request of this kind was answered, and not with a limit. One that was sent before says nothing of a fault. */
+  answered(host: RegistryHost, kind: string, sentAt: number, time: number): void {
     for (const met of this.#met) {
-      const isHealed = met.host === host && met.kind === kind && met.to <= time;
+      const isHealed = met.host === host && met.kind === kind && met.to <= sentAt;
       if (isHealed) met.healedAt = Math.min(met.healedAt, time);
     }
   }
