@@ -3,8 +3,9 @@ import type { Log } from '../log.ts';
 import { DigestHasher, type VerifiedBlob } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
-import type { BlobReader, Registry, Turn } from '../oci/registry.ts';
+import type { BlobReader, Registry } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { BlobSource } from './blob-source.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
@@ -40,13 +41,9 @@ export class BlobTransfer {
   readonly #abort = new AbortController();
   readonly #hasher: DigestHasher;
   #tape: FillTape | undefined;
-  /** For each place that bytes came from, if there are several places. */
-  readonly #leavePlace = new Set<NonNullable<BlobReader['leavePlace']>>();
-  readonly #onQueued: () => void;
+  readonly #source: BlobSource;
   #relay: Relay | undefined;
-  #isQueued = false;
   #hopeless = false;
-  #hasAnotherPlace = false;
   #piping = false;
   #refutation: unknown;
 
@@ -58,12 +55,12 @@ export class BlobTransfer {
     settings: TransferSettings,
     onQueued: () => void,
   ) {
-    this.#onQueued = onQueued;
     this.#digest = digest;
     this.#size = size;
     this.#followers = followers;
     this.#settings = settings;
     this.#hasher = new DigestHasher(digest);
+    this.#source = new BlobSource({ digest, size, followers, upstream: settings.upstream, onQueued });
   }
 
   /** What has come so far; undefined before upstream's headers. */
@@ -73,7 +70,7 @@ export class BlobTransfer {
 
   /** Does it wait for its turn at upstream? */
   get isQueued(): boolean {
-    return this.#isQueued;
+    return this.#source.isQueued;
   }
 
   /** Is it known that what came is not the blob? */
@@ -104,7 +101,7 @@ export class BlobTransfer {
       await this.#transfer(repository, pace, begun);
       return this.#verified();
     } catch (error) {
-      if (error instanceof OtherBlobError) this.#leavePlaces();
+      if (error instanceof OtherBlobError) this.#source.leavePlaces();
       // Whoever ended it says so.
       if (this.#hasher.size > 0 && !this.#abort.signal.aborted) {
         const { log } = this.#settings;
@@ -119,28 +116,22 @@ export class BlobTransfer {
       return this.#hasher.verify();
     } catch (error) {
       this.#refutation = error;
-      this.#leavePlaces();
+      this.#source.leavePlaces();
       throw error;
     }
-  }
-
-  #leavePlaces(): void {
-    for (const leave of this.#leavePlace) leave();
   }
 
   /** Another connection is tried beside this one. What nobody waits for is not worth more than that. */
   #slow(repository: RepositoryName, times: number): void {
     const { log } = this.#settings;
-    const at = this.#hasher.size;
-    if (times >= maxSlowAlone && !this.#followers.isWaitedFor) {
-      this.cancel(new Error(`hardly a byte comes of it, and nobody waits for it, at byte ${at}`));
-      return;
+    const fields = { digest: this.#digest, repository, at: this.#hasher.size };
+    if (times < maxSlowAlone || this.#followers.isWaitedFor) {
+      log.info(fields, 'a blob transfer hardly gets on: trying another connection');
+      this.#relay?.challenge();
+    } else {
+      log.info(fields, 'a blob transfer hardly gets on, and nobody waits for it: it is ended');
+      this.cancel(new Error('nobody waited for this blob, of which hardly a byte came'));
     }
-    log.info(
-      { digest: this.#digest, repository, at },
-      'a blob transfer hardly gets on: trying another connection',
-    );
-    this.#relay?.challenge();
   }
 
   async #transfer(repository: RepositoryName, pace: Pace, begun: () => void): Promise<void> {
@@ -165,7 +156,7 @@ export class BlobTransfer {
    */
   #canResume(error: unknown): boolean {
     if (this.#hopeless || this.#abort.signal.aborted || error instanceof OtherBlobError) return false;
-    if (this.#tape === undefined && !this.#hasAnotherPlace && !this.#size.isDisputed) return false;
+    if (this.#tape === undefined && !this.#source.hasAnotherPlace && !this.#size.isDisputed) return false;
     return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
   }
 
@@ -180,8 +171,7 @@ export class BlobTransfer {
     const { clock, log, store } = this.#settings;
     const { signal } = this.#abort;
     const before = this.#hasher.size;
-    this.#hasAnotherPlace = false;
-    const first = await this.#open(repository, signal);
+    const first = await this.#source.open(repository, before, signal);
     this.#tape ??= new FillTape(store, this.#digest, clock, () => this.#lowest());
     const tape = this.#tape;
     begun();
@@ -190,8 +180,8 @@ export class BlobTransfer {
       pace,
       clock,
       signal,
-      open: async (ending) => await this.#open(repository, ending, true),
-      leads: ({ leavePlace }) => void (leavePlace && this.#leavePlace.add(leavePlace)),
+      open: async (ending) => await this.#source.open(repository, this.#hasher.size, ending, true),
+      leads: (reader) => this.#source.gives(reader),
       take: async (chunk, reader) => await this.#append(tape, chunk, reader),
       lost: (error) => log.info({ err: error, digest: this.#digest }, 'the blob transfer goes on as it was'),
     });
@@ -206,54 +196,6 @@ export class BlobTransfer {
     throw new RegistryError('UNAVAILABLE', `upstream ended after ${this.#hasher.size} of ${expected} bytes`);
   }
 
-  /** Asks for what is not here yet. */
-  async #open(repository: RepositoryName, signal: AbortSignal, standsIn = false): Promise<BlobReader> {
-    const first = this.#hasher.size;
-    const reader = await this.#settings.upstream.getBlob(repository, this.#digest, {
-      signal,
-      size: this.#size.expected,
-      turn: this.#turn(standsIn),
-      ...(first > 0 && { range: { first }, resumes: true }),
-    });
-    await this.#checked(reader);
-    return reader;
-  }
-
-  #turn(standsIn: boolean): Turn {
-    const followers = this.#followers;
-    return {
-      get isUrgent() {
-        return followers.isWaitedFor;
-      },
-      standsIn,
-      waits: (isWaiting) => {
-        this.#isQueued = isWaiting;
-        if (isWaiting) this.#onQueued();
-      },
-    };
-  }
-
-  async #checked(reader: BlobReader): Promise<void> {
-    try {
-      this.#agreeOnSize(reader);
-    } catch (error) {
-      await reader[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  /** Of two places that contradict each other in the middle nobody knows which was wrong: the next transfer begins with neither. */
-  #agreeOnSize(reader: BlobReader): void {
-    try {
-      this.#size.agree(reader);
-    } catch (error) {
-      this.#hasAnotherPlace = reader.leavePlace !== undefined;
-      if (this.#hasAnotherPlace) reader.leavePlace?.();
-      else this.#leavePlaces();
-      throw error;
-    }
-  }
-
   async #append(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {
     this.#checkLength(this.#hasher.size + chunk.length);
     this.#hasher.update(chunk);
@@ -266,7 +208,7 @@ export class BlobTransfer {
     const { limit, limitAlone } = this.#size;
     if (length > limit) {
       this.#hopeless = true;
-      this.#leavePlaces();
+      this.#source.leavePlaces();
       throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${limit} bytes`);
     }
     if (length <= limitAlone || this.#followers.isWaitedFor) return;

@@ -45,7 +45,7 @@ export class FillSize {
 
   /** What may come at most while nobody waits for it. */
   get limitAlone(): number {
-    return this.expected ?? Math.min(this.limit, maxUnsizedAlone);
+    return this.#known ?? Math.min(this.#most, Math.max(this.#claimed ?? 0, maxUnsizedAlone));
   }
 
   /** Has a place been passed over because of what a manifest claims? Then there is still a way if the next one has nothing. */
