@@ -31,7 +31,7 @@ const maxBehind = 600;
 const filesOfClient = 4;
 /** Of a registry, transfers that nobody waits for, and those that are about to end or to take another's place. */
 const maxAbandoned = 2;
-const passing = 6;
+const maxPassing = 4;
 
 /** The server under test, for one life of its process: the real composition over a simulated disk and wire. */
 export class Server {
@@ -188,12 +188,14 @@ export class Server {
     }
   }
 
-  /** Each that a client waits for may have another beside it that is to take its place. */
+  /** What a client waits for may be asked for by two connections at a time, of which one is to take the other's place. */
   #checkTransfers(): void {
     const { waiting, findings, model } = this.#world;
+    const { abandoned = 0 } = this.#composition ?? {};
+    const most = model.hosts.length * maxAbandoned;
+    if (abandoned > most) findings.add('bounded transfers', `${abandoned} run that nobody waits for`);
     const open = this.#wires.flatMap((wire) => [...wire.open].filter(({ isOfBlob }) => isOfBlob)).length;
-    const most = 2 * waiting.size + model.hosts.length * (maxAbandoned + passing);
-    if (open > most)
+    if (open > 2 * waiting.size + most + model.hosts.length * maxPassing)
       findings.add('bounded transfers', `${open} are open while clients wait for ${waiting.size} answers`);
   }
 
