@@ -33,7 +33,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   const stack = new AsyncDisposableStack();
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
-  const fills = new BlobFills();
+  const fills = new BlobFills(clock, log);
   const sizes = new BlobSizes(metadata);
   const backlog = new Backlog(clock);
   const completer = new Completer({

@@ -35,6 +35,7 @@ export async function openMetrics({
   return openPrometheus(new UpstreamLabels(configured), {
     version,
     fillsRunning: () => fills.running,
+    fillsAbandoned: () => fills.abandoned,
     quotas,
     lookupsHung,
     completion: () => completer.states(),

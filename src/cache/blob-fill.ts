@@ -15,10 +15,28 @@ const heldBack = 64 * 1024;
 
 export interface FillSettings extends TransferSettings {
   readonly backlog: Backlog;
+  /** So many of its registry's transfers may run that nobody waits for. */
+  readonly maxAbandoned: number;
   /** Called for each repository that owns the blob once it is durable in the store, mostly before the fill is forgotten. */
   readonly stored: (repository: RepositoryName, blob: VerifiedBlob) => Promise<void>;
   /** Called at the very end, with what is to be disposed; perhaps more than once. */
   readonly closed: (tape: AsyncDisposable | undefined) => void;
+}
+
+/** How far it is, in bytes. */
+export interface FillProgress {
+  readonly received: number;
+  /** What should come in all; undefined: nobody says. */
+  readonly expected: number | undefined;
+  /** What may come in all while nobody waits for it. */
+  readonly limit: number;
+}
+
+/** Where a reader begins, and whether it reads for a client. */
+export interface Place {
+  readonly repository: RepositoryName;
+  readonly range: RangeSpec | undefined;
+  readonly isClient: boolean;
 }
 
 /**
@@ -51,26 +69,37 @@ export class BlobFill {
   readonly done: Promise<void>;
 
   readonly #settings: FillSettings;
+  readonly #changed: (fill: BlobFill) => void;
   /** Repositories for which upstream itself has shown that they own this blob, and what their manifests say of its size. */
   readonly #owners = new Map<RepositoryName, number | undefined>();
   readonly #followers: FillFollowers;
   readonly #size: FillSize;
   readonly #head = Promise.withResolvers<void>();
   readonly #transfer: BlobTransfer;
-  #state: 'filling' | 'verified' | 'failed' = 'filling';
+  /** `received`: all is here, and right, and waits until the store takes it. */
+  #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #error: unknown;
   /** Once it is in the store. */
   #stored: VerifiedBlob | undefined;
   #finished = false;
 
-  constructor(repository: RepositoryName, expected: BlobInfo, settings: FillSettings) {
+  /** `changed` is told when a client has come or the last one has left, when it begins to wait for its turn at upstream, and when all is here. */
+  constructor(
+    repository: RepositoryName,
+    expected: BlobInfo,
+    settings: FillSettings,
+    changed: (fill: BlobFill) => void,
+  ) {
+    this.#changed = changed;
     this.digest = expected.digest;
     this.repository = repository;
     this.#settings = settings;
     this.#owners.set(repository, expected.size);
     this.#size = new FillSize(expected);
     this.#followers = new FillFollowers(this.#owners, settings.clock);
-    this.#transfer = new BlobTransfer(expected.digest, this.#size, this.#followers, settings);
+    this.#transfer = new BlobTransfer(expected.digest, this.#size, this.#followers, settings, () =>
+      changed(this),
+    );
     this.head = this.#head.promise;
     this.head.catch(() => {});
     this.done = this.#run(repository);
@@ -86,8 +115,33 @@ export class BlobFill {
     return this.#state === 'verified';
   }
 
-  get isOver(): boolean {
-    return this.#finished;
+  /** Does a client wait for it? */
+  get isWaitedFor(): boolean {
+    return this.#followers.isWaitedFor;
+  }
+
+  /** Does it wait for its turn at upstream? */
+  get isQueued(): boolean {
+    return this.#transfer.isQueued;
+  }
+
+  /** Was it ended from here, whatever upstream would have given? */
+  get isCancelled(): boolean {
+    return this.#transfer.signal.aborted;
+  }
+
+  /** Does it still ask upstream for what no client waits for? */
+  get isAbandoned(): boolean {
+    return this.#state === 'filling' && !this.isCancelled && !this.isWaitedFor;
+  }
+
+  get maxAbandoned(): number {
+    return this.#settings.maxAbandoned;
+  }
+
+  get progress(): FillProgress {
+    const { expected, limitAlone: limit } = this.#size;
+    return { received: this.#transfer.tape?.length ?? 0, expected, limit };
   }
 
   /** Bytes that have come so far. */
@@ -120,13 +174,14 @@ export class BlobFill {
 
   /** Can a reader still begin there? Once it is over its tape may be closed. */
   canJoin(spec: RangeSpec | undefined): boolean {
-    return !this.#finished && this.#canReadFrom(this.#firstOf(spec));
+    return !this.#finished && !this.isCancelled && this.#canReadFrom(this.#firstOf(spec));
   }
 
   /** Takes a place, at once. Undefined: not possible any more. */
-  join(repository: RepositoryName, spec: RangeSpec | undefined): Seat | undefined {
+  join({ repository, range: spec, isClient }: Place): Seat | undefined {
     if (!this.canJoin(spec)) return undefined;
-    const follower = this.#followers.join(repository, this.#firstOf(spec));
+    const follower = this.#followers.join(repository, this.#firstOf(spec), isClient);
+    if (isClient) this.#changed(this);
     const isGood = () => this.#followers.has(follower) && this.#canReadFrom(follower.at);
     return {
       fill: this,
@@ -171,6 +226,8 @@ export class BlobFill {
     try {
       const blob = await this.#transfer.run(repository, this.#head.resolve);
       this.#size.settle(blob.size);
+      this.#state = 'received';
+      this.#changed(this);
       using _ = await this.#admitted(blob);
       this.#settle('verified');
       await this.#publish(blob);
@@ -290,6 +347,7 @@ export class BlobFill {
     this.#followers.leave(follower);
     this.#transfer.tape?.wake();
     this.#release();
+    if (this.isAbandoned) this.#changed(this);
   }
 
   /** The partial file goes when the transfer is over and the last reader has left. */

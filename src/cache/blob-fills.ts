@@ -1,27 +1,28 @@
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
-import type { BlobInfo, RangeSpec } from '../oci/registry.ts';
-import { BlobFill, type FillSettings, type Seat } from './blob-fill.ts';
+import type { BlobInfo } from '../oci/registry.ts';
+import { AbandonedFills } from './abandoned-fills.ts';
+import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
 
 /** Who shares a transfer: a registry, or a single repository of it, where upstream refused the blob in another's name. */
 export type FillScope = RegistryHost | RepositoryName;
 
-/** Where a reader begins. */
-interface Place {
-  readonly repository: RepositoryName;
-  readonly range: RangeSpec | undefined;
-}
-
 /**
  * The fills that run, one for each blob of a registry: repositories of one registry share a transfer, registries never do,
- * for one must not vouch for another's bytes.
+ * for one must not vouch for another's bytes. One goes on when its clients leave, as far as there is room for such.
  */
 export class BlobFills implements AsyncDisposable {
   readonly #current = new Map<string, BlobFill>();
   /** With those that nobody can join any more and that others took the place of. */
   readonly #running = new Set<BlobFill>();
-  readonly #urgent = new Set<BlobFill>();
+  readonly #abandoned: AbandonedFills;
   #isStopping = false;
+
+  constructor(clock: Clock, log: Log) {
+    this.#abandoned = new AbandonedFills(this.#running, clock, log);
+  }
 
   get(scope: FillScope, digest: Digest): BlobFill | undefined {
     return this.#current.get(`${scope}/${digest}`);
@@ -31,9 +32,14 @@ export class BlobFills implements AsyncDisposable {
     return this.#running.size;
   }
 
+  /** Transfers that run though no client waits for them. */
+  get abandoned(): number {
+    return this.#abandoned.count;
+  }
+
   /** Is a fill of this registry running that a client waits for? */
   isBusy(host: RegistryHost): boolean {
-    for (const fill of this.#urgent) if (fill.isRead && hostOf(fill.repository) === host) return true;
+    for (const fill of this.#running) if (fill.isWaitedFor && hostOf(fill.repository) === host) return true;
     return false;
   }
 
@@ -46,26 +52,18 @@ export class BlobFills implements AsyncDisposable {
     const { repository, range } = place;
     const key = `${scope}/${expected.digest}`;
     if (this.#current.get(key)?.canJoin(range) === true) return undefined;
-    const fill = new BlobFill(repository, expected, settings);
+    const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
+    const fill = new BlobFill(repository, expected, settings, changed);
     this.#current.set(key, fill);
     this.#running.add(fill);
     void fill.done.finally(() => {
       if (this.#current.get(key) === fill) this.#current.delete(key);
       this.#running.delete(fill);
-      this.#urgent.delete(fill);
+      this.#abandoned.judge(fill);
     });
-    return fill.join(repository, range);
-  }
-
-  /** Says that a client follows this fill. */
-  hurry(fill: BlobFill): void {
-    if (!fill.isOver) this.#urgent.add(fill);
-  }
-
-  /** Ends one that no client has ever followed and nobody reads. */
-  abandon(scope: FillScope, digest: Digest, reason: unknown): void {
-    const fill = this.get(scope, digest);
-    if (fill !== undefined && !fill.isRead && !this.#urgent.has(fill)) fill.cancel(reason);
+    const seat = fill.join(place);
+    this.#abandoned.judge(fill);
+    return seat;
   }
 
   /** Ends all of them; what is not verified is discarded. */

@@ -5,13 +5,18 @@ import { RegistryError } from '../oci/error.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { BlobReader, Registry } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { BlobSource } from './blob-source.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
-import { bodyBehind, OtherBlobError } from './resumed-body.ts';
+import { OtherBlobError } from './overlap.ts';
+import { Pace } from './pace.ts';
+import { Relay } from './relay.ts';
 
 /** Resumes without a single new byte before a fill gives up (containerd allows 3, dockerd 5). */
 const maxVainResumes = 4;
+/** Nobody waits for a transfer: it is judged slow so often in a row before it is ended, the first time another connection is tried. */
+const maxSlowAlone = 2;
 /** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
 const minPart = 64 * 1024;
 
@@ -24,7 +29,10 @@ export interface TransferSettings {
   readonly random: () => number;
 }
 
-/** Brings the bytes of one blob from upstream to a tape: a cut is resumed, another place tried where one was wrong. */
+/**
+ * Brings the bytes of one blob from upstream to a tape: a cut is resumed, another place tried where one was wrong, another connection
+ * where one hardly gets on.
+ */
 export class BlobTransfer {
   readonly #digest: Digest;
   readonly #size: FillSize;
@@ -33,24 +41,36 @@ export class BlobTransfer {
   readonly #abort = new AbortController();
   readonly #hasher: DigestHasher;
   #tape: FillTape | undefined;
-  /** For each place that bytes came from, if there are several places. */
-  readonly #disprove = new Set<NonNullable<BlobReader['disprove']>>();
+  readonly #source: BlobSource;
+  #relay: Relay | undefined;
   #hopeless = false;
-  #hasAnotherPlace = false;
   #piping = false;
   #refutation: unknown;
 
-  constructor(digest: Digest, size: FillSize, followers: FillFollowers, settings: TransferSettings) {
+  /** `onQueued` is told when it begins to wait for its turn at upstream. */
+  constructor(
+    digest: Digest,
+    size: FillSize,
+    followers: FillFollowers,
+    settings: TransferSettings,
+    onQueued: () => void,
+  ) {
     this.#digest = digest;
     this.#size = size;
     this.#followers = followers;
     this.#settings = settings;
     this.#hasher = new DigestHasher(digest);
+    this.#source = new BlobSource({ digest, size, followers, upstream: settings.upstream, onQueued });
   }
 
   /** What has come so far; undefined before upstream's headers. */
   get tape(): FillTape | undefined {
     return this.#tape;
+  }
+
+  /** Does it wait for its turn at upstream? */
+  get isQueued(): boolean {
+    return this.#source.isQueued;
   }
 
   /** Is it known that what came is not the blob? */
@@ -76,12 +96,14 @@ export class BlobTransfer {
 
   /** All of it, and right; `begun` is called when upstream's headers are here. Throws upstream's error, UNAVAILABLE where it lied. */
   async run(repository: RepositoryName, begun: () => void): Promise<VerifiedBlob> {
+    using pace = new Pace(this.#settings.clock, (times) => this.#slow(repository, times));
     try {
-      await this.#transfer(repository, begun);
+      await this.#transfer(repository, pace, begun);
       return this.#verified();
     } catch (error) {
-      if (error instanceof OtherBlobError) this.#leavePlaces();
-      if (this.#hasher.size > 0) {
+      if (error instanceof OtherBlobError) this.#source.leavePlaces();
+      // Whoever ended it says so.
+      if (this.#hasher.size > 0 && !this.#abort.signal.aborted) {
         const { log } = this.#settings;
         log.warn({ err: error, digest: this.#digest, repository }, 'blob transfer failed');
       }
@@ -94,20 +116,29 @@ export class BlobTransfer {
       return this.#hasher.verify();
     } catch (error) {
       this.#refutation = error;
-      this.#leavePlaces();
+      this.#source.leavePlaces();
       throw error;
     }
   }
 
-  #leavePlaces(): void {
-    for (const disprove of this.#disprove) disprove();
+  /** Another connection is tried beside this one. What nobody waits for is not worth more than that. */
+  #slow(repository: RepositoryName, times: number): void {
+    const { log } = this.#settings;
+    const fields = { digest: this.#digest, repository, at: this.#hasher.size };
+    if (times < maxSlowAlone || this.#followers.isWaitedFor) {
+      log.info(fields, 'a blob transfer hardly gets on: trying another connection');
+      this.#relay?.challenge();
+    } else {
+      log.info(fields, 'a blob transfer hardly gets on, and nobody waits for it: it is ended');
+      this.cancel(new Error('nobody waited for this blob, of which hardly a byte came'));
+    }
   }
 
-  async #transfer(repository: RepositoryName, begun: () => void): Promise<void> {
+  async #transfer(repository: RepositoryName, pace: Pace, begun: () => void): Promise<void> {
     for (let vain = 0; ; ) {
       const before = this.#hasher.size;
       try {
-        if (await this.#receive(repository, before, begun)) return;
+        if (await this.#receive(repository, pace, begun)) return;
         vain = 0;
       } catch (error) {
         // All is here, whatever came behind it. By the tape: the last bytes may be hashed and yet nowhere to be read.
@@ -125,7 +156,7 @@ export class BlobTransfer {
    */
   #canResume(error: unknown): boolean {
     if (this.#hopeless || this.#abort.signal.aborted || error instanceof OtherBlobError) return false;
-    if (this.#tape === undefined && !this.#hasAnotherPlace && !this.#size.isDisputed) return false;
+    if (this.#tape === undefined && !this.#source.hasAnotherPlace && !this.#size.isDisputed) return false;
     return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
   }
 
@@ -136,55 +167,55 @@ export class BlobTransfer {
   }
 
   /** False: there is more, behind the part that upstream gave. */
-  async #receive(repository: RepositoryName, offset: number, begun: () => void): Promise<boolean> {
-    const { clock, upstream, store } = this.#settings;
-    this.#hasAnotherPlace = false;
-    await using reader = await upstream.getBlob(repository, this.#digest, {
-      signal: this.#abort.signal,
-      size: this.#size.expected,
-      ...(offset > 0 && { range: { first: offset }, resumes: true }),
-    });
-    if (reader.disprove !== undefined) this.#disprove.add(reader.disprove);
-    this.#agreeOnSize(reader);
+  async #receive(repository: RepositoryName, pace: Pace, begun: () => void): Promise<boolean> {
+    const { clock, log, store } = this.#settings;
+    const { signal } = this.#abort;
+    const before = this.#hasher.size;
+    const first = await this.#source.open(repository, before, signal);
     this.#tape ??= new FillTape(store, this.#digest, clock, () => this.#lowest());
+    const tape = this.#tape;
     begun();
-    for await (const chunk of bodyBehind(this.#hasher, reader)) {
-      await this.#append(this.#tape, chunk, reader);
-    }
-    const { expected = 0 } = this.#size;
-    if (this.#hasher.size >= expected || this.#hasher.isRight) return true;
-    if (reader.range === undefined || this.#hasher.size - offset < minPart) {
-      throw new RegistryError(
-        'UNAVAILABLE',
-        `upstream ended after ${this.#hasher.size} of ${expected} bytes`,
-      );
-    }
-    return false;
+    this.#relay = new Relay({
+      here: this.#hasher,
+      pace,
+      clock,
+      signal,
+      open: async (ending) => await this.#source.open(repository, this.#hasher.size, ending, true),
+      leads: (reader) => this.#source.gives(reader),
+      take: async (chunk, reader) => await this.#append(tape, chunk, reader),
+      lost: (error) => log.info({ err: error, digest: this.#digest }, 'the blob transfer goes on as it was'),
+    });
+    const last = await this.#relay.run(first);
+    return this.#isWhole(last, before);
   }
 
-  /** Of two places that contradict each other in the middle nobody knows which was wrong: the next transfer begins with neither. */
-  #agreeOnSize(reader: BlobReader): void {
-    try {
-      this.#size.agree(reader);
-    } catch (error) {
-      this.#hasAnotherPlace = reader.disprove !== undefined;
-      if (this.#hasAnotherPlace) reader.disprove?.();
-      else this.#leavePlaces();
-      throw error;
-    }
+  #isWhole(last: BlobReader, before: number): boolean {
+    const { expected = 0 } = this.#size;
+    if (this.#hasher.size >= expected || this.#hasher.isRight) return true;
+    if (last.range !== undefined && this.#hasher.size - before >= minPart) return false;
+    throw new RegistryError('UNAVAILABLE', `upstream ended after ${this.#hasher.size} of ${expected} bytes`);
   }
 
   async #append(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {
-    const { limit } = this.#size;
-    if (this.#hasher.size + chunk.length > limit) {
-      this.#hopeless = true;
-      this.#leavePlaces();
-      throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${limit} bytes`);
-    }
+    this.#checkLength(this.#hasher.size + chunk.length);
     this.#hasher.update(chunk);
     const kept = this.#keep(tape, chunk, reader);
     this.#followers.wake();
     await kept;
+  }
+
+  #checkLength(length: number): void {
+    const { limit, limitAlone } = this.#size;
+    if (length > limit) {
+      this.#hopeless = true;
+      this.#source.leavePlaces();
+      throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${limit} bytes`);
+    }
+    if (length <= limitAlone || this.#followers.isWaitedFor) return;
+    this.#hopeless = true;
+    throw new Error(
+      `more than ${limitAlone} bytes of a blob whose size nobody says, and nobody waits for it`,
+    );
   }
 
   async #keep(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {

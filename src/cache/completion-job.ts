@@ -1,4 +1,5 @@
 import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
+import { leastRate } from './pace.ts';
 
 /**
  * A step of completing an image, small enough that very many can wait: names and sizes alone, what a manifest says stays in the index.
@@ -22,8 +23,6 @@ const largeBlob = 64 * 1024 * 1024;
 const minuteMs = 60_000;
 /** What an attempt may take in all, be it as slow as a transfer may be. Milliseconds. */
 const maxAttemptMs = 24 * 60 * minuteMs;
-/** A blob that comes more slowly is given up for now. Bytes a second. */
-export const leastRate = 8 * 1024;
 
 /** To find what a cached manifest lacks. */
 export function blobsOf(repository: RepositoryName, manifest: Digest): CompletionJob {

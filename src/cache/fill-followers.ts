@@ -7,6 +7,8 @@ const stallMs = 30_000;
 /** A reader's place in the blob; `wake` ends its waiting for more. */
 export interface Follower {
   readonly repository: RepositoryName;
+  /** Does it read for a client, and not so that the blob is here in the end? */
+  readonly isClient: boolean;
   at: number;
   wake: () => void;
 }
@@ -19,6 +21,7 @@ export class FillFollowers {
   readonly #here = new Set<Follower>();
   readonly #owners: { has(repository: RepositoryName): boolean };
   readonly #clock: Clock;
+  #clients = 0;
 
   constructor(owners: { has(repository: RepositoryName): boolean }, clock: Clock) {
     this.#owners = owners;
@@ -29,9 +32,15 @@ export class FillFollowers {
     return this.#here.size === 0;
   }
 
-  join(repository: RepositoryName, at: number): Follower {
-    const follower: Follower = { repository, at, wake() {} };
+  /** Does a client wait for it? */
+  get isWaitedFor(): boolean {
+    return this.#clients > 0;
+  }
+
+  join(repository: RepositoryName, at: number, isClient: boolean): Follower {
+    const follower: Follower = { repository, isClient, at, wake() {} };
     this.#here.add(follower);
+    if (isClient) this.#clients += 1;
     return follower;
   }
 
@@ -41,7 +50,7 @@ export class FillFollowers {
   }
 
   leave(follower: Follower): void {
-    this.#here.delete(follower);
+    if (this.#here.delete(follower) && follower.isClient) this.#clients -= 1;
     follower.wake();
   }
 

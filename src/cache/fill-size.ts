@@ -1,8 +1,13 @@
 import { RegistryError } from '../oci/error.ts';
 import type { BlobInfo, BlobReader } from '../oci/registry.ts';
 
-/** No registry takes a layer of more than 200 GB: what goes on beyond this, though nobody said how long it is, is no blob. Bytes. */
-const maxUnsized = 256 * 2 ** 30;
+/**
+ * What goes on beyond this, though nobody said how long it is, is no blob: registries that take larger ones than quay.io's 20 GiB and
+ * GHCR's 10 GB (Amazon ECR 52 GB, Azure 200 GB) say the length. Bytes.
+ */
+const maxUnsized = 20 * 2 ** 30;
+/** The same while nobody waits for it: then only the next client would have it. Bytes. */
+const maxUnsizedAlone = 2 ** 30;
 
 /**
  * How many bytes a blob on its way has. Only a digest that was verified before says it for certain. What upstream announces
@@ -38,6 +43,11 @@ export class FillSize {
     return this.#known ?? this.#most;
   }
 
+  /** What may come at most while nobody waits for it. */
+  get limitAlone(): number {
+    return this.#known ?? Math.min(this.#most, Math.max(this.#claimed ?? 0, maxUnsizedAlone));
+  }
+
   /** Has a place been passed over because of what a manifest claims? Then there is still a way if the next one has nothing. */
   get isDisputed(): boolean {
     return this.#disputed !== undefined && this.#known === undefined;
@@ -49,9 +59,9 @@ export class FillSize {
   }
 
   /** Hears what upstream announces. Throws UNAVAILABLE where that cannot be, or the next place may know better. */
-  agree({ size, disprove }: Pick<BlobReader, 'size' | 'disprove'>): void {
+  agree({ size, leavePlace }: Pick<BlobReader, 'size' | 'leavePlace'>): void {
     if (size === undefined || size === this.#known) return;
-    if (this.#known === undefined && !this.#mayBeBetterElsewhere(size, disprove !== undefined)) {
+    if (this.#known === undefined && !this.#mayBeBetterElsewhere(size, leavePlace !== undefined)) {
       this.#known = size;
       return;
     }

@@ -94,6 +94,11 @@ export const metrics = {
     help: 'How long the oldest of it has waited: it grows while a registry fails, limits us, or has clients that go first',
     labels: ['upstream'],
   },
+  fillsAbandoned: {
+    name: 'fills_abandoned',
+    type: 'gauge',
+    help: 'Those of them that no client waits for',
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',

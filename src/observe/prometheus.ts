@@ -18,6 +18,7 @@ export interface MetricSources {
   readonly version: string;
   readonly fillsRunning: () => number;
   readonly lookupsHung: () => number;
+  readonly fillsAbandoned: () => number;
   readonly quotas: () => Iterable<AccountQuota>;
   readonly completion: () => Iterable<CompletionState>;
   readonly content: () => Promise<CacheContent>;
@@ -140,7 +141,10 @@ function addSum(
   });
 }
 
-function addGauges(registry: Registry, { version, fillsRunning, lookupsHung, content }: MetricSources): void {
+function addGauges(
+  registry: Registry,
+  { version, fillsRunning, fillsAbandoned, lookupsHung, content }: MetricSources,
+): void {
   const { manifests, manifestBytes, blobs, blobBytes } = originalMetrics;
   addGauge(registry, manifests, async () => (await content()).manifests);
   addGauge(registry, manifestBytes, async () => (await content()).manifestBytes);
@@ -148,6 +152,7 @@ function addGauges(registry: Registry, { version, fillsRunning, lookupsHung, con
   addGauge(registry, blobBytes, async () => (await content()).blobBytes);
   addGauge(registry, metrics.fillsRunning, fillsRunning);
   addGauge(registry, metrics.lookupsHung, lookupsHung);
+  addGauge(registry, metrics.fillsAbandoned, fillsAbandoned);
   new Gauge<string>(config(registry, metrics.buildInfo)).set({ version }, 1);
 }
 

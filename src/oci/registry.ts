@@ -52,8 +52,13 @@ export interface BlobReader extends BlobInfo, AsyncDisposable {
   readonly body: AsyncIterable<Uint8Array>;
   /** True: nobody writes to a chunk again, so that it stays valid for whoever keeps it. */
   readonly mayKeep?: boolean;
-  /** To be told by whoever found that it was not what the digest says, or its manifest; absent: there is no other place. */
-  readonly disprove?: () => void;
+  /**
+   * To be told by whoever found that it was not what the digest says, or its manifest, or that it hardly gets on: the next transfer
+   * begins elsewhere. Absent: there is no other place.
+   */
+  readonly leavePlace?: () => void;
+  /** For how many milliseconds our own limits, and not who sends, have held it up so far. Absent: never. */
+  readonly heldUpMs?: (() => number) | undefined;
   /** Where chunks may be kept: takes back what nobody reads any more, once, to receive into it again. Else it is garbage. */
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
 }
@@ -65,6 +70,16 @@ export interface CallOptions {
   readonly report?: ((outcome: Outcome) => void) | undefined;
   /** By which the caller's request is known in the log. */
   readonly request?: string | undefined;
+}
+
+/** The place of a transfer among those that wait because no more may run at a time. */
+export interface Turn {
+  /** Does a client wait for it now? Then it comes before those for which none does. */
+  readonly isUrgent: boolean;
+  /** It is to take the place of one that runs and hardly gets on: it does not wait until that is over. */
+  readonly standsIn?: boolean;
+  /** Told when it begins to wait, and when it has its turn. */
+  readonly waits?: (isWaiting: boolean) => void;
 }
 
 /** Which part of a list of tags is wanted (distribution-spec "Listing Tags"). */
@@ -101,6 +116,8 @@ export interface BlobOptions extends CallOptions {
    * before it (the whole: at 0) and end before the blob does. Who asks again there has got nothing.
    */
   readonly resumes?: boolean;
+  /** Where transfers wait for their turn. Absent: in the order in which they came. */
+  readonly turn?: Turn | undefined;
 }
 
 export interface ResolveManifestOptions extends CallOptions {

@@ -56,6 +56,8 @@ export interface CachePolicy {
   readonly negativeTtl: number;
   /** Fetch the rest of a served image in the background; `referrers`: and what refers to it. */
   readonly complete: boolean | 'referrers';
+  /** Of its blobs so many are fetched at a time that no client waits for any more. Default: 16. */
+  readonly maxAbandoned?: number | undefined;
   /** There is no upstream (air gap): lists are what is cached. */
   readonly offline: boolean;
 }

@@ -1,8 +1,7 @@
 import { abortable } from '../abortable.ts';
-import type { BlobFill, FillSettings, Seat } from '../cache/blob-fill.ts';
+import type { BlobFill, FillSettings, Place, Seat } from '../cache/blob-fill.ts';
 import type { FillScope } from '../cache/blob-fills.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
-import { waitForUnread } from '../cache/unread-fill.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
@@ -14,13 +13,16 @@ import { StoredBlobs } from './stored-blobs.ts';
 /** What was seen may be gone when it is reached for: a fill fails, a file is removed. Then it is looked for again, so often. */
 const maxLooks = 8;
 
+/** Half of the places that a registry has by default. */
+const defaultMaxAbandoned = 16;
+
 /** One request for a blob, and what was found out for it so far. */
 interface Asking {
   readonly repository: RepositoryName;
   readonly digest: Digest;
   readonly options: BlobOptions;
   /** Does a client wait? */
-  readonly isUrgent: boolean;
+  readonly isClient: boolean;
   /** Was upstream asked for this caller, if only whether the repository owns the blob? */
   asked: boolean;
   /** Has upstream said that the repository owns the blob? */
@@ -70,21 +72,15 @@ export class CachedBlobs {
   }
 
   /**
-   * Settles when the blob is stored for this repository, at nobody's request. What is given up meanwhile, by the signal or since it
-   * comes too slowly, goes on only where a client wanted it.
+   * Settles when the blob is stored for this repository, at nobody's request. What is given up meanwhile goes on as far as there is room
+   * for what nobody waits for.
    */
   async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
-    const { clock, fills, links } = this.#parts;
+    const { fills, links } = this.#parts;
     const asking = askingFor(repository, digest, { signal }, false);
-    try {
-      // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
-      await (await this.#find(asking))[Symbol.asyncDispose]();
-      const fill = fills.get(asking.scope, digest);
-      if (fill !== undefined) await waitForUnread(fill, clock, signal);
-    } catch (error) {
-      fills.abandon(asking.scope, digest, error);
-      throw error;
-    }
+    // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
+    await (await this.#find(asking))[Symbol.asyncDispose]();
+    await abortable(fills.get(asking.scope, digest)?.done ?? Promise.resolve(), signal);
     if (!(await links.has(repository, digest)))
       throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored');
   }
@@ -102,8 +98,8 @@ export class CachedBlobs {
 
   /** Undefined: what was seen was gone when it was reached for. */
   async #look(asking: Asking): Promise<BlobReader | undefined> {
-    const { repository, digest, options, scope } = asking;
-    const seat = this.#parts.fills.get(scope, digest)?.join(repository, options.range);
+    const { digest, scope } = asking;
+    const seat = this.#parts.fills.get(scope, digest)?.join(placeOf(asking));
     if (seat !== undefined) return await this.#fromFill(asking, seat);
     return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
   }
@@ -138,13 +134,12 @@ export class CachedBlobs {
   }
 
   async #fromUpstream(asking: Asking): Promise<BlobReader | undefined> {
-    const { repository, digest, options } = asking;
+    const { repository, digest } = asking;
     const { absent, fills, sizes } = this.#parts;
     const key = contentKey(repository, digest);
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
-    const place = { repository, range: options.range };
-    const seat = fills.start(asking.scope, place, expected, this.#fillSettings());
+    const seat = fills.start(asking.scope, placeOf(asking), expected, this.#fillSettings());
     if (seat === undefined) return undefined;
     using held = new DisposableStack();
     held.use(seat);
@@ -157,10 +152,9 @@ export class CachedBlobs {
 
   /** Undefined: upstream refused it, but in another repository's name. */
   async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
-    const { repository, options, asked, isUrgent } = asking;
+    const { repository, options, asked } = asking;
     const { fill } = seat;
     options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
-    if (isUrgent) this.#parts.fills.hurry(fill);
     try {
       return await seat.open(options.signal);
     } catch (error) {
@@ -198,7 +192,7 @@ export class CachedBlobs {
       return fill.infoFor(repository);
     } catch (error) {
       signal?.throwIfAborted();
-      if (fill.repository === repository) throw error;
+      if (fill.repository === repository && !fill.isCancelled) throw error;
       return undefined;
     }
   }
@@ -209,6 +203,7 @@ export class CachedBlobs {
       upstream: this.#upstream,
       store: blobs,
       backlog,
+      maxAbandoned: this.#policy.maxAbandoned ?? defaultMaxAbandoned,
       clock,
       log,
       random,
@@ -256,7 +251,11 @@ function askingFor(
   repository: RepositoryName,
   digest: Digest,
   options: BlobOptions,
-  isUrgent: boolean,
+  isClient: boolean,
 ): Asking {
-  return { repository, digest, options, isUrgent, asked: false, isOwner: false, scope: hostOf(repository) };
+  return { repository, digest, options, isClient, asked: false, isOwner: false, scope: hostOf(repository) };
+}
+
+function placeOf({ repository, options, isClient }: Asking): Place {
+  return { repository, range: options.range, isClient };
 }

@@ -194,7 +194,7 @@ export class FallbackRegistry implements Registry {
     return {
       ...reader,
       body: this.#noted(reader, key, place, signal),
-      ...(place < this.places.length - 1 && { disprove: () => this.#leave(key, place) }),
+      ...(place < this.places.length - 1 && { leavePlace: () => this.#leave(key, place) }),
     };
   }
 
@@ -214,8 +214,10 @@ export class FallbackRegistry implements Registry {
     if (range === undefined || size === undefined || range.last === size - 1) this.#resumptions.delete(key);
   }
 
+  /** One that was left already, and then disposed of, says nothing new. */
   #broke(key: string, place: number): void {
     const last = this.#resumptions.get(key);
+    if (last !== undefined && last.from > place) return;
     const cuts = last?.from === place ? last.cuts + 1 : 1;
     if (cuts > 1) this.#leave(key, place);
     else this.#resumptions.set(key, { from: place, cuts });

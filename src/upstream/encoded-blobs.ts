@@ -131,6 +131,7 @@ function readerOf(
     range: undefined,
     body: decoded(response, encoding, size, signal),
     mayKeep: true,
+    heldUpMs: response.heldUpMs,
     [Symbol.asyncDispose]: async () => await response[Symbol.asyncDispose](),
   };
 }
@@ -148,6 +149,7 @@ function rawReader(
     body: bytesOf(response, { ...wholePart(response), length: size }, signal),
     mayKeep: true,
     giveBack: response.giveBack,
+    heldUpMs: response.heldUpMs,
     [Symbol.asyncDispose]: async () => await response[Symbol.asyncDispose](),
   };
 }

@@ -150,9 +150,9 @@ export class UpstreamBlobs {
   async #whole(
     repository: RepositoryName,
     digest: Digest,
-    signal: AbortSignal | undefined,
+    { signal, turn }: BlobOptions,
   ): Promise<TransportResponse> {
-    const response = await this.#send('GET', repository, digest, { signal });
+    const response = await this.#send('GET', repository, digest, { signal, turn });
     if (response.status !== 200) throw await this.#session.error(response, 'BLOB_UNKNOWN');
     return response;
   }
@@ -161,12 +161,12 @@ export class UpstreamBlobs {
     method: 'GET' | 'HEAD',
     repository: RepositoryName,
     digest: Digest,
-    { signal, range }: BlobOptions,
+    { signal, range, turn }: BlobOptions,
     bulk = method === 'GET',
   ): Promise<TransportResponse> {
     const url = this.#session.url({ kind: 'blob', name: pathOf(repository), digest });
     const headers: Record<string, string> = range === undefined ? {} : { range: formatRange(range) };
-    return this.#session.send({ method, repository, url, headers, bulk, signal });
+    return this.#session.send({ method, repository, url, headers, bulk, turn, signal });
   }
 
   async #part(response: TransportResponse, spec: RangeSpec | undefined): Promise<Part> {
@@ -186,10 +186,11 @@ export class UpstreamBlobs {
     digest: Digest,
     response: TransportResponse,
     part: Part,
-    { size: known, signal }: BlobOptions,
+    options: BlobOptions,
   ): Promise<BlobReader> {
+    const { size: known, signal } = options;
     if (part.range === undefined && contentEncoding(response.headers) !== undefined) {
-      const again = async () => await this.#whole(repository, digest, signal);
+      const again = async () => await this.#whole(repository, digest, options);
       return await this.#encoded.open({ digest, response, size: known, again, signal });
     }
     const { size, range } = part;
@@ -200,6 +201,7 @@ export class UpstreamBlobs {
       body: bytesOf(response, part, signal),
       mayKeep: true,
       giveBack: response.giveBack,
+      heldUpMs: response.heldUpMs,
       [Symbol.asyncDispose]: async () => await response[Symbol.asyncDispose](),
     };
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
+import type { Turn } from '../oci/registry.ts';
 import { Scope } from './auth/scope.ts';
 import { isAboutHead, mayBeAboutHead } from './transport/head-refusal.ts';
 import type { OnOddity } from './transport/oddity.ts';
@@ -24,6 +25,7 @@ export interface UpstreamRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** The answer's body may be large and take long. */
   readonly bulk?: boolean;
+  readonly turn?: Turn | undefined;
   /** The answer's body is small: it is fetched again where it breaks off. */
   readonly maxBodyBytes?: number;
   readonly signal: AbortSignal | undefined;

@@ -17,7 +17,7 @@ import type { Quota } from './quota/quota.ts';
 import { Reserve } from './quota/reserve.ts';
 import { Bandwidth } from './transport/bandwidth.ts';
 import { CircuitTransport } from './transport/circuit.ts';
-import { ConcurrencyTransport } from './transport/concurrency.ts';
+import { ConcurrencyTransport, maxStandIns } from './transport/concurrency.ts';
 import { DeadlineTransport } from './transport/deadline.ts';
 import { ObservedTransport } from './transport/observed-transport.ts';
 import type { OnOddity } from './transport/oddity.ts';
@@ -140,7 +140,7 @@ function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin
     headersTimeoutMs: settings.pullTimeoutMs,
     stallTimeoutMs: settings.stallTimeoutMs,
     tryMs,
-    maxConcurrent: settings.maxConcurrent,
+    maxConcurrent: settings.maxConcurrent + maxStandIns,
     userAgent: settings.userAgent,
     proxies: settings.proxies ?? ProxyChoice.none,
     names: settings.names ?? new NameLookups({ clock, threads: 1 }),

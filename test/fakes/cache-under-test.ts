@@ -57,7 +57,7 @@ export class CacheUnderTest implements AsyncDisposable {
     } = options;
     const { clock } = this;
     const tasks = new TaskSet(log);
-    const fills = new BlobFills();
+    const fills = new BlobFills(clock, log);
     const sizes = new BlobSizes(metadata);
     const backlog = new Backlog(clock);
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);

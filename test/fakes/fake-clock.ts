@@ -5,6 +5,8 @@ const unnoticedMs = 10;
 
 interface Sleeper {
   readonly at: number;
+  /** Does somebody wait for this time, and not only watch whether it comes? */
+  readonly isPause: boolean;
   readonly wake: () => void;
 }
 
@@ -32,7 +34,7 @@ export class FakeClock implements Clock {
   async sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const sleep = Promise.withResolvers<void>();
-    const sleeper = { at: this.#monotonic + milliseconds, wake: sleep.resolve };
+    const sleeper = { at: this.#monotonic + milliseconds, isPause: true, wake: sleep.resolve };
     this.#add(sleeper);
     const abort = () => sleep.reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
@@ -46,13 +48,23 @@ export class FakeClock implements Clock {
 
   after(milliseconds: number, callback: () => void): Disposable {
     if (milliseconds <= unnoticedMs) return setTimeout(callback, milliseconds).unref();
-    const sleeper = { at: this.#monotonic + milliseconds, wake: callback };
+    const sleeper = { at: this.#monotonic + milliseconds, isPause: false, wake: callback };
     this.#add(sleeper);
     return { [Symbol.dispose]: () => this.#forget(sleeper) };
   }
 
   get sleeping(): number {
     return this.#sleepers.length;
+  }
+
+  /** Those that wait for a time to come, without those who watch what takes too long. */
+  get pausing(): number {
+    return this.#sleepers.filter(({ isPause }) => isPause).length;
+  }
+
+  /** Settles when at least `count` callers do so. */
+  async untilPausing(count = 1): Promise<void> {
+    while (this.pausing < count) await this.#slept.promise;
   }
 
   /** Settles when at least `count` callers sleep. */

@@ -69,7 +69,7 @@ export class ScriptedRegistry implements Registry {
       size: this.size(reader.size),
       range: reader.range,
       body: this.body(reader.body, call),
-      ...(reader.disprove && { disprove: reader.disprove }),
+      ...(reader.leavePlace && { leavePlace: reader.leavePlace }),
       [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
     };
   }

@@ -40,6 +40,8 @@ export async function openFiles(files: FileSystem, clock: Clock): Promise<FileBl
 /** What is simulated, put together as `src/app` does it: the one place that changes when that does. */
 export interface Composition extends AsyncDisposable {
   readonly registry: Registry;
+  /** Blobs that are fetched for nobody. */
+  readonly abandoned: number;
 }
 
 export function compose(parts: CompositionParts): Composition {
@@ -68,6 +70,9 @@ export function compose(parts: CompositionParts): Composition {
   };
   return {
     registry: new HostRegistry(of),
+    get abandoned() {
+      return cache.fills.abandoned;
+    },
     async [Symbol.asyncDispose]() {
       await cache[Symbol.asyncDispose]();
       await stack.disposeAsync();

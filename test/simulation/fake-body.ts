@@ -11,8 +11,8 @@ interface FakeBodyParts {
   readonly stallTimeoutMs: number;
   readonly label: string;
   readonly signal: AbortSignal;
-  /** It breaks off somewhere, or stands still there. */
-  readonly breaks: 'cut' | 'stall' | undefined;
+  /** It breaks off somewhere, or stands still there, or hardly gets on from there. */
+  readonly breaks: 'cut' | 'stall' | 'drip' | undefined;
   /** Its chunks are received into memory that is used again. */
   readonly isTakenBack: boolean;
   readonly over: () => void;
@@ -20,6 +20,8 @@ interface FakeBodyParts {
 
 /** Of so few some come before each cut. */
 const fewBytes = 16;
+/** What one that drips brings in a second at most. Bytes. */
+const maxDrop = 1000;
 
 /** A body that comes chunk by chunk. */
 export class FakeBody implements AsyncIterable<Buffer> {
@@ -29,6 +31,10 @@ export class FakeBody implements AsyncIterable<Buffer> {
 
   constructor(parts: FakeBodyParts) {
     this.#parts = parts;
+  }
+
+  get isOfBlob(): boolean {
+    return this.#parts.isTakenBack;
   }
 
   get label(): string {
@@ -57,6 +63,7 @@ export class FakeBody implements AsyncIterable<Buffer> {
       at += chunk.length;
       yield chunk;
     }
+    if (breaks === 'drip') yield* this.#drip(last);
     if (breaks === 'cut') {
       await this.#pause(random.about(pace.chunkMs), `${label}: cut`);
       throw bodyError('ECONNRESET');
@@ -64,6 +71,17 @@ export class FakeBody implements AsyncIterable<Buffer> {
     if (breaks === 'stall') {
       await this.#pause(stallTimeoutMs, `${label}: stands still`);
       throw bodyError('UND_ERR_BODY_TIMEOUT');
+    }
+  }
+
+  /** Far less than any transfer should bring. */
+  async *#drip(from: number): AsyncGenerator<Buffer> {
+    const { bytes, random, label } = this.#parts;
+    for (let at = from; at < bytes.length; ) {
+      await this.#pause(1000, `${label}: drips`);
+      const chunk = Buffer.from(bytes.subarray(at, at + random.between(1, maxDrop)));
+      at += chunk.length;
+      yield chunk;
     }
   }
 

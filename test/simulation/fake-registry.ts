@@ -88,6 +88,12 @@ export class FakeRegistry {
     return this.#blob(request, reference as Digest, time);
   }
 
+  /** When the registry was asked for what this request, sent then, brings: before, where it was redirected. */
+  askedAt({ url }: TransportRequest, sentAt: number): number {
+    const until = this.#signed.get(url.searchParams.get('signature') ?? '');
+    return until === undefined ? sentAt : until - (this.#manners.redirectsFor ?? 0);
+  }
+
   #manifest(repository: ModelRepository, reference: string): FakeAnswer {
     const digest = reference.includes(':') ? (reference as Digest) : repository.tagged(reference as Tag);
     const manifest = digest === undefined ? undefined : repository.manifests.get(digest);

@@ -32,6 +32,7 @@ export interface FakeWireParts {
   readonly onRequest: (request: TransportRequest, asked: Asked) => void;
 }
 
+const bodyFaults = ['cut', 'stall', 'drip'] as const;
 const brokenConnections = { refused: 'ECONNREFUSED', reset: 'ECONNRESET', garbage: 'HPE_INVALID_CONSTANT' };
 
 /** In the place of sockets: answers as the model has it, late, spoiled or not at all as the faults have it. */
@@ -59,7 +60,7 @@ export class FakeWire implements Transport, AsyncDisposable {
     try {
       await this.#late(request, asked, met);
       const right = registry.answer(request, asked, time);
-      return this.#response(request, asked, right, met, () => over(life.time));
+      return this.#response(request, asked, right, met, time, () => over(life.time));
     } catch (error) {
       over(life.time);
       signal?.throwIfAborted();
@@ -79,6 +80,8 @@ export class FakeWire implements Transport, AsyncDisposable {
     const hasBody = !isHead && (asked.what === 'blob' || asked.what === 'manifest') && answer.body.length > 0;
     if (fault.kind === 'cut' || fault.kind === 'stall')
       return hasBody && answer.status < 300 ? fault : undefined;
+    if (fault.kind === 'drip')
+      return hasBody && asked.what === 'blob' && answer.status < 300 ? fault : undefined;
     return spoilings[fault.kind]?.applies(answer, asked, isHead, request.headers?.['range']) === true
       ? fault
       : undefined;
@@ -105,9 +108,10 @@ export class FakeWire implements Transport, AsyncDisposable {
     asked: Asked,
     right: FakeAnswer,
     fault: Fault | undefined,
+    sentAt: number,
     over: () => void,
   ): TransportResponse {
-    const { life, random, pace, stallTimeoutMs } = this.#parts;
+    const { life, random, pace, stallTimeoutMs, health, registry } = this.#parts;
     const spoiling = fault === undefined ? undefined : spoilings[fault.kind];
     const answer =
       fault === undefined || spoiling === undefined
@@ -122,7 +126,7 @@ export class FakeWire implements Transport, AsyncDisposable {
       stallTimeoutMs,
       label: `upstream sends ${short(asked.reference ?? asked.what)}`,
       signal: this.#ended(request.signal),
-      breaks: fault?.kind === 'cut' || fault?.kind === 'stall' ? fault.kind : undefined,
+      breaks: bodyFaults.find((kind) => kind === fault?.kind),
       isTakenBack: isBulk,
       over: () => {
         over();
@@ -130,7 +134,9 @@ export class FakeWire implements Transport, AsyncDisposable {
       },
     });
     this.open.add(body);
-    if (answer.status !== 429) this.#parts.health.answered(asked.host, kindOf(request, asked), life.time);
+    // A redirect is no answer yet.
+    if (answer.status !== 429 && answer.status !== 307)
+      health.answered(asked.host, kindOf(request, asked), registry.askedAt(request, sentAt), life.time);
     return {
       status: answer.status,
       headers: answer.headers,

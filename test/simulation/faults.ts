@@ -7,7 +7,7 @@ import type { Random } from './random.ts';
  * - `refused`, `reset`, `garbage`, `silence`: no connection, one that breaks, what is no HTTP, no status line
  * - `slow`: seconds instead of milliseconds
  * - `status`: another status than the right one
- * - `cut`, `stall`: a body breaks off, or stands still
+ * - `cut`, `stall`, `drip`: a body breaks off, stands still, or hardly gets on
  * - `flip`: one wrong byte
  * - `noRange`, `range416`, `shortRange`: ways to answer a Range
  * - `headRefused`, `headAbsent`, `headMute`, `headEmpty`: HEAD is not allowed; it denies what GET has; it does not say how long the
@@ -24,6 +24,7 @@ export type FaultKind =
   | 'status'
   | 'cut'
   | 'stall'
+  | 'drip'
   | 'flip'
   | 'noRange'
   | 'range416'

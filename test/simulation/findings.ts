@@ -15,6 +15,7 @@ export const invariants = {
   'in time': 'while upstream is well a client hears something within 30 s',
   'a digest alone opens nothing': 'a repository is served no blob that it does not own',
   'bounded files': 'open files stay within what the clients who are here account for',
+  'bounded transfers': 'blobs on their way stay within what clients wait for and what may come without',
   'bounded requests': 'a blob is not fetched again and again from a healthy upstream',
   'everything ends': 'no client waits for ever, and the server stops',
   'nothing is left': 'after the end no file is open, no answer unread, no timer set, no partial file there',

@@ -37,11 +37,12 @@ const harmless = new Set<Fault['kind']>([
   'headMute',
   'falseDigest',
   'contradiction',
+  'drip',
 ]);
 /** Faults that another try does not meet: one alone is no excuse. */
 const maskable = new Set<Fault['kind']>(['reset', 'cut']);
-/** Whatever else is wrong with a mirror is not for clients, but a transfer that has begun there is not taken back while it lasts. */
-const binding = new Set<Fault['kind']>(['flip', 'stall']);
+/** Whatever else is wrong with a mirror is not for clients. */
+const binding = new Set<Fault['kind']>(['flip']);
 /** No answer at all: a server may take several objects in a row that have none for a host that has none. */
 const mute = new Set<Fault['kind']>(['refused', 'reset', 'garbage', 'silence']);
 
@@ -59,10 +60,10 @@ export class Health {
     };
   }
 
-  /** A request of this kind was answered, and not with a limit. */
-  answered(host: RegistryHost, kind: string, time: number): void {
+  /** A request of this kind was answered, and not with a limit. One that was sent before says nothing of a fault. */
+  answered(host: RegistryHost, kind: string, sentAt: number, time: number): void {
     for (const met of this.#met) {
-      const isHealed = met.host === host && met.kind === kind && met.to <= time;
+      const isHealed = met.host === host && met.kind === kind && met.to <= sentAt;
       if (isHealed) met.healedAt = Math.min(met.healedAt, time);
     }
   }

@@ -33,6 +33,7 @@ const layerFaults: readonly FaultKind[] = [
   'status',
   'cut',
   'stall',
+  'drip',
   'flip',
   'noRange',
   'range416',

@@ -30,6 +30,9 @@ const maxStopMs = 10_000;
 /** Files that may be open for what is done behind clients’ backs, and for each answer that one waits for. */
 const maxBehind = 600;
 const filesOfClient = 4;
+/** Of a registry, transfers that nobody waits for, and those that are about to end or to take another's place. */
+const maxAbandoned = 2;
+const maxPassing = 4;
 
 /** The server under test, for one life of its process: the real composition over a simulated disk and wire. */
 export class Server {
@@ -160,7 +163,10 @@ export class Server {
       pace: plan.wire,
       headersTimeoutMs: pullTimeoutMs,
       stallTimeoutMs,
-      onRequest: (request, asked) => requests.note(request, asked),
+      onRequest: (request, asked) => {
+        requests.note(request, asked);
+        if (request.bulk === true) this.#checkTransfers();
+      },
     });
     this.#wires.push(wire);
     return wire;
@@ -188,6 +194,17 @@ export class Server {
     if (open > maxBehind + filesOfClient * waiting.size) {
       findings.add('bounded files', `${open} files are open while clients wait for ${waiting.size} answers`);
     }
+  }
+
+  /** What a client waits for may be asked for by two connections at a time, of which one is to take the other's place. */
+  #checkTransfers(): void {
+    const { waiting, findings, model } = this.#world;
+    const { abandoned = 0 } = this.#composition ?? {};
+    const most = model.hosts.length * maxAbandoned;
+    if (abandoned > most) findings.add('bounded transfers', `${abandoned} run that nobody waits for`);
+    const open = this.#wires.flatMap((wire) => [...wire.open].filter(({ isOfBlob }) => isOfBlob)).length;
+    if (open > 2 * waiting.size + most + model.hosts.length * maxPassing)
+      findings.add('bounded transfers', `${open} are open while clients wait for ${waiting.size} answers`);
   }
 
   /** Nothing is deleted today but what is damaged: the right bytes under their own name must stay. */
@@ -222,6 +239,7 @@ function policyOf({ freshness, complete }: Plan): CachePolicy {
     onGone: 'serve',
     negativeTtl: 10_000,
     complete,
+    maxAbandoned,
     offline: false,
   };
 }

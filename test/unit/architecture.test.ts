@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   http: ['oci', 'observe'],
 };
 /** Small files beside the rooms that anyone may use, and that use no room. */
-const shelf = new Set(['clock.ts', 'log.ts', 'abortable.ts', 'time-limit.ts']);
+const shelf = new Set(['clock.ts', 'log.ts', 'abortable.ts', 'stopwatch.ts', 'time-limit.ts']);
 /** Inside the stores' room the others see the interfaces only. */
 const storageInterfaces = new Set(['storage/blob-store.ts', 'storage/metadata-store.ts']);
 

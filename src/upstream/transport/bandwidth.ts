@@ -12,14 +12,14 @@ export class Bandwidth {
   /** The most to take at a time: a tenth of a second's worth. */
   readonly slice: number;
   readonly #bytesPerSecond: number;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   #level: number;
   #filledAt: number;
   #last: Promise<void> = Promise.resolve();
 
   constructor(bytesPerSecond: number, clock: Clock) {
     this.#bytesPerSecond = bytesPerSecond;
-    this.#clock = clock;
+    this.clock = clock;
     this.slice = Math.max(1, Math.floor(bytesPerSecond / 10));
     this.#level = bytesPerSecond;
     this.#filledAt = clock.monotonic();
@@ -37,7 +37,7 @@ export class Bandwidth {
     this.#fill();
     const waitMs = Math.ceil(((bytes - this.#level) / this.#bytesPerSecond) * 1000);
     if (waitMs > 0) {
-      await this.#clock.sleep(Math.max(waitMs, minSleepMs), signal);
+      await this.clock.sleep(Math.max(waitMs, minSleepMs), signal);
       this.#fill();
     }
     // Below zero where the timer was early: the next one waits for that too.
@@ -46,7 +46,7 @@ export class Bandwidth {
 
   /** A clock that was set back fills nothing. */
   #fill(): void {
-    const now = this.#clock.monotonic();
+    const now = this.clock.monotonic();
     const added = (Math.max(0, now - this.#filledAt) / 1000) * this.#bytesPerSecond;
     this.#level = Math.min(this.#bytesPerSecond, this.#level + added);
     this.#filledAt = now;

@@ -1,3 +1,4 @@
+import { Stopwatch } from '../../stopwatch.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
@@ -27,20 +28,24 @@ function throttled(
 ): TransportResponse {
   const disposed = new AbortController();
   const ended = signal === undefined ? disposed.signal : AbortSignal.any([signal, disposed.signal]);
-  const body = inTurn(response.body, bandwidth, ended);
-  return holding({ ...response, body }, () => disposed.abort());
+  const heldUp = new Stopwatch(bandwidth.clock);
+  const body = inTurn(response.body, bandwidth, heldUp, ended);
+  return holding({ ...response, body, heldUpMs: () => heldUp.milliseconds }, () => disposed.abort());
 }
 
 /** In slices, which may be given back one by one as well as the chunk. */
 async function* inTurn(
   body: AsyncIterable<Buffer>,
   bandwidth: Bandwidth,
+  heldUp: Stopwatch,
   ended: AbortSignal,
 ): AsyncGenerator<Buffer> {
   for await (const chunk of body) {
     for (let at = 0; at < chunk.length; at += bandwidth.slice) {
       const slice = chunk.subarray(at, at + bandwidth.slice);
+      heldUp.start();
       await bandwidth.take(slice.length, ended);
+      heldUp.stop();
       yield slice;
     }
   }

@@ -1,3 +1,4 @@
+import type { Turn } from '../../oci/registry.ts';
 import type { Scope } from '../auth/scope.ts';
 
 /** One HTTP request as a registry client needs it. */
@@ -11,6 +12,7 @@ export interface TransportRequest {
   readonly body?: string | undefined;
   /** The answer's body may be large and take long. */
   readonly bulk?: boolean | undefined;
+  readonly turn?: Turn | undefined;
   /** A success's body has at most so many bytes and is wanted whole: it may be read, and asked for again, before there is an answer. */
   readonly maxBodyBytes?: number | undefined;
   /** Never to be sent again, also when its answer was cut: what it carries may be good once. */
@@ -35,6 +37,8 @@ export interface TransportResponse extends AsyncDisposable {
   readonly secrets?: (() => readonly string[]) | undefined;
   /** Takes back what nobody reads any more, once, to receive into it again. */
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
+  /** For how many milliseconds our own limits have held the body up so far. Absent: never. */
+  readonly heldUpMs?: (() => number) | undefined;
 }
 
 /** The response, if it is no success, with more that must not be quoted. */

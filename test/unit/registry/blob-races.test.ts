@@ -164,7 +164,7 @@ describe('a fill that is over', () => {
     await using reader = await cache.registry.getBlob(alpine, digest);
     const fill = cache.parts.fills.get(hostOf(alpine), digest) ?? assert.fail();
     await fill.done;
-    assert.equal(fill.join(alpine, undefined), undefined);
+    assert.equal(fill.join({ repository: alpine, range: undefined, isClient: true }), undefined);
     assert.ok((await collect(reader.body)).equals(layer));
   });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
-import { type Digest, hostOf, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { BlobReader } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
@@ -169,14 +169,13 @@ function mirrored() {
   const blobCalls = ({ calls }: ScriptedRegistry) => calls.filter((call) => call.includes(digest)).length;
   /** Pulls, and lets the pauses between tries pass. */
   const pullThrough = async (): Promise<Buffer> => {
-    const others = cache.clock.sleeping;
+    const others = cache.clock.pausing;
     const pulling = pull(cache, digest);
     pulling.catch(() => {});
-    while (cache.parts.fills.get(hostOf(alpine), digest)?.isOver !== true) {
+    do {
       await cache.settle();
-      if (cache.clock.sleeping > others) await cache.clock.advance(5000);
-      else if (cache.parts.fills.running === 0) break;
-    }
+      if (cache.clock.pausing > others) await cache.clock.advance(5000);
+    } while (cache.parts.fills.running > 0);
     return await pulling;
   };
   return { cache, mirror, itself, blobCalls, pullThrough };

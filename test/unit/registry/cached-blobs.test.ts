@@ -134,7 +134,7 @@ describe('a blob that is not cached', () => {
     cache.upstream.body = (chunks, call) =>
       call.endsWith('}') ? chunks : cut(chunks, 200_001, new Error('reset'));
     const pulling = pull(cache, digest);
-    await cache.clock.untilSleeping();
+    await cache.clock.untilPausing();
     await cache.clock.advance(5000);
     assert.deepEqual(await pulling, Buffer.from(layer));
     assert.deepEqual(cache.upstream.calls, [
@@ -152,7 +152,7 @@ describe('a blob that is not cached', () => {
       yield bytes(100_000, 7);
     };
     const failing = assert.rejects(pull(cache, digest), { status: 502 });
-    await cache.clock.untilSleeping();
+    await cache.clock.untilPausing();
     await cache.clock.advance(5000);
     await failing;
   });
@@ -163,7 +163,7 @@ describe('a blob that is not cached', () => {
     cache.upstream.body = (chunks, call) => cut(chunks, call.endsWith('}') ? 0 : 100_000, new Error('reset'));
     const pulling = assert.rejects(pull(cache, digest), /reset/);
     for (let resume = 0; resume < 5; resume += 1) {
-      await cache.clock.untilSleeping();
+      await cache.clock.untilPausing();
       await cache.clock.advance(5000);
     }
     await pulling;
@@ -391,7 +391,7 @@ describe('when the store is full', () => {
     const stuckBody = stuck.body[Symbol.asyncIterator]();
     const pulling = pull(cache, digest);
     await stuckBody.next();
-    await cache.clock.untilSleeping();
+    await cache.clock.untilPausing();
     await cache.settle();
     await cache.clock.advance(30_000);
     assert.ok((await pulling).equals(layer));
@@ -462,7 +462,7 @@ describe('when the store is full', () => {
     await using reader = await cache.registry.getBlob(alpine, digest);
     const body = reader.body[Symbol.asyncIterator]();
     await body.next();
-    await cache.clock.untilSleeping();
+    await cache.clock.untilPausing();
     await cache.parts.fills[Symbol.asyncDispose]();
     await assert.rejects(async () => {
       while ((await body.next()).done !== true);

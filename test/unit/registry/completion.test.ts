@@ -110,29 +110,17 @@ describe('an image that was served', () => {
     const { cache, upstream, layer, config } = dripping();
     await using _ = cache;
     await cache.registry.getManifest(alpine, v1);
-    await pass(cache, 50_000);
+    await pass(cache, 20_000);
     assert.ok(await cache.parts.metadata.hasBlob(alpine, config.digest));
     assert.equal(cache.parts.fills.running, 1);
-    await pass(cache, 25_000);
-    assert.equal(upstream.ended, 1);
+    await pass(cache, 15_000);
     assert.equal(cache.parts.fills.running, 0);
+    // The second is the other connection that was tried beside the first.
+    assert.equal(upstream.ended, 2);
     upstream.drips.clear();
     await pass(cache, 60_000);
     assert.ok(await cache.parts.metadata.hasBlob(alpine, layer.digest));
-    assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 2);
-  });
-
-  it('goes on at the pace of upstream where a client has asked for it', async () => {
-    const { cache, upstream, layer } = dripping();
-    await using _ = cache;
-    await cache.registry.getManifest(alpine, v1);
-    await pass(cache, 30_000);
-    const reader = await cache.registry.getBlob(alpine, layer.digest);
-    await pass(cache, 60_000);
-    await reader[Symbol.asyncDispose]();
-    await pass(cache, 120_000);
-    assert.equal(upstream.ended, 0);
-    assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 1);
+    assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 3);
   });
 
   it('is found in the index as soon as its manifest is there, if not before', async () => {

@@ -98,7 +98,8 @@ async function start(layer: Buffer, { knowsSize = true } = {}) {
         () => true,
         () => true,
       );
-      while (!(await Promise.race([over, cache.settle().then(() => false)]))) await cache.clock.advance(500);
+      while (!(await Promise.race([over, cache.settle().then(() => false)])))
+        if (cache.clock.pausing > 0) await cache.clock.advance(500);
       return await body;
     },
     get asked(): string[] {

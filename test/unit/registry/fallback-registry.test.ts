@@ -269,7 +269,7 @@ describe('a blob that breaks off at a mirror', () => {
     await using reader = await cache.registry.getBlob(name, made.digest);
     const reading = collect(reader.body);
     for (let resume = 0; resume < 2; resume += 1) {
-      await cache.clock.untilSleeping();
+      await cache.clock.untilPausing();
       await cache.clock.advance(5000);
     }
     assert.ok((await reading).equals(layer));
@@ -300,9 +300,9 @@ describe('a blob that breaks off at a mirror', () => {
     await using cache = new CacheUnderTest({ upstream: made.registry, policy: { complete: false } });
     await cache.registry.getManifest(name, tag);
     const { clock } = cache;
-    const others = clock.sleeping;
+    const others = clock.pausing;
     const opening = cache.registry.getBlob(name, made.digest);
-    await clock.untilSleeping(others + 1);
+    await clock.untilPausing(others + 1);
     await clock.advance(5000);
     await using reader = await opening;
     assert.ok((await collect(reader.body)).equals(layer));
@@ -327,7 +327,7 @@ describe('a blob that breaks off at a mirror', () => {
       await using reader = await cache.registry.getBlob(name, made.digest);
       return await collect(reader.body);
     };
-    const others = cache.clock.sleeping;
+    const others = cache.clock.pausing;
     const failing = assert.rejects(read());
     await then(cache.clock, others);
     await failing;
@@ -341,7 +341,7 @@ describe('a blob that breaks off at a mirror', () => {
 
   it('that ended early, and was ended by the registry, is fetched from there by the next who asks', async () => {
     const resumes = async (clock: FakeClock, others: number): Promise<void> => {
-      await clock.untilSleeping(others + 1);
+      await clock.untilPausing(others + 1);
       await clock.advance(5000);
     };
     assert.equal(await afterWrong(313, resumes), true);

@@ -114,7 +114,7 @@ describe('a cache in front of an upstream', () => {
     await using test = await start();
     test.made.spoil(times(1, cutAfter(500_000)));
     const pulling = test.pull();
-    await test.cache.clock.untilSleeping();
+    await test.cache.clock.untilPausing();
     await test.cache.clock.advance(5000);
     assert.ok(layer.equals(await pulling));
     assert.deepEqual(test.upstream.calls, [blobCall, blobCall]);
@@ -126,7 +126,7 @@ describe('a cache in front of an upstream', () => {
     const never = gate();
     test.made.spoil(on(/blobs/, times(1, stalledAfter(500_000, never.wait))));
     const pulling = test.pull();
-    await test.cache.clock.untilSleeping();
+    await test.cache.clock.untilPausing();
     await test.cache.clock.advance(5000);
     assert.ok(layer.equals(await pulling));
     assert.equal(test.upstream.requests[1]?.headers.range, 'bytes=500000-');
@@ -149,7 +149,7 @@ describe('a cache in front of an upstream', () => {
     await half.reached;
     tokens.revoke();
     half.open();
-    await test.cache.clock.untilSleeping();
+    await test.cache.clock.untilPausing();
     await test.cache.clock.advance(5000);
     assert.ok(layer.equals(await pulling));
     assert.equal(tokens.requests.length, 2);

@@ -74,7 +74,8 @@ async function start({ knowsSize = true } = {}) {
         () => true,
         () => true,
       );
-      while (!(await Promise.race([over, cache.settle().then(() => false)]))) await cache.clock.advance(5000);
+      while (!(await Promise.race([over, cache.settle().then(() => false)])))
+        if (cache.clock.pausing > 0) await cache.clock.advance(5000);
       return await body;
     },
     /** What was asked for, in turn: `whole`, or a Range. */

@@ -36,6 +36,50 @@ describe('more requests than maxConcurrent', () => {
     void fourth;
   });
 
+  it('come after those that a client waits for, and know when they wait', async () => {
+    const wire = new ScriptedTransport(() => ({ status: 200 }));
+    const transport = new ConcurrencyTransport(wire, 1);
+    const first = await transport.send(request(true));
+    const said: string[] = [];
+    const asking = (name: string, turn: { isUrgent: boolean }) =>
+      transport
+        .send({ ...request(true), turn: { ...turn, waits: (waits) => said.push(`${name} ${waits}`) } })
+        .then(async (response) => await response[Symbol.asyncDispose]());
+    const left = { isUrgent: false };
+    const all = [
+      asking('left', left),
+      asking('second', { isUrgent: true }),
+      asking('third', { isUrgent: true }),
+    ];
+    await first[Symbol.asyncDispose]();
+    await Promise.all(all);
+    assert.deepEqual(said, [
+      ...['left true', 'second true', 'third true'],
+      ...['second false', 'third false', 'left false'],
+    ]);
+  });
+
+  it('do not hold up what is to take the place of one that runs, of which there are two beside them', async () => {
+    const wire = new ScriptedTransport(() => ({ status: 200 }));
+    const transport = new ConcurrencyTransport(wire, 1);
+    const standIn = { ...request(true), turn: { isUrgent: true, standsIn: true } };
+    const sick = await transport.send(request(true));
+    const waiting = transport.send(request(true));
+    const one = await transport.send(standIn);
+    const two = await transport.send(standIn);
+    const three = transport.send(standIn);
+    assert.equal(wire.requests.length, 3);
+    // The first has its place for good, and another may stand in.
+    await sick[Symbol.asyncDispose]();
+    const last = await three;
+    assert.equal(wire.requests.length, 4);
+    for (const response of [two, last, one]) await response[Symbol.asyncDispose]();
+    await (await waiting)[Symbol.asyncDispose]();
+    for (let free = 0; free < 2; free += 1)
+      await (await transport.send(free === 0 ? standIn : request(true)))[Symbol.asyncDispose]();
+    assert.deepEqual([wire.requests.length, wire.unread], [7, 0]);
+  });
+
   it('wait no longer than their signal, and whoever fails makes room', async () => {
     let fails = true;
     const wire = new ScriptedTransport(() => {

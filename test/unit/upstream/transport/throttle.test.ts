@@ -61,6 +61,22 @@ describe('a throttled body', () => {
     assert.deepEqual(Buffer.concat(chunks), Buffer.from(content));
   });
 
+  it('knows for how long it was held up, also while it is', async () => {
+    const clock = new FakeClock();
+    const { transport } = source([bytes(3000)]);
+    const response = await new ThrottledTransport(transport, new Bandwidth(1000, clock)).send(blob);
+    const reading = collect(response.body);
+    await clock.untilSleeping();
+    await clock.advance(50);
+    assert.equal(response.heldUpMs?.(), 50);
+    for (let step = 0; step < 21; step += 1) await clock.advance(100);
+    assert.equal((await reading).length, 3000);
+    const heldUpMs = response.heldUpMs();
+    assert.ok(heldUpMs >= 1900 && heldUpMs <= 2150, `${heldUpMs} ms`);
+    await clock.advance(60_000);
+    assert.equal(response.heldUpMs(), heldUpMs);
+  });
+
   it('is taken from upstream only as it is read', async () => {
     const clock = new FakeClock();
     const { state, transport } = source(Array.from({ length: 100 }, () => bytes(100)));
