@@ -172,7 +172,17 @@ describe('a fill that is over', () => {
     await using cache = new CacheUnderTest({ blobs: new MemoryBlobStore({ capacity: 0 }) });
     const layer = bytes(3_000_000);
     const { digest } = cache.content.putBlob(alpine, layer);
-    const rest = gate();
+    const [rest, closed] = [gate(), gate()];
+    const ask = cache.upstream.getBlob.bind(cache.upstream);
+    cache.upstream.getBlob = async (...asked) => {
+      const reader = await ask(...asked);
+      if (gets(cache).length > 1) return reader;
+      const dispose = async (): Promise<void> => {
+        await closed.wait();
+        await reader[Symbol.asyncDispose]();
+      };
+      return { ...reader, [Symbol.asyncDispose]: dispose };
+    };
     cache.upstream.size = () => undefined;
     cache.upstream.body = async function* () {
       yield layer.subarray(0, 1_000_000);
@@ -181,7 +191,7 @@ describe('a fill that is over', () => {
       if (gets(cache).length === 1) await rest.wait();
       yield layer.subarray(2_000_000);
     };
-    const first = pull(cache, digest);
+    const first = assert.rejects(pull(cache, digest), /stopping/);
     await rest.reached;
     await cache.settle();
     assert.ok((await pull(cache, digest)).equals(layer));
@@ -193,8 +203,9 @@ describe('a fill that is over', () => {
     });
     await cache.settle();
     assert.equal(stopped, false);
-    rest.open();
+    closed.open();
     await Promise.all([stopping, first]);
+    rest.open();
   });
 });
 
