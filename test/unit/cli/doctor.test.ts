@@ -154,6 +154,14 @@ describe('ociregistry doctor', () => {
     assert.match(lastStep(found).advice, /clocks/);
   });
 
+  it('shows no challenge that holds the password, however it is written there', async () => {
+    const echo = Buffer.from(robot.password).toString('hex').replaceAll(/../g, '%$&');
+    const challenge = `Bearer realm="http://127.0.0.1:1/token",service="${echo}"`;
+    await using upstream = await startUpstream({}, failing(401, { 'WWW-Authenticate': challenge }));
+    const found = await diagnose(plain(upstream, robot), alpine(upstream));
+    assert.match(found.text, /ok +challenge +[0-9]+ ms {2}a challenge with a secret in it\n/);
+  });
+
   it('does not call a registry ill that refuses strangers at /v2/ alone', async () => {
     await using tokens = await FakeTokenServer.start();
     tokens.spoil(failing(403, {}, 'DENIED'));
