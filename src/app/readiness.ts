@@ -14,6 +14,8 @@ export function storeReadiness({ check, metadata, warning }: Store, clock: Clock
     looking ??= check().finally(() => {
       looking = undefined;
     });
+    // Who leaves before it is over is told nothing by it.
+    looking.catch(() => undefined);
     await metadata.listRepositories({ limit: 1 });
     const late = () => new Error('it does not answer');
     using limit = new TimeLimit({ clock, milliseconds: maxCheckMs, reason: late, signal: undefined });
