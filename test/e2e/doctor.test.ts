@@ -89,7 +89,7 @@ describe(
       const passwordFile = join(data.path, 'password');
       await writeFile(passwordFile, wrongPassword);
       const auth = { user: 'robot', password, accounts: [{ user: 'second', passwordFile }] };
-      const registries = [{ name: upstream.host, scheme: 'http', auth, endpoints: [endpoint] }];
+      const registries = [{ name: upstream.host, alias: 'up', scheme: 'http', auth, endpoints: [endpoint] }];
       await using doctor = await Doctor.start({ registries }, `${upstream.host}/app:v1`);
       const { code, output } = await doctor.end();
       assert.equal(code, 1, output);

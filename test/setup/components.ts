@@ -27,7 +27,7 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance' | 'keycloak';
+  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak';
 }
 
 const keycloakVersion = '26.0.7';
@@ -119,6 +119,13 @@ export const components: readonly Component[] = [
     },
     required: true,
     suite: 'conformance',
+  },
+  {
+    name: 'sqlite3',
+    purpose: 'takes a backup',
+    install: { apt: ['sqlite3'] },
+    required: true,
+    suite: 'install',
   },
   {
     name: 'java',

@@ -141,7 +141,7 @@ describe('ociregistry doctor, through a proxy', () => {
     const env = { HTTPS_PROXY: `ftp://${userinfo}@proxy` };
     const { code, stdout, stderr } = await runDoctor(plain(upstream), ['doctor'], env);
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /^HTTPS_PROXY: must be an http or https URL\n$/);
+    assert.match(stderr, /^HTTPS_PROXY: must be an http or https URL$/m);
     assertSecretless(stderr, 'what the doctor says');
     assert.equal(upstream.connections, 0);
   });
