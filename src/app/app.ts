@@ -12,6 +12,7 @@ import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openCache } from './cache.ts';
 import { headLimitMs } from './head-limit.ts';
+import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
 import { checkProxies } from './proxies.ts';
 import { Registries } from './registries.ts';
@@ -98,9 +99,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const gate = new Gate();
   const tls = await tlsOf(config);
   checkProxies(config, env);
-  const store = stack.use(await openStore(config.imagePath, clock, log));
+  const memory = memoryPlan();
+  const store = stack.use(await openStore(config.imagePath, { memory, clock, log }));
   const cache = openCache({
     store,
+    memory,
     clock,
     log,
     random,
@@ -110,7 +113,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const prometheus = await openMetrics({ config, parts: cache, version, quotas: () => registries.quotas() });
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
-  const registries = stack.use(new Registries({ config, parts: cache, userAgent, observer, env }));
+  const registries = stack.use(new Registries({ config, parts: cache, memory, userAgent, observer, env }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
   const router = createRouter({

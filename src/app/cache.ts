@@ -16,6 +16,7 @@ import type { Log } from '../log.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Descriptor } from '../oci/registry.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 import type { Store } from './store.ts';
 
 /** So many blobs that an earlier process left unfetched are taken up, after the first clients had their answers. */
@@ -24,6 +25,7 @@ const resumeAfterMs = 1000;
 
 export interface CacheSettings {
   readonly store: Store;
+  readonly memory: Pick<MemoryPlan, 'manifests' | 'lists'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -33,7 +35,7 @@ export interface CacheSettings {
 
 /** What all cached registries of the process share; takes up what an earlier process did not complete. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable {
-  const { store, clock, log } = settings;
+  const { store, memory, clock, log } = settings;
   const { blobs, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
   const tasks = stack.use(new TaskSet(log));
@@ -61,14 +63,17 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     fills,
     completer,
     backlog,
-    manifests: new ManifestCache({ blobs, metadata, sizes, backlog, tasks, clock, log, changed }),
+    manifests: new ManifestCache({
+      ...{ blobs, metadata, sizes, backlog, tasks, clock, log, changed },
+      maxBytes: memory.manifests,
+    }),
     links: new BlobLinks(metadata, log),
     sizes,
     asked: new AskedManifests(clock),
     absent: new NegativeCache(clock),
     resting: new RestingTags(clock),
     doubted: new DoubtedDigests(),
-    walks: new TagWalks(clock),
+    walks: new TagWalks(clock, memory.lists),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

@@ -10,7 +10,9 @@ import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import { TlsTrust } from '../upstream/connection/tls-trust.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { ReceiveBuffers } from '../upstream/wire/receive-buffer.ts';
 import { cachePolicy } from './cache-policy.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 import { proxiesOf } from './proxies.ts';
 import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
@@ -31,6 +33,7 @@ const maxUnconfigured = 500;
 export interface RegistriesSettings {
   readonly config: Config;
   readonly parts: CacheParts;
+  readonly memory: Pick<MemoryPlan, 'receiveBuffers'>;
   readonly userAgent: string;
   readonly observer?: Observer | undefined;
   readonly env: NodeJS.ProcessEnv;
@@ -46,6 +49,7 @@ interface Opened {
 export class Registries implements AsyncDisposable {
   readonly #settings: RegistriesSettings;
   readonly #trust = new TlsTrust();
+  readonly #buffers: ReceiveBuffers;
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
   readonly #configured = new Map<RegistryHost, Opened>();
   readonly #others = new LRUCache<RegistryHost, Opened>({ max: maxUnconfigured });
@@ -57,6 +61,7 @@ export class Registries implements AsyncDisposable {
 
   constructor(settings: RegistriesSettings) {
     this.#settings = settings;
+    this.#buffers = new ReceiveBuffers(settings.memory.receiveBuffers);
     this.#configs = registriesByHost(settings.config);
   }
 
@@ -112,6 +117,7 @@ export class Registries implements AsyncDisposable {
     const upstream = openRegistryUpstream(place, credentials, {
       ...{ config, userAgent, clock, random, log, proxies },
       trust: this.#trust,
+      receiveBuffers: this.#buffers,
       accounts: registryAccounts(place.registry, credentials, parts),
     });
     this.#remember(upstream);

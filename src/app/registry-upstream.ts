@@ -8,6 +8,7 @@ import type { TlsSettings, TlsTrust } from '../upstream/connection/tls-trust.ts'
 import type { OnWireEvent } from '../upstream/connection/wire-event.ts';
 import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
+import type { ReceiveBuffers } from '../upstream/wire/receive-buffer.ts';
 import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
 import { overridden } from './overridden.ts';
 
@@ -23,6 +24,8 @@ export interface RegistryUpstreamSettings {
   readonly userAgent: string;
   /** Shared by all registries. */
   readonly trust: TlsTrust;
+  /** Likewise. */
+  readonly receiveBuffers?: ReceiveBuffers;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -53,6 +56,7 @@ export function openRegistryUpstream(
     trustedRealms: registry?.auth.trustedRealms,
     tls: tlsSettings(config, registry, lender),
     trust: settings.trust,
+    receiveBuffers: settings.receiveBuffers,
     pullTimeoutMs: config.pullTimeout,
     connectTimeoutMs: connectTimeout,
     stallTimeoutMs: stallTimeout,

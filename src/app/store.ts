@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
+import { BufferPool } from '../storage/file/buffer-pool.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { ImageLayout } from '../storage/file/image-layout.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
@@ -11,6 +12,7 @@ import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 
 /** The layout of the directory that this release reads and writes. */
 const layoutVersion = 'v1';
@@ -23,13 +25,20 @@ export interface Store extends AsyncDisposable {
   readonly changed: () => void;
 }
 
+export interface StoreSettings {
+  readonly memory: Pick<MemoryPlan, 'readBuffers'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /**
  * Opens the cache directory, made if it is not there. A disk without any room is no reason not to start: then everything
  * passes through. Throws what else keeps it from being used.
  */
-export async function openStore(imagePath: string, clock: Clock, log: Log): Promise<Store> {
+export async function openStore(imagePath: string, settings: StoreSettings): Promise<Store> {
+  const { log } = settings;
   try {
-    return await openDirectory(join(imagePath, layoutVersion), clock, log);
+    return await openDirectory(join(imagePath, layoutVersion), settings);
   } catch (error) {
     if (!(error instanceof StoreFullError)) throw error;
     log.error(
@@ -45,7 +54,7 @@ export async function openStore(imagePath: string, clock: Clock, log: Log): Prom
   }
 }
 
-async function openDirectory(directory: string, clock: Clock, log: Log): Promise<Store> {
+async function openDirectory(directory: string, { memory, clock, log }: StoreSettings): Promise<Store> {
   await using stack = new AsyncDisposableStack();
   await makeDirectory(directory);
   const network = await networkFileSystem(directory);
@@ -57,7 +66,9 @@ async function openDirectory(directory: string, clock: Clock, log: Log): Promise
   }
   const sharing = network === undefined ? 'shared' : 'alone';
   const metadata = stack.use(await SqliteMetadataStore.open(directory, { sharing }));
-  const blobs = stack.use(await FileBlobStore.open({ directory, clock }));
+  const blobs = stack.use(
+    await FileBlobStore.open({ directory, clock, pool: new BufferPool(memory.readBuffers) }),
+  );
   const layout = stack.use(
     new ImageLayout({
       directory,
