@@ -22,7 +22,7 @@ export function memoryLimit(constrained = process.constrainedMemory(), total = t
   return constrained > 0 ? Math.min(constrained, total) : total;
 }
 
-/** From a gigabyte on all of it; below, a tenth of what there is: Node itself takes half of 256 MiB, and the kernel wants some for files. */
+/** From a gigabyte on all of it; below, an eighth of what there is: Node itself takes half of 256 MiB, and the kernel wants some for files. */
 export function memoryPlan(limit = memoryLimit()): MemoryPlan {
   const share = (most: number): number => Math.floor(most * Math.min(1, limit / (1024 * mebibyte)));
   return {

@@ -12,7 +12,7 @@ describe('the memory that this process may use', () => {
     for (const none of [0, 2 ** 64]) assert.equal(memoryLimit(none, total), total);
   });
 
-  it('is kept for what is fast in memory by a tenth and a little, and never by more than 128 MiB', () => {
+  it('goes by an eighth to what makes it fast, and never by more than 128 MiB', () => {
     const sum = (limit: number) =>
       Object.values(memoryPlan(limit * mebibyte)).reduce((all: number, one: number) => all + one, 0) /
       mebibyte;
