@@ -10,21 +10,26 @@ RUN npm ci --omit=dev --omit=optional \
  && find node_modules/better-sqlite3/prebuilds -type f \
       ! -name "linux-$(node -p process.arch).node" -delete
 COPY src src
+COPY config/image/first-run.js config/image/
+# Without the argument: when this step ran.
+ARG BUILD_DATE
 RUN ln -s src/bin.js server \
- && chmod -R a+rX package.json src \
+ && echo "${BUILD_DATE:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}" > src/build-date \
+ && chmod -R a+rX config package.json src \
  && install -d -o 65532 -g 65532 .cache
-# A server that runs for some seconds fills Node's compile cache, which lies in a folder of the user's number and is only read from then on.
+# A server that answered fills Node's compile cache, which lies in a folder of the user's number and is only read from then on.
 USER 65532:65532
-RUN timeout --preserve-status 5 ./server --image-path /tmp/first serve --port 0 \
- && chmod -R a+rX .cache
+RUN node config/image/first-run.js ./server \
+ && chmod -R a+rX .cache \
+ && test -n "$(find .cache -type f)"
 
 FROM node:26-bookworm-slim
 # The original's path of the program, a name on PATH, and the one folder that is written to.
 COPY --from=build --chown=0:0 /ociregistry /ociregistry
 RUN ln -s /ociregistry/server /usr/local/bin/ociregistry \
  && install -d -o 65532 -g 65532 /var/lib/ociregistry
-ARG BUILD_DATE=unknown
-ENV NODE_ENV=production OCIREGISTRY_BUILD_DATE=$BUILD_DATE
+# V8 thinks of no one else: by itself it lets its heap grow to all of a small container.
+ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size-percentage=40
 USER 65532:65532
 VOLUME /var/lib/ociregistry
 EXPOSE 8080

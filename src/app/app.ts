@@ -13,6 +13,7 @@ import { lookupThreads } from '../thread-pool.ts';
 import { NameLookups } from '../upstream/connection/name-lookups.ts';
 import { openCache } from './cache.ts';
 import { headLimitMs } from './head-limit.ts';
+import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
 import { connectionsWithin, maxAside } from './open-files.ts';
 import { checkProxies } from './proxies.ts';
@@ -111,9 +112,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const certificates = await ServerCertificates.open(config, { clock, log });
   checkProxies(config, env);
   waitsFor(`the cache directory ${config.imagePath}`);
-  const store = stack.use(await openStore(config.imagePath, clock, log));
+  const memory = memoryPlan();
+  const store = stack.use(await openStore(config.imagePath, { memory, clock, log }));
   const cache = openCache({
     store,
+    memory,
     clock,
     log,
     random,
@@ -129,7 +132,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   });
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
-  const registries = stack.use(new Registries({ config, parts: cache, userAgent, names, observer, env }));
+  const shared = { config, parts: cache, memory, names, observer, env };
+  const registries = stack.use(new Registries({ ...shared, userAgent }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);
@@ -158,8 +162,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, port: config.metrics }));
   const maxConnections = await connectionsWithin(config.server.maxConnections, log);
-  const own = { config, clock, maxConnections, port: config.port, tls: certificates?.tls };
-  const server = stack.use(await listen(router, own));
+  const main = { config, clock, maxConnections, port: config.port, tls: certificates?.tls };
+  const server = stack.use(await listen(router, main));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }

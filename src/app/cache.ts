@@ -15,10 +15,12 @@ import { UseLog } from '../cache/use-log.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { CacheParts } from '../registry/cache-parts.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 import type { Store } from './store.ts';
 
 export interface CacheSettings {
   readonly store: Pick<Store, 'blobs' | 'metadata' | 'changed'>;
+  readonly memory: Pick<MemoryPlan, 'manifests' | 'lists'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -28,7 +30,7 @@ export interface CacheSettings {
 
 /** What all cached registries of the process share; takes up what an earlier process did not complete. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable {
-  const { store, clock, log } = settings;
+  const { store, memory, clock, log } = settings;
   const { blobs, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
   const tasks = stack.use(new TaskSet(log));
@@ -60,14 +62,17 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     fills,
     completer,
     backlog,
-    manifests: new ManifestCache({ blobs, metadata, sizes, backlog, tasks, clock, log, changed }),
+    manifests: new ManifestCache({
+      ...{ blobs, metadata, sizes, backlog, tasks, clock, log, changed },
+      maxBytes: memory.manifests,
+    }),
     links: new BlobLinks(metadata, log),
     sizes,
     asked: new AskedManifests(clock),
     absent: new NegativeCache(clock),
     resting: new RestingTags(clock),
     doubted: new DoubtedDigests(),
-    walks: new TagWalks(clock),
+    walks: new TagWalks(clock, memory.lists),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

@@ -11,7 +11,9 @@ import { OfflineRegistry } from '../registry/offline-registry.ts';
 import type { NameLookups } from '../upstream/connection/name-lookups.ts';
 import { TlsTrust } from '../upstream/connection/tls-trust.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { ReceiveBuffers } from '../upstream/wire/receive-buffer.ts';
 import { cachePolicy } from './cache-policy.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 import { proxiesOf } from './proxies.ts';
 import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
@@ -32,6 +34,7 @@ const maxUnconfigured = 500;
 export interface RegistriesSettings {
   readonly config: Config;
   readonly parts: CacheParts;
+  readonly memory: Pick<MemoryPlan, 'receiveBuffers'>;
   readonly userAgent: string;
   readonly names: NameLookups;
   readonly observer?: Observer | undefined;
@@ -48,6 +51,7 @@ interface Opened {
 export class Registries implements AsyncDisposable {
   readonly #settings: RegistriesSettings;
   readonly #trust: TlsTrust;
+  readonly #buffers: ReceiveBuffers;
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
   readonly #configured = new Map<RegistryHost, Opened>();
   readonly #others = new LRUCache<RegistryHost, Opened>({ max: maxUnconfigured });
@@ -60,6 +64,7 @@ export class Registries implements AsyncDisposable {
   constructor(settings: RegistriesSettings) {
     this.#settings = settings;
     this.#trust = new TlsTrust(undefined, settings.parts);
+    this.#buffers = new ReceiveBuffers(settings.memory.receiveBuffers);
     this.#configs = registriesByHost(settings.config);
   }
 
@@ -115,6 +120,7 @@ export class Registries implements AsyncDisposable {
     const upstream = openRegistryUpstream(place, credentials, {
       ...{ config, userAgent, names, clock, random, log, proxies },
       trust: this.#trust,
+      receiveBuffers: this.#buffers,
       accounts: registryAccounts(place.registry, credentials, parts),
     });
     this.#remember(upstream);

@@ -9,6 +9,7 @@ import type { TlsSettings, TlsTrust } from '../upstream/connection/tls-trust.ts'
 import type { OnWireEvent } from '../upstream/connection/wire-event.ts';
 import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
+import type { ReceiveBuffers } from '../upstream/wire/receive-buffer.ts';
 import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
 import { overridden } from './overridden.ts';
 
@@ -26,6 +27,7 @@ export interface RegistryUpstreamSettings {
   readonly trust: TlsTrust;
   /** Likewise. */
   readonly names: NameLookups;
+  readonly receiveBuffers?: ReceiveBuffers;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -57,6 +59,7 @@ export function openRegistryUpstream(
     tls: tlsSettings(config, registry, lender),
     trust: settings.trust,
     names: settings.names,
+    receiveBuffers: settings.receiveBuffers,
     pullTimeoutMs: config.pullTimeout,
     connectTimeoutMs: connectTimeout,
     stallTimeoutMs: stallTimeout,

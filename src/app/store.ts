@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
+import { BufferPool } from '../storage/file/buffer-pool.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { nodeFileSystem } from '../storage/file/file-system.ts';
 import { ImageLayout } from '../storage/file/image-layout.ts';
@@ -14,6 +15,7 @@ import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 
 /** The layout of the directory that this release reads and writes. */
 export const layoutVersion = 'v1';
@@ -30,13 +32,20 @@ export interface Store extends AsyncDisposable {
   readonly warning: () => Promise<string | undefined>;
 }
 
+export interface StoreSettings {
+  readonly memory: Pick<MemoryPlan, 'readBuffers'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /**
  * Opens the cache directory, made if it is not there. A disk without any room is no reason not to start: then everything
  * passes through. Throws what else keeps it from being used.
  */
-export async function openStore(imagePath: string, clock: Clock, log: Log): Promise<Store> {
+export async function openStore(imagePath: string, settings: StoreSettings): Promise<Store> {
+  const { log } = settings;
   try {
-    return await openDirectory(join(imagePath, layoutVersion), clock, log);
+    return await openDirectory(join(imagePath, layoutVersion), settings);
   } catch (error) {
     if (!(error instanceof StoreFullError)) throw error;
     log.error(
@@ -54,7 +63,7 @@ export async function openStore(imagePath: string, clock: Clock, log: Log): Prom
   }
 }
 
-async function openDirectory(directory: string, clock: Clock, log: Log): Promise<Store> {
+async function openDirectory(directory: string, { memory, clock, log }: StoreSettings): Promise<Store> {
   await using stack = new AsyncDisposableStack();
   await makeCache(directory);
   const network = await networkFileSystem(directory);
@@ -67,7 +76,8 @@ async function openDirectory(directory: string, clock: Clock, log: Log): Promise
   const sharing = network === undefined ? 'shared' : 'alone';
   const metadata = stack.use(await SqliteMetadataStore.open(directory, { sharing }));
   const warning = await watchedIndex(directory);
-  const blobs = stack.use(await FileBlobStore.open({ directory, clock, log }));
+  const pool = new BufferPool(memory.readBuffers);
+  const blobs = stack.use(await FileBlobStore.open({ directory, pool, clock, log }));
   stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(
     new ImageLayout({

@@ -13,6 +13,8 @@ import { recordOf, StoredManifests } from './stored-manifests.ts';
 import type { TaskSet } from './task-set.ts';
 import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
 
+const usualBytes = 64 * 1024 * 1024;
+
 export interface ManifestCacheParts {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
@@ -23,6 +25,8 @@ export interface ManifestCacheParts {
   readonly log: Log;
   /** Told after each change that another reader of the directory could see. */
   readonly changed: () => void;
+  /** What memory holds of manifests; the stores hold all. Default: 64 MiB. */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -31,13 +35,7 @@ export interface ManifestCacheParts {
  */
 export class ManifestCache {
   readonly #parts: ManifestCacheParts;
-  readonly #manifests = new LRUCache<string, Manifest>({
-    maxSize: 64 * 1024 * 1024,
-    sizeCalculation: ({ bytes }) => bytes.length + 512,
-    dispose: (_, key, reason) => {
-      if (reason !== 'set') this.#unstored.forget(key);
-    },
-  });
+  readonly #manifests: LRUCache<string, Manifest>;
   readonly #unstored: UnstoredManifests;
   readonly #tags: KnownTags;
   /** What memory says of tags and the store does not. */
@@ -46,6 +44,13 @@ export class ManifestCache {
 
   constructor(parts: ManifestCacheParts) {
     this.#parts = parts;
+    this.#manifests = new LRUCache({
+      maxSize: parts.maxBytes ?? usualBytes,
+      sizeCalculation: ({ bytes }) => bytes.length + 512,
+      dispose: (_, key, reason) => {
+        if (reason !== 'set') this.#unstored.forget(key);
+      },
+    });
     this.#stored = new StoredManifests(parts);
     this.#tags = new KnownTags(parts.clock);
     this.#unstored = new UnstoredManifests(parts.clock);

@@ -3,8 +3,8 @@ import type { Clock } from '../clock.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { TagWalk, type TagWalkSettings } from './tag-walk.ts';
 
-/** Characters of all lists together, and of one: what is longer is asked for part by part. */
-const maxChars = 32 * 1024 * 1024;
+/** Characters of all lists together, unless it is said, and of one: what is longer is asked for part by part. */
+const usualChars = 32 * 1024 * 1024;
 const maxWalkChars = 4 * 1024 * 1024;
 /** What a tag takes besides its letters, in characters: its places in two collections. */
 const perTag = 40;
@@ -18,16 +18,17 @@ export interface TagSource {
 /** The lists of tags that were read lately, one a repository. */
 export class TagWalks {
   readonly #clock: Clock;
-  readonly #walks = new LRUCache<RepositoryName, TagWalk>({
-    maxSize: maxChars,
-    maxEntrySize: maxWalkChars,
-    sizeCalculation: ({ tags, chars }) => 1000 + chars + tags.length * perTag,
-  });
+  readonly #walks: LRUCache<RepositoryName, TagWalk>;
   /** Those of which nothing is read yet. */
   readonly #beginning = new Map<string, TagWalk>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, maxChars = usualChars) {
     this.#clock = clock;
+    this.#walks = new LRUCache({
+      maxSize: maxChars,
+      maxEntrySize: Math.min(maxWalkChars, maxChars),
+      sizeCalculation: ({ tags, chars }) => 1000 + chars + tags.length * perTag,
+    });
   }
 
   /** One that knows what is behind `last`, and was begun less than so many milliseconds ago. */

@@ -27,6 +27,7 @@ import { ThrottledTransport } from './transport/throttle.ts';
 import type { Transport } from './transport/transport.ts';
 import { UpstreamRegistry, type UpstreamRegistrySettings } from './upstream-registry.ts';
 import type { MirrorPlace } from './upstream-session.ts';
+import type { ReceiveBuffers } from './wire/receive-buffer.ts';
 import { Wire } from './wire/wire.ts';
 
 /** Who we are at a registry that knows us by several names. */
@@ -53,6 +54,8 @@ export interface UpstreamSettings {
   readonly tls?: TlsSettings | undefined;
   /** To be shared by all upstreams of the process: reading the roots takes time and room. */
   readonly trust?: TlsTrust | undefined;
+  /** To be shared likewise: what is free serves whoever receives a blob next. */
+  readonly receiveBuffers?: ReceiveBuffers | undefined;
   /** Until status line and headers, with all tries, tokens and redirects. */
   readonly pullTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -130,7 +133,7 @@ function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin
   const guard = new AddressGuard({ host, origin, configured, unknownRegistries, onRefusal });
   const { firstTryMs: tryMs } = timesOf(settings);
   const maxConnectMs = Math.min(connectShare * tryMs, settings.mirror ? maxMirrorConnectMs : Infinity);
-  return new Wire({
+  const wire = {
     clock,
     guard,
     hostname: origin.hostname,
@@ -145,7 +148,8 @@ function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin
     proxies: settings.proxies ?? ProxyChoice.none,
     names: settings.names ?? new NameLookups({ clock, threads: 1 }),
     observe: settings.observe,
-  });
+  };
+  return new Wire(wire, settings.receiveBuffers);
 }
 
 interface OpenParts {

@@ -1,4 +1,5 @@
 import { openCache } from '#src/app/cache.ts';
+import { memoryPlan } from '#src/app/memory-plan.ts';
 import type { Clock } from '#src/clock.ts';
 import type { Log } from '#src/log.ts';
 import { hostOf, type RegistryHost } from '#src/oci/reference.ts';
@@ -49,6 +50,7 @@ export function compose(parts: CompositionParts): Composition {
   const stack = new AsyncDisposableStack();
   const registries = new Map<RegistryHost, CachedRegistry>();
   const cache = openCache({
+    memory: memoryPlan(Number.POSITIVE_INFINITY),
     store: { blobs, metadata, changed() {} },
     clock,
     log,

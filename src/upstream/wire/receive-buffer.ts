@@ -4,8 +4,8 @@ const size = 256 * 1024;
 const minRoom = 32 * 1024;
 /** What the first call for an answer brings at most: whoever waits is given it the sooner. Bytes. */
 const firstRoom = 32 * 1024;
-/** So many wait for their next use. */
-const maxFree = 64;
+/** So many bytes wait for their next use, unless it is said. */
+const usuallyFree = 16 * 1024 * 1024;
 
 /** One piece, and how many of its bytes came and are done with. */
 interface Loan {
@@ -23,6 +23,12 @@ export class ReceiveBuffers {
   readonly #loans = new WeakMap<ArrayBufferLike, Loan>();
   #free: Buffer<ArrayBuffer>[] = [];
   #keeps = false;
+  readonly #maxFree: number;
+
+  /** `free`: bytes that may wait for their next use. */
+  constructor(free = usuallyFree) {
+    this.#maxFree = Math.floor(free / size);
+  }
 
   lend(): Loan {
     this.#keeps = true;
@@ -59,7 +65,8 @@ export class ReceiveBuffers {
     if (!isFull || done !== used) return;
     this.#loans.delete(bytes.buffer);
     // Whoever has a view of it still, by mistake, sees an empty one then and not the bytes of another blob.
-    if (this.#keeps && this.#free.length < maxFree) this.#free.push(Buffer.from(bytes.buffer.transfer()));
+    if (this.#keeps && this.#free.length < this.#maxFree)
+      this.#free.push(Buffer.from(bytes.buffer.transfer()));
   }
 }
 

@@ -7,10 +7,11 @@ export class Wire implements Transport, AsyncDisposable {
   readonly #bulk: HttpTransport;
   readonly #small: HttpTransport;
 
-  constructor(settings: WireSettings) {
+  /** `buffers`: those of the process. */
+  constructor(settings: WireSettings, buffers = new ReceiveBuffers()) {
     const patience = patienceOf(settings);
     // Received into large buffers that are used again, a blob costs a fifth for each byte. A manifest would occupy one for itself.
-    this.#bulk = new HttpTransport(settings, { patience, buffers: new ReceiveBuffers() });
+    this.#bulk = new HttpTransport(settings, { patience, buffers });
     this.#small = new HttpTransport(settings, { patience });
   }
 
