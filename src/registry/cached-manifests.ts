@@ -2,9 +2,18 @@ import { abortable } from '../abortable.ts';
 import { isFresh } from '../cache/freshness.ts';
 import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
-import { isIndex, parseManifest } from '../oci/manifest.ts';
+import { contentOf } from '../cache/stored-manifests.ts';
+import { RegistryError } from '../oci/error.ts';
+import { isIndex } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
-import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
+import {
+  contentKey,
+  type Digest,
+  isDigest,
+  type Reference,
+  type RepositoryName,
+  type Tag,
+} from '../oci/reference.ts';
 import type { CallOptions, Descriptor, Manifest, Registry } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/metadata-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
@@ -30,6 +39,7 @@ export class CachedManifests {
   readonly #parts: CacheParts;
   readonly #source: ManifestSource;
   readonly #checks = new SingleFlight<string, Found>(({ kept }) => kept);
+  readonly #readings = new SingleFlight<string, void>();
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#policy = policy;
@@ -198,12 +208,28 @@ export class CachedManifests {
     return found(manifest, isFresh ? { kind: 'hit' } : { kind: 'stale', cause });
   }
 
-  #served(repository: RepositoryName, { descriptor, bytes }: Manifest): void {
+  #served(repository: RepositoryName, manifest: Manifest): void {
+    const { descriptor, content } = manifest;
     this.#parts.uses.note(repository, descriptor.digest);
     if (!this.#policy.complete || isIndex(descriptor.mediaType)) return;
-    const image = `${repository}@${descriptor.digest}`;
+    const image = contentKey(repository, descriptor.digest);
     if (!this.#parts.completer.wants(image)) return;
-    this.#parts.completer.add(image, repository, parseManifest(bytes, descriptor.mediaType).blobs);
+    if (content !== undefined) this.#parts.completer.add(image, repository, content.blobs);
+    else if (!this.#readings.has(image)) this.#completeUnread(image, repository, manifest);
+  }
+
+  /** One that cannot be read now is handed in when it is served again. */
+  #completeUnread(image: string, repository: RepositoryName, manifest: Manifest): void {
+    const { completer, tasks } = this.#parts;
+    tasks.run('reading an image to complete it', async () => {
+      await this.#readings
+        .run(image, async () =>
+          completer.add(image, repository, (await contentOf(repository, manifest)).blobs),
+        )
+        .catch((error: unknown) => {
+          if (!(error instanceof RegistryError)) throw error;
+        });
+    });
   }
 }
 
