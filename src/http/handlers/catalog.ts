@@ -2,6 +2,7 @@ import type { RepositoryName } from '../../oci/reference.ts';
 import { warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
 import { nextLink, pageRequest } from '../pagination.ts';
+import { sendList } from '../send-list.ts';
 
 /** Repositories of which something is cached, in ASCII order, after `last`, at most `limit`. */
 export type Catalog = (page: {
@@ -23,5 +24,5 @@ export async function catalog(exchange: Exchange, list: Catalog, linkPrefix: str
     exchange.response.setHeader('Link', nextLink(linkPrefix, exchange.path, exchange.query, end));
     if (n > limit || exchange.query.get('n') === null) warnOfCut(exchange, 'bounded');
   }
-  exchange.sendJson(200, { repositories });
+  await sendList(exchange, {}, 'repositories', repositories);
 }
