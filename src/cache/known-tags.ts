@@ -71,8 +71,10 @@ export class KnownTags {
   recall(repository: RepositoryName, record: TagRecord): TagRecord {
     const key = `${repository}:${record.tag}`;
     const known = this.#records.get(key);
-    if (known === undefined) this.#records.set(key, { record, turn: 0 });
-    return known?.record ?? record;
+    if (known !== undefined) return known.record;
+    const recalled = withoutTexts(record);
+    this.#records.set(key, { record: recalled, turn: 0 });
+    return recalled;
   }
 
   /** False, and nothing is changed: a later question was answered already, or this one was. */
@@ -128,4 +130,10 @@ export class KnownTags {
     listed?.delete(announcement);
     if (listed?.size === 0) this.#byDigest.delete(key);
   }
+}
+
+/** What a manifest says of itself may be long, and nobody who asks where a tag points wants it. */
+function withoutTexts(record: TagRecord): TagRecord {
+  const { artifactType, annotations, ...descriptor } = record.descriptor;
+  return artifactType === undefined && annotations === undefined ? record : { ...record, descriptor };
 }

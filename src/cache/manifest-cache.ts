@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { type ManifestContent, maxDescriptors } from '../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../oci/reference.ts';
 import type { Descriptor, Manifest } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -9,7 +10,7 @@ import type { Backlog } from './backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
 import { type Announcement, type Asked, KnownTags } from './known-tags.ts';
-import { recordOf, StoredManifests } from './stored-manifests.ts';
+import { contentOf, recordOf, StoredManifests } from './stored-manifests.ts';
 import type { TaskSet } from './task-set.ts';
 import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
 
@@ -156,11 +157,12 @@ export class ManifestCache {
       this.#storeAgain(repository, manifest);
       return;
     }
-    const record = recordOf(manifest);
+    const content = manifest.content ?? (await contentOf(repository, manifest));
+    const record = recordOf(manifest, content);
     const admitted = Promise.withResolvers<void>();
     this.#parts.tasks.run('storing a manifest', async () => {
       using place = await this.#place(manifest);
-      this.#remember(repository, manifest, record);
+      this.#remember(repository, manifest, content);
       this.#lead(repository, manifest, point());
       admitted.resolve();
       const storing = this.#unstored.begin(contentKey(repository, record.descriptor.digest));
@@ -193,7 +195,7 @@ export class ManifestCache {
   ): Promise<void> {
     using _ = storing;
     if (place === undefined && !storing.isWritten) return;
-    if (!storing.isWritten) await this.#stored.put(repository, record ?? recordOf(manifest), manifest.bytes);
+    if (!storing.isWritten) await this.#put(repository, manifest, record);
     storing.isWritten = true;
     if (storing.tags.size === 0) return;
     // Also those that come meanwhile.
@@ -202,6 +204,15 @@ export class ManifestCache {
       if (storing.tags.get(tag.tag) === tag) storing.tags.delete(tag.tag);
     }
     this.#parts.changed();
+  }
+
+  async #put(
+    repository: RepositoryName,
+    manifest: Manifest,
+    record: ManifestRecord | undefined,
+  ): Promise<void> {
+    const known = record ?? recordOf(manifest, await contentOf(repository, manifest));
+    await this.#stored.put(repository, known, manifest.bytes);
   }
 
   /** Undefined: the store cannot take it in time. */
@@ -229,11 +240,17 @@ export class ManifestCache {
   }
 
   /** Another may have brought it meanwhile. */
-  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, { blobs }: ManifestRecord): void {
-    const key = contentKey(repository, descriptor.digest);
+  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, content: ManifestContent): void {
+    const { digest } = descriptor;
+    const key = contentKey(repository, digest);
     if (this.#manifests.has(key)) return;
+    const { log } = this.#parts;
+    if (content.isHuge) {
+      const message = `a manifest names more than ${maxDescriptors} blobs or manifests: it is served, and the image is not completed`;
+      log.warn({ repository, digest }, message);
+    }
     this.#manifests.set(key, { descriptor, bytes });
     this.#unstored.add(key);
-    this.#parts.sizes.claim(repository, blobs);
+    this.#parts.sizes.claim(repository, content.blobs);
   }
 }

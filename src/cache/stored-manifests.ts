@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { jsonReader } from '../json-reader.ts';
 import type { Log } from '../log.ts';
-import { DigestHasher, digestLike } from '../oci/digest.ts';
-import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
+import { algorithmOf, DigestHasher, digestAside } from '../oci/digest.ts';
+import { type ManifestContent, maxManifestSize } from '../oci/manifest.ts';
+import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { Manifest } from '../oci/registry.ts';
 import { type BlobStore, BlobUnreadableError } from '../storage/blob-store.ts';
 import type { ManifestRecord, MetadataStore } from '../storage/metadata-store.ts';
@@ -12,6 +14,9 @@ interface Stores {
   readonly metadata: MetadataStore;
   readonly log: Log;
 }
+
+/** Bytes, in about two milliseconds; then others have their turn. */
+const hashedInTurn = 512 * 1024;
 
 /** A disk may be damaged as a whole. */
 const maxDamaged = 10_000;
@@ -28,9 +33,11 @@ export class StoredManifests {
 
   /** Undefined: not stored for this repository, or its bytes are gone or damaged. */
   async get(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
-    const descriptor = await this.#stores.metadata.getManifest(repository, digest);
-    const bytes = descriptor === undefined ? undefined : await this.#read(digest);
-    return descriptor === undefined || bytes === undefined ? undefined : { descriptor, bytes };
+    const recorded = await this.#stores.metadata.getManifest(repository, digest);
+    const bytes = recorded === undefined ? undefined : await this.#read(digest);
+    if (recorded === undefined || bytes === undefined) return undefined;
+    // Without annotations: megabytes of them would weigh nothing in memory's count.
+    return { descriptor: { mediaType: recorded.mediaType, digest, size: recorded.size }, bytes };
   }
 
   /** The record comes when the bytes are durable. */
@@ -51,7 +58,7 @@ export class StoredManifests {
       const chunks: Uint8Array[] = [];
       for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
       const bytes = Buffer.concat(chunks);
-      if (digestLike(digest, bytes) === digest) return bytes;
+      if ((await digestAside(algorithmOf(digest), bytes)) === digest) return bytes;
       throw new BlobUnreadableError('its bytes are not those of its digest');
     } catch (error) {
       if (!(error instanceof BlobUnreadableError)) throw error;
@@ -67,7 +74,10 @@ export class StoredManifests {
 
   async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
     const hasher = new DigestHasher(digest);
-    hasher.update(bytes);
+    for (let at = 0; at < bytes.length; at += hashedInTurn) {
+      if (at > 0) await setImmediate();
+      hasher.update(bytes.subarray(at, at + hashedInTurn));
+    }
     await using writer = await this.#stores.blobs.begin(digest);
     await writer.write(bytes);
     await writer.commit(hasher.verify());
@@ -76,8 +86,8 @@ export class StoredManifests {
 }
 
 /** What the store is to know of it. */
-export function recordOf({ bytes, descriptor }: Manifest): ManifestRecord {
-  const { artifactType, annotations, blobs, subject } = parseManifest(bytes, descriptor.mediaType);
+export function recordOf({ descriptor }: Manifest, content: ManifestContent): ManifestRecord {
+  const { artifactType, annotations, blobs, subject } = content;
   return {
     descriptor: {
       ...descriptor,
@@ -87,4 +97,13 @@ export function recordOf({ bytes, descriptor }: Manifest): ManifestRecord {
     blobs,
     subject,
   };
+}
+
+/** What a manifest says, as it was read already or is read now. */
+export async function contentOf(
+  repository: RepositoryName,
+  { bytes, descriptor, content }: Manifest,
+): Promise<ManifestContent> {
+  if (content !== undefined) return content;
+  return (await jsonReader.read(hostOf(repository), 'manifest', bytes, descriptor.mediaType)).head;
 }

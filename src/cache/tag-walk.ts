@@ -1,6 +1,7 @@
 import type { Tag } from '../oci/reference.ts';
 import type { Cut, TagList } from '../oci/registry.ts';
 import { behind } from '../oci/tag-order.ts';
+import { eachInTurns } from '../turns.ts';
 
 /** Which part of a list is wanted: as in `TagListOptions`. */
 export interface TagPart {
@@ -25,9 +26,10 @@ export class TagWalk {
   /** How the last part ended that was read. */
   cut: Cut | undefined;
   readonly #settings: TagWalkSettings;
-  /** In upstream's order. */
-  readonly #tags: Tag[] = [];
-  readonly #known = new Set<Tag>();
+  /** In upstream's order; never changed, since whoever was answered with them may still read them. */
+  #tags: readonly Tag[] = [];
+  /** The same, from the second part on. */
+  #known: Set<Tag> | undefined;
   #chars = 0;
   /** The last tag that was read: upstream may have given it before, and the one that is last here is another. */
   #end: Tag | undefined;
@@ -63,7 +65,7 @@ export class TagWalk {
    * ASCII order by chance.
    */
   holds(last: string | undefined): boolean {
-    return last === this.after || (last !== undefined && (this.#known.has(last as Tag) || this.isWhole));
+    return last === this.after || (last !== undefined && (this.#tags.includes(last as Tag) || this.isWhole));
   }
 
   /** What is known behind `last`, which it holds. */
@@ -96,23 +98,29 @@ export class TagWalk {
 
   async #read(n: number | undefined): Promise<TagList> {
     const list = await this.#settings.ask({ n, last: this.#end ?? this.after });
-    const isNew = this.#add(list.tags);
+    const added = await this.#newOf(list.tags);
     // What brings nothing new would be asked for again and again: upstream goes in a circle.
-    const isCircle = list.hasMore && !isNew;
+    const isCircle = list.hasMore && added.length === 0;
+    this.#tags = [...this.#tags, ...added];
     this.#end = list.tags.at(-1) ?? this.#end;
     this.hasMore = list.hasMore && !isCircle;
     this.cut = list.cut ?? (isCircle ? 'failed' : undefined);
     return list;
   }
 
-  #add(tags: readonly Tag[]): boolean {
-    const before = this.#tags.length;
-    for (const tag of tags) {
-      if (this.#known.has(tag)) continue;
-      this.#known.add(tag);
-      this.#tags.push(tag);
+  /** Which of them did not come before; of one part each comes once. */
+  async #newOf(tags: readonly Tag[]): Promise<readonly Tag[]> {
+    const known = this.#known ?? new Set<Tag>();
+    if (this.#tags.length > 0 && this.#known === undefined)
+      await eachInTurns(this.#tags, (tag) => known.add(tag));
+    const added: Tag[] = [];
+    await eachInTurns(tags, (tag) => {
+      if (known.has(tag)) return;
+      added.push(tag);
       this.#chars += tag.length;
-    }
-    return this.#tags.length > before;
+      if (this.#tags.length > 0) known.add(tag);
+    });
+    if (this.#tags.length > 0) this.#known = known;
+    return added;
   }
 }

@@ -1,3 +1,12 @@
+import {
+  annotationsIn,
+  digestIn,
+  isObject,
+  listIn,
+  plainDescriptorIn,
+  plainDescriptorsIn,
+  shortText,
+} from './descriptor.ts';
 import { RegistryError } from './error.ts';
 import { parseJson } from './json.ts';
 import {
@@ -9,19 +18,26 @@ import {
   ociIndex,
   ociManifest,
 } from './media-type.ts';
-import { type Digest, parseDigest } from './reference.ts';
+import type { Digest } from './reference.ts';
 import type { Descriptor } from './registry.ts';
 
 /** containerd, podman and oras read no more (docs: protocol facts "Sizes"); bytes. */
 export const maxManifestSize = 4 * 1024 * 1024;
+/**
+ * An image has some hundred layers at most, since nothing mounts more (overlayfs: 500), and an index some dozens of platforms. What names
+ * more is served as it is, and nothing is made of what it names: forty thousand rows hold up the index for seconds.
+ */
+export const maxDescriptors = 1000;
 
 /** What the cache needs of a manifest's content. Everything unknown in it is left alone. */
 export interface ManifestContent {
   readonly mediaType: MediaType;
-  /** Config and layers (or an artifact's blobs); without those that live elsewhere (`urls`). */
+  /** Config and layers (or an artifact's blobs); without those that live elsewhere (`urls`), and without annotations. */
   readonly blobs: readonly Descriptor[];
   /** The manifests of an index. */
   readonly manifests: readonly Descriptor[];
+  /** Does it name more than {@link maxDescriptors}? Then it is read as if it named none. */
+  readonly isHuge: boolean;
   readonly subject: Digest | undefined;
   /** `artifactType`, or the config's media type, as a referrers list shows it. */
   readonly artifactType: MediaType | undefined;
@@ -44,37 +60,48 @@ const vagueTypes = new Set([
  * Throws UNAVAILABLE (502): the bytes are no JSON object, or both an image and an index (CVE-2021-41190).
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestContent {
-  const json = parseObject(bytes);
+  const json = manifestObject(parseJson(bytes, 'a manifest'));
+  const isHuge = countOfDescriptors(json) > maxDescriptors;
+  const config = plainDescriptorIn(json['config']);
+  const { layers, blobs, manifests } = isHuge ? {} : json;
+  return {
+    mediaType: manifestType(json, contentType),
+    blobs: [
+      ...(config === undefined || isHuge ? [] : [config]),
+      ...plainDescriptorsIn(layers),
+      ...plainDescriptorsIn(blobs),
+    ],
+    manifests: plainDescriptorsIn(manifests),
+    isHuge,
+    subject: digestIn(json['subject']),
+    artifactType: shortText(json['artifactType']) ?? config?.mediaType,
+    annotations: annotationsIn(json['annotations']),
+  };
+}
+
+function countOfDescriptors({ layers, blobs, manifests }: Record<string, unknown>): number {
+  return listIn(layers).length + listIn(blobs).length + listIn(manifests).length;
+}
+
+/** What a manifest's bytes hold. Throws as {@link parseManifest}. */
+export function manifestObject(json: unknown): Record<string, unknown> {
+  if (!isObject(json))
+    throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not a JSON object');
   if (Array.isArray(json['layers']) && Array.isArray(json['manifests'])) {
     throw new RegistryError(
       'UNAVAILABLE',
       'upstream sent an ambiguous manifest: both "layers" and "manifests"',
     );
   }
-  const header = mediaTypeOf(contentType);
-  const config = descriptor(json['config']);
-  return {
-    mediaType:
-      header === undefined || vagueTypes.has(header) || isContradicted(header, json)
-        ? (ownMediaType(json) ?? harmless(header))
-        : header,
-    blobs: [
-      ...(config === undefined ? [] : [config]),
-      ...descriptors(json['layers']),
-      ...descriptors(json['blobs']),
-    ],
-    manifests: descriptors(json['manifests']),
-    subject: descriptor(json['subject'])?.digest,
-    artifactType: text(json['artifactType']) ?? config?.mediaType,
-    annotations: annotationsOf(json['annotations']),
-  };
+  return json;
 }
 
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
-  const json = parseJson(bytes, 'a manifest');
-  if (!isObject(json))
-    throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not a JSON object');
-  return json;
+/** As {@link parseManifest} says it. */
+export function manifestType(json: Record<string, unknown>, contentType: string | undefined): MediaType {
+  const header = mediaTypeOf(contentType);
+  return header === undefined || vagueTypes.has(header) || isContradicted(header, json)
+    ? (ownMediaType(json) ?? harmless(header))
+    : header;
 }
 
 function isContradicted(header: MediaType, { manifests, layers }: Record<string, unknown>): boolean {
@@ -87,7 +114,7 @@ function harmless(header: MediaType | undefined): MediaType {
 }
 
 function ownMediaType(json: Record<string, unknown>): MediaType | undefined {
-  const own = mediaTypeOf(text(json['mediaType']));
+  const own = mediaTypeOf(shortText(json['mediaType']));
   if (own !== undefined && !vagueTypes.has(own)) return own;
   if (Array.isArray(json['manifests'])) return ociIndex;
   if (isObject(json['config']) && Array.isArray(json['layers'])) return ociManifest;
@@ -106,64 +133,4 @@ export function isIndex(mediaType: MediaType): boolean {
 /** Is this the media type of one image, whose children are blobs? */
 function isImage(mediaType: MediaType): boolean {
   return mediaType === ociManifest || mediaType === dockerManifest || mediaType === ociArtifact;
-}
-
-function descriptors(value: unknown): Descriptor[] {
-  return Array.isArray(value) ? value.flatMap((item) => descriptor(item) ?? []) : [];
-}
-
-/** Undefined too for a descriptor with `urls`: its bytes are elsewhere, and fetching them is not our business. */
-function descriptor(value: unknown): Descriptor | undefined {
-  if (!isObject(value) || (Array.isArray(value['urls']) && value['urls'].length > 0)) return undefined;
-  const { mediaType, digest, size } = value;
-  if (typeof digest !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
-    return undefined;
-  try {
-    const artifactType = text(value['artifactType']);
-    const annotations = annotationsOf(value['annotations']);
-    return {
-      mediaType: text(mediaType) ?? 'application/octet-stream',
-      digest: parseDigest(digest),
-      size,
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(annotations === undefined ? {} : { annotations }),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The descriptors of a referrers list, an index by the specification. Any index may stand where one is looked for: the subject itself
- * (whoever calls knows its digest), one about another subject, which is none, or an image's, whose children name a platform.
- * A referrer names its artifact type instead, and no manifest refers to itself. Throws as {@link parseManifest}.
- */
-export function parseReferrers(bytes: Uint8Array, subject: Digest): readonly Descriptor[] {
-  const json = parseObject(bytes);
-  const about = descriptor(json['subject'])?.digest;
-  if (about !== undefined && about !== subject) return [];
-  const listed = Array.isArray(json['manifests']) ? json['manifests'] : [];
-  return descriptors(listed.filter((item) => !isPlatformImage(item))).filter(
-    ({ digest }) => digest !== subject,
-  );
-}
-
-function isPlatformImage(item: unknown): boolean {
-  return isObject(item) && isObject(item['platform']) && text(item['artifactType']) === undefined;
-}
-
-function annotationsOf(value: unknown): Record<string, string> | undefined {
-  if (!isObject(value)) return undefined;
-  const entries = Object.entries(value).filter(
-    (entry): entry is [string, string] => typeof entry[1] === 'string',
-  );
-  return entries.length === 0 ? undefined : Object.fromEntries(entries);
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

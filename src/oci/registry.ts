@@ -1,3 +1,4 @@
+import type { ManifestContent } from './manifest.ts';
 import type { MediaType } from './media-type.ts';
 import type { Outcome } from './outcome.ts';
 import type { Digest, Reference, RepositoryName, Tag } from './reference.ts';
@@ -15,6 +16,8 @@ export interface Descriptor {
 export interface Manifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
+  /** What they say, where whoever gives them has read them: nobody else has to. */
+  readonly content?: ManifestContent;
   /**
    * By tag only: the digest that upstream announced for it, where that is neither of these bytes nor to be had. Nothing vouches
    * for the tag then, and the descriptor has the digest of the bytes.

@@ -3,7 +3,7 @@ import { isAbsent } from '../cache/negative-cache.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
-import type { CallOptions, ReferrersList, Registry } from '../oci/registry.ts';
+import type { CallOptions, Descriptor, ReferrersList, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { outcomeOfFallback, patiently } from './stale.ts';
 
@@ -11,6 +11,17 @@ import { outcomeOfFallback, patiently } from './stale.ts';
 const maxBrought = 100;
 /** What refers to a manifest is looked for so often at most, where somebody asks for it. Milliseconds. */
 export const referrersMs = 3_600_000;
+/** Characters of a list that is kept for an outage, of what its descriptors say of themselves. */
+const maxKeptChars = 2 * 1024 * 1024;
+/** What a descriptor takes besides. */
+const perDescriptor = 200;
+
+/** What there is when upstream cannot be asked. */
+interface Fallback {
+  readonly referrers: readonly Descriptor[];
+  /** Does it say anything? */
+  readonly isKnown: boolean;
+}
 
 /** Referrers of one registry: live from upstream, stale when it fails, what is cached when there is nothing else. */
 export class CachedReferrers {
@@ -45,19 +56,26 @@ export class CachedReferrers {
     digest: Digest,
     { signal, report }: CallOptions,
   ): Promise<ReferrersList> {
-    const { metadata, clock } = this.#parts;
-    const kept = this.#policy.offline ? undefined : await metadata.getReferrersList(repository, digest);
-    const cached = kept?.items ?? (await metadata.listReferrers(repository, digest));
-    const policy = { ...this.#policy, staleIfError: this.#policy.staleIfError && cached.length > 0 };
     report?.({ kind: 'miss' });
+    const { clock } = this.#parts;
+    const fallback = async (): Promise<Fallback> => await this.#fallback(repository, digest);
     try {
-      return await patiently(this.#ask(repository, digest), policy, clock, signal);
+      const isSome = async (): Promise<boolean> => (await fallback()).referrers.length > 0;
+      return await patiently(this.#ask(repository, digest), this.#policy, clock, signal, isSome);
     } catch (error) {
       signal?.throwIfAborted();
-      const outcome = outcomeOfFallback(error, kept !== undefined || cached.length > 0, this.#policy);
+      const { referrers, isKnown } = await fallback();
+      const outcome = outcomeOfFallback(error, isKnown, this.#policy);
       report?.(outcome);
-      return { referrers: cached };
+      return { referrers };
     }
+  }
+
+  async #fallback(repository: RepositoryName, digest: Digest): Promise<Fallback> {
+    const { metadata } = this.#parts;
+    const kept = this.#policy.offline ? undefined : await metadata.getReferrersList(repository, digest);
+    const referrers = kept?.items ?? (await metadata.listReferrers(repository, digest));
+    return { referrers, isKnown: kept !== undefined || referrers.length > 0 };
   }
 
   async #ask(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
@@ -79,8 +97,14 @@ export class CachedReferrers {
   }
 
   #keep(repository: RepositoryName, digest: Digest, { referrers }: ReferrersList): void {
+    if (charsOf(referrers) > maxKeptChars) return;
     const { metadata, clock, tasks } = this.#parts;
     const record = { items: referrers, checkedAt: clock.now() };
     tasks.run('storing a list', async () => await metadata.putReferrersList(repository, digest, record));
   }
+}
+
+function charsOf(referrers: readonly Descriptor[]): number {
+  const texts = referrers.flatMap(({ annotations = {} }) => Object.entries(annotations).flat());
+  return texts.reduce((sum, { length }) => sum + length, referrers.length * perDescriptor);
 }

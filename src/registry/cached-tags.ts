@@ -4,11 +4,15 @@ import { RegistryError } from '../oci/error.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { Cut, Registry, TagList, TagListOptions } from '../oci/registry.ts';
 import { behind } from '../oci/tag-order.ts';
+import { sortedInTurns } from '../turns.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { outcomeOfFallback, patiently } from './stale.ts';
 
 /** The pages of one walk through a list should see one list. */
 const walkMs = 10_000;
+
+/** Of a list that is kept for an outage: as many tags as are read for one answer, of forty characters. */
+const maxKeptChars = 4 * 1024 * 1024;
 
 /** What there is when upstream cannot be asked. */
 interface Fallback {
@@ -39,13 +43,17 @@ export class CachedTags {
       report?.({ kind: 'hit' });
       return known;
     }
-    const { list, isKnown } = await this.#fallback(repository, last);
     report?.({ kind: 'miss' });
+    const { clock } = this.#parts;
+    // As it is now: what comes while upstream is asked is its answer, and not what stands in its place.
+    const part = this.#inMemory(repository);
+    const fallback = async (): Promise<Fallback> => await this.#fallback(repository, last, part);
     try {
-      const policy = { ...this.#policy, staleIfError: this.#policy.staleIfError && isKnown };
-      return await patiently(this.#read(repository, { n, last }), policy, this.#parts.clock, signal);
+      const work = this.#read(repository, { n, last });
+      return await patiently(work, this.#policy, clock, signal, async () => (await fallback()).isKnown);
     } catch (error) {
       signal?.throwIfAborted();
+      const { list, isKnown } = await fallback();
       const outcome = outcomeOfFallback(error, isKnown, this.#policy);
       report?.(outcome);
       return list;
@@ -86,23 +94,37 @@ export class CachedTags {
     return {
       ask: async (part) => await this.#upstream.listTags(repository, part),
       onWhole: (tags) => {
+        if (charsOf(tags) > maxKeptChars) return;
         const record = { items: [...tags], checkedAt: clock.now() };
         tasks.run('storing a list', async () => await metadata.putTagList(repository, record));
       },
     };
   }
 
+  /** The beginning of the list as it was last read. */
+  #inMemory(repository: RepositoryName): readonly Tag[] {
+    const walk = this.#parts.walks.lastOf(repository);
+    return walk !== undefined && walk.after === undefined ? walk.tags : [];
+  }
+
   /** The whole list as it was last seen; else a part: what of it is still in memory, and what is cached. */
-  async #fallback(repository: RepositoryName, last: string | undefined): Promise<Fallback> {
-    const { metadata, walks } = this.#parts;
+  async #fallback(
+    repository: RepositoryName,
+    last: string | undefined,
+    part: readonly Tag[],
+  ): Promise<Fallback> {
+    const { metadata } = this.#parts;
     const kept = this.#policy.offline ? undefined : await metadata.getTagList(repository);
     if (kept !== undefined)
       return { list: { tags: behind(kept.items, last), hasMore: false }, isKnown: true };
     const cached = await metadata.listTags(repository);
-    const walk = walks.lastOf(repository);
-    const part = walk !== undefined && walk.after === undefined ? walk.tags : [];
-    const tags = behind([...new Set([...part, ...cached])].sort(), last);
+    const both = part.length === 0 ? cached : [...new Set([...part, ...cached])];
+    const tags = behind(await sortedInTurns(both), last);
     const cut = this.#policy.offline ? undefined : 'failed';
     return { list: { tags, hasMore: false, cut }, isKnown: tags.length > 0 };
   }
+}
+
+function charsOf(tags: readonly Tag[]): number {
+  return tags.reduce((sum, tag) => sum + tag.length, 0);
 }

@@ -7,17 +7,20 @@ import type { CachePolicy } from './cache-parts.ts';
 
 /**
  * Waits for upstream while something stale could be served instead: not longer than the policy's deadline. The work
- * goes on when the waiting ends. Throws UNAVAILABLE (504) at the deadline.
+ * goes on when the waiting ends. Throws UNAVAILABLE (504) at the deadline. `hasStale` is asked then, since it costs something to
+ * say: where there is nothing the waiting goes on. Default: there is.
  */
 export async function patiently<Value>(
   work: Promise<Value>,
   policy: CachePolicy,
   clock: Clock,
   signal: AbortSignal | undefined,
+  hasStale: () => Promise<boolean> = async () => true,
 ): Promise<Value> {
   if (!policy.staleIfError) return await abortable(work, signal);
   const waiting = new AbortController();
-  const deadline = clock.sleep(policy.staleDeadline, waiting.signal).then(() => {
+  const deadline = clock.sleep(policy.staleDeadline, waiting.signal).then(async () => {
+    if (!(await hasStale())) return await work;
     throw new RegistryError('UNAVAILABLE', `upstream did not answer within ${policy.staleDeadline} ms`, {
       status: 504,
     });

@@ -19,6 +19,15 @@ export type TakePage<Page> = (
   body: () => Promise<Uint8Array>,
 ) => Promise<Page> | Page;
 
+export interface ListPagesSettings {
+  readonly session: UpstreamSession;
+  readonly repository: RepositoryName;
+  readonly first: URL;
+  /** Of all pages together, whatever they are: some registries give a list at once. */
+  readonly maxEntries: number;
+  readonly options: CallOptions;
+}
+
 /** The pages of one list behind one another: bounded, none twice, from nowhere but the registry. */
 export class ListPages {
   /** The page to be read next; undefined: there is none, as far as upstream says. */
@@ -34,12 +43,26 @@ export class ListPages {
   readonly #signal: AbortSignal | undefined;
   readonly #seen = new Set<string>();
   #bytes = 0;
+  #room: number;
+  #isCutShort = false;
 
-  constructor(session: UpstreamSession, repository: RepositoryName, first: URL, { signal }: CallOptions) {
+  constructor({ session, repository, first, maxEntries, options }: ListPagesSettings) {
     this.#session = session;
     this.#repository = repository;
-    this.#signal = signal;
+    this.#signal = options.signal;
+    this.#room = maxEntries;
     this.next = first;
+  }
+
+  /** How many entries may still be taken. */
+  get room(): number {
+    return this.#room;
+  }
+
+  /** To be told of each page. `isCut`: it had more entries than there was room for, and so where it ends is not known. */
+  took({ entries, isCut }: { readonly entries: number; readonly isCut: boolean }): void {
+    this.#room -= entries;
+    this.#isCutShort = isCut;
   }
 
   get count(): number {
@@ -53,7 +76,7 @@ export class ListPages {
   async read<Page>(take: TakePage<Page>): Promise<Page | undefined> {
     const url = this.next;
     if (url === undefined || this.cut !== undefined) return undefined;
-    if (this.count === maxPages || this.#bytes >= maxBytes) {
+    if (this.count === maxPages || this.#bytes >= maxBytes || this.#room <= 0) {
       this.#stop('bounded', 'upstream has more pages than are read');
       return undefined;
     }
@@ -69,7 +92,7 @@ export class ListPages {
     }
   }
 
-  /** Goes on there, unless it was there already: false. */
+  /** The list goes on there, unless it was there already: false. */
   goTo(url: URL): boolean {
     if (this.#seen.has(url.href)) return false;
     this.next = url;
@@ -99,7 +122,8 @@ export class ListPages {
       signal,
     });
     const page = await take(response, async () => await this.#body(response));
-    this.#follow(url, response.headers['link']);
+    if (this.#isCutShort) this.#cutShort();
+    else this.#follow(url, response.headers['link']);
     return page;
   }
 
@@ -121,6 +145,12 @@ export class ListPages {
     const next = query === '' ? undefined : this.#session.here(asked.pathname, query);
     this.next = next !== undefined && !this.#seen.has(next.href) ? next : undefined;
     this.isLost = link !== undefined && this.next === undefined;
+  }
+
+  /** Upstream's link leads behind what was not taken. */
+  #cutShort(): void {
+    this.next = undefined;
+    this.#stop('bounded', 'upstream has more entries on a page than are read');
   }
 
   #stop(cut: Cut, message: string, fields: Readonly<Record<string, unknown>> = {}): void {

@@ -1,7 +1,7 @@
-import { algorithmOf, digestLike, sha256 } from '../oci/digest.ts';
+import { algorithmOf, digestAside } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
-import { maxManifestSize, parseManifest } from '../oci/manifest.ts';
-import { acceptedManifests, mediaTypeOf } from '../oci/media-type.ts';
+import { maxManifestSize } from '../oci/manifest.ts';
+import { acceptedManifests, type MediaType, mediaTypeOf } from '../oci/media-type.ts';
 import {
   type Digest,
   isDigest,
@@ -24,6 +24,18 @@ type Headers = TransportResponse['headers'];
 const schema1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 /** A Content-Type that leaves the kind of manifest to its bytes. */
 const vague = /^(?:text\/|application\/json$|(?:application|binary)\/octet-stream$)/;
+
+/** The bytes of a manifest, which `digest` is the digest of; nobody has looked into them. */
+export interface FetchedManifest {
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+  /** As upstream sent it. */
+  readonly contentType: string | undefined;
+  /** What upstream was asked for to get them. */
+  readonly by: Reference;
+  /** As in {@link Manifest}. */
+  readonly contradicts?: Digest;
+}
 
 /** Manifests of one upstream (distribution-spec "Pulling manifests"). */
 export class UpstreamManifests {
@@ -65,32 +77,47 @@ export class UpstreamManifests {
     return manifest.descriptor;
   }
 
+  /** As {@link fetch}; throws UNAVAILABLE also for bytes that are no manifest, UNSUPPORTED for schema 1. */
+  async get(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Manifest> {
+    const { bytes, digest, contentType, by, contradicts } = await this.fetch(repository, reference, options);
+    const { head: content } = await this.#session.read('manifest', bytes, contentType);
+    checkServable(content.mediaType, by);
+    const descriptor = { mediaType: content.mediaType, digest, size: bytes.length };
+    return { descriptor, bytes, content, ...(contradicts && { contradicts }) };
+  }
+
   /**
    * By digest the bytes must hash to it. By tag they must hash to the digest that upstream announces with them: those that do
    * not are asked for again by that digest, and where it is not to be had they are taken for what they hash to.
    */
-  async get(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Manifest> {
+  async fetch(
+    repository: RepositoryName,
+    reference: Reference,
+    options: CallOptions,
+  ): Promise<FetchedManifest> {
     const { sent, headers } = await this.#read(repository, reference, options);
     const expected = isDigest(reference) ? reference : announcedDigest(headers);
     const { bytes, matches } = await decoded(sent, headers, expected);
-    if (expected === undefined || matches) return manifestOf(bytes, headers, reference, expected);
+    const fetched = { bytes, contentType: headers['content-type'], by: reference };
+    if (expected !== undefined && matches) return { ...fetched, digest: expected };
     if (isDigest(reference)) {
-      const got = digestLike(reference, bytes);
+      const got = await digestAside(algorithmOf(reference), bytes);
       throw new RegistryError('UNAVAILABLE', `upstream sent a wrong manifest: want ${reference}, got ${got}`);
     }
-    const fields = { reference, announced: expected, digest: sha256(bytes) };
-    this.#session.onOddity('upstream announced a wrong digest', fields);
+    const digest = await digestAside('sha256', bytes);
+    if (expected === undefined) return { ...fetched, digest };
+    this.#session.onOddity('upstream announced a wrong digest', { reference, announced: expected, digest });
     const announced = await this.#announced(repository, expected, options);
-    return announced ?? { ...manifestOf(bytes, headers, reference, undefined), contradicts: expected };
+    return announced ?? { ...fetched, digest, contradicts: expected };
   }
 
   async #announced(
     repository: RepositoryName,
     digest: Digest,
     options: CallOptions,
-  ): Promise<Manifest | undefined> {
+  ): Promise<FetchedManifest | undefined> {
     try {
-      return await this.get(repository, digest, options);
+      return await this.fetch(repository, digest, options);
     } catch {
       options.signal?.throwIfAborted();
       return undefined;
@@ -131,28 +158,24 @@ async function decoded(
   headers: Headers,
   expected: Digest | undefined,
 ): Promise<{ bytes: Uint8Array; matches: boolean }> {
-  if (expected !== undefined && digestLike(expected, sent) === expected)
-    return { bytes: sent, matches: true };
+  if (await isOf(expected, sent)) return { bytes: sent, matches: true };
   const encoding = contentEncoding(headers);
-  const bytes =
-    encoding === undefined ? sent : await decode(sent, encoding, maxManifestSize).catch(() => sent);
-  return { bytes, matches: expected !== undefined && digestLike(expected, bytes) === expected };
+  if (encoding === undefined) return { bytes: sent, matches: false };
+  const bytes = await decode(sent, encoding, maxManifestSize).catch(() => sent);
+  return { bytes, matches: await isOf(expected, bytes) };
 }
 
-/** `digest` is one that the bytes hash to; undefined: the one that they have by sha256. */
-function manifestOf(
-  bytes: Uint8Array,
-  headers: Headers,
-  reference: Reference,
-  digest: Digest | undefined,
-): Manifest {
-  const { mediaType } = parseManifest(bytes, headers['content-type']);
+async function isOf(expected: Digest | undefined, bytes: Uint8Array): Promise<boolean> {
+  return expected !== undefined && (await digestAside(algorithmOf(expected), bytes)) === expected;
+}
+
+/** Throws for what upstream gave by a tag or a digest and we do not serve. */
+export function checkServable(mediaType: MediaType, by: Reference): void {
   if (schema1.test(mediaType)) throw isSchema1Only();
   // By tag nothing vouches for the bytes, and any JSON with status 200 would be cached: `{"errors": …}` for one.
-  if (!isDigest(reference) && vague.test(mediaType)) {
+  if (!isDigest(by) && vague.test(mediaType)) {
     throw new RegistryError('UNAVAILABLE', 'upstream sent JSON that is no manifest');
   }
-  return { descriptor: { mediaType, digest: digest ?? sha256(bytes), size: bytes.length }, bytes };
 }
 
 /** Undefined where the headers alone do not say it all. */

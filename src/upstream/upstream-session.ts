@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.ts';
+import { jsonReader } from '../json-reader.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
+import type { ArgumentsOf, Readings } from '../oci/readings.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import type { Turn } from '../oci/registry.ts';
 import { Scope } from './auth/scope.ts';
@@ -91,6 +93,15 @@ export class UpstreamSession {
   #nameOf(repository: RepositoryName): string {
     const prefix = /\/v2\/(.+)$/.exec(this.#mirror?.path ?? '')?.[1];
     return prefix === undefined ? pathOf(repository) : `${prefix}/${pathOf(repository)}`;
+  }
+
+  /** What its JSON says. However large it is, others are not held up. Throws UNAVAILABLE (502): it says nothing; (503): we are busy. */
+  async read<Name extends keyof Readings>(
+    name: Name,
+    bytes: Uint8Array,
+    ...args: ArgumentsOf<Name>
+  ): Promise<ReturnType<Readings[Name]>> {
+    return await jsonReader.read(this.origin.host, name, bytes, ...args);
   }
 
   /** What is no success as an error; the response is disposed of. */

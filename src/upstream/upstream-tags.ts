@@ -46,7 +46,7 @@ export class UpstreamTags {
     const tags = pages.found();
     const end = tags.at(-1);
     if (end === undefined && pages.failure !== undefined) throw pages.failure;
-    if (end !== undefined && pages.next !== undefined) this.#remember(repository, end, pages.next);
+    if (end !== undefined && pages.link !== undefined) this.#remember(repository, end, pages.link);
     // Whoever is told that there is more asks for what is behind the last one: without any there is no way on.
     return { tags, hasMore: pages.next !== undefined && end !== undefined, cut: pages.cut };
   }
@@ -61,8 +61,8 @@ export class UpstreamTags {
     const followed = place === undefined ? undefined : await unlessRefused(at(place));
     if (followed !== undefined) return followed;
     const direct = await unlessRefused(at(behind(last)));
-    const isKnown = this.#knowingLast.has(repository) && direct?.tags.has(last as Tag) === false;
-    if (direct !== undefined && (direct.tags.size === 0 || isKnown)) return direct;
+    const isKnown = this.#knowingLast.has(repository) && direct?.has(last) === false;
+    if (direct !== undefined && (direct.beginning === undefined || isKnown)) return direct;
     const start = await begun(at(this.#url(repository), last));
     if (direct === undefined || !isBehind(direct, start, last)) return start;
     this.#knowingLast.set(repository, true);
@@ -92,9 +92,7 @@ export class UpstreamTags {
  * more, because it ignores `last`? If all tags are behind it both are the same, and the list from its beginning is right as well.
  */
 function isBehind(direct: TagPages, start: TagPages, last: string): boolean {
-  const [first] = direct.tags;
-  const [beginning] = start.tags;
-  return first !== beginning && !direct.tags.has(last as Tag);
+  return direct.beginning !== start.beginning && !direct.has(last);
 }
 
 async function begun(pages: TagPages): Promise<TagPages> {

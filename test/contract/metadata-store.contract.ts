@@ -304,5 +304,12 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
         checkedAt: 3,
       });
     });
+
+    it('keeps a long list whole', async () => {
+      await using made = await create();
+      const items = Array.from({ length: 30_000 }, (_, at) => parseTag(`t${at}`));
+      await made.store.putTagList(alpine, { items, checkedAt: 1 });
+      assert.deepEqual((await made.store.getTagList(alpine))?.items, items);
+    });
   });
 }

@@ -9,6 +9,8 @@ export interface PagingBehaviour {
   readonly tags: readonly string[];
   /** More are never on a page, whatever `n` says; absent: it obeys `n`. */
   readonly pageSize?: number;
+  /** It gives so many, and asks nobody how many are wanted. */
+  readonly ignoresNumber?: boolean;
   /** `behind`: what comes behind it in its own order; `ignored`: the first page again; `refused`: 400. */
   readonly last?: 'behind' | 'ignored' | 'refused';
   /** How it names the next page. `page` is a cursor of its own. */
@@ -65,7 +67,8 @@ export class PagingUpstream {
     const from = query.has('page')
       ? Number(query.get('page'))
       : this.#placeBehind(last === 'behind' ? asked : null);
-    const page = tags.slice(from, from + Math.min(pageSize, Number(query.get('n') ?? 1000)));
+    const wanted = this.#behaviour.ignoresNumber === true ? pageSize : Number(query.get('n') ?? 1000);
+    const page = tags.slice(from, from + Math.min(pageSize, wanted));
     const next = from + page.length;
     const { linkPath = path } = this.#behaviour;
     const to = link === 'page' ? `page=${next}` : `n=${query.get('n') ?? 1000}&last=${page.at(-1)}`;

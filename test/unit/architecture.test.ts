@@ -16,8 +16,19 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   registry: ['oci', 'storage', 'cache', 'observe'],
   http: ['oci', 'observe'],
 };
-/** Small files beside the rooms that anyone may use, and that use no room. */
-const shelf = new Set(['clock.ts', 'log.ts', 'abortable.ts', 'stopwatch.ts', 'time-limit.ts']);
+/** Small files beside the rooms that anyone may use, and that use no room but the vocabulary. */
+const shelf = new Set([
+  'clock.ts',
+  'log.ts',
+  'abortable.ts',
+  'stopwatch.ts',
+  'time-limit.ts',
+  'turns.ts',
+  'turn-queue.ts',
+  'json-pieces.ts',
+  'json-reader.ts',
+  'json-thread.ts',
+]);
 /** Inside the stores' room the others see the interfaces only. */
 const storageInterfaces = new Set(['storage/blob-store.ts', 'storage/metadata-store.ts']);
 

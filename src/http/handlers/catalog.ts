@@ -1,6 +1,7 @@
 import { warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
 import { nextLink, pageRequest } from '../pagination.ts';
+import { sendList } from '../send-list.ts';
 
 /** The names of repositories of which something is cached, in ASCII order, after `last`, at most `limit`. */
 export type Catalog = (page: { last?: string | undefined; limit: number }) => Promise<readonly string[]>;
@@ -19,5 +20,5 @@ export async function catalog(exchange: Exchange, list: Catalog, linkPrefix: str
     exchange.response.setHeader('Link', nextLink(linkPrefix, exchange.path, exchange.query, end));
     if (n > limit || exchange.query.get('n') === null) warnOfCut(exchange, 'bounded');
   }
-  exchange.sendJson(200, { repositories });
+  await sendList(exchange, {}, 'repositories', repositories);
 }

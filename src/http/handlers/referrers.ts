@@ -3,6 +3,7 @@ import { parseDigest, type RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
 import { setCacheStatus, warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
+import { sendList } from '../send-list.ts';
 
 /** `GET …/referrers/<digest>` (distribution-spec "Listing Referrers"): an index always, filtered where that was asked for. */
 export async function referrers(
@@ -21,5 +22,5 @@ export async function referrers(
   if (artifactType !== null) exchange.response.setHeader('OCI-Filters-Applied', 'artifactType');
   setCacheStatus(exchange.response, exchange.outcome);
   if (cut !== undefined) warnOfCut(exchange, cut);
-  exchange.sendJson(200, { schemaVersion: 2, mediaType: ociIndex, manifests }, ociIndex);
+  await sendList(exchange, { schemaVersion: 2, mediaType: ociIndex }, 'manifests', manifests, ociIndex);
 }

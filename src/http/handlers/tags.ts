@@ -1,8 +1,11 @@
 import { pathOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
+import { isAscending } from '../../oci/tag-order.ts';
+import { sortedInTurns } from '../../turns.ts';
 import { setCacheStatus, warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
 import { nextLink, pageRequest } from '../pagination.ts';
+import { sendList } from '../send-list.ts';
 
 /**
  * `GET …/tags/list` (distribution-spec "Listing Tags"). `name` is the repository as its registry knows it. A page that has a next one
@@ -30,5 +33,6 @@ export async function tags(
   setCacheStatus(exchange.response, exchange.outcome);
   if (isEnd && list.cut !== undefined) warnOfCut(exchange, list.cut);
   const isInOrder = hasNext && n !== undefined;
-  exchange.sendJson(200, { name: pathOf(repository), tags: isInOrder ? page : page.sort() });
+  const inOrder = isInOrder || isAscending(page) ? page : await sortedInTurns(page);
+  await sendList(exchange, { name: pathOf(repository) }, 'tags', inOrder);
 }

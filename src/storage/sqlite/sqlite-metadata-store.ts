@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
+import { piecesInTurns } from '../../json-pieces.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
 import { StoreFullError } from '../blob-store.ts';
@@ -129,7 +130,8 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async putTagList(repository: RepositoryName, { items, checkedAt }: ListingRecord<Tag>): Promise<void> {
-    await this.#write(() => this.#statements.putTagList.run(repository, JSON.stringify(items), checkedAt));
+    const text = await textOf(items);
+    await this.#write(() => this.#statements.putTagList.run(repository, text, checkedAt));
   }
 
   async getReferrersList(
@@ -144,8 +146,8 @@ export class SqliteMetadataStore implements MetadataStore {
     digest: Digest,
     list: ListingRecord<Descriptor>,
   ): Promise<void> {
-    const items = JSON.stringify(list.items);
-    await this.#write(() => this.#statements.putReferrersList.run(repository, digest, items, list.checkedAt));
+    const text = await textOf(list.items);
+    await this.#write(() => this.#statements.putReferrersList.run(repository, digest, text, list.checkedAt));
   }
 
   async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
@@ -270,6 +272,10 @@ function descriptorOf({ digest, media_type, size, artifact_type, annotations }: 
 
 function tagOf(row: TagRow): TagRecord {
   return { tag: row.tag as Tag, descriptor: descriptorOf(row), checkedAt: row.checked_at };
+}
+
+async function textOf(items: readonly unknown[]): Promise<string> {
+  return `[${(await piecesInTurns(items)).join(',')}]`;
 }
 
 function listOf<Item>(row: ListRow | undefined): ListingRecord<Item> | undefined {

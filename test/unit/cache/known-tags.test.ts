@@ -46,6 +46,16 @@ describe('what is known of tags', () => {
   });
 });
 
+describe('what is recalled of a tag', () => {
+  it('is where it points, without what the manifest says of itself, which may be long', () => {
+    const { tags, record } = start();
+    const texts = { artifactType: 'application/x', annotations: { a: 'x'.repeat(60_000) } };
+    const stored = record({ ...one, ...texts });
+    assert.deepEqual(tags.recall(alpine, stored), record(one));
+    assert.equal(tags.recall(alpine, stored), tags.get(alpine, v1));
+  });
+});
+
 describe('the announcement of a digest', () => {
   it('is known by its tag and by its digest for an hour, whatever the clock on the wall says', async () => {
     const { clock, tags } = start();

@@ -226,4 +226,15 @@ describe('the cache of manifests', () => {
     ] as const)
       assert.equal((await stores.metadata.getTag(alpine, tag))?.descriptor.digest, descriptor.digest);
   });
+
+  it('holds of a manifest from the disk its bytes, and not once more what they say', async () => {
+    const stores = new Stores();
+    const bytes = Buffer.from(JSON.stringify({ mediaType: ociManifest, annotations: { a: 'b' } }));
+    const descriptor = { mediaType: ociManifest, digest: sha256(bytes), size: bytes.length };
+    await stores.open().keep(alpine, { descriptor, bytes });
+    await stores.settle();
+    assert.deepEqual((await stores.metadata.getManifest(alpine, descriptor.digest))?.annotations, { a: 'b' });
+    const found = await stores.open().find(alpine, descriptor.digest);
+    assert.deepEqual([found?.descriptor, Buffer.from(found?.bytes ?? [])], [descriptor, bytes]);
+  });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { algorithmOf, DigestHasher, digestLike, hexOf, sha256 } from '#src/oci/digest.ts';
+import { algorithmOf, DigestHasher, digestAside, digestLike, hexOf, sha256 } from '#src/oci/digest.ts';
 import { parseDigest } from '#src/oci/reference.ts';
 
 const algorithm = fc.constantFrom('sha256', 'sha512');
@@ -21,6 +21,15 @@ describe('a digest', () => {
         assert.equal(sha256(bytes), digestLike(sha256(Buffer.alloc(0)), bytes));
       }),
     );
+  });
+
+  it('is the same whoever hashes the bytes', async () => {
+    for (const name of ['sha256', 'sha512']) {
+      for (const size of [0, 10, 256 * 1024, 256 * 1024 + 1, 1_000_000]) {
+        const part = Buffer.alloc(size + 7, name).subarray(7);
+        assert.equal(await digestAside(name, part), digestOf(name, part));
+      }
+    }
   });
 
   it('is the same however the bytes are cut', () => {

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RegistryError } from '#src/oci/error.ts';
-import { parseManifest, parseReferrers } from '#src/oci/manifest.ts';
+import { parseManifest } from '#src/oci/manifest.ts';
 import { dockerManifest, dockerManifestList, ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseDigest } from '#src/oci/reference.ts';
+import { parseReferrers } from '#src/oci/referrers.ts';
 
 const digest = parseDigest(`sha256:${'0'.repeat(64)}`);
 const other = parseDigest(`sha256:${'1'.repeat(64)}`);
@@ -33,7 +34,10 @@ describe('a manifest', () => {
           manifest.map((value) => Buffer.from(JSON.stringify(value))),
         ),
         (bytes) => {
-          for (const parse of [() => parseManifest(bytes, undefined), () => parseReferrers(bytes, other)]) {
+          for (const parse of [
+            () => parseManifest(bytes, undefined),
+            () => parseReferrers(bytes, undefined, other, 100),
+          ]) {
             try {
               parse();
             } catch (error) {
@@ -69,6 +73,36 @@ describe('a manifest', () => {
       { digest, size: '1' },
     ];
     assert.deepEqual(read({ manifests: [...bad, good] }).manifests, [good]);
+  });
+
+  it('that names more than a thousand others is read as if it named none', () => {
+    const one = { mediaType: 'application/x-layer', digest: other, size: 5 };
+    const many = (count: number) => Array.from({ length: count }, () => one);
+    const whole = read({ config: one, layers: many(1000) }, ociManifest);
+    assert.deepEqual([whole.isHuge, whole.blobs.length, whole.mediaType], [false, 1001, ociManifest]);
+    const subject = { ...one, digest };
+    for (const lists of [
+      { layers: many(1001) },
+      { manifests: many(1001) },
+      { layers: many(1), blobs: many(1000) },
+      { layers: Array(1001).fill({}) },
+    ]) {
+      const { isHuge, blobs, manifests, subject: about } = read({ config: one, subject, ...lists });
+      assert.deepEqual([isHuge, blobs, manifests, about], [true, [], [], digest]);
+    }
+  });
+
+  it('has no text of its descriptors that is longer than it could be', () => {
+    const { blobs } = read({
+      layers: [{ mediaType: 'x'.repeat(256), digest, size: 1, annotations: { a: 'b' } }],
+    });
+    assert.deepEqual(blobs, [{ mediaType: 'application/octet-stream', digest, size: 1 }]);
+    const { artifactType, annotations } = read({
+      artifactType: 'x'.repeat(256),
+      annotations: { a: 'x'.repeat(65_536) },
+    });
+    assert.deepEqual([artifactType, annotations], [undefined, undefined]);
+    assert.deepEqual(read({ annotations: { a: 'b', c: 1 } }).annotations, { a: 'b' });
   });
 
   for (const [manifest, header, want] of [

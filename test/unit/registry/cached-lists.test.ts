@@ -8,6 +8,7 @@ import { parseTag } from '#src/oci/reference.ts';
 import { OfflineRegistry } from '#src/registry/offline-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
 
@@ -48,6 +49,42 @@ describe('the tags of a repository', () => {
     assert.deepEqual((await cache.registry.listTags(alpine, cache.reporting)).tags, ['a']);
     assert.deepEqual(cache.outcome, { kind: 'stale', cause: 'upstream unavailable' });
     await assert.rejects(cache.registry.listTags(repository('docker.io/library/busybox')), { status: 502 });
+  });
+
+  it('are looked for in the store only where upstream does not give them', async () => {
+    await using cache = new CacheUnderTest();
+    putImage(cache.content, alpine, 'a', []);
+    const { metadata } = cache.parts;
+    const reads = ['getTagList', 'listTags', 'getReferrersList', 'listReferrers'] as const;
+    let count = 0;
+    for (const read of reads) {
+      const inner = metadata[read].bind(metadata) as (...args: unknown[]) => Promise<never>;
+      metadata[read] = async (...args: unknown[]): Promise<never> => {
+        count += 1;
+        return await inner(...args);
+      };
+    }
+    await cache.registry.listTags(alpine);
+    await cache.registry.listReferrers(alpine, sha256(bytes(3)));
+    assert.equal(count, 0);
+    await cache.settle();
+    await cache.clock.advance(10_000);
+    cache.upstream.script = down;
+    assert.deepEqual((await cache.registry.listTags(alpine)).tags, ['a']);
+    assert.equal(count, 1);
+  });
+
+  it('that nothing stands in for are waited for, however late they are', async () => {
+    await using cache = new CacheUnderTest();
+    putImage(cache.content, alpine, 'a', []);
+    const slow = gate();
+    cache.upstream.script = async () => await slow.wait();
+    const list = cache.registry.listTags(alpine);
+    const referrers = cache.registry.listReferrers(alpine, sha256(bytes(3)));
+    await cache.clock.advance(10_000);
+    slow.open();
+    assert.deepEqual((await list).tags, ['a']);
+    assert.deepEqual((await referrers).referrers, []);
   });
 
   it('are the cached ones across an air gap, and a 404 where nothing is cached', async () => {

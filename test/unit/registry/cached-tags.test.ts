@@ -75,6 +75,15 @@ describe('a walk through the tags of a repository', () => {
     assert.equal(upstream.asked.length, 124);
   });
 
+  it('is not kept for an outage where it is too long for that', async () => {
+    await using cache = new CacheUnderTest();
+    const tags = Array.from({ length: 40_000 }, (_, at) => parseTag(`${'t'.repeat(120)}${at}`));
+    cache.upstream.tags = async () => ({ tags, hasMore: false });
+    assert.equal((await cache.registry.listTags(alpine)).tags.length, 40_000);
+    await cache.settle();
+    assert.equal(await cache.parts.metadata.getTagList(alpine), undefined);
+  });
+
   it('sees a new list after ten seconds, and goes on in it behind the same tag', async () => {
     const tags = numbered(300);
     const { upstream, cache } = paged({ tags, pageSize: 100 });

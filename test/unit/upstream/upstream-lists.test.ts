@@ -289,6 +289,33 @@ describe('what refers to a manifest', () => {
     assert.equal(page, 100);
   });
 
+  it('is a part where there are more than are read, on one page or behind the tag of the digest', async () => {
+    await using test = await signed();
+    const { made, subject, want } = test;
+    const manifests = Array.from({ length: 10_500 }, (_, at) => ({
+      ...want,
+      digest: `sha256:${String(at).padStart(64, '0')}`,
+    }));
+    const index = { 'Content-Type': ociIndex };
+    const whole = () => json({ manifests }, 200, index);
+    for (const faults of [[whole], [on(/referrers/, failing(404)), whole]]) {
+      made.spoil(...faults);
+      const { referrers, cut } = await made.registry.listReferrers(made.name, subject.digest);
+      assert.deepEqual([referrers.length, cut], [10_000, 'bounded']);
+      assert.deepEqual(referrers[0], manifests[0]);
+    }
+  });
+
+  it('is an error where what the tag of the digest leads to is no manifest', async () => {
+    await using test = await signed();
+    const { made, subject } = test;
+    made.spoil(on(/referrers/, failing(404)), () => json({ errors: [] }));
+    await assert.rejects(made.registry.listReferrers(made.name, subject.digest), {
+      code: 'UNAVAILABLE',
+      status: 502,
+    });
+  });
+
   it('is an error where upstream fails', async () => {
     await using test = await signed();
     const { made, subject } = test;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { sha256 } from '#src/oci/digest.ts';
+import { parseManifest } from '#src/oci/manifest.ts';
 import { acceptedManifests, dockerManifest, ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseDigest, parseTag } from '#src/oci/reference.ts';
 import type { Manifest } from '#src/oci/registry.ts';
@@ -28,6 +29,7 @@ const manifest = Buffer.from(
 );
 const digest = sha256(manifest);
 const descriptor = { mediaType: ociManifest, digest, size: manifest.length };
+const given = { descriptor, bytes: manifest, content: parseManifest(manifest, ociManifest) };
 const path = '/v2/library/alpine/manifests';
 const announcing = { 'Docker-Content-Digest': digest };
 
@@ -42,7 +44,7 @@ describe('a manifest', () => {
     it(`by ${reference === tag ? 'tag' : 'digest'} comes as the very bytes and media type that upstream has`, async () => {
       await using made = await start();
       const got = await made.registry.getManifest(made.name, reference);
-      assert.deepEqual(got, { descriptor, bytes: manifest });
+      assert.deepEqual(got, given);
       assert.deepEqual(await made.registry.resolveManifest(made.name, reference), descriptor);
       assert.deepEqual(made.upstream.calls, [`GET ${path}/${reference}`, `HEAD ${path}/${reference}`]);
     });
@@ -88,11 +90,11 @@ describe('a manifest', () => {
     const other = sha256(Buffer.from('other'));
     made.spoil(headers({ 'Docker-Content-Digest': other }));
     const got = await made.registry.getManifest(made.name, tag);
-    assert.deepEqual(got, { descriptor, bytes: manifest, contradicts: other });
+    assert.deepEqual(got, { ...given, contradicts: other });
     assert.deepEqual(made.upstream.calls, [`GET ${path}/v1`, `GET ${path}/${other}`]);
     assert.deepEqual(made.oddities, ['upstream announced a wrong digest']);
     made.spoil(headers({ 'Docker-Content-Digest': 'sha256:nonsense' }));
-    assert.deepEqual(await made.registry.getManifest(made.name, tag), { descriptor, bytes: manifest });
+    assert.deepEqual(await made.registry.getManifest(made.name, tag), given);
   });
 
   it('by tag whose bytes are not those of the announced digest is asked for by that digest', async () => {
@@ -101,7 +103,7 @@ describe('a manifest', () => {
       made.upstream.requests.splice(0);
       const wrong = content(body, ociManifest, { 'Docker-Content-Digest': digest });
       made.spoil(on(`GET ${path}/v1`, () => wrong));
-      assert.deepEqual(await made.registry.getManifest(made.name, tag), { descriptor, bytes: manifest });
+      assert.deepEqual(await made.registry.getManifest(made.name, tag), given);
       assert.deepEqual(made.upstream.calls, [`GET ${path}/v1`, `GET ${path}/${digest}`]);
     }
   });
@@ -208,10 +210,7 @@ describe('a manifest', () => {
     await using made = await start();
     made.spoil(gzipped);
     for (const reference of [tag, digest]) {
-      assert.deepEqual(await made.registry.getManifest(made.name, reference), {
-        descriptor,
-        bytes: manifest,
-      });
+      assert.deepEqual(await made.registry.getManifest(made.name, reference), given);
       assert.deepEqual(await made.registry.resolveManifest(made.name, reference), descriptor);
     }
   });
@@ -223,7 +222,7 @@ describe('a manifest', () => {
     assert.deepEqual((await made.registry.getManifest(made.name, tag)).bytes, manifest);
     for (const encoding of ['gzip', 'constructor']) {
       made.spoil(headers({ 'Content-Encoding': encoding, 'Docker-Content-Digest': undefined }));
-      assert.deepEqual(await made.registry.getManifest(made.name, tag), { descriptor, bytes: manifest });
+      assert.deepEqual(await made.registry.getManifest(made.name, tag), given);
     }
   });
 
@@ -261,7 +260,7 @@ describe('a HEAD for a manifest', () => {
       const taken: Manifest[] = [];
       const take = (came: Manifest) => void taken.push(came);
       assert.deepEqual(await made.registry.resolveManifest(made.name, tag, { take }), descriptor);
-      assert.deepEqual(taken, [{ descriptor, bytes: manifest }]);
+      assert.deepEqual(taken, [given]);
       assert.deepEqual(made.upstream.calls, [`HEAD ${path}/v1`, `GET ${path}/v1`]);
     });
   }

@@ -125,6 +125,45 @@ describe('so many tags', () => {
     assert.deepEqual([upstream.asked.length, list.tags.length, list.cut], [6, 6, 'bounded']);
   });
 
+  it('are no more than a hundred thousand of all pages, and the others are behind them', async () => {
+    const tags = numbered(100_000).map((tag) => `${tag}x`);
+    const upstream = new PagingUpstream({
+      tags: numbered(100_000),
+      pageSize: 30_000,
+      ignoresNumber: true,
+      link: 'page',
+    });
+    const first = await upstream.registry.listTags(alpine);
+    assert.deepEqual([first.tags.length, first.hasMore, first.cut], [100_000, false, undefined]);
+    const longer = new PagingUpstream({
+      tags: [...numbered(95_000), ...tags],
+      pageSize: 30_000,
+      ignoresNumber: true,
+    });
+    const list = await longer.registry.listTags(alpine);
+    assert.deepEqual([list.tags.length, list.hasMore, list.cut], [100_000, true, 'bounded']);
+    assert.deepEqual(longer.oddities, ['upstream has more entries on a page than are read']);
+    const end = list.tags.at(-1);
+    const rest = await longer.registry.listTags(alpine, { n: 5, last: end });
+    assert.deepEqual(rest.tags.slice(0, 2), ['t05000x', 't05001x']);
+    assert.equal(longer.queries[4], `?n=1000&last=${end}`);
+  });
+
+  it('of one page that has more, behind which upstream knows no place, end there and say so', async () => {
+    for (const last of ['ignored', 'refused'] as const) {
+      const upstream = new PagingUpstream({
+        tags: numbered(100_500),
+        pageSize: 200_000,
+        ignoresNumber: true,
+        last,
+      });
+      const list = await upstream.registry.listTags(alpine);
+      assert.deepEqual([list.tags.length, list.hasMore, list.cut], [100_000, true, 'bounded']);
+      const rest = await upstream.registry.listTags(alpine, { last: list.tags.at(-1) });
+      assert.deepEqual(rest, { tags: [], hasMore: false, cut: 'bounded' });
+    }
+  });
+
   it('as were asked for, and no link, are followed by those behind them (crane registry serve)', async () => {
     for (const last of ['behind', 'ignored', 'refused'] as const) {
       const upstream = new PagingUpstream({ tags: numbered(2000), link: 'none', last });
