@@ -7,7 +7,7 @@ import { blobsOf } from './completion-job.ts';
 /** The first clients of a process have had their answers by then. Milliseconds. */
 const firstMs = 1000;
 /** Between two passes. Milliseconds. */
-const everyMs = 30 * 60_000;
+const everyMs = 10 * 60_000;
 /** So many manifests are handed in at once, and the next so much later. Milliseconds. */
 const pageSize = 500;
 const pageMs = 1000;
