@@ -130,9 +130,6 @@ export class Candidate implements AsyncDisposable {
     return { delayP99: milliseconds('p99'), delayMost: milliseconds('max') };
   }
 
-  get pid(): number {
-    return this.#parts.pid;
-  }
   /** As a crash does. */
   async kill(): Promise<void> {
     await this.#parts.program.stop('SIGKILL');

@@ -8,7 +8,7 @@ import { pullNowAndThen, readSlowly, type Tally } from './soak-clients.ts';
 
 const crowd = { slowReaders: 500, clients: 1000, faulty: 30 };
 const blobs = 10;
-const blobBytes = 256 * mebibyte;
+const blobBytes = 64 * mebibyte;
 const sampleMs = 1000;
 const minuteMs = 60_000;
 
