@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { Preflight } from '../app/preflight/preflight.ts';
+import { systemClock } from '../clock.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { notYet } from '../config/key.ts';
 import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
@@ -130,10 +131,16 @@ function addFlags(command: Command, flags: readonly Flag[]): void {
   }
 }
 
+/** A start that takes longer says what it waits for: a file system may not answer. Milliseconds. */
+const longMs = 5000;
+const longStart = 'the start waits for the files and directories that the configuration names';
+
 async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
   let loaded: LoadedConfig;
   try {
-    loaded = await checked(await load(flags, parts), parts, false);
+    loaded = await load(flags, parts);
+    using _long = systemClock.after(longMs, () => parts.stderr.write(`${longStart}\n`));
+    loaded = await checked(loaded, parts, false);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const [first, ...rest] = error.problems;

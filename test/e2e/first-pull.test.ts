@@ -31,11 +31,11 @@ class ReadersServer implements AsyncDisposable {
       scripts: { start: string };
     };
     const line = scripts.start
-      .replace(/^node /, `exec ${process.execPath} `)
-      .replaceAll(/\S+\.(?:ts|yaml)/g, `${root}/$&`);
+      .replace(' node ', ` ${process.execPath} `)
+      .replaceAll(/\S+\.(?:js|yaml)/g, `${root}/$&`);
     const script = `cd ${this.#directory} && ${line} ${args} --host 127.0.0.1 --port 0`;
     this.#program = new Program('/bin/sh', ['-c', script], this.#env);
-    const [, address = ''] = await this.#program.line(/^Listening: http:\/\/(\S+)/);
+    const [, address = ''] = await this.#program.line(/"url":"http:\/\/([^"]+)".*"server is running"/);
     this.address = address;
   }
 

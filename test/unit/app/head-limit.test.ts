@@ -71,9 +71,10 @@ describe('a client of a slow upstream', () => {
     const { sleeping } = clock;
     const holding = test.get(`blobs/${one.digest}`);
     await never.reached;
-    await arrived(() => clock.sleeping === sleeping);
+    // What is left is the watch over the pace of its transfer.
+    await arrived(() => clock.sleeping === sleeping + 1);
     const waiting = test.get(`blobs/${two.digest}`);
-    await arrived(() => clock.sleeping > sleeping);
+    await arrived(() => clock.sleeping > sleeping + 1);
     await clock.advance(20_000);
     const late = await waiting;
     assert.deepEqual([late.status, late.headers['retry-after']], [503, '2']);
@@ -82,7 +83,7 @@ describe('a client of a slow upstream', () => {
     never.open();
     assert.equal((await again).status, 200);
     assert.equal((await holding).status, 200);
-    assert.equal(test.upstream.calls.length, 2);
+    assert.equal(test.upstream.calls.filter((call) => call.includes(two.digest)).length, 1);
   });
 
   it('has what is stale before that, however long upstream might be waited for', async () => {
