@@ -5,11 +5,14 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
 const needed = 24;
 /** How often it is seen whether who started us is still there. Milliseconds. */
 const watchMs = 500;
+/** A parent that ends so soon after a SIGHUP has ended by it. Milliseconds. */
+const hangUpMs = 2000;
 
 /** The source in a checkout; in the npm package what was built of it, as Node strips no types under node_modules. */
 function program() {
@@ -34,24 +37,37 @@ function giveUp(reason) {
 
 /**
  * The process whose end is ours. A launcher that is killed outright passes nothing on, and neither does the shell that
- * npx puts before us: it dies of SIGTERM and leaves us running. Whoever else started us may leave.
+ * npx puts before us: it dies of SIGTERM and leaves us running. Whoever else started us may leave, also where npx has
+ * started that one (its variables are inherited), or where the line for its shell is more than ourselves (`npx -c '… &'`).
  */
 function keeper() {
-  const { OCIREGISTRY_LAUNCHER: launcher, npm_lifecycle_event: event } = process.env;
+  const {
+    OCIREGISTRY_LAUNCHER: launcher,
+    npm_lifecycle_event: event,
+    npm_lifecycle_script: line = '',
+  } = process.env;
   delete process.env.OCIREGISTRY_LAUNCHER;
-  if (launcher !== undefined) return Number(launcher);
-  return event === 'npx' ? process.ppid : undefined;
+  // A shell that knows no PPID leaves it empty.
+  if (launcher) return Number(launcher);
+  return event === 'npx' && /^['"]?ociregistry['"]?(?:\s[^&|;\n]*)?$/.test(line) ? process.ppid : undefined;
 }
 
 /**
- * Sends ourselves SIGTERM when our parent is another one: an orphan is given to init, or to a subreaper.
+ * Sends ourselves SIGTERM when our parent is another one: an orphan is given to init, or to a subreaper. But not where it was taken by
+ * the end of a terminal that is none of ours: so it is below nohup, which no Node.js heeds, npm neither; and SIGHUP ends no server.
  * @param {number} parent
  */
 function endWith(parent) {
+  let hungUpAt = Number.NEGATIVE_INFINITY;
+  if (process.argv.includes('serve') && !isatty(0)) {
+    process.on('SIGHUP', () => {
+      hungUpAt = performance.now();
+    });
+  }
   const watch = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(watch);
-    process.kill(process.pid, 'SIGTERM');
+    if (performance.now() - hungUpAt > hangUpMs) process.kill(process.pid, 'SIGTERM');
   }, watchMs).unref();
 }
 

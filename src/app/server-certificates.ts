@@ -15,15 +15,17 @@ const checkEveryMs = 10_000;
 /**
  * The certificate of the server, its key, and the authorities of its clients, as the files say it now. The files are looked at
  * every ten seconds, which also sees what events on a file miss: the swap of the link above them by which Kubernetes changes a
- * mounted secret. What is broken changes nothing.
+ * mounted secret. What is broken changes nothing, is said once, and is tried again: it may not be the files' fault.
  */
 export class ServerCertificates {
   readonly #files: TlsFiles;
   readonly #clientAuth: ServerTls['clientAuth'];
   readonly #parts: Parts;
   readonly #stop = new AbortController();
-  /** Of what was read last, right or wrong. */
+  /** Of what is used. */
   #version: string;
+  /** Of what was read last and could not be used, with the reason. */
+  #failure: string | undefined;
   #tls: ServerTls;
   #use: (tls: ServerTls) => void = () => {};
   #reading: Promise<void> = Promise.resolve();
@@ -91,21 +93,27 @@ export class ServerCertificates {
 
   /** Never throws. The version is taken before the files are read: what changes meanwhile is seen the next time. */
   async #read(anyway: boolean): Promise<void> {
-    const { log } = this.#parts;
+    const version = await versionOf(this.#files);
+    if (version === this.#version && !anyway) return;
     try {
-      const version = await versionOf(this.#files);
-      if (version === this.#version && !anyway) return;
-      this.#version = version;
       const tls = await readTls(this.#files, this.#clientAuth);
       this.#use(tls);
       this.#tls = tls;
-      log.info({ cert: this.#files.cert }, 'the certificates of the server were read again');
+      this.#version = version;
+      this.#failure = undefined;
+      this.#parts.log.info({ cert: this.#files.cert }, 'the certificates of the server were read again');
     } catch (error) {
-      log.error(
-        { err: error },
-        'the new certificates of the server cannot be used: the old ones are used on',
-      );
+      this.#tell(error, `${version}: ${error}`, anyway);
     }
+  }
+
+  #tell(error: unknown, failure: string, anyway: boolean): void {
+    if (failure === this.#failure && !anyway) return;
+    this.#failure = failure;
+    this.#parts.log.error(
+      { err: error },
+      'the new certificates of the server cannot be used: the old ones are used on',
+    );
   }
 }
 

@@ -1,16 +1,19 @@
 import { setUpV8 } from '../v8-settings.ts';
 import { readVersion } from '../version.ts';
+import { ProcessSignals } from './process-signals.ts';
 import { runProgram } from './program.ts';
 
 /** Runs the program with this process's streams; the exit code. Each command loads what it needs when it is asked for. */
 export async function main(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process;
   const version = readVersion();
+  const signals = new ProcessSignals();
   return await runProgram(argv, {
     stdout,
     stderr,
     env,
     version,
+    hearSignals: () => signals.listen(),
     doctor: async (loaded, order) => {
       const { doctor } = await import('./doctor.ts');
       return await doctor(loaded, order, { version: version.version, env, stdout });
@@ -22,7 +25,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     serve: async (loaded) => {
       const { serve } = await import('./serve.ts');
       setUpV8();
-      return await serve(loaded, { version: version.version, argv: ['ociregistry', ...argv], stderr });
+      return await serve(loaded, {
+        version: version.version,
+        argv: ['ociregistry', ...argv],
+        stderr,
+        signals,
+      });
     },
   });
 }

@@ -21,6 +21,8 @@ export interface ProgramParts {
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
   readonly version: Version;
+  /** A server is about to start, and hears signals from here on. */
+  readonly hearSignals: () => void;
   /** True when the server has ended as it was told to, false when it could not start and has said why; rejects where nothing was said yet. */
   readonly serve: (loaded: LoadedConfig) => Promise<boolean>;
   /** What a start would stumble over. */
@@ -137,6 +139,7 @@ const longStart = 'the start waits for the files and directories that the config
 
 async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
   let loaded: LoadedConfig;
+  parts.hearSignals();
   try {
     loaded = await load(flags, parts);
     using _long = systemClock.after(longMs, () => parts.stderr.write(`${longStart}\n`));

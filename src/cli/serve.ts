@@ -5,11 +5,13 @@ import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import { type OpenLogger, openLogger } from '../observe/logger.ts';
 import { banner, startFacts } from './banner.ts';
+import { endAtOnce, type ProcessSignals } from './process-signals.ts';
 
 export interface ServeParts {
   readonly version: string;
   readonly argv: readonly string[];
   readonly stderr: { write(text: string): unknown };
+  readonly signals: ProcessSignals;
 }
 
 /**
@@ -23,9 +25,10 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
     format: config.logFormat,
   });
   const { log, announce, isForPeople } = logger;
-  const stopped = stopSignal();
+  const { signals } = parts;
+  const stopped = signals.stop;
   let running: App | undefined;
-  process.on('SIGHUP', () => hangUp(logger, running));
+  signals.hangUp = () => hangUp(logger, running);
   // At the default level they would be said to nobody.
   for (const warning of warnings) announce.warn({}, warning);
   try {
@@ -41,7 +44,7 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
   if (isForPeople) parts.stderr.write(banner(started));
   (isForPeople ? log : announce).info(startFacts(started), 'server is running');
   log.info({ signal: await stopped }, 'stopping: running downloads may end');
-  await stopInTime(app);
+  await app.stop();
   log.info({}, 'stopped');
   return true;
 }
@@ -62,7 +65,7 @@ const longMs = 5000;
 async function startedOrStopped(
   config: Config,
   parts: Pick<AppParts, 'version'> & { readonly log: Log },
-  stopped: Promise<string>,
+  stopped: Promise<NodeJS.Signals>,
 ): Promise<App | undefined> {
   let waitsFor = '';
   const starting = startApp(config, { ...parts, waitsFor: (what) => (waitsFor = what) });
@@ -70,36 +73,6 @@ async function startedOrStopped(
   const first = await Promise.race([starting, stopped]);
   if (typeof first !== 'string') return first;
   parts.log.error({ signal: first }, `stopping before the start was over: it waits for ${waitsFor}`);
-  endAtOnce();
+  endAtOnce(first);
   return undefined;
-}
-
-/** A supervisor may signal a whole group, and whoever passes signals on does so once more: that is one wish. Milliseconds. */
-const sameSignalMs = 1000;
-
-/** Whoever signals again does not want to wait. */
-async function stopInTime(app: App): Promise<void> {
-  const signalledAt = performance.now();
-  const again = (): void => {
-    if (performance.now() - signalledAt > sameSignalMs) endAtOnce();
-  };
-  process.on('SIGTERM', again);
-  process.on('SIGINT', again);
-  await app.stop();
-}
-
-/**
- * By the signal itself: `process.exit` waits for threads, and one may hang in a file system that does not answer. The first process
- * of a container has no such end, but this.
- */
-function endAtOnce(): void {
-  if (process.pid === 1) process.abort();
-  process.removeAllListeners('SIGTERM');
-  process.kill(process.pid, 'SIGTERM');
-}
-
-async function stopSignal(): Promise<string> {
-  return await new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
-  });
 }

@@ -1,6 +1,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
+/** Control characters that JSON leaves as they are, and by which a client's header would steer the terminal of whoever reads the log (ECMA-48). */
+const controls = /[\u007f-\u009f]/g;
 /** What could not be written waits in memory, so many bytes of it; what comes then is lost. */
 const maxWaiting = 1024 * 1024;
 
@@ -24,7 +26,7 @@ export class LogFile implements DestinationStream {
   write(line: string): void {
     if (this.#size > maxWaiting) this.#flush();
     if (this.#size > maxWaiting) return;
-    const bytes = Buffer.from(line);
+    const bytes = Buffer.from(line.replaceAll(controls, escaped));
     this.#waiting.push(bytes);
     this.#size += bytes.length;
     this.#flush();
@@ -50,6 +52,10 @@ export class LogFile implements DestinationStream {
       // There is nowhere to tell of it. The next line tries again.
     }
   }
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function open(path: string): number {

@@ -4,6 +4,8 @@ const maxDepth = 5;
 const blockLength = 16;
 /** Less of a secret in base64 is found in any text. Characters. */
 const minEncoded = 6;
+/** A shorter secret is part of words that have nothing to do with it, as `test` is of `latest`: it counts where it stands for itself. */
+const minAnywhere = 8;
 
 /** A credential by its scheme, whose it may be. */
 const credential = /\b(basic|bearer)\s+[^\s"',;]+/gi;
@@ -23,16 +25,42 @@ export function quotable(text: string, secrets: readonly string[]): string | und
 /** Can one of these be read out of a text, of which these are all {@link readings}? */
 export function betrays(decoded: readonly string[], secrets: readonly string[]): boolean {
   const wanted = secrets.filter((secret) => secret !== '').flatMap(tracesOf);
-  const folded = decoded.map(fold);
-  return wanted.some((trace) => folded.some((reading) => reading.includes(trace)));
+  const folded = decoded.map((reading) => ({ lines: fold(reading), joined: fold(withoutLineEnds(reading)) }));
+  return wanted.some((isIn) => folded.some(isIn));
 }
 
-/** What betrays a secret, folded: the secret, what is left of it when a reader has decoded all, and both in base64. */
-function tracesOf(secret: string): string[] {
+/** Does it stand in a text, folded? */
+type Trace = (text: { readonly lines: string; readonly joined: string }) => boolean;
+
+/** What betrays a secret: the secret, what is left of it when a reader has decoded all, and both in base64. */
+function tracesOf(secret: string): Trace[] {
   const forms = [...new Set([secret, readings(secret).at(-1) ?? secret])];
-  const encoded = forms.flatMap((form) => [0, 1, 2].map((lead) => encodedBehind(lead, form)));
-  const all = [...forms, ...encoded.filter((form) => form.length >= minEncoded)];
-  return all.map(fold).flatMap(blocksOf);
+  const encoded = forms
+    .flatMap((form) => [0, 1, 2].map((lead) => encodedBehind(lead, form)))
+    .filter((form) => form.length >= minEncoded);
+  const long = forms.filter((form) => form.length >= minAnywhere);
+  const parts = [...long, ...encoded].map((form) => fold(withoutLineEnds(form))).flatMap(blocksOf);
+  return [
+    ...forms.filter((form) => form.length < minAnywhere).map((form) => byItself(fold(form))),
+    ...parts.map(
+      (part): Trace =>
+        ({ joined }) =>
+          joined.includes(part),
+    ),
+  ];
+}
+
+/** Not in the middle of a word. */
+function byItself(text: string): Trace {
+  const before = /^[\p{L}\p{N}]/u.test(text) ? '(?<![\\p{L}\\p{N}])' : '';
+  const behind = /[\p{L}\p{N}]$/u.test(text) ? '(?![\\p{L}\\p{N}])' : '';
+  const pattern = new RegExp(`${before}${text.replaceAll(/[^\p{L}\p{N}]/gu, escaped)}${behind}`, 'u');
+  return ({ lines }) => pattern.test(lines);
+}
+
+/** One character that means itself in a pattern. */
+function escaped(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }
 
 /** The characters of its base64 that are its own, when so many other bytes stand before it. */
@@ -49,12 +77,14 @@ function blocksOf(text: string): string[] {
   );
 }
 
-/** The alphabets of base64 are one here, a blank in a form is one, and lines are broken anywhere. */
+/** The alphabets of base64 are one here, and a blank in a form is one. */
 function fold(text: string): string {
-  return text
-    .replaceAll(/[\r\n]/g, '')
-    .replaceAll(/[-+ ]/g, '+')
-    .replaceAll(/[_/]/g, '/');
+  return text.replaceAll(/[-+ ]/g, '+').replaceAll(/[_/]/g, '/');
+}
+
+/** Lines of base64 are broken anywhere. */
+function withoutLineEnds(text: string): string {
+  return text.replaceAll(/[\r\n]/g, '');
 }
 
 /** A text, and what it is when it is decoded once, and again, until nothing changes. */

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { find } from '../setup/components.ts';
 import { command } from './support/command.ts';
 import { Ociregistry } from './support/ociregistry.ts';
@@ -50,6 +51,22 @@ function isThere(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** The command line of a server whose start reads a file that does not answer: nobody writes to it. */
+async function hangingStart(directory: string): Promise<string[]> {
+  const cert = join(directory, 'tls.crt');
+  execFileSync('mkfifo', [cert]);
+  const file = join(directory, 'config.yaml');
+  const serverTlsConfig = { cert, key: cert };
+  const settings = { imagePath: join(directory, 'data'), host: '127.0.0.1', port: 0, serverTlsConfig };
+  await writeFile(file, JSON.stringify(settings));
+  return [join(checkout, 'src/bin.js'), '--config-file', file, 'serve'];
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
 }
 
 /** Sends the signal to who started the server, which must end by itself then. */
@@ -150,6 +167,32 @@ describe('the program', () => {
       await endedWith(program, signal);
     });
 
+  const byNpx = { npm_lifecycle_event: 'npx', npm_lifecycle_script: "'ociregistry'" };
+  const leaving: [what: string, env: Record<string, string>, signal?: NodeJS.Signals][] = [
+    ['npx had started', { ...byNpx, npm_lifecycle_script: "'concurrently'" }],
+    ['npx gave a line of its user', { ...byNpx, npm_lifecycle_script: 'ociregistry serve &' }],
+    ['gave it an empty number', { OCIREGISTRY_LAUNCHER: '' }],
+    ['ends with its terminal, below nohup', byNpx, 'SIGHUP'],
+  ];
+  for (const [what, env, signal] of leaving)
+    it(`goes on when a shell leaves that ${what}`, async () => {
+      await using directory = await temporaryDirectory();
+      const data = ['--image-path', join(directory.path, 'data'), '--host', '127.0.0.1', '--port', '0'];
+      const line = [process.execPath, join(checkout, 'src/bin.js'), 'serve', ...data];
+      await using program = new Program('sh', ['-c', '"$@" & wait', 'sh', ...line], env);
+      const { pid, url } = await started(program);
+      try {
+        if (signal !== undefined) process.kill(pid, signal);
+        assert.ok(program.pid !== undefined && process.kill(program.pid, signal ?? 'SIGKILL'));
+        // Who looks whether its parent is there does so every half a second.
+        await sleep(1500);
+        assert.equal((await fetch(`${url}/v2/`)).status, 200);
+      } finally {
+        if (isThere(pid)) process.kill(pid, 'SIGTERM');
+        await until('the server has ended', async () => !isThere(pid), 10_000);
+      }
+    });
+
   it('says in one line that it needs a newer Node where none came with it', needsOutdatedNode, async () => {
     assert.ok(outdated);
     await using directory = await temporaryDirectory();
@@ -186,23 +229,27 @@ describe('the program', () => {
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
   });
 
+  const waiting = /the start waits for the files and directories/;
+
   it('says what its start waits for, and ends by SIGTERM though a thread of it hangs', async () => {
     await using directory = await temporaryDirectory();
-    const cert = join(directory.path, 'tls.crt');
-    // As a file system that does not answer: nobody writes to it.
-    execFileSync('mkfifo', [cert]);
-    const file = join(directory.path, 'config.yaml');
-    const serverTlsConfig = { cert, key: cert };
-    const settings = { imagePath: join(directory.path, 'data'), host: '127.0.0.1', port: 0, serverTlsConfig };
-    await writeFile(file, JSON.stringify(settings));
-    await using program = new Program(process.execPath, [
-      join(checkout, 'src/bin.js'),
-      '--config-file',
-      file,
-      'serve',
-    ]);
-    await program.line(/the start waits for the files and directories/);
+    const line = await hangingStart(directory.path);
+    await using program = new Program(process.execPath, line);
+    await program.line(waiting);
+    // There is nothing yet that could be opened again.
+    assert.ok(program.pid !== undefined && process.kill(program.pid, 'SIGHUP'));
     assert.deepEqual(await program.stop(), { code: null, signal: 'SIGTERM' });
+  });
+
+  it('does so as the first process of a container too', needsNamespaces, async () => {
+    await using directory = await temporaryDirectory();
+    const line = await hangingStart(directory.path);
+    const container = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child'];
+    await using program = new Program('unshare', [...container, process.execPath, ...line]);
+    await program.line(waiting);
+    const [first = 0] = await childrenOf(program.pid ?? 0);
+    process.kill(first, 'SIGTERM');
+    await until('it has ended', async () => !isThere(first), 10_000);
   });
 
   const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };

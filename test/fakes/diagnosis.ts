@@ -55,6 +55,7 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     stderr: { write: (output) => (stderr += output) },
     env,
     version,
+    hearSignals: () => assert.fail('nothing is started'),
     serve: async () => assert.fail('nothing is served'),
     preflight: async () => assert.fail('nothing is started'),
     doctor: async (loaded, order) =>

@@ -15,13 +15,15 @@ const checkEveryMs = 10_000;
 
 /**
  * A TLS context that is made again when its files have changed: looked at when it is wanted, every ten seconds at most. What is
- * broken changes nothing, once there was something right.
+ * broken changes nothing, once there was something right, is said once, and is tried again: it may not be the files' fault.
  */
 export class ContextOfFiles {
   readonly #settings: ContextSettings;
   #context: SecureContext | undefined;
-  /** Of the files that were read last, right or wrong. */
+  /** Of the files that it was made of. */
   #version: string | undefined;
+  /** Of files that were read last and could not be used, with the reason. */
+  #failure: string | undefined;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #checking: Promise<SecureContext> | undefined;
 
@@ -44,22 +46,30 @@ export class ContextOfFiles {
 
   /** The version is taken before the files are read: what changes meanwhile is seen the next time. */
   async #check(): Promise<SecureContext> {
-    const { files, clock, log, make } = this.#settings;
+    const { files, clock, make } = this.#settings;
     this.#checkedAt = clock.monotonic();
     const before = this.#context;
     const version = await fileVersions(files);
     if (before !== undefined && version === this.#version) return before;
-    this.#version = version;
     try {
       this.#context = await make();
+      this.#version = version;
+      this.#failure = undefined;
       return this.#context;
     } catch (error) {
       if (before === undefined) throw error;
-      log.error(
-        { err: error, files },
-        'changed TLS files of a registry cannot be used: the old ones are used on',
-      );
+      this.#tell(error, `${version}: ${error}`);
       return before;
     }
+  }
+
+  #tell(error: unknown, failure: string): void {
+    if (failure === this.#failure) return;
+    this.#failure = failure;
+    const { files, log } = this.#settings;
+    log.error(
+      { err: error, files },
+      'changed TLS files of a registry cannot be used: the old ones are used on',
+    );
   }
 }

@@ -49,13 +49,15 @@ interface Known {
   readonly found: Addresses | Error;
   /** By {@link Clock.monotonic}. */
   readonly freshUntil: number;
+  /** Nobody could be connected to there, so perhaps it has moved. */
+  readonly isDoubted: boolean;
 }
 
 /**
  * Where names are: for all connections of the process, since all share the threads. A look-up of the system may hang for half a
  * minute and cannot be ended, so there are few at a time, one for a name, and whoever waits for one waits for a few seconds. What
- * was known is used while the name server is silent. A name of which nothing is known, and for which there is no thread or no
- * answer, is also asked for by a way that takes no thread. Which addresses may be connected to is decided at each connection, by
+ * was known is used while the name server is silent. A name of which nothing is known, or where nobody could be connected to, and for
+ * which there is no thread or no answer, is also asked for by a way that takes no thread. Which addresses may be connected to is decided at each connection, by
  * whoever makes it.
  */
 export class NameLookups {
@@ -92,7 +94,7 @@ export class NameLookups {
   /** Nobody could be connected to there: it is looked up anew the next time. */
   doubt(hostname: string): void {
     const addresses = this.#addressesOf(hostname);
-    if (addresses !== undefined) this.#know(hostname, addresses, 0);
+    if (addresses !== undefined) this.#know(hostname, addresses, 0, true);
   }
 
   #begin(hostname: string): Promise<Addresses> {
@@ -126,7 +128,7 @@ export class NameLookups {
     try {
       const answer = running?.answer ?? this.#system.whenFree(hostname, limit.signal);
       if (waitedMs < lateMs && (await this.#settles(answer, lateMs - waitedMs))) return await answer;
-      if (this.#addressesOf(hostname) !== undefined) throw silentNameServer(hostname);
+      if (this.#isGoodEnough(hostname)) throw silentNameServer(hostname);
       const found = Promise.race([answer, this.#asked(hostname, limit.signal)]);
       return await abortable(found, limit.signal);
     } finally {
@@ -177,8 +179,13 @@ export class NameLookups {
     return addresses;
   }
 
-  #know(hostname: string, found: Known['found'], forMs: number): void {
-    this.#known.set(hostname, { found, freshUntil: this.#clock.monotonic() + forMs });
+  #know(hostname: string, found: Known['found'], forMs: number, isDoubted = false): void {
+    this.#known.set(hostname, { found, freshUntil: this.#clock.monotonic() + forMs, isDoubted });
+  }
+
+  /** Is what was known before used, where another way would have to be tried? */
+  #isGoodEnough(hostname: string): boolean {
+    return this.#addressesOf(hostname) !== undefined && this.#known.get(hostname)?.isDoubted === false;
   }
 
   #addressesOf(hostname: string): Addresses | undefined {

@@ -133,9 +133,14 @@ function unlessWanting<Value>(error: unknown): Value[] {
 }
 
 async function readPem(path: string): Promise<string> {
+  let text: string;
   try {
-    return await readFile(path, 'utf8');
+    text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new RegistryError('UNAVAILABLE', `cannot read the TLS file ${path}`, { cause });
   }
+  // What is empty, or not yet written to its end, Node takes without a word: for no certificate, or for those that are whole.
+  if (text.lastIndexOf('-----END ') <= text.lastIndexOf('-----BEGIN '))
+    throw new RegistryError('UNAVAILABLE', `the TLS file ${path} is no PEM, or not the whole of one`);
+  return text;
 }

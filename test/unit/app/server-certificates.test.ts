@@ -54,12 +54,16 @@ describe('the certificates of the server', { ...needs('openssl'), timeout: 60_00
   };
   const filesIn = (folder: string) => ({ cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') });
 
-  async function watched(folder: string, clock: FakeClock, log: LogLines) {
+  /** `takes` throws where the new ones cannot be used. */
+  async function watched(folder: string, clock: FakeClock, log: LogLines, takes = () => {}) {
     const { config } = await loadConfig({ flags: { serverTlsConfig: filesIn(folder) }, env: {} });
     const certificates = await ServerCertificates.open(config, { clock, log });
     assert.ok(certificates);
     const used: ServerTls[] = [];
-    const watching = certificates.renew((tls) => void used.push(tls));
+    const watching = certificates.renew((tls) => {
+      takes();
+      used.push(tls);
+    });
     await clock.untilSleeping();
     return { certificates, used, watching };
   }
@@ -130,6 +134,28 @@ describe('the certificates of the server', { ...needs('openssl'), timeout: 60_00
     await copyFile(second.keyFile, join(directory.path, 'tls.key'));
     await nextCheck(clock);
     assert.equal(used.length, 1);
+  });
+
+  it('are tried again though the files stay the same: what failed may have been something else', async () => {
+    await using directory = await temporaryDirectory();
+    await put(directory.path, first);
+    const clock = new FakeClock();
+    const log = new LogLines();
+    let failures = 0;
+    const { certificates, used, watching } = await watched(directory.path, clock, log, () => {
+      if (failures === 2) return;
+      failures += 1;
+      throw new Error('too many open files');
+    });
+    await using _watching = watching;
+    await put(directory.path, second);
+    for (let time = 0; time < 3; time += 1) await nextCheck(clock);
+    assert.deepEqual(
+      used.map(({ cert }) => cert),
+      [await readFile(second.certFile, 'utf8')],
+    );
+    assert.equal(log.at('error').length, 1);
+    assert.equal(certificates.tls, used[0]);
   });
 
   it('are shown to new connections at once when that is asked for, and the others go on', async () => {

@@ -39,6 +39,7 @@ async function run(
       stderr: { write: (output) => (stderr += output) },
       env: {},
       version: { version: '1.2.3', buildDate: 'today' },
+      hearSignals() {},
       doctor: async () => false,
       preflight: async () => preflight,
       serve: async (loaded) => {

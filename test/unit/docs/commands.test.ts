@@ -36,6 +36,7 @@ async function exitCode(args: string): Promise<number> {
     stderr: silent,
     env: {},
     version: { version, buildDate: '' },
+    hearSignals() {},
     serve: async () => true,
     preflight: async () => ({ problems: [], warnings: [] }),
     doctor: async () => true,

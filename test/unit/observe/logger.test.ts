@@ -47,6 +47,18 @@ describe('the log', () => {
     assert.match(await readFile(join(directory.path, 'moved.log'), 'utf8'), /"first"/);
   });
 
+  for (const format of ['json', 'pretty'] as const)
+    it(`holds nothing that steers a terminal, as ${format}`, async () => {
+      await using directory = await temporaryDirectory();
+      const file = join(directory.path, 'a.log');
+      const { log } = await openLogger({ level: 'info', format, file });
+      const agent = Array.from({ length: 256 }, (_, at) => String.fromCharCode(at)).join('');
+      log.info({ agent }, 'request');
+      const text = await readFile(file, 'utf8');
+      assert.doesNotMatch(text.replace(/\n$/, ''), /\p{Cc}/u);
+      if (format === 'json') assert.deepEqual((JSON.parse(text) as { agent: string }).agent, agent);
+    });
+
   const thrown: [name: string, error: Error, hasStack: boolean][] = [
     ['a full disk', systemError('ENOSPC', 'write'), false],
     ['a port in use', systemError('EADDRINUSE', 'listen'), false],

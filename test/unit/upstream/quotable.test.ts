@@ -65,6 +65,29 @@ describe('a secret in upstream’s words', () => {
     );
   });
 
+  it('that is short is not told by itself, and is nothing in the middle of a word', () => {
+    for (const [secret, words] of [
+      ['a', 'manifest unknown: latest'],
+      ['test', 'the latest tag of contest/app is not there'],
+      ['admin', 'administrators only'],
+      ['tag-1', 'no such tag-12'],
+    ] as const)
+      assert.equal(quotable(words, [secret]), words);
+    for (const words of [
+      'wrong password test',
+      'test\nis wrong',
+      'wrong\ntest',
+      'http://me:test@registry.example/',
+      'me%3Atest',
+      'user=me&password=test',
+      '"\\u0074est"',
+    ])
+      assert.equal(quotable(words, ['test']), undefined, words);
+    assert.equal(quotable('no $?b for you', ['$?b']), undefined);
+    assert.equal(quotable('no a+b', ['a b']), undefined);
+    assert.equal(quotable('😀x is wrong', ['😀x']), undefined);
+  });
+
   it('is not told though nobody knows it, where it follows its scheme', () => {
     assert.equal(
       quotable('refused: "Bearer abc.def-_~+/=", basic dTpw!', []),

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { copyFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { ContextOfFiles } from '#src/upstream/connection/context-of-files.ts';
+import { fileVersions } from '#src/upstream/connection/file-versions.ts';
 import { TlsTrust } from '#src/upstream/connection/tls-trust.ts';
 import { type KeyPair, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -52,6 +55,59 @@ describe('the TLS files of a registry', needs('openssl'), () => {
     assert.notEqual(one, before);
     assert.equal(one, other);
     assert.equal(await context(), one);
+  });
+
+  it('are tried again though they stay the same: what failed may have been something else', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'ca.crt');
+    await copyFile(authority.caFile, file);
+    const clock = new FakeClock();
+    const log = new LogLines();
+    const made: SecureContext[] = [];
+    let failures = 0;
+    const make = async (): Promise<SecureContext> => {
+      if (made.length === 1 && failures < 2) {
+        failures += 1;
+        throw new Error('too many open files');
+      }
+      const context = createSecureContext();
+      made.push(context);
+      return context;
+    };
+    const context = new ContextOfFiles({ files: [file], make, clock, log });
+    await context.get();
+    await copyFile(first.certFile, file);
+    for (let time = 0; time < 4; time += 1) {
+      await clock.advance(checkEveryMs);
+      await context.get();
+    }
+    assert.deepEqual([failures, made.length], [2, 2]);
+    assert.equal(await context.get(), made[1]);
+    assert.equal(log.at('error').length, 1);
+  });
+
+  it('are used on while the new ones are being written', async () => {
+    const { directory, certFile, put, clock, log, context } = await start();
+    await using _directory = directory;
+    const before = await context();
+    const whole = await readFile(first.certFile, 'utf8');
+    for (const text of ['', whole.slice(0, 100), `${whole}${whole.slice(0, 100)}`]) {
+      await writeFile(certFile, text);
+      await clock.advance(checkEveryMs);
+      assert.equal(await context(), before);
+    }
+    assert.equal(log.at('error').length, 3);
+    await put(second);
+    await clock.advance(checkEveryMs);
+    assert.notEqual(await context(), before);
+  });
+
+  it('are other ones when they may be read by others', async () => {
+    const { directory, certFile } = await start();
+    await using _directory = directory;
+    const before = await fileVersions([certFile]);
+    await chmod(certFile, 0o640);
+    assert.notEqual(await fileVersions([certFile]), before);
   });
 
   it('are used on while the new ones are broken, which is said once; and changed when they are whole', async () => {

@@ -200,6 +200,25 @@ describe('while the name server is silent', () => {
     assert.deepEqual(crowded, { found: ['203.0.113.1'] });
   });
 
+  it('a name is asked for past the system also where nobody can be connected to at what is known, and is that if nothing else is found', async () => {
+    let addresses = ['203.0.113.2'];
+    const { clock, outcome, learn, names } = start({ ask: async () => addresses.map(addressOf) });
+    await learn('a.example', '203.0.113.1');
+    await clock.advance(10_000);
+    for (const name of crowd(3)) outcome(name);
+    names.doubt('a.example');
+    const moved = outcome('a.example');
+    await clock.advance(500);
+    assert.deepEqual(moved, { found: ['203.0.113.2'] });
+    addresses = [];
+    names.doubt('a.example');
+    const known = outcome('a.example');
+    await clock.advance(1999);
+    assert.deepEqual(known, {});
+    await clock.advance(1);
+    assert.deepEqual(known, { found: ['203.0.113.2'] });
+  });
+
   it('a name is asked for past the system where that has no thread or no answer, and used if it is found there', async () => {
     const asked: string[] = [];
     const { clock, outcome, system } = start({

@@ -101,8 +101,14 @@ describe('TLS', needs('openssl'), () => {
         code: 'UNAVAILABLE',
         message: `cannot read the TLS file ${missing}`,
       });
-      const broken = await authority.file('broken.crt', 'no certificate');
-      const key = await authority.file('broken.key', 'no key');
+      const empty = await authority.file('empty.crt', '');
+      await assert.rejects(resolves({ caFiles: [empty] }), {
+        code: 'UNAVAILABLE',
+        message: `the TLS file ${empty} is no PEM, or not the whole of one`,
+      });
+      const pem = '-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n';
+      const broken = await authority.file('broken.crt', pem);
+      const key = await authority.file('broken.key', pem);
       await assert.rejects(resolves({ certFile: broken, keyFile: key }), {
         code: 'UNAVAILABLE',
         message: `the TLS files cannot be used: ${broken}, ${key}`,
