@@ -3,7 +3,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
 import { Refusals } from './refusals.ts';
-import { Turns } from './turns.ts';
+import { Pipelining } from './pipelining.ts';
 
 /** PEM texts. With `verify` a client must show a certificate that `ca` (else the known authorities) has signed. */
 export interface ServerTls {
@@ -80,12 +80,12 @@ export async function startServer(
   settings: ServerSettings,
 ): Promise<RunningServer> {
   const { tls, host, port, clock = systemClock } = settings;
-  const turns = new Turns();
-  const inTurn = turns.taking(listener);
+  const pipelining = new Pipelining();
+  const inTurn = pipelining.taking(listener);
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;
-  server.on('clientError', new Refusals(turns, clock).refuse);
+  server.on('clientError', new Refusals(pipelining, clock).refuse);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
