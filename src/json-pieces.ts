@@ -5,7 +5,7 @@ const pieceChars = 64 * 1024;
 const newLine = 0x0a;
 
 /** The entries of a list as JSON, some at a time, with commas between them and not around them. */
-function* jsonPieces(items: readonly unknown[]): Generator<string> {
+export function* jsonPieces(items: readonly unknown[]): Generator<string> {
   let piece = '';
   for (const item of items) {
     const text = JSON.stringify(item);
@@ -17,7 +17,7 @@ function* jsonPieces(items: readonly unknown[]): Generator<string> {
   if (piece !== '') yield piece;
 }
 
-/** The same, all of them; behind each piece others have their turn. */
+/** All of them; behind each piece others have their turn. */
 export async function piecesInTurns(items: readonly unknown[]): Promise<string[]> {
   const pieces: string[] = [];
   for (const piece of jsonPieces(items)) {
@@ -25,6 +25,16 @@ export async function piecesInTurns(items: readonly unknown[]): Promise<string[]
     pieces.push(piece);
   }
   return pieces;
+}
+
+/** How many bytes they are, with the commas between them. */
+export async function lengthInTurns(items: readonly unknown[]): Promise<number> {
+  let length = 0;
+  for (const piece of jsonPieces(items)) {
+    if (length > 0) await setImmediate();
+    length += Buffer.byteLength(piece) + (length > 0 ? 1 : 0);
+  }
+  return length;
 }
 
 /** A list as bytes that can be read a piece at a time: a list a line. */

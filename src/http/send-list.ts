@@ -1,10 +1,10 @@
-import { piecesInTurns } from '../json-pieces.ts';
+import { jsonPieces, lengthInTurns } from '../json-pieces.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyWriter } from './send-body.ts';
 
 /**
- * Answers with a JSON object of these members and, as its last one, a list that may be long: it is written piece by piece, and others
- * have their turn between. Throws ClientGoneError.
+ * Answers with a JSON object of these members and, as its last one, a list that may be long: it is written piece by piece, as fast as the
+ * client takes it, and others have their turn between. Throws ClientGoneError.
  */
 export async function sendList(
   exchange: Exchange,
@@ -15,24 +15,35 @@ export async function sendList(
 ): Promise<void> {
   const frame = JSON.stringify({ ...members, [name]: [] });
   const [open, close] = [frame.slice(0, -']}'.length), ']}'];
-  const pieces = await piecesInTurns(items);
-  const [first = '', ...others] = pieces;
-  if (others.length === 0) exchange.send(200, contentType, `${open}${first}${close}`);
-  else await sendPieces(exchange, contentType, [open, first, ...others.map((piece) => `,${piece}`), close]);
+  const [first = '', second] = jsonPieces(items).take(2);
+  if (second === undefined) exchange.send(200, contentType, `${open}${first}${close}`);
+  else await sendPieces(exchange, contentType, open, items, close);
 }
 
-async function sendPieces(exchange: Exchange, contentType: string, pieces: readonly string[]): Promise<void> {
+/** What slow readers have not taken yet is not in memory as text: many of them may read long lists. */
+async function sendPieces(
+  exchange: Exchange,
+  contentType: string,
+  open: string,
+  items: readonly unknown[],
+  close: string,
+): Promise<void> {
   const { response, isHead } = exchange;
   response.setHeader('Content-Type', contentType);
   response.setHeader(
     'Content-Length',
-    pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0),
+    Buffer.byteLength(open) + (await lengthInTurns(items)) + close.length,
   );
   if (isHead) {
     response.end();
     return;
   }
   const writer = new BodyWriter(exchange);
-  for (const piece of pieces) await writer.write(Buffer.from(piece));
+  let before = open;
+  for (const piece of jsonPieces(items)) {
+    await writer.write(Buffer.from(before + piece));
+    before = ',';
+  }
+  await writer.write(close);
   writer.end();
 }
