@@ -17,6 +17,9 @@ export interface CompletionJob {
 /** What may not keep each other waiting. `index`: upstream is not asked. */
 export type CompletionClass = 'index' | 'blobs' | 'large blobs' | 'referrers';
 
+/** Between two manifests of a registry that are looked up in the index, so that many of them keep nobody waiting. Milliseconds. */
+export const lookMs = 20;
+
 /** Bytes. */
 const largeBlob = 64 * 1024 * 1024;
 
