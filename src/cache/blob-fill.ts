@@ -226,10 +226,11 @@ export class BlobFill {
       this.#settle('verified');
       await this.#publish(blob);
     } catch (error) {
-      this.#error = error;
-      this.#transfer.tape?.giveUp(error);
+      // Whatever breaks when it is ended says nothing of why it was.
+      this.#error = this.isCancelled ? this.#transfer.signal.reason : error;
+      this.#transfer.tape?.giveUp(this.#error);
       this.#settle('failed');
-      this.#head.reject(error);
+      this.#head.reject(this.#error);
     } finally {
       this.#finished = true;
       this.#release();

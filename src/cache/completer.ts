@@ -27,6 +27,8 @@ const maxRunning = 16;
 const turnMs = 600_000;
 /** What did not find room is tried again. Milliseconds. */
 const roomMs = 60_000;
+/** Where nothing of a class can be done now it is not tried before. Milliseconds. */
+const putOffMs = 30_000;
 
 export interface CompleterSettings {
   /** Settles when it is done, with what is to be done next; rejects with upstream's error, or with the signal's reason. */
@@ -183,6 +185,7 @@ export class Completer implements AsyncDisposable {
     if (isLimit(error)) return lane.putBack(waiting, now, (this.#limitedUntil.get(lane.host) ?? now) - now);
     if (isAnswer(error)) this.#answered(lane);
     else if (!(error instanceof PutOffError)) lane.unanswered(waiting, now);
+    else if (error.isOfAll) lane.rest(now + putOffMs);
     const againMs = isAbsent(error) ? undefined : lane.again(waiting, now);
     if (againMs === undefined) this.#givenUp.set(waiting.key, now + (isAbsent(error) ? absentMs : givenUpMs));
     return againMs;
