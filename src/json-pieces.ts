@@ -17,24 +17,14 @@ export function* jsonPieces(items: readonly unknown[]): Generator<string> {
   if (piece !== '') yield piece;
 }
 
-/** All of them; behind each piece others have their turn. */
-export async function piecesInTurns(items: readonly unknown[]): Promise<string[]> {
-  const pieces: string[] = [];
+/** The same; behind each piece others have their turn. */
+export async function* piecesInTurns(items: readonly unknown[]): AsyncGenerator<string> {
+  let isFirst = true;
   for (const piece of jsonPieces(items)) {
-    if (pieces.length > 0) await setImmediate();
-    pieces.push(piece);
+    if (!isFirst) await setImmediate();
+    isFirst = false;
+    yield piece;
   }
-  return pieces;
-}
-
-/** How many bytes they are, with the commas between them. */
-export async function lengthInTurns(items: readonly unknown[]): Promise<number> {
-  let length = 0;
-  for (const piece of jsonPieces(items)) {
-    if (length > 0) await setImmediate();
-    length += Buffer.byteLength(piece) + (length > 0 ? 1 : 0);
-  }
-  return length;
 }
 
 /** A list as bytes that can be read a piece at a time: a list a line. */

@@ -277,7 +277,7 @@ function tagOf(row: TagRow): TagRecord {
 }
 
 async function textOf(items: readonly unknown[]): Promise<string> {
-  return `[${(await piecesInTurns(items)).join(',')}]`;
+  return `[${(await Array.fromAsync(piecesInTurns(items))).join(',')}]`;
 }
 
 function listOf<Item>(row: ListRow | undefined): ListingRecord<Item> | undefined {
