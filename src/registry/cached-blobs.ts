@@ -76,7 +76,7 @@ export class CachedBlobs {
 
   /**
    * Settles when the blob is stored for this repository, at nobody's request. What is given up meanwhile goes on as far as there is room
-   * for what nobody waits for; where there is none this throws PutOffError.
+   * for what nobody waits for; where there is none, or none on the disk, this throws PutOffError.
    */
   async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
     const asking = askingFor(repository, digest, { signal }, false);
@@ -84,9 +84,9 @@ export class CachedBlobs {
     await (await this.#find(asking))[Symbol.asyncDispose]();
     await abortable(asking.fill?.done ?? Promise.resolve(), signal);
     if (await this.#parts.links.has(repository, digest)) return;
-    const cause = asking.fill?.failure;
+    const cause = asking.fill?.failure ?? new PutOffError('the blob cannot be stored', { isOfAll: true });
     if (cause instanceof PutOffError) throw cause;
-    throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored', { cause });
+    throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched', { cause });
   }
 
   async #find(asking: Asking): Promise<BlobReader> {
