@@ -2,8 +2,8 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
-import { Refusals } from './refusals.ts';
 import { Pipelining } from './pipelining.ts';
+import { Refusals } from './refusals.ts';
 
 /** PEM texts. With `verify` a client must show a certificate that `ca` (else the known authorities) has signed. */
 export interface ServerTls {

@@ -111,7 +111,7 @@ export class CompletedReferrers {
 
   /** What is left of upstream's quota is for what clients ask for. */
   #checkQuota(): void {
-    if (this.#policy.mayRevalidate?.() === false) 
+    if (this.#policy.mayRevalidate?.() === false)
       throw new PutOffError('upstream quota is low', { isOfAll: true });
   }
 }

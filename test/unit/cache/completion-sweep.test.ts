@@ -19,7 +19,7 @@ function incomplete(count: number) {
   return {
     all,
     listIncompleteManifests: async ({ after, limit }: { after?: object | undefined; limit: number }) => {
-      const from = all.findIndex((each) => each === after) + 1;
+      const from = all.findIndex((each) => Object.is(each, after)) + 1;
       return all.slice(from, from + limit);
     },
   };
