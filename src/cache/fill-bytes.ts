@@ -8,7 +8,7 @@ import type { FillTape } from './fill-tape.ts';
 const heldBack = 64 * 1024;
 
 /** How a fill has ended, if it has. */
-export interface FillEnd {
+interface FillEnd {
   readonly isVerified: boolean;
   readonly failed: boolean;
   readonly failure: unknown;
