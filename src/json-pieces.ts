@@ -5,7 +5,7 @@ const pieceChars = 64 * 1024;
 const newLine = 0x0a;
 
 /** The entries of a list as JSON, some at a time, with commas between them and not around them. */
-function* jsonPieces(items: readonly unknown[]): Generator<string> {
+export function* jsonPieces(items: readonly unknown[]): Generator<string> {
   let piece = '';
   for (const item of items) {
     const text = JSON.stringify(item);
@@ -17,14 +17,14 @@ function* jsonPieces(items: readonly unknown[]): Generator<string> {
   if (piece !== '') yield piece;
 }
 
-/** The same, all of them; behind each piece others have their turn. */
-export async function piecesInTurns(items: readonly unknown[]): Promise<string[]> {
-  const pieces: string[] = [];
+/** The same; behind each piece others have their turn. */
+export async function* piecesInTurns(items: readonly unknown[]): AsyncGenerator<string> {
+  let isFirst = true;
   for (const piece of jsonPieces(items)) {
-    if (pieces.length > 0) await setImmediate();
-    pieces.push(piece);
+    if (!isFirst) await setImmediate();
+    isFirst = false;
+    yield piece;
   }
-  return pieces;
 }
 
 /** A list as bytes that can be read a piece at a time: a list a line. */

@@ -1,16 +1,21 @@
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RegistryHost } from '../oci/reference.ts';
 import type { BlobFill } from './blob-fill.ts';
+import { PutOffError } from './completion-job.ts';
 
 /** So many in the process; of a registry half of its places. */
 const maxFills = 64;
 /** Bytes that are still to come, of all of them together and of one registry's: room on the disk that nobody has asked for. */
 const maxLeft = 64 * 2 ** 30;
 const maxLeftOfHost = maxLeft / 2;
-/** So long one goes on without a client. Milliseconds. */
-const maxAloneMs = 3_600_000;
+/**
+ * So long one goes on without a client. A large one may take longer, for what is ended begins at its first byte again: as long as its bytes
+ * take at a rate that a slow line has. Milliseconds, bytes a second.
+ */
+const usualAloneMs = 3_600_000;
+const slowRate = 256 * 1024;
+const maxAloneMs = 24 * 3_600_000;
 
 /** What has found room so far. */
 interface Room {
@@ -51,8 +56,8 @@ export class AbandonedFills {
   }
 
   #admit(fill: BlobFill): void {
-    const end = () => this.#end(fill, 'it takes too long');
-    this.#ends.set(fill, this.#clock.after(maxAloneMs, end));
+    const end = () => this.#end(fill, 'it takes too long', false);
+    this.#ends.set(fill, this.#clock.after(aloneMsOf(fill), end));
   }
 
   #forget(fill: BlobFill): void {
@@ -60,12 +65,13 @@ export class AbandonedFills {
     this.#ends.delete(fill);
   }
 
-  #end(fill: BlobFill, why: string): void {
+  /** `isOfAll`: another would fare no better. */
+  #end(fill: BlobFill, why: string, isOfAll = true): void {
     const { digest, repository } = fill;
     const { received } = fill.progress;
     this.#log.info({ digest, repository, received, why }, 'a blob transfer is ended that nobody waits for');
     this.#forget(fill);
-    fill.cancel(new RegistryError('UNAVAILABLE', `nobody waited for this blob: ${why}`, { status: 503 }));
+    fill.cancel(new PutOffError(`nobody waited for this blob: ${why}`, { isOfAll }));
   }
 
   #endWhatHasNoRoom(): void {
@@ -80,7 +86,7 @@ export class AbandonedFills {
       if (fits && hasRoom(ofHost, left, fill.maxAbandoned, maxLeftOfHost)) {
         take(all, left);
         take(ofHost, left);
-      } else this.#end(fill, 'there are too many of them');
+      } else this.#end(fill, 'there are too many of them', left <= maxLeftOfHost);
     }
   }
 
@@ -126,6 +132,10 @@ function inTurns(fills: readonly BlobFill[]): readonly BlobFill[] {
 function shareOf({ progress: { received, expected } }: BlobFill): number {
   if (expected === undefined) return 0;
   return expected === 0 ? 1 : received / expected;
+}
+
+function aloneMsOf(fill: BlobFill): number {
+  return Math.min(Math.max((leftOf(fill) / slowRate) * 1000, usualAloneMs), maxAloneMs);
 }
 
 function leftOf({ progress: { received, expected, limit } }: BlobFill): number {

@@ -1,17 +1,13 @@
 import { abortable } from '../abortable.ts';
 import type { VerifiedBlob } from '../oci/digest.ts';
-import { RegistryError } from '../oci/error.ts';
 import { resolveRange } from '../oci/range.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../oci/registry.ts';
 import type { Backlog } from './backlog.ts';
 import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
+import { FillBytes } from './fill-bytes.ts';
 import { FillFollowers, type Follower } from './fill-followers.ts';
 import { FillSize } from './fill-size.ts';
-import type { FillTape } from './fill-tape.ts';
-
-/** So many bytes at the end stay back until the digest is known to be right. */
-const heldBack = 64 * 1024;
 
 export interface FillSettings extends TransferSettings {
   readonly backlog: Backlog;
@@ -76,6 +72,7 @@ export class BlobFill {
   readonly #size: FillSize;
   readonly #head = Promise.withResolvers<void>();
   readonly #transfer: BlobTransfer;
+  readonly #bytes: FillBytes;
   /** `received`: all is here, and right, and waits until the store takes it. */
   #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #error: unknown;
@@ -100,6 +97,8 @@ export class BlobFill {
     this.#transfer = new BlobTransfer(expected.digest, this.#size, this.#followers, settings, () =>
       changed(this),
     );
+    const [transfer, size, followers] = [this.#transfer, this.#size, this.#followers];
+    this.#bytes = new FillBytes({ end: this, transfer, size, followers });
     this.head = this.#head.promise;
     this.head.catch(() => {});
     this.done = this.#run(repository);
@@ -108,6 +107,11 @@ export class BlobFill {
   /** Did upstream fail, lie or vanish? Then the next reader needs a new fill. */
   get failed(): boolean {
     return this.#state === 'failed';
+  }
+
+  /** Why it has failed. */
+  get failure(): unknown {
+    return this.#error;
   }
 
   /** Is all of it here, and right? */
@@ -142,16 +146,6 @@ export class BlobFill {
   get progress(): FillProgress {
     const { expected, limitAlone: limit } = this.#size;
     return { received: this.#transfer.tape?.length ?? 0, expected, limit };
-  }
-
-  /** Bytes that have come so far. */
-  get received(): number {
-    return this.#transfer.tape?.length ?? 0;
-  }
-
-  /** Has somebody a place in it? */
-  get isRead(): boolean {
-    return !this.#followers.isEmpty;
   }
 
   /** The blob as this repository sees it; as to its size before upstream's headers only what was known before. */
@@ -214,7 +208,7 @@ export class BlobFill {
     return {
       ...info,
       range,
-      body: this.#follow(follower, info.size, range?.last),
+      body: this.#bytes.follow(follower, info.size, range?.last),
       async [Symbol.asyncDispose]() {
         signal?.removeEventListener('abort', leave);
         leave();
@@ -232,10 +226,11 @@ export class BlobFill {
       this.#settle('verified');
       await this.#publish(blob);
     } catch (error) {
-      this.#error = error;
-      this.#transfer.tape?.giveUp(error);
+      // Whatever breaks when it is ended says nothing of why it was.
+      this.#error = this.isCancelled ? this.#transfer.signal.reason : error;
+      this.#transfer.tape?.giveUp(this.#error);
       this.#settle('failed');
-      this.#head.reject(error);
+      this.#head.reject(this.#error);
     } finally {
       this.#finished = true;
       this.#release();
@@ -292,52 +287,6 @@ export class BlobFill {
     return this.#state !== 'failed' && (this.#transfer.tape?.holds(first) ?? true);
   }
 
-  async *#follow(
-    follower: Follower,
-    size: number | undefined,
-    last = Number.POSITIVE_INFINITY,
-  ): AsyncGenerator<Uint8Array> {
-    while (follower.at <= last) {
-      const end = Math.min(this.#visible(), last + 1);
-      const { tape } = this.#transfer;
-      this.#checkGoesOn(follower);
-      this.#checkSize(size);
-      if (follower.at < end && tape !== undefined) yield* this.#advance(tape, follower, end - 1);
-      else if (this.#state === 'verified') return;
-      else if (this.#state === 'failed') throw this.#error;
-      else await new Promise<void>((resolve) => (follower.wake = resolve));
-    }
-  }
-
-  async *#advance(tape: FillTape, follower: Follower, last: number): AsyncGenerator<Uint8Array> {
-    const before = follower.at;
-    for await (const chunk of tape.read({ first: before, last })) {
-      yield chunk;
-      follower.at += chunk.length;
-      tape.wake();
-      this.#checkGoesOn(follower);
-    }
-    if (follower.at === before) throw passedBy('these bytes of the blob have passed by already');
-  }
-
-  /** What was cut off is given as far as it came, for whoever resumes; what is known to be wrong is not. */
-  #checkGoesOn(follower: Follower): void {
-    if (this.#transfer.isRefuted) throw this.#transfer.refutation;
-    if (!this.#followers.has(follower)) throw passedBy('this reader of the blob was disposed or is too slow');
-  }
-
-  /** Of a reader that was told another size than the blob has, the answer cannot be completed; other readers' can. */
-  #checkSize(told: number | undefined): void {
-    const length = this.#transfer.tape?.length ?? 0;
-    if (told === undefined || (this.isVerified ? length === told : length <= told)) return;
-    throw new RegistryError('UNAVAILABLE', `the blob has not the ${told} bytes that were announced`);
-  }
-
-  #visible(): number {
-    const length = this.#transfer.tape?.length ?? 0;
-    return this.isVerified ? length : Math.min(length, (this.#size.known ?? length) - heldBack);
-  }
-
   #settle(state: 'verified' | 'failed'): void {
     this.#state = state;
     this.#followers.wake();
@@ -354,9 +303,4 @@ export class BlobFill {
   #release(): void {
     if (this.#finished && this.#followers.isEmpty) this.#settings.closed(this.#transfer.tape);
   }
-}
-
-/** Whoever asks again begins anew. */
-function passedBy(message: string): RegistryError {
-  return new RegistryError('UNAVAILABLE', message, { status: 503, headers: { 'Retry-After': '1' } });
 }

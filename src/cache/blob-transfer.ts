@@ -6,6 +6,7 @@ import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { BlobReader, Registry } from '../oci/registry.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { BlobSource } from './blob-source.ts';
+import { PutOffError } from './completion-job.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
@@ -233,7 +234,10 @@ export class BlobTransfer {
     this.#piping = true;
     if (!this.#followers.isEmpty) return;
     this.#hopeless = true;
-    throw new Error('nobody reads a blob that cannot be stored', { cause: tape.storeError });
+    throw new PutOffError('nobody reads a blob that cannot be stored', {
+      isOfAll: true,
+      cause: tape.storeError,
+    });
   }
 
   #lowest(): number {

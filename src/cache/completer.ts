@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import { TimeLimit } from '../time-limit.ts';
-import { type CompletionJob, keyOf, limitOf, PutOffError } from './completion-job.ts';
+import { type CompletionJob, keyOf, limitOf, lookMs, PutOffError } from './completion-job.ts';
 import type { CompletionLane, WaitingJob } from './completion-lane.ts';
 import { CompletionLanes } from './completion-lanes.ts';
 import { isAbsent } from './negative-cache.ts';
@@ -16,8 +16,6 @@ const headStartMs = 1000;
 const shareMs = 30_000;
 /** Then it is looked so often whether they still wait. Milliseconds. */
 const pollMs = 250;
-/** Between two manifests that are looked up in the index, so that many of them keep nobody waiting. Milliseconds. */
-const paceMs = 20;
 /** A limit that says no time, and the most that is believed of one that does. Milliseconds. */
 const limitedMs = 60_000;
 const maxLimitedMs = 6 * 3_600_000;
@@ -29,6 +27,8 @@ const maxRunning = 16;
 const turnMs = 600_000;
 /** What did not find room is tried again. Milliseconds. */
 const roomMs = 60_000;
+/** Where nothing of a class can be done now it is not tried before. Milliseconds. */
+const putOffMs = 30_000;
 
 export interface CompleterSettings {
   /** Settles when it is done, with what is to be done next; rejects with upstream's error, or with the signal's reason. */
@@ -115,7 +115,7 @@ export class Completer implements AsyncDisposable {
 
   #mayBeginAt(lane: CompletionLane, now: number): number {
     const { host, kind, lastAt, nextAt } = lane;
-    if (kind === 'index') return Math.max(nextAt, lastAt + paceMs);
+    if (kind === 'index') return Math.max(nextAt, lastAt + lookMs);
     const at = Math.max(nextAt, this.#limitedUntil.get(host) ?? 0);
     const isKept = at <= now && now < lastAt + shareMs && this.#settings.isBusy(host);
     return isKept ? now + pollMs : at;
@@ -185,6 +185,7 @@ export class Completer implements AsyncDisposable {
     if (isLimit(error)) return lane.putBack(waiting, now, (this.#limitedUntil.get(lane.host) ?? now) - now);
     if (isAnswer(error)) this.#answered(lane);
     else if (!(error instanceof PutOffError)) lane.unanswered(waiting, now);
+    else if (error.isOfAll) lane.rest(now + putOffMs);
     const againMs = isAbsent(error) ? undefined : lane.again(waiting, now);
     if (againMs === undefined) this.#givenUp.set(waiting.key, now + (isAbsent(error) ? absentMs : givenUpMs));
     return againMs;

@@ -17,6 +17,9 @@ export interface CompletionJob {
 /** What may not keep each other waiting. `index`: upstream is not asked. */
 export type CompletionClass = 'index' | 'blobs' | 'large blobs' | 'referrers';
 
+/** Between two manifests of a registry that are looked up in the index, so that many of them keep nobody waiting. Milliseconds. */
+export const lookMs = 20;
+
 /** Bytes. */
 const largeBlob = 64 * 1024 * 1024;
 
@@ -45,7 +48,14 @@ export function limitOf({ kind, size = 0 }: CompletionJob): number {
   return Math.min(10 * minuteMs + (size / leastRate) * 1000, maxAttemptMs);
 }
 
-/** Thrown by what cannot be done now, though nothing has failed. */
+/** Thrown by what cannot be done now, though nothing has failed: neither its registry nor what it is about. */
 export class PutOffError extends Error {
   override readonly name = 'PutOffError';
+  /** Nor can anything else of its registry and class. */
+  readonly isOfAll: boolean;
+
+  constructor(message: string, { isOfAll = false, ...options }: ErrorOptions & { isOfAll?: boolean } = {}) {
+    super(message, options);
+    this.isOfAll = isOfAll;
+  }
 }

@@ -115,6 +115,11 @@ export class CompletionLane {
       this.#restsUntil = now + Math.min(restMs * 2 ** (this.#failures - enough), maxRestMs);
   }
 
+  /** Nothing of it is tried before. */
+  rest(until: number): void {
+    this.#restsUntil = Math.max(this.#restsUntil, until);
+  }
+
   /** Milliseconds until it is tried again, by itself; undefined: given up. */
   again(waiting: WaitingJob, now: number): number | undefined {
     if (this.isTroubled) return this.putBack(waiting, now, 0);

@@ -2,15 +2,18 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { IncompleteManifest, MetadataStore } from '../storage/metadata-store.ts';
 import type { Completer } from './completer.ts';
-import { blobsOf } from './completion-job.ts';
+import { blobsOf, lookMs } from './completion-job.ts';
 
 /** The first clients of a process have had their answers by then. Milliseconds. */
 const firstMs = 1000;
 /** Between two passes. Milliseconds. */
 const everyMs = 10 * 60_000;
-/** So many manifests are handed in at once, and the next so much later. Milliseconds. */
+/**
+ * So many manifests are handed in at once, and the next when those of one registry have been looked at: of what finds no room the newest
+ * would stand in the way of the others in each pass. Milliseconds.
+ */
 const pageSize = 500;
-const pageMs = 1000;
+const pageMs = pageSize * lookMs;
 
 export interface SweepSettings {
   readonly metadata: Pick<MetadataStore, 'listIncompleteManifests'>;

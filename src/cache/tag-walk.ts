@@ -1,7 +1,7 @@
+import { eachInTurns } from '../in-turns.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Cut, TagList } from '../oci/registry.ts';
 import { behind } from '../oci/tag-order.ts';
-import { eachInTurns } from '../turns.ts';
 
 /** Which part of a list is wanted: as in `TagListOptions`. */
 export interface TagPart {

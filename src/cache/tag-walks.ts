@@ -4,7 +4,7 @@ import type { RepositoryName, Tag } from '../oci/reference.ts';
 import { TagWalk, type TagWalkSettings } from './tag-walk.ts';
 
 /** Characters of all lists together, unless it is said, and of one: what is longer is asked for part by part. */
-const usualChars = 32 * 1028 * 1024;
+const usualChars = 32 * 1024 * 1024;
 const maxWalkChars = 8 * 1024 * 1024;
 /** What a tag takes besides its letters, in characters: itself, and its places in two collections. */
 const perTag = 64;

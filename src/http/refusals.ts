@@ -1,7 +1,7 @@
 import { ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
-import type { Turns } from './turns.ts';
+import type { Pipelining } from './pipelining.ts';
 
 const statuses: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
@@ -13,11 +13,11 @@ const lingerMs = 2000;
 
 /** What becomes of a connection on which something came that is no HTTP, or came too slowly. */
 export class Refusals {
-  readonly #turns: Turns;
+  readonly #pipelining: Pipelining;
   readonly #clock: Clock;
 
-  constructor(turns: Turns, clock: Clock) {
-    this.#turns = turns;
+  constructor(pipelining: Pipelining, clock: Clock) {
+    this.#pipelining = pipelining;
     this.#clock = clock;
   }
 
@@ -27,7 +27,7 @@ export class Refusals {
    */
   readonly refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
     // Half a request that came with whole ones, and whose rest is not read yet.
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && this.#turns.isHeld(socket)) return;
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && this.#pipelining.isHeld(socket)) return;
     // What comes behind what was refused; to close at once would take the answer back (RFC 9112 section 9.6).
     if (socket.writableEnded && error.code !== 'ECONNRESET') return;
     const response = responseOn(socket);

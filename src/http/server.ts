@@ -2,8 +2,8 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
+import { Pipelining } from './pipelining.ts';
 import { Refusals } from './refusals.ts';
-import { Turns } from './turns.ts';
 
 /** PEM texts. With `verify` a client must show a certificate that `ca` (else the known authorities) has signed. */
 export interface ServerTls {
@@ -80,12 +80,12 @@ export async function startServer(
   settings: ServerSettings,
 ): Promise<RunningServer> {
   const { tls, host, port, clock = systemClock } = settings;
-  const turns = new Turns();
-  const inTurn = turns.taking(listener);
+  const pipelining = new Pipelining();
+  const inTurn = pipelining.taking(listener);
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;
-  server.on('clientError', new Refusals(turns, clock).refuse);
+  server.on('clientError', new Refusals(pipelining, clock).refuse);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {

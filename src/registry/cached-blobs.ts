@@ -1,6 +1,7 @@
 import { abortable } from '../abortable.ts';
 import type { BlobFill, FillSettings, Place, Seat } from '../cache/blob-fill.ts';
 import type { FillScope } from '../cache/blob-fills.ts';
+import { PutOffError } from '../cache/completion-job.ts';
 import { SingleFlight } from '../cache/single-flight.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
@@ -27,6 +28,8 @@ interface Asking {
   asked: boolean;
   /** Has upstream said that the repository owns the blob? */
   isOwner: boolean;
+  /** The last one that it was to be answered by. */
+  fill: BlobFill | undefined;
   /** With whom it may be shared: with the registry, until upstream has refused it in another repository's name. */
   scope: FillScope;
 }
@@ -73,16 +76,17 @@ export class CachedBlobs {
 
   /**
    * Settles when the blob is stored for this repository, at nobody's request. What is given up meanwhile goes on as far as there is room
-   * for what nobody waits for.
+   * for what nobody waits for; where there is none, or none on the disk, this throws PutOffError.
    */
   async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
-    const { fills, links } = this.#parts;
     const asking = askingFor(repository, digest, { signal }, false);
     // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
     await (await this.#find(asking))[Symbol.asyncDispose]();
-    await abortable(fills.get(asking.scope, digest)?.done ?? Promise.resolve(), signal);
-    if (!(await links.has(repository, digest)))
-      throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched and stored');
+    await abortable(asking.fill?.done ?? Promise.resolve(), signal);
+    if (await this.#parts.links.has(repository, digest)) return;
+    const cause = asking.fill?.failure ?? new PutOffError('the blob cannot be stored', { isOfAll: true });
+    if (cause instanceof PutOffError) throw cause;
+    throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched', { cause });
   }
 
   async #find(asking: Asking): Promise<BlobReader> {
@@ -154,6 +158,7 @@ export class CachedBlobs {
   async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
     const { repository, options, asked } = asking;
     const { fill } = seat;
+    asking.fill = fill;
     options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
     try {
       return await seat.open(options.signal);
@@ -253,7 +258,8 @@ function askingFor(
   options: BlobOptions,
   isClient: boolean,
 ): Asking {
-  return { repository, digest, options, isClient, asked: false, isOwner: false, scope: hostOf(repository) };
+  const scope = hostOf(repository);
+  return { repository, digest, options, isClient, asked: false, isOwner: false, fill: undefined, scope };
 }
 
 function placeOf({ repository, options, isClient }: Asking): Place {

@@ -1,10 +1,10 @@
 import type { TagPart, TagWalk } from '../cache/tag-walk.ts';
 import type { TagSource } from '../cache/tag-walks.ts';
+import { sortedInTurns } from '../in-turns.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { Cut, Registry, TagList, TagListOptions } from '../oci/registry.ts';
 import { behind } from '../oci/tag-order.ts';
-import { sortedInTurns } from '../turns.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { outcomeOfFallback, patiently } from './stale.ts';
 

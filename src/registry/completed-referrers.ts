@@ -1,7 +1,7 @@
 import { blobsOf, type CompletionJob, PutOffError } from '../cache/completion-job.ts';
 import { isAbsent } from '../cache/negative-cache.ts';
+import { contentOf } from '../cache/stored-manifests.ts';
 import { algorithmOf, hexOf } from '../oci/digest.ts';
-import { parseManifest } from '../oci/manifest.ts';
 import {
   type Digest,
   isDigest,
@@ -102,7 +102,7 @@ export class CompletedReferrers {
   async #get(repository: RepositoryName, digest: Digest, signal: AbortSignal): Promise<Manifest | undefined> {
     this.#checkQuota();
     const manifest = await this.#upstream.getManifest(repository, digest, { signal });
-    const { blobs } = parseManifest(manifest.bytes, manifest.descriptor.mediaType);
+    const { blobs } = await contentOf(repository, manifest);
     const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
     if (bytes <= maxBlobBytes) return manifest;
     this.#parts.log.info({ repository, digest, bytes }, 'a referrer is too large to be brought unasked');
@@ -111,6 +111,7 @@ export class CompletedReferrers {
 
   /** What is left of upstream's quota is for what clients ask for. */
   #checkQuota(): void {
-    if (this.#policy.mayRevalidate?.() === false) throw new PutOffError('upstream quota is low');
+    if (this.#policy.mayRevalidate?.() === false)
+      throw new PutOffError('upstream quota is low', { isOfAll: true });
   }
 }

@@ -80,10 +80,10 @@ export interface MetadataStore extends AsyncDisposable {
   /** The cached manifests of this repository whose subject is `digest`. */
   listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]>;
 
-  /** Upstream's tag list as last seen. */
+  /** Upstream's tag list as last seen; one that was seen before takes no other's place. */
   getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined>;
   putTagList(repository: RepositoryName, list: ListingRecord<Tag>): Promise<void>;
-  /** Upstream's referrers as last seen. */
+  /** Upstream's referrers as last seen, in the same way. */
   getReferrersList(
     repository: RepositoryName,
     digest: Digest,

@@ -1,7 +1,7 @@
+import { eachInTurns } from '../in-turns.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { CallOptions, Cut } from '../oci/registry.ts';
 import { behind, isAscending } from '../oci/tag-order.ts';
-import { eachInTurns } from '../turns.ts';
 import { ListPages } from './list-pages.ts';
 import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamSession } from './upstream-session.ts';

@@ -305,6 +305,21 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       });
     });
 
+    it('keeps the list that was seen last, though an older and longer one takes longer to write', async () => {
+      await using made = await create();
+      const { digest } = descriptor('x');
+      const tags = Array.from({ length: 30_000 }, (_, at) => parseTag(`t${at}`));
+      const referrers = tags.map((tag) => descriptor(tag));
+      await Promise.all([
+        made.store.putTagList(alpine, { items: tags, checkedAt: 1 }),
+        made.store.putTagList(alpine, { items: [v1], checkedAt: 2 }),
+        made.store.putReferrersList(alpine, digest, { items: referrers, checkedAt: 1 }),
+        made.store.putReferrersList(alpine, digest, { items: [], checkedAt: 2 }),
+      ]);
+      assert.deepEqual(await made.store.getTagList(alpine), { items: [v1], checkedAt: 2 });
+      assert.deepEqual(await made.store.getReferrersList(alpine, digest), { items: [], checkedAt: 2 });
+    });
+
     it('keeps a long list whole', async () => {
       await using made = await create();
       const items = Array.from({ length: 30_000 }, (_, at) => parseTag(`t${at}`));

@@ -23,7 +23,7 @@ const shelf = new Set([
   'abortable.ts',
   'stopwatch.ts',
   'time-limit.ts',
-  'turns.ts',
+  'in-turns.ts',
   'turn-queue.ts',
   'json-pieces.ts',
   'json-reader.ts',

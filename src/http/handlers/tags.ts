@@ -1,7 +1,7 @@
+import { sortedInTurns } from '../../in-turns.ts';
 import { pathOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
 import { isAscending } from '../../oci/tag-order.ts';
-import { sortedInTurns } from '../../turns.ts';
 import { setCacheStatus, warnOfCut } from '../cache-status.ts';
 import type { Exchange } from '../exchange.ts';
 import { nextLink, pageRequest } from '../pagination.ts';

@@ -131,7 +131,7 @@ export class SqliteMetadataStore implements MetadataStore {
 
   async putTagList(repository: RepositoryName, { items, checkedAt }: ListingRecord<Tag>): Promise<void> {
     const text = await textOf(items);
-    await this.#write(() => this.#statements.putTagList.run(repository, text, checkedAt));
+    await this.#write(() => this.#statements.putTagList.run(repository, text, checkedAt, this.#now()));
   }
 
   async getReferrersList(
@@ -147,7 +147,9 @@ export class SqliteMetadataStore implements MetadataStore {
     list: ListingRecord<Descriptor>,
   ): Promise<void> {
     const text = await textOf(list.items);
-    await this.#write(() => this.#statements.putReferrersList.run(repository, digest, text, list.checkedAt));
+    await this.#write(() =>
+      this.#statements.putReferrersList.run(repository, digest, text, list.checkedAt, this.#now()),
+    );
   }
 
   async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
@@ -275,7 +277,7 @@ function tagOf(row: TagRow): TagRecord {
 }
 
 async function textOf(items: readonly unknown[]): Promise<string> {
-  return `[${(await piecesInTurns(items)).join(',')}]`;
+  return `[${(await Array.fromAsync(piecesInTurns(items))).join(',')}]`;
 }
 
 function listOf<Item>(row: ListRow | undefined): ListingRecord<Item> | undefined {

@@ -33,6 +33,9 @@ const descriptor = 'm.digest, m.media_type, m.size, m.artifact_type, m.annotatio
 const plain = 'm.digest, m.media_type, m.size, m.artifact_type, null as annotations';
 const tagged = `t.repository, t.tag, t.checked_at, ${plain}
   from tags t join manifests m on m.repository = t.repository and m.digest = t.digest`;
+/** What a clock said that has been set back since is older than anything. */
+const unlessOlder = `on conflict do update set items = excluded.items, checked_at = excluded.checked_at
+  where excluded.checked_at >= checked_at or checked_at > ?`;
 /** Is a blob named by this manifest that its repository does not have? */
 const lacks = `exists (
   select 1 from manifest_blobs b
@@ -80,12 +83,14 @@ export function prepareStatements(database: Database) {
        where m.repository = ? and m.subject = ? order by m.digest`,
     ),
     getTagList: prepare<[string], ListRow>('select items, checked_at from tag_lists where repository = ?'),
-    putTagList: prepare<[string, string, number]>('insert or replace into tag_lists values (?, ?, ?)'),
+    putTagList: prepare<[string, string, number, number]>(
+      `insert into tag_lists values (?, ?, ?) ${unlessOlder}`,
+    ),
     getReferrersList: prepare<[string, string], ListRow>(
       'select items, checked_at from referrers_lists where repository = ? and digest = ?',
     ),
-    putReferrersList: prepare<[string, string, string, number]>(
-      'insert or replace into referrers_lists values (?, ?, ?, ?)',
+    putReferrersList: prepare<[string, string, string, number, number]>(
+      `insert into referrers_lists values (?, ?, ?, ?) ${unlessOlder}`,
     ),
     hasBlob: prepare<[string, string], { found: 1 }>(
       'select 1 as found from blob_links where digest = ? and repository = ?',

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { TimeLimit } from '../../time-limit.ts';
 import { isTransient } from '../connection/connection-error.ts';
 import { NoAnswer } from '../connection/no-answer.ts';
+import { heldBodies } from './held-bodies.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { received } from './small-body.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
@@ -81,14 +82,15 @@ export class RetryingTransport implements Transport {
   }
 
   async #outcome(request: TransportRequest, onBytes?: () => void): Promise<Outcome> {
-    const { method, maxBodyBytes } = request;
+    const { method, maxBodyBytes, url } = request;
     try {
       const response = await this.#next.send(request);
       if (maxBodyBytes === undefined || method === 'HEAD' || !isSuccess(response)) {
         return { response, isCut: false, hung: false };
       }
       onBytes?.();
-      return { ...(await received(response, maxBodyBytes, onBytes)), hung: false };
+      const held = heldBodies.begin(url.host);
+      return { ...(await received(response, maxBodyBytes, held, onBytes)), hung: false };
     } catch (error) {
       return { error, hung: false };
     }

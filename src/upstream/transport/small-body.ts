@@ -1,4 +1,5 @@
-import type { TransportResponse } from './transport.ts';
+import { type HeldBody, tooManyHeld } from './held-bodies.ts';
+import { holding, type TransportResponse } from './transport.ts';
 
 /** A response whose body was read; `isCut`: it broke off, and does so again, behind what came, for whoever reads the response. */
 export interface Received {
@@ -7,29 +8,39 @@ export interface Received {
 }
 
 /**
- * Reads a small body, so that whoever asked for it can ask again when it breaks off. Never throws. What is longer than `maxBytes` is
- * not held: its reader gets the rest as it comes, and judges. `onBytes` is told whenever some have come.
+ * Reads a small body, so that whoever asked for it can ask again when it breaks off. What is longer than `maxBytes` is not held: its reader
+ * gets the rest as it comes, and judges. `onBytes` is told whenever some have come. `held` is disposed of with the response. Throws
+ * UNAVAILABLE (503) alone, where there is no room to hold it; the response is disposed of then.
  */
 export async function received(
   response: TransportResponse,
   maxBytes: number,
+  held: HeldBody,
   onBytes: () => void = () => {},
 ): Promise<Received> {
   if (Number(response.headers['content-length']) > maxBytes) return { response, isCut: false };
   const chunks: Buffer[] = [];
   const rest = response.body[Symbol.asyncIterator]();
+  const made = (body: AsyncIterable<Buffer>, isCut = false): Received => ({
+    response: holding({ ...response, body }, () => held[Symbol.dispose]()),
+    isCut,
+  });
   try {
     for (let size = 0; size <= maxBytes; ) {
       const next = await rest.next();
-      if (next.done === true) return { response: { ...response, body: again(chunks) }, isCut: false };
+      if (next.done === true) return made(again(chunks));
       onBytes();
       chunks.push(next.value);
       size += next.value.length;
+      if (!held.add(next.value.length)) break;
     }
-    return { response: { ...response, body: again(chunks, rest) }, isCut: false };
   } catch (error) {
-    return { response: { ...response, body: broken(chunks, error) }, isCut: true };
+    return made(broken(chunks, error), true);
   }
+  if (!held.isRefused) return made(again(chunks, rest));
+  held[Symbol.dispose]();
+  await response[Symbol.asyncDispose]();
+  throw tooManyHeld();
 }
 
 async function* again(chunks: readonly Buffer[], rest?: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
@@ -48,4 +49,26 @@ describe('a list that is answered', () => {
       }
     });
   }
+
+  it('is refused while readers who do not read have too many of them, and is sent again when they have left', {
+    timeout: 60_000,
+  }, async () => {
+    const tags = Array.from({ length: 100_000 }, (_, at) => parseTag(`t${at}`.padEnd(120, 'x')));
+    const registry = Object.assign(new MemoryRegistry(), {
+      listTags: async () => ({ tags: tags.toSorted(), hasMore: false }),
+    });
+    await using server = await serveRegistry(registry);
+    const idle = Array.from({ length: 8 }, () => {
+      const socket = connect({ host: '127.0.0.1', port: server.port });
+      socket.on('error', () => undefined);
+      socket.pause();
+      socket.write(`GET ${path}/tags/list HTTP/1.1\r\nHost: x\r\n\r\n`);
+      return socket;
+    });
+    const status = async (): Promise<number> =>
+      (await ask(server, `${path}/tags/list`, { method: 'HEAD' })).status;
+    while ((await status()) !== 503);
+    for (const socket of idle) socket.destroy();
+    while ((await status()) !== 200);
+  });
 });

@@ -129,7 +129,7 @@ describe('transfers that nobody waits for any more', () => {
   it('are ended after an hour', async () => {
     await using cache = new CacheUnderTest();
     const { digest } = cache.content.putBlob(alpine, bytes(100_000));
-    cache.upstream.size = () => 10 ** 9;
+    cache.upstream.size = () => 10 ** 8;
     cache.upstream.body = async function* () {
       for (;;) {
         await cache.clock.sleep(5000);
@@ -140,6 +140,25 @@ describe('transfers that nobody waits for any more', () => {
     for (let at = 5000; at < 3_600_000; at += 5000) await cache.clock.advance(5000);
     assert.equal(cache.parts.fills.running, 1);
     await cache.clock.advance(5000);
+    await cache.settle();
+    assert.equal(cache.parts.fills.running, 0);
+    assert.equal(cache.upstream.calls.length, 1);
+  });
+
+  it('have longer where much is to come, for what is ended begins again at its first byte', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(100_000));
+    cache.upstream.size = () => 2 * 2 ** 30;
+    cache.upstream.body = async function* () {
+      for (;;) {
+        await cache.clock.sleep(5000);
+        yield new Uint8Array(100_000);
+      }
+    };
+    await comeAndLeave(cache, alpine, digest);
+    for (let at = 5000; at < 8_190_000; at += 5000) await cache.clock.advance(5000);
+    assert.equal(cache.parts.fills.running, 1);
+    for (let at = 0; at < 10_000; at += 5000) await cache.clock.advance(5000);
     await cache.settle();
     assert.equal(cache.parts.fills.running, 0);
     assert.equal(cache.upstream.calls.length, 1);

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hexOf, sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { type ManifestContent, parseManifest } from '#src/oci/manifest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, parseTag, type Reference } from '#src/oci/reference.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
-import type { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import type { Descriptor, Manifest } from '#src/oci/registry.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 
@@ -19,6 +20,7 @@ function attach(
   to: { readonly subject: Descriptor } | { readonly tag: Reference },
   blob: Uint8Array,
   size = blob.length,
+  annotations: Readonly<Record<string, string>> = {},
 ) {
   const config = content.putBlob(app, Buffer.from('{}'));
   const layer = { ...content.putBlob(app, blob), size };
@@ -28,11 +30,29 @@ function attach(
     artifactType: 'application/x.signature',
     config,
     layers: [layer],
+    annotations,
     ...('subject' in to && { subject: to.subject }),
   };
   const reference = 'tag' in to ? to.tag : undefined;
   const manifest = content.putManifest(app, reference, Buffer.from(JSON.stringify(json)), ociManifest);
   return { manifest, layer };
+}
+
+/** Says what its manifests hold, as our client of a registry does. */
+class ReadingRegistry extends MemoryRegistry {
+  readonly #read = new Map<Digest, ManifestContent>();
+
+  override putManifest(...put: Parameters<MemoryRegistry['putManifest']>): Descriptor {
+    const descriptor = super.putManifest(...put);
+    this.#read.set(descriptor.digest, parseManifest(put[2], descriptor.mediaType));
+    return descriptor;
+  }
+
+  override async getManifest(...asked: Parameters<MemoryRegistry['getManifest']>): Promise<Manifest> {
+    const manifest = await super.getManifest(...asked);
+    const content = this.#read.get(manifest.descriptor.digest);
+    return { ...manifest, ...(content && { content }) };
+  }
 }
 
 function cosignTag(digest: Digest, suffix: string): Reference {
@@ -184,6 +204,21 @@ describe('what refers to an image that was served', () => {
     assert.equal(asked(cache, large.manifest.digest), 1);
     assert.equal(asked(cache, large.layer.digest), 0);
     assert.equal(await cache.parts.metadata.getManifest(app, large.manifest.digest), undefined);
+  });
+
+  it('is not parsed once more where its bytes are many', async (t) => {
+    const content = new ReadingRegistry();
+    await using cache = new CacheUnderTest({ policy: { complete: 'referrers' }, upstream: content });
+    const { manifest } = putImage(content, app, 'v1', [bytes(1000)]);
+    const text = 'x'.repeat(300_000);
+    const referrer = attach(content, { subject: manifest }, bytes(300, 7), 300, { text });
+    const { referrers } = await content.listReferrers(app, manifest.digest);
+    cache.upstream.referrers = async () => ({ referrers });
+    await cache.registry.getManifest(app, v1);
+    const parse = t.mock.method(JSON, 'parse').mock;
+    await pass(cache, 5000);
+    assert.notEqual(await cache.parts.metadata.getManifest(app, referrer.manifest.digest), undefined);
+    assert.ok(parse.calls.every(({ arguments: [json] }) => !String(json).includes(text)));
   });
 
   it('is not asked for while the quota of upstream is for what clients ask for', async () => {

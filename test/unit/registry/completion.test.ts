@@ -8,10 +8,13 @@ import { ociIndex } from '#src/oci/media-type.ts';
 import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { BlobOptions, BlobReader } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { StoreFullError } from '#src/storage/blob-store.ts';
+import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import type { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
+import type { LogLines } from '#test/fakes/log-lines.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
@@ -32,6 +35,11 @@ async function pass(cache: CacheUnderTest, milliseconds: number): Promise<void> 
     await cache.clock.advance(5000);
     await cache.settle();
   }
+}
+
+/** The lines that call a registry at fault. */
+function blamed({ parts: { log } }: CacheUnderTest): readonly string[] {
+  return (log as LogLines).at('warn').filter((line) => line.includes('the registry fails'));
 }
 
 /** Gives some blobs as slowly as a byte each five seconds, until their reader leaves. */
@@ -121,6 +129,56 @@ describe('an image that was served', () => {
     await pass(cache, 60_000);
     assert.ok(await cache.parts.metadata.hasBlob(alpine, layer.digest));
     assert.equal(cache.upstream.calls.filter((call) => call.includes(layer.digest)).length, 3);
+  });
+
+  it('waits where there is no room for what nobody waits for, which is no fault of the registry', async () => {
+    await using cache = new CacheUnderTest({ policy: { complete: true, maxAbandoned: 1 } });
+    const { layers } = putImage(
+      cache.content,
+      alpine,
+      'v1',
+      [1, 2, 3, 4, 5].map((seed) => bytes(1000, seed)),
+    );
+    const large = cache.content.putBlob(alpine, bytes(200_000, 9));
+    const rest = gate();
+    cache.upstream.body = async function* (chunks, call) {
+      const all = await collect(chunks);
+      yield all.subarray(0, 100_000);
+      if (call.includes(large.digest)) await rest.wait();
+      yield all.subarray(100_000);
+    };
+    const gone = new AbortController();
+    const client = await cache.registry.getBlob(alpine, large.digest, { signal: gone.signal });
+    await rest.reached;
+    gone.abort(new Error('left'));
+    await client[Symbol.asyncDispose]();
+    await cache.registry.getManifest(alpine, v1);
+    await pass(cache, 5000);
+    // The large one, the manifest, and one try.
+    assert.equal(cache.upstream.calls.length, 3);
+    rest.open();
+    await pass(cache, 120_000);
+    for (const { digest } of layers) assert.ok(await cache.parts.metadata.hasBlob(alpine, digest));
+    assert.deepEqual(blamed(cache), []);
+  });
+
+  it('waits where the disk is full, which is no fault of the registry', async () => {
+    const blobs = new MemoryBlobStore();
+    await using cache = new CacheUnderTest({ policy: { complete: true }, blobs });
+    putImage(
+      cache.content,
+      alpine,
+      'v1',
+      [1, 2, 3, 4, 5].map((seed) => bytes(1000, seed)),
+    );
+    await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
+    blobs.begin = async () => {
+      throw new StoreFullError('full');
+    };
+    await pass(cache, 20_000);
+    assert.equal(cache.upstream.calls.length, 2);
+    assert.deepEqual(blamed(cache), []);
   });
 
   it('is found in the index as soon as its manifest is there, if not before', async () => {

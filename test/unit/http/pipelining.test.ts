@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import { Turns } from '#src/http/turns.ts';
+import { Pipelining } from '#src/http/pipelining.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -31,7 +31,7 @@ async function all(socket: Socket): Promise<string> {
 
 /** A listener behind turns, on a port of the system. */
 async function serving(listener: (...exchange: Parameters<RequestListener>) => Promise<void>, most?: number) {
-  const turns = new Turns(most);
+  const turns = new Pipelining(most);
   const server = createServer(turns.taking((...exchange) => void listener(...exchange)));
   const connections: Socket[] = [];
   server.on('connection', (socket) => connections.push(socket));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { eachInTurns, sortedInTurns } from '#src/turns.ts';
+import { eachInTurns, sortedInTurns } from '#src/in-turns.ts';
 
 /** How often others had their turn while the work was done. */
 async function turnsDuring(work: Promise<unknown>): Promise<number> {

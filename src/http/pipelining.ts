@@ -17,7 +17,7 @@ interface Line {
  * thousands ahead has one of them under way. While some wait no more are read from their connection than came in one piece; and
  * where too many wait, the connection that brings more is cut: it may send them again on another.
  */
-export class Turns {
+export class Pipelining {
   readonly #most: number;
   readonly #lines = new WeakMap<Socket, Line>();
   #waiting = 0;
