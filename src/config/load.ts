@@ -8,6 +8,7 @@ import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import type { Path } from './schema-tree.ts';
 import { Secret } from './secret.ts';
 import { resolveSecrets } from './secrets.ts';
+import { unaskedClients } from './unasked-clients.ts';
 import { findUnbuilt } from './unbuilt.ts';
 import { YamlSource } from './yaml-source.ts';
 
@@ -51,7 +52,12 @@ export async function loadConfig({ file, flags, env }: LoadOptions): Promise<Loa
   const config = frozen(parsed.data);
   return {
     config,
-    warnings: [...unbuilt, ...halfCredentials(config), ...namelessRegistries(config)],
+    warnings: [
+      ...unbuilt,
+      ...halfCredentials(config),
+      ...unaskedClients(config),
+      ...namelessRegistries(config),
+    ],
     file,
     located: (found) => located(found, { file, source, flags }),
   };

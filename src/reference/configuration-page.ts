@@ -16,7 +16,7 @@ export function configurationPage(): string {
     '# Configuration',
     generated,
     'One YAML file, given by `--config-file`. [`config.example.yaml`](../../config.example.yaml) shows every key that works, with more words; [`config/ociregistry.schema.json`](../../config/ociregistry.schema.json) is for editors; `ociregistry check-config` says what is wrong, with line and column. A key that does not exist is an error.',
-    'Durations: `500ms` `30s` `5m` `12h` `7d` `1h30m`. Sizes: `64MiB` `10GB`. Patterns are globs on the full name, host first, with a tag part after the last colon: `docker.io/library/*`, `**:v*`. A secret stands in a file (`…File`, re-read at each start) or in an environment variable (`…FromEnv`); only the original’s `password` and `static` may stand in the file itself.',
+    'Durations: `500ms` `30s` `5m` `12h` `7d` `1h30m`. Sizes: `64MiB` `10GB`. Patterns are globs on the full name, host first, with a tag part after the last colon: `docker.io/library/*`, `**:v*`. A secret stands in a file (`…File`, read again after a change) or in an environment variable (`…FromEnv`); only the original’s `password` and `static` may stand in the file itself.',
     'Keys that are not built yet are accepted, so that one file serves several versions; where ignoring one would open a door or misplace data, the start stops.',
     ...sections(configSchema, ''),
   );
