@@ -1,5 +1,8 @@
 /** So much waits for its reader before the connection is held up. Bytes. */
 const enough = 128 * 1024;
+/** Smaller chunks behind others are copied side by side: a body may come byte by byte, and each chunk has its price. Bytes. */
+const small = 512;
+const roomForSmall = 16 * 1024;
 
 /**
  * A body between a connection, which pushes, and its one reader, who asks. Chunks that lie side by side in memory
@@ -9,6 +12,8 @@ export class BodyQueue implements AsyncIterable<Buffer> {
   readonly #onRoom: () => void;
   #chunks: Buffer[] = [];
   #bytes = 0;
+  /** Where small chunks are copied to: what of it is free. */
+  #room: Buffer = Buffer.alloc(0);
   #received = 0;
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
@@ -38,9 +43,7 @@ export class BodyQueue implements AsyncIterable<Buffer> {
   push(chunk: Buffer): void {
     this.#received += chunk.length;
     if (this.#isDiscarded || this.#failure !== undefined) return;
-    const last = this.#chunks.at(-1);
-    if (last !== undefined && isFollowedBy(last, chunk)) this.#chunks.splice(-1, 1, joined(last, chunk));
-    else this.#chunks.push(chunk);
+    this.#add(chunk.length < small && this.#chunks.length > 0 ? this.#copied(chunk) : chunk);
     this.#bytes += chunk.length;
     this.#wake();
   }
@@ -63,6 +66,21 @@ export class BodyQueue implements AsyncIterable<Buffer> {
     this.#chunks = [];
     this.#bytes = 0;
     this.#wake();
+  }
+
+  #add(chunk: Buffer): void {
+    const at = this.#chunks.length - 1;
+    const last = this.#chunks[at];
+    if (last !== undefined && isFollowedBy(last, chunk)) this.#chunks[at] = joined(last, chunk);
+    else this.#chunks.push(chunk);
+  }
+
+  #copied(chunk: Buffer): Buffer {
+    if (this.#room.length < chunk.length) this.#room = Buffer.allocUnsafeSlow(roomForSmall);
+    const copy = this.#room.subarray(0, chunk.length);
+    chunk.copy(copy);
+    this.#room = this.#room.subarray(chunk.length);
+    return copy;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
