@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
 
 /** Control characters that JSON leaves as they are, and by which a client's header would steer the terminal of whoever reads the log (ECMA-48). */
@@ -58,6 +58,9 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
+
+/** Of a pipe nobody is waited for: neither who opens it to read nor who reads. */
 function open(path: string): number {
-  return openSync(path, 'a', 0o644);
+  return openSync(path, O_APPEND | O_CREAT | O_NONBLOCK | O_WRONLY, 0o644);
 }
