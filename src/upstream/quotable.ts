@@ -106,15 +106,13 @@ function percentDecoded(text: string): string {
     .replaceAll(/%u([0-9a-f]{4})/gi, (_, hex: string) => characterOf(Number.parseInt(hex, 16)));
 }
 
-/** RFC 8259 section 7, and what JavaScript has besides. */
+/** RFC 8259 section 7, and what JavaScript has besides; in one go, for an escaped backslash begins no escape. */
 function escapesDecoded(text: string): string {
-  return text
-    .replaceAll(
-      /\\(?:u([0-9a-f]{4})|u\{([0-9a-f]{1,6})\}|x([0-9a-f]{2}))/gi,
-      (_, ...hex: (string | undefined)[]) =>
-        characterOf(Number.parseInt(hex[0] ?? hex[1] ?? hex[2] ?? '', 16)),
-    )
-    .replaceAll(/\\(["'/\\])/g, '$1');
+  return text.replaceAll(
+    /\\(?:u([0-9a-f]{4})|u\{([0-9a-f]{1,6})\}|x([0-9a-f]{2})|(["'/\\]))/gi,
+    (_, ...[four, any, two, itself]: (string | undefined)[]) =>
+      itself ?? characterOf(Number.parseInt(four ?? any ?? two ?? '', 16)),
+  );
 }
 
 /** The named characters of ASCII (HTML, section 13.5) in their order, from the given one. */

@@ -56,6 +56,11 @@ describe('a secret in upstream’s words', () => {
     });
   }
 
+  it('is not told as JSON where a backslash in it stands before what would be an escape', () => {
+    for (const secret of ['a\\Xaaaaaa', 'pass\\u0041word', 'pass\\\\x41word'])
+      assert.equal(quotable(`wrong: ${JSON.stringify(secret)}`, [secret]), undefined, secret);
+  });
+
   it('is not told in part', () => {
     const token = Array.from({ length: 40 }, (_, at) => `p${at}Q`).join('.');
     assert.equal(quotable(`bad token ${token.slice(7, 45)}…`, [token]), undefined);
