@@ -26,7 +26,7 @@ const kinds = {
   install: ({ page, language }) => page === 'docs/how-to/install.md' && language !== 'yaml',
   /** test/e2e/docs-config.test.ts, by a shell. */
   pulls: commands('crane', 'curl', 'ctr', 'skopeo'),
-  /** test/e2e/without-the-cache.test.ts */
+  /** test/image/without-the-cache.test.ts */
   watch: goesTo('/etc/systemd/system/'),
   /** test/unit/docs/configuration.test.ts: by the program itself. */
   configuration: ({ language }) => language === 'yaml',
