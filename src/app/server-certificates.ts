@@ -2,8 +2,8 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { ServerTls } from '../http/server.ts';
 import type { Log } from '../log.ts';
-import { fileVersions } from '../upstream/connection/file-versions.ts';
-import { readTlsFiles, TlsFileError, type TlsFiles } from './tls-files.ts';
+import { FollowedFiles } from '../upstream/connection/followed-files.ts';
+import { readTlsFiles, TlsFileError } from './tls-files.ts';
 
 interface Parts {
   readonly clock: Clock;
@@ -15,40 +15,39 @@ const checkEveryMs = 10_000;
 /**
  * The certificate of the server, its key, and the authorities of its clients, as the files say it now. The files are looked at
  * every ten seconds, which also sees what events on a file miss: the swap of the link above them by which Kubernetes changes a
- * mounted secret. What is broken changes nothing, is said once, and is tried again: it may not be the files' fault.
+ * mounted secret.
  */
 export class ServerCertificates {
-  readonly #files: TlsFiles;
-  readonly #clientAuth: ServerTls['clientAuth'];
   readonly #parts: Parts;
+  readonly #path: string;
+  readonly #files: FollowedFiles<ServerTls>;
   readonly #stop = new AbortController();
-  /** Of what is used. */
-  #version: string;
-  /** Of what was read last and could not be used, with the reason. */
-  #failure: string | undefined;
-  #tls: ServerTls;
   #use: (tls: ServerTls) => void = () => {};
-  #reading: Promise<void> = Promise.resolve();
+  #reading: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    files: TlsFiles,
-    parts: Parts,
-    read: { readonly tls: ServerTls; readonly version: string },
-  ) {
-    this.#files = files;
+  private constructor({ clientAuth, ...files }: Config['serverTlsConfig'], parts: Parts) {
     this.#parts = parts;
-    this.#tls = read.tls;
-    this.#version = read.version;
-    this.#clientAuth = read.tls.clientAuth;
+    this.#path = files.cert;
+    const broken = 'the new certificates of the server cannot be used: the old ones are used on';
+    this.#files = new FollowedFiles({
+      files: [files.cert, files.key, files.ca].filter((path) => path !== ''),
+      make: async () => {
+        const { cert = '', key = '', ca } = await readTlsFiles(files);
+        const tls = { cert, key, ca, clientAuth };
+        this.#use(tls);
+        return tls;
+      },
+      onBroken: (error) => parts.log.error({ err: error }, broken),
+    });
   }
 
   /** Undefined: the server is plain HTTP. Throws an Error that names the key, before anything listens. */
   static async open({ serverTlsConfig }: Config, parts: Parts): Promise<ServerCertificates | undefined> {
-    const { clientAuth, ...files } = serverTlsConfig;
-    if (files.cert === '') return undefined;
+    if (serverTlsConfig.cert === '') return undefined;
+    const certificates = new ServerCertificates(serverTlsConfig, parts);
     try {
-      const version = await versionOf(files);
-      return new ServerCertificates(files, parts, { tls: await readTls(files, clientAuth), version });
+      await certificates.#files.check();
+      return certificates;
     } catch (cause) {
       if (!(cause instanceof TlsFileError)) throw cause;
       throw new Error(`serverTlsConfig.${cause.key}: ${cause.message}`, { cause });
@@ -56,12 +55,17 @@ export class ServerCertificates {
   }
 
   get tls(): ServerTls {
-    return this.#tls;
+    const { made } = this.#files;
+    if (made === undefined) throw new Error('certificates are read before they are used');
+    return made;
   }
 
   /** Hands on what has changed, until it is disposed of. */
   renew(use: (tls: ServerTls) => void): AsyncDisposable {
-    this.#use = use;
+    this.#use = (tls) => {
+      use(tls);
+      this.#parts.log.info({ cert: this.#path }, 'the certificates of the server were read again');
+    };
     const watching = this.#watch();
     return {
       [Symbol.asyncDispose]: async () => {
@@ -73,12 +77,12 @@ export class ServerCertificates {
 
   /** At once, whether the files look changed or not. */
   readAgain(): void {
-    this.#reading = this.#reading.then(async () => await this.#read(true));
+    this.#reading = this.#reading.then(async () => await this.#files.check(true));
   }
 
   async #watch(): Promise<void> {
     while (await this.#isNextCheck()) {
-      this.#reading = this.#reading.then(async () => await this.#read(false));
+      this.#reading = this.#reading.then(async () => await this.#files.check());
       await this.#reading;
     }
     await this.#reading;
@@ -90,38 +94,4 @@ export class ServerCertificates {
     await this.#parts.clock.sleep(checkEveryMs, signal).catch(() => undefined);
     return !signal.aborted;
   }
-
-  /** Never throws. The version is taken before the files are read: what changes meanwhile is seen the next time. */
-  async #read(anyway: boolean): Promise<void> {
-    const version = await versionOf(this.#files);
-    if (version === this.#version && !anyway) return;
-    try {
-      const tls = await readTls(this.#files, this.#clientAuth);
-      this.#use(tls);
-      this.#tls = tls;
-      this.#version = version;
-      this.#failure = undefined;
-      this.#parts.log.info({ cert: this.#files.cert }, 'the certificates of the server were read again');
-    } catch (error) {
-      this.#tell(error, `${version}: ${error}`, anyway);
-    }
-  }
-
-  #tell(error: unknown, failure: string, anyway: boolean): void {
-    if (failure === this.#failure && !anyway) return;
-    this.#failure = failure;
-    this.#parts.log.error(
-      { err: error },
-      'the new certificates of the server cannot be used: the old ones are used on',
-    );
-  }
-}
-
-async function readTls(files: TlsFiles, clientAuth: ServerTls['clientAuth']): Promise<ServerTls> {
-  const { cert = '', key = '', ca } = await readTlsFiles(files);
-  return { cert, key, ca, clientAuth };
-}
-
-async function versionOf({ cert, key, ca }: TlsFiles): Promise<string> {
-  return await fileVersions([cert, key, ca].filter((path) => path !== ''));
 }
