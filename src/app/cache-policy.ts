@@ -1,6 +1,6 @@
-import { type FreshnessRule, freshnessPolicy } from '../cache/freshness.ts';
+import type { CachePolicy } from '../cache/cache-parts.ts';
+import { type FreshnessRule, freshnessPolicy } from '../cache/memory/freshness.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
-import type { CachePolicy } from '../registry/cache-parts.ts';
 import { headLimitMs } from './head-limit.ts';
 import { overridden } from './overridden.ts';
 

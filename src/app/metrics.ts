@@ -1,11 +1,11 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
+import type { CacheParts } from '../cache/cache-parts.ts';
 import type { Config } from '../config/schema.ts';
 import type { AccountQuota } from '../observe/observer.ts';
 import type { Prometheus } from '../observe/prometheus.ts';
 import { UpstreamLabels } from '../observe/upstream-labels.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost } from '../oci/reference.ts';
-import type { CacheParts } from '../registry/cache-parts.ts';
 import type { StoreContent } from '../storage/metadata-store.ts';
 
 /** Counting a large cache takes a while, in slices: it is done at most so often. */

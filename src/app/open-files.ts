@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 
 /** Connections to each of the pages beside the API. */
 export const maxAside = 50;

@@ -1,5 +1,5 @@
 import type { Config, RegistryConfig } from '../config/schema.ts';
-import { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
+import { ProxyChoice } from '../net/dial/proxy-choice.ts';
 import { overridden } from './overridden.ts';
 
 /** By which proxies a registry's hosts are reached. Throws what is wrong with those of the environment. */

@@ -1,7 +1,7 @@
-import { abortable } from '../abortable.ts';
-import type { Clock } from '../clock.ts';
+import { abortable } from '../base/abortable.ts';
+import type { Clock } from '../base/clock.ts';
+import { TimeLimit } from '../base/time-limit.ts';
 import type { Readiness } from '../http/health.ts';
-import { TimeLimit } from '../time-limit.ts';
 import type { Store } from './store.ts';
 
 /** Who asks whether we are ready does not wait longer for a disk than this. Milliseconds. */

@@ -1,7 +1,7 @@
+import type { CacheParts } from '../cache/cache-parts.ts';
 import type { RegistryConfig } from '../config/schema.ts';
 import type { Secret } from '../config/secret.ts';
-import type { CacheParts } from '../registry/cache-parts.ts';
-import type { CredentialProvider } from '../upstream/auth/credentials.ts';
+import type { CredentialProvider } from '../credentials/credentials.ts';
 import type { NamedCredentials } from '../upstream/upstream.ts';
 import { credentialChoice } from './credential-choice.ts';
 import { userCredentials } from './registry-credentials.ts';

@@ -1,18 +1,18 @@
+import type { CacheParts } from '../cache/cache-parts.ts';
 import type { RegistryConfig } from '../config/schema.ts';
 import type { Secret } from '../config/secret.ts';
-import { canonicalHost } from '../oci/docker-hub.ts';
-import { parseRegistryHost } from '../oci/reference.ts';
-import type { CacheParts } from '../registry/cache-parts.ts';
 import {
   anonymous,
   type CredentialProvider,
   staticCredential,
   staticCredentials,
-} from '../upstream/auth/credentials.ts';
-import { fileCredentials } from '../upstream/auth/providers/file.ts';
-import { credentialProvider } from '../upstream/auth/providers/index.ts';
-import type { NameLookups } from '../upstream/connection/name-lookups.ts';
-import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
+} from '../credentials/credentials.ts';
+import { fileCredentials } from '../credentials/providers/file.ts';
+import { credentialProvider } from '../credentials/providers/index.ts';
+import type { NameLookups } from '../net/dial/name-lookups.ts';
+import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
+import { canonicalHost } from '../oci/docker-hub.ts';
+import { parseRegistryHost } from '../oci/reference.ts';
 import { credentialChoice } from './credential-choice.ts';
 
 export interface CredentialSettings extends Pick<CacheParts, 'clock' | 'random' | 'log'> {

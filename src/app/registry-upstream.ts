@@ -1,15 +1,15 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
-import type { Log } from '../log.ts';
+import type { CredentialProvider } from '../credentials/credentials.ts';
+import type { NameLookups } from '../net/dial/name-lookups.ts';
+import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
+import type { TlsSettings, TlsTrust } from '../net/dial/tls-trust.ts';
+import type { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
+import type { OnWireEvent } from '../net/wire-event.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
-import type { CredentialProvider } from '../upstream/auth/credentials.ts';
-import type { NameLookups } from '../upstream/connection/name-lookups.ts';
-import type { TlsSettings, TlsTrust } from '../upstream/connection/tls-trust.ts';
-import type { OnWireEvent } from '../upstream/connection/wire-event.ts';
-import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
 import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
-import type { ReceiveBuffers } from '../upstream/wire/receive-buffer.ts';
 import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
 import { overridden } from './overridden.ts';
 

@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { FollowedFiles } from '../base/followed-files.ts';
+import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import type { ServerTls } from '../http/server.ts';
-import type { Log } from '../log.ts';
-import { FollowedFiles } from '../upstream/connection/followed-files.ts';
 import { readTlsFiles, TlsFileError } from './tls-files.ts';
 
 interface Parts {

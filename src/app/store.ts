@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
 import { BufferPool } from '../storage/file/buffer-pool.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';

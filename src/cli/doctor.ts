@@ -1,15 +1,15 @@
 import { checkProxies } from '../app/proxies.ts';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../base/clock.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { examineAll } from '../doctor/examination.ts';
 import { type Report, textOf } from '../doctor/report.ts';
 import { subjectsOf } from '../doctor/subject.ts';
+import { NameLookups } from '../net/dial/name-lookups.ts';
+import { TlsTrust } from '../net/dial/tls-trust.ts';
 import { RegistryError } from '../oci/error.ts';
 import { lookupThreads } from '../thread-pool.ts';
-import { NameLookups } from '../upstream/connection/name-lookups.ts';
-import { TlsTrust } from '../upstream/connection/tls-trust.ts';
 
 export interface DoctorOrder {
   /** Registries and images; none is all registries of the configuration. */

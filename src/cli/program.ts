@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { Preflight } from '../app/preflight/preflight.ts';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../base/clock.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { notYet } from '../config/key.ts';
 import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';

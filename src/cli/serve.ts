@@ -1,8 +1,8 @@
 import { type App, type AppParts, startApp } from '../app/app.ts';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import type { Log } from '../log.ts';
 import { type OpenLogger, openLogger } from '../observe/logger.ts';
 import { banner, startFacts } from './banner.ts';
 import { endAtOnce, type ProcessSignals } from './process-signals.ts';

@@ -1,7 +1,7 @@
+import { causeCode } from '../net/connection-error.ts';
+import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
+import { ProxyError } from '../net/dial/proxy-error.ts';
 import { RegistryError } from '../oci/error.ts';
-import { causeCode } from '../upstream/connection/connection-error.ts';
-import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
-import { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { adviceOnProxy } from './advice-on-proxy.ts';
 import { isUnknownAuthority } from './unknown-authority.ts';
 

@@ -1,6 +1,6 @@
-import { causeCode } from '../upstream/connection/connection-error.ts';
-import type { Route } from '../upstream/proxy/proxy-choice.ts';
-import type { ProxyError } from '../upstream/proxy/proxy-error.ts';
+import { causeCode } from '../net/connection-error.ts';
+import type { Route } from '../net/dial/proxy-choice.ts';
+import type { ProxyError } from '../net/dial/proxy-error.ts';
 import { isUnknownAuthority } from './unknown-authority.ts';
 
 /** What to look at when the proxy on the way did not answer, or gave no way. */

@@ -1,4 +1,4 @@
-import type { Credential } from '../upstream/auth/credentials.ts';
+import type { Credential } from '../credentials/credentials.ts';
 import type { Evidence } from './evidence.ts';
 import { identityOf } from './identity.ts';
 

@@ -1,5 +1,5 @@
-import { type Challenge, parseChallenges } from '../upstream/auth/challenge.ts';
-import { basicHeaderOf, secretsOf } from '../upstream/auth/credentials.ts';
+import { basicHeaderOf, secretsOf } from '../credentials/credentials.ts';
+import { type Challenge, parseChallenges } from '../oci/challenge.ts';
 import { quotable } from '../upstream/quotable.ts';
 import { adviceOnFailure } from './advice-on-failure.ts';
 import { adviceOnProxysAnswer, adviceOnStatus } from './advice-on-status.ts';

@@ -1,14 +1,14 @@
-import type { Descriptor } from '../oci/registry.ts';
-import { anonymous, type Credential, type ProvidedCredential } from '../upstream/auth/credentials.ts';
+import { anonymous, type Credential, type ProvidedCredential } from '../credentials/credentials.ts';
+import type { HttpProxy } from '../net/dial/http-proxy.ts';
+import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
 import type {
   ConnectionEvent,
   ExchangeEvent,
   LookupEvent,
   WireAnswer,
   WireEvent,
-} from '../upstream/connection/wire-event.ts';
-import type { HttpProxy } from '../upstream/proxy/http-proxy.ts';
-import type { ProxyChoice } from '../upstream/proxy/proxy-choice.ts';
+} from '../net/wire-event.ts';
+import type { Descriptor } from '../oci/registry.ts';
 import type { Walk } from './walk.ts';
 
 /** Whom a credential was asked of and what came of it. Milliseconds. */

@@ -1,5 +1,5 @@
+import { causeCode, isOfTls } from '../net/connection-error.ts';
 import { RegistryError } from '../oci/error.ts';
-import { causeCode, isOfTls } from '../upstream/connection/connection-error.ts';
 
 const maxCause = 200;
 

@@ -1,4 +1,4 @@
-import type { Credential } from '../upstream/auth/credentials.ts';
+import type { Credential } from '../credentials/credentials.ts';
 
 /** Who we are, without what proves it. */
 export function identityOf(credential: Credential): string {

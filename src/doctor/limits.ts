@@ -1,4 +1,4 @@
-import type { WireAnswer } from '../upstream/connection/wire-event.ts';
+import type { WireAnswer } from '../net/wire-event.ts';
 
 /** What an answer says of how often we may ask. Docker Hub tells it with each manifest: `ratelimit-remaining: 76;w=21600`. */
 export function limitsIn({ headers }: WireAnswer): string[] {

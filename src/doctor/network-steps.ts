@@ -1,7 +1,7 @@
+import { causeCode } from '../net/connection-error.ts';
+import { literalAddress } from '../net/dial/address.ts';
+import { ProxyError } from '../net/dial/proxy-error.ts';
 import { RegistryError } from '../oci/error.ts';
-import { literalAddress } from '../upstream/connection/address.ts';
-import { causeCode } from '../upstream/connection/connection-error.ts';
-import { ProxyError } from '../upstream/proxy/proxy-error.ts';
 import { adviceOnFailure } from './advice-on-failure.ts';
 import type { Evidence } from './evidence.ts';
 import { connectionFailureText, failureText } from './failure-text.ts';

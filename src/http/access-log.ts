@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import { Exchange } from './exchange.ts';
 import type { HeadLimit } from './head-limit.ts';

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler } from 'express';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { setCacheStatus } from './cache-status.ts';
 import { ClientGoneError, type Exchange, exchangeOf } from './exchange.ts';

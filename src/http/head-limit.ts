@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { RegistryError } from '../oci/error.ts';
 
 /** How long a client waits for its status line. */

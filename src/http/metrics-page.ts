@@ -1,5 +1,5 @@
 import express, { type Express } from 'express';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 
 /** What stands on the page. */
 export interface MetricsSource {

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import express, { type Request, type RequestHandler, type Response } from 'express';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 import type { Observer } from '../observe/observer.ts';
 import { type Endpoint, parseEndpoint } from '../oci/endpoint.ts';
 import { RegistryError } from '../oci/error.ts';

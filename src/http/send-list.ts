@@ -1,4 +1,4 @@
-import { jsonPieces, piecesInTurns } from '../json-pieces.ts';
+import { jsonPieces, piecesInTurns } from '../json/json-pieces.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyWriter } from './send-body.ts';

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 import { LogFile } from './log-file.ts';
 
 export interface LoggerSettings {

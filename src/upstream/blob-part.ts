@@ -1,10 +1,10 @@
+import { chunksOf } from '../net/body.ts';
+import { contentEncoding } from '../net/content-encoding.ts';
+import { parseContentRange, parseLength } from '../net/content-range.ts';
+import type { TransportResponse } from '../net/transport.ts';
 import { RegistryError } from '../oci/error.ts';
 import { resolveRange } from '../oci/range.ts';
 import type { ByteRange, RangeSpec } from '../oci/registry.ts';
-import { chunksOf } from './body.ts';
-import { contentEncoding } from './content-encoding.ts';
-import { parseContentRange, parseLength } from './content-range.ts';
-import type { TransportResponse } from './transport/transport.ts';
 
 /** Which of an answer's bytes are wanted: `length` of them behind the first `skip`; undefined is all the rest. */
 export interface Part {

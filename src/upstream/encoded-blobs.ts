@@ -1,14 +1,14 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { contentEncoding, decodingStream } from '../net/content-encoding.ts';
+import type { TransportResponse } from '../net/transport.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Digest } from '../oci/reference.ts';
 import type { BlobReader } from '../oci/registry.ts';
 import { bytesOf, wholePart } from './blob-part.ts';
-import { contentEncoding, decodingStream } from './content-encoding.ts';
 import { EncodedReading, type Reading } from './encoded-reading.ts';
-import type { TransportResponse } from './transport/transport.ts';
 
 /** A blob's body that comes with a Content-Encoding. */
 export interface EncodedAnswer {

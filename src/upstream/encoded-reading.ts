@@ -1,7 +1,7 @@
 import type { Transform } from 'node:stream';
+import { decodingStream } from '../net/content-encoding.ts';
 import { DigestHasher } from '../oci/digest.ts';
 import type { Digest } from '../oci/reference.ts';
-import { decodingStream } from './content-encoding.ts';
 
 /** A blob that is so small is not fetched a second time. Bytes. */
 const maxKept = 1024 * 1024;

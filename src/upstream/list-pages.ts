@@ -1,10 +1,10 @@
+import { readBody } from '../net/body.ts';
+import { contentEncoding, decode } from '../net/content-encoding.ts';
+import type { TransportResponse } from '../net/transport.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, Cut } from '../oci/registry.ts';
-import { readBody } from './body.ts';
-import { contentEncoding, decode } from './content-encoding.ts';
 import { nextLink } from './link.ts';
-import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
 /** What is read for one answer. */

@@ -1,9 +1,9 @@
-import { eachInTurns } from '../in-turns.ts';
+import { eachInTurns } from '../base/in-turns.ts';
+import type { TransportResponse } from '../net/transport.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { CallOptions, Cut } from '../oci/registry.ts';
 import { behind, isAscending } from '../oci/tag-order.ts';
 import { ListPages } from './list-pages.ts';
-import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
 /** A hundred pages as registries give them. */

@@ -1,3 +1,7 @@
+import { isCut } from '../net/connection-error.ts';
+import { contentEncoding } from '../net/content-encoding.ts';
+import { parseContentRange, parseLength } from '../net/content-range.ts';
+import type { TransportResponse } from '../net/transport.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { formatRange } from '../oci/range.ts';
 import { contentKey, type Digest, pathOf, type RepositoryName } from '../oci/reference.ts';
@@ -21,12 +25,8 @@ import {
   wholePart,
   wrongRange,
 } from './blob-part.ts';
-import { isCut } from './connection/connection-error.ts';
-import { contentEncoding } from './content-encoding.ts';
-import { parseContentRange, parseLength } from './content-range.ts';
 import { EncodedBlobs } from './encoded-blobs.ts';
 import { mayRefuseRange, type ResumeForm, ResumeForms, rangeFor } from './resume-forms.ts';
-import type { TransportResponse } from './transport/transport.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
 const firstByte: RangeSpec = { first: 0, last: 0 };

@@ -1,8 +1,8 @@
+import { readSome } from '../net/body.ts';
+import { retryAfterHeader } from '../net/retry-after.ts';
+import type { TransportResponse } from '../net/transport.ts';
 import { type ErrorCode, RegistryError } from '../oci/error.ts';
-import { readSome } from './body.ts';
 import { quotable } from './quotable.ts';
-import { retryAfterHeader } from './transport/retry-after.ts';
-import type { TransportResponse } from './transport/transport.ts';
 
 /** The code for "not there" of what was asked for. */
 export type UnknownCode = Extract<ErrorCode, 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN' | 'NAME_UNKNOWN'>;

@@ -1,3 +1,7 @@
+import { readBody } from '../net/body.ts';
+import { contentEncoding, decode } from '../net/content-encoding.ts';
+import { parseLength } from '../net/content-range.ts';
+import type { TransportResponse } from '../net/transport.ts';
 import { algorithmOf, digestAside } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
@@ -11,10 +15,6 @@ import {
   type RepositoryName,
 } from '../oci/reference.ts';
 import type { CallOptions, Descriptor, Manifest, ResolveManifestOptions } from '../oci/registry.ts';
-import { readBody } from './body.ts';
-import { contentEncoding, decode } from './content-encoding.ts';
-import { parseLength } from './content-range.ts';
-import type { TransportResponse } from './transport/transport.ts';
 import { isSchema1Only, isTooLarge } from './unservable.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 

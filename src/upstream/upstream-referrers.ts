@@ -1,3 +1,4 @@
+import type { TransportResponse } from '../net/transport.ts';
 import { algorithmOf, digestAside, hexOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
@@ -5,7 +6,6 @@ import { mediaTypeOf, ociIndex } from '../oci/media-type.ts';
 import { type Digest, parseTag, pathOf, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, Descriptor, ReferrersList } from '../oci/registry.ts';
 import { ListPages, type TakePage } from './list-pages.ts';
-import type { TransportResponse } from './transport/transport.ts';
 import { checkServable, type UpstreamManifests } from './upstream-manifests.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 

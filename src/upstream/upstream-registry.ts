@@ -1,4 +1,6 @@
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { OnOddity } from '../net/oddity.ts';
+import type { Transport } from '../net/transport.ts';
 import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
@@ -14,8 +16,6 @@ import type {
   TagList,
   TagListOptions,
 } from '../oci/registry.ts';
-import type { OnOddity } from './transport/oddity.ts';
-import type { Transport } from './transport/transport.ts';
 import { UpstreamBlobs } from './upstream-blobs.ts';
 import { UpstreamManifests } from './upstream-manifests.ts';
 import { UpstreamReferrers } from './upstream-referrers.ts';

@@ -1,13 +1,13 @@
-import type { Clock } from '../clock.ts';
-import { jsonReader } from '../json-reader.ts';
+import type { Clock } from '../base/clock.ts';
+import { jsonReader } from '../json/json-reader.ts';
+import { isAboutHead, mayBeAboutHead } from '../net/head-refusal.ts';
+import type { OnOddity } from '../net/oddity.ts';
+import type { Transport, TransportRequest, TransportResponse } from '../net/transport.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
 import type { ArgumentsOf, Readings } from '../oci/readings.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import type { Turn } from '../oci/registry.ts';
-import { Scope } from './auth/scope.ts';
-import { isAboutHead, mayBeAboutHead } from './transport/head-refusal.ts';
-import type { OnOddity } from './transport/oddity.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport/transport.ts';
+import { Scope } from '../oci/scope.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
 
 /** A registry that holds another's repositories. */

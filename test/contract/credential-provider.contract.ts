@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import type { Credential, CredentialProvider } from '#src/credentials/credentials.ts';
 import { RegistryError } from '#src/oci/error.ts';
-import type { Credential, CredentialProvider } from '#src/upstream/auth/credentials.ts';
 import type { FakeClock } from '#test/fakes/fake-clock.ts';
 import type { LogLines } from '#test/fakes/log-lines.ts';
 

@@ -1,4 +1,4 @@
-import type { Clock } from '#src/clock.ts';
+import type { Clock } from '#src/base/clock.ts';
 
 /** A callback after no more than this comes by itself: no test is about it, nor has to know of it. Milliseconds. */
 const unnoticedMs = 10;

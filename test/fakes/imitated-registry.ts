@@ -1,12 +1,8 @@
 import { inspect } from 'node:util';
+import { type Credential, type CredentialProvider, staticCredentials } from '#src/credentials/credentials.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseRegistryHost, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
-import {
-  type Credential,
-  type CredentialProvider,
-  staticCredentials,
-} from '#src/upstream/auth/credentials.ts';
 import { FakeUpstream } from './fake-upstream.ts';
 import { bytes, type Image, putImage } from './images.ts';
 import { someNames } from './names.ts';

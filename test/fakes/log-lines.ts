@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import type { Log } from '#src/log.ts';
+import type { Log } from '#src/base/log.ts';
 import { assertSecretless } from './secrets.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { systemClock } from '#src/clock.ts';
-import { type NameLookupSettings, NameLookups } from '#src/upstream/connection/name-lookups.ts';
+import { systemClock } from '#src/base/clock.ts';
+import { type NameLookupSettings, NameLookups } from '#src/net/dial/name-lookups.ts';
 
 /** Names as the system knows them, or as a test says; no name server is asked past it. */
 export function someNames(settings: Partial<NameLookupSettings> = {}): NameLookups {

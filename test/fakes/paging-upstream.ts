@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '#src/clock.ts';
+import { type Clock, systemClock } from '#src/base/clock.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import { UpstreamRegistry } from '#src/upstream/upstream-registry.ts';
 import type { MirrorPlace } from '#src/upstream/upstream-session.ts';

@@ -1,6 +1,6 @@
+import type { ProviderSettings } from '#src/credentials/providers/index.ts';
+import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';
-import type { ProviderSettings } from '#src/upstream/auth/providers/index.ts';
-import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
 import { someNames } from './names.ts';

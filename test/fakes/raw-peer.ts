@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { systemClock } from '#src/clock.ts';
-import { AddressGuard } from '#src/upstream/connection/address-guard.ts';
-import { TlsTrust } from '#src/upstream/connection/tls-trust.ts';
-import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
-import type { TransportRequest, TransportResponse } from '#src/upstream/transport/transport.ts';
-import type { WireSettings } from '#src/upstream/wire/http-transport.ts';
-import { Wire } from '#src/upstream/wire/wire.ts';
+import { systemClock } from '#src/base/clock.ts';
+import { AddressGuard } from '#src/net/dial/address-guard.ts';
+import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { TlsTrust } from '#src/net/dial/tls-trust.ts';
+import type { TransportRequest, TransportResponse } from '#src/net/transport.ts';
+import type { WireSettings } from '#src/net/wire/http-transport.ts';
+import { Wire } from '#src/net/wire/wire.ts';
 import { someNames } from './names.ts';
 
 export type Answer = (socket: Socket, request: string) => void;

@@ -1,10 +1,10 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import type { Clock } from '#src/clock.ts';
+import type { Clock } from '#src/base/clock.ts';
+import type { Log } from '#src/base/log.ts';
 import type { HeadLimit } from '#src/http/head-limit.ts';
 import { createRouter } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
-import type { Log } from '#src/log.ts';
 import type { Observer } from '#src/observe/observer.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';

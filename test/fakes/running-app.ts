@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, startApp } from '#src/app/app.ts';
-import type { Clock } from '#src/clock.ts';
+import type { Clock } from '#src/base/clock.ts';
+import type { Log } from '#src/base/log.ts';
 import { type Flags, loadConfig } from '#src/config/load.ts';
-import type { Log } from '#src/log.ts';
 import { LogLines, watched } from './log-lines.ts';
 
 /** A directory that goes with the test. */

@@ -1,13 +1,13 @@
-import { AuthorizingTransport } from '#src/upstream/auth/authorizing-transport.ts';
 import {
   anonymous,
   type Credential,
   type CredentialProvider,
   staticCredentials,
-} from '#src/upstream/auth/credentials.ts';
-import { Scope } from '#src/upstream/auth/scope.ts';
+} from '#src/credentials/credentials.ts';
+import type { TransportRequest } from '#src/net/transport.ts';
+import { Scope } from '#src/oci/scope.ts';
+import { AuthorizingTransport } from '#src/upstream/auth/authorizing-transport.ts';
 import { TokenClient } from '#src/upstream/auth/token-client.ts';
-import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type AnswerScript, type ScriptedAnswer, ScriptedTransport } from './scripted-transport.ts';
 import { assertSecretless, mark, secret } from './secrets.ts';

@@ -1,5 +1,5 @@
-import type { Credential, ProvidedCredential } from '#src/upstream/auth/credentials.ts';
-import type { CredentialSource } from '#src/upstream/auth/refreshing-credentials.ts';
+import type { Credential, ProvidedCredential } from '#src/credentials/credentials.ts';
+import type { CredentialSource } from '#src/credentials/refreshing-credentials.ts';
 
 /** Decides how a fetch is answered; what it throws is what the source throws. */
 export type FetchScript = (

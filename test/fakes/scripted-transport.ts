@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { Transport, TransportRequest, TransportResponse } from '#src/upstream/transport/transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from '#src/net/transport.ts';
 
 export interface ScriptedAnswer {
   readonly status: number;

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
-import type { TransportRequest } from '#src/upstream/transport/transport.ts';
-import type { Wire } from '#src/upstream/wire/wire.ts';
+import type { TransportRequest } from '#src/net/transport.ts';
+import type { Wire } from '#src/net/wire/wire.ts';
 
 /** What a client makes of an answer. */
 export interface Verdict {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { systemClock } from '#src/clock.ts';
-import { AddressGuard } from '#src/upstream/connection/address-guard.ts';
-import { TlsTrust } from '#src/upstream/connection/tls-trust.ts';
-import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
-import { Wire } from '#src/upstream/wire/wire.ts';
+import { systemClock } from '#src/base/clock.ts';
+import { AddressGuard } from '#src/net/dial/address-guard.ts';
+import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { TlsTrust } from '#src/net/dial/tls-trust.ts';
+import { Wire } from '#src/net/wire/wire.ts';
 import { someNames } from '#test/fakes/names.ts';
 import { AnswerServer } from './answer-server.ts';
 import { answers, type GeneratedAnswer } from './answers.ts';

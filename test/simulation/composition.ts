@@ -1,19 +1,19 @@
-import { openCache } from '#src/app/cache.ts';
 import { memoryPlan } from '#src/app/memory-plan.ts';
-import type { Clock } from '#src/clock.ts';
-import type { Log } from '#src/log.ts';
+import type { Clock } from '#src/base/clock.ts';
+import type { Log } from '#src/base/log.ts';
+import type { CachePolicy } from '#src/cache/cache-parts.ts';
+import { CachedRegistry } from '#src/cache/cached-registry.ts';
+import { openCache } from '#src/cache/open-cache.ts';
+import { type Credential, staticCredentials } from '#src/credentials/credentials.ts';
+import type { Transport } from '#src/net/transport.ts';
 import { hostOf, type RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
-import type { CachePolicy } from '#src/registry/cache-parts.ts';
-import { CachedRegistry } from '#src/registry/cached-registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { HostRegistry } from '#src/registry/host-registry.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import type { FileSystem } from '#src/storage/file/file-system.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
-import { type Credential, staticCredentials } from '#src/upstream/auth/credentials.ts';
-import type { Transport } from '#src/upstream/transport/transport.ts';
 import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 
 export interface CompositionParts {

@@ -1,6 +1,6 @@
+import type { TransportRequest } from '#src/net/transport.ts';
 import { parseEndpoint } from '#src/oci/endpoint.ts';
 import type { Digest, RegistryHost, Tag } from '#src/oci/reference.ts';
-import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import { bytesAnswer, errorAnswer, type FakeAnswer } from './fake-answer.ts';
 import { type AskedObject, blobObject, manifestObject } from './faults.ts';
 import type { Model, ModelRepository } from './model.ts';

@@ -1,4 +1,4 @@
-import type { Transport, TransportRequest, TransportResponse } from '#src/upstream/transport/transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from '#src/net/transport.ts';
 import type { FakeAnswer } from './fake-answer.ts';
 import { FakeBody } from './fake-body.ts';
 import type { Asked, FakeRegistry } from './fake-registry.ts';

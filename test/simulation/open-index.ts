@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Clock } from '#src/clock.ts';
+import type { Clock } from '#src/base/clock.ts';
 import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';

@@ -1,5 +1,5 @@
+import type { TransportRequest } from '#src/net/transport.ts';
 import type { Digest } from '#src/oci/reference.ts';
-import type { TransportRequest } from '#src/upstream/transport/transport.ts';
 import type { Asked } from './fake-registry.ts';
 import type { ModelRepository } from './model.ts';
 import { short } from './trace.ts';

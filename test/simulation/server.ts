@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto';
 import { basename } from 'node:path';
-import { freshnessPolicy } from '#src/cache/freshness.ts';
-import type { Log } from '#src/log.ts';
+import type { Log } from '#src/base/log.ts';
+import type { CachePolicy } from '#src/cache/cache-parts.ts';
+import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
+import { anonymous } from '#src/credentials/credentials.ts';
 import type { RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
-import type { CachePolicy } from '#src/registry/cache-parts.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { IncompleteManifest, MetadataStore } from '#src/storage/metadata-store.ts';
-import { anonymous } from '#src/upstream/auth/credentials.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
 import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';

@@ -1,4 +1,4 @@
-import { connectionError } from '#src/upstream/connection/connection-error.ts';
+import { connectionError } from '#src/net/connection-error.ts';
 
 /** What the wires throw for a system’s word. */
 export function wireError(url: URL, code: string): Error {

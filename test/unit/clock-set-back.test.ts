@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { NegativeCache } from '#src/cache/negative-cache.ts';
-import { RestingTags } from '#src/cache/resting-tags.ts';
+import { NegativeCache } from '#src/cache/memory/negative-cache.ts';
+import { RestingTags } from '#src/cache/memory/resting-tags.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseTag } from '#src/oci/reference.ts';
-import { CircuitTransport } from '#src/upstream/transport/circuit.ts';
+import { CircuitTransport } from '#src/upstream/limits/circuit.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { putImage } from '#test/fakes/images.ts';

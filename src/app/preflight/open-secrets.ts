@@ -4,7 +4,7 @@ import type { Problem } from '../../config/problem.ts';
 import type { Config, RegistryConfig } from '../../config/schema.ts';
 import type { Path } from '../../config/schema-tree.ts';
 import type { Secret } from '../../config/secret.ts';
-import { fileNames } from '../../upstream/auth/providers/docker-config-credentials.ts';
+import { fileNames } from '../../credentials/providers/docker-config-credentials.ts';
 import { credentialChoice } from '../credential-choice.ts';
 import { fileOf } from './sources.ts';
 

@@ -1,4 +1,4 @@
-import { sortedInTurns } from '../../in-turns.ts';
+import { sortedInTurns } from '../../base/in-turns.ts';
 import { pathOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
 import { isAscending } from '../../oci/tag-order.ts';

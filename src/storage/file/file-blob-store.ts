@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type Clock, systemClock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
 import {

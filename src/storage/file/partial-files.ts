@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { FileSystem } from './file-system.ts';
 
 /** A transfer that runs writes at least every half minute (the stall limit); this leaves no doubt. Milliseconds. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../base/log.ts';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/reference.ts';
 import { codeOf, type FileSystem } from './file-system.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { StoreBusyError } from '../blob-store.ts';
 import type { File } from './file-system.ts';
 import type { SyncTurns } from './sync-turns.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
-import { piecesInTurns } from '../../json-pieces.ts';
+import { piecesInTurns } from '../../json/json-pieces.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
 import { StoreFullError } from '../blob-store.ts';

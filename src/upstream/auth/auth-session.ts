@@ -1,11 +1,16 @@
-import { abortable } from '../../abortable.ts';
-import type { Clock } from '../../clock.ts';
+import { abortable } from '../../base/abortable.ts';
+import type { Clock } from '../../base/clock.ts';
+import {
+  basicHeaderOf,
+  type Credential,
+  type CredentialProvider,
+  userOf,
+} from '../../credentials/credentials.ts';
+import type { Challenge } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/error.ts';
-import type { Challenge } from './challenge.ts';
-import { basicHeaderOf, type Credential, type CredentialProvider, userOf } from './credentials.ts';
+import { Scope } from '../../oci/scope.ts';
 import { PasswordTrials, type Trial } from './password-trials.ts';
 import { type Realm, resolveRealm } from './realm.ts';
-import { Scope } from './scope.ts';
 import { type Token, TokenCache } from './token-cache.ts';
 import type { TokenClient, TokenGrant, TokenRefusal, TokenRequest } from './token-client.ts';
 import { isRefused, refusalError } from './token-refusal.ts';

@@ -1,19 +1,19 @@
 import { LRUCache } from 'lru-cache';
-import { abortable } from '../../abortable.ts';
-import { RegistryError } from '../../oci/error.ts';
-import { AfterAnswer } from '../connection/after-answer.ts';
-import { NoAnswer } from '../connection/no-answer.ts';
+import { abortable } from '../../base/abortable.ts';
+import { anonymous, type CredentialProvider, staticCredentials } from '../../credentials/credentials.ts';
+import { AfterAnswer } from '../../net/after-answer.ts';
+import { NoAnswer } from '../../net/no-answer.ts';
 import {
   confiding,
   type Transport,
   type TransportRequest,
   type TransportResponse,
-} from '../transport/transport.ts';
+} from '../../net/transport.ts';
+import { RegistryError } from '../../oci/error.ts';
+import type { Scope } from '../../oci/scope.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
-import { anonymous, type CredentialProvider, staticCredentials } from './credentials.ts';
 import { type Authorization, Exchange } from './exchange.ts';
 import { refusalIn } from './refusal.ts';
-import type { Scope } from './scope.ts';
 
 export interface AuthorizingSettings extends AuthSettings {
   /** Where the credential belongs. Any other origin is met as a stranger, with a state of its own. */

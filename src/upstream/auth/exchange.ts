@@ -1,10 +1,10 @@
+import { type Credential, secretsInHeader, secretsOf } from '../../credentials/credentials.ts';
+import type { TransportRequest, TransportResponse } from '../../net/transport.ts';
+import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/error.ts';
-import type { TransportRequest, TransportResponse } from '../transport/transport.ts';
+import { Scope } from '../../oci/scope.ts';
 import { type AuthSession, sourceOf } from './auth-session.ts';
-import { type Challenge, parseChallenges } from './challenge.ts';
-import { type Credential, secretsInHeader, secretsOf } from './credentials.ts';
 import type { Trial } from './password-trials.ts';
-import { Scope } from './scope.ts';
 import type { Token } from './token-cache.ts';
 
 /** What one send carries. `fresh`: the token was fetched for this very request. */

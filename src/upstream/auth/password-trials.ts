@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Scope } from '../../oci/scope.ts';
 import { PatientQueue } from './patient-queue.ts';
-import type { Scope } from './scope.ts';
 
 /** User and password on their way; to be disposed of when there is a verdict, or will be none. */
 export interface Trial extends Disposable {

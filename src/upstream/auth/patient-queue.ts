@@ -1,6 +1,6 @@
-import type { Clock } from '../../clock.ts';
-import { TimeLimit } from '../../time-limit.ts';
-import { Slots } from '../transport/slots.ts';
+import type { Clock } from '../../base/clock.ts';
+import { Slots } from '../../base/slots.ts';
+import { TimeLimit } from '../../base/time-limit.ts';
 
 export interface PatientQueueSettings {
   readonly clock: Clock;

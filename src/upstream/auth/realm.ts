@@ -1,5 +1,5 @@
+import { classifyAddress, literalAddress } from '../../net/dial/address.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { classifyAddress, literalAddress } from '../connection/address.ts';
 
 /** A token server that may be asked, and whether user and password may go there. */
 export interface Realm {

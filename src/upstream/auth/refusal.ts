@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
-import { readSome } from '../body.ts';
-import type { TransportRequest, TransportResponse } from '../transport/transport.ts';
-import { parseEcrHost } from './ecr-host.ts';
+import { parseEcrHost } from '../../credentials/ecr-host.ts';
+import { readSome } from '../../net/body.ts';
+import type { TransportRequest, TransportResponse } from '../../net/transport.ts';
 
 /** How a registry says that a credential is not good any more, when not by 401. */
 interface ExpiryRule {

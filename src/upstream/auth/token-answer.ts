@@ -1,7 +1,7 @@
-import { readBody } from '../body.ts';
-import { contentEncoding, decode } from '../content-encoding.ts';
-import { jsonObject } from '../json-object.ts';
-import type { TransportResponse } from '../transport/transport.ts';
+import { jsonObject } from '../../json/json-object.ts';
+import { readBody } from '../../net/body.ts';
+import { contentEncoding, decode } from '../../net/content-encoding.ts';
+import type { TransportResponse } from '../../net/transport.ts';
 
 /** What a token server's success says. */
 export type TokenAnswer =

@@ -1,5 +1,5 @@
-import type { Clock } from '../../clock.ts';
-import type { Scope } from './scope.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Scope } from '../../oci/scope.ts';
 
 /** An access token. Times in milliseconds of {@link Clock.monotonic}. */
 export interface Token {

@@ -1,5 +1,5 @@
+import { retryAfterHeader } from '../../net/retry-after.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { retryAfterHeader } from '../transport/retry-after.ts';
 import type { TokenRefusal } from './token-client.ts';
 
 /** Is it about what was asked for, or by whom, so that another scope or credential may help? */

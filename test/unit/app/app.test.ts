@@ -3,7 +3,7 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
-import type { Log } from '#src/log.ts';
+import type { Log } from '#src/base/log.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';

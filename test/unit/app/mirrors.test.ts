@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { ServerOptions } from 'node:https';
 import { describe, it } from 'node:test';
 import { mirrorPlace } from '#src/app/mirrors.ts';
-import type { Clock } from '#src/clock.ts';
+import type { Clock } from '#src/base/clock.ts';
 import type { Flags } from '#src/config/load.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { registryAccounts } from '#src/app/registry-accounts.ts';
 import { registryCredentials } from '#src/app/registry-credentials.ts';
-import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
+import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';

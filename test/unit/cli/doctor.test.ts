@@ -5,10 +5,10 @@ import { after, before, describe, it } from 'node:test';
 import { Evidence } from '#src/doctor/evidence.ts';
 import { address } from '#src/doctor/network-steps.ts';
 import type { Walk } from '#src/doctor/walk.ts';
+import { connectError } from '#src/net/connection-error.ts';
+import { silentNameServer } from '#src/net/dial/lookup-error.ts';
+import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
 import { RegistryError } from '#src/oci/error.ts';
-import { connectError } from '#src/upstream/connection/connection-error.ts';
-import { silentNameServer } from '#src/upstream/connection/lookup-error.ts';
-import { ProxyChoice } from '#src/upstream/proxy/proxy-choice.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import {
   alpine,

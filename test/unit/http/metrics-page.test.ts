@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { silent } from '#src/base/log.ts';
 import { createMetricsPage } from '#src/http/metrics-page.ts';
 import { startServer } from '#src/http/server.ts';
-import { silent } from '#src/log.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 
 async function serve(text: () => Promise<string>, log = silent) {

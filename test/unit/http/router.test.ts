@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, it } from 'node:test';
-import type { Log } from '#src/log.ts';
+import type { Log } from '#src/base/log.ts';
 import { digestLike, sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';

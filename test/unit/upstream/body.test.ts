@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
-import { readBody } from '#src/upstream/body.ts';
-import type { TransportResponse } from '#src/upstream/transport/transport.ts';
+import { readBody } from '#src/net/body.ts';
+import type { TransportResponse } from '#src/net/transport.ts';
 
 function response(body: Readable): TransportResponse {
   return {

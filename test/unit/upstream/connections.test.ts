@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { systemClock } from '#src/clock.ts';
+import { systemClock } from '#src/base/clock.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import type { Descriptor, Registry } from '#src/oci/registry.ts';

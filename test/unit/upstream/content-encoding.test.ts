@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { decode } from '#src/upstream/content-encoding.ts';
+import { decode } from '#src/net/content-encoding.ts';
 
 describe('an encoded body', () => {
   it('of several zstd frames is decoded to its end, or refused where Node.js knows the first one only', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseContentRange, parseLength } from '#src/upstream/content-range.ts';
+import { parseContentRange, parseLength } from '#src/net/content-range.ts';
 
 describe('a Content-Range header', () => {
   it('is read as it was written', () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { staticCredentials } from '#src/credentials/credentials.ts';
+import type { WireEvent } from '#src/net/wire-event.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseDigest, parseRegistryHost, parseTag } from '#src/oci/reference.ts';
-import { staticCredentials } from '#src/upstream/auth/credentials.ts';
-import type { WireEvent } from '#src/upstream/connection/wire-event.ts';
 import { UpstreamSession } from '#src/upstream/upstream-session.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';

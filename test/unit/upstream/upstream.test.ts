@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { staticCredentials } from '#src/credentials/credentials.ts';
 import { parseRegistryHost, parseTag } from '#src/oci/reference.ts';
-import { staticCredentials } from '#src/upstream/auth/credentials.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type Credential, staticCredential, staticCredentials } from '#src/credentials/credentials.ts';
 import { RegistryError } from '#src/oci/error.ts';
-import { type Credential, staticCredential, staticCredentials } from '#src/upstream/auth/credentials.ts';
-import { Scope } from '#src/upstream/auth/scope.ts';
+import { Scope } from '#src/oci/scope.ts';
 import {
   bearerChallenge,
   challenged,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { connectionError } from '#src/upstream/connection/connection-error.ts';
-import type { TransportRequest } from '#src/upstream/transport/transport.ts';
+import { connectionError } from '#src/net/connection-error.ts';
+import type { TransportRequest } from '#src/net/transport.ts';
 import {
   bearerChallenge,
   challenged,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Credential } from '#src/upstream/auth/credentials.ts';
+import type { Credential } from '#src/credentials/credentials.ts';
+import { Scope } from '#src/oci/scope.ts';
 import { PasswordTrials, type Trial } from '#src/upstream/auth/password-trials.ts';
-import { Scope } from '#src/upstream/auth/scope.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { challenged, grants, ScriptedAuth, wantsBearer } from '#test/fakes/scripted-auth.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Credential, staticCredential } from '#src/upstream/auth/credentials.ts';
-import { parseEcrHost } from '#src/upstream/auth/ecr-host.ts';
-import { readBody } from '#src/upstream/body.ts';
+import { type Credential, staticCredential } from '#src/credentials/credentials.ts';
+import { parseEcrHost } from '#src/credentials/ecr-host.ts';
+import { readBody } from '#src/net/body.ts';
 import { challenged, grants, json, ScriptedAuth, wantsBearer } from '#test/fakes/scripted-auth.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 import type { AnswerScript, ScriptedAnswer } from '#test/fakes/scripted-transport.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Scope } from '#src/upstream/auth/scope.ts';
+import { Scope } from '#src/oci/scope.ts';
 import { type Token, TokenCache } from '#src/upstream/auth/token-cache.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 

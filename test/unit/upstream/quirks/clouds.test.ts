@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { staticCredential } from '#src/upstream/auth/credentials.ts';
+import { staticCredential } from '#src/credentials/credentials.ts';
 import { challenge, ImitatedRegistry, isBearer, wants } from '#test/fakes/imitated-registry.ts';
 import { secret } from '#test/fakes/secrets.ts';
 import { content, json } from '#test/fakes/upstream-answers.ts';

@@ -1,0 +1,63 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { TaskSet } from '../base/task-set.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { Completer } from './completion/completer.ts';
+import type { Backlog } from './fills/backlog.ts';
+import type { BlobFills } from './fills/blob-fills.ts';
+import type { AskedManifests } from './memory/asked-manifests.ts';
+import type { BlobLinks } from './memory/blob-links.ts';
+import type { BlobSizes } from './memory/blob-sizes.ts';
+import type { DoubtedDigests } from './memory/doubted-digests.ts';
+import type { FreshnessPolicy } from './memory/freshness.ts';
+import type { ManifestCache } from './memory/manifest-cache.ts';
+import type { NegativeCache } from './memory/negative-cache.ts';
+import type { RestingTags } from './memory/resting-tags.ts';
+import type { TagWalks } from './memory/tag-walks.ts';
+import type { UseLog } from './memory/use-log.ts';
+
+/** What the cached registries of one process share: memory in particular, for there may be hundreds of them. */
+export interface CacheParts {
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  /** What is finished and not durable yet. */
+  readonly backlog: Backlog;
+  readonly manifests: ManifestCache;
+  readonly fills: BlobFills;
+  readonly links: BlobLinks;
+  readonly sizes: BlobSizes;
+  readonly asked: AskedManifests;
+  readonly absent: NegativeCache;
+  readonly resting: RestingTags;
+  readonly doubted: DoubtedDigests;
+  readonly walks: TagWalks;
+  readonly completer: Completer;
+  readonly uses: UseLog;
+  readonly tasks: TaskSet;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 ≤ random < 1, for jitter. */
+  readonly random: () => number;
+}
+
+/** How one registry is cached; durations in milliseconds. */
+export interface CachePolicy {
+  readonly freshness: FreshnessPolicy;
+  /** Serve what is cached when upstream cannot be asked. */
+  readonly staleIfError: boolean;
+  /** May upstream be asked about a cached tag now? Not while it lets us ask so little that it is kept for misses. Default: yes. */
+  readonly mayRevalidate?: (() => boolean) | undefined;
+  /** How long upstream may take when there is something stale to serve. */
+  readonly staleDeadline: number;
+  /** What to answer when upstream says that a cached tag is gone. */
+  readonly onGone: 'serve' | 'notFound';
+  /** How long a 404 is remembered; 0: not at all. */
+  readonly negativeTtl: number;
+  /** Fetch the rest of a served image in the background; `referrers`: and what refers to it. */
+  readonly complete: boolean | 'referrers';
+  /** Of its blobs so many are fetched at a time that no client waits for any more. Default: 16. */
+  readonly maxAbandoned?: number | undefined;
+  /** There is no upstream (air gap): lists are what is cached. */
+  readonly offline: boolean;
+}

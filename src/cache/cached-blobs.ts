@@ -1,0 +1,267 @@
+import { abortable } from '../base/abortable.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { isOfNoBytes } from '../oci/digest.ts';
+import { RegistryError } from '../oci/error.ts';
+import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
+import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
+import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import type { BlobFill, FillSettings, Place, Seat } from './fills/blob-fill.ts';
+import type { FillScope } from './fills/blob-fills.ts';
+import { PutOffError } from './fills/put-off.ts';
+import { PromptedBlobs } from './prompted-blobs.ts';
+import { StoredBlobs } from './stored-blobs.ts';
+
+/** What was seen may be gone when it is reached for: a fill fails, a file is removed. Then it is looked for again, so often. */
+const maxLooks = 8;
+
+/** Half of the places that a registry has by default. */
+const defaultMaxAbandoned = 16;
+
+/** One request for a blob, and what was found out for it so far. */
+interface Asking {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+  readonly options: BlobOptions;
+  /** Does a client wait? */
+  readonly isClient: boolean;
+  /** Was upstream asked for this caller, if only whether the repository owns the blob? */
+  asked: boolean;
+  /** Has upstream said that the repository owns the blob? */
+  isOwner: boolean;
+  /** The last one that it was to be answered by. */
+  fill: BlobFill | undefined;
+  /** With whom it may be shared: with the registry, until upstream has refused it in another repository's name. */
+  scope: FillScope;
+}
+
+/**
+ * Blobs of one registry: from the store, else from one transfer for all who ask. A digest alone opens nothing: a repository
+ * is served a blob only after upstream itself showed that this repository owns it, by giving it or by answering a HEAD;
+ * and one registry's word counts for its own blobs only.
+ *
+ * Nothing that was seen is trusted after something was awaited: a place in a running fill is held from the moment it is seen,
+ * a file is opened rather than looked at, and a fill is started only where none runs at that moment.
+ */
+export class CachedBlobs {
+  readonly #upstream: PromptedBlobs;
+  readonly #policy: CachePolicy;
+  readonly #parts: CacheParts;
+  readonly #stored: StoredBlobs;
+  readonly #heads = new SingleFlight<string, BlobInfo>();
+
+  constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
+    this.#upstream = new PromptedBlobs(upstream, parts);
+    this.#stored = new StoredBlobs(parts);
+    this.#policy = policy;
+    this.#parts = parts;
+  }
+
+  async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
+    const { fills, links } = this.#parts;
+    const stored = (await links.has(repository, digest)) ? await this.#stored.stat(digest) : undefined;
+    if (stored !== undefined) {
+      options.report?.({ kind: 'hit' });
+      return { ...stored, isVerified: true };
+    }
+    const fill = fills.get(hostOf(repository), digest);
+    options.report?.({ kind: 'miss', collapsed: fill !== undefined });
+    const filling = fill === undefined ? undefined : await this.#headOf(fill, repository, options.signal);
+    if (filling !== undefined) return filling;
+    return await abortable(this.#head(repository, digest), options.signal);
+  }
+
+  async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
+    return await this.#find(askingFor(repository, digest, options, true));
+  }
+
+  /**
+   * Settles when the blob is stored for this repository, at nobody's request. What is given up meanwhile goes on as far as there is room
+   * for what nobody waits for; where there is none, or none on the disk, this throws PutOffError.
+   */
+  async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
+    const asking = askingFor(repository, digest, { signal }, false);
+    // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
+    await (await this.#find(asking))[Symbol.asyncDispose]();
+    await abortable(asking.fill?.done ?? Promise.resolve(), signal);
+    if (await this.#parts.links.has(repository, digest)) return;
+    const cause = asking.fill?.failure ?? new PutOffError('the blob cannot be stored', { isOfAll: true });
+    if (cause instanceof PutOffError) throw cause;
+    throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched', { cause });
+  }
+
+  async #find(asking: Asking): Promise<BlobReader> {
+    for (let look = 0; look < maxLooks; look += 1) {
+      const reader = await this.#look(asking);
+      if (reader !== undefined) return reader;
+    }
+    throw new RegistryError('UNAVAILABLE', 'the blob was lost again and again while it was asked for', {
+      status: 503,
+      headers: { 'Retry-After': '1' },
+    });
+  }
+
+  /** Undefined: what was seen was gone when it was reached for. */
+  async #look(asking: Asking): Promise<BlobReader | undefined> {
+    const { digest, scope } = asking;
+    const seat = this.#parts.fills.get(scope, digest)?.join(placeOf(asking));
+    if (seat !== undefined) return await this.#fromFill(asking, seat);
+    return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
+  }
+
+  /** The seat is held while upstream is asked about this repository; a blob that is in the store already needs none. */
+  async #fromFill(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
+    using held = new DisposableStack();
+    held.use(seat);
+    if (!seat.fill.isOwnedBy(asking.repository)) {
+      const stored = await this.#fromLinked(asking);
+      if (stored !== undefined) return stored;
+      await this.#own(asking, seat.fill);
+    }
+    const reader = seat.isGood ? await this.#follow(asking, seat) : undefined;
+    if (reader !== undefined) held.move();
+    return reader;
+  }
+
+  async #fromStore(asking: Asking): Promise<BlobReader | undefined> {
+    const { repository, digest } = asking;
+    const linked = await this.#fromLinked(asking);
+    if (linked !== undefined || !(await this.#stored.isOnHost(repository, digest))) return linked;
+    await this.#proveOwner(asking);
+    await this.#parts.links.add(repository, digest);
+    return await this.#fromLinked(asking);
+  }
+
+  async #fromLinked({ repository, digest, options, asked }: Asking): Promise<BlobReader | undefined> {
+    const reader = await this.#stored.open(repository, digest, options.range);
+    if (reader !== undefined) options.report?.({ kind: asked ? 'revalidated' : 'hit' });
+    return reader;
+  }
+
+  async #fromUpstream(asking: Asking): Promise<BlobReader | undefined> {
+    const { repository, digest } = asking;
+    const { absent, fills, sizes } = this.#parts;
+    const key = contentKey(repository, digest);
+    absent.check(key);
+    const expected = await sizes.expected(repository, digest);
+    const seat = fills.start(asking.scope, placeOf(asking), expected, this.#fillSettings());
+    if (seat === undefined) return undefined;
+    using held = new DisposableStack();
+    held.use(seat);
+    asking.asked = true;
+    seat.fill.head.catch((error: unknown) => this.#noteFailure(repository, key, error));
+    const reader = await this.#follow(asking, seat);
+    if (reader !== undefined) held.move();
+    return reader;
+  }
+
+  /** Undefined: upstream refused it, but in another repository's name. */
+  async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
+    const { repository, options, asked } = asking;
+    const { fill } = seat;
+    asking.fill = fill;
+    options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
+    try {
+      return await seat.open(options.signal);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!fill.failed || fill.repository === repository) throw error;
+      asking.scope = repository;
+      return undefined;
+    }
+  }
+
+  async #own(asking: Asking, fill: BlobFill): Promise<void> {
+    const { repository, digest } = asking;
+    await this.#proveOwner(asking);
+    const { size } = await this.#parts.sizes.expected(repository, digest);
+    await fill.own(repository, size);
+  }
+
+  async #proveOwner(asking: Asking): Promise<void> {
+    const { repository, digest, options } = asking;
+    if (asking.isOwner) return;
+    if (!this.#heads.has(contentKey(repository, digest))) asking.asked = true;
+    await abortable(this.#head(repository, digest), options.signal);
+    asking.isOwner = true;
+  }
+
+  /** As a fill tells it. Undefined: it is another repository's business. */
+  async #headOf(
+    fill: BlobFill,
+    repository: RepositoryName,
+    signal: AbortSignal | undefined,
+  ): Promise<BlobInfo | undefined> {
+    if (!fill.isOwnedBy(repository)) return undefined;
+    try {
+      await abortable(fill.head, signal);
+      return fill.infoFor(repository);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (fill.repository === repository && !fill.isCancelled) throw error;
+      return undefined;
+    }
+  }
+
+  #fillSettings(): FillSettings {
+    const { backlog, blobs, clock, links, log, random, sizes, tasks } = this.#parts;
+    return {
+      upstream: this.#upstream,
+      store: blobs,
+      backlog,
+      maxAbandoned: this.#policy.maxAbandoned ?? defaultMaxAbandoned,
+      clock,
+      log,
+      random,
+      stored: async (owner, { digest, size }) => {
+        sizes.settle(digest, size);
+        await links.add(owner, digest, size);
+      },
+      closed: (tape) => tasks.run('closing a blob transfer', async () => await tape?.[Symbol.asyncDispose]()),
+    };
+  }
+
+  /** Asks upstream whether the repository owns the blob. Its size is what we know by ourselves, else what upstream says. */
+  async #head(repository: RepositoryName, digest: Digest): Promise<BlobInfo> {
+    const key = contentKey(repository, digest);
+    this.#parts.absent.check(key);
+    return await this.#heads.run(key, async () => {
+      try {
+        const known = await this.#knownSize(repository, digest);
+        const { size } = await this.#upstream.resolveBlob(repository, digest, {
+          sizeKnown: known !== undefined,
+        });
+        return { digest, size: known ?? size };
+      } catch (error) {
+        this.#noteFailure(repository, key, error);
+        throw error;
+      }
+    });
+  }
+
+  /** As it was verified, or by the repository's manifests, else of the bytes that are here. */
+  async #knownSize(repository: RepositoryName, digest: Digest): Promise<number | undefined> {
+    if (isOfNoBytes(digest)) return 0;
+    const { blobs, sizes } = this.#parts;
+    const { size } = await sizes.expected(repository, digest);
+    return size ?? (await blobs.stat(digest))?.size;
+  }
+
+  #noteFailure(repository: RepositoryName, key: string, error: unknown): void {
+    this.#parts.absent.note(key, error, this.#policy.negativeTtl);
+    this.#parts.completer.noteFailure(hostOf(repository), error);
+  }
+}
+
+function askingFor(
+  repository: RepositoryName,
+  digest: Digest,
+  options: BlobOptions,
+  isClient: boolean,
+): Asking {
+  const scope = hostOf(repository);
+  return { repository, digest, options, isClient, asked: false, isOwner: false, fill: undefined, scope };
+}
+
+function placeOf({ repository, options, isClient }: Asking): Place {
+  return { repository, range: options.range, isClient };
+}

@@ -1,0 +1,226 @@
+import { abortable } from '../base/abortable.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { isIndex } from '../oci/manifest.ts';
+import type { Outcome } from '../oci/outcome.ts';
+import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
+import type { CallOptions, Descriptor, Manifest, Registry } from '../oci/registry.ts';
+import type { TagRecord } from '../storage/metadata-store.ts';
+import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { referrersMs } from './cached-referrers.ts';
+import { blobsOf } from './completion/completion-job.ts';
+import { type Kept, keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
+import { isFresh } from './memory/freshness.ts';
+import { isAbsent } from './memory/negative-cache.ts';
+import { patiently, staleCause } from './stale.ts';
+
+interface Described {
+  readonly descriptor: Descriptor;
+  readonly outcome: Outcome;
+  readonly kept?: Kept;
+}
+
+interface Found extends Described {
+  readonly manifest: Manifest;
+}
+
+/**
+ * Manifests of one registry: from the cache, else from upstream once for all who ask; tags by their freshness. A HEAD of a tag
+ * costs a HEAD, since a GET may count as a pull; one by digest costs a GET, since whoever asks for a digest pulls it next.
+ */
+export class CachedManifests {
+  readonly #policy: CachePolicy;
+  readonly #parts: CacheParts;
+  readonly #source: ManifestSource;
+  readonly #checks = new SingleFlight<string, Found>(({ kept }) => kept);
+
+  constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
+    this.#policy = policy;
+    this.#parts = parts;
+    this.#source = new ManifestSource(upstream, policy, parts);
+  }
+
+  async resolve(
+    repository: RepositoryName,
+    reference: Reference,
+    options: CallOptions = {},
+  ): Promise<Descriptor> {
+    const { descriptor, outcome, kept } = isDigest(reference)
+      ? await this.#byDigest(repository, reference, options)
+      : await this.#describeTag(repository, reference, options);
+    if (kept !== undefined) await abortable(kept, options.signal);
+    options.report?.(outcome);
+    return descriptor;
+  }
+
+  async get(repository: RepositoryName, reference: Reference, options: CallOptions = {}): Promise<Manifest> {
+    const { manifest, outcome, kept } = isDigest(reference)
+      ? await this.#byDigest(repository, reference, options)
+      : await this.#byTag(repository, reference, options);
+    if (kept !== undefined) await abortable(kept, options.signal);
+    options.report?.(outcome);
+    this.#served(repository, manifest);
+    return manifest;
+  }
+
+  async #byDigest(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<Found> {
+    const manifest = await this.#parts.manifests.find(repository, digest);
+    if (manifest !== undefined) return found(manifest, { kind: 'hit' });
+    return await this.#fill(repository, digest, options);
+  }
+
+  async #byTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Found> {
+    const record = await this.#parts.manifests.findTag(repository, tag);
+    if (record === undefined) return await this.#fill(repository, tag, options);
+    if (this.#isFresh(repository, record)) {
+      return await this.#byDigest(repository, record.descriptor.digest, options);
+    }
+    return await this.#revalidate(repository, record, options, async () => {
+      return await this.#checks.run(
+        keyOf(repository, tag),
+        async () => await this.#check(repository, record),
+      );
+    });
+  }
+
+  async #describeTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Described> {
+    const record = await this.#parts.manifests.findTag(repository, tag);
+    if (record === undefined) return await this.#describeCold(repository, tag, options);
+    if (this.#isFresh(repository, record)) {
+      return await this.#byDigest(repository, record.descriptor.digest, options);
+    }
+    return await this.#revalidate(repository, record, options, async () => {
+      return await this.#describeOld(repository, record);
+    });
+  }
+
+  /** Across an air gap nobody can be asked. */
+  #isFresh(repository: RepositoryName, { tag, checkedAt }: TagRecord): boolean {
+    if (this.#policy.offline) return true;
+    return isFresh(this.#policy.freshness(repository, tag), checkedAt, this.#parts.clock.now());
+  }
+
+  /** One GET upstream for all who ask meanwhile; it outlives each of them. */
+  async #fill(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Found> {
+    options.report?.({ kind: 'hit' });
+    this.#parts.absent.check(keyOf(repository, reference));
+    const collapsed = this.#source.isFetching(repository, reference);
+    options.report?.({ kind: 'miss', collapsed });
+    const given = await abortable(this.#source.fetch(repository, reference), options.signal);
+    return found(given.manifest, { kind: 'miss', collapsed }, given.kept);
+  }
+
+  /** A HEAD; a GET only where one is under way, or where upstream has announced this digest before and did not have it. */
+  async #describeCold(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Described> {
+    if (this.#source.isFetching(repository, tag)) return await this.#fill(repository, tag, options);
+    options.report?.({ kind: 'hit' });
+    this.#parts.absent.check(keyOf(repository, tag));
+    const collapsed = this.#source.isAsking(repository, tag);
+    options.report?.({ kind: 'miss', collapsed });
+    const answer = await abortable(this.#source.ask(repository, tag), options.signal);
+    const { descriptor, manifest, kept } = answer;
+    if (manifest === undefined && this.#source.isWrong(repository, descriptor.digest)) {
+      return await this.#fill(repository, tag, options);
+    }
+    return { descriptor, outcome: { kind: 'miss', collapsed }, kept };
+  }
+
+  async #revalidate<Answer extends Described>(
+    repository: RepositoryName,
+    record: TagRecord,
+    options: CallOptions,
+    ask: () => Promise<Answer>,
+  ): Promise<Answer | Found> {
+    const key = keyOf(repository, record.tag);
+    const unasked = this.#parts.resting.causeOf(key) ?? this.#spared();
+    if (unasked !== undefined) return await this.#stale(repository, record, unasked, options);
+    options.report?.({ kind: 'miss' });
+    try {
+      return await patiently(ask(), this.#policy, this.#parts.clock, options.signal);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (isAbsent(error) ? this.#policy.onGone === 'notFound' : !this.#policy.staleIfError) throw error;
+      const cause = staleCause(error);
+      this.#parts.log.warn(
+        { err: error, request: options.request, repository, tag: record.tag },
+        `serving a stale tag: ${cause}`,
+      );
+      this.#parts.resting.add(key, cause);
+      return await this.#stale(repository, record, cause, options);
+    }
+  }
+
+  /** What is left of upstream's quota is for misses; where nothing stale may be served this is one. */
+  #spared(): string | undefined {
+    const { staleIfError, mayRevalidate } = this.#policy;
+    return staleIfError && mayRevalidate?.() === false ? 'upstream quota is low' : undefined;
+  }
+
+  /** A HEAD, unless one was answered lately; a GET only if the digest moved to one that is not cached. */
+  async #check(repository: RepositoryName, record: TagRecord): Promise<Found> {
+    const { tag } = record;
+    const answer = this.#source.lately(repository, tag) ?? (await this.#source.ask(repository, tag));
+    return await this.#follow(repository, record, answer);
+  }
+
+  async #follow(repository: RepositoryName, record: TagRecord, answer: TagAnswer): Promise<Found> {
+    const here = answered(record, answer);
+    if (here !== undefined) return here;
+    const collapsed = this.#source.isFetching(repository, answer.descriptor.digest);
+    const { manifest, kept } = await this.#source.follow(repository, record.tag, answer);
+    return found(manifest, { kind: 'miss', collapsed }, kept);
+  }
+
+  /**
+   * A HEAD alone, so that what it announces is not here yet. Where a GET would most likely be served the cached copy instead, this
+   * asks for the manifest as that GET does: both are told the same.
+   */
+  async #describeOld(repository: RepositoryName, record: TagRecord): Promise<Described> {
+    const key = keyOf(repository, record.tag);
+    if (this.#checks.has(key))
+      return await this.#checks.run(key, async () => await this.#check(repository, record));
+    const answer = await this.#source.ask(repository, record.tag);
+    const here = answered(record, answer);
+    if (here !== undefined) return here;
+    const unasked = this.#spared();
+    if (unasked !== undefined) return await this.#stale(repository, record, unasked, {});
+    const { descriptor } = answer;
+    if (this.#source.mayAnnounce(repository, descriptor.digest))
+      return { descriptor, outcome: { kind: 'miss' } };
+    return await this.#checks.run(key, async () => await this.#follow(repository, record, answer));
+  }
+
+  /** The cached copy as it is by now: another may have brought a newer one meanwhile. */
+  async #stale(
+    repository: RepositoryName,
+    { tag, descriptor }: TagRecord,
+    cause: string,
+    options: CallOptions,
+  ): Promise<Found> {
+    const record = await this.#parts.manifests.findTag(repository, tag);
+    const digest = record?.descriptor.digest ?? descriptor.digest;
+    const { manifest } = await this.#byDigest(repository, digest, options);
+    const isFresh = record !== undefined && this.#isFresh(repository, record);
+    return found(manifest, isFresh ? { kind: 'hit' } : { kind: 'stale', cause });
+  }
+
+  #served(repository: RepositoryName, { descriptor: { digest, mediaType } }: Manifest): void {
+    const { uses, completer } = this.#parts;
+    const { complete } = this.#policy;
+    uses.note(repository, digest);
+    if (complete !== false && !isIndex(mediaType)) completer.once(blobsOf(repository, digest));
+    // Signatures are at the index, attestations also at its manifests.
+    if (complete === 'referrers')
+      completer.once({ kind: 'referrers', repository, reference: digest }, referrersMs);
+  }
+}
+
+function found(manifest: Manifest, outcome: Outcome, kept?: Kept): Found {
+  return { descriptor: manifest.descriptor, manifest, outcome, kept };
+}
+
+/** Undefined: upstream announces what is not here. */
+function answered({ descriptor }: TagRecord, { manifest, wasRead, kept }: TagAnswer): Found | undefined {
+  if (manifest === undefined) return undefined;
+  const isMiss = wasRead && manifest.descriptor.digest !== descriptor.digest;
+  return found(manifest, isMiss ? { kind: 'miss' } : { kind: 'revalidated' }, kept);
+}

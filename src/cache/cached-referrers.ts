@@ -1,0 +1,110 @@
+import { abortable } from '../base/abortable.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { maxManifestSize } from '../oci/manifest.ts';
+import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
+import type { CallOptions, Descriptor, ReferrersList, Registry } from '../oci/registry.ts';
+import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { isAbsent } from './memory/negative-cache.ts';
+import { outcomeOfFallback, patiently } from './stale.ts';
+
+/** Of one subject so many are brought unasked. */
+const maxBrought = 100;
+/** What refers to a manifest is looked for so often at most, where somebody asks for it. Milliseconds. */
+export const referrersMs = 3_600_000;
+/** Characters of a list that is kept for an outage, of what its descriptors say of themselves. */
+const maxKeptChars = 2 * 1024 * 1024;
+/** What a descriptor takes besides. */
+const perDescriptor = 200;
+
+/** What there is when upstream cannot be asked. */
+interface Fallback {
+  readonly referrers: readonly Descriptor[];
+  /** Does it say anything? */
+  readonly isKnown: boolean;
+}
+
+/** Referrers of one registry: live from upstream, stale when it fails, what is cached when there is nothing else. */
+export class CachedReferrers {
+  readonly #upstream: Registry;
+  readonly #policy: CachePolicy;
+  readonly #parts: CacheParts;
+  readonly #checks = new SingleFlight<string, ReferrersList>();
+
+  constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
+    this.#upstream = upstream;
+    this.#policy = policy;
+    this.#parts = parts;
+  }
+
+  async list(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<ReferrersList> {
+    try {
+      return await this.#list(repository, digest, options);
+    } catch (error) {
+      // Nothing refers to it, or nobody knows the repository: to the specification both are an empty list.
+      if (isAbsent(error)) return { referrers: [] };
+      throw error;
+    }
+  }
+
+  /** Asks upstream, and keeps what it says. Rejects with its error. */
+  async refresh(repository: RepositoryName, digest: Digest, signal: AbortSignal): Promise<void> {
+    await abortable(this.#ask(repository, digest), signal);
+  }
+
+  async #list(
+    repository: RepositoryName,
+    digest: Digest,
+    { signal, report }: CallOptions,
+  ): Promise<ReferrersList> {
+    report?.({ kind: 'miss' });
+    const { clock } = this.#parts;
+    const fallback = async (): Promise<Fallback> => await this.#fallback(repository, digest);
+    try {
+      const isSome = async (): Promise<boolean> => (await fallback()).referrers.length > 0;
+      return await patiently(this.#ask(repository, digest), this.#policy, clock, signal, isSome);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const { referrers, isKnown } = await fallback();
+      const outcome = outcomeOfFallback(error, isKnown, this.#policy);
+      report?.(outcome);
+      return { referrers };
+    }
+  }
+
+  async #fallback(repository: RepositoryName, digest: Digest): Promise<Fallback> {
+    const { metadata } = this.#parts;
+    const kept = this.#policy.offline ? undefined : await metadata.getReferrersList(repository, digest);
+    const referrers = kept?.items ?? (await metadata.listReferrers(repository, digest));
+    return { referrers, isKnown: kept !== undefined || referrers.length > 0 };
+  }
+
+  async #ask(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
+    return await this.#checks.run(contentKey(repository, digest), async () => {
+      const list = await this.#upstream.listReferrers(repository, digest);
+      // What broke off, or goes on, must not take the place of the whole.
+      if (list.cut === undefined) this.#keep(repository, digest, list);
+      if (this.#policy.complete === 'referrers') this.#bring(repository, list);
+      return list;
+    });
+  }
+
+  /** What the list names is of use in an outage only if it is here. */
+  #bring(repository: RepositoryName, { referrers }: ReferrersList): void {
+    const { completer } = this.#parts;
+    const small = referrers.filter(({ size }) => size <= maxManifestSize).slice(0, maxBrought);
+    for (const { digest } of small)
+      completer.once({ kind: 'referrer', repository, reference: digest }, referrersMs);
+  }
+
+  #keep(repository: RepositoryName, digest: Digest, { referrers }: ReferrersList): void {
+    if (charsOf(referrers) > maxKeptChars) return;
+    const { metadata, clock, tasks } = this.#parts;
+    const record = { items: referrers, checkedAt: clock.now() };
+    tasks.run('storing a list', async () => await metadata.putReferrersList(repository, digest, record));
+  }
+}
+
+function charsOf(referrers: readonly Descriptor[]): number {
+  const texts = referrers.flatMap(({ annotations = {} }) => Object.entries(annotations).flat());
+  return texts.reduce((sum, { length }) => sum + length, referrers.length * perDescriptor);
+}

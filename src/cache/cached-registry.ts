@@ -1,0 +1,80 @@
+import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
+import type {
+  BlobInfo,
+  BlobOptions,
+  BlobReader,
+  CallOptions,
+  Descriptor,
+  Manifest,
+  ReferrersList,
+  Registry,
+  TagList,
+  TagListOptions,
+} from '../oci/registry.ts';
+import type { CacheParts, CachePolicy } from './cache-parts.ts';
+import { CachedBlobs } from './cached-blobs.ts';
+import { CachedManifests } from './cached-manifests.ts';
+import { CachedReferrers } from './cached-referrers.ts';
+import { CachedTags } from './cached-tags.ts';
+import { CompletedReferrers } from './completed-referrers.ts';
+import type { CompletionJob } from './completion/completion-job.ts';
+import { Completion } from './completion.ts';
+
+/** A cache in front of one registry: what it has it serves, what it lacks it fetches once, for all who ask. */
+export class CachedRegistry implements Registry {
+  readonly #manifests: CachedManifests;
+  readonly #blobs: CachedBlobs;
+  readonly #tags: CachedTags;
+  readonly #referrers: CachedReferrers;
+  readonly #completion: Completion;
+
+  constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
+    this.#manifests = new CachedManifests(upstream, policy, parts);
+    this.#blobs = new CachedBlobs(upstream, policy, parts);
+    this.#tags = new CachedTags(upstream, policy, parts);
+    this.#referrers = new CachedReferrers(upstream, policy, parts);
+    const referrers = new CompletedReferrers(upstream, this.#referrers, policy, parts);
+    this.#completion = new Completion(this.#blobs, referrers, policy, parts);
+  }
+
+  async resolveManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Descriptor> {
+    return await this.#manifests.resolve(repository, reference, options);
+  }
+
+  async getManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Manifest> {
+    return await this.#manifests.get(repository, reference, options);
+  }
+
+  async resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo> {
+    return await this.#blobs.resolve(repository, digest, options);
+  }
+
+  async getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader> {
+    return await this.#blobs.get(repository, digest, options);
+  }
+
+  async listTags(repository: RepositoryName, options?: TagListOptions): Promise<TagList> {
+    return await this.#tags.list(repository, options);
+  }
+
+  async listReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    options?: CallOptions,
+  ): Promise<ReferrersList> {
+    return await this.#referrers.list(repository, digest, options);
+  }
+
+  /** A step of completing an image, at nobody's request; what is to be done next. */
+  async complete(job: CompletionJob, signal: AbortSignal): Promise<readonly CompletionJob[]> {
+    return await this.#completion.run(job, signal);
+  }
+}

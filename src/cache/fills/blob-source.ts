@@ -1,0 +1,95 @@
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { BlobReader, Registry, Turn } from '../../oci/registry.ts';
+import type { FillFollowers } from './fill-followers.ts';
+import type { FillSize } from './fill-size.ts';
+
+export interface BlobSourceParts {
+  readonly digest: Digest;
+  readonly size: FillSize;
+  readonly followers: FillFollowers;
+  readonly upstream: Pick<Registry, 'getBlob'>;
+  /** Told when the transfer begins to wait for its turn at upstream. */
+  readonly onQueued: () => void;
+}
+
+/** Where the bytes of one transfer come from: asks upstream for them, and knows which of its places gave some. */
+export class BlobSource {
+  readonly #parts: BlobSourceParts;
+  /** For each place that bytes came from, if there are several places. */
+  readonly #leavePlace = new Set<NonNullable<BlobReader['leavePlace']>>();
+  #isQueued = false;
+  #hasAnotherPlace = false;
+
+  constructor(parts: BlobSourceParts) {
+    this.#parts = parts;
+  }
+
+  /** Does it wait for its turn at upstream? */
+  get isQueued(): boolean {
+    return this.#isQueued;
+  }
+
+  /** Was the last one refused for its size, and is there another place, which may know better? */
+  get hasAnotherPlace(): boolean {
+    return this.#hasAnotherPlace;
+  }
+
+  /** The blob from this byte on, or whatever carries it. `standsIn`: another is read meanwhile, whose place it is to take. */
+  async open(
+    repository: RepositoryName,
+    first: number,
+    signal: AbortSignal,
+    standsIn = false,
+  ): Promise<BlobReader> {
+    const { digest, size, upstream } = this.#parts;
+    if (!standsIn) this.#hasAnotherPlace = false;
+    const reader = await upstream.getBlob(repository, digest, {
+      signal,
+      size: size.expected,
+      turn: this.#turn(standsIn),
+      ...(first > 0 && { range: { first }, resumes: true }),
+    });
+    try {
+      this.#agreeOnSize(reader);
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw error;
+    }
+    return reader;
+  }
+
+  /** Bytes come from this one. */
+  gives({ leavePlace }: BlobReader): void {
+    if (leavePlace !== undefined) this.#leavePlace.add(leavePlace);
+  }
+
+  /** One of those that gave bytes was wrong, and nobody knows which: the next transfer begins with none of them. */
+  leavePlaces(): void {
+    for (const leave of this.#leavePlace) leave();
+  }
+
+  #turn(standsIn: boolean): Turn {
+    const { followers, onQueued } = this.#parts;
+    return {
+      get isUrgent() {
+        return followers.isWaitedFor;
+      },
+      standsIn,
+      waits: (isWaiting) => {
+        this.#isQueued = isWaiting;
+        if (isWaiting) onQueued();
+      },
+    };
+  }
+
+  #agreeOnSize(reader: BlobReader): void {
+    try {
+      this.#parts.size.agree(reader);
+    } catch (error) {
+      this.#hasAnotherPlace = reader.leavePlace !== undefined;
+      if (this.#hasAnotherPlace) reader.leavePlace?.();
+      else this.leavePlaces();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { LRUCache } from 'lru-cache';
+import type { Log } from '../../base/log.ts';
+import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
+import type { MetadataStore } from '../../storage/metadata-store.ts';
+
+/** When a blob's bytes were found gone, and whether the metadata store knows. */
+interface Loss {
+  readonly at: number;
+  isWritten: boolean;
+}
+
+/**
+ * Which repositories may serve which stored blobs: memory in front of the metadata store. What the store cannot take, since
+ * the disk is full, holds until the process ends: no client pays for it. Every word has its moment, so that what was seen
+ * before something newer was said does not undo it.
+ */
+export class BlobLinks {
+  readonly #metadata: MetadataStore;
+  readonly #log: Log;
+  /** When it was said that a repository owns a blob. */
+  readonly #owned = new LRUCache<string, number>({ max: 50_000 });
+  /** When any repository was last said to own a blob whose bytes are here. */
+  readonly #linked = new LRUCache<Digest, number>({ max: 5000 });
+  readonly #lost = new LRUCache<Digest, Loss>({ max: 5000 });
+  #moment = 0;
+
+  constructor(metadata: MetadataStore, log: Log) {
+    this.#metadata = metadata;
+    this.#log = log;
+  }
+
+  /** To be taken before one looks whether a blob is there. */
+  now(): number {
+    return this.#moment;
+  }
+
+  async has(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    const key = contentKey(repository, digest);
+    if (this.#isOwned(key, digest)) return true;
+    if (this.#lost.get(digest)?.isWritten === false) return false;
+    const at = this.#moment;
+    const linked = await this.#metadata.hasBlob(repository, digest);
+    if (linked) this.#owned.set(key, Math.max(this.#owned.get(key) ?? 0, at));
+    return this.#isOwned(key, digest);
+  }
+
+  /** Upstream has shown that the repository owns the blob, which is in the store. `verified`: its size, if its digest was right just now. */
+  async add(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
+    this.#moment += 1;
+    this.#owned.set(contentKey(repository, digest), this.#moment);
+    this.#linked.set(digest, this.#moment);
+    await this.#write(digest, async () => await this.#metadata.linkBlob(repository, digest, verified));
+  }
+
+  /** The blob's bytes were not in the store when somebody looked after `since`; does nothing if it was linked meanwhile. */
+  async forget(digest: Digest, since: number): Promise<void> {
+    if (this.hasComeSince(digest, since)) return;
+    this.#moment += 1;
+    const loss: Loss = { at: this.#moment, isWritten: false };
+    this.#lost.set(digest, loss);
+    loss.isWritten = await this.#write(digest, async () => await this.#metadata.unlinkBlob(digest));
+  }
+
+  /** Have the blob's bytes been here since? */
+  hasComeSince(digest: Digest, since: number): boolean {
+    return (this.#linked.get(digest) ?? 0) > since;
+  }
+
+  #isOwned(key: string, digest: Digest): boolean {
+    return (this.#owned.get(key) ?? -1) >= (this.#lost.get(digest)?.at ?? 0);
+  }
+
+  /** False: it could not be written. */
+  async #write(digest: Digest, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.#log.error({ err: error, digest }, 'the index could not be written');
+      return false;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { Minimatch } from 'minimatch';
+import type { RepositoryName, Tag } from '../../oci/reference.ts';
+
+/** `immutable`: never asked again; `always`: asked each time; a number: asked again after so many milliseconds. */
+export type Freshness = 'immutable' | 'always' | number;
+
+/** `pattern` is a glob on the full repository name, with a tag part after the last colon behind the last slash. */
+export interface FreshnessRule {
+  readonly pattern: string;
+  readonly freshness: Freshness;
+}
+
+/** How long an answer for this tag may be served without asking. */
+export type FreshnessPolicy = (repository: RepositoryName, tag: Tag) => Freshness;
+
+/** The first rule that matches, else the default. */
+export function freshnessPolicy(rules: readonly FreshnessRule[], otherwise: Freshness): FreshnessPolicy {
+  const compiled = rules.map(({ pattern, freshness }) => ({ matches: matcher(pattern), freshness }));
+  return (repository, tag) =>
+    compiled.find(({ matches }) => matches(repository, tag))?.freshness ?? otherwise;
+}
+
+/** The `checkedAt` of a tag whose upstream contradicted itself: never fresh, kept for an outage only. */
+export const notVouchedFor = 0;
+
+/** `age` and a duration in milliseconds. A checkedAt in the future (the clock was set back) is not fresh. */
+export function isFresh(freshness: Freshness, checkedAt: number, now: number): boolean {
+  if (checkedAt === notVouchedFor) return false;
+  if (typeof freshness === 'string') return freshness === 'immutable';
+  const age = now - checkedAt;
+  return age >= 0 && age < freshness;
+}
+
+/** Braces, negation and extended globs are off: they have no meaning in names and take exponential time. */
+const options = { dot: true, noext: true, nobrace: true, nonegate: true, nocomment: true } as const;
+
+function matcher(pattern: string): (repository: RepositoryName, tag: Tag) => boolean {
+  const colon = pattern.indexOf(':', pattern.lastIndexOf('/') + 1);
+  const name = new Minimatch(colon === -1 ? pattern : pattern.slice(0, colon), options);
+  const tagName = colon === -1 ? undefined : new Minimatch(pattern.slice(colon + 1), options);
+  return (repository, tag) => name.match(repository) && (tagName?.match(tag) ?? true);
+}

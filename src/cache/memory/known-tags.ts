@@ -1,0 +1,139 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../base/clock.ts';
+import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
+import type { Descriptor } from '../../oci/registry.ts';
+import type { TagRecord } from '../../storage/metadata-store.ts';
+
+/**
+ * When upstream was asked for something: an answer is as old as its question. `turn` orders the questions of this process, for
+ * answers overtake each other and the time of day jumps; `at` in milliseconds since the epoch is for what is kept.
+ */
+export interface Asked {
+  readonly at: number;
+  readonly turn: number;
+}
+
+/** What upstream said, without its bytes, that a tag points at. */
+export interface Announcement {
+  readonly tag: Tag;
+  readonly descriptor: Descriptor;
+  readonly asked: Asked;
+}
+
+interface Remembered extends Announcement {
+  readonly repository: RepositoryName;
+  /** By {@link Clock.monotonic}. */
+  readonly until: number;
+}
+
+/** Who is told of a digest by a HEAD fetches it within seconds, or lets a deployment do so within minutes. */
+const announcedMs = 3_600_000;
+const maxAnnounced = 10_000;
+
+/**
+ * What is known of tags in memory: where they point, and where upstream has said that they point while that manifest is not here.
+ * Only the answer to a later question replaces what is known.
+ */
+export class KnownTags {
+  readonly #clock: Clock;
+  readonly #records = new LRUCache<string, { readonly record: TagRecord; readonly turn: number }>({
+    max: 50_000,
+  });
+  readonly #announced = new LRUCache<string, Remembered>({
+    max: maxAnnounced,
+    dispose: (announcement) => this.#unlist(announcement),
+  });
+  /** The announcements above, by what they announce. */
+  readonly #byDigest = new Map<string, Set<Remembered>>();
+  #turn = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** To be called before upstream is asked. */
+  asking(): Asked {
+    this.#turn += 1;
+    return { at: this.#clock.now(), turn: this.#turn };
+  }
+
+  get(repository: RepositoryName, tag: Tag): TagRecord | undefined {
+    return this.#records.get(`${repository}:${tag}`)?.record;
+  }
+
+  /** Forgets it, if it is still what is known. */
+  drop(repository: RepositoryName, record: TagRecord): void {
+    const key = `${repository}:${record.tag}`;
+    if (this.#records.peek(key)?.record === record) this.#records.delete(key);
+  }
+
+  /** What the store has, unless something was learnt while it was read. */
+  recall(repository: RepositoryName, record: TagRecord): TagRecord {
+    const key = `${repository}:${record.tag}`;
+    const known = this.#records.get(key);
+    if (known !== undefined) return known.record;
+    const recalled = withoutTexts(record);
+    this.#records.set(key, { record: recalled, turn: 0 });
+    return recalled;
+  }
+
+  /** False, and nothing is changed: a later question was answered already, or this one was. */
+  point(repository: RepositoryName, record: TagRecord, { turn }: Asked): boolean {
+    const key = `${repository}:${record.tag}`;
+    if (this.#turnOf(key) >= turn) return false;
+    this.#records.set(key, { record, turn });
+    const announced = this.#announced.peek(key);
+    if (announced !== undefined && announced.asked.turn <= turn) this.#announced.delete(key);
+    return true;
+  }
+
+  /** Holds for an hour, unless a later question was answered already. */
+  announce(repository: RepositoryName, tag: Tag, descriptor: Descriptor, asked: Asked): void {
+    const key = `${repository}:${tag}`;
+    const known = Math.max(this.#turnOf(key), this.#announced.peek(key)?.asked.turn ?? 0);
+    if (known >= asked.turn) return;
+    const until = this.#clock.monotonic() + announcedMs;
+    const announcement: Remembered = { repository, tag, descriptor, asked, until };
+    this.#announced.set(key, announcement);
+    this.#list(announcement);
+  }
+
+  /** Undefined: nothing newer is announced than what is known. */
+  announced(repository: RepositoryName, tag: Tag): Announcement | undefined {
+    const found = this.#announced.get(`${repository}:${tag}`);
+    return found !== undefined && this.#holds(found) ? found : undefined;
+  }
+
+  announcementsOf(repository: RepositoryName, digest: Digest): readonly Announcement[] {
+    const found = this.#byDigest.get(contentKey(repository, digest));
+    return found === undefined ? [] : [...found].filter((announcement) => this.#holds(announcement));
+  }
+
+  #holds({ repository, tag, asked, until }: Remembered): boolean {
+    return this.#clock.monotonic() < until && this.#turnOf(`${repository}:${tag}`) < asked.turn;
+  }
+
+  #turnOf(key: string): number {
+    return this.#records.peek(key)?.turn ?? 0;
+  }
+
+  #list(announcement: Remembered): void {
+    const key = contentKey(announcement.repository, announcement.descriptor.digest);
+    const listed = this.#byDigest.get(key);
+    if (listed === undefined) this.#byDigest.set(key, new Set([announcement]));
+    else listed.add(announcement);
+  }
+
+  #unlist(announcement: Remembered): void {
+    const key = contentKey(announcement.repository, announcement.descriptor.digest);
+    const listed = this.#byDigest.get(key);
+    listed?.delete(announcement);
+    if (listed?.size === 0) this.#byDigest.delete(key);
+  }
+}
+
+/** What a manifest says of itself may be long, and nobody who asks where a tag points wants it. */
+function withoutTexts(record: TagRecord): TagRecord {
+  const { artifactType, annotations, ...descriptor } = record.descriptor;
+  return artifactType === undefined && annotations === undefined ? record : { ...record, descriptor };
+}

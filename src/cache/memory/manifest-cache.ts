@@ -1,0 +1,256 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import type { TaskSet } from '../../base/task-set.ts';
+import { type ManifestContent, maxDescriptors } from '../../oci/manifest.ts';
+import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
+import type { Descriptor, Manifest } from '../../oci/registry.ts';
+import type { BlobStore } from '../../storage/blob-store.ts';
+import type { ManifestRecord, MetadataStore, TagRecord } from '../../storage/metadata-store.ts';
+import type { Backlog } from '../fills/backlog.ts';
+import type { BlobSizes } from './blob-sizes.ts';
+import { notVouchedFor } from './freshness.ts';
+import { type Announcement, type Asked, KnownTags } from './known-tags.ts';
+import { contentOf, recordOf, StoredManifests } from './stored-manifests.ts';
+import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
+
+const usualBytes = 64 * 1024 * 1024;
+
+export interface ManifestCacheParts {
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  readonly sizes: BlobSizes;
+  readonly backlog: Backlog;
+  readonly tasks: TaskSet;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told after each change that another reader of the directory could see. */
+  readonly changed: () => void;
+  /** What memory holds of manifests; the stores hold all. Default: 64 MiB. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Manifests and tags: memory in front of the stores. What is kept is in memory when the store takes it, and in the store soon after;
+ * what the store did not take is tried again, in the background, when somebody asks for it.
+ */
+export class ManifestCache {
+  readonly #parts: ManifestCacheParts;
+  readonly #manifests: LRUCache<string, Manifest>;
+  readonly #unstored: UnstoredManifests;
+  readonly #tags: KnownTags;
+  /** What memory says of tags and the store does not. */
+  readonly #unstoredTags = new WeakSet<TagRecord>();
+  readonly #stored: StoredManifests;
+
+  constructor(parts: ManifestCacheParts) {
+    this.#parts = parts;
+    this.#manifests = new LRUCache({
+      maxSize: parts.maxBytes ?? usualBytes,
+      sizeCalculation: ({ bytes }) => bytes.length + 512,
+      dispose: (_, key, reason) => {
+        if (reason !== 'set') this.#unstored.forget(key);
+      },
+    });
+    this.#stored = new StoredManifests(parts);
+    this.#tags = new KnownTags(parts.clock);
+    this.#unstored = new UnstoredManifests(parts.clock);
+  }
+
+  /** Undefined: not cached for this repository, or its bytes are gone or damaged. */
+  async find(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
+    const key = contentKey(repository, digest);
+    const known = this.#manifests.get(key);
+    if (known !== undefined) {
+      if (this.#unstored.has(key)) this.#storeAgain(repository, known);
+      return known;
+    }
+    const manifest = await this.#stored.get(repository, digest);
+    // What was damaged when it was read may have been fetched meanwhile.
+    const kept = this.#manifests.get(key);
+    if (kept !== undefined || manifest === undefined) return kept;
+    this.#manifests.set(key, manifest);
+    return manifest;
+  }
+
+  async findTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+    const known = this.#tags.get(repository, tag);
+    if (known !== undefined && this.#leadsOn(repository, known)) return known;
+    if (known !== undefined) this.#tags.drop(repository, known);
+    const record = await this.#parts.metadata.getTag(repository, tag);
+    return record === undefined ? this.#tags.get(repository, tag) : this.#tags.recall(repository, record);
+  }
+
+  /** To be called before upstream is asked where a tag points; handed back with the answer. */
+  asking(): Asked {
+    return this.#tags.asking();
+  }
+
+  /** Where upstream has said that the tag points now, whose manifest is not here. */
+  announced(repository: RepositoryName, tag: Tag): Announcement | undefined {
+    return this.#tags.announced(repository, tag);
+  }
+
+  /** Has upstream said of a tag that it points there? */
+  isAnnounced(repository: RepositoryName, digest: Digest): boolean {
+    return this.#tags.announcementsOf(repository, digest).length > 0;
+  }
+
+  /** Remembers it until the manifest comes: then the tag points there. */
+  async announce(repository: RepositoryName, tag: Tag, descriptor: Descriptor, asked: Asked): Promise<void> {
+    const here = this.#manifests.get(contentKey(repository, descriptor.digest));
+    if (here === undefined) this.#tags.announce(repository, tag, descriptor, asked);
+    else await this.keepTag(repository, here, tag, asked);
+  }
+
+  /**
+   * Tags that were announced to point at it do so from now on. Settles when the store takes it, or cannot in time: whoever answers
+   * with it waits for that. Nobody finds it here before, for what a client has will soon survive a crash. Of what is in memory
+   * already nobody waits for anything: it, or what of its tags the store lacks, is stored in the background.
+   */
+  async keep(repository: RepositoryName, manifest: Manifest): Promise<void> {
+    await this.#keep(repository, manifest, () => this.#arrived(repository, manifest));
+  }
+
+  /**
+   * The manifest is kept too: a tag never points at what is not there. An answer that another has overtaken moves no tag; one
+   * in which upstream contradicted itself is never fresh. Settles as {@link keep}.
+   */
+  async keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): Promise<void> {
+    const { descriptor, contradicts } = manifest;
+    const checkedAt = contradicts === undefined ? asked.at : notVouchedFor;
+    await this.#keep(repository, manifest, () => {
+      const record: TagRecord = { tag, descriptor, checkedAt };
+      const moved = this.#tags.point(repository, record, asked) ? [record] : [];
+      return [...moved, ...this.#arrived(repository, manifest)];
+    });
+  }
+
+  /** Does the store know of it? Not yet, or it had no room. */
+  isStored(record: TagRecord): boolean {
+    return !this.#unstoredTags.has(record);
+  }
+
+  /** Upstream has said that the tag still points there. */
+  touch(repository: RepositoryName, { tag, descriptor }: TagRecord, asked: Asked): void {
+    const record: TagRecord = { tag, descriptor, checkedAt: asked.at };
+    if (!this.#tags.point(repository, record, asked)) return;
+    this.#parts.tasks.run('storing a tag', async () => await this.#putTag(repository, record));
+  }
+
+  /** The tags that were announced to point at what has come. */
+  #arrived(repository: RepositoryName, { descriptor }: Manifest): TagRecord[] {
+    return this.#tags.announcementsOf(repository, descriptor.digest).flatMap(({ tag, asked }) => {
+      const record: TagRecord = { tag, descriptor, checkedAt: asked.at };
+      return this.#tags.point(repository, record, asked) ? [record] : [];
+    });
+  }
+
+  /** `point` says, once it is here, which tags point at it from now on. */
+  async #keep(
+    repository: RepositoryName,
+    manifest: Manifest,
+    point: () => readonly TagRecord[],
+  ): Promise<void> {
+    if (this.#manifests.has(contentKey(repository, manifest.descriptor.digest))) {
+      this.#lead(repository, manifest, point());
+      this.#storeAgain(repository, manifest);
+      return;
+    }
+    const content = manifest.content ?? (await contentOf(repository, manifest));
+    const record = recordOf(manifest, content);
+    const admitted = Promise.withResolvers<void>();
+    this.#parts.tasks.run('storing a manifest', async () => {
+      using place = await this.#place(manifest);
+      this.#remember(repository, manifest, content);
+      this.#lead(repository, manifest, point());
+      admitted.resolve();
+      const storing = this.#unstored.begin(contentKey(repository, record.descriptor.digest));
+      if (storing !== undefined) await this.#storeRest(repository, manifest, storing, place, record);
+    });
+    await admitted.promise;
+  }
+
+  #lead(repository: RepositoryName, { descriptor }: Manifest, tags: readonly TagRecord[]): void {
+    for (const tag of tags) this.#unstoredTags.add(tag);
+    this.#unstored.addTags(contentKey(repository, descriptor.digest), tags);
+  }
+
+  /** What the store did not take when it came, and tags that were pointed at it since; a tag alone needs no place. */
+  #storeAgain(repository: RepositoryName, manifest: Manifest): void {
+    const storing = this.#unstored.again(contentKey(repository, manifest.descriptor.digest));
+    if (storing === undefined) return;
+    this.#parts.tasks.run('storing a manifest again', async () => {
+      using place = storing.isWritten ? undefined : await this.#place(manifest);
+      await this.#storeRest(repository, manifest, storing, place);
+    });
+  }
+
+  async #storeRest(
+    repository: RepositoryName,
+    manifest: Manifest,
+    storing: Storing,
+    place: Disposable | undefined,
+    record?: ManifestRecord,
+  ): Promise<void> {
+    using _ = storing;
+    if (place === undefined && !storing.isWritten) return;
+    if (!storing.isWritten) await this.#put(repository, manifest, record);
+    storing.isWritten = true;
+    if (storing.tags.size === 0) return;
+    // Also those that come meanwhile.
+    for (const tag of storing.tags.values()) {
+      await this.#putTag(repository, tag);
+      if (storing.tags.get(tag.tag) === tag) storing.tags.delete(tag.tag);
+    }
+    this.#parts.changed();
+  }
+
+  async #put(
+    repository: RepositoryName,
+    manifest: Manifest,
+    record: ManifestRecord | undefined,
+  ): Promise<void> {
+    const known = record ?? recordOf(manifest, await contentOf(repository, manifest));
+    await this.#stored.put(repository, known, manifest.bytes);
+  }
+
+  /** Undefined: the store cannot take it in time. */
+  async #place({ bytes, descriptor }: Manifest): Promise<Disposable | undefined> {
+    try {
+      return await this.#parts.backlog.admit(bytes.length);
+    } catch (error) {
+      const { digest } = descriptor;
+      this.#parts.log.warn({ err: error, digest }, 'manifest cannot be stored: passing it through');
+      return undefined;
+    }
+  }
+
+  /** What is known by now counts: an older answer may be stored after a newer one. */
+  async #putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
+    const known = this.#tags.get(repository, record.tag);
+    if (known !== undefined && known !== record) return;
+    await this.#parts.metadata.putTag(repository, record);
+    this.#unstoredTags.delete(record);
+  }
+
+  /** A tag that is in memory alone is worth nothing without its manifest. */
+  #leadsOn(repository: RepositoryName, record: TagRecord): boolean {
+    return this.isStored(record) || this.#manifests.has(contentKey(repository, record.descriptor.digest));
+  }
+
+  /** Another may have brought it meanwhile. */
+  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, content: ManifestContent): void {
+    const { digest } = descriptor;
+    const key = contentKey(repository, digest);
+    if (this.#manifests.has(key)) return;
+    const { log } = this.#parts;
+    if (content.isHuge) {
+      const message = `a manifest names more than ${maxDescriptors} blobs or manifests: it is served, and the image is not completed`;
+      log.warn({ repository, digest }, message);
+    }
+    this.#manifests.set(key, { descriptor, bytes });
+    this.#unstored.add(key);
+    this.#parts.sizes.claim(repository, content.blobs);
+  }
+}

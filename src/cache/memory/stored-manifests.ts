@@ -1,0 +1,109 @@
+import { setImmediate } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
+import type { Log } from '../../base/log.ts';
+import { jsonReader } from '../../json/json-reader.ts';
+import { algorithmOf, DigestHasher, digestAside } from '../../oci/digest.ts';
+import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
+import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
+import type { Manifest } from '../../oci/registry.ts';
+import { type BlobStore, BlobUnreadableError } from '../../storage/blob-store.ts';
+import type { ManifestRecord, MetadataStore } from '../../storage/metadata-store.ts';
+
+interface Stores {
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  readonly log: Log;
+}
+
+/** Bytes, in about two milliseconds; then others have their turn. */
+const hashedInTurn = 512 * 1024;
+
+/** A disk may be damaged as a whole. */
+const maxDamaged = 10_000;
+
+/** Manifests in the stores: the bytes of each are a blob, and a record says which repository has them. */
+export class StoredManifests {
+  readonly #stores: Stores;
+  /** Found damaged on disk and not written anew yet. One that is forgotten is found again when it is read. */
+  readonly #damaged = new LRUCache<Digest, true>({ max: maxDamaged });
+
+  constructor(stores: Stores) {
+    this.#stores = stores;
+  }
+
+  /** Undefined: not stored for this repository, or its bytes are gone or damaged. */
+  async get(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
+    const recorded = await this.#stores.metadata.getManifest(repository, digest);
+    const bytes = recorded === undefined ? undefined : await this.#read(digest);
+    if (recorded === undefined || bytes === undefined) return undefined;
+    // Without annotations: megabytes of them would weigh nothing in memory's count.
+    return { descriptor: { mediaType: recorded.mediaType, digest, size: recorded.size }, bytes };
+  }
+
+  /** The record comes when the bytes are durable. */
+  async put(repository: RepositoryName, record: ManifestRecord, bytes: Uint8Array): Promise<void> {
+    const { blobs, metadata } = this.#stores;
+    const { digest } = record.descriptor;
+    // A file without a record may be one that a power cut would take.
+    const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
+    const stored = isKnown ? await blobs.stat(digest) : undefined;
+    if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
+    await metadata.putManifest(repository, record);
+  }
+
+  async #read(digest: Digest): Promise<Uint8Array | undefined> {
+    try {
+      await using blob = await this.#stores.blobs.open(digest);
+      if (blob === undefined || blob.size > maxManifestSize) return undefined;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
+      const bytes = Buffer.concat(chunks);
+      if ((await digestAside(algorithmOf(digest), bytes)) === digest) return bytes;
+      throw new BlobUnreadableError('its bytes are not those of its digest');
+    } catch (error) {
+      if (!(error instanceof BlobUnreadableError)) throw error;
+      this.#stores.log.error(
+        { err: error, digest },
+        'a cached manifest is damaged on disk: fetching it again',
+      );
+      // Not deleted: by now the right bytes may be there.
+      this.#damaged.set(digest, true);
+      return undefined;
+    }
+  }
+
+  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const hasher = new DigestHasher(digest);
+    for (let at = 0; at < bytes.length; at += hashedInTurn) {
+      if (at > 0) await setImmediate();
+      hasher.update(bytes.subarray(at, at + hashedInTurn));
+    }
+    await using writer = await this.#stores.blobs.begin(digest);
+    await writer.write(bytes);
+    await writer.commit(hasher.verify());
+    this.#damaged.delete(digest);
+  }
+}
+
+/** What the store is to know of it. */
+export function recordOf({ descriptor }: Manifest, content: ManifestContent): ManifestRecord {
+  const { artifactType, annotations, blobs, subject } = content;
+  return {
+    descriptor: {
+      ...descriptor,
+      ...(artifactType && { artifactType }),
+      ...(annotations && { annotations }),
+    },
+    blobs,
+    subject,
+  };
+}
+
+/** What a manifest says, as it was read already or is read now. */
+export async function contentOf(
+  repository: RepositoryName,
+  { bytes, descriptor, content }: Manifest,
+): Promise<ManifestContent> {
+  if (content !== undefined) return content;
+  return (await jsonReader.read(hostOf(repository), 'manifest', bytes, descriptor.mediaType)).head;
+}

@@ -1,0 +1,51 @@
+import type { Clock } from '../../base/clock.ts';
+import type { TaskSet } from '../../base/task-set.ts';
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { MetadataStore } from '../../storage/metadata-store.ts';
+
+const flushMs = 10_000;
+/** So many manifests are not waited for longer. */
+const maxPending = 2000;
+/** So many are one change of the store. */
+const sliceLength = 250;
+
+/** Collects when manifests were served and writes it now and then: the hot path only sets a map entry. */
+export class UseLog implements AsyncDisposable {
+  readonly #metadata: MetadataStore;
+  readonly #clock: Clock;
+  readonly #tasks: TaskSet;
+  readonly #stop = new AbortController();
+  #pending = new Map<string, { repository: RepositoryName; digest: Digest; at: number }>();
+  #scheduled = false;
+
+  constructor(metadata: MetadataStore, clock: Clock, tasks: TaskSet) {
+    this.#metadata = metadata;
+    this.#clock = clock;
+    this.#tasks = tasks;
+  }
+
+  note(repository: RepositoryName, digest: Digest): void {
+    this.#pending.set(`${repository}@${digest}`, { repository, digest, at: this.#clock.now() });
+    if (this.#pending.size >= maxPending) this.#tasks.run('recording uses', async () => await this.#flush());
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#tasks.run('recording uses', async () => {
+      await this.#clock.sleep(flushMs, this.#stop.signal).catch(() => {});
+      this.#scheduled = false;
+      await this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const uses = [...this.#pending.values()];
+    this.#pending = new Map();
+    for (let at = 0; at < uses.length; at += sliceLength)
+      await this.#metadata.recordUse(uses.slice(at, at + sliceLength));
+  }
+
+  /** Has what is left written; the task set still has to be waited for. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    if (this.#pending.size > 0) this.#tasks.run('recording uses', async () => await this.#flush());
+  }
+}

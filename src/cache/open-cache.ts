@@ -1,0 +1,87 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { TaskSet } from '../base/task-set.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { CacheParts } from './cache-parts.ts';
+import { Completer, type CompleterSettings } from './completion/completer.ts';
+import { sweepIncomplete } from './completion/completion-sweep.ts';
+import { Backlog } from './fills/backlog.ts';
+import { BlobFills } from './fills/blob-fills.ts';
+import { AskedManifests } from './memory/asked-manifests.ts';
+import { BlobLinks } from './memory/blob-links.ts';
+import { BlobSizes } from './memory/blob-sizes.ts';
+import { DoubtedDigests } from './memory/doubted-digests.ts';
+import { ManifestCache } from './memory/manifest-cache.ts';
+import { NegativeCache } from './memory/negative-cache.ts';
+import { RestingTags } from './memory/resting-tags.ts';
+import { TagWalks } from './memory/tag-walks.ts';
+import { UseLog } from './memory/use-log.ts';
+
+/** Where the cache keeps bytes and what is known of them. */
+interface CacheStore {
+  readonly blobs: BlobStore;
+  readonly metadata: MetadataStore;
+  /** Says that tags have changed, for other tools that read the directory. */
+  readonly changed: () => void;
+}
+
+export interface CacheSettings {
+  readonly store: CacheStore;
+  /** What may be kept in memory only to be fast: manifests asked for lately, lists of tags read lately. Bytes. */
+  readonly memory: { readonly manifests: number; readonly lists: number };
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** A step of completing an image, by its registry. */
+  readonly complete: CompleterSettings['work'];
+}
+
+/** What all cached registries of the process share; takes up what an earlier process did not complete. Disposing ends fills and background work, in that order. */
+export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable {
+  const { store, memory, clock, log } = settings;
+  const { blobs, metadata, changed } = store;
+  const stack = new AsyncDisposableStack();
+  const tasks = stack.use(new TaskSet(log));
+  const uses = stack.use(new UseLog(metadata, clock, tasks));
+  const fills = new BlobFills(clock, log);
+  const sizes = new BlobSizes(metadata);
+  const backlog = new Backlog(clock);
+  const completer = new Completer({
+    work: settings.complete,
+    isBusy: (host) => fills.isBusy(host),
+    clock,
+    log,
+  });
+  stack.use(completer);
+  stack.use(fills);
+  const stop = new AbortController();
+  stack.defer(() => stop.abort());
+  tasks.run('taking up what was not completed', async () => {
+    await sweepIncomplete({ metadata, completer, clock, log }, stop.signal);
+  });
+  return {
+    blobs,
+    metadata,
+    clock,
+    log,
+    random: settings.random,
+    tasks,
+    uses,
+    fills,
+    completer,
+    backlog,
+    manifests: new ManifestCache({
+      ...{ blobs, metadata, sizes, backlog, tasks, clock, log, changed },
+      maxBytes: memory.manifests,
+    }),
+    links: new BlobLinks(metadata, log),
+    sizes,
+    asked: new AskedManifests(clock),
+    absent: new NegativeCache(clock),
+    resting: new RestingTags(clock),
+    doubted: new DoubtedDigests(),
+    walks: new TagWalks(clock, memory.lists),
+    [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
+  };
+}

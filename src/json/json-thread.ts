@@ -1,0 +1,36 @@
+import { parentPort } from 'node:worker_threads';
+import { RegistryError } from '../oci/error.ts';
+import { readings } from '../oci/readings.ts';
+import { linesOf } from './json-pieces.ts';
+
+/** What the thread is asked. */
+export interface Question {
+  readonly name: keyof typeof readings;
+  readonly bytes: Uint8Array;
+  readonly args: readonly unknown[];
+}
+
+/** What it answers: the items in lines, since objects in great number take as long to come over as to be parsed. Or why it is refused. */
+export type Answer =
+  | { readonly head: unknown; readonly lines: Uint8Array<ArrayBuffer> }
+  | { readonly refusal: string };
+
+// The program of a thread of JsonReader: it answers one question after the other.
+parentPort?.on('message', (question: Question) => {
+  const answer = answerTo(question);
+  parentPort?.postMessage(answer, 'lines' in answer ? [answer.lines.buffer] : []);
+});
+
+function answerTo({ name, bytes, args }: Question): Answer {
+  const read = readings[name] as (
+    bytes: Uint8Array,
+    ...args: readonly unknown[]
+  ) => ReturnType<typeof readings.tags>;
+  try {
+    const { head, items } = read(bytes, ...args);
+    return { head, lines: linesOf(items) };
+  } catch (error) {
+    if (error instanceof RegistryError) return { refusal: error.message };
+    throw error;
+  }
+}

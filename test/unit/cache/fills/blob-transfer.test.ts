@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BlobTransfer } from '#src/cache/fills/blob-transfer.ts';
+import { FillFollowers } from '#src/cache/fills/fill-followers.ts';
+import { FillSize } from '#src/cache/fills/fill-size.ts';
+import { sha256 } from '#src/oci/digest.ts';
+import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const digest = sha256(Buffer.from('whatever'));
+const chunk = new Uint8Array(10_000);
+
+/** As for a blob whose size nobody says, with bounds that are soon reached. */
+class SmallSize extends FillSize {
+  override get limit(): number {
+    return 500_000;
+  }
+
+  override get limitAlone(): number {
+    return 100_000;
+  }
+}
+
+/** A transfer of a blob without an end; says how many bytes upstream has sent when it has ended. */
+async function sentTo(isClient: boolean): Promise<number> {
+  const clock = new FakeClock();
+  const followers = new FillFollowers(new Map([[alpine, undefined]]), clock);
+  let sent = 0;
+  const body = async function* () {
+    for (;;) {
+      sent += chunk.length;
+      yield chunk;
+    }
+  };
+  const upstream = {
+    getBlob: async () => ({
+      digest,
+      size: undefined,
+      range: undefined,
+      body: body(),
+      async [Symbol.asyncDispose]() {},
+    }),
+  };
+  const settings = { upstream, store: new MemoryBlobStore(), clock, log: new LogLines(), random: () => 0 };
+  const size = new SmallSize({ digest, size: undefined });
+  const transfer = new BlobTransfer(digest, size, followers, settings, () => {});
+  if (isClient) followers.join(alpine, 0, true);
+  await assert.rejects(transfer.run(alpine, () => {}));
+  await transfer.tape?.[Symbol.asyncDispose]();
+  assert.equal(clock.sleeping, 0);
+  return sent;
+}
+
+describe('a blob without an end, whose size nobody says,', () => {
+  it('is fetched no further than any blob goes', async () => {
+    assert.equal(await sentTo(true), 500_000 + chunk.length);
+  });
+
+  it('is fetched far less when no client waits for it', async () => {
+    assert.equal(await sentTo(false), 100_000 + chunk.length);
+  });
+});

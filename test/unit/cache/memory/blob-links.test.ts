@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BlobLinks } from '#src/cache/memory/blob-links.ts';
+import { sha256 } from '#src/oci/digest.ts';
+import type { Digest, RepositoryName } from '#src/oci/reference.ts';
+import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { bytes } from '#test/fakes/images.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
+import { gate } from '#test/fakes/scripted-registry.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const other = repository('docker.io/acme/other');
+const digest = sha256(bytes(1));
+
+/** An index whose next answer can be held up after it was made, and that can be unable to write. */
+class Index extends MemoryMetadataStore {
+  held: ReturnType<typeof gate> | undefined;
+  isFull = false;
+
+  override async hasBlob(name: RepositoryName, blob: Digest): Promise<boolean> {
+    const held = this.held;
+    this.held = undefined;
+    const answer = await super.hasBlob(name, blob);
+    await held?.wait();
+    return answer;
+  }
+
+  override async unlinkBlob(blob: Digest): Promise<void> {
+    if (this.isFull) throw new Error('no room');
+    await super.unlinkBlob(blob);
+  }
+}
+
+function start(metadata = new Index()) {
+  return { metadata, links: new BlobLinks(metadata, new LogLines()) };
+}
+
+describe('the links of blobs', () => {
+  it('are forgotten for all repositories, those that memory knows and those that it does not', async () => {
+    const { metadata, links } = start();
+    await links.add(alpine, digest);
+    await metadata.linkBlob(other, digest);
+    await links.forget(digest, links.now());
+    assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
+    await links.add(alpine, digest);
+    assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [true, false]);
+  });
+
+  it('stay when the blob was linked after somebody began to look for its bytes', async () => {
+    const { metadata, links } = start();
+    await links.add(alpine, digest);
+    const since = links.now();
+    await links.add(alpine, digest);
+    await links.forget(digest, since);
+    assert.equal(await links.has(alpine, digest), true);
+    assert.equal(await metadata.hasBlob(alpine, digest), true);
+  });
+
+  it('are not brought back by an answer of the index from before they were forgotten', async () => {
+    const { metadata, links } = start();
+    await metadata.linkBlob(alpine, digest);
+    const held = gate();
+    metadata.held = held;
+    const asking = links.has(alpine, digest);
+    await held.reached;
+    await links.forget(digest, links.now());
+    held.open();
+    assert.equal(await asking, false);
+    assert.equal(await links.has(alpine, digest), false);
+  });
+
+  it('are not lost by an answer of the index from before they were made', async () => {
+    const { metadata, links } = start();
+    const held = gate();
+    metadata.held = held;
+    const asking = links.has(alpine, digest);
+    await held.reached;
+    await links.add(alpine, digest);
+    held.open();
+    assert.equal(await asking, true);
+  });
+
+  it('are forgotten though the index cannot be written', async () => {
+    const { metadata, links } = start();
+    await links.add(alpine, digest);
+    await metadata.linkBlob(other, digest);
+    metadata.isFull = true;
+    await links.forget(digest, links.now());
+    assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
+  });
+
+  it('that another process makes after they were forgotten are seen', async () => {
+    const { metadata, links } = start();
+    await links.add(alpine, digest);
+    await links.forget(digest, links.now());
+    await metadata.linkBlob(alpine, digest);
+    assert.equal(await links.has(alpine, digest), true);
+  });
+});
