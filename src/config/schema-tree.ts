@@ -24,6 +24,14 @@ export function itemOf(schema: z.ZodType | undefined): z.ZodType | undefined {
   return leaf instanceof z.ZodArray ? (leaf.element as z.ZodType) : undefined;
 }
 
+/** The schema of what stands at a path; undefined if nothing may. */
+export function schemaAt(schema: z.ZodType, path: Path): z.ZodType | undefined {
+  return path.reduce<z.ZodType | undefined>(
+    (at, step) => (typeof step === 'number' ? itemOf(at) : keysOf(at).get(step)),
+    schema,
+  );
+}
+
 /** Does the key take text and nothing else? */
 export function takesText(schema: z.ZodType | undefined): boolean {
   const leaf = leafOf(schema);

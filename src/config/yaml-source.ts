@@ -13,6 +13,7 @@ import {
 import type * as z from 'zod';
 import { ConfigError } from './config-error.ts';
 import { itemOf, keysOf, type Path, takesFlag, takesText } from './schema-tree.ts';
+import { yamlMistakes } from './yaml-mistakes.ts';
 
 /** One mistake makes many: the first are the ones to look at. */
 const maxSyntaxProblems = 5;
@@ -21,23 +22,6 @@ const flags: ReadonlyMap<string, boolean> = new Map([
   ...['y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'].map((word) => [word, true] as const),
   ...['n', 'N', 'no', 'No', 'NO', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
 ]);
-
-/** Own words: the parser's may quote the file, and that may be a password. */
-const syntaxProblems: Readonly<Record<string, string>> = {
-  BAD_DQ_ESCAPE: 'invalid escape in a text in double quotes',
-  BAD_INDENT: 'wrong indentation, or a bracket that is not closed',
-  BAD_SCALAR_START: 'a text that begins with this character needs quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'a mapping or list where a value was expected; is a text in need of quotes?',
-  DUPLICATE_KEY: 'the same key twice in one mapping',
-  MISSING_CHAR: 'a quote, colon, comma, bracket or space is missing',
-  MULTILINE_IMPLICIT_KEY: 'a key must be on one line; is a colon missing?',
-  MULTIPLE_DOCS: 'more than one document in one file',
-  NON_STRING_KEY: 'a key must be text',
-  RESOURCE_EXHAUSTION: 'nested too deeply',
-  TAB_AS_INDENT: 'a tab in the indentation',
-  TAG_RESOLVE_FAILED: 'unknown tag',
-  UNEXPECTED_TOKEN: 'something here was not expected',
-};
 
 export interface Position {
   readonly offset: number;
@@ -59,7 +43,7 @@ export class YamlSource {
       stringKeys: true,
       logLevel: 'error',
     });
-    const problems = this.#problems();
+    const problems = this.#problems(yaml);
     if (problems.length === 0) return;
     const lines = problems.slice(0, maxSyntaxProblems).map(([offset, problem]) => {
       const { line, column } = this.#position(offset);
@@ -95,12 +79,10 @@ export class YamlSource {
     return { offset, line: Math.max(line, 1), column: Math.max(col, 1) };
   }
 
-  #problems(): [offset: number, problem: string][] {
-    const { errors, warnings } = this.#document;
-    const problems = [...errors, ...warnings].map(({ code, pos }): [number, string] => [
-      pos[0],
-      syntaxProblems[code] ?? 'not valid YAML',
-    ]);
+  #problems(text: string): [offset: number, problem: string][] {
+    const problems = yamlMistakes(this.#document, text, this.#lines).map(
+      ({ offset, message }): [number, string] => [offset, message],
+    );
     visit(this.#document, {
       Alias: (_, alias) => void problems.push([alias.range?.[0] ?? 0, 'aliases are not supported']),
       Pair: (_, { key }) => {
