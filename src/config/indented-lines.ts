@@ -19,9 +19,9 @@ export class IndentedLines {
     return /^(?:- +)*(?:[^\s:#"'[{-][^:]*|"[^"]*"\s*|'[^']*'\s*):(?:\s|$)/.test(this.#text(line).trimStart());
   }
 
-  /** The first line from this one on that has a key. */
-  keyFrom(line: number): number | undefined {
-    for (let at = line; at <= this.#lines.length; at++) if (this.hasKey(at)) return at;
+  /** The first line from this one on that begins with a key or an item. */
+  entryFrom(line: number): number | undefined {
+    for (let at = line; at <= this.#lines.length; at++) if (this.#isEntry(at)) return at;
     return undefined;
   }
 
@@ -41,7 +41,7 @@ export class IndentedLines {
     const found: { column: number; line: number }[] = [];
     let least = Number.POSITIVE_INFINITY;
     for (let above = line - 1; above > 0 && least > 1; above--) {
-      if (!this.hasKey(above) && !this.#isItem(above)) continue;
+      if (!this.#isEntry(above)) continue;
       const wanted = this.#open(above, this.#isItem(line)).filter((column) => column < least);
       least = Math.min(least, this.indent(above) + 1, ...wanted);
       found.push(...wanted.toReversed().map((column) => ({ column, line: above })));
@@ -64,6 +64,10 @@ export class IndentedLines {
       rest = rest.slice(dash[0].length);
     }
     return columns;
+  }
+
+  #isEntry(line: number): boolean {
+    return this.hasKey(line) || this.#isItem(line);
   }
 
   #isItem(line: number): boolean {

@@ -15,6 +15,7 @@ const messages: Readonly<Record<string, string>> = {
   BAD_INDENT: 'a bracket that is not closed',
   BAD_SCALAR_START: 'a text that begins with this character needs quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a value that cannot stand here: a text with ": " in it needs quotes',
+  BLOCK_IN_FLOW: 'a comma, or the bracket that closes, is missing',
   DUPLICATE_KEY: 'the same key twice in one mapping',
   MULTILINE_IMPLICIT_KEY: noColon,
   MULTIPLE_DOCS: 'more than one document in one file',
@@ -77,9 +78,9 @@ function misplacedLine({ code, pos, message }: YAMLError, { lines, indented }: S
       return isFront ? begin.line : undefined;
     // A value, and the deeper line behind it: the parser takes both for one key.
     case 'MULTILINE_IMPLICIT_KEY':
-      return isFront ? undefined : indented.keyFrom(lines.linePos(pos[1]).line);
+      return isFront ? undefined : indented.entryFrom(lines.linePos(pos[1]).line);
     case 'BAD_INDENT':
-      return message.startsWith('Flow') ? undefined : begin.line;
+      return message.startsWith('Flow') ? undefined : indented.entryFrom(begin.line);
     case 'MISSING_CHAR':
     case 'UNEXPECTED_TOKEN':
       return isFront && indented.hasKey(begin.line) ? begin.line : undefined;

@@ -56,6 +56,11 @@ const indentations: readonly Case[] = [
     ['registries:', '  - name: a.io', '    - name: b.io'],
     '3:5: wrong indentation: this item of a list begins in column 5, items before it in 3 (line 2)',
   ],
+  [
+    'an item that is a text',
+    ['registries:', '  - name: a.io', '    endpoints:', '      - https://b.io', '     - https://c.io'],
+    '5:6: wrong indentation: this item of a list begins in column 6, items before it in 7 (line 4) or 3 (line 2)',
+  ],
   ['a tab', ['cache:', '\tcomplete: true'], '2:1: a tab in the indentation; YAML takes spaces'],
 ];
 
@@ -81,6 +86,11 @@ const others: readonly Case[] = [
   ['an open quote', ['registries:', '  - name: "a.io', 'port: 1'], '2:11: a quote that is not closed'],
   ['an open bracket', ['port: 1', 'registries: ['], '3:1: a bracket that is not closed'],
   ['an open brace', ['registries: [{ name: a.io', 'port: 1'], '2:1: a bracket that is not closed'],
+  [
+    'no comma',
+    ['registries: [{ name: a.io scheme: http }]'],
+    '1:22: a comma, or the bracket that closes, is missing',
+  ],
   ['a word behind a text', ['host: "a" b'], '1:11: something here was not expected'],
   ['a character that needs quotes', ['host: @x'], '1:7: a text that begins with this character needs quotes'],
   ['a key twice', ['port: 1', 'port: 2'], '2:1: the same key twice in one mapping'],
