@@ -12,6 +12,7 @@ import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { lookupThreads } from '../thread-pool.ts';
+import { CannotListen, type PortKey } from './cannot-listen.ts';
 import { headLimitMs } from './head-limit.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
@@ -156,14 +157,14 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const health =
     config.health === 0
       ? undefined
-      : stack.use(await listen(createHealth(readiness), { ...aside, port: config.health }));
+      : stack.use(await listen(createHealth(readiness), { ...aside, at: 'health' }));
   const metrics =
     prometheus === undefined
       ? undefined
-      : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, port: config.metrics }));
+      : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, at: 'metrics' }));
   const maxConnections = await connectionsWithin(config.server.maxConnections, log);
-  const main = { config, clock, maxConnections, port: config.port, tls: certificates?.tls };
-  const server = stack.use(await listen(router, main));
+  const main = { config, clock, maxConnections, tls: certificates?.tls };
+  const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }
@@ -172,16 +173,24 @@ interface Listening {
   readonly config: Config;
   readonly clock: Clock;
   readonly maxConnections: number;
-  readonly port: number;
+  /** The key that holds the port. */
+  readonly at: PortKey;
   readonly tls?: ServerTls | undefined;
 }
 
+/** Throws CannotListen. */
 async function listen(
   listener: Parameters<typeof startServer>[0],
-  { config: { host, pullTimeout }, ...settings }: Listening,
+  { config, at, ...settings }: Listening,
 ): Promise<RunningServer> {
+  const { host, pullTimeout, [at]: port } = config;
   const idleTimeoutMs = Math.max(minIdleMs, pullTimeout + 60_000);
-  return await startServer(listener, { host, idleTimeoutMs, ...settings });
+  try {
+    return await startServer(listener, { host, port, idleTimeoutMs, ...settings });
+  } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause;
+    throw new CannotListen(at, config, cause);
+  }
 }
 
 function prefixOf(publicUrl: string): string {

@@ -6,6 +6,9 @@ const truth: ReadonlyMap<string, boolean> = new Map([
   ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((word) => [word, false] as const),
 ]);
 
+/** Flags that are not among those of commands. */
+const others: ReadonlySet<string> = new Set(['help', 'version']);
+
 /**
  * The original's notations as commander's: one dash for two (`-port 8080`), `--air-gapped=false` for
  * `--no-air-gapped`. A flag's value is never taken for a flag. What is not known is left as it is.
@@ -18,7 +21,7 @@ export function normalArguments(argv: readonly string[], flags: readonly Flag[])
     if (argument === '--') return [...normal, ...argv.slice(index)];
     const [, name = '', value] = /^--?([a-z][a-z-]+)(?:=(.*))?$/s.exec(argument) ?? [];
     if (takesValue.get(name) !== true) {
-      normal.push(takesValue.has(name) || name === 'help' ? switched(name, value) : argument);
+      normal.push(takesValue.has(name) || others.has(name) ? switched(name, value) : argument);
     } else {
       const text = value ?? argv[++index];
       normal.push(text === undefined ? `--${name}` : `--${name}=${text}`);

@@ -23,6 +23,9 @@ export const globalFlags: readonly Flag[] = [
   ofKey('logFile'),
 ];
 
+/** Does what the command `version` does, wherever it stands. */
+export const versionFlag = { name: 'version', notation: '-v, --version', about: 'Print the version' };
+
 export const serveFlags: readonly Flag[] = [
   ofKey('preloadImages'),
   ofKey('port'),

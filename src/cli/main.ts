@@ -22,7 +22,16 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { preflight } = await import('../app/preflight/preflight.ts');
       return await preflight(loaded, { env, tryPorts });
     },
-    serve: async (loaded) => {
+    announce: async ({ logLevel, logFormat }, text) => {
+      try {
+        const { openLogger } = await import('../observe/logger.ts');
+        const { announce } = await openLogger({ level: logLevel, format: logFormat, file: undefined });
+        announce.error({}, text);
+      } catch {
+        stderr.write(`${text}\n`);
+      }
+    },
+    serve: async (loaded, start) => {
       const { serve } = await import('./serve.ts');
       setUpV8();
       return await serve(loaded, {
@@ -30,6 +39,7 @@ export async function main(argv: readonly string[]): Promise<number> {
         argv: ['ociregistry', ...argv],
         stderr,
         signals,
+        start,
       });
     },
   });

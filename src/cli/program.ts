@@ -1,15 +1,17 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { Preflight } from '../app/preflight/preflight.ts';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { notYet } from '../config/key.ts';
-import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
+import { type Flags, type LoadedConfig, loadConfig, readConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Version } from '../version.ts';
 import { normalArguments } from './arguments.ts';
 import { type CommandDescription, type CommandName, commands, type SignalDescription } from './commands.ts';
 import type { DoctorOrder } from './doctor.ts';
-import { type Flag, globalFlags } from './flags.ts';
+import { type Flag, globalFlags, versionFlag } from './flags.ts';
+import { LongStart } from './long-start.ts';
 
 interface Output {
   write(text: string): unknown;
@@ -21,10 +23,14 @@ export interface ProgramParts {
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
   readonly version: Version;
+  /** Default: that of the process. */
+  readonly clock?: Clock;
   /** A server is about to start, and hears signals from here on. */
   readonly hearSignals: () => void;
   /** True when the server has ended as it was told to, false when it could not start and has said why; rejects where nothing was said yet. */
-  readonly serve: (loaded: LoadedConfig) => Promise<boolean>;
+  readonly serve: (loaded: LoadedConfig, start: LongStart) => Promise<boolean>;
+  /** Says what is wrong in the form of the log, which is not open yet. */
+  readonly announce: (config: Config, text: string) => unknown;
   /** What a start would stumble over. */
   readonly preflight: (loaded: LoadedConfig, tryPorts: boolean) => Promise<Preflight>;
   /** True: nothing failed. Throws RegistryError for a name that is none, ConfigError for the environment. */
@@ -71,8 +77,11 @@ export async function runProgram(argv: readonly string[], parts: ProgramParts): 
 function program(parts: ProgramParts, exit: (code: number) => void): Command {
   const { stdout, stderr, version } = parts;
   const write = (text: string): void => void stdout.write(text);
+  const tellVersion = (): void =>
+    write(`ociregistry version: ${version.version} build date: ${version.buildDate}\n`);
   const root = new Command('ociregistry')
     .description('A pull-through caching registry for container images')
+    .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: write,
       writeErr: write,
@@ -81,6 +90,10 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
       getErrHelpWidth: () => 100,
     });
   addFlags(root, globalFlags);
+  root.option(versionFlag.notation, versionFlag.about).on('option:version', () => {
+    tellVersion();
+    throw new CommanderError(0, 'commander.version', 'the version');
+  });
   const unbuilt =
     (name: string): Run =>
     async () => {
@@ -95,7 +108,7 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
     version: async () => {
-      stderr.write(`ociregistry version: ${version.version} build date: ${version.buildDate}\n`);
+      tellVersion();
       return 0;
     },
   };
@@ -133,35 +146,31 @@ function addFlags(command: Command, flags: readonly Flag[]): void {
   }
 }
 
-/** A start that takes longer says what it waits for: a file system may not answer. Milliseconds. */
-const longMs = 5000;
-const longStart = 'the start waits for the files and directories that the configuration names';
-
 async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
-  let loaded: LoadedConfig;
+  const { stderr, clock = systemClock } = parts;
   parts.hearSignals();
+  using start = new LongStart(clock, (text) => stderr.write(`${text}\n`));
+  let loaded: LoadedConfig;
   try {
-    loaded = await load(flags, parts);
-    using _long = systemClock.after(longMs, () => parts.stderr.write(`${longStart}\n`));
-    loaded = await checked(loaded, parts, false);
+    loaded = await checked(flags, parts, { tryPorts: false, start });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const [first, ...rest] = error.problems;
     const problems = rest.length === 0 ? ` ${first}` : `\n${error.message}`;
-    parts.stderr.write(`error getting configuration:${problems}\n`);
+    stderr.write(`error getting configuration:${problems}\n`);
     return 1;
   }
   try {
-    return (await parts.serve(loaded)) ? 0 : 1;
+    return (await parts.serve(loaded, start)) ? 0 : 1;
   } catch (error) {
-    parts.stderr.write(`error starting the server: ${error instanceof Error ? error.message : error}\n`);
+    stderr.write(`error starting the server: ${error instanceof Error ? error.message : error}\n`);
     return 1;
   }
 }
 
 async function checkConfig(flags: Flags, parts: ProgramParts): Promise<number> {
   try {
-    const { file, warnings } = await checked(await load(flags, parts), parts, true);
+    const { file, warnings } = await checked(flags, parts, { tryPorts: true });
     for (const warning of warnings) parts.stdout.write(`warning: ${warning}\n`);
     parts.stdout.write(`${file ?? 'no configuration file'}: OK\n`);
     return 0;
@@ -172,11 +181,28 @@ async function checkConfig(flags: Flags, parts: ProgramParts): Promise<number> {
   }
 }
 
-/** With the warnings of what it names. Throws ConfigError for what keeps a server from starting. */
-async function checked(loaded: LoadedConfig, parts: ProgramParts, tryPorts: boolean): Promise<LoadedConfig> {
-  const { problems, warnings } = await parts.preflight(loaded, tryPorts);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return { ...loaded, warnings: [...loaded.warnings, ...warnings] };
+interface Checking {
+  readonly tryPorts: boolean;
+  readonly start?: LongStart;
+}
+
+/** With the warnings of what it names. Throws ConfigError for all that keeps a server from starting, in the configuration and beyond it. */
+async function checked(
+  flags: Flags,
+  parts: ProgramParts,
+  { tryPorts, start }: Checking,
+): Promise<LoadedConfig> {
+  const file = fileOf(flags);
+  if (start !== undefined) start.waitsFor = `the configuration${file === undefined ? '' : ` ${file}`}`;
+  const { problems: mistakes, rest } = await readConfig({ file, flags, env: parts.env });
+  if (rest === undefined) throw new ConfigError(mistakes);
+  if (start !== undefined) {
+    start.waitsFor = 'the files and directories that the configuration names';
+    start.say = (text) => parts.announce(rest.config, text);
+  }
+  const { problems, warnings } = await parts.preflight(rest, tryPorts);
+  if (mistakes.length + problems.length > 0) throw new ConfigError([...mistakes, ...problems]);
+  return { ...rest, warnings: [...rest.warnings, ...warnings] };
 }
 
 async function doctor(
@@ -196,6 +222,9 @@ async function doctor(
 }
 
 async function load(flags: Flags, { env }: ProgramParts): Promise<LoadedConfig> {
-  const file = flags.configFile === '' ? undefined : flags.configFile;
-  return await loadConfig({ file, flags, env });
+  return await loadConfig({ file: fileOf(flags), flags, env });
+}
+
+function fileOf({ configFile }: Flags): string | undefined {
+  return configFile === '' ? undefined : configFile;
 }

@@ -1,10 +1,12 @@
-import { type App, type AppParts, startApp } from '../app/app.ts';
-import { systemClock } from '../base/clock.ts';
+import { type App, startApp } from '../app/app.ts';
+import { CannotListen } from '../app/cannot-listen.ts';
 import type { Log } from '../base/log.ts';
+import { ConfigError } from '../config/config-error.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { type OpenLogger, openLogger } from '../observe/logger.ts';
 import { banner, startFacts } from './banner.ts';
+import type { LongStart } from './long-start.ts';
 import { endAtOnce, type ProcessSignals } from './process-signals.ts';
 
 export interface ServeParts {
@@ -12,28 +14,33 @@ export interface ServeParts {
   readonly argv: readonly string[];
   readonly stderr: { write(text: string): unknown };
   readonly signals: ProcessSignals;
+  /** To be told what is waited for; over when the server runs. */
+  readonly start: LongStart;
 }
 
 /**
  * Serves until SIGTERM or SIGINT, then drains; true. A second signal ends it at once. False: it could not start and the log says
  * why. Throws where there is no log, or a person reads standard error.
  */
-export async function serve({ config, warnings }: LoadedConfig, parts: ServeParts): Promise<boolean> {
+export async function serve(loaded: LoadedConfig, parts: ServeParts): Promise<boolean> {
+  const { config, warnings } = loaded;
   const logger = await openLogger({
     level: config.logLevel,
     file: config.logFile === '' ? undefined : config.logFile,
     format: config.logFormat,
   });
   const { log, announce, isForPeople } = logger;
-  const { signals } = parts;
+  const { signals, start } = parts;
+  start.say = (text) => announce.error({}, text);
   const stopped = signals.stop;
   let running: App | undefined;
   signals.hangUp = () => hangUp(logger, running);
   // At the default level they would be said to nobody.
   for (const warning of warnings) announce.warn({}, warning);
   try {
-    running = await startedOrStopped(config, { log, version: parts.version }, stopped);
-  } catch (error) {
+    running = await startedOrStopped(config, { log, version: parts.version, start }, stopped);
+  } catch (thrown) {
+    const error = withPlace(thrown, loaded);
     if (isForPeople) throw error;
     announce.error({ err: error }, 'error starting the server');
     return false;
@@ -58,21 +65,27 @@ function hangUp({ announce, reopen }: OpenLogger, app: App | undefined): void {
   app?.certificates?.readAgain();
 }
 
-/** A start that takes longer says what it waits for. Milliseconds. */
-const longMs = 5000;
+/** Where in the configuration stands what it could not start with. */
+function withPlace(error: unknown, { located }: LoadedConfig): unknown {
+  if (!(error instanceof CannotListen)) return error;
+  return new ConfigError(located([error.problem]), { cause: error.cause });
+}
+
+interface StartParts extends Pick<ServeParts, 'version' | 'start'> {
+  readonly log: Log;
+}
 
 /** Undefined: it was told to stop before it had started, and ends now. */
 async function startedOrStopped(
   config: Config,
-  parts: Pick<AppParts, 'version'> & { readonly log: Log },
+  { start, ...parts }: StartParts,
   stopped: Promise<NodeJS.Signals>,
 ): Promise<App | undefined> {
-  let waitsFor = '';
-  const starting = startApp(config, { ...parts, waitsFor: (what) => (waitsFor = what) });
-  using _long = systemClock.after(longMs, () => parts.log.error({}, `the start waits for ${waitsFor}`));
+  using _over = start;
+  const starting = startApp(config, { ...parts, waitsFor: (what) => (start.waitsFor = what) });
   const first = await Promise.race([starting, stopped]);
   if (typeof first !== 'string') return first;
-  parts.log.error({ signal: first }, `stopping before the start was over: it waits for ${waitsFor}`);
+  parts.log.error({ signal: first }, `stopping before the start was over: it waits for ${start.waitsFor}`);
   endAtOnce(first);
   return undefined;
 }

@@ -2,6 +2,7 @@ import { readBoundedFile } from './bounded-file.ts';
 import { ConfigError } from './config-error.ts';
 import { halfCredentials } from './half-credentials.ts';
 import { notYet } from './key.ts';
+import { flagName, isFlag, located, type Origins } from './located.ts';
 import { namelessRegistries } from './nameless-registries.ts';
 import { pathText } from './path-text.ts';
 import { type Problem, problemsOf } from './problem.ts';
@@ -11,11 +12,10 @@ import { Secret } from './secret.ts';
 import { resolveSecrets } from './secrets.ts';
 import { unaskedClients } from './unasked-clients.ts';
 import { findUnbuilt } from './unbuilt.ts';
+import { usable } from './usable.ts';
 import { YamlSource } from './yaml-source.ts';
 
 const maxFileBytes = 1024 * 1024;
-/** More are counted, not listed. */
-const maxProblems = 100;
 
 /** Flags of the command line, by the key that each overrides. Absent ones were not given. */
 export type Flags = Partial<ConfigInput>;
@@ -35,33 +35,83 @@ export interface LoadedConfig {
   readonly located: (problems: readonly Problem[]) => string[];
 }
 
+export interface ReadConfig {
+  /** Everything that is wrong, each one line without a secret; none: it may be used. */
+  readonly problems: readonly string[];
+  /** Without what is wrong, as it will be when that is mended: for what else can be found of it now. Undefined: nothing is left. */
+  readonly rest: LoadedConfig | undefined;
+}
+
 /** Flags over file over defaults. Throws ConfigError with everything that is wrong with them. */
-export async function loadConfig({ file, flags, env }: LoadOptions): Promise<LoadedConfig> {
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  const { problems, rest } = await readConfig(options);
+  if (problems.length > 0 || rest === undefined) throw new ConfigError(problems);
+  return rest;
+}
+
+/** The same for whoever goes on. Throws ConfigError for what is no file, or no YAML. */
+export async function readConfig({ file, flags, env }: LoadOptions): Promise<ReadConfig> {
   const source = file === undefined ? undefined : new YamlSource(await readText(file), file);
-  const input = withFlags(source?.value(configSchema), flags);
+  const origins = { file, source, flags };
+  const read = (): unknown => withFlags(source?.value(configSchema), flags);
+  const input = read();
   const parsed = configSchema.safeParse(input);
   const { ignored, refused } = findUnbuilt(configSchema, input);
   const secrets = await resolveSecrets(configSchema, input, env);
   const mistakes = parsed.success ? [] : problemsOf(parsed.error.issues, configSchema);
   const problems = [...mistakes, ...secrets.problems, ...refused];
-  if (!parsed.success || problems.length > 0) {
-    throw new ConfigError(located(problems, { file, source, flags }));
-  }
+  if (!parsed.success) return { problems: located(problems, origins), rest: restOf(read(), origins) };
   for (const { path, secret } of secrets.found) put(parsed.data, path, secret);
   const names = ignored.map((path) => (isFlag(path, flags) ? flagName(path) : pathText(path)));
   const unbuilt = names.length > 0 ? [`${notYet}, and ignored: ${names.join(', ')}`] : [];
   const config = frozen(parsed.data);
   return {
-    config,
-    warnings: [
-      ...unbuilt,
-      ...halfCredentials(config),
-      ...unaskedClients(config),
-      ...namelessRegistries(config),
-    ],
-    file,
-    located: (found) => located(found, { file, source, flags }),
+    problems: located(problems, origins),
+    rest: {
+      config,
+      warnings: [
+        ...unbuilt,
+        ...halfCredentials(config),
+        ...unaskedClients(config),
+        ...namelessRegistries(config),
+      ],
+      file,
+      located: (found) => located(found, origins),
+    },
   };
+}
+
+/** What is right of a configuration. Of a key that is wrong its default tells nothing. */
+function restOf(input: unknown, origins: Origins): LoadedConfig | undefined {
+  const registries = listOf(input);
+  const left = usable(configSchema, input);
+  if (left === undefined) return undefined;
+  const kept = listOf(input);
+  return {
+    config: frozen(left.config),
+    warnings: [],
+    file: origins.file,
+    located: (found) => {
+      const meant = found.filter(({ path: [key] }) => !left.defaulted.has(String(key)));
+      return located(
+        meant.map((problem) => moved(problem, kept, registries)),
+        origins,
+      );
+    },
+  };
+}
+
+function listOf(input: unknown): readonly unknown[] {
+  const registries: unknown =
+    typeof input === 'object' && input !== null ? Reflect.get(input, 'registries') : undefined;
+  return Array.isArray(registries) ? [...registries] : [];
+}
+
+/** From the place among the registries that are left to that among all. */
+function moved(problem: Problem, left: readonly unknown[], all: readonly unknown[]): Problem {
+  const [key, index, ...path] = problem.path;
+  if (key !== 'registries' || typeof index !== 'number') return problem;
+  return { ...problem, path: [key, all.indexOf(left[index]), ...path] };
 }
 
 async function readText(file: string): Promise<string> {
@@ -75,41 +125,8 @@ async function readText(file: string): Promise<string> {
 }
 
 function withFlags(input: unknown, flags: Flags): unknown {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input ?? flags;
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input ?? { ...flags };
   return { ...input, ...flags };
-}
-
-interface Sources {
-  readonly file: string | undefined;
-  readonly source: YamlSource | undefined;
-  readonly flags: Flags;
-}
-
-/** One line for each key that is wrong: flags first, then the file from top to bottom. */
-function located(problems: readonly Problem[], { file, source, flags }: Sources): string[] {
-  const byKey = Map.groupBy(problems, ({ path }) => pathText(path))
-    .values()
-    .toArray();
-  const lines = byKey.slice(0, maxProblems).flatMap(([problem]) => {
-    if (problem === undefined) return [];
-    const { path, message, at } = problem;
-    if (source === undefined || isFlag(path, flags))
-      return [{ offset: -1, text: `${flagName(path)}: ${message}` }];
-    const { offset, line, column } = source.locate(path, at);
-    const key = path.length === 0 ? '' : `${pathText(path)}: `;
-    return [{ offset, text: `${file}:${line}:${column}: ${key}${message}` }];
-  });
-  const more = byKey.length - lines.length;
-  const texts = lines.sort((a, b) => a.offset - b.offset).map(({ text }) => text);
-  return more > 0 ? [...texts, `and ${more} more`] : texts;
-}
-
-function isFlag(path: Path, flags: Flags): boolean {
-  return path[0] !== undefined && Object.hasOwn(flags, path[0]);
-}
-
-function flagName([key = '']: Path): string {
-  return `--${String(key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function put(target: unknown, path: Path, secret: Secret): void {

@@ -60,6 +60,14 @@ export class YamlSource {
     return plain(this.#document.contents, schema) ?? {};
   }
 
+  /** Does the top level have this key? Without one it is asked for the whole. */
+  has(key: string | number | undefined): boolean {
+    const { contents } = this.#document;
+    if (key === undefined) return true;
+    const pair = isMap(contents) ? contents.items.find(({ key: name }) => keyText(name) === key) : undefined;
+    return pair !== undefined;
+  }
+
   /** Where the value at this path begins, or its key; for what is absent, where it should have been. */
   locate(path: Path, what: 'key' | 'value'): Position {
     let node: unknown = this.#document.contents;

@@ -1,5 +1,5 @@
 import { type CommandDescription, commands, type SignalDescription } from '../cli/commands.ts';
-import { type Flag, globalFlags } from '../cli/flags.ts';
+import { type Flag, globalFlags, versionFlag } from '../cli/flags.ts';
 import { code, generated, page, plain, table } from './markdown.ts';
 
 export function cliPage(): string {
@@ -11,6 +11,7 @@ export function cliPage(): string {
     '## Global flags',
     'Before the command or after it.',
     flagTable(globalFlags),
+    `${code(versionFlag.notation)} prints the version, ${code('-h, --help')} the help: of the command, where there is one.`,
     ...commands.flatMap(section),
   );
 }

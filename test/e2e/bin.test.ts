@@ -229,7 +229,7 @@ describe('the program', () => {
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
   });
 
-  const waiting = /the start waits for the files and directories/;
+  const waiting = /^\{"level":"error",.*"the start waits for the files and directories/;
 
   it('says what its start waits for, and ends by SIGTERM though a thread of it hangs', async () => {
     await using directory = await temporaryDirectory();
@@ -256,13 +256,13 @@ describe('the program', () => {
   it('runs as it is installed from its npm package', needsTar, async () => {
     await using directory = await temporaryDirectory();
     const bin = await installPackage(directory.path);
-    const { status, stderr } = spawnSync(outdated ?? process.execPath, [bin, 'version'], {
+    const { status, stdout } = spawnSync(outdated ?? process.execPath, [bin, 'version'], {
       encoding: 'utf8',
     });
-    assert.match(stderr, /^ociregistry version: \d+\.\d+\.\d+ build date: \d{4}-\d\d-\d\dT[\d:]{8}Z\n$/);
+    assert.match(stdout, /^ociregistry version: \d+\.\d+\.\d+ build date: \d{4}-\d\d-\d\dT[\d:]{8}Z\n$/);
     assert.equal(status, 0);
     // Its thread's program is found by its name, and not by an import.
-    const reader = join(bin, '../../dist/json-reader.js');
+    const reader = join(bin, '../../dist/json/json-reader.js');
     const program = `const { jsonReader } = await import(${JSON.stringify(reader)});
       const { head } = await jsonReader.read('a', 'tags', Buffer.from('{"tags":["' + 'x'.repeat(100_000) + '"]}'), 1);
       console.log(jsonReader.hasThread, head.entries);`;

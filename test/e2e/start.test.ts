@@ -55,6 +55,7 @@ describe('what the server says at its start', () => {
       const [line, ...more] = parsed(program.lines.join('\n'));
       assert.deepEqual([line?.level, line?.msg, more], ['error', 'error starting the server', []]);
       assert.match(program.lines[0] ?? '', /EADDRINUSE/);
+      assert.ok(program.lines[0]?.includes(`--port: ${port} is in use on 127.0.0.1`));
       assert.doesNotMatch(program.lines[0] ?? '', /"stack"/);
     } finally {
       other.close();

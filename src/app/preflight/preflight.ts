@@ -6,7 +6,7 @@ import { listeningFindings } from './listening.ts';
 import { secretFileWarnings } from './open-secrets.ts';
 import { imagePathProblems, logFileProblems } from './paths.ts';
 import { sourceWarnings } from './sources.ts';
-import { expiryWarnings, tlsProblems } from './tls.ts';
+import { tlsFindings } from './tls.ts';
 
 /** Each one line, without a secret. */
 export interface Preflight {
@@ -27,15 +27,16 @@ export async function preflight(
   { env, tryPorts }: PreflightOptions,
 ): Promise<Preflight> {
   const listening = tryPorts ? await listeningFindings(config) : { problems: [], warnings: [] };
+  const tls = await tlsFindings(config);
   const problems: Problem[] = [
     ...(await imagePathProblems(config)),
     ...(await logFileProblems(config)),
-    ...(await tlsProblems(config)),
+    ...tls.problems,
     ...listening.problems,
   ];
   const warnings: Problem[] = [
     ...listening.warnings,
-    ...(await expiryWarnings(config)),
+    ...tls.warnings,
     ...(await sourceWarnings(config, env)),
     ...(await secretFileWarnings(config, file)),
   ];

@@ -1,12 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import type { Problem } from '../../config/problem.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Path } from '../../config/schema-tree.ts';
 import { certificateIn, readTlsFiles, TlsFileError, type TlsFiles } from '../tls-files.ts';
+import type { Findings } from './findings.ts';
 
 interface Named {
   readonly at: Path;
   readonly files: TlsFiles;
+  /** Whose they are; undefined: the server's own, or all registries'. */
+  readonly registry?: string;
 }
 
 /** All groups of TLS files that the configuration names. Behind an air gap no registry is asked. */
@@ -15,40 +17,45 @@ function groupsOf({ serverTlsConfig, upstream, registries, airGapped }: Config):
   if (airGapped) return [server];
   return [
     server,
-    { at: ['upstream'], files: authority(upstream.ca) },
-    ...registries.flatMap(({ tls, upstream: own }, index): Named[] => [
-      { at: ['registries', index, 'tls'], files: tls },
-      { at: ['registries', index, 'upstream'], files: authority(own.ca ?? '') },
+    { at: ['upstream'], files: onlyCa(upstream.ca) },
+    ...registries.flatMap(({ name: registry, tls, upstream: own }, index): Named[] => [
+      { registry, at: ['registries', index, 'tls'], files: tls },
+      { registry, at: ['registries', index, 'upstream'], files: onlyCa(own.ca ?? '') },
     ]),
   ];
 }
 
-function authority(ca: string): TlsFiles {
+function onlyCa(ca: string): TlsFiles {
   return { cert: '', key: '', ca };
 }
 
-/** One for each group, the first. */
-export async function tlsProblems(config: Config): Promise<Problem[]> {
-  return (await Promise.all(groupsOf(config).map(problemOf))).flat();
+/** What is wrong with the files of each group, the first thing; and certificates that have expired, with which it starts and nobody comes in. */
+export async function tlsFindings(config: Config): Promise<Findings> {
+  const found = await Promise.all(groupsOf(config).map(findingsOf));
+  return {
+    problems: found.flatMap(({ problems }) => problems),
+    warnings: found.flatMap(({ warnings }) => warnings),
+  };
 }
 
-async function problemOf({ at, files }: Named): Promise<Problem[]> {
+async function findingsOf({ at, files, registry }: Named): Promise<Findings> {
+  const finding = (key: keyof TlsFiles, message: string): Problem => ({
+    path: [...at, key],
+    message: registry === undefined ? message : `${registry}: ${message}`,
+    at: 'value',
+  });
   try {
-    await readTlsFiles(files);
-    return [];
+    const { cert } = await readTlsFiles(files);
+    const expired = cert === undefined ? undefined : expiryOf(cert);
+    return { problems: [], warnings: expired === undefined ? [] : [finding('cert', expired)] };
   } catch (error) {
     if (!(error instanceof TlsFileError)) throw error;
-    return [{ path: [...at, error.key], message: error.message, at: 'value' }];
+    return { problems: [finding(error.key, error.message)], warnings: [] };
   }
 }
 
-/** With an expired certificate it starts, and nobody comes in. */
-export async function expiryWarnings(config: Config): Promise<Problem[]> {
-  const found = groupsOf(config).map(async ({ at, files: { cert } }): Promise<Problem[]> => {
-    if (cert === '') return [];
-    const certificate = certificateIn(await readFile(cert, 'utf8').catch(() => ''));
-    if (certificate === undefined || certificate.validToDate.getTime() > Date.now()) return [];
-    return [{ path: [...at, 'cert'], message: `it has expired: ${certificate.validTo}`, at: 'value' }];
-  });
-  return (await Promise.all(found)).flat();
+function expiryOf(cert: string): string | undefined {
+  const certificate = certificateIn(cert);
+  if (certificate === undefined || certificate.validToDate.getTime() > Date.now()) return undefined;
+  return `the certificate has expired: ${certificate.validTo}`;
 }

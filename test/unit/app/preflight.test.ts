@@ -219,8 +219,8 @@ describe('before a start the files of TLS are looked at', needs('openssl'), () =
       '[{ name: a.io, tls: { ca: /no/a.crt } }, { name: b.io, upstream: { ca: /no/b.crt } }]';
     assert.deepEqual(await problemsOf(`upstream: { ca: /no/all.crt }\nregistries: ${registries}`), [
       'upstream.ca: the file "/no/all.crt" cannot be used: no such file',
-      'registries[0].tls.ca: the file "/no/a.crt" cannot be used: no such file',
-      'registries[1].upstream.ca: the file "/no/b.crt" cannot be used: no such file',
+      'registries[0].tls.ca: a.io: the file "/no/a.crt" cannot be used: no such file',
+      'registries[1].upstream.ca: b.io: the file "/no/b.crt" cannot be used: no such file',
     ]);
   });
 
@@ -233,7 +233,7 @@ describe('before a start the files of TLS are looked at', needs('openssl'), () =
     const message = `the file "${other.keyFile}" is not the key of the certificate in "${server.certFile}"`;
     assert.deepEqual(
       await problemsOf(`serverTlsConfig: ${pair}\nregistries: [{ name: a.io, tls: ${pair} }]`),
-      [`serverTlsConfig.key: ${message}`, `registries[0].tls.key: ${message}`],
+      [`serverTlsConfig.key: ${message}`, `registries[0].tls.key: a.io: ${message}`],
     );
   });
 

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Preflight } from '#src/app/preflight/preflight.ts';
+import type { LongStart } from '#src/cli/long-start.ts';
 import { runProgram } from '#src/cli/program.ts';
 import type { LoadedConfig } from '#src/config/load.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 interface Outcome {
   readonly code: number;
@@ -14,13 +16,24 @@ interface Outcome {
   readonly served: LoadedConfig | undefined;
 }
 
+interface Around {
+  readonly text?: string;
+  readonly serve?: (start: LongStart) => Promise<boolean>;
+  readonly preflight?: (loaded: LoadedConfig) => Promise<Preflight>;
+  readonly clock?: FakeClock;
+}
+
 const ended = async (): Promise<boolean> => true;
-const nothing = { problems: [], warnings: [] };
+const nothing: Preflight = { problems: [], warnings: [] };
+/** What a start would stumble over. */
+const finds = (problems: readonly string[], warnings: readonly string[] = []) => ({
+  preflight: async (): Promise<Preflight> => ({ problems, warnings }),
+});
 
 /** Runs a command line, `FILE` in which is a file with this text. */
 async function run(
   line: string,
-  { text = '', serve = ended, preflight = nothing as Preflight } = {},
+  { text = '', serve = ended, preflight = async () => nothing, clock = new FakeClock() }: Around = {},
 ): Promise<Outcome> {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'cli-'));
   const file = join(directory.path, 'config.yaml');
@@ -40,11 +53,13 @@ async function run(
       env: {},
       version: { version: '1.2.3', buildDate: 'today' },
       hearSignals() {},
+      announce: (config, text) => (stderr += `${config.logFormat}: ${text}\n`),
       doctor: async () => false,
-      preflight: async () => preflight,
-      serve: async (loaded) => {
+      clock,
+      preflight,
+      serve: async (loaded, start) => {
         served = loaded;
-        return await serve();
+        return await serve(start);
       },
     },
   );
@@ -60,10 +75,15 @@ describe('ociregistry', () => {
     }
   });
 
-  it('prints its version on standard error, as the original does', async () => {
-    const { code, stdout, stderr } = await run('version');
-    assert.deepEqual([code, stdout, stderr], [0, '', 'ociregistry version: 1.2.3 build date: today\n']);
-  });
+  for (const line of ['version', '--version', '-version', '-v', '--log-level info -v', 'serve --version']) {
+    it(`prints its version: ${line}`, async () => {
+      const { code, stdout, stderr, served } = await run(line);
+      assert.deepEqual(
+        [code, stdout, stderr, served],
+        [0, 'ociregistry version: 1.2.3 build date: today\n', '', undefined],
+      );
+    });
+  }
 
   const helps: [command: string, ...flags: string[]][] = [
     [
@@ -89,7 +109,9 @@ describe('ociregistry', () => {
     it(`describes every flag of ${command}, with its default`, async () => {
       const { code, stdout, stderr } = await run(`${command} --help`);
       assert.deepEqual([code, stderr], [0, '']);
-      const text = stdout.replaceAll(/\n {5,}/g, ' ');
+      const [text = '', globals = ''] = stdout.replaceAll(/\n {5,}/g, ' ').split('Global Options:');
+      for (const flag of ['log-level', 'config-file', 'image-path', 'log-file'])
+        assert.match(globals, new RegExp(`^ +--${flag} <value> +\\S`, 'm'));
       for (const flag of flags.filter((name) => name !== 'date')) {
         assert.match(text, new RegExp(`--${flag}( <value>)? +\\S.*\\(default: \\S+\\)`));
       }
@@ -113,12 +135,12 @@ describe('ociregistry', () => {
   });
 
   it('does not serve with what the start would stumble over, and hands on what is to be warned of', async () => {
-    const broken = await run('serve', { preflight: { problems: ['--log-file: no'], warnings: [] } });
+    const broken = await run('serve', finds(['--log-file: no'], []));
     assert.deepEqual(
       [broken.code, broken.stderr, broken.served],
       [1, 'error getting configuration: --log-file: no\n', undefined],
     );
-    const open = await run('serve --hello-world', { preflight: { problems: [], warnings: ['open to all'] } });
+    const open = await run('serve --hello-world', finds([], ['open to all']));
     assert.deepEqual(open.served?.warnings, [
       'not available in this version yet, and ignored: --hello-world',
       'open to all',
@@ -214,6 +236,41 @@ describe('ociregistry', () => {
     assert.equal(none.stderr, 'error getting configuration: /no/such/file: no such file\n');
   });
 
+  it('says once what a long start waits for, in the form of the log as soon as that is known', async () => {
+    const clock = new FakeClock();
+    const waits = async (): Promise<Preflight> => {
+      await clock.advance(4999);
+      await clock.advance(1);
+      await clock.advance(60_000);
+      return nothing;
+    };
+    const preflight = await run('serve --config-file FILE', {
+      text: 'logFormat: json',
+      preflight: waits,
+      clock,
+    });
+    assert.equal(
+      preflight.stderr,
+      'json: the start waits for the files and directories that the configuration names\n',
+    );
+    const serve = async (start: LongStart): Promise<boolean> => {
+      start.waitsFor = 'the cache';
+      return (await waits()) === nothing;
+    };
+    assert.equal((await run('serve', { serve, clock })).stderr, 'auto: the start waits for the cache\n');
+  });
+
+  it('says nothing of a start that is over', async () => {
+    const clock = new FakeClock();
+    const serve = async (start: LongStart): Promise<boolean> => {
+      start[Symbol.dispose]();
+      await clock.advance(60_000);
+      return true;
+    };
+    const { stderr } = await run('serve', { serve, clock });
+    assert.deepEqual([stderr, clock.sleeping], ['', 0]);
+  });
+
   it('says why a server did not start', async () => {
     const { code, stderr } = await run('serve', {
       serve: async () => {
@@ -272,10 +329,27 @@ describe('ociregistry check-config', () => {
     );
   });
 
+  it('tells what a start would stumble over in the same round as the mistakes', async () => {
+    const text = 'x: 1\nlogFile: a.log\n';
+    for (const command of ['check-config', 'serve']) {
+      const { code, stderr, served } = await run(`${command} --config-file FILE`, {
+        text,
+        preflight: async ({ config, located }) => {
+          assert.equal(config.logFile, 'a.log');
+          const message = 'cannot be written';
+          return { problems: located([{ path: ['logFile'], message, at: 'value' }]), warnings: [] };
+        },
+      });
+      assert.deepEqual([code, served], [1, undefined]);
+      const lines = 'config.yaml:1:1: x: unknown key\nconfig.yaml:2:10: logFile: cannot be written\n';
+      assert.equal(stderr, command === 'serve' ? `error getting configuration:\n${lines}` : lines);
+    }
+  });
+
   it('says what a start would stumble over, and warns of what it would not', async () => {
-    const warned = await run('check-config', { preflight: { problems: [], warnings: ['a'] } });
+    const warned = await run('check-config', finds([], ['a']));
     assert.deepEqual([warned.code, warned.stdout], [0, 'warning: a\nno configuration file: OK\n']);
-    const stopped = await run('check-config', { preflight: { problems: ['b', 'c'], warnings: ['a'] } });
+    const stopped = await run('check-config', finds(['b', 'c'], ['a']));
     assert.deepEqual([stopped.code, stopped.stdout, stopped.stderr], [1, '', 'b\nc\n']);
   });
 });

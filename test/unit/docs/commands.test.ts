@@ -37,6 +37,7 @@ async function exitCode(args: string): Promise<number> {
     env: {},
     version: { version, buildDate: '' },
     hearSignals() {},
+    announce() {},
     serve: async () => true,
     preflight: async () => ({ problems: [], warnings: [] }),
     doctor: async () => true,
