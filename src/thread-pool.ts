@@ -9,7 +9,7 @@ export function setUpThreadPool(env: Environment): void {
   env['UV_THREADPOOL_SIZE'] ??= String(ourThreads);
 }
 
-/** Look-ups of names that may hold a thread. libuv gives half of all threads to such work; one of these is left to who is not asked here. */
+/** Lookups of names that may hold a thread. libuv gives half of all threads to such work; one of these is left to who is not asked here. */
 export function lookupThreads(env: Environment): number {
   const said = env['UV_THREADPOOL_SIZE'];
   const threads = said === undefined ? defaultThreads : Number.parseInt(said, 10) || 1;

@@ -162,7 +162,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     prometheus === undefined
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, at: 'metrics' }));
-  const maxConnections = await connectionsWithin(config.server.maxConnections, log);
+  const maxConnections = await connectionsWithin(config, log);
   const main = { config, clock, maxConnections, tls: certificates?.tls };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));

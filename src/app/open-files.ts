@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
 
 /** Connections to each of the pages beside the API. */
 export const maxAside = 50;
-/** The program's own files, the pages beside the API, the index, what is written behind clients' backs, and connections to upstreams. */
-const reserved = 400;
+/** The program's own files, the pages beside the API, the index. */
+const ownFiles = 100;
+/** For a download from an upstream its connection and the file it is written to, for another request its connection. */
+const perSlot = 3;
+/** Upstreams need not be configured: so many with the usual number of slots are reckoned with at the least. */
+const fewestUpstreams = 3;
 /** Of a small limit no more than this share is reserved. */
 const reservedShare = 0.5;
 /** A connection, and the file that is read or written for it. */
@@ -12,10 +17,11 @@ const perConnection = 2;
 /** Fewer than this some cluster will notice. */
 const few = 1000;
 
-/** So many connections of clients that there are files left for what they ask for: the configured number, or fewer, which is said. */
-export async function connectionsWithin(configured: number, log: Log): Promise<number> {
+/** So many connections of clients that there are files left for what they ask for: the configured number, or fewer, which is said: loudly where it matters. */
+export async function connectionsWithin(config: Config, log: Log): Promise<number> {
+  const { maxConnections: configured } = config.server;
   const limit = await openFilesLimit();
-  const most = connectionsOf(limit);
+  const most = connectionsOf(limit, reservedFiles(config));
   if (configured <= most) return configured;
   log[most < few ? 'warn' : 'info'](
     { maxConnections: configured, openFiles: limit, connections: most },
@@ -24,8 +30,15 @@ export async function connectionsWithin(configured: number, log: Log): Promise<n
   return most;
 }
 
-/** Of a process that may open so many files. */
-export function connectionsOf(openFiles: number): number {
+/** What is not for connections of clients. */
+export function reservedFiles({ registries, upstream }: Config): number {
+  const slots = registries.map(({ upstream: own }) => own.maxConcurrent ?? upstream.maxConcurrent);
+  while (slots.length < fewestUpstreams) slots.push(upstream.maxConcurrent);
+  return ownFiles + perSlot * slots.reduce((sum, count) => sum + count, 0);
+}
+
+/** Of a process that may open so many files, some of which are reserved. */
+export function connectionsOf(openFiles: number, reserved: number): number {
   const left = openFiles - Math.min(reserved, openFiles * reservedShare);
   return Math.max(1, Math.floor(left / perConnection));
 }

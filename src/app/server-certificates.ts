@@ -13,7 +13,7 @@ interface Parts {
 const checkEveryMs = 10_000;
 
 /**
- * The certificate of the server, its key, and the authorities of its clients, as the files say it now. The files are looked at
+ * The certificate of the server, its key, and the certificate authorities of its clients, as the files say it now. The files are looked at
  * every ten seconds, which also sees what events on a file miss: the swap of the link above them by which Kubernetes changes a
  * mounted secret.
  */

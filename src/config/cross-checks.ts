@@ -32,7 +32,7 @@ export function withPassword<S extends z.ZodType>(schema: S): S {
   );
 }
 
-/** The server's own TLS: what asks clients for certificates is nothing without TLS, or without their authority. */
+/** The server's own TLS: what asks clients for certificates is nothing without TLS, or without their certificate authority. */
 export function serverTls<S extends z.ZodType>(schema: S): S {
   return checked(keyPair(schema), ({ cert, key, ca, clientAuth }) => {
     if (clientAuth !== 'verify') return [];

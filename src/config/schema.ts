@@ -62,7 +62,10 @@ const serverTlsSchema = serverTls(
   group({
     cert: key("File of the server's certificate (PEM); none is plain HTTP", text().prefault('')),
     key: key("File of the server's key (PEM)", text().prefault('')),
-    ca: key("File of the authorities of clients' certificates (PEM)", text().prefault('')),
+    ca: key(
+      "File of certificate authorities (PEM), one of which must have signed a client's certificate",
+      text().prefault(''),
+    ),
     clientAuth: key(
       'Whether clients need a certificate: none or verify',
       choiceOr('none', ['verify']).prefault('none'),

@@ -46,7 +46,7 @@ export async function gather(walk: Walk, settings: GatherSettings): Promise<Evid
     openRegistryUpstream(place, watched(provider, evidence), {
       ...settings,
       proxies,
-      // All that it would say is that a registry which failed is given a rest.
+      // All that it would say is that a registry which failed has its circuit open.
       log: silent,
       observe: (event) => evidence.add(event, clock.now()),
     }),

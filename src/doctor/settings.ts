@@ -63,7 +63,7 @@ function tlsText({ place: { scheme, registry, lender } }: Walk, config: Config):
   return [
     insecureSkipVerify === true
       ? 'insecureSkipVerify: any certificate is believed'
-      : ['the usual authorities', ...caFiles].join(' and '),
+      : ['the usual certificate authorities', ...caFiles].join(' and '),
     ...(certFile === undefined ? [] : [`client certificate ${certFile} with key ${keyFile}`]),
   ].join('; ');
 }

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { Pipelining } from './pipelining.ts';
 import { Refusals } from './refusals.ts';
 
-/** PEM texts. With `verify` a client must show a certificate that `ca` (else the known authorities) has signed. */
+/** PEM texts. With `verify` a client must show a certificate that `ca` (else the known certificate authorities) has signed. */
 export interface ServerTls {
   readonly cert: string;
   readonly key: string;

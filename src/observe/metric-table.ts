@@ -80,7 +80,7 @@ export const metrics = {
   lookupsHung: {
     name: 'name_lookups_hung',
     type: 'gauge',
-    help: 'Look-ups of names that have had no answer for four seconds; each holds one of the few threads for names',
+    help: 'DNS lookups that have had no answer for four seconds; each holds one of the few threads for names',
   },
   completionWaiting: {
     name: 'completion_waiting',

@@ -26,12 +26,12 @@ export class ScriptedNames {
     }
   };
 
-  /** So many look-ups hang now. */
+  /** So many lookups hang now. */
   get hanging(): number {
     return this.#pending.length;
   }
 
-  /** The look-up of this name that hangs ends. */
+  /** The lookup of this name that hangs ends. */
   answer(name: string, ...addresses: readonly string[]): void {
     this.#of(name).resolve(addresses.map(addressOf));
   }

@@ -1,4 +1,4 @@
-/** A name without an address, as {@link https://nodejs.org/api/dns.html#error-codes Node} says it of its own look-ups. */
+/** A name without an address, as {@link https://nodejs.org/api/dns.html#error-codes Node} says it of its own lookups. */
 export class LookupError extends Error {
   override readonly name = 'LookupError';
   readonly code: string;

@@ -18,7 +18,7 @@ export type Resolve = (hostname: string) => Promise<Addresses>;
 export interface NameLookupSettings {
   readonly clock: Clock;
   readonly log?: Log | undefined;
-  /** How many threads look-ups by the system may hold. */
+  /** How many threads lookups by the system may hold. */
   readonly threads: number;
   /** The system's. */
   readonly resolve?: Resolve | undefined;
@@ -54,7 +54,7 @@ interface Known {
 }
 
 /**
- * Where names are: for all connections of the process, since all share the threads. A look-up of the system may hang for half a
+ * Where names are: for all connections of the process, since all share the threads. A lookup of the system may hang for half a
  * minute and cannot be ended, so there are few at a time, one for a name, and whoever waits for one waits for a few seconds. What
  * was known is used while the name server is silent. A name of which nothing is known, or where nobody could be connected to, and for
  * which there is no thread or no answer, is also asked for by a way that takes no thread. Which addresses may be connected to is decided at each connection, by
@@ -76,7 +76,7 @@ export class NameLookups {
     this.#ask = ask;
   }
 
-  /** Look-ups that hold a thread and have had no answer for a long time. */
+  /** Lookups that hold a thread and have had no answer for a long time. */
   get hung(): number {
     return this.#system.hung;
   }
@@ -163,7 +163,7 @@ export class NameLookups {
     return isAsked ? silentNameServer(hostname) : crowdedOut(hostname);
   }
 
-  /** What comes of a look-up of the system is kept also when nobody waits for it any more. */
+  /** What comes of a lookup of the system is kept also when nobody waits for it any more. */
   async #kept(hostname: string, answer: Promise<Addresses>): Promise<Addresses> {
     try {
       return this.#remember(hostname, await answer, freshMs);

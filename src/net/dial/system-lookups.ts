@@ -14,14 +14,14 @@ export interface SystemLookupSettings {
   readonly hungMs: number;
 }
 
-/** A look-up that runs. */
+/** A lookup that runs. */
 interface SystemLookup {
   readonly answer: Promise<Addresses>;
   /** By {@link Clock.monotonic}. */
   readonly begunAt: number;
 }
 
-/** Look-ups by the system, which knows of files, search domains and all else that is configured: one for each name at a time, and few of them. */
+/** Lookups by the system, which knows of files, search domains and all else that is configured: one for each name at a time, and few of them. */
 export class SystemLookups {
   readonly #settings: SystemLookupSettings;
   readonly #slots: Slots;
@@ -61,14 +61,14 @@ export class SystemLookups {
     const { clock, log, resolve, hungMs } = this.#settings;
     const begunAt = clock.monotonic();
     const isLate = clock.after(hungMs, () =>
-      log.warn({ name: hostname }, 'the name server does not answer: a look-up hangs, and holds a thread'),
+      log.warn({ name: hostname }, 'the name server does not answer: a DNS lookup hangs, and holds a thread'),
     );
     const answer = resolve(hostname).finally(() => {
       isLate[Symbol.dispose]();
       this.#running.delete(hostname);
       this.#slots.giveBack();
       const ms = clock.monotonic() - begunAt;
-      if (ms >= hungMs) log.info({ name: hostname, ms: Math.round(ms) }, 'a look-up that hung has ended');
+      if (ms >= hungMs) log.info({ name: hostname, ms: Math.round(ms) }, 'a DNS lookup that hung has ended');
     });
     // It may end when nobody waits for it any more.
     answer.catch(() => undefined);

@@ -4,7 +4,8 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
-import { connectionsOf } from '#src/app/open-files.ts';
+import { connectionsOf, reservedFiles } from '#src/app/open-files.ts';
+import { loadText } from '#test/fakes/config-text.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { ask } from '#test/fakes/registry-server.ts';
@@ -140,10 +141,24 @@ describe('an image path that cannot be made', () => {
 
 describe('the connections that are taken', () => {
   it('leave a file for each, and some for the server itself', () => {
-    assert.equal(connectionsOf(1024), 312);
-    assert.equal(connectionsOf(64), 16);
-    assert.equal(connectionsOf(1), 1);
-    assert.ok(connectionsOf(65_536) > 10_000);
-    assert.equal(connectionsOf(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+    assert.equal(connectionsOf(1024, 400), 312);
+    assert.equal(connectionsOf(64, 400), 16);
+    assert.equal(connectionsOf(1, 400), 1);
+    assert.ok(connectionsOf(65_536, 400) > 10_000);
+    assert.equal(connectionsOf(Number.POSITIVE_INFINITY, 400), Number.POSITIVE_INFINITY);
+  });
+
+  it('leave three files for each slot of an upstream: of three, or of those that are configured', async () => {
+    const reserved = async (yaml: string): Promise<number> => reservedFiles((await loadText(yaml)).config);
+    assert.equal(await reserved(''), 388);
+    assert.equal(await reserved('registries: [{ name: a.io }]'), 388);
+    const names = ['a', 'b', 'c', 'd'].map((name) => `{ name: ${name}.io }`);
+    assert.equal(await reserved(`registries: [${names.join(', ')}]`), 484);
+    assert.equal(
+      await reserved(
+        'registries: [{ name: a.io, upstream: { maxConcurrent: 1000 } }]\nupstream: { maxConcurrent: 10 }',
+      ),
+      3160,
+    );
   });
 });

@@ -419,7 +419,7 @@ describe('ociregistry doctor, over TLS', needs('openssl'), () => {
     await using upstream = await startSecure('IP:127.0.0.1');
     const found = await diagnose(secure(upstream, { ca: authority.caFile }));
     assert.equal(found.code, 0, found.text);
-    assert.equal(found.reports[0]?.settings.tls, `the usual authorities and ${authority.caFile}`);
+    assert.equal(found.reports[0]?.settings.tls, `the usual certificate authorities and ${authority.caFile}`);
     assert.match(found.text, /127\.0\.0\.1, TLSv1\.3, certificate by test authority, valid to \w+/);
   });
 

@@ -136,7 +136,7 @@ describe('a name', () => {
 });
 
 describe('while the name server is silent', () => {
-  it('look-ups hold no more threads than are for them, those included that nobody waits for any more', async () => {
+  it('lookups hold no more threads than are for them, those included that nobody waits for any more', async () => {
     const { system, clock, names, outcome, log } = start();
     const outcomes = crowd(40).map(outcome);
     await clock.advance(2000);
@@ -295,7 +295,7 @@ describe('while the name server is silent', () => {
     );
   });
 
-  it('whoever asks for a name that hangs already waits two seconds, and joins that look-up', async () => {
+  it('whoever asks for a name that hangs already waits two seconds, and joins that lookup', async () => {
     const { clock, outcome, system, past } = start();
     outcome('a.example');
     await clock.advance(500);
