@@ -25,7 +25,7 @@ export async function connectionsWithin(config: Config, log: Log): Promise<numbe
   if (configured <= most) return configured;
   log[most < few ? 'warn' : 'info'](
     { maxConnections: configured, openFiles: limit, connections: most },
-    'this process may not open as many files as server.maxConnections needs: it takes fewer connections (ulimit -n, LimitNOFILE)',
+    'fewer connections at a time than server.maxConnections says, as this process may open no more files (ulimit -n, LimitNOFILE)',
   );
   return most;
 }

@@ -67,5 +67,5 @@ export function adviceOnFailure(error: unknown, whom: Whom): string | undefined 
 
 function onAuthority(caFiles: readonly string[]): string {
   const files = caFiles.length === 0 ? '' : ` (${caFiles.join(', ')} did not do)`;
-  return `Put the certificate of its certificate authority (CA) as PEM into a file and name that in registries[].tls.ca${files}. Where a proxy opens TLS, that is its authority, and upstream.ca names it for all registries.`;
+  return `Put the certificate of its CA as PEM into a file and name that in registries[].tls.ca${files}. Where a proxy opens TLS, that is its authority, and upstream.ca names it for all registries.`;
 }

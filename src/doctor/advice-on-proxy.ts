@@ -12,7 +12,7 @@ export function adviceOnProxy({ answered, cause }: ProxyError, origin: URL, { se
   if (answered !== undefined)
     return `The proxy (${setIn}) is reached and does not come further: its log, its name server, its way out. ${around}`;
   if (isUnknownAuthority(causeCode(cause) ?? ''))
-    return `Put the certificate of the proxy's certificate authority (CA) as PEM into a file and name that in upstream.ca; or is it a proxy of http? ${setIn}.`;
+    return `Put the certificate of the proxy's CA as PEM into a file and name that in upstream.ca; or is it a proxy of http? ${setIn}.`;
   return `Does the proxy run, and is its address right? ${setIn}. ${around}`;
 }
 
