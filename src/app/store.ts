@@ -74,7 +74,7 @@ async function openDirectory(directory: string, { memory, clock, log }: StoreSet
     );
   }
   const sharing = network === undefined ? 'shared' : 'alone';
-  const metadata = stack.use(await SqliteMetadataStore.open(directory, { sharing }));
+  const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing }));
   const warning = await watchedIndex(directory);
   const pool = new BufferPool(memory.readBuffers);
   const blobs = stack.use(await FileBlobStore.open({ directory, pool, clock, log }));
