@@ -82,6 +82,7 @@ async function openDirectory(directory: string, { memory, clock, log }: StoreSet
   const layout = stack.use(
     new ImageLayout({
       directory,
+      directories: blobs.directories,
       clock,
       tags: () => metadata.listAllTags(),
       onError: (error) => log.warn({ err: error }, 'index.json could not be written'),

@@ -36,7 +36,7 @@ export interface FileBlobStoreOptions {
 export class FileBlobStore implements BlobStore, AsyncDisposable {
   /** What is on its way, and what was abandoned there. */
   readonly partial: PartialFiles;
-  readonly #directories: StoreDirectories;
+  readonly directories: StoreDirectories;
   readonly #pool: BufferPool;
   readonly #files: FileSystem;
   readonly #publisher: Publisher;
@@ -44,12 +44,12 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   private constructor(options: FileBlobStoreOptions) {
     const { directory, files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
-    this.#directories = new StoreDirectories(files, directory, options.log);
-    this.partial = new PartialFiles(files, this.#directories.partial);
+    this.directories = new StoreDirectories(files, directory, options.log);
+    this.partial = new PartialFiles(files, this.directories.partial);
     this.#files = files;
     this.#pool = pool;
     const turns = new SyncTurns();
-    this.#publisher = new Publisher(files, turns, this.#directories);
+    this.#publisher = new Publisher(files, turns, this.directories);
     this.#ahead = new SyncAhead(clock, turns);
   }
 
@@ -57,19 +57,19 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
   static async open(options: FileBlobStoreOptions): Promise<FileBlobStore> {
     const { clock = systemClock } = options;
     const store = new FileBlobStore(options);
-    await withRoom(async () => await store.#directories.make());
+    await withRoom(async () => await store.directories.make());
     await store.partial.removeOld(clock.now());
     return store;
   }
 
   /** Rejects, with the file error as it is, while files can neither be read nor written. Directories that are missing are made. */
   async check(): Promise<void> {
-    await this.#directories.check();
+    await this.directories.check();
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     try {
-      const status = await this.#files.stat(this.#directories.blob(digest));
+      const status = await this.#files.stat(this.directories.blob(digest));
       return status.isFile() ? { digest, size: status.size } : undefined;
     } catch (error) {
       if (isMissing(error) || isUnreadable(error)) return undefined;
@@ -79,7 +79,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async open(digest: Digest): Promise<OpenBlob | undefined> {
     try {
-      const file = await this.#files.open(this.#directories.blob(digest), 'r');
+      const file = await this.#files.open(this.directories.blob(digest), 'r');
       const size = await sizeOf(file);
       return {
         digest,
@@ -95,18 +95,18 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async begin(digest: Digest): Promise<BlobWriter> {
     const name = `${algorithmOf(digest)}-${hexOf(digest)}.${randomBytes(8).toString('hex')}`;
-    const partial = join(this.#directories.partial, name);
+    const partial = join(this.directories.partial, name);
     using held = new DisposableStack();
     const own = held.use(this.partial.own(name));
     const open = async () => await this.#files.open(partial, 'wx+', 0o644);
-    const file = await withRoom(async () => await this.#directories.within(open));
+    const file = await withRoom(async () => await this.directories.within(open));
     held.move();
     return new FileBlobWriter({
       digest,
       files: this.#files,
       file,
       partial,
-      target: this.#directories.blob(digest),
+      target: this.directories.blob(digest),
       pool: this.#pool,
       publisher: this.#publisher,
       ahead: this.#ahead,
@@ -116,7 +116,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async delete(digest: Digest): Promise<boolean> {
     try {
-      await this.#files.rm(this.#directories.blob(digest));
+      await this.#files.rm(this.directories.blob(digest));
       return true;
     } catch (error) {
       if (isMissing(error)) return false;
@@ -126,7 +126,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async *list(): AsyncIterable<StoredBlob> {
     for (const algorithm of algorithms) {
-      for await (const { name } of await this.#files.opendir(this.#directories.blobs(algorithm))) {
+      for await (const { name } of await this.#files.opendir(this.directories.blobs(algorithm))) {
         const blob = await this.#listed(`${algorithm}:${name}`);
         if (blob !== undefined) yield blob;
       }

@@ -110,7 +110,15 @@ function explained(error: unknown, path: string): unknown {
     return new Error(`${path} is in use by another process that does not share it`, { cause: error });
   }
   if (/^SQLITE_(CANTOPEN|READONLY)/.test(code)) {
-    return new Error(`${path} cannot be opened for writing (${code}): is its directory read-only?`, {
+    return new Error(
+      `${path} cannot be opened for writing (${code}): is it a file, and may its directory be written to?`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (/^SQLITE_IOERR/.test(code)) {
+    return new Error(`${path} cannot be read or written (${code}): is it a file, and its disk well?`, {
       cause: error,
     });
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { silent } from '#src/base/log.ts';
 import { TaskSet } from '#src/base/task-set.ts';
 import { UseLog } from '#src/cache/memory/use-log.ts';
 import { sha256 } from '#src/oci/digest.ts';
@@ -25,7 +26,7 @@ describe('when manifests were served', () => {
         running -= 1;
       },
     });
-    const tasks = new TaskSet({ info() {}, warn() {}, error: (_, message) => assert.fail(message) });
+    const tasks = new TaskSet({ ...silent, error: (_, message) => assert.fail(message) });
     const uses = new UseLog(metadata, new FakeClock(), tasks);
     for (const digest of digests) uses.note(alpine, digest);
     free.resolve();
