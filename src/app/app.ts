@@ -8,6 +8,7 @@ import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
 import { NameLookups } from '../net/dial/name-lookups.ts';
+import { SocketLimit } from '../net/dial/socket-limit.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
@@ -15,7 +16,7 @@ import { lookupThreads } from '../thread-pool.ts';
 import { headLimitMs } from './head-limit.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
-import { connectionsWithin, maxAside } from './open-files.ts';
+import { filePlan } from './open-files.ts';
 import { checkProxies } from './proxies.ts';
 import { storeReadiness } from './readiness.ts';
 import { Registries } from './registries.ts';
@@ -113,10 +114,12 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   checkProxies(config, env);
   waitsFor(`the cache directory ${config.imagePath}`);
   const memory = memoryPlan();
-  const store = stack.use(await openStore(config.imagePath, { memory, clock, log }));
+  const files = await filePlan(config.server.maxConnections, log);
+  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log }));
   const cache = openCache({
     store,
     memory,
+    files,
     clock,
     log,
     random,
@@ -132,7 +135,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   });
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
-  const shared = { config, parts: cache, memory, names, observer, env };
+  const sockets = new SocketLimit(files.sockets);
+  const shared = { config, parts: cache, memory, names, sockets, observer, env };
   const registries = stack.use(new Registries({ ...shared, userAgent }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
@@ -152,7 +156,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const isUsable = storeReadiness(store, clock);
   const readiness: Readiness = async () =>
     gate.isReady ? await isUsable() : { reason: 'the server is stopping' };
-  const aside = { config, clock, maxConnections: maxAside };
+  const aside = { config, clock, maxConnections: files.aside };
   const health =
     config.health === 0
       ? undefined
@@ -161,8 +165,13 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     prometheus === undefined
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, port: config.metrics }));
-  const maxConnections = await connectionsWithin(config.server.maxConnections, log);
-  const main = { config, clock, maxConnections, port: config.port, tls: certificates?.tls };
+  const main = {
+    config,
+    clock,
+    maxConnections: files.connections,
+    port: config.port,
+    tls: certificates?.tls,
+  };
   const server = stack.use(await listen(router, main));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { Slots } from '../../base/slots.ts';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
 import {
@@ -28,6 +29,8 @@ export interface FileBlobStoreOptions {
   readonly directory: string;
   readonly files?: FileSystem;
   readonly pool?: BufferPool;
+  /** So many blobs may be written at a time. Default: as many as the system allows. */
+  readonly maxWriters?: number;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -41,6 +44,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
   readonly #files: FileSystem;
   readonly #publisher: Publisher;
   readonly #ahead: SyncAhead;
+  readonly #writers: Slots;
 
   private constructor(options: FileBlobStoreOptions) {
     const { directory, files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
@@ -48,6 +52,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
     this.partial = new PartialFiles(files, this.directories.partial);
     this.#files = files;
     this.#pool = pool;
+    this.#writers = new Slots(options.maxWriters ?? Number.POSITIVE_INFINITY);
     const turns = new SyncTurns();
     this.#publisher = new Publisher(files, turns, this.directories);
     this.#ahead = new SyncAhead(clock, turns);
@@ -97,7 +102,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
     const name = `${algorithmOf(digest)}-${hexOf(digest)}.${randomBytes(8).toString('hex')}`;
     const partial = join(this.directories.partial, name);
     using held = new DisposableStack();
-    const own = held.use(this.partial.own(name));
+    const own = held.use(this.#writer(name));
     const open = async () => await this.#files.open(partial, 'wx+', 0o644);
     const file = await withRoom(async () => await this.directories.within(open));
     held.move();
@@ -112,6 +117,22 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
       ahead: this.#ahead,
       own,
     });
+  }
+
+  /** A place among those who write, until the partial file is gone. Throws as the system does where a process has no file left. */
+  #writer(name: string): Disposable {
+    if (!this.#writers.tryTake()) {
+      throw Object.assign(new Error('as many blobs are written as this process may have files for'), {
+        code: 'EMFILE',
+      });
+    }
+    const own = this.partial.own(name);
+    return {
+      [Symbol.dispose]: () => {
+        own[Symbol.dispose]();
+        this.#writers.giveBack();
+      },
+    };
   }
 
   async delete(digest: Digest): Promise<boolean> {

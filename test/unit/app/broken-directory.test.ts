@@ -4,7 +4,6 @@ import { mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
-import { connectionsOf } from '#src/app/open-files.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { ask } from '#test/fakes/registry-server.ts';
@@ -169,15 +168,5 @@ describe('an image path that cannot be made', () => {
       execFileSync('mkfifo', [join(directory.path, name)]);
       await assert.rejects(runApp({ imagePath: directory.path }), refusal);
     }
-  });
-});
-
-describe('the connections that are taken', () => {
-  it('leave a file for each, and some for the server itself', () => {
-    assert.equal(connectionsOf(1024), 312);
-    assert.equal(connectionsOf(64), 16);
-    assert.equal(connectionsOf(1), 1);
-    assert.ok(connectionsOf(65_536) > 10_000);
-    assert.equal(connectionsOf(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
   });
 });
