@@ -35,7 +35,7 @@ export class BacklogLane {
   constructor(clock: Clock, bounds: BacklogBounds) {
     this.#clock = clock;
     this.#bounds = bounds;
-    this.#limit = Math.max(bounds.most / 4, Math.min(bounds.most, bounds.least));
+    this.#limit = bounds.most / 4;
   }
 
   /** `weight` is at least 1. Rejects with StoreBusyError, or with the signal's reason. */

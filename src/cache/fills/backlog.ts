@@ -5,8 +5,8 @@ import { BacklogLane } from './backlog-lane.ts';
 const largeBytes = 4 * 1024 * 1024;
 /** So many where the process has files enough, each of which may be open. */
 const usualFiles = 288;
-/** Of them for large ones. */
-const largeShare = 1 / 9;
+/** Of so many of them one is for a large one. */
+const filesPerLarge = 9;
 /** So much to write weighs as much as another file. Bytes. */
 const bytesPerFile = 256 * 1024;
 
@@ -20,7 +20,7 @@ export class Backlog {
 
   /** `files`: it has no more of them open at a time. */
   constructor(clock: Clock, files = usualFiles) {
-    const large = Math.max(1, Math.floor(files * largeShare));
+    const large = Math.max(1, Math.floor(files / filesPerLarge));
     const small = Math.max(1, files - large);
     this.#small = new BacklogLane(clock, { least: Math.min(16, small), most: small });
     this.#large = new BacklogLane(clock, { least: Math.min(2, large), most: large });
