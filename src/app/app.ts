@@ -8,6 +8,7 @@ import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
 import { NameLookups } from '../net/dial/name-lookups.ts';
+import { SocketLimit } from '../net/dial/socket-limit.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
@@ -16,7 +17,7 @@ import { CannotListen, type PortKey } from './cannot-listen.ts';
 import { headLimitMs } from './head-limit.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
-import { connectionsWithin, maxAside } from './open-files.ts';
+import { filePlan } from './open-files.ts';
 import { checkProxies } from './proxies.ts';
 import { storeReadiness } from './readiness.ts';
 import { Registries } from './registries.ts';
@@ -114,10 +115,12 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   checkProxies(config, env);
   waitsFor(`the cache directory ${config.imagePath}`);
   const memory = memoryPlan();
-  const store = stack.use(await openStore(config.imagePath, { memory, clock, log }));
+  const files = await filePlan(config.server.maxConnections, log);
+  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log }));
   const cache = openCache({
     store,
     memory,
+    files,
     clock,
     log,
     random,
@@ -133,7 +136,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   });
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
-  const shared = { config, parts: cache, memory, names, observer, env };
+  const sockets = new SocketLimit(files.sockets);
+  const shared = { config, parts: cache, memory, names, sockets, observer, env };
   const registries = stack.use(new Registries({ ...shared, userAgent }));
   stack.use(cache);
   const registry = new HostRegistry((host) => registries.of(host));
@@ -153,7 +157,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const isUsable = storeReadiness(store, clock);
   const readiness: Readiness = async () =>
     gate.isReady ? await isUsable() : { reason: 'the server is stopping' };
-  const aside = { config, clock, maxConnections: maxAside };
+  const aside = { config, clock, maxConnections: files.aside };
   const health =
     config.health === 0
       ? undefined
@@ -162,8 +166,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     prometheus === undefined
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, at: 'metrics' }));
-  const maxConnections = await connectionsWithin(config, log);
-  const main = { config, clock, maxConnections, tls: certificates?.tls };
+  const main = { config, clock, maxConnections: files.connections, tls: certificates?.tls };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });

@@ -1,46 +1,55 @@
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
-import type { Config } from '../config/schema.ts';
 
-/** Connections to each of the pages beside the API. */
-export const maxAside = 50;
-/** The program's own files, the pages beside the API, the index. */
-const ownFiles = 100;
-/** For a download from an upstream its connection and the file it is written to, for another request its connection. */
-const perSlot = 3;
-/** Upstreams need not be configured: so many with the usual number of slots are reckoned with at the least. */
-const fewestUpstreams = 3;
-/** Of a small limit no more than this share is reserved. */
-const reservedShare = 0.5;
-/** A connection, and the file that is read or written for it. */
-const perConnection = 2;
-/** Fewer than this some cluster will notice. */
+/** What the files are for that this process may open. */
+export interface FilePlan {
+  /** Connections of clients. */
+  readonly connections: number;
+  /** Connections to each of the pages beside the API. */
+  readonly aside: number;
+  /** Connections to upstreams. */
+  readonly sockets: number;
+  /** What is finished and waits for the disk. */
+  readonly waiting: number;
+  /** Blobs that are being written, with those that wait for the disk. */
+  readonly writers: number;
+  /** Transfers that no client waits for. */
+  readonly abandoned: number;
+}
+
+/** The program's own: its log, the index, what it listens on, name servers. Of a small limit no more than this share. */
+const own = 48;
+const ownShare = 0.5;
+/** A connection, what is read for it or written, and where that comes from. */
+const perClient = 3;
+/** Each of them has a connection and a file. */
+const perAbandoned = 2;
+/** Fewer clients than this some cluster will notice. */
 const few = 1000;
 
-/** So many connections of clients that there are files left for what they ask for: the configured number, or fewer, which is said: loudly where it matters. */
-export async function connectionsWithin(config: Config, log: Log): Promise<number> {
-  const { maxConnections: configured } = config.server;
+/** What files are for by the limit of the process: with as many clients as are configured, or with fewer, which is said. */
+export async function filePlan(configured: number, log: Log): Promise<FilePlan> {
   const limit = await openFilesLimit();
-  const most = connectionsOf(limit, reservedFiles(config));
-  if (configured <= most) return configured;
-  log[most < few ? 'warn' : 'info'](
-    { maxConnections: configured, openFiles: limit, connections: most },
+  const plan = planOf(limit);
+  if (configured <= plan.connections) return { ...plan, connections: configured };
+  log[plan.connections < few ? 'warn' : 'info'](
+    { maxConnections: configured, openFiles: limit, connections: plan.connections },
     'fewer connections at a time than server.maxConnections says, as this process may open no more files (ulimit -n, LimitNOFILE)',
   );
-  return most;
+  return plan;
 }
 
-/** What is not for connections of clients. */
-export function reservedFiles({ registries, upstream }: Config): number {
-  const slots = registries.map(({ upstream: own }) => own.maxConcurrent ?? upstream.maxConcurrent);
-  while (slots.length < fewestUpstreams) slots.push(upstream.maxConcurrent);
-  return ownFiles + perSlot * slots.reduce((sum, count) => sum + count, 0);
-}
-
-/** Of a process that may open so many files, some of which are reserved. */
-export function connectionsOf(openFiles: number, reserved: number): number {
-  const left = openFiles - Math.min(reserved, openFiles * reservedShare);
-  return Math.max(1, Math.floor(left / perConnection));
+/** Of a process that may open so many files. */
+export function planOf(openFiles: number): FilePlan {
+  const share = (of: number, least: number, most: number): number =>
+    Math.max(least, Math.min(most, Math.floor(openFiles / of)));
+  const aside = share(32, 2, 50);
+  const abandoned = share(32, 2, 64);
+  const waiting = share(8, 4, 288);
+  const reserved = Math.min(own, openFiles * ownShare) + 2 * aside + perAbandoned * abandoned + waiting;
+  const connections = Math.max(1, Math.floor((openFiles - reserved) / perClient));
+  const transfers = connections + abandoned;
+  return { connections, aside, sockets: transfers, waiting, writers: transfers + waiting, abandoned };
 }
 
 /** Node has raised the soft limit to the hard one at its start. Where nobody says there is none. */

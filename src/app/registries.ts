@@ -3,6 +3,7 @@ import type { CacheParts } from '../cache/cache-parts.ts';
 import { CachedRegistry } from '../cache/cached-registry.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
 import type { NameLookups } from '../net/dial/name-lookups.ts';
+import type { SocketLimit } from '../net/dial/socket-limit.ts';
 import { TlsTrust } from '../net/dial/tls-trust.ts';
 import { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
 import type { AccountQuota, Observer } from '../observe/observer.ts';
@@ -37,6 +38,7 @@ export interface RegistriesSettings {
   readonly memory: Pick<MemoryPlan, 'receiveBuffers'>;
   readonly userAgent: string;
   readonly names: NameLookups;
+  readonly sockets: SocketLimit;
   readonly observer?: Observer | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -113,12 +115,12 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(place: Place): Upstream {
-    const { config, parts, userAgent, names, env } = this.#settings;
+    const { config, parts, userAgent, names, sockets, env } = this.#settings;
     const { clock, random, log } = parts;
     const proxies = proxiesOf(config, place.registry ?? place.lender, env);
     const credentials = registryCredentials(place.registry, { clock, random, log, env, proxies, names });
     const upstream = openRegistryUpstream(place, credentials, {
-      ...{ config, userAgent, names, clock, random, log, proxies },
+      ...{ config, userAgent, names, sockets, clock, random, log, proxies },
       trust: this.#trust,
       receiveBuffers: this.#buffers,
       accounts: registryAccounts(place.registry, credentials, parts),

@@ -4,6 +4,7 @@ import type { Config, RegistryConfig } from '../config/schema.ts';
 import type { CredentialProvider } from '../credentials/credentials.ts';
 import type { NameLookups } from '../net/dial/name-lookups.ts';
 import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
+import type { SocketLimit } from '../net/dial/socket-limit.ts';
 import type { TlsSettings, TlsTrust } from '../net/dial/tls-trust.ts';
 import type { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
 import type { OnWireEvent } from '../net/wire-event.ts';
@@ -27,6 +28,7 @@ export interface RegistryUpstreamSettings {
   readonly trust: TlsTrust;
   /** Likewise. */
   readonly names: NameLookups;
+  readonly sockets?: SocketLimit;
   readonly receiveBuffers?: ReceiveBuffers;
   readonly clock: Clock;
   readonly random: () => number;
@@ -59,6 +61,7 @@ export function openRegistryUpstream(
     tls: tlsSettings(config, registry, lender),
     trust: settings.trust,
     names: settings.names,
+    sockets: settings.sockets,
     receiveBuffers: settings.receiveBuffers,
     pullTimeoutMs: config.pullTimeout,
     connectTimeoutMs: connectTimeout,

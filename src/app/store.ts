@@ -16,6 +16,7 @@ import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts'
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
+import type { FilePlan } from './open-files.ts';
 
 /** The layout of the directory that this release reads and writes. */
 export const layoutVersion = 'v1';
@@ -34,6 +35,7 @@ export interface Store extends AsyncDisposable {
 
 export interface StoreSettings {
   readonly memory: Pick<MemoryPlan, 'readBuffers'>;
+  readonly files: Pick<FilePlan, 'writers'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -63,7 +65,10 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
   }
 }
 
-async function openDirectory(directory: string, { memory, clock, log }: StoreSettings): Promise<Store> {
+async function openDirectory(
+  directory: string,
+  { memory, files, clock, log }: StoreSettings,
+): Promise<Store> {
   await using stack = new AsyncDisposableStack();
   await makeCache(directory);
   const network = await networkFileSystem(directory);
@@ -74,14 +79,17 @@ async function openDirectory(directory: string, { memory, clock, log }: StoreSet
     );
   }
   const sharing = network === undefined ? 'shared' : 'alone';
-  const metadata = stack.use(await SqliteMetadataStore.open(directory, { sharing }));
+  const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing }));
   const warning = await watchedIndex(directory);
   const pool = new BufferPool(memory.readBuffers);
-  const blobs = stack.use(await FileBlobStore.open({ directory, pool, clock, log }));
+  const blobs = stack.use(
+    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, clock, log }),
+  );
   stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(
     new ImageLayout({
       directory,
+      directories: blobs.directories,
       clock,
       tags: () => metadata.listAllTags(),
       onError: (error) => log.warn({ err: error }, 'index.json could not be written'),

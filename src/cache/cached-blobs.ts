@@ -127,7 +127,7 @@ export class CachedBlobs {
     const linked = await this.#fromLinked(asking);
     if (linked !== undefined || !(await this.#stored.isOnHost(repository, digest))) return linked;
     await this.#proveOwner(asking);
-    await this.#parts.links.add(repository, digest);
+    this.#inBackground(async () => await this.#parts.links.add(repository, digest));
     return await this.#fromLinked(asking);
   }
 
@@ -174,7 +174,12 @@ export class CachedBlobs {
     const { repository, digest } = asking;
     await this.#proveOwner(asking);
     const { size } = await this.#parts.sizes.expected(repository, digest);
-    await fill.own(repository, size);
+    this.#inBackground(async () => await fill.own(repository, size));
+  }
+
+  /** What is known at once, and is still to be written: no client waits for the index. */
+  #inBackground(link: () => Promise<void>): void {
+    this.#parts.tasks.run('linking a blob', link);
   }
 
   async #proveOwner(asking: Asking): Promise<void> {

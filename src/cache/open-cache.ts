@@ -30,6 +30,8 @@ export interface CacheSettings {
   readonly store: CacheStore;
   /** What may be kept in memory only to be fast: manifests asked for lately, lists of tags read lately. Bytes. */
   readonly memory: { readonly manifests: number; readonly lists: number };
+  /** Transfers that no client waits for, and what waits for the disk: so many at a time, each with a file. Default: those of a process that may open many. */
+  readonly files?: { readonly abandoned: number; readonly waiting: number };
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -44,9 +46,9 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   const stack = new AsyncDisposableStack();
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
-  const fills = new BlobFills(clock, log);
+  const fills = new BlobFills(clock, log, settings.files?.abandoned);
   const sizes = new BlobSizes(metadata);
-  const backlog = new Backlog(clock);
+  const backlog = new Backlog(clock, settings.files?.waiting);
   const completer = new Completer({
     work: settings.complete,
     isBusy: (host) => fills.isBusy(host),

@@ -13,14 +13,14 @@ const maxUnreadable = 10_000;
  * until the right bytes take its place, since by the time that somebody would delete it they may be there.
  */
 export class StoredBlobs {
-  readonly #parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes'>;
+  readonly #parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>;
   /**
    * Could not be read when somebody looked after this moment, and are none until they were fetched again. Their links stay: what
    * may be the fault of a whole disk for a while is no reason to forget whose they are.
    */
   readonly #unreadable = new LRUCache<Digest, number>({ max: maxUnreadable });
 
-  constructor(parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes'>) {
+  constructor(parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>) {
     this.#parts = parts;
   }
 
@@ -43,14 +43,15 @@ export class StoredBlobs {
     digest: Digest,
     range: RangeSpec | undefined,
   ): Promise<BlobReader | undefined> {
-    const { links } = this.#parts;
+    const { links, tasks } = this.#parts;
     if (this.#isUnreadable(digest) || !(await links.has(repository, digest))) return undefined;
     const since = links.now();
     try {
       const blob = await this.#open(digest);
       if (blob !== undefined)
         return await readerOf(blob, range, (error) => this.#failed(digest, error, since));
-      await links.forget(digest, since);
+      // No client waits for the index: it is known at once.
+      tasks.run('unlinking a blob', async () => await links.forget(digest, since));
       return undefined;
     } catch (error) {
       if (!(error instanceof BlobUnreadableError)) throw error;

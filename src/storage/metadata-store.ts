@@ -56,7 +56,7 @@ export interface IncompleteManifest {
 /**
  * What is known about the stored bytes: SQLite now, PostgreSQL later. It is an index: nothing in it is needed to
  * trust a blob, and a record whose blob is gone is a miss. Misses are undefined or empty, not errors.
- * Throws `StoreFullError` where room is missing.
+ * Throws `StoreFullError` where room is missing, `StoreBusyError` where what is to be written had to wait too long: nobody who is served waits for that.
  */
 export interface MetadataStore extends AsyncDisposable {
   /** Without annotations, as everywhere but in {@link listReferrers}: they may be as large as the manifest. */

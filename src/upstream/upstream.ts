@@ -4,6 +4,7 @@ import { DeadlineTransport } from '../net/deadline.ts';
 import { AddressGuard, type UnknownRegistries } from '../net/dial/address-guard.ts';
 import { NameLookups } from '../net/dial/name-lookups.ts';
 import { ProxyChoice } from '../net/dial/proxy-choice.ts';
+import type { SocketLimit } from '../net/dial/socket-limit.ts';
 import { type TlsSettings, TlsTrust } from '../net/dial/tls-trust.ts';
 import { ObservedTransport } from '../net/observed-transport.ts';
 import type { OnOddity } from '../net/oddity.ts';
@@ -74,6 +75,8 @@ export interface UpstreamSettings {
   readonly random?: (() => number) | undefined;
   /** To be shared by all upstreams of the process, since they share its threads. */
   readonly names?: NameLookups | undefined;
+  /** Likewise, with its files. */
+  readonly sockets?: SocketLimit | undefined;
   /** In the place of sockets, with the address guard that is theirs: for a simulation. */
   readonly wire?: (Transport & AsyncDisposable) | undefined;
   readonly onOddity?: OnOddity | undefined;
@@ -147,6 +150,7 @@ function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin
     userAgent: settings.userAgent,
     proxies: settings.proxies ?? ProxyChoice.none,
     names: settings.names ?? new NameLookups({ clock, threads: 1 }),
+    sockets: settings.sockets,
     observe: settings.observe,
   };
   return new Wire(wire, settings.receiveBuffers);

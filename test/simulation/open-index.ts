@@ -27,5 +27,5 @@ export async function openIndex(
 async function openSqlite(clock: Clock, stack: AsyncDisposableStack): Promise<MetadataStore> {
   const directory = await mkdtemp(join(tmpdir(), 'simulation-'));
   stack.defer(async () => await rm(directory, { recursive: true }));
-  return await SqliteMetadataStore.open(directory, { now: clock.now });
+  return await SqliteMetadataStore.open(directory, { clock });
 }

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Problem } from '../../config/problem.ts';
 import type { Config } from '../../config/schema.ts';
 import { layoutVersion } from '../store.ts';
+import { kernelFileSystem } from './kernel-file-system.ts';
 
 /** Can the cache's directory be written to, or made? It is not made here. */
 export async function imagePathProblems({ imagePath }: Config): Promise<Problem[]> {
@@ -35,7 +36,12 @@ async function whyNoDirectory(path: string): Promise<string | undefined> {
   const found = await look(path);
   if (found === 'missing' && dirname(path) !== path) return await whyNoDirectory(dirname(path));
   if (typeof found === 'string' || !found.isDirectory()) return `${JSON.stringify(path)} is not a directory`;
-  return await whyNoAccess(path, constants.W_OK | constants.X_OK);
+  return (await whyNoAccess(path, constants.W_OK | constants.X_OK)) ?? (await whyNoRoom(path));
+}
+
+async function whyNoRoom(path: string): Promise<string | undefined> {
+  const kernel = await kernelFileSystem(path);
+  return kernel && `${JSON.stringify(path)} lies on ${kernel}, which keeps no files`;
 }
 
 async function look(path: string): Promise<Awaited<ReturnType<typeof stat>> | 'missing' | 'in the way'> {

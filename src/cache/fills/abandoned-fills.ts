@@ -4,8 +4,8 @@ import { hostOf, type RegistryHost } from '../../oci/reference.ts';
 import type { BlobFill } from './blob-fill.ts';
 import { PutOffError } from './put-off.ts';
 
-/** So many in the process; of a registry half of its places. */
-const maxFills = 64;
+/** So many in the process where it has files enough; of a registry half of its places. */
+const usualFills = 64;
 /** Bytes that are still to come, of all of them together and of one registry's: room on the disk that nobody has asked for. */
 const maxLeft = 64 * 2 ** 30;
 const maxLeftOfHost = maxLeft / 2;
@@ -32,13 +32,15 @@ export class AbandonedFills {
   readonly #running: ReadonlySet<BlobFill>;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #maxFills: number;
   /** With the end of each, the longest abandoned first. */
   readonly #ends = new Map<BlobFill, Disposable>();
 
-  constructor(running: ReadonlySet<BlobFill>, clock: Clock, log: Log) {
+  constructor(running: ReadonlySet<BlobFill>, clock: Clock, log: Log, maxFills = usualFills) {
     this.#running = running;
     this.#clock = clock;
     this.#log = log;
+    this.#maxFills = maxFills;
   }
 
   get count(): number {
@@ -82,7 +84,7 @@ export class AbandonedFills {
       const ofHost = ofHosts.get(host) ?? { fills: 0, left: 0 };
       ofHosts.set(host, ofHost);
       const left = leftOf(fill);
-      const fits = hasRoom(all, left, maxFills, maxLeft);
+      const fits = hasRoom(all, left, this.#maxFills, maxLeft);
       if (fits && hasRoom(ofHost, left, fill.maxAbandoned, maxLeftOfHost)) {
         take(all, left);
         take(ofHost, left);

@@ -3,6 +3,10 @@ import { BacklogLane } from './backlog-lane.ts';
 
 /** A larger blob is on its way to the disk while it comes; what is left in the end is bounded by the store. Bytes. */
 const largeBytes = 4 * 1024 * 1024;
+/** So many where the process has files enough, each of which may be open. */
+const usualFiles = 288;
+/** Of so many of them one is for a large one. */
+const filesPerLarge = 9;
 /** So much to write weighs as much as another file. Bytes. */
 const bytesPerFile = 256 * 1024;
 
@@ -14,9 +18,12 @@ export class Backlog {
   readonly #small: BacklogLane;
   readonly #large: BacklogLane;
 
-  constructor(clock: Clock) {
-    this.#small = new BacklogLane(clock, { least: 16, most: 256 });
-    this.#large = new BacklogLane(clock, { least: 2, most: 32 });
+  /** `files`: it has no more of them open at a time. */
+  constructor(clock: Clock, files = usualFiles) {
+    const large = Math.max(1, Math.floor(files / filesPerLarge));
+    const small = Math.max(1, files - large);
+    this.#small = new BacklogLane(clock, { least: Math.min(16, small), most: small });
+    this.#large = new BacklogLane(clock, { least: Math.min(2, large), most: large });
   }
 
   /**

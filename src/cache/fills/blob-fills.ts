@@ -20,8 +20,8 @@ export class BlobFills implements AsyncDisposable {
   readonly #abandoned: AbandonedFills;
   #isStopping = false;
 
-  constructor(clock: Clock, log: Log) {
-    this.#abandoned = new AbandonedFills(this.#running, clock, log);
+  constructor(clock: Clock, log: Log, maxAbandoned?: number) {
+    this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 
   get(scope: FillScope, digest: Digest): BlobFill | undefined {

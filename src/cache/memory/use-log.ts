@@ -1,10 +1,10 @@
 import type { Clock } from '../../base/clock.ts';
 import type { TaskSet } from '../../base/task-set.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
-import type { MetadataStore } from '../../storage/metadata-store.ts';
+import type { MetadataStore, Use } from '../../storage/metadata-store.ts';
 
 const flushMs = 10_000;
-/** So many manifests are not waited for longer. */
+/** So many manifests are not waited for longer; while a store that is slow takes earlier ones, further ones are not noted. */
 const maxPending = 2000;
 /** So many are one change of the store. */
 const sliceLength = 250;
@@ -15,8 +15,9 @@ export class UseLog implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #tasks: TaskSet;
   readonly #stop = new AbortController();
-  #pending = new Map<string, { repository: RepositoryName; digest: Digest; at: number }>();
+  #pending = new Map<string, Use>();
   #scheduled = false;
+  #isFlushing = false;
 
   constructor(metadata: MetadataStore, clock: Clock, tasks: TaskSet) {
     this.#metadata = metadata;
@@ -25,8 +26,11 @@ export class UseLog implements AsyncDisposable {
   }
 
   note(repository: RepositoryName, digest: Digest): void {
-    this.#pending.set(`${repository}@${digest}`, { repository, digest, at: this.#clock.now() });
-    if (this.#pending.size >= maxPending) this.#tasks.run('recording uses', async () => await this.#flush());
+    const key = `${repository}@${digest}`;
+    if (this.#pending.size < maxPending || this.#pending.has(key)) {
+      this.#pending.set(key, { repository, digest, at: this.#clock.now() });
+    }
+    if (this.#pending.size >= maxPending) this.#flushSoon();
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#tasks.run('recording uses', async () => {
@@ -36,9 +40,28 @@ export class UseLog implements AsyncDisposable {
     });
   }
 
+  #flushSoon(): void {
+    if (!this.#isFlushing) this.#tasks.run('recording uses', async () => await this.#flush());
+  }
+
+  /** One at a time: it takes along what is noted meanwhile. */
   async #flush(): Promise<void> {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    try {
+      while (this.#pending.size > 0) await this.#write(this.#takePending());
+    } finally {
+      this.#isFlushing = false;
+    }
+  }
+
+  #takePending(): readonly Use[] {
     const uses = [...this.#pending.values()];
     this.#pending = new Map();
+    return uses;
+  }
+
+  async #write(uses: readonly Use[]): Promise<void> {
     for (let at = 0; at < uses.length; at += sliceLength)
       await this.#metadata.recordUse(uses.slice(at, at + sliceLength));
   }
@@ -46,6 +69,6 @@ export class UseLog implements AsyncDisposable {
   /** Has what is left written; the task set still has to be waited for. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    if (this.#pending.size > 0) this.#tasks.run('recording uses', async () => await this.#flush());
+    if (this.#pending.size > 0) this.#flushSoon();
   }
 }

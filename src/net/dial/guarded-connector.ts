@@ -11,6 +11,7 @@ import { lookupFunction } from './lookup-function.ts';
 import type { NameLookups } from './name-lookups.ts';
 import type { ProxyChoice } from './proxy-choice.ts';
 import { connected, connectThroughProxy } from './proxy-tunnel.ts';
+import type { SocketLimit } from './socket-limit.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 
 export interface ConnectorSettings {
@@ -22,6 +23,8 @@ export interface ConnectorSettings {
   readonly connectTimeoutMs: number;
   readonly proxies: ProxyChoice;
   readonly names: NameLookups;
+  /** Default: as many as the system allows. */
+  readonly sockets?: SocketLimit | undefined;
   readonly observe?: OnWireEvent | undefined;
 }
 
@@ -41,9 +44,24 @@ export async function connectGuarded(
   const { host, protocol, port } = url;
   const options = { hostname: withoutBrackets(url.hostname), host, protocol, port };
   const proxy = settings.proxies.of(url);
-  return proxy === undefined
-    ? await connect(settings, options, more)
-    : await connectBy(proxy, settings, options, more.signal);
+  using held = new DisposableStack();
+  takePlace(settings, url, held);
+  const socket =
+    proxy === undefined
+      ? await connect(settings, options, more)
+      : await connectBy(proxy, settings, options, more.signal);
+  const place = held.move();
+  if (socket.closed) place.dispose();
+  else socket.once('close', () => place.dispose());
+  return socket;
+}
+
+function takePlace({ sockets }: ConnectorSettings, url: URL, held: DisposableStack): void {
+  try {
+    held.use(sockets?.take());
+  } catch (cause) {
+    throw connectError(url, cause);
+  }
 }
 
 async function connectBy(

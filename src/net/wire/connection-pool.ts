@@ -102,6 +102,7 @@ export class ConnectionPool implements Disposable {
       const at = idle.findLastIndex((connection) => this.#isRested(connection));
       const [connection] = at === -1 ? [] : idle.splice(at, 1);
       if (connection === undefined) return undefined;
+      this.#settings.sockets?.taken(connection);
       if (!this.#settings.patience.trusts(connection.heardAt)) connection[Symbol.dispose]();
       else await networkTurn();
       if (connection.isFree) return connection;
@@ -115,6 +116,7 @@ export class ConnectionPool implements Disposable {
   #giveBack(url: URL, origin: Origin, connection: Connection): void {
     if (connection.isFree && !this.#closing.signal.aborted) {
       origin.idle.push(connection);
+      this.#settings.sockets?.unused(connection);
       connection.idle(idleMs, () => this.#forget(url, origin, connection));
       if (origin.idle.length > this.#settings.maxConcurrent) origin.idle[0]?.[Symbol.dispose]();
     } else this.#close(connection);
@@ -132,6 +134,7 @@ export class ConnectionPool implements Disposable {
   /** With the last connection the memory goes that all of them received into. */
   #close(connection: Connection): void {
     this.#open.delete(connection);
+    this.#settings.sockets?.taken(connection);
     if (this.#open.size === 0) this.#settings.buffers?.clear();
   }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { Slots } from '../../base/slots.ts';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
 import {
@@ -28,6 +29,8 @@ export interface FileBlobStoreOptions {
   readonly directory: string;
   readonly files?: FileSystem;
   readonly pool?: BufferPool;
+  /** So many blobs may be written at a time. Default: as many as the system allows. */
+  readonly maxWriters?: number;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -36,20 +39,22 @@ export interface FileBlobStoreOptions {
 export class FileBlobStore implements BlobStore, AsyncDisposable {
   /** What is on its way, and what was abandoned there. */
   readonly partial: PartialFiles;
-  readonly #directories: StoreDirectories;
+  readonly directories: StoreDirectories;
   readonly #pool: BufferPool;
   readonly #files: FileSystem;
   readonly #publisher: Publisher;
   readonly #ahead: SyncAhead;
+  readonly #writers: Slots;
 
   private constructor(options: FileBlobStoreOptions) {
     const { directory, files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
-    this.#directories = new StoreDirectories(files, directory, options.log);
-    this.partial = new PartialFiles(files, this.#directories.partial);
+    this.directories = new StoreDirectories(files, directory, options.log);
+    this.partial = new PartialFiles(files, this.directories.partial);
     this.#files = files;
     this.#pool = pool;
+    this.#writers = new Slots(options.maxWriters ?? Number.POSITIVE_INFINITY);
     const turns = new SyncTurns();
-    this.#publisher = new Publisher(files, turns, this.#directories);
+    this.#publisher = new Publisher(files, turns, this.directories);
     this.#ahead = new SyncAhead(clock, turns);
   }
 
@@ -57,19 +62,19 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
   static async open(options: FileBlobStoreOptions): Promise<FileBlobStore> {
     const { clock = systemClock } = options;
     const store = new FileBlobStore(options);
-    await withRoom(async () => await store.#directories.make());
+    await withRoom(async () => await store.directories.make());
     await store.partial.removeOld(clock.now());
     return store;
   }
 
   /** Rejects, with the file error as it is, while files can neither be read nor written. Directories that are missing are made. */
   async check(): Promise<void> {
-    await this.#directories.check();
+    await this.directories.check();
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     try {
-      const status = await this.#files.stat(this.#directories.blob(digest));
+      const status = await this.#files.stat(this.directories.blob(digest));
       return status.isFile() ? { digest, size: status.size } : undefined;
     } catch (error) {
       if (isMissing(error) || isUnreadable(error)) return undefined;
@@ -79,7 +84,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async open(digest: Digest): Promise<OpenBlob | undefined> {
     try {
-      const file = await this.#files.open(this.#directories.blob(digest), 'r');
+      const file = await this.#files.open(this.directories.blob(digest), 'r');
       const size = await sizeOf(file);
       return {
         digest,
@@ -95,18 +100,18 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async begin(digest: Digest): Promise<BlobWriter> {
     const name = `${algorithmOf(digest)}-${hexOf(digest)}.${randomBytes(8).toString('hex')}`;
-    const partial = join(this.#directories.partial, name);
+    const partial = join(this.directories.partial, name);
     using held = new DisposableStack();
-    const own = held.use(this.partial.own(name));
+    const own = held.use(this.#writer(name));
     const open = async () => await this.#files.open(partial, 'wx+', 0o644);
-    const file = await withRoom(async () => await this.#directories.within(open));
+    const file = await withRoom(async () => await this.directories.within(open));
     held.move();
     return new FileBlobWriter({
       digest,
       files: this.#files,
       file,
       partial,
-      target: this.#directories.blob(digest),
+      target: this.directories.blob(digest),
       pool: this.#pool,
       publisher: this.#publisher,
       ahead: this.#ahead,
@@ -114,9 +119,25 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
     });
   }
 
+  /** A place among those who write, until the partial file is gone. Throws as the system does where a process has no file left. */
+  #writer(name: string): Disposable {
+    if (!this.#writers.tryTake()) {
+      throw Object.assign(new Error('as many blobs are written as this process may have files for'), {
+        code: 'EMFILE',
+      });
+    }
+    const own = this.partial.own(name);
+    return {
+      [Symbol.dispose]: () => {
+        own[Symbol.dispose]();
+        this.#writers.giveBack();
+      },
+    };
+  }
+
   async delete(digest: Digest): Promise<boolean> {
     try {
-      await this.#files.rm(this.#directories.blob(digest));
+      await this.#files.rm(this.directories.blob(digest));
       return true;
     } catch (error) {
       if (isMissing(error)) return false;
@@ -126,7 +147,7 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
 
   async *list(): AsyncIterable<StoredBlob> {
     for (const algorithm of algorithms) {
-      for await (const { name } of await this.#files.opendir(this.#directories.blobs(algorithm))) {
+      for await (const { name } of await this.#files.opendir(this.directories.blobs(algorithm))) {
         const blob = await this.#listed(`${algorithm}:${name}`);
         if (blob !== undefined) yield blob;
       }

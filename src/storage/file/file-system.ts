@@ -37,7 +37,7 @@ export interface FileSystem {
   /** One directory: those above it are there. */
   mkdir(path: string): Promise<unknown>;
   opendir(path: string): Promise<AsyncIterable<{ readonly name: string }>>;
-  /** Rejects unless files in the directory can be read, made and removed. */
+  /** Rejects unless it is a directory, and files in it can be read, made and removed. */
   access(directory: string): Promise<void>;
 }
 
@@ -51,7 +51,9 @@ export const nodeFileSystem: FileSystem = {
   stat,
   mkdir,
   opendir,
-  access: async (directory) => await access(directory, constants.R_OK | constants.W_OK | constants.X_OK),
+  // What is no directory has no `.` in it, whatever its mode says.
+  access: async (directory) =>
+    await access(`${directory}/.`, constants.R_OK | constants.W_OK | constants.X_OK),
 };
 
 /** Of an error of the system. */

@@ -1,16 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
 import type { TagRecord } from '../metadata-store.ts';
+import { codeOf } from './file-system.ts';
+import type { StoreDirectories } from './store-directories.ts';
 
-/** A hundred thousand tags are 25 MB: not more often than this. Milliseconds. */
-const intervalMs = 60_000;
+/** From a change to `index.json`; milliseconds. A hundred thousand tags are 25 MB: it may take a fiftieth of the time, of a disk that is slow less. */
+const leastPauseMs = 1000;
+const mostPauseMs = 60_000;
+const pausePerWriting = 50;
 
 export interface ImageLayoutOptions {
   /** The versioned directory, with `partial/` below it. */
   readonly directory: string;
+  /** Those in it. */
+  readonly directories: StoreDirectories;
   readonly clock: Clock;
   /** Every cached tag, read in small slices. */
   readonly tags: () => AsyncIterable<TagRecord & { readonly repository: RepositoryName }>;
@@ -19,12 +25,13 @@ export interface ImageLayoutOptions {
 
 /**
  * Makes the directory an OCI image layout (image-spec "Image Layout"): skopeo and crane read the cache as it lies there, and
- * a lost index can be rebuilt. `index.json` is written in the background after tags changed.
+ * a lost index can be rebuilt. `index.json` is written in the background after tags changed, a second later, or a minute where there are many.
  */
 export class ImageLayout implements AsyncDisposable {
   readonly #options: ImageLayoutOptions;
   readonly #stop = new AbortController();
   #isDirty = false;
+  #pauseMs = leastPauseMs;
   #running: Promise<void> | undefined;
 
   constructor(options: ImageLayoutOptions) {
@@ -33,13 +40,11 @@ export class ImageLayout implements AsyncDisposable {
 
   /** Marks the layout of a directory that may be new; in one that is not, an earlier process may have died before it wrote. */
   async begin(): Promise<void> {
-    const { directory } = this.#options;
     try {
-      await writeFile(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}', { flag: 'wx' });
-      await this.#write();
+      if (await this.#mark()) await this.#write();
+      else this.changed();
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') this.changed();
-      else this.#options.onError(error);
+      this.#options.onError(error);
     }
   }
 
@@ -50,31 +55,56 @@ export class ImageLayout implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { clock, onError } = this.#options;
-    await clock.sleep(intervalMs, this.#stop.signal).catch(() => {});
+    await this.#options.clock.sleep(this.#pauseMs, this.#stop.signal).catch(() => {});
     this.#isDirty = false;
-    await this.#write().catch(onError);
+    await this.#writeInTime();
     this.#running = undefined;
     // What changed while it was written is written next time.
     if (this.#changedMeanwhile() && !this.#stop.signal.aborted) this.changed();
+  }
+
+  /** What fails is tried again. */
+  async #writeInTime(): Promise<void> {
+    const { clock, onError } = this.#options;
+    const began = clock.monotonic();
+    try {
+      await this.#mark();
+      await this.#write();
+      const took = clock.monotonic() - began;
+      this.#pauseMs = Math.min(Math.max(leastPauseMs, took * pausePerWriting), mostPauseMs);
+    } catch (error) {
+      onError(error);
+      this.#isDirty = true;
+      this.#pauseMs = mostPauseMs;
+    }
   }
 
   #changedMeanwhile(): boolean {
     return this.#isDirty;
   }
 
+  /** True: it was not, or what lay there was no file. */
+  async #mark(): Promise<boolean> {
+    const { directory, directories } = this.#options;
+    const path = join(directory, 'oci-layout');
+    if (await directories.within(async () => await makeMark(path))) return true;
+    if (await isFile(path)) return false;
+    await directories.putAside(path);
+    return await makeMark(path);
+  }
+
   async #write(): Promise<void> {
-    const { directory } = this.#options;
+    const { directory, directories } = this.#options;
     // Of a random name, since process ids say nothing across containers, and where what is abandoned is removed.
-    const partial = join(directory, 'partial', `index.json.${randomBytes(8).toString('hex')}`);
+    const partial = join(directories.partial, `index.json.${randomBytes(8).toString('hex')}`);
     try {
-      {
+      await directories.within(async () => {
         await using file = await open(partial, 'w', 0o644);
         for await (const slice of this.#slices()) await file.write(slice);
-      }
-      await rename(partial, join(directory, 'index.json'));
+      });
+      await directories.move(partial, join(directory, 'index.json'));
     } catch (error) {
-      await rm(partial, { force: true });
+      await rm(partial, { force: true }).catch(() => undefined);
       throw error;
     }
   }
@@ -100,4 +130,22 @@ export class ImageLayout implements AsyncDisposable {
     this.#stop.abort();
     await this.#running;
   }
+}
+
+/** False: something is there. */
+async function makeMark(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, '{"imageLayoutVersion":"1.0.0"}', { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (status) => status.isFile(),
+    () => false,
+  );
 }

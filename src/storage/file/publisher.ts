@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { codeOf, type File, type FileSystem } from './file-system.ts';
+import type { File, FileSystem } from './file-system.ts';
 import type { StoreDirectories } from './store-directories.ts';
 import { isMissing, withRoom } from './store-full.ts';
 import { maxSyncs, type SyncTurns } from './sync-turns.ts';
@@ -81,18 +81,7 @@ export class Publisher implements AsyncDisposable {
   /** A file that is there already has the same digest, hence the same bytes: replacing it changes nothing. */
   async #publishOne({ file, from, to }: Job): Promise<void> {
     await this.#sync(file);
-    await this.#store.within(async () => await this.#move(from, to));
-  }
-
-  /** Only a directory does not make room. */
-  async #move(from: string, to: string): Promise<void> {
-    try {
-      await this.#files.rename(from, to);
-    } catch (error) {
-      if (codeOf(error) !== 'EISDIR') throw error;
-      await this.#store.putAside(to);
-      await this.#files.rename(from, to);
-    }
+    await this.#store.move(from, to);
   }
 
   async #sync(file: File): Promise<void> {

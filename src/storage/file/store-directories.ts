@@ -11,7 +11,13 @@ export const algorithms = ['sha256', 'sha512'];
 /** Each behind what it lies in. */
 const folders = ['blobs', ...algorithms.map((algorithm) => `blobs/${algorithm}`), 'partial'];
 
-/** The directories of the store, which somebody may remove while the server runs: then they are made anew. */
+/** What the system says of a path that leads through what is missing, or is no directory: a file, a pipe, a link to itself. */
+const noDirectoryCodes = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
+/**
+ * The directories of the store, which somebody may remove, or replace by something else, while the server runs: then they are made
+ * anew.
+ */
 export class StoreDirectories {
   readonly #files: FileSystem;
   readonly #root: string;
@@ -50,14 +56,30 @@ export class StoreDirectories {
     await this.#making;
   }
 
-  /** Does file work, and once more where a directory was missing. */
+  /** Does file work, and once more where a directory was missing, or was none. */
   async within<Value>(work: () => Promise<Value>): Promise<Value> {
     try {
       return await work();
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+      if (!noDirectoryCodes.has(codeOf(error) ?? '')) throw error;
       await this.make();
       return await work();
+    }
+  }
+
+  /** Gives a finished file its name, in the place of what has it. */
+  async move(from: string, to: string): Promise<void> {
+    await this.within(async () => await this.#rename(from, to));
+  }
+
+  /** Only a directory does not make room. */
+  async #rename(from: string, to: string): Promise<void> {
+    try {
+      await this.#files.rename(from, to);
+    } catch (error) {
+      if (codeOf(error) !== 'EISDIR') throw error;
+      await this.putAside(to);
+      await this.#files.rename(from, to);
     }
   }
 
@@ -76,7 +98,7 @@ export class StoreDirectories {
   }
 
   async #make(): Promise<void> {
-    await makeDirectory(this.#files, this.#root);
+    await this.#makeOne(this.#root);
     for (const folder of folders) await this.#makeOne(join(this.#root, folder));
     this.#generation += 1;
   }

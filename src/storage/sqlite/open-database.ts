@@ -2,12 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../blob-store.ts';
 import { migrate } from './migrations.ts';
+import { codeOf, isBusy, isFull } from './sqlite-errors.ts';
 
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
 const reserveBytes = 4 * 1024 * 1024;
+
+/**
+ * While the server runs SQLite itself waits for another process no longer than this, since the event loop stands meanwhile: it is for readers,
+ * whom a log in WAL mode keeps waiting only while it is mended after a crash. Milliseconds.
+ */
+const lockWaitMs = 5;
+/** From one try to open it to the next. Milliseconds. */
+const pauseMs = 50;
 
 /** Whether other processes of this machine may have the database open as well. */
 export type Sharing = 'shared' | 'alone';
@@ -15,22 +25,22 @@ export type Sharing = 'shared' | 'alone';
 /**
  * Opens `index.sqlite`. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
  * up when it is needed; when that has gone too, the file is opened for this process alone, which takes no room. `busyMs` is
- * how long to wait for another process. Throws StoreFullError when there is no way, an error that names the file when it is
+ * how long to wait for another process, without holding up the event loop. Throws StoreFullError when there is no way, an error that names the file when it is
  * damaged or another process has it for itself.
  */
 export async function openDatabase(
   directory: string,
   sharing: Sharing = 'shared',
-  busyMs = 5000,
+  busyMs = 10_000,
 ): Promise<Database> {
   const path = join(directory, 'index.sqlite');
   const ways: readonly (() => Promise<Database>)[] = [
-    async () => tryOpen(path, sharing, busyMs),
+    async () => await openWithin(busyMs, path, sharing),
     async () => {
       await rm(join(directory, 'reserve'), { force: true });
-      return tryOpen(path, sharing, busyMs);
+      return await openWithin(busyMs, path, sharing);
     },
-    async () => tryOpen(path, 'alone', busyMs),
+    async () => await openWithin(busyMs, path, 'alone'),
   ];
   let full: unknown;
   for (const tryIt of ways) {
@@ -64,8 +74,21 @@ export async function keepReserve(directory: string): Promise<void> {
   }
 }
 
-function tryOpen(path: string, sharing: Sharing, timeout: number): Database {
-  const database = new SqliteDatabase(path, { timeout });
+/** Two that make it at the same time stand in each other's way for a moment; who has it for himself may be about to end. */
+async function openWithin(busyMs: number, path: string, sharing: Sharing): Promise<Database> {
+  const giveUpAt = performance.now() + busyMs;
+  for (;;) {
+    try {
+      return tryOpen(path, sharing);
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
+      await setTimeout(pauseMs);
+    }
+  }
+}
+
+function tryOpen(path: string, sharing: Sharing): Database {
+  const database = new SqliteDatabase(path, { timeout: lockWaitMs });
   try {
     // Without a second process SQLite needs no shared memory, hence no file for it.
     if (sharing === 'alone') database.pragma('locking_mode = EXCLUSIVE');
@@ -80,21 +103,22 @@ function tryOpen(path: string, sharing: Sharing, timeout: number): Database {
   }
 }
 
-/** SQLite reports a full disk in many words, depending on what it was doing. */
-export function isFull(error: unknown): boolean {
-  if (!(error instanceof SqliteDatabase.SqliteError)) return false;
-  const { code } = error;
-  return code === 'SQLITE_FULL' || /^SQLITE_IOERR_(WRITE|SHMSIZE|SHMOPEN|SHMMAP|TRUNCATE|FSYNC)$/.test(code);
-}
-
 /** In words that name the file, where SQLite's own do not. */
 function explained(error: unknown, path: string): unknown {
-  const code = error instanceof SqliteDatabase.SqliteError ? error.code : '';
-  if (code === 'SQLITE_BUSY') {
+  const code = codeOf(error);
+  if (isBusy(error)) {
     return new Error(`${path} is in use by another process that does not share it`, { cause: error });
   }
   if (/^SQLITE_(CANTOPEN|READONLY)/.test(code)) {
-    return new Error(`${path} cannot be opened for writing (${code}): is its directory read-only?`, {
+    return new Error(
+      `${path} cannot be opened for writing (${code}): is it a file, and may its directory be written to?`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (/^SQLITE_IOERR/.test(code)) {
+    return new Error(`${path} cannot be read or written (${code}): is it a file, and its disk well?`, {
       cause: error,
     });
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { piecesInTurns } from '../../json/json-pieces.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
@@ -15,11 +16,15 @@ import type {
   TagRecord,
   Use,
 } from '../metadata-store.ts';
-import { isFull, keepReserve, openDatabase, type Sharing } from './open-database.ts';
+import { keepReserve, openDatabase, type Sharing } from './open-database.ts';
+import { isFull } from './sqlite-errors.ts';
 import { type DescriptorRow, type ListRow, prepareStatements, type TagRow } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
 
+/** About what one takes in memory that waits to be written, with its digest. */
+const bytesPerBlob = 256;
+const bytesPerUse = 256;
 /** So many rows are read in one go; between slices the event loop turns. */
 const sliceRows = 500;
 /** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
@@ -27,30 +32,31 @@ const maxConsidered = 200;
 
 /**
  * The index over the blobs in one SQLite file. Calls are synchronous inside (a few microseconds); what was written in one turn of
- * the event loop is one transaction, visible when the calls settle, and survives a power cut half a second later.
+ * the event loop is one transaction, visible when the calls settle, and survives a power cut half a second later. Nothing waits
+ * synchronously for another process: what it has locked is written later.
  */
 export class SqliteMetadataStore implements MetadataStore {
   readonly #database: Database;
   readonly #statements: ReturnType<typeof prepareStatements>;
   readonly #writes: WriteBatch;
   readonly #sync: WalSync;
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  private constructor(database: Database, path: string, now: () => number) {
+  private constructor(database: Database, path: string, clock: Clock) {
     this.#database = database;
     this.#statements = prepareStatements(database);
     this.#sync = new WalSync(path);
-    this.#writes = new WriteBatch(database, () => this.#sync.soon());
-    this.#now = now;
+    this.#writes = new WriteBatch(database, clock, () => this.#sync.soon());
+    this.#clock = clock;
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
   static async open(
     directory: string,
-    { now = Date.now, sharing }: { now?: () => number; sharing?: Sharing } = {},
+    { clock = systemClock, sharing }: { clock?: Clock; sharing?: Sharing } = {},
   ): Promise<SqliteMetadataStore> {
     const database = await openDatabase(directory, sharing);
-    const store = new SqliteMetadataStore(database, join(directory, 'index.sqlite'), now);
+    const store = new SqliteMetadataStore(database, join(directory, 'index.sqlite'), clock);
     await keepReserve(directory);
     return store;
   }
@@ -75,12 +81,12 @@ export class SqliteMetadataStore implements MetadataStore {
         artifactType: artifactType ?? null,
         annotations: annotations === undefined ? null : JSON.stringify(annotations),
         subject: subject ?? null,
-        now: this.#now(),
+        now: this.#clock.now(),
       });
       for (const blob of blobs)
         putManifestBlob.run(repository, digest, blob.digest, blob.mediaType, blob.size);
       judgeManifest.run(repository, digest);
-    });
+    }, blobs.length * bytesPerBlob);
   }
 
   async deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean> {
@@ -94,7 +100,7 @@ export class SqliteMetadataStore implements MetadataStore {
 
   async putTag(repository: RepositoryName, { tag, descriptor, checkedAt }: TagRecord): Promise<void> {
     await this.#write(() =>
-      this.#statements.putTag.run(repository, tag, descriptor.digest, checkedAt, this.#now()),
+      this.#statements.putTag.run(repository, tag, descriptor.digest, checkedAt, this.#clock.now()),
     );
   }
 
@@ -131,7 +137,10 @@ export class SqliteMetadataStore implements MetadataStore {
 
   async putTagList(repository: RepositoryName, { items, checkedAt }: ListingRecord<Tag>): Promise<void> {
     const text = await textOf(items);
-    await this.#write(() => this.#statements.putTagList.run(repository, text, checkedAt, this.#now()));
+    await this.#write(
+      () => this.#statements.putTagList.run(repository, text, checkedAt, this.#clock.now()),
+      2 * text.length,
+    );
   }
 
   async getReferrersList(
@@ -147,8 +156,10 @@ export class SqliteMetadataStore implements MetadataStore {
     list: ListingRecord<Descriptor>,
   ): Promise<void> {
     const text = await textOf(list.items);
-    await this.#write(() =>
-      this.#statements.putReferrersList.run(repository, digest, text, list.checkedAt, this.#now()),
+    await this.#write(
+      () =>
+        this.#statements.putReferrersList.run(repository, digest, text, list.checkedAt, this.#clock.now()),
+      2 * text.length,
     );
   }
 
@@ -243,7 +254,7 @@ export class SqliteMetadataStore implements MetadataStore {
   async recordUse(uses: readonly Use[]): Promise<void> {
     await this.#write(() => {
       for (const { repository, digest, at } of uses) this.#statements.recordUse.run(at, repository, digest);
-    });
+    }, uses.length * bytesPerUse);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -252,10 +263,10 @@ export class SqliteMetadataStore implements MetadataStore {
     this.#database.close();
   }
 
-  /** All of it or nothing; a full disk is a StoreFullError. */
-  async #write<Result>(work: () => Result): Promise<Result> {
+  /** All of it or nothing; a full disk is a StoreFullError. `bytes` as in {@link WriteBatch.add}. */
+  async #write<Result>(work: () => Result, bytes?: number): Promise<Result> {
     try {
-      return await this.#writes.add(work);
+      return await this.#writes.add(work, bytes);
     } catch (error) {
       throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
     }

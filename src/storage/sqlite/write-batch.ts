@@ -1,36 +1,57 @@
 import type { Database } from 'better-sqlite3';
+import type { Clock } from '../../base/clock.ts';
+import { StoreBusyError } from '../blob-store.ts';
+import { LockedIndex } from './locked-index.ts';
+import { isBusy } from './sqlite-errors.ts';
 
 /** A longer transaction would hold up the event loop. */
 const maxWrites = 128;
+/** What waits to be written, in bytes of memory, and what each write takes beside its texts. */
+const maxWaiting = 16 * 1024 * 1024;
+const bytesPerWrite = 1024;
+/** At the end, when nobody is served any more, another process's lock is waited for in one go. Milliseconds. */
+const lastWaitMs = 5000;
 
 interface Write {
   /** Runs in a transaction of its own inside the batch's, and notes how that went. */
   readonly run: () => void;
   /** Tells whoever waits: how its own part went, or why nothing was committed. */
   readonly settle: (error?: unknown) => void;
+  readonly bytes: number;
+  /** By {@link Clock.monotonic}. */
+  readonly since: number;
 }
 
 /**
  * Group commit: what is written in one turn of the event loop is one transaction. What fails of it for its own reason (a tag
- * without its manifest) takes nothing else along; what fails for the file's (no room, a lock) fails all.
+ * without its manifest) takes nothing else along; what fails for the file's (no room) fails all. While another process has the
+ * file locked everything waits, in its order, and the event loop goes on; what has waited too long, or finds too much waiting, fails.
  */
 export class WriteBatch implements AsyncDisposable {
   readonly #database: Database;
   readonly #committed: () => void;
+  readonly #clock: Clock;
+  readonly #locked: LockedIndex;
   #writes: Write[] = [];
+  #waiting = 0;
   #flush: NodeJS.Immediate | undefined;
 
   /** `committed` is called after each commit. */
-  constructor(database: Database, committed: () => void) {
+  constructor(database: Database, clock: Clock, committed: () => void) {
     this.#database = database;
+    this.#clock = clock;
     this.#committed = committed;
+    this.#locked = new LockedIndex(clock, () => this.#commit());
   }
 
-  /** Writes are done in the order of their calls. Rejects with what the work throws, or SQLite when it commits. */
-  async add<Result>(work: () => Result): Promise<Result> {
+  /**
+   * Writes are done in the order of their calls; `bytes`: what the work's texts take in memory. Rejects with what the work throws, with
+   * SQLite's error when it commits, or with StoreBusyError.
+   */
+  async add<Result>(work: () => Result, bytes = 0): Promise<Result> {
     const done = Promise.withResolvers<Result>();
     let settle = (): void => {};
-    this.#writes.push({
+    this.#push({
       run: () => {
         try {
           const result = this.#database.transaction(work)();
@@ -42,32 +63,81 @@ export class WriteBatch implements AsyncDisposable {
         }
       },
       settle: (error) => (error === undefined ? settle() : done.reject(error)),
+      bytes: bytesPerWrite + bytes,
+      since: this.#clock.monotonic(),
     });
-    this.#flush ??= setImmediate(() => this.#commit());
     return await done.promise;
+  }
+
+  /** Nothing is too large where nothing waits. */
+  #push(write: Write): void {
+    if (this.#waiting > 0 && this.#waiting + write.bytes > maxWaiting) {
+      throw new StoreBusyError('too much waits to be written to the index');
+    }
+    this.#writes.push(write);
+    this.#waiting += write.bytes;
+    if (!this.#locked.isWaiting) this.#flush ??= setImmediate(() => this.#commit());
   }
 
   #commit(): void {
     this.#flush = undefined;
-    const batch = this.#writes.splice(0, maxWrites);
-    if (this.#writes.length > 0) this.#flush = setImmediate(() => this.#commit());
+    const batch = this.#writes.slice(0, maxWrites);
     try {
-      this.#database
-        .transaction(() => {
-          for (const { run } of batch) run();
-        })
-        .immediate();
-      this.#committed();
-      for (const { settle } of batch) settle();
+      this.#transact(batch);
+      this.#locked.opened();
+      this.#settle(batch.length);
     } catch (error) {
-      for (const { settle } of batch) settle(error);
+      if (isBusy(error)) this.#failLate(error);
+      else this.#settle(batch.length, error);
     }
+    if (this.#writes.length > 0 && !this.#locked.isWaiting) this.#flush = setImmediate(() => this.#commit());
+  }
+
+  #transact(batch: readonly Write[]): void {
+    this.#database
+      .transaction(() => {
+        for (const { run } of batch) run();
+      })
+      .immediate();
+    this.#committed();
+  }
+
+  /** So many of those that wait, the first. */
+  #settle(count: number, error?: unknown): void {
+    for (const { bytes, settle } of this.#writes.splice(0, count)) {
+      this.#waiting -= bytes;
+      settle(error);
+    }
+  }
+
+  /** The others are tried again. */
+  #failLate(error: unknown): void {
+    const inTime = this.#writes.findIndex(({ since }) => !this.#locked.isTooLong(since));
+    this.#settle(inTime === -1 ? this.#writes.length : inTime, busyError(error));
+    if (this.#writes.length > 0) this.#locked.wait();
+    else this.#locked.opened();
   }
 
   /** Writes what is left. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearImmediate(this.#flush);
-    while (this.#writes.length > 0) this.#commit();
-    clearImmediate(this.#flush);
+    this.#locked.opened();
+    if (this.#writes.length > 0) this.#database.pragma(`busy_timeout = ${lastWaitMs}`);
+    while (this.#writes.length > 0) this.#commitLast(this.#writes.slice(0, maxWrites));
   }
+
+  #commitLast(batch: readonly Write[]): void {
+    try {
+      this.#transact(batch);
+      this.#settle(batch.length);
+    } catch (error) {
+      // Whoever has it locked is not waited for once more.
+      if (isBusy(error)) this.#settle(this.#writes.length, busyError(error));
+      else this.#settle(batch.length, error);
+    }
+  }
+}
+
+function busyError(cause: unknown): StoreBusyError {
+  return new StoreBusyError('another process has index.sqlite locked', { cause });
 }

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
-import { connectionsOf, reservedFiles } from '#src/app/open-files.ts';
-import { loadText } from '#test/fakes/config-text.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { ask } from '#test/fakes/registry-server.ts';
@@ -101,20 +99,42 @@ describe('whether the server is ready', () => {
 
   it('is told by whether its cache can be used: not where it cannot be made, and again when it can', async () => {
     await using directory = await temporaryDirectory();
-    const v1 = join(directory.path, 'v1');
-    await using ready = await readyAt(directory.path);
+    const path = join(directory.path, 'cache');
+    await using ready = await readyAt(path);
     assert.deepEqual(JSON.parse((await ready.ask()).body.toString()), { status: 'ready' });
-    await rm(v1, { recursive: true });
-    await writeFile(v1, 'a file');
+    await rm(path, { recursive: true });
+    await writeFile(path, 'a file');
     const refused = await ready.ask();
     assert.equal(refused.status, 503);
     assert.match(
       refused.body.toString(),
-      /"reason":"the cache directory cannot be used: .*v1 is no directory/,
+      /"reason":"the cache directory cannot be used: ENOTDIR: not a directory/,
     );
-    await rm(v1);
+    await rm(path);
     assert.equal((await ready.ask()).status, 200);
   });
+
+  const others: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
+    'a file': async (path) => await writeFile(path, 'a file', { mode: 0o755 }),
+    'a pipe': async (path) => execFileSync('mkfifo', [path]),
+    'a link to itself': async (path) => await symlink(path, path),
+    'a link that leads nowhere': async (path) => await symlink('/nowhere', path),
+  };
+  for (const [what, happens] of Object.entries(others)) {
+    it(`is not told by what lies in the place of its directories, which is put aside: ${what}`, async () => {
+      await using directory = await temporaryDirectory();
+      await using ready = await readyAt(directory.path);
+      for (const name of ['v1/partial', 'v1/blobs/sha512', 'v1/blobs', 'v1']) {
+        const path = join(directory.path, name);
+        await rm(path, { recursive: true });
+        await happens(path);
+        assert.equal((await ready.ask()).status, 200, name);
+        assert.ok((await stat(path)).isDirectory());
+        const all = await readdir(dirname(path));
+        assert.equal(all.filter((entry) => entry.startsWith(`${basename(path)}.aside-`)).length, 1);
+      }
+    });
+  }
 
   it('is warned of an index that was removed: what it knows ends with the server', async () => {
     await using directory = await temporaryDirectory();
@@ -137,28 +157,16 @@ describe('an image path that cannot be made', () => {
     );
     await assert.rejects(runApp({ imagePath: link }), /unable to verify image path: .*link is no directory/);
   });
-});
 
-describe('the connections that are taken', () => {
-  it('leave a file for each, and some for the server itself', () => {
-    assert.equal(connectionsOf(1024, 400), 312);
-    assert.equal(connectionsOf(64, 400), 16);
-    assert.equal(connectionsOf(1, 400), 1);
-    assert.ok(connectionsOf(65_536, 400) > 10_000);
-    assert.equal(connectionsOf(Number.POSITIVE_INFINITY, 400), Number.POSITIVE_INFINITY);
-  });
-
-  it('leave three files for each slot of an upstream: of three, or of those that are configured', async () => {
-    const reserved = async (yaml: string): Promise<number> => reservedFiles((await loadText(yaml)).config);
-    assert.equal(await reserved(''), 388);
-    assert.equal(await reserved('registries: [{ name: a.io }]'), 388);
-    const names = ['a', 'b', 'c', 'd'].map((name) => `{ name: ${name}.io }`);
-    assert.equal(await reserved(`registries: [${names.join(', ')}]`), 484);
-    assert.equal(
-      await reserved(
-        'registries: [{ name: a.io, upstream: { maxConcurrent: 1000 } }]\nupstream: { maxConcurrent: 10 }',
-      ),
-      3160,
-    );
+  it('is refused where something else lies in the place of the cache or its index, in a sentence', async () => {
+    for (const [name, refusal] of [
+      ['v1', /unable to verify image path: .*v1 is no directory/],
+      ['v1/index.sqlite', /index\.sqlite cannot be .*is it a file/],
+    ] as const) {
+      await using directory = await temporaryDirectory();
+      await mkdir(dirname(join(directory.path, name)), { recursive: true });
+      execFileSync('mkfifo', [join(directory.path, name)]);
+      await assert.rejects(runApp({ imagePath: directory.path }), refusal);
+    }
   });
 });

@@ -80,6 +80,15 @@ describe('before a start', () => {
     );
   });
 
+  it('a place where even root can keep no files is found, also for the log', async () => {
+    const flags = { imagePath: '/proc/nowhere', logFile: '/proc/log' };
+    const { problems } = await preflight(await loadConfig({ flags, env: {} }), { env: {}, tryPorts: false });
+    const reason = process.getuid?.() === 0 ? 'lies on proc, which keeps no files' : 'may not be written to';
+    assert.equal(problems.length, 2);
+    assert.match(problems[0] ?? '', new RegExp(`^--image-path: .*"/proc" ${reason}`));
+    assert.match(problems[1] ?? '', new RegExp(`^--log-file: "/proc" ${reason}`));
+  });
+
   const logs: [name: string, at: string, problem: string][] = [
     ['in no directory', 'DIR/logs/a.log', 'there is no directory "DIR/logs"'],
     ['that is a directory', 'DIR', '"DIR" is a directory'],

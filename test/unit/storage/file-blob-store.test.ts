@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { DigestHasher, hexOf, sha256 } from '#src/oci/digest.ts';
 import { parseDigest } from '#src/oci/reference.ts';
-import { BlobUnreadableError } from '#src/storage/blob-store.ts';
+import { BlobUnreadableError, StoreFullError } from '#src/storage/blob-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { PartialSweep } from '#src/storage/file/partial-files.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -45,6 +45,27 @@ async function assertStored(store: FileBlobStore): Promise<void> {
   assert.ok(blob);
   assert.ok((await collect(blob.read())).equals(content));
 }
+
+describe('the blobs that are written at a time', () => {
+  it('are no more than there are files for: what comes then is told what the system tells, until one is done', async () => {
+    const store = await FileBlobStore.open({ directory: '/v1', files: new ScriptedFiles(), maxWriters: 1 });
+    const first = await store.begin(digest);
+    await assert.rejects(store.begin(digest), { code: 'EMFILE' });
+    await first[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+    await using _second = await store.begin(digest);
+    await assert.rejects(store.begin(digest), { code: 'EMFILE' });
+  });
+
+  it('are not counted where they could not be begun', async () => {
+    const files = new ScriptedFiles();
+    const store = await FileBlobStore.open({ directory: '/v1', files, maxWriters: 1 });
+    files.script = (call) => {
+      if (call.startsWith('open')) throw failure('ENOSPC');
+    };
+    for (let time = 0; time < 2; time += 1) await assert.rejects(store.begin(digest), StoreFullError);
+  });
+});
 
 describe('a blob file that cannot be examined', () => {
   it('is not left open', async () => {

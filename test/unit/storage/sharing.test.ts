@@ -20,6 +20,15 @@ describe('the index', () => {
     assert.deepEqual(await other.listTags(alpine), ['v1']);
   });
 
+  it('waits for a process that has it to itself, and lets others go on meanwhile', async () => {
+    await using directory = await temporaryDirectory();
+    const one = await SqliteMetadataStore.open(directory.path, { sharing: 'alone' });
+    const opening = SqliteMetadataStore.open(directory.path);
+    await one[Symbol.asyncDispose]();
+    await using other = await opening;
+    assert.deepEqual(await other.listTags(alpine), []);
+  });
+
   it('is one process’s alone where the file system is another machine’s, and says so to the second', async () => {
     await using directory = await temporaryDirectory();
     await using one = await SqliteMetadataStore.open(directory.path, { sharing: 'alone' });

@@ -1,21 +1,33 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import SqliteDatabase from 'better-sqlite3';
+import { StoreBusyError } from '#src/storage/blob-store.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { WriteBatch } from '#src/storage/sqlite/write-batch.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 async function batchUnderTest() {
   const directory = await temporaryDirectory();
   const database = await openDatabase(directory.path);
   database.exec('create table t (n integer primary key)');
+  const clock = new FakeClock();
   const state = { commits: 0 };
-  const batch = new WriteBatch(database, () => (state.commits += 1));
+  const batch = new WriteBatch(database, clock, () => (state.commits += 1));
   const insert = database.prepare<[number]>('insert into t values (?)');
   const numbers = database.prepare<[], { n: number }>('select n from t order by n');
   return {
     batch,
+    clock,
     state,
-    put: async (n: number) => await batch.add(() => insert.run(n).changes),
+    /** As another process does, until it is disposed of. */
+    lock() {
+      const other = new SqliteDatabase(join(directory.path, 'index.sqlite'));
+      other.exec('begin immediate');
+      return { [Symbol.dispose]: () => other.close() };
+    },
+    put: async (n: number, bytes?: number) => await batch.add(() => insert.run(n).changes, bytes),
     /** As SQLite does by itself where there is no room. */
     rollBack() {
       database.exec('rollback');
@@ -83,5 +95,68 @@ describe('writes to the index', () => {
       await Promise.all(writes),
       Array.from({ length: 300 }, () => 1),
     );
+  });
+});
+
+describe('writes to an index that another process has locked', () => {
+  it('wait in their order without holding up anybody, who reads for one, and are done when it is free', async () => {
+    await using test = await batchUnderTest();
+    let writes: Promise<PromiseSettledResult<number>[]>;
+    {
+      using _lock = test.lock();
+      const early = [test.put(3), test.put(1)];
+      await test.clock.untilSleeping();
+      writes = Promise.allSettled([...early, test.put(2), test.put(1)]);
+      assert.deepEqual(test.numbers(), []);
+      await test.clock.advance(1000);
+    }
+    await test.clock.advance(1000);
+    assert.deepEqual(
+      (await writes).map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
+    );
+    assert.deepEqual(test.numbers(), [1, 2, 3]);
+    assert.equal(test.state.commits, 1);
+  });
+
+  it('fail when they have waited for half a minute, each by itself', async () => {
+    await using test = await batchUnderTest();
+    let second: Promise<number>;
+    {
+      using _lock = test.lock();
+      const first = test.put(1);
+      await test.clock.untilSleeping();
+      await test.clock.advance(20_000);
+      second = test.put(2);
+      await Promise.all([assert.rejects(first, StoreBusyError), test.clock.advance(10_000)]);
+    }
+    await test.clock.advance(1000);
+    assert.equal(await second, 1);
+    assert.deepEqual(test.numbers(), [2]);
+  });
+
+  it('are no more than memory has room for: what comes then fails at once', async () => {
+    await using test = await batchUnderTest();
+    let first: Promise<number>;
+    {
+      using _lock = test.lock();
+      first = test.put(1, 20 * 2 ** 20);
+      await assert.rejects(test.put(2), StoreBusyError);
+    }
+    assert.equal(await first, 1);
+    assert.equal(await test.put(3), 1);
+    assert.deepEqual(test.numbers(), [1, 3]);
+  });
+
+  it('are done at the end, whenever they would have been tried again', async () => {
+    const test = await batchUnderTest();
+    let write: Promise<number>;
+    {
+      using _lock = test.lock();
+      write = test.put(1);
+      await test.clock.untilSleeping();
+    }
+    await test[Symbol.asyncDispose]();
+    assert.equal(await write, 1);
   });
 });

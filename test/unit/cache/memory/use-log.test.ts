@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { silent } from '#src/base/log.ts';
+import { TaskSet } from '#src/base/task-set.ts';
+import { UseLog } from '#src/cache/memory/use-log.ts';
+import { sha256 } from '#src/oci/digest.ts';
+import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import type { Use } from '#src/storage/metadata-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const digests = Array.from({ length: 9000 }, (_, at) => sha256(Buffer.from(`${at}`)));
+
+describe('when manifests were served', () => {
+  it('is written by one at a time, and of few in advance, while the index takes nothing', async () => {
+    const free = Promise.withResolvers<void>();
+    const written: Use[] = [];
+    let [running, most] = [0, 0];
+    const metadata = Object.assign(new MemoryMetadataStore(), {
+      async recordUse(uses: readonly Use[]) {
+        running += 1;
+        most = Math.max(most, running);
+        await free.promise;
+        written.push(...uses);
+        running -= 1;
+      },
+    });
+    const tasks = new TaskSet({ ...silent, error: (_, message) => assert.fail(message) });
+    const uses = new UseLog(metadata, new FakeClock(), tasks);
+    for (const digest of digests) uses.note(alpine, digest);
+    free.resolve();
+    await uses[Symbol.asyncDispose]();
+    await tasks[Symbol.asyncDispose]();
+    assert.equal(most, 1);
+    assert.deepEqual(
+      written.map(({ digest }) => digest),
+      digests.slice(0, 4000),
+    );
+  });
+});

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SocketLimit } from '#src/net/dial/socket-limit.ts';
+
+describe('the sockets to upstreams', () => {
+  it('are so many at a time; then it is as if the process had no file left', () => {
+    const sockets = new SocketLimit(2);
+    const first = sockets.take();
+    sockets.take();
+    assert.throws(() => sockets.take(), { code: 'EMFILE' });
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    sockets.take();
+    assert.throws(() => sockets.take(), { code: 'EMFILE' });
+  });
+
+  it('that are kept unused make room, the one that was used the longest ago first', () => {
+    const sockets = new SocketLimit(2);
+    const closed: string[] = [];
+    const open = (name: string) => {
+      const place = sockets.take();
+      return {
+        [Symbol.dispose]() {
+          closed.push(name);
+          place[Symbol.dispose]();
+        },
+      };
+    };
+    const [one, other] = [open('one'), open('other')];
+    sockets.unused(other);
+    sockets.unused(one);
+    open('third');
+    assert.deepEqual(closed, ['other']);
+    sockets.taken(one);
+    assert.throws(() => open('fourth'), { code: 'EMFILE' });
+    assert.deepEqual(closed, ['other']);
+  });
+});
