@@ -50,7 +50,7 @@ export class StoredBlobs {
       const blob = await this.#open(digest);
       if (blob !== undefined)
         return await readerOf(blob, range, (error) => this.#failed(digest, error, since));
-      await links.forget(digest, since);
+      await links.lose(digest, since);
       return undefined;
     } catch (error) {
       if (!(error instanceof BlobUnreadableError)) throw error;

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { TaskSet } from '../../base/task-set.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
+import { recordUses } from '../../storage/operation.ts';
 
 const flushMs = 10_000;
 /** So many manifests are not waited for longer. */
@@ -40,7 +41,7 @@ export class UseLog implements AsyncDisposable {
     const uses = [...this.#pending.values()];
     this.#pending = new Map();
     for (let at = 0; at < uses.length; at += sliceLength)
-      await this.#metadata.recordUse(uses.slice(at, at + sliceLength));
+      await this.#metadata.change([recordUses(uses.slice(at, at + sliceLength))]);
   }
 
   /** Has what is left written; the task set still has to be waited for. */

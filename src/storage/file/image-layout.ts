@@ -3,7 +3,7 @@ import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
-import type { TagRecord } from '../metadata-store.ts';
+import type { TagRecord } from '../records.ts';
 
 /** A hundred thousand tags are 25 MB: not more often than this. Milliseconds. */
 const intervalMs = 60_000;

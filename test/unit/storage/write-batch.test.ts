@@ -6,7 +6,7 @@ import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 async function batchUnderTest() {
   const directory = await temporaryDirectory();
-  const database = await openDatabase(directory.path);
+  const { database } = await openDatabase(directory.path);
   database.exec('create table t (n integer primary key)');
   const state = { commits: 0 };
   const batch = new WriteBatch(database, () => (state.commits += 1));
