@@ -10,8 +10,8 @@ import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } fro
  */
 export interface MetadataStore extends AsyncDisposable {
   /**
-   * All of it in this order, in one transaction, or nothing: visible when it settles. Throws `StoreFullError` where room is
-   * missing.
+   * All of it in this order, in one transaction, or nothing: visible when it settles. Some hundred operations at most, for nobody else has
+   * a turn meanwhile. Throws `StoreFullError` where room is missing.
    */
   change(operations: readonly Operation[]): Promise<void>;
   /** Tells of what other processes change, within a second, until disposed of. */

@@ -98,13 +98,17 @@ export class SqliteMetadataStore implements MetadataStore {
 
   watch(listener: (changes: Changes) => void): Disposable {
     this.#listeners.add(listener);
-    this.#timer ??= setInterval(() => this.#tell(), watchMs).unref();
+    this.#timer ??= setInterval(() => void this.#tell(), watchMs).unref();
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  #tell(): void {
+  async #tell(): Promise<void> {
     const changes = this.#changes.news();
-    if (changes.length > 0) for (const listener of this.#listeners) listener(changes);
+    const pieces = changes === 'all' ? [changes] : slicesOf(changes, sliceRows);
+    for (const piece of pieces) {
+      for (const listener of this.#listeners) listener(piece);
+      await setImmediate();
+    }
   }
 
   async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
@@ -249,6 +253,10 @@ export class SqliteMetadataStore implements MetadataStore {
 
 function tagOf(row: TagRow): TagRecord {
   return { tag: row.tag as Tag, descriptor: descriptorOf(row), checkedAt: row.checked_at };
+}
+
+function* slicesOf<Item>(items: readonly Item[], length: number): Iterable<readonly Item[]> {
+  for (let at = 0; at < items.length; at += length) yield items.slice(at, at + length);
 }
 
 async function textOf(items: readonly unknown[]): Promise<string> {

@@ -118,10 +118,10 @@ describe('whether the server is ready', () => {
   it('is warned of an index that was removed: what it knows ends with the server', async () => {
     await using directory = await temporaryDirectory();
     await using ready = await readyAt(directory.path);
-    await rm(join(directory.path, 'v1/index.sqlite'));
+    await rm(join(directory.path, 'v1/index-3.sqlite'));
     const answer = await ready.ask();
     assert.equal(answer.status, 200);
-    assert.match(answer.body.toString(), /"warning":".*index\.sqlite was removed or replaced/);
+    assert.match(answer.body.toString(), /"warning":".*index-3\.sqlite was removed or replaced/);
   });
 });
 

@@ -118,6 +118,7 @@ describe('an image that was served', () => {
     const { cache, upstream, layer, config } = dripping();
     await using _ = cache;
     await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
     await pass(cache, 20_000);
     assert.ok(await cache.parts.metadata.hasBlob(alpine, config.digest));
     assert.equal(cache.parts.fills.running, 1);
@@ -153,6 +154,7 @@ describe('an image that was served', () => {
     gone.abort(new Error('left'));
     await client[Symbol.asyncDispose]();
     await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
     await pass(cache, 5000);
     // The large one, the manifest, and one try.
     assert.equal(cache.upstream.calls.length, 3);
