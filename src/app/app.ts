@@ -130,6 +130,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const prometheus = await openMetrics({
     config,
     parts: cache,
+    inventory: store.inventory,
     version,
     quotas: () => registries.quotas(),
     lookupsHung: () => names.hung,

@@ -11,8 +11,8 @@ import { makeDirectory } from '../storage/file/make-directory.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
 import { PartialSweep } from '../storage/file/partial-files.ts';
 import { withRoom } from '../storage/file/store-full.ts';
+import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '../storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
@@ -25,6 +25,7 @@ export const layoutVersion = 'v1';
 export interface Store extends AsyncDisposable {
   readonly blobs: BlobStore;
   readonly metadata: MetadataStore;
+  readonly inventory: Inventory;
   /** Says that tags have changed, for other tools that read the directory. */
   readonly changed: () => void;
   /** Rejects, with the reason, while it can neither be read nor written. */
@@ -54,13 +55,15 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
       { err: error },
       `no room in ${imagePath}: nothing is cached until there is room and the server was started again`,
     );
+    const metadata = SqliteMetadataStore.inMemory({ isFull: true });
     return {
       blobs: new MemoryBlobStore({ capacity: 0 }),
-      metadata: new MemoryMetadataStore({ isFull: true }),
+      metadata,
+      inventory: metadata.inventory,
       changed() {},
       async check() {},
       warning: async () => 'there was no room for the cache when the server started: nothing is kept',
-      async [Symbol.asyncDispose]() {},
+      [Symbol.asyncDispose]: async () => await metadata[Symbol.asyncDispose](),
     };
   }
 }
@@ -80,7 +83,7 @@ async function openDirectory(
   }
   const sharing = network === undefined ? 'shared' : 'alone';
   const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing }));
-  const warning = await watchedIndex(directory);
+  const warning = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
   const blobs = stack.use(
     await FileBlobStore.open({ directory, pool, maxWriters: files.writers, clock, log }),
@@ -100,6 +103,7 @@ async function openDirectory(
   return {
     blobs,
     metadata,
+    inventory: metadata.inventory,
     changed: () => layout.changed(),
     check: async () => await blobs.check(),
     warning,
@@ -122,8 +126,7 @@ async function makeCache(directory: string): Promise<void> {
  * Tells whether the index is still the file that was opened. One that somebody has removed serves on to the end of the process, and
  * is not made anew before: what is known of it in memory would not be in another.
  */
-async function watchedIndex(directory: string): Promise<Store['warning']> {
-  const path = join(directory, 'index.sqlite');
+async function watchedIndex(path: string): Promise<Store['warning']> {
   const identity = async (): Promise<string> => {
     const { dev, ino } = await stat(path);
     return `${dev} ${ino}`;

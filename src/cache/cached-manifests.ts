@@ -4,7 +4,7 @@ import { isIndex } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
 import type { CallOptions, Descriptor, Manifest, Registry } from '../oci/registry.ts';
-import type { TagRecord } from '../storage/metadata-store.ts';
+import type { TagRecord } from '../storage/records.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { referrersMs } from './cached-referrers.ts';
 import { blobsOf } from './completion/completion-job.ts';

@@ -3,6 +3,7 @@ import { SingleFlight } from '../base/single-flight.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, Descriptor, ReferrersList, Registry } from '../oci/registry.ts';
+import { putReferrersList } from '../storage/operation.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { isAbsent } from './memory/negative-cache.ts';
 import { outcomeOfFallback, patiently } from './stale.ts';
@@ -100,7 +101,10 @@ export class CachedReferrers {
     if (charsOf(referrers) > maxKeptChars) return;
     const { metadata, clock, tasks } = this.#parts;
     const record = { items: referrers, checkedAt: clock.now() };
-    tasks.run('storing a list', async () => await metadata.putReferrersList(repository, digest, record));
+    tasks.run(
+      'storing a list',
+      async () => await metadata.change([putReferrersList(repository, digest, record)]),
+    );
   }
 }
 

@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/error.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { Cut, Registry, TagList, TagListOptions } from '../oci/registry.ts';
 import { behind } from '../oci/tag-order.ts';
+import { putTagList } from '../storage/operation.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import type { TagPart, TagWalk } from './memory/tag-walk.ts';
 import type { TagSource } from './memory/tag-walks.ts';
@@ -96,7 +97,7 @@ export class CachedTags {
       onWhole: (tags) => {
         if (charsOf(tags) > maxKeptChars) return;
         const record = { items: [...tags], checkedAt: clock.now() };
-        tasks.run('storing a list', async () => await metadata.putTagList(repository, record));
+        tasks.run('storing a list', async () => await metadata.change([putTagList(repository, record)]));
       },
     };
   }

@@ -13,6 +13,7 @@ import { BlobLinks } from './memory/blob-links.ts';
 import { BlobSizes } from './memory/blob-sizes.ts';
 import { DoubtedDigests } from './memory/doubted-digests.ts';
 import { ManifestCache } from './memory/manifest-cache.ts';
+import { forgetIn } from './memory/memory.ts';
 import { NegativeCache } from './memory/negative-cache.ts';
 import { RestingTags } from './memory/resting-tags.ts';
 import { TagWalks } from './memory/tag-walks.ts';
@@ -57,6 +58,12 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   });
   stack.use(completer);
   stack.use(fills);
+  const manifests = new ManifestCache({
+    ...{ blobs, metadata, sizes, backlog, tasks, clock, log, changed },
+    maxBytes: memory.manifests,
+  });
+  const links = new BlobLinks(metadata, log);
+  stack.use(metadata.watch((changes) => forgetIn([manifests, links, sizes], changes)));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   tasks.run('taking up what was not completed', async () => {
@@ -73,11 +80,8 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     fills,
     completer,
     backlog,
-    manifests: new ManifestCache({
-      ...{ blobs, metadata, sizes, backlog, tasks, clock, log, changed },
-      maxBytes: memory.manifests,
-    }),
-    links: new BlobLinks(metadata, log),
+    manifests,
+    links,
     sizes,
     asked: new AskedManifests(clock),
     absent: new NegativeCache(clock),

@@ -51,7 +51,7 @@ export class StoredBlobs {
       if (blob !== undefined)
         return await readerOf(blob, range, (error) => this.#failed(digest, error, since));
       // No client waits for the index: it is known at once.
-      tasks.run('unlinking a blob', async () => await links.forget(digest, since));
+      tasks.run('unlinking a blob', async () => await links.lose(digest, since));
       return undefined;
     } catch (error) {
       if (!(error instanceof BlobUnreadableError)) throw error;

@@ -142,7 +142,7 @@ export class Candidate implements AsyncDisposable {
 
 /** Our index, in a candidate's directory. */
 export function indexIn(directory: string): string {
-  return join(directory, 'data/v1/index.sqlite');
+  return join(directory, 'data/v1/index-3.sqlite');
 }
 
 /** One that was free a moment ago: docker-registry does not say at this log level which it took. */

@@ -34,8 +34,10 @@ class Index implements Disposable {
   constructor({ directory }: Candidate) {
     this.#database = new SqliteDatabase(indexIn(directory), { readonly: true });
     this.#isComplete = this.#database.prepare(
-      `select m.complete from tags t join manifests m on m.repository = t.repository and m.digest = t.digest
-       where t.repository = ? and t.tag = ?`,
+      `select not exists (
+         select 1 from children k join wanted w on w.content = k.child and w.repository = k.repository
+         where k.repository = t.repository and k.manifest = t.manifest) as complete
+       from tags t join repositories r on r.id = t.repository where r.name = ? and t.tag = ?`,
     );
   }
 

@@ -4,7 +4,18 @@ import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseRegistryHost, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { Descriptor } from '#src/oci/registry.ts';
-import type { IncompleteManifest, MetadataStore } from '#src/storage/metadata-store.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import {
+  linkBlob,
+  loseBlob,
+  putManifest,
+  putReferrersList,
+  putTag,
+  putTagList,
+  recordUses,
+  removeManifest,
+} from '#src/storage/operation.ts';
+import type { WantedBlob } from '#src/storage/records.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 
 export type MetadataStoreFactory = () => Promise<{ readonly store: MetadataStore } & AsyncDisposable>;
@@ -24,7 +35,7 @@ async function put(
   text: string,
   blobs: readonly Descriptor[] = [],
 ) {
-  await store.putManifest(name, { descriptor: descriptor(text), blobs });
+  await store.change([putManifest(name, { descriptor: descriptor(text), blobs })]);
   return descriptor(text);
 }
 
@@ -43,20 +54,14 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await store.claimedSizes(alpine, digest), []);
       assert.deepEqual(await store.listManifestsOf(alpine, digest, 10), []);
       assert.equal(await store.hasBlob(alpine, digest), false);
-      assert.equal(await store.deleteManifest(alpine, digest), false);
+      await store.change([removeManifest(alpine, digest)]);
       assert.deepEqual(await store.listTags(alpine), []);
       assert.deepEqual(await store.listReferrers(alpine, digest), []);
       assert.equal(await store.listMissingBlobs(alpine, digest, 10), undefined);
-      assert.deepEqual(await store.listIncompleteManifests({ limit: 10 }), []);
+      assert.deepEqual(await store.listWantedBlobs({ limit: 10 }), []);
       assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
-      assert.deepEqual(await store.countContent(), {
-        manifests: 0,
-        manifestBytes: 0,
-        blobs: 0,
-        blobBytes: 0,
-      });
-      await store.unlinkBlob(digest);
-      await store.recordUse([{ repository: alpine, digest, at: 1 }]);
+      await store.change([loseBlob(digest)]);
+      await store.change([recordUses([{ repository: alpine, digest, at: 1 }])]);
     });
 
     it('keeps a manifest for the repository it was put for, with what its descriptor says', async () => {
@@ -64,9 +69,9 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       const plain = descriptor('m', { artifactType: 'application/x' });
       const full = { ...plain, annotations: { a: 'b', ü: '"' } };
       const record = { descriptor: full, blobs: [], subject: descriptor('subject').digest };
-      await made.store.putManifest(alpine, record);
-      await made.store.putManifest(alpine, record);
-      await made.store.putTag(alpine, { tag: v1, descriptor: plain, checkedAt: 1 });
+      await made.store.change([putManifest(alpine, record)]);
+      await made.store.change([putManifest(alpine, record)]);
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: plain, checkedAt: 1 })]);
       // Annotations may be as large as the manifest: only who lists referrers wants them.
       assert.deepEqual(await made.store.getManifest(alpine, full.digest), plain);
       assert.deepEqual((await made.store.getTag(alpine, v1))?.descriptor, plain);
@@ -78,9 +83,9 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await using made = await create();
       const first = await put(made.store, alpine, 'one');
       const second = await put(made.store, alpine, 'two');
-      await made.store.putTag(alpine, { tag: v1, descriptor: first, checkedAt: 1 });
-      await made.store.putTag(alpine, { tag: parseTag('V1'), descriptor: first, checkedAt: 1 });
-      await made.store.putTag(alpine, { tag: v1, descriptor: second, checkedAt: 2 });
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: 1 })]);
+      await made.store.change([putTag(alpine, { tag: parseTag('V1'), descriptor: first, checkedAt: 1 })]);
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: second, checkedAt: 2 })]);
       assert.deepEqual(await made.store.getTag(alpine, v1), { tag: 'v1', descriptor: second, checkedAt: 2 });
       assert.equal((await made.store.getTag(alpine, parseTag('V1')))?.descriptor.digest, first.digest);
       assert.deepEqual(await made.store.listTags(alpine), ['V1', 'v1']);
@@ -90,8 +95,8 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await using made = await create();
       const first = await put(made.store, alpine, 'one');
       const second = await put(made.store, alpine, 'two');
-      await made.store.putTag(alpine, { tag: v1, descriptor: second, checkedAt: 2 });
-      await made.store.putTag(alpine, { tag: v1, descriptor: first, checkedAt: 1 });
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: second, checkedAt: 2 })]);
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: 1 })]);
       assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
     });
 
@@ -104,7 +109,7 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
         { tag: v1, descriptor: second, checkedAt: 0 },
         { tag: v1, descriptor: first, checkedAt: 1 },
       ]) {
-        await made.store.putTag(alpine, record);
+        await made.store.change([putTag(alpine, record)]);
         assert.deepEqual(await made.store.getTag(alpine, v1), record);
       }
     });
@@ -114,16 +119,17 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       const first = await put(made.store, alpine, 'one');
       const second = await put(made.store, alpine, 'two');
       const now = Date.now();
-      await made.store.putTag(alpine, { tag: v1, descriptor: first, checkedAt: now + 3_600_000 });
-      await made.store.putTag(alpine, { tag: v1, descriptor: second, checkedAt: now });
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: now + 3_600_000 })]);
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: second, checkedAt: now })]);
       assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
     });
 
     it('forgets a manifest with its tags', async () => {
       await using made = await create();
       const one = await put(made.store, alpine, 'one');
-      await made.store.putTag(alpine, { tag: v1, descriptor: one, checkedAt: 1 });
-      assert.equal(await made.store.deleteManifest(alpine, one.digest), true);
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: one, checkedAt: 1 })]);
+      await made.store.change([removeManifest(alpine, one.digest)]);
+      assert.equal(await made.store.getManifest(alpine, one.digest), undefined);
       assert.equal(await made.store.getTag(alpine, v1), undefined);
       assert.deepEqual(await made.store.listRepositories({ limit: 10 }), []);
     });
@@ -133,7 +139,9 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       for (const name of [busybox, lookalike, alpine]) {
         const one = await put(made.store, name, 'one');
         for (let tag = 0; tag < 400; tag += 1) {
-          await made.store.putTag(name, { tag: parseTag(`t${1000 + tag}`), descriptor: one, checkedAt: 1 });
+          await made.store.change([
+            putTag(name, { tag: parseTag(`t${1000 + tag}`), descriptor: one, checkedAt: 1 }),
+          ]);
         }
       }
       const all = await Array.fromAsync(
@@ -150,15 +158,15 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
     it('lets a repository have a blob only after it was linked for it', async () => {
       await using made = await create();
       const { digest } = descriptor('layer');
-      await made.store.linkBlob(alpine, digest);
-      await made.store.linkBlob(alpine, digest);
+      await made.store.change([linkBlob(alpine, digest)]);
+      await made.store.change([linkBlob(alpine, digest)]);
       assert.equal(await made.store.hasBlob(alpine, digest), true);
       assert.equal(await made.store.hasBlob(busybox, digest), false);
       assert.equal(await made.store.hasBlobOnHost(parseRegistryHost('docker.io'), digest), true);
       for (const host of ['docker.io.example.com', 'docker.i', 'ocker.io', 'docker.io:443']) {
         assert.equal(await made.store.hasBlobOnHost(parseRegistryHost(host), digest), false, host);
       }
-      await made.store.unlinkBlob(digest);
+      await made.store.change([loseBlob(digest)]);
       assert.equal(await made.store.hasBlob(alpine, digest), false);
     });
 
@@ -166,46 +174,127 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await using made = await create();
       const { store } = made;
       const [config, layer] = [descriptor('config'), descriptor('layer')];
-      await store.linkBlob(alpine, config.digest);
+      await store.change([linkBlob(alpine, config.digest)]);
       const { digest } = await put(store, alpine, 'image', [config, layer]);
       const missing = async (limit = 10) => await store.listMissingBlobs(alpine, digest, limit);
       assert.deepEqual(await missing(), [{ digest: layer.digest, size: layer.size }]);
       await put(store, busybox, 'image', [layer]);
-      await store.linkBlob(busybox, layer.digest);
+      await store.change([linkBlob(busybox, layer.digest)]);
       assert.equal((await missing())?.length, 1);
-      await store.linkBlob(alpine, layer.digest);
+      await store.change([linkBlob(alpine, layer.digest)]);
       assert.deepEqual(await missing(), []);
-      await store.unlinkBlob(config.digest);
+      await store.change([loseBlob(config.digest)]);
       assert.deepEqual(await missing(), [{ digest: config.digest, size: config.size }]);
-      await store.unlinkBlob(layer.digest);
+      await store.change([loseBlob(layer.digest)]);
       assert.equal((await missing(1))?.length, 1);
     });
 
-    it('lists the manifests that lack blobs page by page, each once, those of a kind with all of them not at all', async () => {
+    it('lists what repositories lack page by page, the newest first, each once whichever manifests name it', async () => {
       await using made = await create();
       const { store } = made;
-      const layer = descriptor('layer');
+      const layers = ['one', 'two', 'three', 'four', 'five'].map((text) => descriptor(text));
       await put(store, alpine, 'without blobs');
-      await put(store, busybox, 'whole', [layer]);
-      await store.linkBlob(busybox, layer.digest);
-      const lacking = [];
-      for (const text of ['one', 'two', 'three', 'four', 'five'])
-        lacking.push((await put(store, alpine, text, [layer])).digest);
+      for (const layer of layers) await put(store, alpine, `of ${layer.digest}`, [layer]);
+      await put(store, alpine, 'all', layers);
+      await put(store, busybox, 'whole', layers);
+      await store.change(layers.map(({ digest }) => linkBlob(busybox, digest)));
       const found = [];
-      for (let after: IncompleteManifest | undefined; ; ) {
-        const page = await store.listIncompleteManifests({ after, limit: 2 });
+      for (let after: WantedBlob | undefined; ; ) {
+        const page = await store.listWantedBlobs({ after, limit: 2 });
         found.push(...page);
         after = page.at(-1);
         if (after === undefined) break;
       }
-      assert.deepEqual(found.map(({ digest }) => digest).toSorted(), lacking.toSorted());
-      const ages = found.map(({ createdAt }) => createdAt);
+      assert.deepEqual(
+        found.map(({ repository: name, digest, size }) => [name, digest, size]).toSorted(),
+        layers.map(({ digest, size }) => [alpine, digest, size]).toSorted(),
+      );
+      const ages = found.map(({ since }) => since);
       assert.deepEqual(
         ages,
         ages.toSorted((one, other) => other - one),
       );
-      await store.linkBlob(alpine, layer.digest);
-      assert.deepEqual(await store.listIncompleteManifests({ limit: 2 }), []);
+      await store.change(layers.map(({ digest }) => linkBlob(alpine, digest)));
+      assert.deepEqual(await store.listWantedBlobs({ limit: 2 }), []);
+    });
+
+    it('wants nothing any more for a manifest that was removed, but what another names', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [shared, own] = [descriptor('shared'), descriptor('own')];
+      const { digest } = await put(store, alpine, 'one', [shared, own]);
+      await put(store, alpine, 'two', [shared]);
+      await store.change([removeManifest(alpine, digest)]);
+      assert.deepEqual(
+        (await store.listWantedBlobs({ limit: 10 })).map((blob) => blob.digest),
+        [shared.digest],
+      );
+    });
+
+    it('wants a lost blob again for all that own it and name it, until it comes to any of them', async () => {
+      await using made = await create();
+      const { store } = made;
+      const layer = descriptor('layer');
+      for (const name of [alpine, busybox]) {
+        await put(store, name, 'image', [layer]);
+        await store.change([linkBlob(name, layer.digest)]);
+      }
+      await store.change([linkBlob(lookalike, layer.digest), loseBlob(layer.digest)]);
+      const wanting = async () =>
+        (await store.listWantedBlobs({ limit: 10 })).map(({ repository: name }) => name).toSorted();
+      assert.deepEqual(await wanting(), [alpine, busybox]);
+      await store.change([linkBlob(alpine, layer.digest, layer.size)]);
+      assert.deepEqual(await wanting(), []);
+      assert.equal(await store.hasBlob(busybox, layer.digest), true);
+    });
+
+    it('makes all of a change or nothing', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [there, layer] = [descriptor('image'), descriptor('layer')];
+      const record = { tag: v1, descriptor: descriptor('not here'), checkedAt: 1 };
+      await assert.rejects(
+        store.change([
+          putManifest(alpine, { descriptor: there, blobs: [layer] }),
+          linkBlob(alpine, layer.digest, layer.size),
+          putTag(alpine, record),
+        ]),
+      );
+      assert.equal(await store.getManifest(alpine, there.digest), undefined);
+      assert.equal(await store.hasBlob(alpine, layer.digest), false);
+      assert.deepEqual(await store.listWantedBlobs({ limit: 10 }), []);
+    });
+
+    it('moves a tag from where its author knew it to be, whatever the clocks say', async () => {
+      await using made = await create();
+      const first = await put(made.store, alpine, 'one');
+      const second = await put(made.store, alpine, 'two');
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: 5 })]);
+      await made.store.change([putTag(alpine, { tag: v1, descriptor: second, checkedAt: 3 }, first.digest)]);
+      assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
+    });
+
+    it('remembers where a tag pointed, one entry a move and none a check, the last hundred', async () => {
+      await using made = await create();
+      const { store } = made;
+      const images = [await put(store, alpine, 'one'), await put(store, alpine, 'two')];
+      for (let at = 1; at <= 250; at += 1) {
+        const image = images[at % 2] ?? assert.fail();
+        await store.change([putTag(alpine, { tag: v1, descriptor: image, checkedAt: at * 10 })]);
+        await store.change([putTag(alpine, { tag: v1, descriptor: image, checkedAt: at * 10 + 5 })]);
+      }
+      const former = await store.listFormerTags(alpine, v1);
+      assert.equal(former.length, 100);
+      assert.deepEqual(former[0], {
+        digest: images[1]?.digest,
+        firstSeen: 2490,
+        lastSeen: 2495,
+        why: 'moved',
+      });
+      await store.change([removeManifest(alpine, images[0]?.digest ?? assert.fail())]);
+      const [last] = await store.listFormerTags(alpine, v1);
+      assert.deepEqual([last?.digest, last?.why], [images[0]?.digest, 'removed']);
+      assert.deepEqual(await store.listFormerTags(busybox, v1), []);
     });
 
     it('knows what a repository’s own manifests claim of a blob’s size, also that they contradict each other', async () => {
@@ -225,12 +314,12 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await using made = await create();
       const { store } = made;
       const { digest, size } = descriptor('layer');
-      await store.linkBlob(alpine, digest);
+      await store.change([linkBlob(alpine, digest)]);
       assert.equal(await store.blobSize(digest), undefined);
-      await store.linkBlob(alpine, digest, size);
-      await store.linkBlob(busybox, digest);
+      await store.change([linkBlob(alpine, digest, size)]);
+      await store.change([linkBlob(busybox, digest)]);
       assert.equal(await store.blobSize(digest), size);
-      await store.unlinkBlob(digest);
+      await store.change([loseBlob(digest)]);
       assert.equal(await store.hasBlob(alpine, digest), false);
       assert.equal(await store.blobSize(digest), size);
     });
@@ -248,46 +337,13 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await store.listManifestsOf(busybox, unnamed.digest, 10), []);
     });
 
-    it('counts manifests for each repository, blobs once, and sizes as they were verified, else as manifests give them', async () => {
-      await using made = await create();
-      const { store } = made;
-      const [layer, unnamed] = [descriptor('layer'), descriptor('a blob that no manifest names')];
-      for (const name of [alpine, busybox]) {
-        await put(store, name, 'image', [layer]);
-        await store.linkBlob(name, layer.digest);
-      }
-      await store.linkBlob(alpine, unnamed.digest);
-      const verified = descriptor('verified');
-      await put(store, alpine, 'not fetched', [descriptor('absent'), { ...verified, size: 1 }]);
-      await store.linkBlob(alpine, verified.digest, verified.size);
-      assert.deepEqual(await store.countContent(), {
-        manifests: 3,
-        manifestBytes: 'image'.length * 2 + 'not fetched'.length,
-        blobs: 3,
-        blobBytes: layer.size + verified.size,
-      });
-    });
-
-    it('counts more than fits into one slice', async () => {
-      await using made = await create();
-      const { store } = made;
-      for (let index = 0; index < 1000; index += 1) {
-        await put(store, index % 2 === 0 ? alpine : busybox, `m${1000 + index}`);
-        await store.linkBlob(alpine, descriptor(`b${index}`).digest);
-      }
-      assert.deepEqual(await store.countContent(), {
-        manifests: 1000,
-        manifestBytes: 5000,
-        blobs: 1000,
-        blobBytes: 0,
-      });
-    });
-
     it('finds a manifest’s referrers in its own repository', async () => {
       await using made = await create();
       const subject = await put(made.store, alpine, 'image');
       const signature = descriptor('signature', { artifactType: 'application/sig' });
-      await made.store.putManifest(alpine, { descriptor: signature, blobs: [], subject: subject.digest });
+      await made.store.change([
+        putManifest(alpine, { descriptor: signature, blobs: [], subject: subject.digest }),
+      ]);
       assert.deepEqual(await made.store.listReferrers(alpine, subject.digest), [signature]);
       assert.deepEqual(await made.store.listReferrers(busybox, subject.digest), []);
     });
@@ -295,10 +351,12 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
     it('keeps the lists that upstream gave', async () => {
       await using made = await create();
       const { digest } = descriptor('x');
-      await made.store.putTagList(alpine, { items: [v1], checkedAt: 1 });
-      await made.store.putTagList(alpine, { items: [], checkedAt: 2 });
+      await made.store.change([putTagList(alpine, { items: [v1], checkedAt: 1 })]);
+      await made.store.change([putTagList(alpine, { items: [], checkedAt: 2 })]);
       assert.deepEqual(await made.store.getTagList(alpine), { items: [], checkedAt: 2 });
-      await made.store.putReferrersList(alpine, digest, { items: [descriptor('sig')], checkedAt: 3 });
+      await made.store.change([
+        putReferrersList(alpine, digest, { items: [descriptor('sig')], checkedAt: 3 }),
+      ]);
       assert.deepEqual(await made.store.getReferrersList(alpine, digest), {
         items: [descriptor('sig')],
         checkedAt: 3,
@@ -311,10 +369,10 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       const tags = Array.from({ length: 30_000 }, (_, at) => parseTag(`t${at}`));
       const referrers = tags.map((tag) => descriptor(tag));
       await Promise.all([
-        made.store.putTagList(alpine, { items: tags, checkedAt: 1 }),
-        made.store.putTagList(alpine, { items: [v1], checkedAt: 2 }),
-        made.store.putReferrersList(alpine, digest, { items: referrers, checkedAt: 1 }),
-        made.store.putReferrersList(alpine, digest, { items: [], checkedAt: 2 }),
+        made.store.change([putTagList(alpine, { items: tags, checkedAt: 1 })]),
+        made.store.change([putTagList(alpine, { items: [v1], checkedAt: 2 })]),
+        made.store.change([putReferrersList(alpine, digest, { items: referrers, checkedAt: 1 })]),
+        made.store.change([putReferrersList(alpine, digest, { items: [], checkedAt: 2 })]),
       ]);
       assert.deepEqual(await made.store.getTagList(alpine), { items: [v1], checkedAt: 2 });
       assert.deepEqual(await made.store.getReferrersList(alpine, digest), { items: [], checkedAt: 2 });
@@ -323,7 +381,7 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
     it('keeps a long list whole', async () => {
       await using made = await create();
       const items = Array.from({ length: 30_000 }, (_, at) => parseTag(`t${at}`));
-      await made.store.putTagList(alpine, { items, checkedAt: 1 });
+      await made.store.change([putTagList(alpine, { items, checkedAt: 1 })]);
       assert.deepEqual((await made.store.getTagList(alpine))?.items, items);
     });
   });

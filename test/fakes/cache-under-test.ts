@@ -21,8 +21,8 @@ import type { Registry } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
 import { ScriptedRegistry } from './scripted-registry.ts';
@@ -53,7 +53,7 @@ export class CacheUnderTest implements AsyncDisposable {
     const {
       log = new LogLines(),
       blobs = new MemoryBlobStore(),
-      metadata = new MemoryMetadataStore(),
+      metadata = SqliteMetadataStore.inMemory(),
     } = options;
     const { clock } = this;
     const tasks = new TaskSet(log);

@@ -4,7 +4,7 @@ import type { Outcome } from '#src/oci/outcome.ts';
 import { resolveRange } from '#src/oci/range.ts';
 import type { Digest, Reference, RepositoryName } from '#src/oci/reference.ts';
 import type { BlobReader, CallOptions, Manifest, RangeSpec } from '#src/oci/registry.ts';
-import type { IncompleteManifest } from '#src/storage/metadata-store.ts';
+import type { WantedBlob } from '#src/storage/records.ts';
 import { Judge, type Question } from './judge.ts';
 import type { Server } from './server.ts';
 import { short } from './trace.ts';
@@ -46,8 +46,8 @@ export class Door {
   }
 
   /** A cached manifest lacks blobs when it should not. */
-  foundLacking(manifest: IncompleteManifest): void {
-    this.#judge.lacking(manifest);
+  foundLacking(blob: WantedBlob): void {
+    this.#judge.lacking(blob);
   }
 
   async headManifest(who: string, repository: RepositoryName, reference: Reference): Promise<Answer<Digest>> {

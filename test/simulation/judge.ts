@@ -9,7 +9,7 @@ import {
   type Tag,
 } from '#src/oci/reference.ts';
 import type { RangeSpec } from '#src/oci/registry.ts';
-import type { IncompleteManifest } from '#src/storage/metadata-store.ts';
+import type { WantedBlob } from '#src/storage/records.ts';
 import { blobObject, manifestObject } from './faults.ts';
 import type { Invariant } from './findings.ts';
 import type { Had } from './ledger.ts';
@@ -125,13 +125,13 @@ export class Judge {
   }
 
   /** What lacks blobs though upstream has been well. What it denied once may be asked for again much later. */
-  lacking({ repository: name, digest }: IncompleteManifest): void {
+  lacking({ repository: name, digest }: WantedBlob): void {
     const { model, plan } = this.#world;
     const repository = model.repositories.get(name);
     const isDenied = plan.faults.some(({ host, status }) => host === repository?.host && status === 404);
     const isHopeless = repository?.isForbidden !== false || repository.wronglySized.size > 0;
     if (!isDenied && !isHopeless)
-      this.#add('what was served becomes complete', `${name}@${short(digest)} still lacks blobs`);
+      this.#add('what was served becomes complete', `${name}@${short(digest)} is still wanted`);
   }
 
   /** What a disk without room has not kept is not promised. */

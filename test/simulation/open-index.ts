@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#src/base/clock.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import type { Life } from './life.ts';
@@ -17,7 +16,7 @@ export async function openIndex(
 ): Promise<MetadataStore> {
   const store = stack.use(
     world.plan.index === 'memory'
-      ? new MemoryMetadataStore({ now: clock.now })
+      ? SqliteMetadataStore.inMemory({ clock })
       : await world.scheduler.outside(async () => await openSqlite(clock, stack)),
   );
   await world.scheduler.outside(async () => await world.indexLog.replay(store));

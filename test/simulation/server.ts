@@ -8,7 +8,8 @@ import type { RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import type { BlobStore } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import type { IncompleteManifest, MetadataStore } from '#src/storage/metadata-store.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import type { WantedBlob } from '#src/storage/records.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
 import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';
@@ -70,9 +71,9 @@ export class Server {
     return this.#composition.registry;
   }
 
-  /** Cached manifests that lack blobs. */
-  async incomplete(): Promise<readonly IncompleteManifest[]> {
-    return (await this.#metadata?.listIncompleteManifests({ limit: 1000 })) ?? [];
+  /** Blobs of cached manifests that their repositories lack. */
+  async wanted(): Promise<readonly WantedBlob[]> {
+    return (await this.#metadata?.listWantedBlobs({ limit: 1000 })) ?? [];
   }
 
   /** What it was doing ends here; of what was not synced a power cut takes what it likes. */

@@ -151,7 +151,7 @@ class Scenario {
     const checked = { isOver: false };
     this.#do('check of what is complete', async () => {
       await this.#pause(completeMs);
-      for (const manifest of await server.incomplete()) this.#door.foundLacking(manifest);
+      for (const manifest of await server.wanted()) this.#door.foundLacking(manifest);
       checked.isOver = true;
     });
     await scheduler.run(() => checked.isOver);

@@ -52,8 +52,8 @@ interface Attempt {
  */
 export class Completer implements AsyncDisposable {
   readonly #settings: CompleterSettings;
-  readonly #handedIn = new LRUCache<string, number>({ max: 50_000 });
-  readonly #givenUp = new LRUCache<string, number>({ max: 50_000 });
+  readonly #handedIn = new LRUCache<string, number>({ max: 10_000 });
+  readonly #givenUp = new LRUCache<string, number>({ max: 10_000 });
   readonly #limitedUntil = new LRUCache<RegistryHost, number>({ max: 1000 });
   readonly #lanes = new CompletionLanes();
   readonly #attempts = new Map<Promise<void>, Attempt>();

@@ -2,6 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { Log } from '../../base/log.ts';
 import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
+import { type Change, linkBlob, loseBlob } from '../../storage/operation.ts';
+import type { Memory } from './memory.ts';
 
 /** When a blob's bytes were found gone, and whether the metadata store knows. */
 interface Loss {
@@ -14,11 +16,11 @@ interface Loss {
  * the disk is full, holds until the process ends: no client pays for it. Every word has its moment, so that what was seen
  * before something newer was said does not undo it.
  */
-export class BlobLinks {
+export class BlobLinks implements Memory {
   readonly #metadata: MetadataStore;
   readonly #log: Log;
   /** When it was said that a repository owns a blob. */
-  readonly #owned = new LRUCache<string, number>({ max: 50_000 });
+  readonly #owned = new LRUCache<string, number>({ max: 10_000 });
   /** When any repository was last said to own a blob whose bytes are here. */
   readonly #linked = new LRUCache<Digest, number>({ max: 5000 });
   readonly #lost = new LRUCache<Digest, Loss>({ max: 5000 });
@@ -49,16 +51,30 @@ export class BlobLinks {
     this.#moment += 1;
     this.#owned.set(contentKey(repository, digest), this.#moment);
     this.#linked.set(digest, this.#moment);
-    await this.#write(digest, async () => await this.#metadata.linkBlob(repository, digest, verified));
+    await this.#write(
+      digest,
+      async () => await this.#metadata.change([linkBlob(repository, digest, verified)]),
+    );
   }
 
   /** The blob's bytes were not in the store when somebody looked after `since`; does nothing if it was linked meanwhile. */
-  async forget(digest: Digest, since: number): Promise<void> {
+  async lose(digest: Digest, since: number): Promise<void> {
     if (this.hasComeSince(digest, since)) return;
     this.#moment += 1;
     const loss: Loss = { at: this.#moment, isWritten: false };
     this.#lost.set(digest, loss);
-    loss.isWritten = await this.#write(digest, async () => await this.#metadata.unlinkBlob(digest));
+    loss.isWritten = await this.#write(digest, async () => await this.#metadata.change([loseBlob(digest)]));
+  }
+
+  /** Another process has brought the blob, or taken it away. */
+  forget(change: Change): void {
+    if (change.kind !== 'blob' || this.#lost.get(change.digest)?.isWritten === false) return;
+    this.#moment += 1;
+    this.#lost.set(change.digest, { at: this.#moment, isWritten: true });
+  }
+
+  forgetAll(): void {
+    this.#owned.clear();
   }
 
   /** Have the blob's bytes been here since? */

@@ -3,6 +3,8 @@ import { isOfNoBytes } from '../../oci/digest.ts';
 import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, Descriptor } from '../../oci/registry.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
+import type { Change } from '../../storage/operation.ts';
+import type { Memory } from './memory.ts';
 
 /** What a repository's manifests say that contradict each other: nothing. */
 const contradicted = Symbol('contradicted');
@@ -11,10 +13,10 @@ const contradicted = Symbol('contradicted');
  * How many bytes blobs have. What a digest was verified for is a fact, for everybody. What a manifest says is a claim, of its
  * own repository alone, and outweighs nothing. Memory in front of the metadata store.
  */
-export class BlobSizes {
+export class BlobSizes implements Memory {
   readonly #metadata: MetadataStore;
-  readonly #verified = new LRUCache<Digest, number>({ max: 50_000 });
-  readonly #claims = new LRUCache<string, number | typeof contradicted>({ max: 50_000 });
+  readonly #verified = new LRUCache<Digest, number>({ max: 10_000 });
+  readonly #claims = new LRUCache<string, number | typeof contradicted>({ max: 10_000 });
 
   constructor(metadata: MetadataStore) {
     this.#metadata = metadata;
@@ -41,6 +43,15 @@ export class BlobSizes {
       const known = this.#claims.get(key) ?? size;
       this.#claims.set(key, known === size ? size : contradicted);
     }
+  }
+
+  /** A manifest that another process has removed claims nothing any more; what was verified stays true. */
+  forget(change: Change): void {
+    if (change.kind === 'manifest' && this.#claims.size > 0) this.#claims.clear();
+  }
+
+  forgetAll(): void {
+    this.#claims.clear();
   }
 
   /** What to expect of the blob: the verified size, or what all manifests of the repository that name it agree on. */

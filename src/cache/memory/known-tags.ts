@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
-import type { TagRecord } from '../../storage/metadata-store.ts';
+import type { TagRecord } from '../../storage/records.ts';
 
 /**
  * When upstream was asked for something: an answer is as old as its question. `turn` orders the questions of this process, for
@@ -26,6 +26,13 @@ interface Remembered extends Announcement {
   readonly until: number;
 }
 
+interface Known {
+  readonly repository: RepositoryName;
+  readonly record: TagRecord;
+  /** Of the question that was answered with it; 0: it was read from the store. */
+  readonly turn: number;
+}
+
 /** Who is told of a digest by a HEAD fetches it within seconds, or lets a deployment do so within minutes. */
 const announcedMs = 3_600_000;
 const maxAnnounced = 10_000;
@@ -36,9 +43,7 @@ const maxAnnounced = 10_000;
  */
 export class KnownTags {
   readonly #clock: Clock;
-  readonly #records = new LRUCache<string, { readonly record: TagRecord; readonly turn: number }>({
-    max: 50_000,
-  });
+  readonly #records = new LRUCache<string, Known>({ max: 10_000 });
   readonly #announced = new LRUCache<string, Remembered>({
     max: maxAnnounced,
     dispose: (announcement) => this.#unlist(announcement),
@@ -67,13 +72,18 @@ export class KnownTags {
     if (this.#records.peek(key)?.record === record) this.#records.delete(key);
   }
 
+  /** All that is known of where tags point. */
+  all(): Iterable<Known> {
+    return this.#records.values();
+  }
+
   /** What the store has, unless something was learnt while it was read. */
   recall(repository: RepositoryName, record: TagRecord): TagRecord {
     const key = `${repository}:${record.tag}`;
     const known = this.#records.get(key);
     if (known !== undefined) return known.record;
     const recalled = withoutTexts(record);
-    this.#records.set(key, { record: recalled, turn: 0 });
+    this.#records.set(key, { repository, record: recalled, turn: 0 });
     return recalled;
   }
 
@@ -81,7 +91,7 @@ export class KnownTags {
   point(repository: RepositoryName, record: TagRecord, { turn }: Asked): boolean {
     const key = `${repository}:${record.tag}`;
     if (this.#turnOf(key) >= turn) return false;
-    this.#records.set(key, { record, turn });
+    this.#records.set(key, { repository, record, turn });
     const announced = this.#announced.peek(key);
     if (announced !== undefined && announced.asked.turn <= turn) this.#announced.delete(key);
     return true;

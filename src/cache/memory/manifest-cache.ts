@@ -6,11 +6,14 @@ import { type ManifestContent, maxDescriptors } from '../../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
 import type { Descriptor, Manifest } from '../../oci/registry.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
-import type { ManifestRecord, MetadataStore, TagRecord } from '../../storage/metadata-store.ts';
+import type { MetadataStore } from '../../storage/metadata-store.ts';
+import { type Change, putTag } from '../../storage/operation.ts';
+import type { ManifestRecord, TagRecord } from '../../storage/records.ts';
 import type { Backlog } from '../fills/backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
 import { type Announcement, type Asked, KnownTags } from './known-tags.ts';
+import type { Memory } from './memory.ts';
 import { contentOf, recordOf, StoredManifests } from './stored-manifests.ts';
 import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
 
@@ -34,14 +37,16 @@ export interface ManifestCacheParts {
  * Manifests and tags: memory in front of the stores. What is kept is in memory when the store takes it, and in the store soon after;
  * what the store did not take is tried again, in the background, when somebody asks for it.
  */
-export class ManifestCache {
+export class ManifestCache implements Memory {
   readonly #parts: ManifestCacheParts;
   readonly #manifests: LRUCache<string, Manifest>;
   readonly #unstored: UnstoredManifests;
   readonly #tags: KnownTags;
-  /** What memory says of tags and the store does not. */
-  readonly #unstoredTags = new WeakSet<TagRecord>();
+  /** What memory says of tags and the store does not, and where they pointed there as far as is known. */
+  readonly #unstoredTags = new WeakMap<TagRecord, Digest | undefined>();
   readonly #stored: StoredManifests;
+  /** What was read of the store before somebody else changed it is not remembered. */
+  #forgotten = 0;
 
   constructor(parts: ManifestCacheParts) {
     this.#parts = parts;
@@ -65,11 +70,12 @@ export class ManifestCache {
       if (this.#unstored.has(key)) this.#storeAgain(repository, known);
       return known;
     }
+    const before = this.#forgotten;
     const manifest = await this.#stored.get(repository, digest);
     // What was damaged when it was read may have been fetched meanwhile.
     const kept = this.#manifests.get(key);
     if (kept !== undefined || manifest === undefined) return kept;
-    this.#manifests.set(key, manifest);
+    if (this.#forgotten === before) this.#manifests.set(key, manifest);
     return manifest;
   }
 
@@ -77,8 +83,33 @@ export class ManifestCache {
     const known = this.#tags.get(repository, tag);
     if (known !== undefined && this.#leadsOn(repository, known)) return known;
     if (known !== undefined) this.#tags.drop(repository, known);
+    const before = this.#forgotten;
     const record = await this.#parts.metadata.getTag(repository, tag);
-    return record === undefined ? this.#tags.get(repository, tag) : this.#tags.recall(repository, record);
+    if (record === undefined) return this.#tags.get(repository, tag);
+    if (this.#forgotten !== before) return this.#tags.get(repository, tag) ?? record;
+    return this.#tags.recall(repository, record);
+  }
+
+  /** Not what the store is still to be told: that is newer. */
+  forget(change: Change): void {
+    this.#forgotten += 1;
+    if (change.kind === 'tag')
+      this.#forgetTag(change.repository, this.#tags.get(change.repository, change.tag));
+    else if (change.kind === 'manifest') this.#forgetManifest(contentKey(change.repository, change.digest));
+  }
+
+  forgetAll(): void {
+    this.#forgotten += 1;
+    for (const key of [...this.#manifests.keys()]) this.#forgetManifest(key);
+    for (const { repository, record } of [...this.#tags.all()]) this.#forgetTag(repository, record);
+  }
+
+  #forgetTag(repository: RepositoryName, record: TagRecord | undefined): void {
+    if (record !== undefined && this.isStored(record)) this.#tags.drop(repository, record);
+  }
+
+  #forgetManifest(key: string): void {
+    if (!this.#unstored.has(key)) this.#manifests.delete(key);
   }
 
   /** To be called before upstream is asked where a tag points; handed back with the answer. */
@@ -121,8 +152,7 @@ export class ManifestCache {
     const checkedAt = contradicts === undefined ? asked.at : notVouchedFor;
     await this.#keep(repository, manifest, () => {
       const record: TagRecord = { tag, descriptor, checkedAt };
-      const moved = this.#tags.point(repository, record, asked) ? [record] : [];
-      return [...moved, ...this.#arrived(repository, manifest)];
+      return [...this.#point(repository, record, asked), ...this.#arrived(repository, manifest)];
     });
   }
 
@@ -142,8 +172,20 @@ export class ManifestCache {
   #arrived(repository: RepositoryName, { descriptor }: Manifest): TagRecord[] {
     return this.#tags.announcementsOf(repository, descriptor.digest).flatMap(({ tag, asked }) => {
       const record: TagRecord = { tag, descriptor, checkedAt: asked.at };
-      return this.#tags.point(repository, record, asked) ? [record] : [];
+      return this.#point(repository, record, asked);
     });
+  }
+
+  /** Empty, and nothing is changed, where a later answer is known. */
+  #point(repository: RepositoryName, record: TagRecord, asked: Asked): TagRecord[] {
+    const before = this.#tags.get(repository, record.tag);
+    if (!this.#tags.point(repository, record, asked)) return [];
+    const was =
+      before === undefined || this.isStored(before)
+        ? before?.descriptor.digest
+        : this.#unstoredTags.get(before);
+    this.#unstoredTags.set(record, was);
+    return [record];
   }
 
   /** `point` says, once it is here, which tags point at it from now on. */
@@ -172,7 +214,6 @@ export class ManifestCache {
   }
 
   #lead(repository: RepositoryName, { descriptor }: Manifest, tags: readonly TagRecord[]): void {
-    for (const tag of tags) this.#unstoredTags.add(tag);
     this.#unstored.addTags(contentKey(repository, descriptor.digest), tags);
   }
 
@@ -230,7 +271,8 @@ export class ManifestCache {
   async #putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
     const known = this.#tags.get(repository, record.tag);
     if (known !== undefined && known !== record) return;
-    await this.#parts.metadata.putTag(repository, record);
+    const was = this.#unstoredTags.get(record);
+    await this.#parts.metadata.change([putTag(repository, record, was)]);
     this.#unstoredTags.delete(record);
   }
 

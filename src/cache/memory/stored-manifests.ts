@@ -7,7 +7,9 @@ import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
 import { type BlobStore, BlobUnreadableError } from '../../storage/blob-store.ts';
-import type { ManifestRecord, MetadataStore } from '../../storage/metadata-store.ts';
+import type { MetadataStore } from '../../storage/metadata-store.ts';
+import { putManifest } from '../../storage/operation.ts';
+import type { ManifestRecord } from '../../storage/records.ts';
 
 interface Stores {
   readonly blobs: BlobStore;
@@ -48,7 +50,7 @@ export class StoredManifests {
     const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
     const stored = isKnown ? await blobs.stat(digest) : undefined;
     if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
-    await metadata.putManifest(repository, record);
+    await metadata.change([putManifest(repository, record)]);
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
@@ -87,7 +89,7 @@ export class StoredManifests {
 
 /** What the store is to know of it. */
 export function recordOf({ descriptor }: Manifest, content: ManifestContent): ManifestRecord {
-  const { artifactType, annotations, blobs, subject } = content;
+  const { artifactType, annotations, blobs, manifests, subject } = content;
   return {
     descriptor: {
       ...descriptor,
@@ -95,6 +97,7 @@ export function recordOf({ descriptor }: Manifest, content: ManifestContent): Ma
       ...(annotations && { annotations }),
     },
     blobs,
+    manifests,
     subject,
   };
 }

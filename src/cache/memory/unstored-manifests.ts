@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { TagRecord } from '../../storage/metadata-store.ts';
+import type { TagRecord } from '../../storage/records.ts';
 
 /** After a failure it is tried again when so much time has passed, twice as much after the next. Milliseconds. */
 const restMs = 5000;

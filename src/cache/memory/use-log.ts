@@ -1,7 +1,9 @@
 import type { Clock } from '../../base/clock.ts';
 import type { TaskSet } from '../../base/task-set.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
-import type { MetadataStore, Use } from '../../storage/metadata-store.ts';
+import type { MetadataStore } from '../../storage/metadata-store.ts';
+import { recordUses } from '../../storage/operation.ts';
+import type { Use } from '../../storage/records.ts';
 
 const flushMs = 10_000;
 /** So many manifests are not waited for longer; while a store that is slow takes earlier ones, further ones are not noted. */
@@ -63,7 +65,7 @@ export class UseLog implements AsyncDisposable {
 
   async #write(uses: readonly Use[]): Promise<void> {
     for (let at = 0; at < uses.length; at += sliceLength)
-      await this.#metadata.recordUse(uses.slice(at, at + sliceLength));
+      await this.#metadata.change([recordUses(uses.slice(at, at + sliceLength))]);
   }
 
   /** Has what is left written; the task set still has to be waited for. */

@@ -3,7 +3,7 @@ import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
-import type { TagRecord } from '../metadata-store.ts';
+import type { TagRecord } from '../records.ts';
 import { codeOf } from './file-system.ts';
 import type { StoreDirectories } from './store-directories.ts';
 

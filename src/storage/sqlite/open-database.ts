@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../blob-store.ts';
 import { migrate } from './migrations.ts';
+import { schema, schemaVersion } from './schema.ts';
 import { codeOf, isBusy, isFull } from './sqlite-errors.ts';
 
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
@@ -18,34 +19,39 @@ const reserveBytes = 4 * 1024 * 1024;
 const lockWaitMs = 5;
 /** From one try to open it to the next. Milliseconds. */
 const pauseMs = 50;
+/** Of this version; one of schema 1 or 2 was `index.sqlite`. */
+const fileName = `index-${schemaVersion}.sqlite`;
+const olderName = 'index.sqlite';
 
 /** Whether other processes of this machine may have the database open as well. */
 export type Sharing = 'shared' | 'alone';
 
 /**
- * Opens `index.sqlite`. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
+ * Opens the index of this version, made from an older one if it is not there. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
  * up when it is needed; when that has gone too, the file is opened for this process alone, which takes no room. `busyMs` is
  * how long to wait for another process, without holding up the event loop. Throws StoreFullError when there is no way, an error that names the file when it is
- * damaged or another process has it for itself.
+ * damaged or another process has it for itself, or that names what only a newer version can read.
  */
 export async function openDatabase(
   directory: string,
   sharing: Sharing = 'shared',
   busyMs = 10_000,
-): Promise<Database> {
-  const path = join(directory, 'index.sqlite');
+): Promise<{ readonly database: Database; readonly path: string }> {
+  const path = join(directory, fileName);
+  const older = existsSync(join(directory, olderName)) ? join(directory, olderName) : undefined;
+  if (older === undefined && !existsSync(path)) await refuseNewer(directory);
   const ways: readonly (() => Promise<Database>)[] = [
-    async () => await openWithin(busyMs, path, sharing),
+    async () => await openWithin(busyMs, () => tryOpen(path, older, sharing)),
     async () => {
       await rm(join(directory, 'reserve'), { force: true });
-      return await openWithin(busyMs, path, sharing);
+      return await openWithin(busyMs, () => tryOpen(path, older, sharing));
     },
-    async () => await openWithin(busyMs, path, 'alone'),
+    async () => await openWithin(busyMs, () => tryOpen(path, older, 'alone')),
   ];
   let full: unknown;
   for (const tryIt of ways) {
     try {
-      return await tryIt();
+      return { database: await tryIt(), path };
     } catch (error) {
       if (!isFull(error)) throw explained(error, path);
       full = error;
@@ -75,11 +81,11 @@ export async function keepReserve(directory: string): Promise<void> {
 }
 
 /** Two that make it at the same time stand in each other's way for a moment; who has it for himself may be about to end. */
-async function openWithin(busyMs: number, path: string, sharing: Sharing): Promise<Database> {
+async function openWithin(busyMs: number, tryIt: () => Database): Promise<Database> {
   const giveUpAt = performance.now() + busyMs;
   for (;;) {
     try {
-      return tryOpen(path, sharing);
+      return tryIt();
     } catch (error) {
       if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
       await setTimeout(pauseMs);
@@ -87,7 +93,24 @@ async function openWithin(busyMs: number, path: string, sharing: Sharing): Promi
   }
 }
 
-function tryOpen(path: string, sharing: Sharing): Database {
+/** What was known to a newer version alone would be asked for anew, and its files would be nobody's. */
+async function refuseNewer(directory: string): Promise<void> {
+  const newer = (await readdir(directory)).find((name) => /^index-\d+\.sqlite$/.test(name));
+  if (newer === undefined) return;
+  throw new Error(
+    `${directory} was written by a newer ociregistry (${newer}), and this one reads ${fileName}: start the newer one, or give this one a directory of its own`,
+  );
+}
+
+/** An index of this process alone, gone with it. */
+export function openInMemory(): Database {
+  const database = new SqliteDatabase(':memory:');
+  database.pragma('foreign_keys = ON');
+  database.exec(schema);
+  return database;
+}
+
+function tryOpen(path: string, older: string | undefined, sharing: Sharing): Database {
   const database = new SqliteDatabase(path, { timeout: lockWaitMs });
   try {
     // Without a second process SQLite needs no shared memory, hence no file for it.
@@ -95,7 +118,7 @@ function tryOpen(path: string, sharing: Sharing): Database {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');
-    migrate(database);
+    migrate(database, older);
     return database;
   } catch (error) {
     database.close();

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
@@ -6,116 +5,173 @@ import { piecesInTurns } from '../../json/json-pieces.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
 import { StoreFullError } from '../blob-store.ts';
-import type {
-  IncompleteManifest,
-  ListingRecord,
-  ManifestRecord,
-  MetadataStore,
-  MissingBlob,
-  StoreContent,
-  TagRecord,
-  Use,
-} from '../metadata-store.ts';
-import { keepReserve, openDatabase, type Sharing } from './open-database.ts';
+import type { Inventory } from '../inventory.ts';
+import type { MetadataStore } from '../metadata-store.ts';
+import type { Changes, Operation } from '../operation.ts';
+import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
+import { ChangeLog } from './change-log.ts';
+import { keepReserve, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { isFull } from './sqlite-errors.ts';
-import { type DescriptorRow, type ListRow, prepareStatements, type TagRow } from './statements.ts';
+import { SqliteInventory } from './sqlite-inventory.ts';
+import { descriptorOf, type ListRow, prepareReads, type TagRow } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
+import { OperationWriter } from './write-operation.ts';
 
-/** About what one takes in memory that waits to be written, with its digest. */
-const bytesPerBlob = 256;
-const bytesPerUse = 256;
+/** About what a digest with its size takes in memory that waits to be written. */
+const bytesPerItem = 256;
 /** So many rows are read in one go; between slices the event loop turns. */
 const sliceRows = 500;
 /** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
 const maxConsidered = 200;
+/** Of a tag that moves often. */
+const maxFormerTags = 100;
+/** Whether others have changed something is asked so often. Milliseconds. */
+const watchMs = 300;
+
+interface Settings {
+  readonly clock?: Clock | undefined;
+  /** It takes nothing: whoever asks would make it grow. */
+  readonly isFull?: boolean | undefined;
+}
 
 /**
- * The index over the blobs in one SQLite file. Calls are synchronous inside (a few microseconds); what was written in one turn of
+ * What is known, in one SQLite file or in memory. Calls are synchronous inside (a few microseconds); what was written in one turn of
  * the event loop is one transaction, visible when the calls settle, and survives a power cut half a second later. Nothing waits
  * synchronously for another process: what it has locked is written later.
  */
 export class SqliteMetadataStore implements MetadataStore {
+  readonly inventory: Inventory;
+  /** The file that is open; in memory none. */
+  readonly path: string;
   readonly #database: Database;
-  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #reads: ReturnType<typeof prepareReads>;
+  readonly #changes: ChangeLog;
+  readonly #writer: OperationWriter;
   readonly #writes: WriteBatch;
-  readonly #sync: WalSync;
-  readonly #clock: Clock;
+  readonly #sync: WalSync | undefined;
+  readonly #isFull: boolean;
+  readonly #listeners = new Set<(changes: Changes) => void>();
+  #timer: NodeJS.Timeout | undefined;
 
-  private constructor(database: Database, path: string, clock: Clock) {
+  private constructor(
+    database: Database,
+    path: string | undefined,
+    { clock = systemClock, isFull = false }: Settings,
+  ) {
+    this.#isFull = isFull;
+    this.path = path ?? '';
     this.#database = database;
-    this.#statements = prepareStatements(database);
-    this.#sync = new WalSync(path);
-    this.#writes = new WriteBatch(database, clock, () => this.#sync.soon());
-    this.#clock = clock;
+    this.#reads = prepareReads(database);
+    this.#changes = new ChangeLog(database);
+    this.#writer = new OperationWriter(database, this.#changes, () => clock.now());
+    this.#sync = path === undefined ? undefined : new WalSync(path);
+    this.#writes = new WriteBatch(database, clock, () => this.#sync?.soon());
+    this.inventory = new SqliteInventory(database);
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
   static async open(
     directory: string,
-    { clock = systemClock, sharing }: { clock?: Clock; sharing?: Sharing } = {},
+    { sharing, ...settings }: Settings & { sharing?: Sharing } = {},
   ): Promise<SqliteMetadataStore> {
-    const database = await openDatabase(directory, sharing);
-    const store = new SqliteMetadataStore(database, join(directory, 'index.sqlite'), clock);
+    const { database, path } = await openDatabase(directory, sharing);
+    const store = new SqliteMetadataStore(database, path, settings);
     await keepReserve(directory);
     return store;
   }
 
+  /** Gone with the process. */
+  static inMemory(settings: Settings = {}): SqliteMetadataStore {
+    return new SqliteMetadataStore(openInMemory(), undefined, settings);
+  }
+
+  async change(operations: readonly Operation[]): Promise<void> {
+    if (this.#isFull) throw new StoreFullError('there is no room for the index');
+    const texts = new Map<Operation, string>();
+    for (const operation of operations)
+      if ('list' in operation) texts.set(operation, await textOf(operation.list.items));
+    try {
+      await this.#writes.add(
+        () => {
+          for (const operation of operations)
+            this.#writer.write(operation, (list) => texts.get(list) ?? '[]');
+        },
+        operations.reduce((sum, operation) => sum + bytesOf(operation, texts.get(operation)), 0),
+      );
+    } catch (error) {
+      throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
+    }
+  }
+
+  watch(listener: (changes: Changes) => void): Disposable {
+    this.#listeners.add(listener);
+    this.#timer ??= setInterval(() => void this.#tell(), watchMs).unref();
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  async #tell(): Promise<void> {
+    const changes = this.#changes.news();
+    const pieces = changes === 'all' ? [changes] : slicesOf(changes, sliceRows);
+    for (const piece of pieces) {
+      for (const listener of this.#listeners) listener(piece);
+      await setImmediate();
+    }
+  }
+
   async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
-    const row = this.#statements.getManifest.get(repository, digest);
+    const row = this.#reads.getManifest.get(repository, digest);
     return row === undefined ? undefined : descriptorOf(row);
   }
 
-  async putManifest(
-    repository: RepositoryName,
-    { descriptor, blobs, subject }: ManifestRecord,
-  ): Promise<void> {
-    const { putManifest, putManifestBlob, judgeManifest } = this.#statements;
-    const { digest, mediaType, size, artifactType, annotations } = descriptor;
-    await this.#write(() => {
-      putManifest.run({
-        repository,
-        digest,
-        mediaType,
-        size,
-        artifactType: artifactType ?? null,
-        annotations: annotations === undefined ? null : JSON.stringify(annotations),
-        subject: subject ?? null,
-        now: this.#clock.now(),
-      });
-      for (const blob of blobs)
-        putManifestBlob.run(repository, digest, blob.digest, blob.mediaType, blob.size);
-      judgeManifest.run(repository, digest);
-    }, blobs.length * bytesPerBlob);
-  }
-
-  async deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    return await this.#write(() => this.#statements.deleteManifest.run(repository, digest).changes > 0);
-  }
-
   async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
-    const row = this.#statements.getTag.get(repository, tag);
+    const row = this.#reads.getTag.get(repository, tag);
     return row === undefined ? undefined : tagOf(row);
   }
 
-  async putTag(repository: RepositoryName, { tag, descriptor, checkedAt }: TagRecord): Promise<void> {
-    await this.#write(() =>
-      this.#statements.putTag.run(repository, tag, descriptor.digest, checkedAt, this.#clock.now()),
-    );
+  async listFormerTags(repository: RepositoryName, tag: Tag): Promise<readonly FormerTag[]> {
+    const rows = this.#reads.listFormerTags.all(repository, tag, maxFormerTags);
+    return rows.map(({ digest, first_seen, last_seen, why }) => ({
+      ...{ digest: digest as Digest, why },
+      ...{ firstSeen: first_seen, lastSeen: last_seen },
+    }));
   }
 
   async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
-    return this.#statements.listTags.all(repository).map(({ tag }) => tag as Tag);
+    return this.#reads.listTags.all(repository).map(({ tag }) => tag as Tag);
   }
 
   async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
-    for (let repository = '', tag = ''; ; ) {
-      const rows = this.#statements.listAllTags.all(repository, tag, sliceRows);
-      for (const row of rows) yield { ...tagOf(row), repository: row.repository as RepositoryName };
-      const last = rows[sliceRows - 1];
-      if (last === undefined) return;
-      ({ repository, tag } = last);
+    let inTurn = 0;
+    for (const { id, name } of this.#repositories()) {
+      for (const row of this.#tagsOf(id)) {
+        yield { ...tagOf(row), repository: name as RepositoryName };
+        inTurn += 1;
+        if (inTurn % sliceRows === 0) await setImmediate();
+      }
+      // A repository without tags is looked up, too.
+      inTurn += 1;
+      if (inTurn < sliceRows) continue;
       await setImmediate();
+      inTurn = 0;
+    }
+  }
+
+  *#repositories(): Iterable<{ readonly id: number; readonly name: string }> {
+    for (let last = ''; ; ) {
+      const rows = this.#reads.sliceRepositories.all(last, sliceRows);
+      yield* rows;
+      if (rows.length < sliceRows) return;
+      last = rows.at(-1)?.name ?? '';
+    }
+  }
+
+  *#tagsOf(repository: number): Iterable<TagRow> {
+    for (let last = ''; ; ) {
+      const rows = this.#reads.sliceTags.all(repository, last, sliceRows);
+      yield* rows;
+      if (rows.length < sliceRows) return;
+      last = rows.at(-1)?.tag ?? '';
     }
   }
 
@@ -123,76 +179,41 @@ export class SqliteMetadataStore implements MetadataStore {
     last?: string | undefined;
     limit: number;
   }): Promise<readonly RepositoryName[]> {
-    const rows = this.#statements.listRepositories.all(options.last ?? '', options.limit);
-    return rows.map(({ repository }) => repository as RepositoryName);
+    const rows = this.#reads.listRepositories.all(options.last ?? '', options.limit);
+    return rows.map(({ name }) => name as RepositoryName);
   }
 
   async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
-    return this.#statements.listReferrers.all(repository, digest).map(descriptorOf);
+    return this.#reads.listReferrers.all(repository, digest).map(descriptorOf);
   }
 
   async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
-    return listOf<Tag>(this.#statements.getTagList.get(repository));
-  }
-
-  async putTagList(repository: RepositoryName, { items, checkedAt }: ListingRecord<Tag>): Promise<void> {
-    const text = await textOf(items);
-    await this.#write(
-      () => this.#statements.putTagList.run(repository, text, checkedAt, this.#clock.now()),
-      2 * text.length,
-    );
+    return listOf<Tag>(this.#reads.getTagList.get(repository));
   }
 
   async getReferrersList(
     repository: RepositoryName,
     digest: Digest,
   ): Promise<ListingRecord<Descriptor> | undefined> {
-    return listOf<Descriptor>(this.#statements.getReferrersList.get(repository, digest));
-  }
-
-  async putReferrersList(
-    repository: RepositoryName,
-    digest: Digest,
-    list: ListingRecord<Descriptor>,
-  ): Promise<void> {
-    const text = await textOf(list.items);
-    await this.#write(
-      () =>
-        this.#statements.putReferrersList.run(repository, digest, text, list.checkedAt, this.#clock.now()),
-      2 * text.length,
-    );
+    return listOf<Descriptor>(this.#reads.getReferrersList.get(repository, digest));
   }
 
   async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#statements.hasBlob.get(digest, repository) !== undefined;
+    return this.#reads.hasBlob.get(digest, repository) !== undefined;
   }
 
   async hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean> {
-    // Names of this host begin with `host/`; `0` is the character behind the slash.
-    return this.#statements.hasBlobOnHost.get(digest, `${host}/`, `${host}0`) !== undefined;
-  }
-
-  async linkBlob(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
-    await this.#write(() => {
-      if (verified !== undefined) this.#statements.recordSize.run(digest, verified);
-      this.#statements.linkBlob.run(digest, repository);
-      this.#statements.judgeHolders.run(digest, repository);
-    });
-  }
-
-  async unlinkBlob(digest: Digest): Promise<void> {
-    await this.#write(() => {
-      this.#statements.unlinkBlob.run(digest);
-      this.#statements.reopenHolders.run(digest);
-    });
+    return this.#reads.hasBlobOnHost.get(digest, host) !== undefined;
   }
 
   async blobSize(digest: Digest): Promise<number | undefined> {
-    return this.#statements.blobSize.get(digest)?.size;
+    return this.#reads.blobSize.get(digest)?.size ?? undefined;
   }
 
   async claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]> {
-    return this.#statements.claimedSizes.all(digest, repository).map(({ size }) => size);
+    const { least, most } = this.#reads.claimedSizes.get(digest, repository) ?? { least: null, most: null };
+    if (least === null || most === null) return [];
+    return least === most ? [least] : [least, most];
   }
 
   async listManifestsOf(
@@ -200,23 +221,23 @@ export class SqliteMetadataStore implements MetadataStore {
     digest: Digest,
     limit: number,
   ): Promise<readonly Digest[]> {
-    const rows = this.#statements.listManifestsOf.all(digest, repository, maxConsidered, limit);
+    const rows = this.#reads.listManifestsOf.all(digest, repository, maxConsidered, limit);
     return rows.map((row) => row.digest as Digest);
   }
 
-  async listIncompleteManifests({
+  async listWantedBlobs({
     after,
     limit,
   }: {
-    after?: IncompleteManifest | undefined;
+    after?: WantedBlob | undefined;
     limit: number;
-  }): Promise<readonly IncompleteManifest[]> {
-    const { createdAt = Number.MAX_SAFE_INTEGER, repository = '', digest = '' } = after ?? {};
-    const rows = this.#statements.listIncompleteManifests.all(createdAt, repository, digest, limit);
+  }): Promise<readonly WantedBlob[]> {
+    const { since = Number.MAX_SAFE_INTEGER, repository = '', digest = '' } = after ?? {};
+    const rows = this.#reads.listWantedBlobs.all(since, repository, digest, limit);
     return rows.map((row) => ({
+      ...row,
       repository: row.repository as RepositoryName,
       digest: row.digest as Digest,
-      createdAt: row.created_at,
     }));
   }
 
@@ -225,66 +246,33 @@ export class SqliteMetadataStore implements MetadataStore {
     manifest: Digest,
     limit: number,
   ): Promise<readonly MissingBlob[] | undefined> {
-    const judged = this.#statements.isComplete.get(repository, manifest);
-    if (judged?.complete !== 0) return judged && [];
-    const rows = this.#statements.listMissingBlobs.all(repository, manifest, limit);
-    return rows.map(({ blob, size }) => ({ digest: blob as Digest, size }));
-  }
-
-  async countContent(): Promise<StoreContent> {
-    let [manifests, manifestBytes, blobs, blobBytes] = [0, 0, 0, 0];
-    for (let repository = '', digest = ''; ; await setImmediate()) {
-      const rows = this.#statements.sliceManifests.all(repository, digest, sliceRows);
-      manifests += rows.length;
-      for (const { size } of rows) manifestBytes += size;
-      const last = rows[sliceRows - 1];
-      if (last === undefined) break;
-      ({ repository, digest } = last);
-    }
-    for (let digest = ''; ; await setImmediate()) {
-      const rows = this.#statements.sliceBlobs.all(digest, sliceRows);
-      blobs += rows.length;
-      for (const { size } of rows) blobBytes += size ?? 0;
-      const last = rows[sliceRows - 1];
-      if (last === undefined) return { manifests, manifestBytes, blobs, blobBytes };
-      ({ digest } = last);
-    }
-  }
-
-  async recordUse(uses: readonly Use[]): Promise<void> {
-    await this.#write(() => {
-      for (const { repository, digest, at } of uses) this.#statements.recordUse.run(at, repository, digest);
-    }, uses.length * bytesPerUse);
+    if (this.#reads.isManifest.get(repository, manifest) === undefined) return undefined;
+    const rows = this.#reads.listMissingBlobs.all(repository, manifest, limit);
+    return rows.map(({ digest, size }) => ({ digest: digest as Digest, size }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
     await this.#writes[Symbol.asyncDispose]();
-    await this.#sync[Symbol.asyncDispose]();
+    await this.#sync?.[Symbol.asyncDispose]();
     this.#database.close();
-  }
-
-  /** All of it or nothing; a full disk is a StoreFullError. `bytes` as in {@link WriteBatch.add}. */
-  async #write<Result>(work: () => Result, bytes?: number): Promise<Result> {
-    try {
-      return await this.#writes.add(work, bytes);
-    } catch (error) {
-      throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
-    }
   }
 }
 
-function descriptorOf({ digest, media_type, size, artifact_type, annotations }: DescriptorRow): Descriptor {
-  return {
-    mediaType: media_type,
-    digest: digest as Digest,
-    size,
-    ...(artifact_type !== null && { artifactType: artifact_type }),
-    ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
-  };
+/** What it takes in memory while it waits to be written. */
+function bytesOf(operation: Operation, text = ''): number {
+  if (operation.kind === 'record uses') return operation.uses.length * bytesPerItem;
+  if (operation.kind !== 'put manifest') return bytesPerItem + 2 * text.length;
+  const { blobs, manifests = [] } = operation.manifest;
+  return (1 + blobs.length + manifests.length) * bytesPerItem;
 }
 
 function tagOf(row: TagRow): TagRecord {
   return { tag: row.tag as Tag, descriptor: descriptorOf(row), checkedAt: row.checked_at };
+}
+
+function* slicesOf<Item>(items: readonly Item[], length: number): Iterable<readonly Item[]> {
+  for (let at = 0; at < items.length; at += length) yield items.slice(at, at + length);
 }
 
 async function textOf(items: readonly unknown[]): Promise<string> {

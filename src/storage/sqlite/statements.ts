@@ -1,4 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
+import type { Digest } from '../../oci/reference.ts';
+import type { Descriptor } from '../../oci/registry.ts';
 
 /** A statement by its parameters and its row, prepared once: preparing costs more than running. */
 type Prepared<Parameters extends unknown[], Row> = Statement<Parameters, Row>;
@@ -12,15 +14,15 @@ export interface DescriptorRow {
 }
 
 export interface TagRow extends DescriptorRow {
-  readonly repository: string;
   readonly tag: string;
   readonly checked_at: number;
 }
 
-export interface IncompleteRow {
-  readonly repository: string;
+export interface FormerTagRow {
   readonly digest: string;
-  readonly created_at: number;
+  readonly first_seen: number;
+  readonly last_seen: number;
+  readonly why: 'moved' | 'removed';
 }
 
 export interface ListRow {
@@ -28,126 +30,133 @@ export interface ListRow {
   readonly checked_at: number;
 }
 
-const descriptor = 'm.digest, m.media_type, m.size, m.artifact_type, m.annotations';
-/** Annotations may be as large as the manifest: they are read for lists of referrers alone. */
-const plain = 'm.digest, m.media_type, m.size, m.artifact_type, null as annotations';
-const tagged = `t.repository, t.tag, t.checked_at, ${plain}
-  from tags t join manifests m on m.repository = t.repository and m.digest = t.digest`;
-/** What a clock said that has been set back since is older than anything. */
-const unlessOlder = `on conflict do update set items = excluded.items, checked_at = excluded.checked_at
-  where excluded.checked_at >= checked_at or checked_at > ?`;
-/** Is a blob named by this manifest that its repository does not have? */
-const lacks = `exists (
-  select 1 from manifest_blobs b
-  where b.repository = manifests.repository and b.manifest = manifests.digest
-  and not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository))`;
+export interface MissingRow {
+  readonly digest: string;
+  readonly size: number;
+}
 
-/**
- * Every statement of the store. Where the index is named SQLite would choose the primary key, which begins with the repository, and
- * read all that the repository has.
- */
-export function prepareStatements(database: Database) {
-  const prepare = <Parameters extends unknown[], Row = never>(sql: string): Prepared<Parameters, Row> =>
-    database.prepare<Parameters, Row>(sql);
+export interface WantedRow extends MissingRow {
+  readonly repository: string;
+  readonly since: number;
+}
+
+export interface ChangeRow {
+  readonly sequence: number;
+  readonly writer: string;
+  readonly kind: 'tag' | 'manifest' | 'blob';
+  readonly repository: string | null;
+  readonly reference: string;
+}
+
+/** How a statement is prepared: once, by its text. */
+export type Prepare = <Parameters extends unknown[], Row = never>(sql: string) => Prepared<Parameters, Row>;
+
+export function preparing(database: Database): Prepare {
+  return <Parameters extends unknown[], Row = never>(sql: string) => database.prepare<Parameters, Row>(sql);
+}
+
+/** The number of a repository and of a digest, by name. */
+const repositoryId = '(select id from repositories where name = ?)';
+const contentId = '(select id from contents where digest = ?)';
+
+const descriptor = 'c.digest, m.media_type, m.size, m.artifact_type, m.annotations';
+/** Annotations may be as large as the manifest: they are read for lists of referrers alone. */
+const plain = 'c.digest, m.media_type, m.size, m.artifact_type, null as annotations';
+const tagged = `t.tag, t.checked_at, ${plain} from tags t
+  join manifests m on m.repository = t.repository and m.content = t.manifest
+  join contents c on c.id = t.manifest`;
+
+/** What is read: no more rows than are returned. */
+export function prepareReads(database: Database) {
+  const prepare = preparing(database);
   return {
     getManifest: prepare<[string, string], DescriptorRow>(
-      `select ${plain} from manifests m where m.repository = ? and m.digest = ?`,
+      `select ${plain} from manifests m join contents c on c.id = m.content
+       where m.repository = ${repositoryId} and m.content = ${contentId}`,
     ),
-    putManifest: prepare<[Record<string, unknown>]>(
-      `insert into manifests values ($repository, $digest, $mediaType, $size, $artifactType, $annotations, $subject, 0, $now, $now)
-       on conflict do update set media_type = excluded.media_type, artifact_type = excluded.artifact_type,
-         annotations = excluded.annotations, subject = excluded.subject`,
+    getTag: prepare<[string, string], TagRow>(
+      `select ${tagged} where t.repository = ${repositoryId} and t.tag = ?`,
     ),
-    putManifestBlob: prepare<[string, string, string, string, number]>(
-      'insert into manifest_blobs values (?, ?, ?, ?, ?) on conflict do nothing',
+    listFormerTags: prepare<[string, string, number], FormerTagRow>(
+      `select digest, first_seen, last_seen, why from tag_history
+       where repository = ${repositoryId} and tag = ? order by id desc limit ?`,
     ),
-    judgeManifest: prepare<[string, string]>(
-      `update manifests set complete = not ${lacks} where repository = ? and digest = ?`,
+    listTags: prepare<[string], { tag: string }>(
+      `select tag from tags where repository = ${repositoryId} order by tag`,
     ),
-    deleteManifest: prepare<[string, string]>('delete from manifests where repository = ? and digest = ?'),
-    getTag: prepare<[string, string], TagRow>(`select ${tagged} where t.repository = ? and t.tag = ?`),
-    putTag: prepare<[string, string, string, number, number]>(
-      `insert into tags values (?, ?, ?, ?)
-       on conflict do update set digest = excluded.digest, checked_at = excluded.checked_at
-       where excluded.checked_at >= checked_at or excluded.checked_at = 0 or checked_at > ?`,
+    sliceTags: prepare<[number, string, number], TagRow>(
+      `select ${tagged} where t.repository = ? and t.tag > ? order by t.tag limit ?`,
     ),
-    listTags: prepare<[string], { tag: string }>('select tag from tags where repository = ? order by tag'),
-    listAllTags: prepare<[string, string, number], TagRow>(
-      `select ${tagged} where (t.repository, t.tag) > (?, ?) order by t.repository, t.tag limit ?`,
+    sliceRepositories: prepare<[string, number], { id: number; name: string }>(
+      'select id, name from repositories where name > ? order by name limit ?',
     ),
-    listRepositories: prepare<[string, number], { repository: string }>(
-      'select distinct repository from manifests where repository > ? order by repository limit ?',
+    listRepositories: prepare<[string, number], { name: string }>(
+      `select name from repositories r where name > ?
+       and exists (select 1 from manifests m where m.repository = r.id) order by name limit ?`,
     ),
     listReferrers: prepare<[string, string], DescriptorRow>(
-      `select ${descriptor} from manifests m indexed by manifests_subject
-       where m.repository = ? and m.subject = ? order by m.digest`,
+      `select ${descriptor} from manifests m join contents c on c.id = m.content
+       where m.repository = ${repositoryId} and m.subject = ${contentId} order by c.digest`,
     ),
-    getTagList: prepare<[string], ListRow>('select items, checked_at from tag_lists where repository = ?'),
-    putTagList: prepare<[string, string, number, number]>(
-      `insert into tag_lists values (?, ?, ?) ${unlessOlder}`,
+    getTagList: prepare<[string], ListRow>(
+      `select items, checked_at from tag_lists where repository = ${repositoryId}`,
     ),
     getReferrersList: prepare<[string, string], ListRow>(
-      'select items, checked_at from referrers_lists where repository = ? and digest = ?',
-    ),
-    putReferrersList: prepare<[string, string, string, number, number]>(
-      `insert into referrers_lists values (?, ?, ?, ?) ${unlessOlder}`,
+      `select items, checked_at from referrers_lists where repository = ${repositoryId} and subject = ${contentId}`,
     ),
     hasBlob: prepare<[string, string], { found: 1 }>(
-      'select 1 as found from blob_links where digest = ? and repository = ?',
+      `select 1 as found from contents c join repositories r
+       join links l on l.content = c.id and l.host = r.host and l.repository = r.id
+       where c.digest = ? and c.stored_at is not null and r.name = ?`,
     ),
-    hasBlobOnHost: prepare<[string, string, string], { found: 1 }>(
-      'select 1 as found from blob_links where digest = ? and repository > ? and repository < ? limit 1',
+    hasBlobOnHost: prepare<[string, string], { found: 1 }>(
+      `select 1 as found from contents c join links l on l.content = c.id
+       where c.digest = ? and c.stored_at is not null and l.host = ? limit 1`,
     ),
-    linkBlob: prepare<[string, string]>('insert into blob_links values (?, ?) on conflict do nothing'),
-    recordSize: prepare<[string, number]>(
-      'insert into blob_sizes values (?, ?) on conflict do update set size = excluded.size where size <> excluded.size',
-    ),
-    unlinkBlob: prepare<[string]>('delete from blob_links where digest = ?'),
-    judgeHolders: prepare<[string, string]>(
-      `update manifests set complete = 1 where complete = 0 and not ${lacks} and (repository, digest) in
-         (select repository, manifest from manifest_blobs where blob = ? and repository = ?)`,
-    ),
-    reopenHolders: prepare<[string]>(
-      `update manifests set complete = 0 where (repository, digest) in
-         (select repository, manifest from manifest_blobs where blob = ?)`,
-    ),
-    blobSize: prepare<[string], { size: number }>('select size from blob_sizes where digest = ?'),
-    claimedSizes: prepare<[string, string], { size: number }>(
-      `select distinct size from manifest_blobs indexed by manifest_blobs_blob
-       where blob = ? and repository = ? limit 2`,
+    blobSize: prepare<[string], { size: number | null }>('select size from contents where digest = ?'),
+    claimedSizes: prepare<[string, string], { least: number | null; most: number | null }>(
+      `select (select min(size) from children where child = c.id and repository = r.id) as least,
+         (select max(size) from children where child = c.id and repository = r.id) as most
+       from contents c join repositories r where c.digest = ? and r.name = ?`,
     ),
     listManifestsOf: prepare<[string, string, number, number], { digest: string }>(
-      `select m.digest from (
-         select repository as owner, manifest from manifest_blobs indexed by manifest_blobs_blob
-         where blob = ? and repository = ? limit ?)
-       cross join manifests m on m.repository = owner and m.digest = manifest
+      `select c.digest from (
+         select repository as owner, manifest from children
+         where child = ${contentId} and repository = ${repositoryId} limit ?)
+       join manifests m on m.repository = owner and m.content = manifest
+       join contents c on c.id = m.content
        order by m.created_at desc limit ?`,
     ),
-    listIncompleteManifests: prepare<[number, string, string, number], IncompleteRow>(
-      `select repository, digest, created_at from manifests indexed by manifests_incomplete
-       where complete = 0 and (created_at, repository, digest) < (?, ?, ?)
-       order by created_at desc, repository desc, digest desc limit ?`,
+    listWantedBlobs: prepare<[number, string, string, number], WantedRow>(
+      `select r.name as repository, c.digest, w.size, w.since from wanted w
+       join repositories r on r.id = w.repository join contents c on c.id = w.content
+       where (w.since, w.repository, w.content) < (?, coalesce(${repositoryId}, 1 << 62), coalesce(${contentId}, 1 << 62))
+       order by w.since desc, w.repository desc, w.content desc limit ?`,
     ),
-    isComplete: prepare<[string, string], { complete: 0 | 1 }>(
-      'select complete from manifests where repository = ? and digest = ?',
+    isManifest: prepare<[string, string], { found: 1 }>(
+      `select 1 as found from manifests where repository = ${repositoryId} and content = ${contentId}`,
     ),
-    listMissingBlobs: prepare<[string, string, number], { blob: string; size: number }>(
-      `select b.blob, b.size from manifest_blobs b where b.repository = ? and b.manifest = ?
-       and not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository)
-       limit ?`,
+    listMissingBlobs: prepare<[string, string, number], MissingRow>(
+      `select c.digest, k.size from children k
+       join wanted w on w.content = k.child and w.repository = k.repository
+       join contents c on c.id = k.child
+       where k.repository = ${repositoryId} and k.manifest = ${contentId} limit ?`,
     ),
-    sliceManifests: prepare<[string, string, number], { repository: string; digest: string; size: number }>(
-      `select repository, digest, size from manifests
-       where (repository, digest) > (?, ?) order by repository, digest limit ?`,
-    ),
-    sliceBlobs: prepare<[string, number], { digest: string; size: number | null }>(
-      `select linked as digest, coalesce(
-         (select size from blob_sizes where digest = linked),
-         (select size from manifest_blobs where blob = linked limit 1)) as size
-       from (select distinct digest as linked from blob_links where digest > ? order by digest limit ?)`,
-    ),
-    recordUse: prepare<[number, string, string]>(
-      'update manifests set used_at = ? where repository = ? and digest = ?',
-    ),
+  };
+}
+
+export function descriptorOf({
+  digest,
+  media_type,
+  size,
+  artifact_type,
+  annotations,
+}: DescriptorRow): Descriptor {
+  return {
+    mediaType: media_type,
+    digest: digest as Digest,
+    size,
+    ...(artifact_type !== null && { artifactType: artifact_type }),
+    ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
   };
 }

@@ -139,5 +139,5 @@ export class WriteBatch implements AsyncDisposable {
 }
 
 function busyError(cause: unknown): StoreBusyError {
-  return new StoreBusyError('another process has index.sqlite locked', { cause });
+  return new StoreBusyError('another process has the index locked', { cause });
 }

@@ -139,10 +139,10 @@ describe('whether the server is ready', () => {
   it('is warned of an index that was removed: what it knows ends with the server', async () => {
     await using directory = await temporaryDirectory();
     await using ready = await readyAt(directory.path);
-    await rm(join(directory.path, 'v1/index.sqlite'));
+    await rm(join(directory.path, 'v1/index-3.sqlite'));
     const answer = await ready.ask();
     assert.equal(answer.status, 200);
-    assert.match(answer.body.toString(), /"warning":".*index\.sqlite was removed or replaced/);
+    assert.match(answer.body.toString(), /"warning":".*index-3\.sqlite was removed or replaced/);
   });
 });
 
@@ -161,7 +161,7 @@ describe('an image path that cannot be made', () => {
   it('is refused where something else lies in the place of the cache or its index, in a sentence', async () => {
     for (const [name, refusal] of [
       ['v1', /unable to verify image path: .*v1 is no directory/],
-      ['v1/index.sqlite', /index\.sqlite cannot be .*is it a file/],
+      ['v1/index-3.sqlite', /index-3\.sqlite cannot be .*is it a file/],
     ] as const) {
       await using directory = await temporaryDirectory();
       await mkdir(dirname(join(directory.path, name)), { recursive: true });

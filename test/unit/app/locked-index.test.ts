@@ -21,7 +21,7 @@ async function appUnderTest() {
     imagePath: directory.path,
     cache: { complete: false },
   });
-  const index = new SqliteDatabase(join(directory.path, 'v1/index.sqlite'));
+  const index = new SqliteDatabase(join(directory.path, 'v1/index-3.sqlite'));
   const digest = images[0]?.layers[0]?.digest ?? '';
   return {
     index,
@@ -35,7 +35,8 @@ async function appUnderTest() {
     stop: async () => await app.stop(),
     linked: () => {
       const rows = index.prepare<[string], { repository: string }>(
-        'select repository from blob_links where digest = ? order by repository',
+        `select r.name as repository from links l join repositories r on r.id = l.repository
+         join contents c on c.id = l.content where c.digest = ? and c.stored_at is not null order by r.name`,
       );
       return rows.all(digest).map(({ repository }) => repository.slice(repository.indexOf('/') + 1));
     },

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { RegistryError } from '#src/oci/error.ts';
-import { type Digest, parseTag, type Reference, type RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, parseTag, type Reference } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
-import type { ManifestRecord } from '#src/storage/metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { failure, ScriptedFiles } from '#test/fakes/scripted-files.ts';
+import { indexThatWaits } from '#test/fakes/scripted-index.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
@@ -327,14 +326,11 @@ describe('the record of a manifest', () => {
   it('is written when its bytes are durable, also where another has just made a file of them', async () => {
     const files = new ScriptedFiles();
     const order = files.calls;
-    class Watched extends MemoryMetadataStore {
-      override async putManifest(name: RepositoryName, record: ManifestRecord): Promise<void> {
-        order.push(`record ${record.descriptor.digest}`);
-        await super.putManifest(name, record);
-      }
-    }
+    const metadata = indexThatWaits('put manifest', async ([operation]) => {
+      if (operation?.kind === 'put manifest') order.push(`record ${operation.manifest.descriptor.digest}`);
+    });
     const blobs = await FileBlobStore.open({ directory: '/v1', files });
-    await using cache = new CacheUnderTest({ blobs, metadata: new Watched() });
+    await using cache = new CacheUnderTest({ blobs, metadata });
     const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
     putImage(cache.content, repository('docker.io/acme/other'), 'v1', [bytes(10)]);
     const directory = gate();

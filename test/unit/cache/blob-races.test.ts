@@ -7,7 +7,7 @@ import { RegistryError } from '#src/oci/error.ts';
 import { type Digest, hostOf } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -225,7 +225,7 @@ class SlowToAnswer extends MemoryBlobStore {
 describe('a stored blob whose bytes are gone', () => {
   it('stays known when it was fetched again before a slow reader heard that it was gone', async () => {
     const blobs = new SlowToAnswer();
-    const metadata = new MemoryMetadataStore();
+    const metadata = SqliteMetadataStore.inMemory();
     await using cache = new CacheUnderTest({ blobs, metadata });
     const layer = bytes(100_000);
     const { digest } = cache.content.putBlob(alpine, layer);
@@ -248,7 +248,7 @@ describe('a stored blob whose bytes are gone', () => {
   it('is fetched again when its file is shorter than what was verified, and the others have it again too', async () => {
     await using directory = await temporaryDirectory();
     await using blobs = await FileBlobStore.open({ directory: directory.path });
-    const metadata = new MemoryMetadataStore();
+    const metadata = SqliteMetadataStore.inMemory();
     const layer = bytes(100_000);
     await using cache = new CacheUnderTest({ blobs, metadata });
     const { digest } = cache.content.putBlob(alpine, layer);

@@ -7,7 +7,7 @@ import type { BlobReader } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
@@ -114,7 +114,7 @@ describe('a manifest that gives a blob on its way a wrong size', () => {
 
   it('is outweighed by one that gives another, and neither counts', async () => {
     for (const isForgotten of [false, true]) {
-      const [blobs, metadata] = [new MemoryBlobStore(), new MemoryMetadataStore()];
+      const [blobs, metadata] = [new MemoryBlobStore(), SqliteMetadataStore.inMemory()];
       await using before = new CacheUnderTest({ blobs, metadata });
       const { content } = before;
       const digest = put(content, alpine, 'bad', layer.length - 70_000);
@@ -146,7 +146,7 @@ describe('a blob whose size was verified', () => {
   });
 
   it('before sizes were recorded is served as it is, whatever a manifest says', async () => {
-    const [blobs, metadata] = [new MemoryBlobStore(), new MemoryMetadataStore()];
+    const [blobs, metadata] = [new MemoryBlobStore(), SqliteMetadataStore.inMemory()];
     await using before = new CacheUnderTest({ blobs, metadata });
     const digest = put(before.content, alpine, 'bad', layer.length + 1);
     await pull(before, digest);

@@ -5,13 +5,13 @@ import fc from 'fast-check';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
-import { type Digest, parseDigest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, parseDigest, parseTag } from '#src/oci/reference.ts';
 import type { ResolveBlobOptions } from '#src/oci/registry.ts';
 import { StoreFullError } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
+import { indexThatWaits, scriptedIndex } from '#test/fakes/scripted-index.ts';
 import { cut, gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
@@ -208,13 +208,8 @@ describe('a blob that is not cached', () => {
   });
 
   it('never grows beyond what its manifest says, though that was read a moment ago and is not stored yet', async () => {
-    const metadata = new MemoryMetadataStore();
     const storing = gate();
-    const put = metadata.putManifest.bind(metadata);
-    metadata.putManifest = async (...manifest) => {
-      await storing.wait();
-      await put(...manifest);
-    };
+    const metadata = indexThatWaits('put manifest', async () => await storing.wait());
     await using cache = new CacheUnderTest({ metadata, policy: { complete: false } });
     const tag = parseTag('v1');
     const digest = putImage(cache.content, alpine, tag, [bytes(70_000)]).layers[0]?.digest ?? assert.fail();
@@ -471,30 +466,27 @@ describe('when the store is full', () => {
 });
 
 /** An index on a disk that can be filled. */
-class FullMetadataStore extends MemoryMetadataStore {
-  isFull = false;
-
-  override async linkBlob(repository: RepositoryName, digest: Digest): Promise<void> {
-    if (this.isFull) throw new StoreFullError('full');
-    await super.linkBlob(repository, digest);
-  }
-
-  override async unlinkBlob(digest: Digest): Promise<void> {
-    if (this.isFull) throw new StoreFullError('full');
-    await super.unlinkBlob(digest);
-  }
+function indexOnDisk() {
+  const disk = { isFull: false };
+  const metadata = scriptedIndex((store) => ({
+    change: async (operations) => {
+      if (disk.isFull) throw new StoreFullError('full');
+      await store.change(operations);
+    },
+  }));
+  return { disk, metadata };
 }
 
 describe('a full disk under the index', () => {
   async function filledCache() {
-    const metadata = new FullMetadataStore();
+    const { disk, metadata } = indexOnDisk();
     const cache = new CacheUnderTest({ metadata });
     const layer = bytes(100_000);
     const { digest } = cache.content.putBlob(alpine, layer);
     cache.content.putBlob(other, layer);
     await pull(cache, digest);
     await cache.settle();
-    metadata.isFull = true;
+    disk.isFull = true;
     return { cache, layer: Buffer.from(layer), digest };
   }
 

@@ -10,11 +10,11 @@ import type { BlobOptions, BlobReader } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { StoreFullError } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import type { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import type { LogLines } from '#test/fakes/log-lines.ts';
+import { indexThatWaits } from '#test/fakes/scripted-index.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
@@ -118,6 +118,7 @@ describe('an image that was served', () => {
     const { cache, upstream, layer, config } = dripping();
     await using _ = cache;
     await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
     await pass(cache, 20_000);
     assert.ok(await cache.parts.metadata.hasBlob(alpine, config.digest));
     assert.equal(cache.parts.fills.running, 1);
@@ -153,6 +154,7 @@ describe('an image that was served', () => {
     gone.abort(new Error('left'));
     await client[Symbol.asyncDispose]();
     await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
     await pass(cache, 5000);
     // The large one, the manifest, and one try.
     assert.equal(cache.upstream.calls.length, 3);
@@ -182,15 +184,10 @@ describe('an image that was served', () => {
   });
 
   it('is found in the index as soon as its manifest is there, if not before', async () => {
-    const metadata = new MemoryMetadataStore();
+    const writable = gate();
+    const metadata = indexThatWaits('put manifest', async () => await writable.wait());
     await using cache = new CacheUnderTest({ policy: { complete: true }, metadata });
     const { config, layers } = putImage(cache.content, alpine, 'v1', [bytes(1000)]);
-    const writable = gate();
-    const put = metadata.putManifest.bind(metadata);
-    metadata.putManifest = async (...record) => {
-      await writable.wait();
-      await put(...record);
-    };
     await cache.registry.getManifest(alpine, v1);
     await turns(cache);
     assert.equal(cache.upstream.calls.length, 1);

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { Descriptor } from '#src/oci/registry.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
@@ -61,7 +61,7 @@ describe('a manifest of more than a thousand layers', () => {
   });
 
   it('is kept, and what it names is not: neither as missing nor with the sizes that it claims', async () => {
-    const metadata = new MemoryMetadataStore();
+    const metadata = SqliteMetadataStore.inMemory();
     await using cache = new CacheUnderTest({ metadata });
     const blob = cache.content.putBlob(alpine, layer);
     const { digest } = putHuge(cache, alpine, blob);

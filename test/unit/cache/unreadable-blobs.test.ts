@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { parseTag } from '#src/oci/reference.ts';
 import { BlobUnreadableError, type OpenBlob } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, type Image, putImage } from '#test/fakes/images.ts';
 
@@ -101,7 +101,7 @@ describe('a cached manifest that cannot be read', () => {
   for (const spoilt of ['open', 'read'] as const) {
     it(`is fetched again and written anew: ${spoilt}`, async () => {
       const blobs = new SpoiltStore();
-      const metadata = new MemoryMetadataStore();
+      const metadata = SqliteMetadataStore.inMemory();
       const content = new CacheUnderTest();
       const image = putImage(content.content, alpine, tag, [layer]);
       const { digest } = image.manifest;
@@ -123,7 +123,7 @@ describe('a cached manifest that cannot be read', () => {
 describe('a server that had no room for its cache when it started', () => {
   it('keeps nothing that whoever asks could make grow', async () => {
     const blobs = new MemoryBlobStore({ capacity: 0 });
-    const metadata = new MemoryMetadataStore({ isFull: true });
+    const metadata = SqliteMetadataStore.inMemory({ isFull: true });
     await using cache = new CacheUnderTest({ blobs, metadata });
     const image = putImage(cache.content, alpine, tag, [layer]);
     await cache.registry.getManifest(alpine, tag);
@@ -133,6 +133,6 @@ describe('a server that had no room for its cache when it started', () => {
     await cache.settle();
     assert.equal(await metadata.getTagList(alpine), undefined);
     assert.equal(await metadata.getReferrersList(alpine, image.manifest.digest), undefined);
-    assert.deepEqual((await metadata.countContent()).blobs, 0);
+    assert.deepEqual((await metadata.inventory.totals()).blobs, 0);
   });
 });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { blobStoreContract } from '#test/contract/blob-store.contract.ts';
+import { inventoryContract } from '#test/contract/inventory.contract.ts';
 import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
 
 /** A store in a directory of its own that goes with it. */
@@ -29,11 +29,13 @@ blobStoreContract(
   'FileBlobStore',
   async () => await inDirectory(async (directory) => await FileBlobStore.open({ directory })),
 );
-metadataStoreContract('MemoryMetadataStore', async () => ({
-  store: new MemoryMetadataStore(),
-  async [Symbol.asyncDispose]() {},
-}));
-metadataStoreContract(
-  'SqliteMetadataStore',
-  async () => await inDirectory(async (directory) => await SqliteMetadataStore.open(directory)),
-);
+const inMemory = async () => {
+  const store = SqliteMetadataStore.inMemory();
+  return { store, [Symbol.asyncDispose]: async () => await store[Symbol.asyncDispose]() };
+};
+const inFile = async () => await inDirectory(async (directory) => await SqliteMetadataStore.open(directory));
+
+for (const [name, create] of Object.entries({ 'SQLite in memory': inMemory, 'SQLite in a file': inFile })) {
+  metadataStoreContract(name, create);
+  inventoryContract(name, create);
+}

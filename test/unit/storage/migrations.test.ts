@@ -1,27 +1,26 @@
 import assert from 'node:assert/strict';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
 import { sha256 } from '#src/oci/digest.ts';
+import { parseDigest, parseTag } from '#src/oci/reference.ts';
+import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
+import { linkBlob } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
+/** A cache as commit fabdb7a left it: two images, of which the second has been pulled in part. */
+const fixture = join(import.meta.dirname, '../../fixtures/schema-1');
 const alpine = repository('docker.io/library/alpine');
-const digest = sha256(Buffer.from('layer'));
-const descriptor = { mediaType: 'x/y', digest: sha256(Buffer.from('image')), size: 5 };
+const tool = repository('quay.io/acme/tool');
+const small = parseDigest('sha256:ac9afd979d31d0d8b0aa0017baeb8d07867f4315c5da39b9569623b544081bef');
 
-/** An index as the version before wrote it: without what version 2 added. */
-async function ofSchema1(directory: string): Promise<string> {
-  const path = join(directory, 'index.sqlite');
-  {
-    await using store = await SqliteMetadataStore.open(directory);
-    await store.linkBlob(alpine, digest);
-    await store.putManifest(alpine, { descriptor, blobs: [{ ...descriptor, digest, size: 4 }] });
-  }
-  using database = closing(path);
-  database.value.exec('drop table blob_sizes; pragma user_version = 1');
-  return path;
+async function olderCache() {
+  const directory = await temporaryDirectory();
+  await cp(fixture, directory.path, { recursive: true });
+  return directory;
 }
 
 function closing(path: string) {
@@ -29,26 +28,113 @@ function closing(path: string) {
   return { value, [Symbol.dispose]: () => value.close() };
 }
 
-describe('an index of schema 1', () => {
-  it('opens with all that it knew; of what it stored no size is known, and of what comes it is', async () => {
-    await using directory = await temporaryDirectory();
-    await ofSchema1(directory.path);
+describe('a directory of schema 1', () => {
+  it('opens with all that it knew', async () => {
+    await using directory = await olderCache();
     await using store = await SqliteMetadataStore.open(directory.path);
-    assert.equal(await store.hasBlob(alpine, digest), true);
-    assert.equal((await store.getManifest(alpine, descriptor.digest))?.size, 5);
-    assert.equal(await store.blobSize(digest), undefined);
-    assert.deepEqual(await store.claimedSizes(alpine, digest), [4]);
-    await store.linkBlob(alpine, digest, 5);
-    assert.equal(await store.blobSize(digest), 5);
-    assert.equal((await store.countContent()).blobBytes, 5);
+    await using blobs = await FileBlobStore.open({ directory: directory.path });
+    assert.deepEqual(await store.listRepositories({ limit: 10 }), [alpine, tool]);
+    const tag = (await store.getTag(alpine, parseTag('v1'))) ?? assert.fail();
+    const { digest } = tag.descriptor;
+    assert.equal((await store.getManifest(alpine, digest))?.size, (await blobs.stat(digest))?.size);
+    assert.deepEqual(await store.listMissingBlobs(alpine, digest, 10), []);
+    assert.deepEqual((await store.getTagList(alpine))?.items, ['v1']);
+    assert.deepEqual((await store.getReferrersList(alpine, digest))?.items, []);
+    assert.equal(await store.hasBlob(alpine, small), true);
+    assert.equal(await store.hasBlob(tool, small), true);
+    assert.deepEqual(await store.listManifestsOf(alpine, small, 10), [digest]);
   });
 
-  it('may be brought up to date under a process that works with it', async () => {
-    await using directory = await temporaryDirectory();
-    const path = await ofSchema1(directory.path);
-    using older = closing(path);
+  it('says what is wanted, and counts what is there; of what it stored no size is known, and of what comes it is', async () => {
+    await using directory = await olderCache();
     await using store = await SqliteMetadataStore.open(directory.path);
-    older.value.prepare('insert into blob_links values (?, ?)').run(digest, 'docker.io/acme/other');
-    assert.equal(await store.hasBlob(repository('docker.io/acme/other'), digest), true);
+    const wanted = await store.listWantedBlobs({ limit: 10 });
+    assert.deepEqual([...new Set(wanted.map((blob) => blob.repository))], [tool]);
+    assert.equal(wanted.length, 2);
+    assert.equal(await store.blobSize(small), undefined);
+    assert.deepEqual(await store.claimedSizes(alpine, small), [50]);
+    const { manifests, blobs, blobBytes, registries } = await store.inventory.totals();
+    assert.deepEqual([manifests, blobs, blobBytes], [2, 3, 0]);
+    assert.deepEqual(
+      [...registries].map(([host, totals]) => [host, totals.blobs]),
+      [
+        ['docker.io', 3],
+        ['quay.io', 1],
+      ],
+    );
+    await store.change([linkBlob(alpine, small, 50)]);
+    assert.equal(await store.blobSize(small), 50);
+    assert.equal((await store.inventory.totals()).blobBytes, 50);
+  });
+
+  it('is left as it was, so that the earlier version starts again, also while that is running', async () => {
+    await using directory = await olderCache();
+    const path = join(directory.path, 'index.sqlite');
+    const before = await readFile(path);
+    {
+      await using store = await SqliteMetadataStore.open(directory.path);
+      await store.change([linkBlob(repository('docker.io/acme/new'), small, 50)]);
+    }
+    assert.ok((await readFile(path)).equals(before));
+    using older = closing(path);
+    older.value.prepare('insert into blob_links values (?, ?)').run(small, 'docker.io/acme/other');
+    // What the earlier version learns from now on is its own.
+    await using store = await SqliteMetadataStore.open(directory.path);
+    assert.equal(await store.hasBlob(repository('docker.io/acme/other'), small), false);
+    assert.equal(await store.hasBlob(repository('docker.io/acme/new'), small), true);
+  });
+
+  it('is taken over once by several processes at a time', async () => {
+    await using directory = await olderCache();
+    await using one = await SqliteMetadataStore.open(directory.path);
+    await using other = await SqliteMetadataStore.open(directory.path);
+    assert.deepEqual(await one.inventory.totals(), await other.inventory.totals());
+  });
+});
+
+describe('a directory of schema 2', () => {
+  it('keeps the sizes that were verified', async () => {
+    await using directory = await olderCache();
+    {
+      using older = closing(join(directory.path, 'index.sqlite'));
+      older.value.exec(
+        'create table blob_sizes (digest text not null primary key, size integer not null) without rowid; pragma user_version = 2',
+      );
+      older.value.prepare('insert into blob_sizes values (?, 50)').run(small);
+    }
+    await using store = await SqliteMetadataStore.open(directory.path);
+    assert.equal(await store.blobSize(small), 50);
+    assert.equal((await store.inventory.totals()).blobBytes, 50);
+  });
+});
+
+describe('a directory of a newer version', () => {
+  it('stops the start with a sentence, and is not touched', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, 'index-4.sqlite'), 'not ours to read');
+    await assert.rejects(
+      SqliteMetadataStore.open(directory.path),
+      /was written by a newer ociregistry \(index-4\.sqlite\)/,
+    );
+    assert.deepEqual(await readdir(directory.path), ['index-4.sqlite']);
+  });
+
+  it('is opened by what this version knows of it, if it has been here before', async () => {
+    await using directory = await temporaryDirectory();
+    {
+      await using store = await SqliteMetadataStore.open(directory.path);
+      await store.change([linkBlob(alpine, sha256(Buffer.from('layer')), 5)]);
+    }
+    await writeFile(join(directory.path, 'index-4.sqlite'), 'not ours to read');
+    await using store = await SqliteMetadataStore.open(directory.path);
+    assert.equal(await store.blobSize(sha256(Buffer.from('layer'))), 5);
+  });
+
+  it('whose older file this version does not know either is refused', async () => {
+    await using directory = await olderCache();
+    using older = closing(join(directory.path, 'index.sqlite'));
+    older.value.pragma('user_version = 7');
+    await assert.rejects(SqliteMetadataStore.open(directory.path), /index\.sqlite is of schema 7/);
+    await rm(join(directory.path, 'index-3.sqlite'), { force: true });
   });
 });

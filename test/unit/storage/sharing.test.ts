@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseTag } from '#src/oci/reference.ts';
 import { networkFileSystem, networkFileSystemOf } from '#src/storage/file/network-file-system.ts';
+import { putManifest, putTag } from '#src/storage/operation.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -15,8 +16,8 @@ describe('the index', () => {
     await using one = await SqliteMetadataStore.open(directory.path);
     await using other = await SqliteMetadataStore.open(directory.path);
     const descriptor = { mediaType: 'x/y', digest: `sha256:${'a'.repeat(64)}` as never, size: 1 };
-    await one.putManifest(alpine, { descriptor, blobs: [] });
-    await one.putTag(alpine, { tag: parseTag('v1'), descriptor, checkedAt: 1 });
+    await one.change([putManifest(alpine, { descriptor, blobs: [] })]);
+    await one.change([putTag(alpine, { tag: parseTag('v1'), descriptor, checkedAt: 1 })]);
     assert.deepEqual(await other.listTags(alpine), ['v1']);
   });
 
@@ -35,11 +36,11 @@ describe('the index', () => {
     assert.deepEqual(await one.listTags(alpine), []);
     await assert.rejects(
       openDatabase(directory.path, 'alone', 10),
-      /index\.sqlite is in use by another process/,
+      /index-3\.sqlite is in use by another process/,
     );
     await assert.rejects(
       openDatabase(directory.path, 'shared', 10),
-      /index\.sqlite is in use by another process/,
+      /index-3\.sqlite is in use by another process/,
     );
   });
 });

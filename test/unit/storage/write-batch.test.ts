@@ -10,7 +10,7 @@ import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 async function batchUnderTest() {
   const directory = await temporaryDirectory();
-  const database = await openDatabase(directory.path);
+  const { database } = await openDatabase(directory.path);
   database.exec('create table t (n integer primary key)');
   const clock = new FakeClock();
   const state = { commits: 0 };
@@ -23,7 +23,7 @@ async function batchUnderTest() {
     state,
     /** As another process does, until it is disposed of. */
     lock() {
-      const other = new SqliteDatabase(join(directory.path, 'index.sqlite'));
+      const other = new SqliteDatabase(join(directory.path, 'index-3.sqlite'));
       other.exec('begin immediate');
       return { [Symbol.dispose]: () => other.close() };
     },

@@ -9,27 +9,28 @@ import { LogLines } from '#test/fakes/log-lines.ts';
 
 const alpine = repository('docker.io/library/alpine');
 
-/** Manifests that lack what upstream has no more: each of so many is found incomplete again and again. */
-function incomplete(count: number) {
+/** Blobs that upstream has no more: each of so many is wanted again and again. */
+function wanted(count: number) {
   const all = Array.from({ length: count }, (_, at) => ({
     repository: alpine,
     digest: sha256(Buffer.from(String(at))),
-    createdAt: count - at,
+    size: 1,
+    since: count - at,
   }));
   return {
     all,
-    listIncompleteManifests: async ({ after, limit }: { after?: object | undefined; limit: number }) => {
+    listWantedBlobs: async ({ after, limit }: { after?: object | undefined; limit: number }) => {
       const from = all.findIndex((each) => Object.is(each, after)) + 1;
       return all.slice(from, from + limit);
     },
   };
 }
 
-describe('what is incomplete by the index', () => {
+describe('what is wanted by the index', () => {
   it('is all looked at in one pass, however much it is', async () => {
     const clock = new FakeClock();
     const log = new LogLines();
-    const metadata = incomplete(5000);
+    const metadata = wanted(5000);
     const looked = new Set<unknown>();
     await using completer = new Completer({
       work: async ({ reference }) => {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BlobLinks } from '#src/cache/memory/blob-links.ts';
 import { sha256 } from '#src/oci/digest.ts';
-import type { Digest, RepositoryName } from '#src/oci/reference.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { linkBlob } from '#src/storage/operation.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { bytes } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
+import { scriptedIndex } from '#test/fakes/scripted-index.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
@@ -14,37 +14,34 @@ const other = repository('docker.io/acme/other');
 const digest = sha256(bytes(1));
 
 /** An index whose next answer can be held up after it was made, and that can be unable to write. */
-class Index extends MemoryMetadataStore {
-  held: ReturnType<typeof gate> | undefined;
-  isFull = false;
-
-  override async hasBlob(name: RepositoryName, blob: Digest): Promise<boolean> {
-    const held = this.held;
-    this.held = undefined;
-    const answer = await super.hasBlob(name, blob);
-    await held?.wait();
-    return answer;
-  }
-
-  override async unlinkBlob(blob: Digest): Promise<void> {
-    if (this.isFull) throw new Error('no room');
-    await super.unlinkBlob(blob);
-  }
-}
-
-function start(metadata = new Index()) {
-  return { metadata, links: new BlobLinks(metadata, new LogLines()) };
+function start() {
+  const script: { held?: ReturnType<typeof gate> | undefined; isFull: boolean } = { isFull: false };
+  const metadata = scriptedIndex((store) => ({
+    hasBlob: async (name, blob) => {
+      const { held } = script;
+      script.held = undefined;
+      const answer = await store.hasBlob(name, blob);
+      await held?.wait();
+      return answer;
+    },
+    change: async (operations) => {
+      if (script.isFull) throw new Error('no room');
+      await store.change(operations);
+    },
+  }));
+  return { script, metadata, links: new BlobLinks(metadata, new LogLines()) };
 }
 
 describe('the links of blobs', () => {
   it('are forgotten for all repositories, those that memory knows and those that it does not', async () => {
     const { metadata, links } = start();
     await links.add(alpine, digest);
-    await metadata.linkBlob(other, digest);
-    await links.forget(digest, links.now());
+    await metadata.change([linkBlob(other, digest)]);
+    await links.lose(digest, links.now());
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
     await links.add(alpine, digest);
-    assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [true, false]);
+    // Whose it is was a fact all the time.
+    assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [true, true]);
   });
 
   it('stay when the blob was linked after somebody began to look for its bytes', async () => {
@@ -52,28 +49,28 @@ describe('the links of blobs', () => {
     await links.add(alpine, digest);
     const since = links.now();
     await links.add(alpine, digest);
-    await links.forget(digest, since);
+    await links.lose(digest, since);
     assert.equal(await links.has(alpine, digest), true);
     assert.equal(await metadata.hasBlob(alpine, digest), true);
   });
 
   it('are not brought back by an answer of the index from before they were forgotten', async () => {
-    const { metadata, links } = start();
-    await metadata.linkBlob(alpine, digest);
+    const { script, metadata, links } = start();
+    await metadata.change([linkBlob(alpine, digest)]);
     const held = gate();
-    metadata.held = held;
+    script.held = held;
     const asking = links.has(alpine, digest);
     await held.reached;
-    await links.forget(digest, links.now());
+    await links.lose(digest, links.now());
     held.open();
     assert.equal(await asking, false);
     assert.equal(await links.has(alpine, digest), false);
   });
 
   it('are not lost by an answer of the index from before they were made', async () => {
-    const { metadata, links } = start();
+    const { script, links } = start();
     const held = gate();
-    metadata.held = held;
+    script.held = held;
     const asking = links.has(alpine, digest);
     await held.reached;
     await links.add(alpine, digest);
@@ -82,19 +79,19 @@ describe('the links of blobs', () => {
   });
 
   it('are forgotten though the index cannot be written', async () => {
-    const { metadata, links } = start();
+    const { script, metadata, links } = start();
     await links.add(alpine, digest);
-    await metadata.linkBlob(other, digest);
-    metadata.isFull = true;
-    await links.forget(digest, links.now());
+    await metadata.change([linkBlob(other, digest)]);
+    script.isFull = true;
+    await links.lose(digest, links.now());
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
   });
 
   it('that another process makes after they were forgotten are seen', async () => {
     const { metadata, links } = start();
     await links.add(alpine, digest);
-    await links.forget(digest, links.now());
-    await metadata.linkBlob(alpine, digest);
+    await links.lose(digest, links.now());
+    await metadata.change([linkBlob(alpine, digest)]);
     assert.equal(await links.has(alpine, digest), true);
   });
 });

@@ -10,7 +10,7 @@ import { type Digest, parseTag } from '#src/oci/reference.ts';
 import type { Manifest } from '#src/oci/registry.ts';
 import type { OpenBlob } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
@@ -28,7 +28,7 @@ function manifest(text: string): Manifest {
 class Stores {
   readonly log = new LogLines();
   readonly tasks = new TaskSet(this.log);
-  readonly metadata = new MemoryMetadataStore();
+  readonly metadata = SqliteMetadataStore.inMemory();
   readonly blobs = new MemoryBlobStore();
 
   readonly clock = new FakeClock();

@@ -4,10 +4,10 @@ import { silent } from '#src/base/log.ts';
 import { TaskSet } from '#src/base/task-set.ts';
 import { UseLog } from '#src/cache/memory/use-log.ts';
 import { sha256 } from '#src/oci/digest.ts';
-import { MemoryMetadataStore } from '#src/storage/memory/memory-metadata-store.ts';
-import type { Use } from '#src/storage/metadata-store.ts';
+import type { Use } from '#src/storage/records.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { scriptedIndex } from '#test/fakes/scripted-index.ts';
 
 const alpine = repository('docker.io/library/alpine');
 const digests = Array.from({ length: 9000 }, (_, at) => sha256(Buffer.from(`${at}`)));
@@ -17,15 +17,15 @@ describe('when manifests were served', () => {
     const free = Promise.withResolvers<void>();
     const written: Use[] = [];
     let [running, most] = [0, 0];
-    const metadata = Object.assign(new MemoryMetadataStore(), {
-      async recordUse(uses: readonly Use[]) {
+    const metadata = scriptedIndex(() => ({
+      change: async ([operation]) => {
         running += 1;
         most = Math.max(most, running);
         await free.promise;
-        written.push(...uses);
+        if (operation?.kind === 'record uses') written.push(...operation.uses);
         running -= 1;
       },
-    });
+    }));
     const tasks = new TaskSet({ ...silent, error: (_, message) => assert.fail(message) });
     const uses = new UseLog(metadata, new FakeClock(), tasks);
     for (const digest of digests) uses.note(alpine, digest);

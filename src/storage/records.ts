@@ -1,0 +1,86 @@
+import type { Digest, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Descriptor } from '../oci/registry.ts';
+
+/** How we came by something: an upstream gave it, a bundle brought it, a client pushed it. */
+export type Origin = 'upstream' | 'import' | 'push';
+
+/** What is known of a manifest. Its bytes are content of their own. */
+export interface ManifestRecord {
+  readonly descriptor: Descriptor;
+  /** Config and layers, to complete the image; without those that have `urls`. Empty for an index. */
+  readonly blobs: readonly Descriptor[];
+  /** The manifests of an index. Default: none. */
+  readonly manifests?: readonly Descriptor[] | undefined;
+  /** The manifest this one refers to (image-spec "subject"). */
+  readonly subject?: Digest | undefined;
+}
+
+/** What a tag pointed at when upstream was last asked. `checkedAt` in milliseconds since the epoch; 0: nothing vouches for it. */
+export interface TagRecord {
+  readonly tag: Tag;
+  readonly descriptor: Descriptor;
+  readonly checkedAt: number;
+}
+
+/** Where a tag pointed before it moved or was removed. Milliseconds since the epoch. */
+export interface FormerTag {
+  readonly digest: Digest;
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+  readonly why: 'moved' | 'removed';
+}
+
+/** A listing as upstream last gave it. */
+export interface ListingRecord<Item> {
+  readonly items: readonly Item[];
+  readonly checkedAt: number;
+}
+
+export interface Use {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** A blob that a cached manifest names and that its repository does not have; its size as the manifest claims it, in bytes. */
+export interface MissingBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** A blob that a repository lacks, whichever of its cached manifests names it. */
+export interface WantedBlob extends MissingBlob {
+  readonly repository: RepositoryName;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** What is cached of one registry. Manifests count once for each repository that has them, blobs once; sizes in bytes, as they were verified. */
+export interface Totals {
+  readonly manifests: number;
+  readonly manifestBytes: number;
+  readonly blobs: number;
+  readonly blobBytes: number;
+}
+
+/** A manifest of a repository, for people and policies. */
+export interface ImageRecord {
+  readonly repository: RepositoryName;
+  readonly descriptor: Descriptor;
+  /** In ASCII order, some hundred at most. */
+  readonly tags: readonly Tag[];
+  /** Of all that it leads to, each thing once, as manifests claim it; bytes. */
+  readonly totalSize: number;
+  /** Blobs of its own that are not here. */
+  readonly missing: number;
+  readonly origin: Origin;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly usedAt: number;
+}
+
+/** Totals by registry, and of all: there what several have counts once. */
+export interface AllTotals extends Totals {
+  readonly registries: ReadonlyMap<RegistryHost, Totals>;
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import type { Database } from 'better-sqlite3';
+import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
+import type { Change, Changes } from '../operation.ts';
+import { type ChangeRow, preparing } from './statements.ts';
+
+/** Who has missed more has to forget all that it remembers. */
+const maxKept = 10_000;
+/** They are counted only now and then. */
+const countedEvery = 1000;
+
+/** What was changed, by which process: the latest changes, numbered. Asking whether there is news costs some microseconds. */
+export class ChangeLog {
+  readonly #statements: ReturnType<typeof prepare>;
+  readonly #writer = randomBytes(8).toString('hex');
+  #version: number;
+  #seen: number;
+
+  constructor(database: Database) {
+    this.#statements = prepare(database);
+    this.#version = this.#dataVersion();
+    this.#seen = this.#statements.last.get()?.sequence ?? 0;
+  }
+
+  /** Inside the transaction that makes the change. */
+  add(kind: Change['kind'], repository: RepositoryName | undefined, reference: Digest | Tag | string): void {
+    const added = this.#statements.add.get(this.#writer, kind, repository ?? null, reference);
+    const sequence = added?.sequence ?? 0;
+    if (sequence % countedEvery === 0) this.#statements.forget.run(sequence - maxKept);
+  }
+
+  /**
+   * What others have changed since it was last asked. SQLite counts the commits of other connections, and other things that they do: that
+   * it has moved is a hint.
+   */
+  news(): Changes {
+    const version = this.#dataVersion();
+    if (version === this.#version) return [];
+    this.#version = version;
+    const rows = this.#statements.list.all(this.#seen, maxKept + 1);
+    const [first, last] = [rows[0], rows.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const hasGap = first.sequence > this.#seen + 1 || rows.length > maxKept;
+    this.#seen = last.sequence;
+    return hasGap ? 'all' : rows.filter(({ writer }) => writer !== this.#writer).map(changeOf);
+  }
+
+  #dataVersion(): number {
+    return this.#statements.dataVersion.get()?.data_version ?? 0;
+  }
+}
+
+function prepare(database: Database) {
+  const prepared = preparing(database);
+  return {
+    add: prepared<[string, string, string | null, string], { sequence: number }>(
+      'insert into changes (writer, kind, repository, reference) values (?, ?, ?, ?) returning sequence',
+    ),
+    forget: prepared<[number]>('delete from changes where sequence <= ?'),
+    last: prepared<[], { sequence: number }>('select coalesce(max(sequence), 0) as sequence from changes'),
+    list: prepared<[number, number], ChangeRow>(
+      'select sequence, writer, kind, repository, reference from changes where sequence > ? order by sequence limit ?',
+    ),
+    dataVersion: prepared<[], { data_version: number }>('pragma data_version'),
+  };
+}
+
+function changeOf({ kind, repository, reference }: ChangeRow): Change {
+  switch (kind) {
+    case 'tag':
+      return { kind, repository: repository as RepositoryName, tag: reference as Tag };
+    case 'manifest':
+      return { kind, repository: repository as RepositoryName, digest: reference as Digest };
+    case 'blob':
+      return { kind, digest: reference as Digest };
+  }
+}

@@ -1,0 +1,194 @@
+import type { Database } from 'better-sqlite3';
+import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
+import type { Operation } from '../operation.ts';
+import type { ChangeLog } from './change-log.ts';
+import { prepareWrites } from './write-statements.ts';
+
+type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
+
+/** Lists as they are kept: written out before, in turns of the event loop. */
+export type WrittenOut = (operation: Of<'put tag list'> | Of<'put referrers list'>) => string;
+
+/** Of a tag so many former places are kept. */
+const maxFormer = 100;
+/** An index that leads to a manifest is used with it; some child that very many share counts for so many. */
+const maxParents = 100;
+/** A blob that more repositories own is brought to the others when somebody asks for it. */
+const maxWanting = 2000;
+
+/** Does operations, one by one, inside a transaction of the caller's. */
+export class OperationWriter {
+  readonly #statements: ReturnType<typeof prepareWrites>;
+  readonly #changes: ChangeLog;
+  readonly #now: () => number;
+
+  constructor(database: Database, changes: ChangeLog, now: () => number) {
+    this.#statements = prepareWrites(database);
+    this.#changes = changes;
+    this.#now = now;
+  }
+
+  write(operation: Operation, textOf: WrittenOut): void {
+    switch (operation.kind) {
+      case 'put manifest':
+        this.#putManifest(operation);
+        return;
+      case 'remove manifest':
+        this.#removeManifest(operation);
+        return;
+      case 'put tag':
+        this.#putTag(operation);
+        return;
+      case 'link blob':
+        this.#linkBlob(operation);
+        return;
+      case 'lose blob':
+        this.#loseBlob(operation);
+        return;
+      case 'put tag list': {
+        const repository = this.#repository(operation.repository);
+        const { checkedAt } = operation.list;
+        this.#statements.putTagList.run(repository, textOf(operation), checkedAt, this.#now());
+        return;
+      }
+      case 'put referrers list': {
+        const [repository, subject] = [
+          this.#repository(operation.repository),
+          this.#content(operation.digest),
+        ];
+        const { checkedAt } = operation.list;
+        this.#statements.putReferrersList.run(
+          ...[repository, subject, textOf(operation), checkedAt, this.#now()],
+        );
+        return;
+      }
+      case 'record uses':
+        this.#recordUses(operation);
+    }
+  }
+
+  #putManifest({ repository, manifest, origin }: Of<'put manifest'>): void {
+    const { descriptor, blobs, manifests = [], subject } = manifest;
+    const { digest, mediaType, size, artifactType, annotations } = descriptor;
+    const [owner, content, now] = [this.#repository(repository), this.#content(digest), this.#now()];
+    const host = hostOf(repository);
+    this.#statements.setStored.run({ content, size, now });
+    const isNew = this.#statements.hasManifest.get(owner, content) === undefined;
+    this.#statements.putManifest.run({
+      ...{ owner, content, mediaType, size, origin, now },
+      artifactType: artifactType ?? null,
+      annotations: annotations === undefined ? null : JSON.stringify(annotations),
+      subject: subject === undefined ? null : this.#content(subject),
+    });
+    if (isNew) this.#total([host, ''], { manifests: 1, manifestBytes: size });
+    for (const blob of blobs) {
+      const child = this.#content(blob.digest);
+      this.#statements.putChild.run(owner, content, child, 0, blob.size);
+      this.#statements.want.run({ child, host, owner, size: blob.size, now });
+    }
+    for (const child of manifests)
+      this.#statements.putChild.run(owner, content, this.#content(child.digest), 1, child.size);
+  }
+
+  #removeManifest({ repository, digest }: Of<'remove manifest'>): void {
+    const [owner, content] = [this.#repository(repository), this.#content(digest)];
+    const removed = this.#statements.hasManifest.get(owner, content);
+    if (removed === undefined) return;
+    const tags = this.#statements.tagsOf.all(owner, content);
+    for (const { tag } of tags) {
+      this.#rememberTag(owner, tag, 'removed');
+      this.#changes.add('tag', repository, tag);
+    }
+    const children = this.#statements.childrenOf.all(owner, content);
+    this.#statements.removeManifest.run(owner, content);
+    for (const { child } of children) this.#statements.unwantUnnamed.run(child, owner);
+    this.#total([hostOf(repository), ''], { manifests: -1, manifestBytes: -removed.size });
+    this.#changes.add('manifest', repository, digest);
+  }
+
+  #putTag({ repository, record, was }: Of<'put tag'>): void {
+    const { tag, checkedAt, descriptor } = record;
+    const [owner, manifest, now] = [
+      this.#repository(repository),
+      this.#content(descriptor.digest),
+      this.#now(),
+    ];
+    const there = this.#statements.getTag.get(owner, tag);
+    const moves = there?.digest !== descriptor.digest;
+    if (there !== undefined && !(moves && there.digest === was)) {
+      const isOlder = checkedAt !== 0 && checkedAt < there.checked_at && there.checked_at <= now;
+      if (isOlder) return;
+    }
+    if (moves && there !== undefined) this.#rememberTag(owner, tag, 'moved');
+    this.#statements.putTag.run({ owner, tag, manifest, checkedAt, since: checkedAt || now });
+    if (moves) this.#changes.add('tag', repository, tag);
+  }
+
+  /** Where it points now is history. */
+  #rememberTag(owner: number, tag: string, why: 'moved' | 'removed'): void {
+    this.#statements.rememberTag.run(why, owner, tag);
+    this.#statements.forgetFormerTags.run(owner, tag, owner, tag, maxFormer);
+  }
+
+  #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
+    const [owner, host, now] = [this.#repository(repository), hostOf(repository), this.#now()];
+    const content = this.#content(digest);
+    const before = this.#statements.getContent.get(content);
+    const size = verified ?? before?.size ?? null;
+    const isLinked = this.#statements.hasLink.get(content, host, owner) !== undefined;
+    const isHere = before?.stored_at != null;
+    if (isLinked && isHere && size === before.size) return;
+    this.#count(content, -1);
+    this.#statements.setStored.run({ content, size, now });
+    this.#statements.link.run(content, host, owner, origin);
+    this.#count(content, 1);
+    if (isHere) this.#statements.unwant.run(content, owner);
+    else {
+      this.#statements.unwantOwned.run(content);
+      this.#changes.add('blob', undefined, digest);
+    }
+  }
+
+  #loseBlob({ digest }: Of<'lose blob'>): void {
+    const content = this.#content(digest);
+    this.#count(content, -1);
+    this.#statements.setLost.run(content);
+    this.#statements.wantAgain.run({ content, now: this.#now(), limit: maxWanting });
+    this.#changes.add('blob', undefined, digest);
+  }
+
+  #recordUses({ uses }: Of<'record uses'>): void {
+    for (const { repository, digest, at } of uses) {
+      const [owner, content] = [this.#repository(repository), this.#content(digest)];
+      this.#statements.recordUse.run(at, owner, content);
+      this.#statements.recordUseOfParents.run(at, owner, content, owner, maxParents);
+    }
+  }
+
+  /** Of what is here each registry counts what one of its repositories owns; all together count it once. */
+  #count(content: number, sign: 1 | -1): void {
+    const known = this.#statements.getContent.get(content);
+    if (known?.stored_at == null) return;
+    const hosts = this.#statements.hostsOf.all(content).map(({ host }) => host);
+    if (hosts.length > 0) this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (known.size ?? 0) });
+  }
+
+  #total(
+    hosts: readonly (RegistryHost | string)[],
+    { manifests = 0, manifestBytes = 0, blobs = 0, blobBytes = 0 },
+  ): void {
+    for (const host of hosts)
+      this.#statements.addTotals.run({ host, manifests, manifestBytes, blobs, blobBytes });
+  }
+
+  #repository(name: RepositoryName): number {
+    return (
+      this.#statements.findRepository.get(name) ?? this.#statements.addRepository.get(name, hostOf(name))
+    )?.id as number;
+  }
+
+  #content(digest: Digest): number {
+    return (this.#statements.findContent.get(digest) ?? this.#statements.addContent.get(digest))
+      ?.id as number;
+  }
+}
