@@ -75,7 +75,7 @@ async function endedWith(program: Program, signal: NodeJS.Signals): Promise<void
   try {
     assert.equal((await fetch(`${url}/v2/`)).status, 200);
     assert.ok(program.pid !== undefined && process.kill(program.pid, signal));
-    await until('the server has ended', async () => !isThere(pid), 10_000);
+    await until('the server has ended', async () => !isThere(pid));
     await assert.rejects(fetch(`${url}/v2/`));
   } finally {
     if (isThere(pid)) process.kill(pid, 'SIGKILL');
@@ -189,7 +189,7 @@ describe('the program', () => {
         assert.equal((await fetch(`${url}/v2/`)).status, 200);
       } finally {
         if (isThere(pid)) process.kill(pid, 'SIGTERM');
-        await until('the server has ended', async () => !isThere(pid), 10_000);
+        await until('the server has ended', async () => !isThere(pid));
       }
     });
 
@@ -249,7 +249,7 @@ describe('the program', () => {
     await program.line(waiting);
     const [first = 0] = await childrenOf(program.pid ?? 0);
     process.kill(first, 'SIGTERM');
-    await until('it has ended', async () => !isThere(first), 10_000);
+    await until('it has ended', async () => !isThere(first));
   });
 
   const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };
@@ -262,7 +262,7 @@ describe('the program', () => {
     assert.match(stderr, /^ociregistry version: \d+\.\d+\.\d+ build date: \d{4}-\d\d-\d\dT[\d:]{8}Z\n$/);
     assert.equal(status, 0);
     // Its thread's program is found by its name, and not by an import.
-    const reader = join(bin, '../../dist/json-reader.js');
+    const reader = join(bin, '../../dist/json/json-reader.js');
     const program = `const { jsonReader } = await import(${JSON.stringify(reader)});
       const { head } = await jsonReader.read('a', 'tags', Buffer.from('{"tags":["' + 'x'.repeat(100_000) + '"]}'), 1);
       console.log(jsonReader.hasThread, head.entries);`;
