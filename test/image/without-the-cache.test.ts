@@ -199,6 +199,23 @@ describe('without the cache', needs('docker-registry', 'crane', 'openssl'), () =
     assert.equal(hub.connections, before);
   });
 
+  // It takes the half minute that containerd waits for each of manifest, config and layer.
+  it('containerd 2 goes past a cache that hangs', needs('containerd-2', 'ctr-2'), async () => {
+    const [block] = (await pageBlocks('containerd')).filter((shown) => !isTheOnlyWay(shown));
+    assert.ok(block !== undefined);
+    await using server = await Ociregistry.start();
+    server.freeze();
+    await goesPast(async () => {
+      await using client = await Containerd.start('-2');
+      await withHosts(
+        shownFor(server.host, block),
+        async (hosts) => await client.pullBy(hosts, image, hub.env),
+      );
+      assert.ok((await client.digests()).isSupersetOf(new Set(hub.image.blobs.keys())));
+    });
+    await server.stop('SIGKILL');
+  });
+
   describe('Docker', needs('dockerd'), async () => {
     const [block] = await pageBlocks('docker');
     assert.ok(block !== undefined);
