@@ -1,4 +1,5 @@
 import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
@@ -13,7 +14,14 @@ import { withSkips } from './setup/skips.ts';
  * `npm test`: all tests, or `npm test -- GLOB…`; `--suite NAME` adds the programs that only its tests need. Tests against real programs are skipped where those are missing, with
  * CI=true that is a failure. TEST_SETUP=0 leaves the machine as it is.
  */
-const everything = ['test/unit/**/*.test.ts', 'test/e2e/**/*.test.ts'];
+const everything = ['test/e2e/**/*.test.ts', 'test/unit/**/*.test.ts'];
+
+/**
+ * How many files run at once. What runs against programs waits more than it works: so there is one more than processors, and it is begun
+ * with. (`true` is one fewer than processors: with two, file after file.) Suites have programs of which a machine runs one, and few files.
+ */
+const atOnce = availableParallelism() + 1;
+const atOnceInSuite = 1;
 
 /** Milliseconds; a test file that takes longer hangs. */
 const fileLimit = 300_000;
@@ -43,13 +51,18 @@ function lacking(): string[] {
 }
 
 async function runTests(globs: readonly string[]): Promise<void> {
-  const files = globSync(globs);
+  const files = [...new Set(globs.flatMap((glob) => globSync(glob).sort()))];
   if (files.length === 0) {
     console.error(`No test file matches ${globs.join(' ')}`);
     process.exitCode = 1;
     return;
   }
-  const events = run({ files, concurrency: true, timeout: suite === undefined ? fileLimit : suiteFileLimit });
+  const inSuite = suite !== undefined;
+  const events = run({
+    files,
+    concurrency: inSuite ? atOnceInSuite : atOnce,
+    timeout: inSuite ? suiteFileLimit : fileLimit,
+  });
   events.on('test:fail', () => {
     process.exitCode = 1;
   });

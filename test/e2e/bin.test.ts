@@ -3,32 +3,16 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { find } from '../setup/components.ts';
 import { command } from './support/command.ts';
 import { Ociregistry } from './support/ociregistry.ts';
+import { needsOutdatedNode, outdated } from './support/outdated-node.ts';
 import { Program } from './support/program.ts';
+import { isThere, started } from './support/started.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { until } from './support/until.ts';
 
 const checkout = join(import.meta.dirname, '../..');
-const outdated = findOutdatedNode();
-const needsOutdatedNode = { skip: outdated === undefined ? 'no Node.js older than 24 is installed' : false };
-
-/** The path of a Node that is too old to run the program itself. */
-function findOutdatedNode(): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  return folders.map((folder) => join(folder, 'node')).find(isOutdated);
-}
-
-function isOutdated(node: string): boolean {
-  try {
-    const version = execFileSync(node, ['--print', 'process.versions.node'], { encoding: 'utf8' });
-    return Number.parseInt(version, 10) < 24;
-  } catch {
-    return false;
-  }
-}
 
 /** A program's line as a user of this number, who has no name and no home. */
 function asStranger(id: number): string[] {
@@ -38,20 +22,6 @@ function asStranger(id: number): string[] {
 const needsNamespaces = {
   skip: spawnSync('unshare', ['--user', 'true']).status !== 0 && 'the kernel gives no user namespaces',
 };
-
-/** What the program says at its start, at any log level. */
-async function started(program: Program): Promise<{ url: string; user: string; pid: number }> {
-  const { input } = await program.line(/"msg":"server is running"/);
-  return JSON.parse(input) as { url: string; user: string; pid: number };
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 /** The command line of a server whose start reads a file that does not answer: nobody writes to it. */
 async function hangingStart(directory: string): Promise<string[]> {
@@ -67,19 +37,6 @@ async function hangingStart(directory: string): Promise<string[]> {
 async function childrenOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
   return text.split(' ').filter(Boolean).map(Number);
-}
-
-/** Sends the signal to who started the server, which must end by itself then. */
-async function endedWith(program: Program, signal: NodeJS.Signals): Promise<void> {
-  const { pid, url } = await started(program);
-  try {
-    assert.equal((await fetch(`${url}/v2/`)).status, 200);
-    assert.ok(program.pid !== undefined && process.kill(program.pid, signal));
-    await until('the server has ended', async () => !isThere(pid), 10_000);
-    await assert.rejects(fetch(`${url}/v2/`));
-  } finally {
-    if (isThere(pid)) process.kill(pid, 'SIGKILL');
-  }
 }
 
 /** Unpacks the npm package as an installation has it: below `node_modules`, beside what it depends on. */
@@ -147,52 +104,6 @@ describe('the program', () => {
     assert.deepEqual(await program.stop(), { code: 0, signal: null });
   });
 
-  const launchers: [what: string, command: readonly string[], signal: NodeJS.Signals, skip?: object][] = [
-    ['npm start is told to', ['npm', '--prefix', checkout, 'start', '--'], 'SIGTERM'],
-    ['npm start is killed', ['npm', '--prefix', checkout, 'start', '--'], 'SIGKILL'],
-    ['npx is told to', ['npx', '--prefix', checkout, 'ociregistry', 'serve'], 'SIGTERM'],
-    [
-      'its launcher is killed',
-      [outdated ?? '', join(checkout, 'src/bin.js'), 'serve'],
-      'SIGKILL',
-      needsOutdatedNode,
-    ],
-  ];
-  for (const [what, before, signal, skip = {}] of launchers)
-    it(`ends when ${what}`, skip, async () => {
-      await using directory = await temporaryDirectory();
-      const data = ['--image-path', join(directory.path, 'data'), '--host', '127.0.0.1', '--port', '0'];
-      const [first = '', ...rest] = before;
-      await using program = new Program(first, [...rest, ...data]);
-      await endedWith(program, signal);
-    });
-
-  const byNpx = { npm_lifecycle_event: 'npx', npm_lifecycle_script: "'ociregistry'" };
-  const leaving: [what: string, env: Record<string, string>, signal?: NodeJS.Signals][] = [
-    ['npx had started', { ...byNpx, npm_lifecycle_script: "'concurrently'" }],
-    ['npx gave a line of its user', { ...byNpx, npm_lifecycle_script: 'ociregistry serve &' }],
-    ['gave it an empty number', { OCIREGISTRY_LAUNCHER: '' }],
-    ['ends with its terminal, below nohup', byNpx, 'SIGHUP'],
-  ];
-  for (const [what, env, signal] of leaving)
-    it(`goes on when a shell leaves that ${what}`, async () => {
-      await using directory = await temporaryDirectory();
-      const data = ['--image-path', join(directory.path, 'data'), '--host', '127.0.0.1', '--port', '0'];
-      const line = [process.execPath, join(checkout, 'src/bin.js'), 'serve', ...data];
-      await using program = new Program('sh', ['-c', '"$@" & wait', 'sh', ...line], env);
-      const { pid, url } = await started(program);
-      try {
-        if (signal !== undefined) process.kill(pid, signal);
-        assert.ok(program.pid !== undefined && process.kill(program.pid, signal ?? 'SIGKILL'));
-        // Who looks whether its parent is there does so every half a second.
-        await sleep(1500);
-        assert.equal((await fetch(`${url}/v2/`)).status, 200);
-      } finally {
-        if (isThere(pid)) process.kill(pid, 'SIGTERM');
-        await until('the server has ended', async () => !isThere(pid), 10_000);
-      }
-    });
-
   it('says in one line that it needs a newer Node where none came with it', needsOutdatedNode, async () => {
     assert.ok(outdated);
     await using directory = await temporaryDirectory();
@@ -249,7 +160,7 @@ describe('the program', () => {
     await program.line(waiting);
     const [first = 0] = await childrenOf(program.pid ?? 0);
     process.kill(first, 'SIGTERM');
-    await until('it has ended', async () => !isThere(first), 10_000);
+    await until('it has ended', async () => !isThere(first));
   });
 
   const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };

@@ -66,7 +66,7 @@ describe('what pages show to clients, taken from the page', needs('docker-regist
   const asksServer = async (work: () => Promise<void>): Promise<void> => {
     const before = server.requests().length;
     await work();
-    await until('the server was asked', async () => server.requests().length > before, 5000);
+    await until('the server was asked', async () => server.requests().length > before);
   };
 
   describe('is what containerd pulls by:', needs('containerd'), async () => {

@@ -83,8 +83,8 @@ const clients: readonly Client[] = [
 ];
 
 /** A cache, or what stands in front of it, that is there and has nothing to give. */
-async function serverThatSays503() {
-  return await serving((_, answer) => answer.writeHead(503, { 'Retry-After': '5' }).end());
+async function serverThatSays(status: 503 | 504) {
+  return await serving((_, answer) => answer.writeHead(status, { 'Retry-After': '5' }).end());
 }
 
 async function serving(listener: RequestListener): Promise<AsyncDisposable & { readonly host: string }> {
@@ -150,10 +150,11 @@ describe('without the cache', needs('docker-registry', 'crane', 'openssl'), () =
           await goesPast(async () => await client.pull(shown, hub));
         });
 
-        it(`pulls from the registry itself when the cache says 503: line ${block.line}`, async () => {
-          await using server = await serverThatSays503();
-          await goesPast(async () => await client.pull(shownFor(server.host, block), hub));
-        });
+        for (const status of [503, 504] as const)
+          it(`pulls from the registry itself when the cache says ${status}: line ${block.line}`, async () => {
+            await using server = await serverThatSays(status);
+            await goesPast(async () => await client.pull(shownFor(server.host, block), hub));
+          });
 
         it(`goes on by the registry itself when a cache that hangs is ended: line ${block.line}`, async () => {
           await using server = await Ociregistry.start();
@@ -198,6 +199,23 @@ describe('without the cache', needs('docker-registry', 'crane', 'openssl'), () =
     assert.equal(hub.connections, before);
   });
 
+  // It takes the half minute that containerd waits for each of manifest, config and layer.
+  it('containerd 2 goes past a cache that hangs', needs('containerd-2', 'ctr-2'), async () => {
+    const [block] = (await pageBlocks('containerd')).filter((shown) => !isTheOnlyWay(shown));
+    assert.ok(block !== undefined);
+    await using server = await Ociregistry.start();
+    server.freeze();
+    await goesPast(async () => {
+      await using client = await Containerd.start('-2');
+      await withHosts(
+        shownFor(server.host, block),
+        async (hosts) => await client.pullBy(hosts, image, hub.env),
+      );
+      assert.ok((await client.digests()).isSupersetOf(new Set(hub.image.blobs.keys())));
+    });
+    await server.stop('SIGKILL');
+  });
+
   describe('Docker', needs('dockerd'), async () => {
     const [block] = await pageBlocks('docker');
     assert.ok(block !== undefined);
@@ -212,7 +230,7 @@ describe('without the cache', needs('docker-registry', 'crane', 'openssl'), () =
     });
 
     it('pulls from Docker Hub when the cache says 503', async () => {
-      await using server = await serverThatSays503();
+      await using server = await serverThatSays(503);
       await goesPast(async () => await pull(server.host));
     });
 
@@ -264,7 +282,7 @@ describe('the watch over a cache that hangs', {
   it('lets one be that answers, whatever it says, and one that is not there', async () => {
     await using server = await Ociregistry.start();
     assert.equal(await toldBy(server.host), '');
-    await using other = await serverThatSays503();
+    await using other = await serverThatSays(503);
     assert.equal(await toldBy(other.host), '');
     assert.equal(await toldBy(await stoppedServer()), '');
   });

@@ -16,7 +16,7 @@ export interface Component {
   readonly name: string;
   /** What tests use it for. */
   readonly purpose: string;
-  /** Names of Debian packages, the path of a Go command with its version, a Python package with its version, or a Maven artifact. */
+  /** Names of Debian packages, the path of a Go command with its version (it gets the component's name), a Python package with its version, or a Maven artifact. */
   readonly install:
     | { readonly apt: readonly string[] }
     | { readonly go: string }
@@ -81,6 +81,16 @@ export const components: readonly Component[] = [
     root: true,
     suite: 'image',
   },
+  ...['containerd', 'ctr'].map(
+    (name): Component => ({
+      name: `${name}-2`,
+      purpose: 'a client that gives up a server that hangs',
+      install: { go: `github.com/containerd/containerd/v2/cmd/${name}@v2.4.2` },
+      required: false,
+      root: true,
+      suite: 'image',
+    }),
+  ),
   {
     name: 'buildah',
     purpose: 'builds the image',

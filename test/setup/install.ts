@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type Component,
   componentsOf,
@@ -64,7 +65,12 @@ function buildProgram({ name, install }: Component): string[] {
   const go = find('go');
   if (go === undefined) return [`${name} is built by Go, which is not installed.`];
   mkdirSync(ownPrograms, { recursive: true });
-  if (run(go, ['install', install.go], { GOBIN: ownPrograms })) return [];
+  // Go gives a program the name of its folder, which may be that of another version.
+  const folder = mkdtempSync(join(ownPrograms, '.go-'));
+  const done = run(go, ['install', install.go], { GOBIN: folder });
+  for (const built of readdirSync(folder)) renameSync(join(folder, built), join(ownPrograms, name));
+  rmSync(folder, { recursive: true });
+  if (done) return [];
   return [`go install ${install.go} failed; it needs Go 1.25, or 1.21 where Go may fetch a newer toolchain.`];
 }
 

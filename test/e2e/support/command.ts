@@ -11,7 +11,7 @@ export async function command(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  limitMs = 60_000,
+  limitMs = 120_000,
 ): Promise<string> {
   const running = execute(program, args, {
     env: { ...process.env, ...env },

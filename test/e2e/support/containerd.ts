@@ -8,23 +8,28 @@ import { Program } from './program.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { until } from './until.ts';
 
+/** Of which version: the system's, or one that is built for this checkout. */
+type Version = '' | '-2';
+
 /** A containerd of its own, with an empty store. */
 export class Containerd implements AsyncDisposable {
   readonly #directory: string;
   readonly #resources: AsyncDisposableStack;
+  readonly #version: Version;
 
-  private constructor(directory: string, resources: AsyncDisposableStack) {
+  private constructor(directory: string, resources: AsyncDisposableStack, version: Version) {
     this.#directory = directory;
     this.#resources = resources;
+    this.#version = version;
   }
 
-  static async start(): Promise<Containerd> {
+  static async start(version: Version = ''): Promise<Containerd> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     await writeFile(join(path, 'config.toml'), settingsIn(path));
-    resources.use(new Program(programOf('containerd'), ['--config', join(path, 'config.toml')]));
+    resources.use(new Program(programOf(`containerd${version}`), ['--config', join(path, 'config.toml')]));
     await until('containerd answers', async () => await answers(path));
-    return new Containerd(path, resources.move());
+    return new Containerd(path, resources.move(), version);
   }
 
   /** Pulls from the server as a mirror of the upstream (`?ns=`), with no way around it. */
@@ -37,7 +42,13 @@ export class Containerd implements AsyncDisposable {
 
   /** Pulls as the files in a folder such as `/etc/containerd/certs.d` say. */
   async pullBy(hosts: string, image: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
-    await ctr(this.#directory, ['images', 'pull', '--hosts-dir', hosts, image], env);
+    // Of the second, ctr asks itself only when it is told to, and then in its own environment.
+    const local = this.#version === '' ? [] : ['--local'];
+    await ctr(this.#directory, ['images', 'pull', ...local, '--hosts-dir', hosts, image], {
+      env,
+      program: `ctr${this.#version}`,
+      limitMs: 300_000,
+    });
   }
 
   /** Pulls from the upstream itself. */
@@ -71,12 +82,15 @@ export const containerd: Client = {
   },
 };
 
-async function ctr(
-  directory: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  await command(programOf('ctr'), args, { ...variablesOf(directory), ...env });
+interface Call {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly program?: string;
+  readonly limitMs?: number;
+}
+
+async function ctr(directory: string, args: readonly string[], call: Call = {}): Promise<void> {
+  const { env, program = 'ctr', limitMs } = call;
+  await command(programOf(program), args, { ...variablesOf(directory), ...env }, limitMs);
 }
 
 /** What tells ctr which containerd is meant, and to unpack without a kernel's help. */

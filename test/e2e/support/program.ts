@@ -5,8 +5,9 @@ import { assertSecretless } from '#test/fakes/secrets.ts';
 import { find } from '../../setup/components.ts';
 import { until } from './until.ts';
 
-const startLimitMs = 20_000;
-const stopLimitMs = 15_000;
+/** These end what hangs, and no more: a machine with other work may be slow. */
+const startLimitMs = 60_000;
+const stopLimitMs = 60_000;
 
 export interface Exit {
   readonly code: number | null;

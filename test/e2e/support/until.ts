@@ -6,7 +6,7 @@ const pollMs = 50;
 export async function until<Value>(
   what: string,
   probe: () => Promise<Value | undefined | false>,
-  limitMs = 30_000,
+  limitMs = 60_000,
 ): Promise<Value> {
   const end = Date.now() + limitMs;
   for (;;) {
