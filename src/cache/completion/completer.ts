@@ -3,6 +3,7 @@ import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { TimeLimit } from '../../base/time-limit.ts';
+import { Busy } from '../../oci/busy.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { RegistryHost } from '../../oci/reference.ts';
 import { PutOffError } from '../fills/put-off.ts';
@@ -185,8 +186,8 @@ export class Completer implements AsyncDisposable {
   #putBack(lane: CompletionLane, waiting: WaitingJob, error: unknown, now: number): number | undefined {
     if (isLimit(error)) return lane.putBack(waiting, now, (this.#limitedUntil.get(lane.host) ?? now) - now);
     if (isAnswer(error)) this.#answered(lane);
-    else if (!(error instanceof PutOffError)) lane.unanswered(waiting, now);
-    else if (error.isOfAll) lane.rest(now + putOffMs);
+    else if (!isOurs(error)) lane.unanswered(waiting, now);
+    else if (error instanceof PutOffError && error.isOfAll) lane.rest(now + putOffMs);
     const againMs = isAbsent(error) ? undefined : lane.again(waiting, now);
     if (againMs === undefined) this.#givenUp.set(waiting.key, now + (isAbsent(error) ? absentMs : givenUpMs));
     return againMs;
@@ -230,6 +231,11 @@ function isLimit(error: unknown): error is RegistryError {
 /** Has upstream said no, which is an answer? */
 function isAnswer(error: unknown): boolean {
   return error instanceof RegistryError && error.status < 500;
+}
+
+/** Is it for want of room, memory or time here? */
+function isOurs(error: unknown): boolean {
+  return error instanceof PutOffError || error instanceof Busy;
 }
 
 /** Milliseconds, if the refusal says them. */
