@@ -482,6 +482,16 @@ describe('an answer about one image', () => {
       assert.deepEqual(oddities, ['upstream unavailable']);
     });
 
+  it('was not asked for where the credential was not to be had, of however many repositories', async () => {
+    const { oddities, wire, transport } = circuit(new NoAnswer(manifest.url, 'nothing', 'no token'));
+    for (const repository of ['a', 'b', 'c', 'd']) {
+      for (const tag of ['v1', 'v2', 'v3'])
+        await assert.rejects(transport.send(of(repository, tag)), { message: 'no token' });
+    }
+    assert.equal(wire.requests.length, 12);
+    assert.deepEqual(oddities, []);
+  });
+
   it('leaves a caller’s own end of patience out of it', async () => {
     const { upstream, transport } = circuit(ok);
     const client = new AbortController();
