@@ -1,5 +1,5 @@
 import { credentialChoice } from '../app/credential-choice.ts';
-import { furtherAccounts } from '../app/registry-accounts.ts';
+import { furtherAccounts } from '../app/registry-credentials.ts';
 import type { RegistryConfig } from '../config/schema.ts';
 import type { Credential } from '../credentials/credentials.ts';
 
