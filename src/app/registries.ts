@@ -14,7 +14,8 @@ import { OfflineRegistry } from '../registry/offline-registry.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { cachePolicy, proxiesOf } from './policies.ts';
-import { registryAccounts, registryCredentials } from './registry-credentials.ts';
+import { registryAccounts } from './registry-accounts.ts';
+import { registryCredentials } from './registry-credentials.ts';
 import {
   mirrorPlacesOf,
   openRegistryUpstream,

@@ -20,8 +20,4 @@ export class Expiring<Value> {
   set(key: string, value: Value, milliseconds: number): void {
     this.#entries.set(key, { value, until: this.#clock.monotonic() + milliseconds });
   }
-
-  delete(key: string): void {
-    this.#entries.delete(key);
-  }
 }

@@ -4,7 +4,7 @@ import { quotable } from '../upstream/quotable.ts';
 import { adviceOnProxysAnswer, adviceOnStatus } from './advice-on-status.ts';
 import { type Answered, type Evidence, limitsIn } from './evidence.ts';
 import { adviceOnFailure, connectionFailureText, failureText } from './failure.ts';
-import { identityOf } from './identities.ts';
+import { identityOf } from './identity.ts';
 import type { Finding } from './report.ts';
 
 /** Does it answer, and how does it want to be asked? */

@@ -1,5 +1,6 @@
 import { proxiesOf } from '../app/policies.ts';
-import { registryAccounts, registryCredentials } from '../app/registry-credentials.ts';
+import { registryAccounts } from '../app/registry-accounts.ts';
+import { registryCredentials } from '../app/registry-credentials.ts';
 import { openRegistryUpstream, tlsSettings } from '../app/registry-upstream.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Log, silent } from '../base/log.ts';

@@ -1,7 +1,6 @@
 import { credentialChoice } from '../app/credential-choice.ts';
-import { furtherAccounts } from '../app/registry-credentials.ts';
+import { furtherAccounts } from '../app/registry-accounts.ts';
 import type { RegistryConfig } from '../config/schema.ts';
-import type { Credential } from '../credentials/credentials.ts';
 
 /** One of those who we are at a registry, without what proves it. */
 export interface Identity {
@@ -69,18 +68,4 @@ function optionsText(options: object): string {
 
 function programIn(command: unknown): string {
   return String(Array.isArray(command) ? command[0] : command).split(' ')[0] ?? '';
-}
-
-/** The same of a credential as it was given in the end. */
-export function identityOf(credential: Credential): string {
-  switch (credential.kind) {
-    case 'anonymous':
-      return 'anonymous';
-    case 'basic':
-      return `user ${JSON.stringify(credential.username)}`;
-    case 'static':
-      return `a ready ${/^bearer/i.test(credential.authorization) ? 'Bearer' : 'Basic'} header`;
-    case 'refresh':
-      return 'a refresh token';
-  }
 }

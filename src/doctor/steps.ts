@@ -3,7 +3,7 @@ import { adviceOnStatus } from './advice-on-status.ts';
 import { challenge, isUnproved, nameAnImage, token } from './auth-steps.ts';
 import { type Answered, type Evidence, limitsIn } from './evidence.ts';
 import { adviceOnFailure, failureText } from './failure.ts';
-import { identityOf } from './identities.ts';
+import { identityOf } from './identity.ts';
 import { address, connection } from './network-steps.ts';
 import type { Finding, Step, StepName } from './report.ts';
 

@@ -1,6 +1,5 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
-import { Expiring } from '../../base/expiring.ts';
 import type { Scope } from '../../oci/scope.ts';
 import { PatientQueue } from './patient-queue.ts';
 
@@ -27,8 +26,7 @@ const maxScopes = 1000;
  */
 export class PasswordTrials {
   readonly #clock: Clock;
-  /** Scopes that were refused. */
-  readonly #resting: Expiring<true>;
+  readonly #refusedUntil = new LRUCache<string, number>({ max: maxScopes });
   readonly #takenFor = new LRUCache<string, true>({ max: maxScopes });
   /** No more than {@link enough}. */
   readonly #refusedInARow = new Set<string>();
@@ -41,7 +39,6 @@ export class PasswordTrials {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#resting = new Expiring(clock, maxScopes);
     this.#unproven = new PatientQueue({ clock, places: maxUnproven, patienceMs });
   }
 
@@ -71,7 +68,8 @@ export class PasswordTrials {
   }
 
   #rests(key: string): boolean {
-    if (this.#resting.get(key) === true) return true;
+    const now = this.#clock.monotonic();
+    if (now < (this.#refusedUntil.get(key) ?? 0)) return true;
     return this.#isResting && !(this.#sparesKnown && this.#takenFor.has(key));
   }
 
@@ -86,20 +84,21 @@ export class PasswordTrials {
   #taken(key: string): void {
     this.#isProven = true;
     this.#takenFor.set(key, true);
-    this.#resting.delete(key);
+    this.#refusedUntil.delete(key);
     this.#refusedInARow.clear();
     this.#restsUntil = 0;
     this.#unproven.tell();
   }
 
   #refused(key: string): void {
+    const now = this.#clock.monotonic();
     const hadBeenTaken = this.#takenFor.delete(key);
-    this.#resting.set(key, true, restMs);
+    this.#refusedUntil.set(key, now + restMs);
     if (this.#refusedInARow.size < enough) this.#refusedInARow.add(key);
     if (!hadBeenTaken && this.#refusedInARow.size < enough) return;
     // A stranger that was still on its way takes nothing back of what is known by one of ours.
     this.#sparesKnown = !hadBeenTaken && (this.#sparesKnown || !this.#isResting);
-    this.#restsUntil = this.#clock.monotonic() + restMs;
+    this.#restsUntil = now + restMs;
     this.#isProven = false;
     this.#unproven.tell();
   }

@@ -47,6 +47,17 @@ async function moved(policy: Partial<CachePolicy> = { freshness: always }) {
   return { cache, old, now };
 }
 
+/** Upstream's answer to a HEAD of the tag is what it is now, and waits at the gate. */
+async function heldHead(cache: CacheUnderTest) {
+  const slow = gate();
+  const answer = await cache.content.resolveManifest(alpine, v1);
+  cache.upstream.resolveManifest = async () => {
+    await slow.wait();
+    return answer;
+  };
+  return { slow, answer };
+}
+
 function limited(call: string): void {
   if (call.startsWith('GET')) throw new RegistryError('TOOMANYREQUESTS', 'pull rate limit');
 }
@@ -404,12 +415,7 @@ describe('answers about a tag that overtake each other', () => {
     for (const pullsAnnounced of [false, true]) {
       const { cache, old, now } = await moved({ freshness: minute });
       await using _ = cache;
-      const slow = gate();
-      const answer = await cache.content.resolveManifest(alpine, v1);
-      cache.upstream.resolveManifest = async () => {
-        await slow.wait();
-        return answer;
-      };
+      const { slow } = await heldHead(cache);
       const heading = head(cache);
       await slow.reached;
       // A question that was not shared: asked later, and answered first.
@@ -434,12 +440,7 @@ describe('answers about a tag that overtake each other', () => {
   it('leave a cold tag where the later question was answered', async () => {
     await using cache = new CacheUnderTest();
     put(cache, 1);
-    const slow = gate();
-    const answer = await cache.content.resolveManifest(alpine, v1);
-    cache.upstream.resolveManifest = async () => {
-      await slow.wait();
-      return answer;
-    };
+    const { slow, answer } = await heldHead(cache);
     const heading = head(cache);
     await slow.reached;
     const newest = put(cache, 2);
