@@ -13,9 +13,8 @@ import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { cachePolicy } from './cache-policy.ts';
 import type { MemoryPlan } from './memory-plan.ts';
-import { proxiesOf } from './proxies.ts';
+import { cachePolicy, proxiesOf } from './policies.ts';
 import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
 import {

@@ -10,9 +10,15 @@ import type { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
 import type { OnWireEvent } from '../net/wire-event.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
-import { createUpstream, type NamedCredentials, type Upstream } from '../upstream/upstream.ts';
-import { type MirrorAddress, mirrorPlace } from './mirrors.ts';
-import { overridden } from './overridden.ts';
+import {
+  createUpstream,
+  type NamedCredentials,
+  type Upstream,
+  type UpstreamSettings,
+} from '../upstream/upstream.ts';
+import { overridden } from './policies.ts';
+
+type MirrorAddress = Pick<UpstreamSettings, 'host' | 'scheme' | 'mirror'>;
 
 /** Where a registry is asked, and by which entry of the configuration: its own, or that of the registry whose mirror it is. */
 export interface Place extends MirrorAddress {
@@ -92,6 +98,26 @@ export function mirrorPlacesOf(
 ): Place[] {
   if (registry === undefined) return [];
   return registry.endpoints.map((url) => ({ ...mirrorPlace(url, host, registries), lender: registry }));
+}
+
+/**
+ * Where a mirror's API is, by its URL in `endpoints`, and the entry under `registries` that is about the same origin: no other's
+ * credentials are for it. A path is a prefix of the repositories: `https://h/proxy` and `https://h/v2/proxy` are
+ * `https://h/v2/proxy/library/alpine/…`; one that names `v2` itself is taken as it is: `https://h/docker/v2`.
+ */
+export function mirrorPlace(
+  text: string,
+  of: RegistryHost,
+  registries: readonly RegistryConfig[],
+): MirrorAddress & { readonly registry: RegistryConfig | undefined } {
+  const url = new URL(text);
+  const path = url.pathname.replace(/\/+$/, '');
+  return {
+    host: parseRegistryHost(url.host),
+    scheme: url.protocol === 'https:' ? 'https' : 'http',
+    mirror: { path: path.split('/').includes('v2') ? path : `/v2${path}`, of },
+    registry: registries.find(({ scheme, name }) => new URL(`${scheme}://${name}`).origin === url.origin),
+  };
 }
 
 /** A mirror without an entry of its own is believed whom the registry's hosts are; nothing of ours is shown to it. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Expiring } from '../base/expiring.ts';
 import type { Log } from '../base/log.ts';
 import type { TaskSet } from '../base/task-set.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -13,7 +14,6 @@ import type { DoubtedDigests } from './memory/doubted-digests.ts';
 import type { FreshnessPolicy } from './memory/freshness.ts';
 import type { ManifestCache } from './memory/manifest-cache.ts';
 import type { NegativeCache } from './memory/negative-cache.ts';
-import type { RestingTags } from './memory/resting-tags.ts';
 import type { TagWalks } from './memory/tag-walks.ts';
 import type { UseLog } from './memory/use-log.ts';
 
@@ -29,7 +29,8 @@ export interface CacheParts {
   readonly sizes: BlobSizes;
   readonly asked: AskedManifests;
   readonly absent: NegativeCache;
-  readonly resting: RestingTags;
+  /** Tags for which upstream has just failed, and why. */
+  readonly resting: Expiring<string>;
   readonly doubted: DoubtedDigests;
   readonly walks: TagWalks;
   readonly completer: Completer;

@@ -13,6 +13,9 @@ import { isFresh } from './memory/freshness.ts';
 import { isAbsent } from './memory/negative-cache.ts';
 import { patiently, staleCause } from './stale.ts';
 
+/** After upstream failed for a tag, the stale copy is served without asking for so long. Milliseconds. */
+const restMs = 2000;
+
 interface Described {
   readonly descriptor: Descriptor;
   readonly outcome: Outcome;
@@ -131,7 +134,7 @@ export class CachedManifests {
     ask: () => Promise<Answer>,
   ): Promise<Answer | Found> {
     const key = keyOf(repository, record.tag);
-    const unasked = this.#parts.resting.causeOf(key) ?? this.#spared();
+    const unasked = this.#parts.resting.get(key) ?? this.#spared();
     if (unasked !== undefined) return await this.#stale(repository, record, unasked, options);
     options.report?.({ kind: 'miss' });
     try {
@@ -144,7 +147,7 @@ export class CachedManifests {
         { err: error, request: options.request, repository, tag: record.tag },
         `serving a stale tag: ${cause}`,
       );
-      this.#parts.resting.add(key, cause);
+      this.#parts.resting.set(key, cause, restMs);
       return await this.#stale(repository, record, cause, options);
     }
   }

@@ -1,6 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { SingleFlight } from '../base/single-flight.ts';
+import { Busy } from '../oci/busy.ts';
 import { RegistryError } from '../oci/error.ts';
+import { isUnanswered } from '../oci/no-answer.ts';
 import {
   type Digest,
   hostOf,
@@ -203,11 +205,15 @@ export class ManifestSource {
       this.#unanswered.delete(repository);
       return manifest;
     } catch (error) {
-      if (isRefusal(error)) this.#isRefusing = true;
-      else if (isOfRegistry(error)) this.#unanswered.set(repository, true);
+      if (!(error instanceof Busy)) this.#noteSilence(repository, error);
       this.#noteFailure(repository, reference, error);
       throw error;
     }
+  }
+
+  #noteSilence(repository: RepositoryName, error: unknown): void {
+    if (isRefusal(error)) this.#isRefusing = true;
+    else if (isOfRegistry(error)) this.#unanswered.set(repository, true);
   }
 
   #keepTag(repository: RepositoryName, manifest: Manifest, tag: Tag, asked: Asked): Promise<void> {
@@ -240,9 +246,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof RegistryError && (error.status === 429 || error.status === 503);
 }
 
-/** Its limit, or no answer from it: that says nothing of one manifest. */
+/** Its limit, no answer from it, or want of ours: that says nothing of one manifest. What upstream answers of one is never 503 or 504. */
 function isOfRegistry(error: unknown): boolean {
-  if (!(error instanceof RegistryError)) return false;
-  const isNoAnswer = error.cause !== undefined || error.status === 503 || error.status === 504;
-  return error.status === 429 || (error.code === 'UNAVAILABLE' && isNoAnswer);
+  return isUnanswered(error) || (error instanceof RegistryError && [429, 503, 504].includes(error.status));
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { Expiring } from '../base/expiring.ts';
 import type { Log } from '../base/log.ts';
 import { TaskSet } from '../base/task-set.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -15,9 +16,11 @@ import { DoubtedDigests } from './memory/doubted-digests.ts';
 import { ManifestCache } from './memory/manifest-cache.ts';
 import { forgetIn } from './memory/memory.ts';
 import { NegativeCache } from './memory/negative-cache.ts';
-import { RestingTags } from './memory/resting-tags.ts';
 import { TagWalks } from './memory/tag-walks.ts';
 import { UseLog } from './memory/use-log.ts';
+
+/** So many tags are remembered for which upstream has just failed. */
+const maxResting = 10_000;
 
 /** Where the cache keeps bytes and what is known of them. */
 interface CacheStore {
@@ -85,7 +88,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     sizes,
     asked: new AskedManifests(clock),
     absent: new NegativeCache(clock),
-    resting: new RestingTags(clock),
+    resting: new Expiring(clock, maxResting),
     doubted: new DoubtedDigests(),
     walks: new TagWalks(clock, memory.lists),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),

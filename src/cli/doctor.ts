@@ -1,4 +1,4 @@
-import { checkProxies } from '../app/proxies.ts';
+import { checkProxies } from '../app/policies.ts';
 import { systemClock } from '../base/clock.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { LoadedConfig } from '../config/load.ts';

@@ -1,13 +1,11 @@
 import { basicHeaderOf, secretsOf } from '../credentials/credentials.ts';
 import { type Challenge, parseChallenges } from '../oci/challenge.ts';
 import { quotable } from '../upstream/quotable.ts';
-import { adviceOnFailure } from './advice-on-failure.ts';
 import { adviceOnProxysAnswer, adviceOnStatus } from './advice-on-status.ts';
-import type { Answered, Evidence } from './evidence.ts';
-import { connectionFailureText, failureText } from './failure-text.ts';
+import { type Answered, type Evidence, limitsIn } from './evidence.ts';
+import { adviceOnFailure, connectionFailureText, failureText } from './failure.ts';
 import { identityOf } from './identity.ts';
-import { limitsIn } from './limits.ts';
-import type { Finding } from './step.ts';
+import type { Finding } from './report.ts';
 
 /** Does it answer, and how does it want to be asked? */
 export function challenge(evidence: Evidence): Finding {

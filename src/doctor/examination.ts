@@ -1,13 +1,11 @@
 import type { Config } from '../config/schema.ts';
 import type { Evidence } from './evidence.ts';
 import { type GatherSettings, gather } from './gather.ts';
-import type { Report } from './report.ts';
+import type { Report, Step } from './report.ts';
 import { settingsOf } from './settings.ts';
-import type { Step } from './step.ts';
 import { stepsOf } from './steps.ts';
 import type { Subject } from './subject.ts';
 import { type Walk, walksOf } from './walk.ts';
-import { withWaysLeft } from './ways-left.ts';
 
 /** So many at a time: a name server and this machine's network should not notice. */
 const maxAtOnce = 8;
@@ -80,4 +78,23 @@ function skewIn({ skewMs }: Evidence): string[] {
   return [
     `the clock of this machine is ${seconds} s ${side} that of the registry: certificates and tokens may seem expired, or not valid yet`,
   ];
+}
+
+/** The reports of one subject. Where one way to it fails and another does not, that one says so: the server takes the other. */
+function withWaysLeft(reports: readonly Report[]): Report[] {
+  return reports.map((report) => {
+    const other = report.status === 'failed' ? wayLeft(report, reports) : undefined;
+    return other === undefined ? report : { ...report, notes: [...report.notes, wayText(report, other)] };
+  });
+}
+
+/** At the same place if there is one there, else the first: that to the registry itself. */
+function wayLeft({ by }: Report, reports: readonly Report[]): Report | undefined {
+  const open = reports.filter(({ status }) => status === 'ok');
+  return open.find((other) => other.by === by) ?? open[0];
+}
+
+function wayText(failed: Report, other: Report): string {
+  if (other.by === failed.by) return `pulls still work as ${other.as}`;
+  return `pulls still work through ${other.by ?? 'the registry itself'}`;
 }

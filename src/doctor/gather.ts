@@ -1,4 +1,4 @@
-import { proxiesOf } from '../app/proxies.ts';
+import { proxiesOf } from '../app/policies.ts';
 import { registryAccounts } from '../app/registry-accounts.ts';
 import { registryCredentials } from '../app/registry-credentials.ts';
 import { openRegistryUpstream, tlsSettings } from '../app/registry-upstream.ts';

@@ -2,10 +2,9 @@ import { causeCode } from '../net/connection-error.ts';
 import { literalAddress } from '../net/dial/address.ts';
 import { ProxyError } from '../net/dial/proxy-error.ts';
 import { RegistryError } from '../oci/error.ts';
-import { adviceOnFailure } from './advice-on-failure.ts';
 import type { Evidence } from './evidence.ts';
-import { connectionFailureText, failureText } from './failure-text.ts';
-import type { Finding } from './step.ts';
+import { adviceOnFailure, connectionFailureText, failureText } from './failure.ts';
+import type { Finding } from './report.ts';
 
 const lookupCodes = new Set([
   'EAI_AGAIN',

@@ -1,4 +1,4 @@
-import { proxiesOf } from '../app/proxies.ts';
+import { proxiesOf } from '../app/policies.ts';
 import { tlsSettings } from '../app/registry-upstream.ts';
 import type { Config } from '../config/schema.ts';
 import { originOf } from '../upstream/upstream.ts';

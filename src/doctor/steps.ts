@@ -1,13 +1,11 @@
 import type { Descriptor } from '../oci/registry.ts';
-import { adviceOnFailure } from './advice-on-failure.ts';
 import { adviceOnStatus } from './advice-on-status.ts';
 import { challenge, isUnproved, nameAnImage, token } from './auth-steps.ts';
-import type { Answered, Evidence } from './evidence.ts';
-import { failureText } from './failure-text.ts';
+import { type Answered, type Evidence, limitsIn } from './evidence.ts';
+import { adviceOnFailure, failureText } from './failure.ts';
 import { identityOf } from './identity.ts';
-import { limitsIn } from './limits.ts';
 import { address, connection } from './network-steps.ts';
-import type { Finding, Step, StepName } from './step.ts';
+import type { Finding, Step, StepName } from './report.ts';
 
 const tests: Readonly<Record<StepName, (evidence: Evidence) => Finding>> = {
   credential,

@@ -3,7 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { TurnQueue } from '../base/turn-queue.ts';
-import { RegistryError } from '../oci/error.ts';
+import { tooMuchRead } from '../oci/busy.ts';
+import { Fault } from '../oci/fault.ts';
 import { type ArgumentsOf, type Readings, readings } from '../oci/readings.ts';
 import { readLines } from './json-pieces.ts';
 import type { Answer, Question } from './json-thread.ts';
@@ -38,7 +39,7 @@ export class JsonReader {
   }
 
   /**
-   * Throws what the reading does: UNAVAILABLE (502). Also where it took too long, and 503 where too much waits already.
+   * Throws what the reading does: a {@link Fault}. Also where it took too long; UNAVAILABLE (503) where too much waits already.
    * The bytes are looked at until it settles.
    */
   async read<Name extends keyof Readings>(
@@ -52,13 +53,13 @@ export class JsonReader {
       return read(bytes, ...args);
     }
     const answer = await this.#ask({ owner, name, bytes, args, answered: Promise.withResolvers() });
-    if ('refusal' in answer) throw new RegistryError('UNAVAILABLE', answer.refusal);
+    if ('fault' in answer) throw new Fault(answer.fault);
     const items = await itemsIn(answer.lines);
     return { head: answer.head, items } as unknown as ReturnType<Readings[Name]>;
   }
 
   async #ask(job: Job): Promise<Answer> {
-    if (!this.#queue.add(job)) throw isBusy();
+    if (!this.#queue.add(job)) throw tooMuchRead();
     this.#next();
     return await job.answered.promise;
   }
@@ -75,7 +76,7 @@ export class JsonReader {
   #begin({ name, bytes, args }: Job): void {
     const thread = this.#thread ?? this.#started();
     if (thread === undefined) {
-      this.#end((job) => job.answered.reject(isBusy()));
+      this.#end((job) => job.answered.reject(tooMuchRead()));
       return;
     }
     thread.ref();
@@ -140,18 +141,10 @@ async function itemsIn(lines: Uint8Array): Promise<unknown[]> {
   return items;
 }
 
-function isBusy(): RegistryError {
-  const headers = { 'Retry-After': '1' };
-  return new RegistryError('UNAVAILABLE', 'too many large lists and manifests are read at a time', {
-    status: 503,
-    headers,
-  });
-}
-
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
 }
 
-function isUnreadable(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'upstream sent JSON that takes too long to read');
+function isUnreadable(): Fault {
+  return new Fault('JSON that takes too long to read');
 }

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { RegistryError } from '../oci/error.ts';
+import { Fault } from '../oci/fault.ts';
 import { readings } from '../oci/readings.ts';
 import { linesOf } from './json-pieces.ts';
 
@@ -10,10 +10,10 @@ export interface Question {
   readonly args: readonly unknown[];
 }
 
-/** What it answers: the items in lines, since objects in great number take as long to come over as to be parsed. Or why it is refused. */
+/** What it answers: the items in lines, since objects in great number take as long to come over as to be parsed. Or what is wrong with it. */
 export type Answer =
   | { readonly head: unknown; readonly lines: Uint8Array<ArrayBuffer> }
-  | { readonly refusal: string };
+  | { readonly fault: string };
 
 // The program of a thread of JsonReader: it answers one question after the other.
 parentPort?.on('message', (question: Question) => {
@@ -30,7 +30,7 @@ function answerTo({ name, bytes, args }: Question): Answer {
     const { head, items } = read(bytes, ...args);
     return { head, lines: linesOf(items) };
   } catch (error) {
-    if (error instanceof RegistryError) return { refusal: error.message };
+    if (error instanceof Fault) return { fault: error.message };
     throw error;
   }
 }

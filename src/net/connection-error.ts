@@ -1,6 +1,6 @@
 import { errors } from 'undici';
 import { RegistryError, type RegistryErrorOptions } from '../oci/error.ts';
-import { NoAnswer, type SaysOf } from './no-answer.ts';
+import { NoAnswer, type SaysOf } from '../oci/no-answer.ts';
 
 /** Failures that another try may not meet: of connecting and of a connection, not of names and certificates. */
 const transientCodes = new Set([
@@ -174,15 +174,15 @@ function isMute(cause: unknown): boolean {
   return cause instanceof errors.SocketError && cause.socket?.bytesRead === 0;
 }
 
-/** Was this made by {@link connectionError} of something that may pass? */
+/** Was there no answer for something that may pass? */
 export function isTransient(error: unknown): boolean {
-  const code = error instanceof RegistryError ? causeCode(error.cause) : undefined;
+  const code = error instanceof NoAnswer ? causeCode(error.cause) : undefined;
   return code !== undefined && transientCodes.has(code);
 }
 
-/** Was this made by {@link connectionError} of a connection that was cut? Not where there was none at all. */
+/** Was there no answer, or no whole one, since a connection was cut? Not where there was none at all. */
 export function isCut(error: unknown): boolean {
-  const code = error instanceof Error ? causeCode(error.cause) : undefined;
+  const code = error instanceof NoAnswer ? causeCode(error.cause) : undefined;
   return code !== undefined && cutCodes.has(code);
 }
 

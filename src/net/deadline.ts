@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { TimeLimit } from '../base/time-limit.ts';
-import { NoAnswer } from './no-answer.ts';
+import { NoAnswer } from '../oci/no-answer.ts';
 import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface DeadlineSettings {

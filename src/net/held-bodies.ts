@@ -1,5 +1,3 @@
-import { RegistryError } from '../oci/error.ts';
-
 /** So much of each counts for nothing: hardly a manifest or a page of a list has more, and those are never refused. Bytes. */
 const uncounted = 64 * 1024;
 /** Of all that are held at a time, and of one host's. Bytes. */
@@ -60,11 +58,3 @@ export class HeldBody implements Disposable {
 
 /** The process has one, as it has one memory. */
 export const heldBodies = new HeldBodies();
-
-export function tooManyHeld(): RegistryError {
-  const headers = { 'Retry-After': '1' };
-  return new RegistryError('UNAVAILABLE', 'too many large lists and manifests are read at a time', {
-    status: 503,
-    headers,
-  });
-}

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import { TimeLimit } from '../base/time-limit.ts';
+import { NoAnswer } from '../oci/no-answer.ts';
 import { isTransient } from './connection-error.ts';
 import { heldBodies } from './held-bodies.ts';
-import { NoAnswer } from './no-answer.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { received } from './small-body.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';

@@ -1,4 +1,5 @@
-import { type HeldBody, tooManyHeld } from './held-bodies.ts';
+import { tooMuchRead } from '../oci/busy.ts';
+import type { HeldBody } from './held-bodies.ts';
 import { holding, type TransportResponse } from './transport.ts';
 
 /** A response whose body was read; `isCut`: it broke off, and does so again, behind what came, for whoever reads the response. */
@@ -40,7 +41,7 @@ export async function received(
   if (!held.isRefused) return made(again(chunks, rest));
   held[Symbol.dispose]();
   await response[Symbol.asyncDispose]();
-  throw tooManyHeld();
+  throw tooMuchRead();
 }
 
 async function* again(chunks: readonly Buffer[], rest?: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

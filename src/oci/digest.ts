@@ -1,5 +1,5 @@
 import { createHash, type Hash, hash, webcrypto } from 'node:crypto';
-import { RegistryError } from './error.ts';
+import { Fault } from './fault.ts';
 import { type Digest, parseDigest } from './reference.ts';
 
 declare const verified: unique symbol;
@@ -83,15 +83,10 @@ export class DigestHasher {
     return `${algorithmOf(this.#expected)}:${this.sum()}` === this.#expected;
   }
 
-  /** To be called once, at the end. Throws UNAVAILABLE (502) when the bytes are not the digest's. */
+  /** To be called once, at the end. Throws a {@link Fault} when the bytes are not the digest's. */
   verify(): VerifiedBlob {
     const actual = `${algorithmOf(this.#expected)}:${this.#hash.digest('hex')}`;
-    if (actual !== this.#expected) {
-      throw new RegistryError(
-        'UNAVAILABLE',
-        `upstream sent wrong bytes: want ${this.#expected}, got ${actual}`,
-      );
-    }
+    if (actual !== this.#expected) throw new Fault(`wrong bytes: want ${this.#expected}, got ${actual}`);
     return { digest: this.#expected, size: this.#size } as VerifiedBlob;
   }
 }

@@ -1,4 +1,4 @@
-import { RegistryError } from './error.ts';
+import { Fault } from './fault.ts';
 
 /** Manifests and lists nest some five levels; megabytes of nothing but brackets hold `JSON.parse` up for seconds. */
 const maxDepth = 100;
@@ -24,8 +24,8 @@ export interface CutJson {
 }
 
 /**
- * What upstream sent as JSON (RFC 8259), `what` in words for the message. Throws UNAVAILABLE (502), without what the parser says, since
- * that quotes the text.
+ * Others' JSON (RFC 8259), `what` in words for the message. Throws a {@link Fault}, without what the parser says, since that quotes the
+ * text.
  */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
   return parseCutJson(bytes, what, Number.POSITIVE_INFINITY).json;
@@ -38,13 +38,13 @@ export function parseCutJson(bytes: Uint8Array, what: string, maxEntries: number
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, cutAt));
     return { json: JSON.parse(cutAt === undefined ? text : `${text}]}`), isCut: cutAt !== undefined };
   } catch {
-    throw new RegistryError('UNAVAILABLE', `upstream sent ${what} that is not JSON`);
+    throw new Fault(`${what} that is not JSON`);
   }
 }
 
 /**
  * Looks at the bytes before they are parsed. Returns where a list, a member of the whole, has its last entry that is read; undefined:
- * none has so many. Throws UNAVAILABLE for what would take too much time or memory.
+ * none has so many. Throws a {@link Fault} for what would take too much time or memory.
  */
 function judge(bytes: Uint8Array, what: string, maxEntries: number): number | undefined {
   let [depth, values, commas] = [0, 0, 0];
@@ -65,9 +65,8 @@ function judge(bytes: Uint8Array, what: string, maxEntries: number): number | un
         commas = 0;
       }
     } else if (byte === bracket + toClosing || byte === brace + toClosing) depth -= 1;
-    if (depth > maxDepth) throw new RegistryError('UNAVAILABLE', `upstream sent ${what} that nests too deep`);
-    if (values > maxValues)
-      throw new RegistryError('UNAVAILABLE', `upstream sent ${what} of more than ${maxValues} values`);
+    if (depth > maxDepth) throw new Fault(`${what} that nests too deep`);
+    if (values > maxValues) throw new Fault(`${what} of more than ${maxValues} values`);
   }
   return undefined;
 }

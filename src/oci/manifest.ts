@@ -7,7 +7,7 @@ import {
   plainDescriptorsIn,
   shortText,
 } from './descriptor.ts';
-import { RegistryError } from './error.ts';
+import { Fault } from './fault.ts';
 import { parseJson } from './json.ts';
 import {
   dockerManifest,
@@ -54,10 +54,10 @@ const vagueTypes = new Set([
 ]);
 
 /**
- * Reads a manifest. `contentType` is the header as upstream sent it; the manifest's own `mediaType` replaces it
+ * Reads a manifest. `contentType` is the header that came with it; the manifest's own `mediaType` replaces it
  * only where the header is absent, vague, or calls an image an index or the reverse: no digest vouches for a header.
  * Descriptors that are malformed are left out: serving needs none of them.
- * Throws UNAVAILABLE (502): the bytes are no JSON object, or both an image and an index (CVE-2021-41190).
+ * Throws a {@link Fault}: the bytes are no JSON object, or both an image and an index (CVE-2021-41190).
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestContent {
   const json = manifestObject(parseJson(bytes, 'a manifest'));
@@ -85,14 +85,9 @@ function countOfDescriptors({ layers, blobs, manifests }: Record<string, unknown
 
 /** What a manifest's bytes hold. Throws as {@link parseManifest}. */
 export function manifestObject(json: unknown): Record<string, unknown> {
-  if (!isObject(json))
-    throw new RegistryError('UNAVAILABLE', 'upstream sent a manifest that is not a JSON object');
-  if (Array.isArray(json['layers']) && Array.isArray(json['manifests'])) {
-    throw new RegistryError(
-      'UNAVAILABLE',
-      'upstream sent an ambiguous manifest: both "layers" and "manifests"',
-    );
-  }
+  if (!isObject(json)) throw new Fault('a manifest that is not a JSON object');
+  if (Array.isArray(json['layers']) && Array.isArray(json['manifests']))
+    throw new Fault('an ambiguous manifest: both "layers" and "manifests"');
   return json;
 }
 
@@ -108,7 +103,7 @@ function isContradicted(header: MediaType, { manifests, layers }: Record<string,
   return (isIndex(header) && Array.isArray(layers)) || (isImage(header) && Array.isArray(manifests));
 }
 
-/** A browser must not take what upstream sends for a page of ours. */
+/** A browser must not take what others send for a page of ours. */
 function harmless(header: MediaType | undefined): MediaType {
   return header === undefined || header.startsWith('text/') ? 'application/json' : header;
 }

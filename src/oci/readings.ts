@@ -9,7 +9,10 @@ export interface Reading<Head, Item> {
   readonly items: readonly Item[];
 }
 
-/** What is made of JSON that may be large, by name, since it may be done in another thread: of bytes and plain values, and nothing else. */
+/**
+ * What is made of JSON that may be large, by name, since it may be done in another thread: of bytes and plain values, and nothing else.
+ * Each throws a {@link Fault} for bytes that are none of it.
+ */
 export const readings = {
   manifest: (bytes: Uint8Array, contentType: string | undefined) => ({
     head: parseManifest(bytes, contentType),

@@ -11,7 +11,7 @@ export interface TagPage {
   readonly isCut: boolean;
 }
 
-/** `tags` may be null, and hold nulls and names that are no tags (Nexus, JFrog). Throws UNAVAILABLE (502): the bytes are no JSON. */
+/** `tags` may be null, and hold nulls and names that are no tags (Nexus, JFrog). Throws a {@link Fault}: the bytes are no JSON. */
 export function parseTagPage(bytes: Uint8Array, maxEntries: number): TagPage {
   const { json, isCut } = parseCutJson(bytes, 'a tag list', maxEntries);
   const entries = isObject(json) ? listIn(json['tags']) : [];

@@ -45,13 +45,8 @@ class Candidate {
   }
 
   verified(is: Reading['is']): Reading | undefined {
-    if (this.isOut) return undefined;
-    try {
-      const { size } = this.#hasher.verify();
-      return { is, size, bytes: this.#kept && Buffer.concat(this.#kept) };
-    } catch {
-      return undefined;
-    }
+    if (this.isOut || !this.#hasher.isRight) return undefined;
+    return { is, size: this.size, bytes: this.#kept && Buffer.concat(this.#kept) };
   }
 }
 

@@ -4,6 +4,7 @@ import { isAboutHead, mayBeAboutHead } from '../net/head-refusal.ts';
 import type { OnOddity } from '../net/oddity.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../net/transport.ts';
 import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
+import { blamed } from '../oci/fault.ts';
 import type { ArgumentsOf, Readings } from '../oci/readings.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import type { Turn } from '../oci/registry.ts';
@@ -95,13 +96,20 @@ export class UpstreamSession {
     return prefix === undefined ? pathOf(repository) : `${prefix}/${pathOf(repository)}`;
   }
 
-  /** What its JSON says. However large it is, others are not held up. Throws UNAVAILABLE (502): it says nothing; (503): we are busy. */
+  /**
+   * What its JSON says. However large it is, others are not held up. Throws UNAVAILABLE (502) for a fault of it, and (503) while we
+   * are busy.
+   */
   async read<Name extends keyof Readings>(
     name: Name,
     bytes: Uint8Array,
     ...args: ArgumentsOf<Name>
   ): Promise<ReturnType<Readings[Name]>> {
-    return await jsonReader.read(this.origin.host, name, bytes, ...args);
+    try {
+      return await jsonReader.read(this.origin.host, name, bytes, ...args);
+    } catch (error) {
+      throw blamed(error, 'UNAVAILABLE', 'upstream sent');
+    }
   }
 
   /** What is no success as an error; the response is disposed of. */

@@ -30,7 +30,7 @@ describe('a link that cuts every connection after a while', needs('crane', 'skop
         layers: [layer],
         format: 'oci',
       });
-      await using wire = await CuttingWire.open(upstream.port, 2 * mebibyte);
+      await using wire = await CuttingWire.open(`http://127.0.0.1:${upstream.port}`, 2 * mebibyte);
       const registries = [{ name: wire.host, scheme: 'http', alias }];
       await using server = await Ociregistry.start({ settings: { registries, cache: { complete: false } } });
       const pull = { server: server.host, upstream: wire.host, repository: 'library/app', tag: 'v1' };

@@ -1,3 +1,4 @@
+import { Expiring } from '#src/base/expiring.ts';
 import type { Log } from '#src/base/log.ts';
 import { TaskSet } from '#src/base/task-set.ts';
 import type { CacheParts, CachePolicy } from '#src/cache/cache-parts.ts';
@@ -12,7 +13,6 @@ import { DoubtedDigests } from '#src/cache/memory/doubted-digests.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { ManifestCache } from '#src/cache/memory/manifest-cache.ts';
 import { NegativeCache } from '#src/cache/memory/negative-cache.ts';
-import { RestingTags } from '#src/cache/memory/resting-tags.ts';
 import { TagWalks } from '#src/cache/memory/tag-walks.ts';
 import { UseLog } from '#src/cache/memory/use-log.ts';
 import type { Outcome } from '#src/oci/outcome.ts';
@@ -75,7 +75,7 @@ export class CacheUnderTest implements AsyncDisposable {
       sizes,
       asked: new AskedManifests(clock),
       absent: new NegativeCache(clock),
-      resting: new RestingTags(clock),
+      resting: new Expiring(clock, 1000),
       doubted: new DoubtedDigests(),
       walks: new TagWalks(clock),
       uses: new UseLog(metadata, clock, tasks),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { NegativeCache } from '#src/cache/memory/negative-cache.ts';
-import { RestingTags } from '#src/cache/memory/resting-tags.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { NoAnswer } from '#src/oci/no-answer.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import { CircuitTransport } from '#src/upstream/limits/circuit.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
@@ -24,12 +25,19 @@ describe('a clock that is set back an hour', () => {
   });
 
   it('makes no tag rest longer', async () => {
-    const clock = new FakeClock();
-    const resting = new RestingTags(clock);
-    resting.add('a', 'upstream timed out');
-    clock.set(clock.now() - hour);
-    await clock.advance(2000);
-    assert.equal(resting.causeOf('a'), undefined);
+    await using cache = new CacheUnderTest({ policy: { freshness: freshnessPolicy([], 'always') } });
+    const alpine = repository('docker.io/library/alpine');
+    putImage(cache.content, alpine, 'a', []);
+    await cache.registry.getManifest(alpine, parseTag('a'));
+    cache.upstream.script = () => {
+      throw new RegistryError('UNAVAILABLE');
+    };
+    for (let time = 0; time < 2; time += 1) await cache.registry.getManifest(alpine, parseTag('a'));
+    assert.equal(cache.upstream.calls.length, 2);
+    cache.clock.set(cache.clock.now() - hour);
+    await cache.clock.advance(2000);
+    await cache.registry.getManifest(alpine, parseTag('a'));
+    assert.equal(cache.upstream.calls.length, 3);
   });
 
   it('makes no list last longer', async () => {
@@ -47,13 +55,14 @@ describe('a clock that is set back an hour', () => {
   it('makes no circuit stay open longer', async () => {
     const clock = new FakeClock();
     let isDown = true;
+    const request = { method: 'GET', url: new URL('https://registry.example.com/v2/') } as const;
     const wire = new ScriptedTransport(() => {
-      if (isDown) throw new RegistryError('UNAVAILABLE', 'no answer', { status: 504 });
+      if (isDown) throw new NoAnswer(request.url, 'host', 'no answer', { status: 504 });
       return { status: 200 };
     });
     const transport = new CircuitTransport(wire, { clock, onOddity() {} });
-    const request = { method: 'GET', url: new URL('https://registry.example.com/v2/') } as const;
-    await assert.rejects(transport.send(request), { status: 504 });
+    for (let time = 0; time < 2; time += 1) await assert.rejects(transport.send(request), { status: 504 });
+    assert.equal(wire.requests.length, 1);
     isDown = false;
     clock.set(clock.now() - hour);
     await clock.advance(2000);

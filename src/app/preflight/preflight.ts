@@ -1,7 +1,7 @@
 import type { LoadedConfig } from '../../config/load.ts';
 import { openCredentials } from '../../config/open-credentials.ts';
 import type { Problem } from '../../config/problem.ts';
-import { checkProxies } from '../proxies.ts';
+import { checkProxies } from '../policies.ts';
 import { listeningFindings } from './listening.ts';
 import { secretFileWarnings } from './open-secrets.ts';
 import { imagePathProblems, logFileProblems } from './paths.ts';

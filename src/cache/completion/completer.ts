@@ -1,8 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
+import { Expiring } from '../../base/expiring.ts';
 import type { Log } from '../../base/log.ts';
 import { TimeLimit } from '../../base/time-limit.ts';
+import { Busy } from '../../oci/busy.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { RegistryHost } from '../../oci/reference.ts';
 import { PutOffError } from '../fills/put-off.ts';
@@ -53,7 +55,7 @@ interface Attempt {
 export class Completer implements AsyncDisposable {
   readonly #settings: CompleterSettings;
   readonly #handedIn = new LRUCache<string, number>({ max: 10_000 });
-  readonly #givenUp = new LRUCache<string, number>({ max: 10_000 });
+  readonly #givenUp: Expiring<true>;
   readonly #limitedUntil = new LRUCache<RegistryHost, number>({ max: 1000 });
   readonly #lanes = new CompletionLanes();
   readonly #attempts = new Map<Promise<void>, Attempt>();
@@ -63,6 +65,7 @@ export class Completer implements AsyncDisposable {
 
   constructor(settings: CompleterSettings) {
     this.#settings = settings;
+    this.#givenUp = new Expiring(settings.clock, 10_000);
   }
 
   /** For the hot path: nothing, where it was handed in less than `againMs` ago. */
@@ -77,7 +80,7 @@ export class Completer implements AsyncDisposable {
   add(job: CompletionJob): boolean {
     const now = this.#now();
     if (this.#isStopping) return false;
-    if ((this.#givenUp.get(keyOf(job)) ?? 0) > now) return true;
+    if (this.#givenUp.get(keyOf(job)) === true) return true;
     const delayMs = job.kind === 'blobs' || job.kind === 'referrers' ? headStartMs : 0;
     if (!this.#lanes.add(job, now, delayMs)) return false;
     this.#wakeAt(now + delayMs);
@@ -185,10 +188,10 @@ export class Completer implements AsyncDisposable {
   #putBack(lane: CompletionLane, waiting: WaitingJob, error: unknown, now: number): number | undefined {
     if (isLimit(error)) return lane.putBack(waiting, now, (this.#limitedUntil.get(lane.host) ?? now) - now);
     if (isAnswer(error)) this.#answered(lane);
-    else if (!(error instanceof PutOffError)) lane.unanswered(waiting, now);
-    else if (error.isOfAll) lane.rest(now + putOffMs);
+    else if (!isOurs(error)) lane.unanswered(waiting, now);
+    else if (error instanceof PutOffError && error.isOfAll) lane.rest(now + putOffMs);
     const againMs = isAbsent(error) ? undefined : lane.again(waiting, now);
-    if (againMs === undefined) this.#givenUp.set(waiting.key, now + (isAbsent(error) ? absentMs : givenUpMs));
+    if (againMs === undefined) this.#givenUp.set(waiting.key, true, isAbsent(error) ? absentMs : givenUpMs);
     return againMs;
   }
 
@@ -230,6 +233,11 @@ function isLimit(error: unknown): error is RegistryError {
 /** Has upstream said no, which is an answer? */
 function isAnswer(error: unknown): boolean {
   return error instanceof RegistryError && error.status < 500;
+}
+
+/** Is it for want of room, memory or time here? */
+function isOurs(error: unknown): boolean {
+  return error instanceof PutOffError || error instanceof Busy;
 }
 
 /** Milliseconds, if the refusal says them. */

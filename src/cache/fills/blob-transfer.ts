@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { DigestHasher, type VerifiedBlob } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { blamed } from '../../oci/fault.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobReader, Registry } from '../../oci/registry.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
@@ -116,9 +117,9 @@ export class BlobTransfer {
     try {
       return this.#hasher.verify();
     } catch (error) {
-      this.#refutation = error;
+      this.#refutation = blamed(error, 'UNAVAILABLE', 'upstream sent');
       this.#source.leavePlaces();
-      throw error;
+      throw this.#refutation;
     }
   }
 

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Log } from '../../base/log.ts';
 import { jsonReader } from '../../json/json-reader.ts';
 import { algorithmOf, DigestHasher, digestAside } from '../../oci/digest.ts';
+import { blamed } from '../../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
@@ -102,11 +103,15 @@ export function recordOf({ descriptor }: Manifest, content: ManifestContent): Ma
   };
 }
 
-/** What a manifest says, as it was read already or is read now. */
+/** What a manifest says, as it was read already or is read now. Its bytes are upstream's, wherever they were meanwhile. */
 export async function contentOf(
   repository: RepositoryName,
   { bytes, descriptor, content }: Manifest,
 ): Promise<ManifestContent> {
   if (content !== undefined) return content;
-  return (await jsonReader.read(hostOf(repository), 'manifest', bytes, descriptor.mediaType)).head;
+  try {
+    return (await jsonReader.read(hostOf(repository), 'manifest', bytes, descriptor.mediaType)).head;
+  } catch (error) {
+    throw blamed(error, 'UNAVAILABLE', 'upstream sent');
+  }
 }

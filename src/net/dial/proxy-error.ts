@@ -1,6 +1,6 @@
 import type { RegistryErrorOptions } from '../../oci/error.ts';
+import { NoAnswer, type SaysOf } from '../../oci/no-answer.ts';
 import { noAnswer } from '../connection-error.ts';
-import { NoAnswer, type SaysOf } from '../no-answer.ts';
 
 /** UNAVAILABLE because of the proxy on the way, and not of who is behind it. To clients it is an error as all others. */
 export class ProxyError extends NoAnswer {

@@ -1,8 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { abortable } from '../../base/abortable.ts';
 import { anonymous, type CredentialProvider, staticCredentials } from '../../credentials/credentials.ts';
-import { AfterAnswer } from '../../net/after-answer.ts';
-import { NoAnswer } from '../../net/no-answer.ts';
 import {
   confiding,
   type Transport,
@@ -10,6 +8,7 @@ import {
   type TransportResponse,
 } from '../../net/transport.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { AfterAnswer, NoAnswer } from '../../oci/no-answer.ts';
 import type { Scope } from '../../oci/scope.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { type Authorization, Exchange } from './exchange.ts';
@@ -41,8 +40,11 @@ export class AuthorizingTransport implements Transport {
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    using exchange = new Exchange(await this.#session(request), request);
-    let authorization = await exchange.first();
+    const unasked = (error: unknown): never => {
+      throw notAsked(request.url, error);
+    };
+    using exchange = new Exchange(await this.#session(request).catch(unasked), request);
+    let authorization = await exchange.first().catch(unasked);
     for (let sends = 1; ; sends++) {
       const answer = await this.#next.send(authorized(request, authorization));
       if (sends === maxSends) return confiding(answer, () => exchange.secrets);
@@ -94,6 +96,13 @@ export class AuthorizingTransport implements Transport {
     this.#strangers.set(url.origin, session);
     return session;
   }
+}
+
+/** The token server or whoever has the credential gave nothing, and so nothing was sent. */
+function notAsked(url: URL, error: unknown): unknown {
+  if (!(error instanceof RegistryError) || error instanceof NoAnswer || error.code !== 'UNAVAILABLE')
+    return error;
+  return new NoAnswer(url, 'nothing', error.message, error);
 }
 
 /** What is wrong here may be the password, its rest, or the token server: the registry has answered. */

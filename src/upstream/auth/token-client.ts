@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import type { UserAndPassword } from '../../credentials/credentials.ts';
-import { NoAnswer } from '../../net/no-answer.ts';
 import type { Transport, TransportRequest } from '../../net/transport.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { NoAnswer } from '../../oci/no-answer.ts';
 import { maxBodyBytes, readTokenAnswer } from './token-answer.ts';
 
 export interface TokenRequest {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
-import { NoAnswer } from '../../net/no-answer.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { NoAnswer } from '../../oci/no-answer.ts';
 
 /** Why nothing is sent, and until when. Times by {@link Clock.monotonic}. */
 interface Opening {

@@ -1,12 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
-import { AfterAnswer } from '../../net/after-answer.ts';
-import { NoAnswer } from '../../net/no-answer.ts';
 import type { OnOddity } from '../../net/oddity.ts';
 import { requestKind } from '../../net/request-kind.ts';
 import { retryAfterMs } from '../../net/retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../../net/transport.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { AfterAnswer, NoAnswer } from '../../oci/no-answer.ts';
 import { Breaker, probeMs } from './breaker.ts';
 import { limitedMs } from './quota.ts';
 
@@ -98,7 +97,7 @@ export class CircuitTransport implements Transport {
     if (error.code === 'TOOMANYREQUESTS') {
       if (this.#settings.passesLimits === true) return;
       this.#open(url, passage, error, retryAfterMs(error.headers['Retry-After'], this.#settings.clock.now()));
-    } else if (error instanceof NoAnswer) {
+    } else if (error instanceof NoAnswer && error.saysOf !== 'nothing') {
       if (this.#isOfHost(request, error)) this.#open(url, passage, error);
       else this.#unanswered(request, passage, error);
     } else if (error instanceof AfterAnswer && error.origin === request.url.origin) {

@@ -1,42 +1,22 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { FaultyWire } from './faulty-wire.ts';
 
-/** A wire to a server on loopback that cuts each connection when it has carried so many bytes of answers. */
-export class CuttingWire implements AsyncDisposable {
+/** A wire to a server that cuts each connection when it has carried so many bytes of answers. */
+export class CuttingWire extends FaultyWire {
   /** Connections that were cut. */
   cuts = 0;
-  readonly #port: number;
   readonly #limit: number;
-  readonly #server = createServer((client) => this.#carry(client));
-  readonly #sockets = new Set<Socket>();
 
-  private constructor(port: number, limit: number) {
-    this.#port = port;
+  private constructor(target: URL, limit: number) {
+    super(target);
     this.#limit = limit;
   }
 
-  static async open(port: number, limit: number): Promise<CuttingWire> {
-    const wire = new CuttingWire(port, limit);
-    wire.#server.listen(0, '127.0.0.1');
-    await once(wire.#server, 'listening');
-    return wire;
+  static async open(url: string, limit: number): Promise<CuttingWire> {
+    return await new CuttingWire(new URL(url), limit).listen();
   }
 
-  /** `127.0.0.1:port` */
-  get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
-  }
-
-  #carry(client: Socket): void {
-    const server = connect(this.#port, '127.0.0.1');
-    this.#join(client, server);
-    client.pipe(server);
+  protected override carryAnswers(server: Socket, client: Socket): void {
     let left = this.#limit;
     server.on('data', (chunk: Buffer) => {
       client.write(chunk.subarray(0, left));
@@ -46,20 +26,5 @@ export class CuttingWire implements AsyncDisposable {
       server.destroy();
       client.destroySoon();
     });
-  }
-
-  /** Both ends go together, and what was carried arrives. */
-  #join(client: Socket, server: Socket): void {
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#sockets.add(one);
-      one.on('error', () => undefined);
-      one.on('close', () => {
-        this.#sockets.delete(one);
-        other.destroySoon();
-      });
-    }
   }
 }

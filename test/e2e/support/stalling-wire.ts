@@ -1,30 +1,18 @@
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { FaultyWire } from './faulty-wire.ts';
 
 /** A wire to a server that carries so many bytes of answers per connection and then is silent, until it is repaired. */
-export class StallingWire implements AsyncDisposable {
+export class StallingWire extends FaultyWire {
   readonly #limit: number;
-  readonly #target: URL;
-  readonly #server = createServer((client) => this.#carry(client));
-  readonly #sockets = new Set<Socket>();
   #isRepaired = false;
 
   private constructor(target: URL, limit: number) {
-    this.#target = target;
+    super(target);
     this.#limit = limit;
   }
 
   static async open(url: string, limit: number): Promise<StallingWire> {
-    const wire = new StallingWire(new URL(url), limit);
-    wire.#server.listen(0, '127.0.0.1');
-    await once(wire.#server, 'listening');
-    return wire;
-  }
-
-  /** `127.0.0.1:port` */
-  get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return await new StallingWire(new URL(url), limit).listen();
   }
 
   /** New connections carry everything; those that are silent stay so. */
@@ -32,16 +20,7 @@ export class StallingWire implements AsyncDisposable {
     this.#isRepaired = true;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
-  }
-
-  #carry(client: Socket): void {
-    const server = connect(Number(this.#target.port), this.#target.hostname);
-    this.#join(client, server);
-    client.pipe(server);
+  protected override carryAnswers(server: Socket, client: Socket): void {
     if (this.#isRepaired) {
       server.pipe(client);
       return;
@@ -52,20 +31,5 @@ export class StallingWire implements AsyncDisposable {
       carried += chunk.length;
       if (carried >= this.#limit) server.pause();
     });
-  }
-
-  /** Both ends go together, without a word: what breaks here is broken on purpose. */
-  #join(client: Socket, server: Socket): void {
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#sockets.add(one);
-      one.on('error', () => undefined);
-      one.on('close', () => {
-        this.#sockets.delete(one);
-        other.destroy();
-      });
-    }
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { ServerOptions } from 'node:https';
 import { describe, it } from 'node:test';
-import { mirrorPlace } from '#src/app/mirrors.ts';
+import { mirrorPlace } from '#src/app/registry-upstream.ts';
 import type { Clock } from '#src/base/clock.ts';
 import type { Flags } from '#src/config/load.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';

@@ -65,6 +65,17 @@ async function fillBacklog(cache: CacheUnderTest): Promise<void> {
   }
 }
 
+/** Pulls an image that is served from memory, since the disk had no time for its manifest; the digest of that. */
+async function pullUnstored(cache: CacheUnderTest): Promise<Digest> {
+  await fillBacklog(cache);
+  const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
+  const answer = cache.registry.getManifest(alpine, v1);
+  await cache.settle();
+  await cache.clock.advance(5000);
+  assert.equal((await answer).descriptor.digest, manifest.digest);
+  return manifest.digest;
+}
+
 describe('a client of a blob that the disk has no time for', () => {
   it('has all but the last bytes, and these when the blob is admitted', async () => {
     const { blobs, cache } = slowCache();
@@ -170,18 +181,13 @@ describe('a client of a manifest that the disk has no time for', () => {
   it('has it after five seconds; then the store knows of no tag, and the tag is asked for when memory has lost the manifest', async () => {
     const { blobs, cache } = slowCache();
     await using _ = cache;
-    await fillBacklog(cache);
-    const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
-    const answer = cache.registry.getManifest(alpine, v1);
-    await cache.settle();
-    await cache.clock.advance(5000);
-    assert.equal((await answer).descriptor.digest, manifest.digest);
+    const digest = await pullUnstored(cache);
     await cache.registry.getManifest(alpine, v1, cache.reporting);
     assert.deepEqual(cache.outcome, { kind: 'hit' });
     blobs.disk.open();
     await cache.settle();
     assert.equal(await cache.parts.metadata.getTag(alpine, v1), undefined);
-    assert.equal(await blobs.stat(manifest.digest), undefined);
+    assert.equal(await blobs.stat(digest), undefined);
 
     await crowdOut(cache);
     const moved = putImage(cache.content, alpine, 'v1', [bytes(11)]);
@@ -192,18 +198,13 @@ describe('a client of a manifest that the disk has no time for', () => {
   it('has it stored when its tag is found unchanged later', async () => {
     const { blobs, cache } = slowCache({ freshness: freshnessPolicy([], 60_000) });
     await using _ = cache;
-    await fillBacklog(cache);
-    const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
-    const answer = cache.registry.getManifest(alpine, v1);
-    await cache.settle();
-    await cache.clock.advance(5000);
-    await answer;
+    const digest = await pullUnstored(cache);
     blobs.disk.open();
     await cache.settle();
     await cache.clock.advance(60_000);
     await cache.registry.getManifest(alpine, v1);
     await cache.settle();
-    assert.equal((await cache.parts.metadata.getTag(alpine, v1))?.descriptor.digest, manifest.digest);
+    assert.equal((await cache.parts.metadata.getTag(alpine, v1))?.descriptor.digest, digest);
     assert.deepEqual(cache.upstream.calls.slice(admitted), [
       `GET ${alpine} manifest v1`,
       `HEAD ${alpine} manifest v1`,
@@ -282,12 +283,7 @@ describe('a client of a manifest that the disk has no time for', () => {
     for (const asksByDigest of [false, true]) {
       const { blobs, cache } = slowCache();
       await using _ = cache;
-      await fillBacklog(cache);
-      const { digest } = putImage(cache.content, alpine, 'v1', [bytes(10)]).manifest;
-      const answer = cache.registry.getManifest(alpine, v1);
-      await cache.settle();
-      await cache.clock.advance(5000);
-      await answer;
+      const digest = await pullUnstored(cache);
       blobs.disk.open();
       await cache.settle();
       await cache.clock.advance(5000);

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
+import { tooMuchRead } from '#src/oci/busy.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { AfterAnswer, NoAnswer } from '#src/oci/no-answer.ts';
 import { type Digest, parseTag, type RepositoryName, type Tag } from '#src/oci/reference.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
@@ -45,12 +47,25 @@ async function moved(policy: Partial<CachePolicy> = { freshness: always }) {
   return { cache, old, now };
 }
 
+/** Upstream's answer to a HEAD of the tag is what it is now, and waits at the gate. */
+async function heldHead(cache: CacheUnderTest) {
+  const slow = gate();
+  const answer = await cache.content.resolveManifest(alpine, v1);
+  cache.upstream.resolveManifest = async () => {
+    await slow.wait();
+    return answer;
+  };
+  return { slow, answer };
+}
+
 function limited(call: string): void {
   if (call.startsWith('GET')) throw new RegistryError('TOOMANYREQUESTS', 'pull rate limit');
 }
 
+const upstreamUrl = new URL('https://registry.example.com');
+
 function down(): never {
-  throw new RegistryError('UNAVAILABLE', 'connection refused', { cause: new Error('ECONNREFUSED') });
+  throw new NoAnswer(upstreamUrl, 'host', 'connection refused; asked again in 2 s');
 }
 
 describe('a HEAD of a tag that is not cached', () => {
@@ -306,13 +321,54 @@ describe('a HEAD of a tag that moved', () => {
       const { digest } = putImage(cache.content, name, v2, [bytes(10, 3)]).manifest;
       cache.upstream.script = (call) => {
         if (call !== `GET ${name} manifest ${digest}`) return;
-        throw new RegistryError('UNAVAILABLE', 'reset', { status, cause: new Error('ECONNRESET') });
+        throw new NoAnswer(upstreamUrl, 'exchange', 'reset', { status });
       };
       await assert.rejects(cache.registry.getManifest(name, digest), { status });
       asked(cache);
       assert.equal(await head(cache), now);
       // It is asked for, to know whether a GET would be given it.
       assert.deepEqual(asked(cache), isAnnounced ? ['HEAD v1'] : ['HEAD v1', `GET ${now}`]);
+    }
+  });
+
+  for (const [what, error] of [
+    ['while its host is given a rest', new NoAnswer(upstreamUrl, 'host', 'refused; asked again in 2 s')],
+    ['through a proxy that gives no way', new NoAnswer(upstreamUrl, 'exchange', 'the proxy answered 502')],
+    ['for want of a credential', new NoAnswer(upstreamUrl, 'nothing', 'no credentials from AWS')],
+    [
+      'after a challenge, for want of a token',
+      new AfterAnswer(upstreamUrl, new RegistryError('UNAVAILABLE')),
+    ],
+    ['while too much is read here', tooMuchRead()],
+  ] as const) {
+    it(`is not taken for wrong when the GET of what it announced had no answer ${what}`, async () => {
+      const { cache, old, now } = await moved();
+      await using _ = cache;
+      cache.upstream.script = (call) => {
+        if (call.startsWith('GET')) throw error;
+      };
+      assert.equal(await get(cache), old);
+      cache.upstream.script = () => undefined;
+      asked(cache);
+      await cache.clock.advance(60_000);
+      assert.equal(await get(cache), now);
+      // By what is announced, and not by the tag, which is for what is not to be had.
+      assert.deepEqual(asked(cache), ['HEAD v1', `GET ${now}`]);
+    });
+  }
+
+  it('is not kept from announcing by what could not be read here for now, in its own repository or another', async () => {
+    for (const name of [alpine, repository('docker.io/acme/large')]) {
+      const { cache, now } = await moved();
+      await using _ = cache;
+      const { digest } = putImage(cache.content, name, v2, [bytes(10, 3)]).manifest;
+      cache.upstream.script = (call) => {
+        if (call === `GET ${name} manifest ${digest}`) throw tooMuchRead();
+      };
+      await assert.rejects(cache.registry.getManifest(name, digest), { status: 503 });
+      asked(cache);
+      assert.equal(await head(cache), now);
+      assert.deepEqual(asked(cache), ['HEAD v1']);
     }
   });
 
@@ -359,12 +415,7 @@ describe('answers about a tag that overtake each other', () => {
     for (const pullsAnnounced of [false, true]) {
       const { cache, old, now } = await moved({ freshness: minute });
       await using _ = cache;
-      const slow = gate();
-      const answer = await cache.content.resolveManifest(alpine, v1);
-      cache.upstream.resolveManifest = async () => {
-        await slow.wait();
-        return answer;
-      };
+      const { slow } = await heldHead(cache);
       const heading = head(cache);
       await slow.reached;
       // A question that was not shared: asked later, and answered first.
@@ -389,12 +440,7 @@ describe('answers about a tag that overtake each other', () => {
   it('leave a cold tag where the later question was answered', async () => {
     await using cache = new CacheUnderTest();
     put(cache, 1);
-    const slow = gate();
-    const answer = await cache.content.resolveManifest(alpine, v1);
-    cache.upstream.resolveManifest = async () => {
-      await slow.wait();
-      return answer;
-    };
+    const { slow, answer } = await heldHead(cache);
     const heading = head(cache);
     await slow.reached;
     const newest = put(cache, 2);

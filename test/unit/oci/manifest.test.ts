@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { RegistryError } from '#src/oci/error.ts';
+import { Fault } from '#src/oci/fault.ts';
 import { parseManifest } from '#src/oci/manifest.ts';
 import { dockerManifest, dockerManifestList, ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseDigest } from '#src/oci/reference.ts';
@@ -15,7 +15,7 @@ function read(manifest: unknown, contentType?: string) {
 }
 
 describe('a manifest', () => {
-  it('never makes the parser throw anything but UNAVAILABLE', () => {
+  it('never makes the parser throw anything but a fault', () => {
     const names = [
       'config',
       'layers',
@@ -41,7 +41,7 @@ describe('a manifest', () => {
             try {
               parse();
             } catch (error) {
-              assert.ok(error instanceof RegistryError && error.code === 'UNAVAILABLE', String(error));
+              assert.ok(error instanceof Fault, String(error));
             }
           }
         },

@@ -206,6 +206,25 @@ describe('a manifest', () => {
     }
   });
 
+  it('that is none by its bytes is 502 and says that upstream sent it, however large it is', async () => {
+    await using made = await start();
+    for (const [body, fault] of [
+      ['<html>', 'a manifest that is not JSON'],
+      ['x'.repeat(100_000), 'a manifest that is not JSON'],
+      ['[]', 'a manifest that is not a JSON object'],
+      ['{"layers":[],"manifests":[]}', 'an ambiguous manifest: both "layers" and "manifests"'],
+      ['['.repeat(100_000), 'a manifest that nests too deep'],
+    ] as const) {
+      made.spoil(() => content(body, ociManifest));
+      await assert.rejects(made.registry.getManifest(made.name, tag), {
+        name: 'RegistryError',
+        code: 'UNAVAILABLE',
+        status: 502,
+        message: `upstream sent ${fault}`,
+      });
+    }
+  });
+
   it('that is compressed, though nobody asked for that, is unpacked', async () => {
     await using made = await start();
     made.spoil(gzipped);

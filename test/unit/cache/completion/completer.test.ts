@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Completer } from '#src/cache/completion/completer.ts';
 import type { CompletionJob } from '#src/cache/completion/completion-job.ts';
+import { tooMuchRead } from '#src/oci/busy.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { hostOf, type RegistryHost, type RepositoryName } from '#src/oci/reference.ts';
@@ -177,6 +178,20 @@ describe('what completes images', () => {
     for (const job of [...closed, blob(busybox, 99)]) completer.add(job);
     await pass(1000);
     assert.equal(asked.length, 11);
+  });
+
+  it('takes what could not be read here for now for no fault of the registry', async () => {
+    const { completer, asked, state, log, pass } = completerUnderTest();
+    await using _ = completer;
+    const jobs = [1, 2, 3, 4].map((seed) => blob(alpine, seed));
+    state.work = failing(tooMuchRead(), ...jobs);
+    for (const job of jobs) completer.add(job);
+    await pass(5000);
+    assert.equal(asked.length, jobs.length);
+    assert.deepEqual(log.at('warn'), []);
+    state.work = async () => [];
+    await pass(minute);
+    assert.deepEqual(waitingOf(completer), {});
   });
 
   it('leaves alone a registry that limits us, for as long as it says and not for ever, and no other', async () => {

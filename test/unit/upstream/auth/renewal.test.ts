@@ -3,6 +3,8 @@ import { describe, it } from 'node:test';
 import { type Credential, staticCredential } from '#src/credentials/credentials.ts';
 import { parseEcrHost } from '#src/credentials/ecr-host.ts';
 import { readBody } from '#src/net/body.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import { NoAnswer } from '#src/oci/no-answer.ts';
 import { challenged, grants, json, ScriptedAuth, wantsBearer } from '#test/fakes/scripted-auth.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 import type { AnswerScript, ScriptedAnswer } from '#test/fakes/scripted-transport.ts';
@@ -29,6 +31,25 @@ function basic(password: string): Credential {
 function basicHeader(password: string): string {
   return `Basic ${Buffer.from(`u:${secret(password)}`).toString('base64')}`;
 }
+
+describe('a credential that cannot be had', () => {
+  const failure = new RegistryError('UNAVAILABLE', 'no credentials from AWS');
+  for (const [what, of] of [
+    ['is not known', async () => await Promise.reject(failure)],
+    ['fails', async () => ({ name: 'aws', get: async () => await Promise.reject(failure) })],
+  ] as const) {
+    it(`since its source ${what} leaves the registry unasked, and says nothing of it`, async () => {
+      const auth = new ScriptedAuth({ registry: () => ({ status: 200 }), of });
+      const { message, status } = failure;
+      await assert.rejects(auth.get(), (error) => {
+        assert.ok(error instanceof NoAnswer);
+        assert.deepEqual([error.saysOf, error.message, error.status], ['nothing', message, status]);
+        return true;
+      });
+      assert.deepEqual(auth.carried, []);
+    });
+  }
+});
 
 describe('a credential that a registry refuses', () => {
   it('is renewed, and the request is sent again with the new one', async () => {

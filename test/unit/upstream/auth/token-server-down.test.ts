@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { isUnanswered } from '#src/oci/no-answer.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -80,6 +81,12 @@ describe('a token server that fails', () => {
     ['by answering 500', failing(500)],
     ['by breaking off', breaks],
   ] as const) {
+    it(`${what} is no answer of the registry’s on what was asked for`, async () => {
+      await using test = await start();
+      test.tokens.spoil(fault);
+      await assert.rejects(test.pull('a'), isUnanswered);
+    });
+
     it(`for one repository ${what} is asked for another`, async () => {
       await using test = await start();
       test.tokens.spoil(async (request, next) =>

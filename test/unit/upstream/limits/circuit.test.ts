@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { AfterAnswer } from '#src/net/after-answer.ts';
 import { connectError, connectionError } from '#src/net/connection-error.ts';
-import { NoAnswer } from '#src/net/no-answer.ts';
 import type { TransportRequest } from '#src/net/transport.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { AfterAnswer, NoAnswer } from '#src/oci/no-answer.ts';
 import { refusalError } from '#src/upstream/auth/token-refusal.ts';
 import { CircuitTransport } from '#src/upstream/limits/circuit.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -470,6 +469,7 @@ describe('an answer about one image', () => {
 
   for (const [what, error] of [
     ['was not sent', denied],
+    ['was not sent for want of a token', new NoAnswer(manifest.url, 'nothing', 'no token')],
     ['came from where a redirect led to', new AfterAnswer(new URL('https://cdn.example.org'), denied)],
   ] as const)
     it(`is none when it ${what}: the rest of the registry goes on`, async () => {
@@ -477,10 +477,20 @@ describe('an answer about one image', () => {
       await assert.rejects(transport.send(manifest));
       await clock.advance(2000);
       upstream.answer = error;
-      await assert.rejects(transport.send(manifest), { code: 'DENIED' });
+      await assert.rejects(transport.send(manifest), { code: error.code });
       await assert.rejects(transport.send(manifest), /refused, ECONNREFUSED\); asked again in 2 s$/);
       assert.deepEqual(oddities, ['upstream unavailable']);
     });
+
+  it('was not asked for where the credential was not to be had, of however many repositories', async () => {
+    const { oddities, wire, transport } = circuit(new NoAnswer(manifest.url, 'nothing', 'no token'));
+    for (const repository of ['a', 'b', 'c', 'd']) {
+      for (const tag of ['v1', 'v2', 'v3'])
+        await assert.rejects(transport.send(of(repository, tag)), { message: 'no token' });
+    }
+    assert.equal(wire.requests.length, 12);
+    assert.deepEqual(oddities, []);
+  });
 
   it('leaves a caller’s own end of patience out of it', async () => {
     const { upstream, transport } = circuit(ok);

@@ -1,8 +1,25 @@
 import type { CachePolicy } from '../cache/cache-parts.ts';
 import { type FreshnessRule, freshnessPolicy } from '../cache/memory/freshness.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
-import { headLimitMs } from './head-limit.ts';
-import { overridden } from './overridden.ts';
+import { maxHeadMs } from '../http/head-limit.ts';
+import { ProxyChoice } from '../net/dial/proxy-choice.ts';
+
+/** A group of settings with those of one registry in their place, where it has its own. */
+export function overridden<Group extends object>(
+  group: Group,
+  own: { readonly [Key in keyof Group]?: Group[Key] | undefined } | undefined,
+): Group {
+  const entries = Object.entries(own ?? {}).filter(([, value]) => value !== undefined);
+  return { ...group, ...(Object.fromEntries(entries) as Partial<Group>) };
+}
+
+/** Upstream's own time-out, which says more, comes first where it is shorter. Milliseconds. */
+const graceMs = 250;
+
+/** How long a client waits for a status line, whatever is waited for behind it. Milliseconds. */
+export function headLimitMs({ pullTimeout }: Config): number {
+  return Math.min(maxHeadMs, pullTimeout + graceMs);
+}
 
 /** The original's `alwaysPullLatest`: it asks upstream each time for the tag `latest`, whatever else is configured. */
 const latestAlways: FreshnessRule = { pattern: '**:latest', freshness: 'always' };
@@ -29,4 +46,19 @@ export function cachePolicy(config: Config, registry: RegistryConfig | undefined
     offline: config.airGapped,
     ...(config.airGapped && { freshness: () => 'immutable' as const }),
   };
+}
+
+/** By which proxies a registry's hosts are reached. Throws what is wrong with those of the environment. */
+export function proxiesOf(
+  config: Config,
+  registry: RegistryConfig | undefined,
+  env: NodeJS.ProcessEnv,
+): ProxyChoice {
+  const { proxy, noProxy } = overridden(config.upstream, registry?.upstream);
+  return new ProxyChoice({ proxy: proxy?.reveal(), noProxy, env });
+}
+
+/** Throws what is wrong with the proxies of the environment, before anything listens. */
+export function checkProxies(config: Config, env: NodeJS.ProcessEnv): void {
+  if (!config.airGapped) proxiesOf(config, undefined, env);
 }

@@ -1,9 +1,28 @@
-import { causeCode } from '../net/connection-error.ts';
-import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
+import { causeCode, isOfTls } from '../net/connection-error.ts';
+import type { ProxyChoice, Route } from '../net/dial/proxy-choice.ts';
 import { ProxyError } from '../net/dial/proxy-error.ts';
 import { RegistryError } from '../oci/error.ts';
-import { adviceOnProxy } from './advice-on-proxy.ts';
-import { isUnknownAuthority } from './unknown-authority.ts';
+
+const maxCause = 200;
+
+/** What was thrown, for a person. What was not thrown on purpose may quote anything: only its kind is told. */
+export function failureText(error: unknown): string {
+  if (error instanceof RegistryError) return error.message;
+  return `unexpected ${error instanceof Error ? error.name : typeof error}`;
+}
+
+/**
+ * The same with what the system said of a connection, which names addresses and certificates and never holds a secret. Of TLS only
+ * for which names a certificate is: the rest is for who reads OpenSSL's source.
+ */
+export function connectionFailureText(error: unknown): string {
+  const cause = error instanceof RegistryError ? error.cause : undefined;
+  const code = causeCode(cause) ?? '';
+  if (isOfTls(code) && code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return failureText(error);
+  const said = cause instanceof Error && !(cause instanceof RegistryError) ? cause.message : '';
+  const text = said.slice(0, maxCause).replaceAll(/[^\P{C}]/gu, ' ');
+  return text === '' ? failureText(error) : `${failureText(error)}: ${text}`;
+}
 
 /** Who did not answer. */
 interface Whom {
@@ -67,5 +86,29 @@ export function adviceOnFailure(error: unknown, whom: Whom): string | undefined 
 
 function onAuthority(caFiles: readonly string[]): string {
   const files = caFiles.length === 0 ? '' : ` (${caFiles.join(', ')} did not do)`;
-  return `Put the certificate of its CA as PEM into a file and name that in registries[].tls.ca${files}. Where a proxy opens TLS, that is its authority, and upstream.ca names it for all registries.`;
+  return `Put the certificate of its CA as PEM into a file and name that in registries[].tls.ca${files}. Where a proxy opens TLS, that is its CA, and upstream.ca names it for all registries.`;
+}
+
+/** Does the code say that nobody whom we believe has signed the certificate? Codes of OpenSSL. */
+function isUnknownAuthority(code: string): boolean {
+  return /SELF_SIGNED_CERT|UNABLE_TO_(?:GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)/.test(code);
+}
+
+/** What to look at when the proxy on the way did not answer, or gave no way. */
+function adviceOnProxy({ answered, cause }: ProxyError, origin: URL, { setIn }: Route): string {
+  if (answered === 401 || answered === 407)
+    return `User and password for the proxy stand in its URL, percent-encoded: ${setIn}.`;
+  if (answered === 403 || answered === 405)
+    return `Its rules: it must let CONNECT through to ${authorityOf(origin)}. ${around}`;
+  if (answered !== undefined)
+    return `The proxy (${setIn}) is reached and does not come further: its log, its name server, its way out. ${around}`;
+  if (isUnknownAuthority(causeCode(cause) ?? ''))
+    return `Put the certificate of the proxy's CA as PEM into a file and name that in upstream.ca; or is it a proxy of http? ${setIn}.`;
+  return `Does the proxy run, and is its address right? ${setIn}. ${around}`;
+}
+
+const around = 'What is to be reached without it: upstream.noProxy, or NO_PROXY.';
+
+function authorityOf({ host, port, protocol }: URL): string {
+  return port === '' ? `${host}:${protocol === 'https:' ? 443 : 80}` : host;
 }
