@@ -10,8 +10,8 @@ import { type RunningServer, type ServerTls, startServer } from '../http/server.
 import { NameLookups } from '../net/dial/name-lookups.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
+import { lookupThreads } from '../process/thread-pool.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
-import { lookupThreads } from '../thread-pool.ts';
 import { headLimitMs } from './head-limit.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
