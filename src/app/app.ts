@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { openCache } from '../cache/open-cache.ts';
 import type { Config } from '../config/schema.ts';
+import { admitAll } from '../http/authorise.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
@@ -144,6 +145,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
+    authorise: admitAll,
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer,

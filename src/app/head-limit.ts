@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import { maxHeadMs } from '../http/head-limit.ts';
+import { maxHeadMs } from '../http/exchange/head-limit.ts';
 
 /** Upstream's own time-out, which says more, comes first where it is shorter. Milliseconds. */
 const graceMs = 250;
