@@ -156,7 +156,7 @@ describe('whoever asks', () => {
     assert.deepEqual(made.asked, []);
   });
 
-  it('waits no longer for that than for anything', async () => {
+  it('waits no longer for that than for anything', { timeout: 10_000 }, async () => {
     const clock = new FakeClock();
     const reached = Promise.withResolvers<void>();
     const never: Authorise = async () => {
