@@ -18,7 +18,7 @@ export interface Caller {
 
 export interface Access {
   readonly action: Action;
-  /** Undefined: it is no request of the distribution API, but one of our own. */
+  /** As in {@link Request}: what it says besides is not judged yet, be it another repository (`from`). Undefined: it is one of our own. */
   readonly request: Request | undefined;
   /** With its registry in front. Undefined: it is about none, or names none that there could be, which is said to whoever may come in. */
   readonly repository: RepositoryName | undefined;

@@ -12,9 +12,9 @@ import { referrers } from './handlers/referrers.ts';
 import { tags } from './handlers/tags.ts';
 import { version } from './handlers/version.ts';
 
-/** What is served: which requests, what they do, who answers them. */
+/** Which requests are served, what they do, and who answers them. */
 export interface Endpoint {
-  /** A kind of request of the distribution API, or a path of our own below `/v2/`. */
+  /** A kind of request of the distribution API, or a path of our own that is none of it, as it is sent. */
   readonly place: Kind | `/v2/${string}`;
   readonly methods: readonly string[];
   readonly action: Action;

@@ -2,15 +2,15 @@ import type { RequestListener } from 'node:http';
 import express, { type Request as ExpressRequest, type RequestHandler, type Response } from 'express';
 import { abortable } from '../base/abortable.ts';
 import type { Log } from '../base/log.ts';
-import type { Observer, RequestKind } from '../observe/observer.ts';
+import type { Observer } from '../observe/observer.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RepositoryName } from '../oci/reference.ts';
-import { type Kind, parseRequest, type Request } from '../oci/request.ts';
+import { parseRequest, type Request } from '../oci/request.ts';
 import { accessLog } from './access-log.ts';
 import { withAliasHint } from './alias-hint.ts';
 import { type Authorise, callerOf } from './authorise.ts';
 import { refuseMisdirected } from './authority.ts';
-import { Endpoints } from './endpoints.ts';
+import { type Endpoint, Endpoints } from './endpoints.ts';
 import { errorResponse } from './error-response.ts';
 import { type Exchange, exchangeOf } from './exchange/exchange.ts';
 import type { HeadLimit } from './exchange/head-limit.ts';
@@ -81,44 +81,55 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
  * `OCI-Namespace` (distribution-spec "Registry Proxying").
  */
 async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterParts): Promise<void> {
-  const { path, query } = exchange;
-  const { method } = exchange.request;
-  const asked = parseRequest(method, path, query);
-  if (asked !== undefined) exchange.kind = observedKind(asked.kind);
-  const { action, answer } = endpoints.find(asked, path, method);
-  // What has an endpoint has one of its kind's methods.
-  const request = asked as Request | undefined;
-  const name = request !== undefined && 'name' in request ? request.name : undefined;
-  const named = registryIn(exchange);
-  const { repository, fault } = target(name, named, parts.target);
-  if (repository !== undefined) exchange.host = hostOf(repository);
+  const { endpoint, request } = asked(exchange, endpoints);
+  const { repository, fault, nearAlias } = targetIn(exchange, request, parts.target);
+  const { action } = endpoint;
   const verdict = parts.authorise({ action, request, repository, caller: callerOf(exchange) });
   if (verdict !== undefined) await exchange.ask(async ({ signal }) => await abortable(verdict, signal));
   if (fault !== undefined) throw fault;
   if (exchange.host !== undefined) exchange.response.setHeader('OCI-Namespace', exchange.host);
   try {
-    await answer({ exchange, request, repository }, parts);
+    await endpoint.answer({ exchange, request, repository }, parts);
   } catch (error) {
-    if (name === undefined) throw error;
-    throw withAliasHint(error, () => aliasMeant(name, named, parts.target));
+    throw withAliasHint(error, nearAlias);
   }
 }
 
-function observedKind(kind: Kind): RequestKind {
-  return kind === 'upload' ? 'uploads' : kind;
+/** `request`: undefined, where the endpoint is one of our own. Throws for what is not served. */
+function asked(
+  exchange: Exchange,
+  endpoints: Endpoints,
+): { readonly endpoint: Endpoint; readonly request: Request | undefined } {
+  const { path, query } = exchange;
+  const { method } = exchange.request;
+  const parsed = parseRequest(method, path, query);
+  if (parsed !== undefined) exchange.kind = parsed.kind === 'upload' ? 'uploads' : parsed.kind;
+  const endpoint = endpoints.find(parsed, path, method);
+  // What has an endpoint has one of its kind's methods.
+  return { endpoint, request: parsed as Request | undefined };
 }
 
-/** `fault`: why the name means none. */
-function target(
-  name: string | undefined,
-  named: NamedRegistry,
-  settings: TargetSettings,
-): { readonly repository?: RepositoryName; readonly fault?: unknown } {
-  if (name === undefined) return {};
+interface Target {
+  /** Undefined: the request is about none, or there is a fault. */
+  readonly repository?: RepositoryName;
+  /** Why the name means none. */
+  readonly fault?: unknown;
+  readonly nearAlias: () => string | undefined;
+}
+
+const noTarget: Target = { nearAlias: () => undefined };
+
+function targetIn(exchange: Exchange, request: Request | undefined, settings: TargetSettings): Target {
+  if (request === undefined || !('name' in request)) return noTarget;
+  const { name } = request;
+  const named = registryIn(exchange);
+  const nearAlias = (): string | undefined => aliasMeant(name, named, settings);
   try {
-    return { repository: targetOf(name, named, settings) };
+    const repository = targetOf(name, named, settings);
+    exchange.host = hostOf(repository);
+    return { repository, nearAlias };
   } catch (fault) {
-    return { fault };
+    return { fault, nearAlias };
   }
 }
 
