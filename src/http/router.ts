@@ -113,7 +113,7 @@ interface Target {
   /** Undefined: the request is about none, or there is a fault. */
   readonly repository?: RepositoryName;
   /** Why the name means none. */
-  readonly fault?: unknown;
+  readonly fault?: RegistryError;
   readonly nearAlias: () => string | undefined;
 }
 
@@ -128,8 +128,9 @@ function targetIn(exchange: Exchange, request: Request | undefined, settings: Ta
     const repository = targetOf(name, named, settings);
     exchange.host = hostOf(repository);
     return { repository, nearAlias };
-  } catch (fault) {
-    return { fault, nearAlias };
+  } catch (error) {
+    if (error instanceof RegistryError) return { fault: error, nearAlias };
+    throw error;
   }
 }
 
