@@ -1,6 +1,6 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { setUpThreadPool } from './thread-pool.ts';
+import { setUpThreadPool } from './process/thread-pool.ts';
 
 setUpThreadPool(process.env);
 // Halves the time that the imports take; before them, hence not static. A folder that cannot be written is no failure.

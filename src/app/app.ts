@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { openCache } from '../cache/open-cache.ts';
 import type { Config } from '../config/schema.ts';
+import { admitAll } from '../http/authorise.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
@@ -11,8 +12,8 @@ import { NameLookups } from '../net/dial/name-lookups.ts';
 import { SocketLimit } from '../net/dial/socket-limit.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
+import { lookupThreads } from '../process/thread-pool.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
-import { lookupThreads } from '../thread-pool.ts';
 import { CannotListen, type PortKey } from './cannot-listen.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
@@ -149,6 +150,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
+    authorise: admitAll,
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer,

@@ -1,7 +1,7 @@
 import type { CachePolicy } from '../cache/cache-parts.ts';
 import { type FreshnessRule, freshnessPolicy } from '../cache/memory/freshness.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
-import { maxHeadMs } from '../http/head-limit.ts';
+import { maxHeadMs } from '../http/exchange/head-limit.ts';
 import { ProxyChoice } from '../net/dial/proxy-choice.ts';
 
 /** A group of settings with those of one registry in their place, where it has its own. */

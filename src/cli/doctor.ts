@@ -9,7 +9,7 @@ import { subjectsOf } from '../doctor/subject.ts';
 import { NameLookups } from '../net/dial/name-lookups.ts';
 import { TlsTrust } from '../net/dial/tls-trust.ts';
 import { RegistryError } from '../oci/error.ts';
-import { lookupThreads } from '../thread-pool.ts';
+import { lookupThreads } from '../process/thread-pool.ts';
 
 export interface DoctorOrder {
   /** Registries and images; none is all registries of the configuration. */

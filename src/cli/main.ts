@@ -1,5 +1,5 @@
-import { setUpV8 } from '../v8-settings.ts';
-import { readVersion } from '../version.ts';
+import { setUpV8 } from '../process/v8-settings.ts';
+import { readVersion } from '../process/version.ts';
 import { ProcessSignals } from './process-signals.ts';
 import { runProgram } from './program.ts';
 

@@ -6,7 +6,7 @@ import { notYet } from '../config/key.ts';
 import { type Flags, type LoadedConfig, loadConfig, readConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { RegistryError } from '../oci/error.ts';
-import type { Version } from '../version.ts';
+import type { Version } from '../process/version.ts';
 import { normalArguments } from './arguments.ts';
 import { type CommandDescription, type CommandName, commands, type SignalDescription } from './commands.ts';
 import type { DoctorOrder } from './doctor.ts';

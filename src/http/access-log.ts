@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express';
 import type { Log } from '../base/log.ts';
 import type { Outcome } from '../oci/outcome.ts';
-import { Exchange } from './exchange.ts';
-import type { HeadLimit } from './head-limit.ts';
+import { Exchange } from './exchange/exchange.ts';
+import type { HeadLimit } from './exchange/head-limit.ts';
 
 const maxUrl = 1024;
 const maxAgent = 200;

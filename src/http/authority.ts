@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { RegistryError } from '../oci/error.ts';
-import type { RequestTarget } from './request-target.ts';
+import type { RequestTarget } from './exchange/request-target.ts';
 
 type Server = NonNullable<RequestTarget['server']>;
 

@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler } from 'express';
 import type { Log } from '../base/log.ts';
 import { RegistryError } from '../oci/error.ts';
-import { setCacheStatus } from './cache-status.ts';
-import { ClientGoneError, type Exchange, exchangeOf } from './exchange.ts';
+import { setCacheStatus } from './exchange/cache-status.ts';
+import { ClientGoneError, type Exchange, exchangeOf } from './exchange/exchange.ts';
 import { ownFault } from './own-fault.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { failureOf, type ObservedRequest, type Observer, type RequestResult } from '../observe/observer.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange/exchange.ts';
 
 /** Tells the observer of an exchange that is over. */
 export function observeExchange(observer: Observer | undefined): (exchange: Exchange) => void {

@@ -1,5 +1,5 @@
 import type { RegistryHost } from '../oci/reference.ts';
-import type { Catalog } from './handlers/catalog.ts';
+import type { Catalog } from './handlers/call.ts';
 
 /** Behind every character of a repository's name. */
 const end = '~';

@@ -1,37 +1,31 @@
 import type { RequestListener } from 'node:http';
-import express, { type Request, type RequestHandler, type Response } from 'express';
+import express, { type Request as ExpressRequest, type RequestHandler, type Response } from 'express';
+import { abortable } from '../base/abortable.ts';
 import type { Log } from '../base/log.ts';
 import type { Observer } from '../observe/observer.ts';
-import { type Endpoint, parseEndpoint } from '../oci/endpoint.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RepositoryName } from '../oci/reference.ts';
-import type { Registry } from '../oci/registry.ts';
+import { parseRequest, type Request } from '../oci/request.ts';
 import { accessLog } from './access-log.ts';
 import { withAliasHint } from './alias-hint.ts';
+import { type Authorise, callerOf } from './authorise.ts';
 import { refuseMisdirected } from './authority.ts';
+import { type Endpoint, Endpoints } from './endpoints.ts';
 import { errorResponse } from './error-response.ts';
-import { type Exchange, exchangeOf } from './exchange.ts';
-import { blob } from './handlers/blob.ts';
-import { type Catalog, catalog } from './handlers/catalog.ts';
-import { manifest } from './handlers/manifest.ts';
-import { referrers } from './handlers/referrers.ts';
+import { type Exchange, exchangeOf } from './exchange/exchange.ts';
+import type { HeadLimit } from './exchange/head-limit.ts';
+import type { Sources } from './handlers/call.ts';
 import { root } from './handlers/root.ts';
-import { tags } from './handlers/tags.ts';
-import { version } from './handlers/version.ts';
-import type { HeadLimit } from './head-limit.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { aliasMeant, type NamedRegistry, type TargetSettings, targetOf } from './target.ts';
 
-export interface RouterParts {
-  readonly registry: Registry;
-  readonly catalog: Catalog;
+export interface RouterParts extends Sources {
   readonly target: TargetSettings;
-  /** The path under which clients reach this server, without a slash at its end: `''`, `/cache`. */
-  readonly linkPrefix: string;
   /** Where clients reach this server, if it is known. */
   readonly publicUrl?: URL | undefined;
   /** Throws to refuse a request, while the server stops. */
   readonly admit: () => void;
+  readonly authorise: Authorise;
   /** Default: 20 s. */
   readonly headLimit?: HeadLimit | undefined;
   readonly log: Log;
@@ -43,7 +37,7 @@ export interface RouterParts {
  * repository names have any depth and escapes are decoded exactly once. Express itself is shown `/` alone: it would take apart an
  * absolute form by rules of its own.
  */
-export function createRouter(parts: RouterParts): RequestListener {
+export function createRouter(parts: RouterParts, endpoints = new Endpoints()): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -51,14 +45,17 @@ export function createRouter(parts: RouterParts): RequestListener {
   app.set('env', 'production');
   app.set('query parser', false);
   app.use(accessLog(parts.log, observeExchange(parts.observer), parts.headLimit));
-  app.use(distribution(parts));
+  app.use(distribution(parts, endpoints));
   app.use(elsewhere);
   app.use(errorResponse(parts.log));
   return (request, response) =>
-    void app(Object.assign(request, { originalUrl: request.url, url: '/' }) as Request, response as Response);
+    void app(
+      Object.assign(request, { originalUrl: request.url, url: '/' }) as ExpressRequest,
+      response as Response,
+    );
 }
 
-function distribution(parts: RouterParts): RequestHandler {
+function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler {
   return async (request, response, next) => {
     const exchange = exchangeOf(response);
     const { path, target } = exchange;
@@ -73,61 +70,68 @@ function distribution(parts: RouterParts): RequestHandler {
     }
     response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
     parts.admit();
-    refuseWrites(exchange);
-    try {
-      if (path === '/v2/auth') dockerLogin(exchange);
-      else await dispatch(exchange, parts);
-    } catch (error) {
-      throw withAliasHint(error, () => aliasMeantBy(exchange, parts.target));
-    }
+    endpoints.checkMethod(request.method);
+    refuseBody(exchange);
+    await serve(exchange, endpoints, parts);
   };
 }
 
-async function dispatch(exchange: Exchange, parts: RouterParts): Promise<void> {
-  const endpoint = parseEndpoint(exchange.path);
-  const { registry, linkPrefix } = parts;
-  if (endpoint !== undefined) exchange.kind = endpoint.kind;
-  switch (endpoint?.kind) {
-    case undefined:
-      throw new RegistryError('NAME_UNKNOWN', 'no such endpoint in the distribution API');
-    case 'uploads':
-      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this registry takes no uploads');
-    case 'version':
-      version(exchange);
-      return;
-    case 'catalog':
-      await catalog(exchange, parts.catalog, linkPrefix);
-      return;
-    case 'manifest':
-      await manifest(exchange, registry, repositoryOf(exchange, endpoint, parts), endpoint.reference);
-      return;
-    case 'blob':
-      await blob(exchange, registry, repositoryOf(exchange, endpoint, parts), endpoint.digest);
-      return;
-    case 'tags':
-      await tags(exchange, registry, repositoryOf(exchange, endpoint, parts), linkPrefix);
-      return;
-    case 'referrers':
-      await referrers(exchange, registry, repositoryOf(exchange, endpoint, parts), endpoint.digest);
+/**
+ * Parse, target, authorise, answer. Who may not come in hears nothing of names either: which are aliases, and of what. Besides, answers
+ * `OCI-Namespace` (distribution-spec "Registry Proxying").
+ */
+async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterParts): Promise<void> {
+  const { endpoint, request } = asked(exchange, endpoints);
+  const { repository, fault, nearAlias } = targetIn(exchange, request, parts.target);
+  const { action } = endpoint;
+  const verdict = parts.authorise({ action, request, repository, caller: callerOf(exchange) });
+  if (verdict !== undefined) await exchange.ask(async ({ signal }) => await abortable(verdict, signal));
+  if (fault !== undefined) throw fault;
+  if (exchange.host !== undefined) exchange.response.setHeader('OCI-Namespace', exchange.host);
+  try {
+    await endpoint.answer({ exchange, request, repository }, parts);
+  } catch (error) {
+    throw withAliasHint(error, nearAlias);
   }
 }
 
-/** Also answers `OCI-Namespace` (distribution-spec "Registry Proxying"). */
-function repositoryOf(
+/** `request`: undefined, where the endpoint is one of our own. Throws for what is not served. */
+function asked(
   exchange: Exchange,
-  { name }: Extract<Endpoint, { name: string }>,
-  { target }: RouterParts,
-): RepositoryName {
-  const repository = targetOf(name, registryIn(exchange), target);
-  exchange.host = hostOf(repository);
-  exchange.response.setHeader('OCI-Namespace', exchange.host);
-  return repository;
+  endpoints: Endpoints,
+): { readonly endpoint: Endpoint; readonly request: Request | undefined } {
+  const { path, query } = exchange;
+  const { method } = exchange.request;
+  const parsed = parseRequest(method, path, query);
+  if (parsed !== undefined) exchange.kind = parsed.kind === 'upload' ? 'uploads' : parsed.kind;
+  const endpoint = endpoints.find(parsed, path, method);
+  // What has an endpoint has one of its kind's methods.
+  return { endpoint, request: parsed as Request | undefined };
 }
 
-function aliasMeantBy(exchange: Exchange, target: TargetSettings): string | undefined {
-  const endpoint = parseEndpoint(exchange.path);
-  if (endpoint === undefined || !('name' in endpoint)) return undefined;
-  return aliasMeant(endpoint.name, registryIn(exchange), target);
+interface Target {
+  /** Undefined: the request is about none, or there is a fault. */
+  readonly repository?: RepositoryName;
+  /** Why the name means none. */
+  readonly fault?: RegistryError;
+  readonly nearAlias: () => string | undefined;
+}
+
+const noTarget: Target = { nearAlias: () => undefined };
+
+function targetIn(exchange: Exchange, request: Request | undefined, settings: TargetSettings): Target {
+  if (request === undefined || !('name' in request)) return noTarget;
+  const { name } = request;
+  const named = registryIn(exchange);
+  const nearAlias = (): string | undefined => aliasMeant(name, named, settings);
+  try {
+    const repository = targetOf(name, named, settings);
+    exchange.host = hostOf(repository);
+    return { repository, nearAlias };
+  } catch (error) {
+    if (error instanceof RegistryError) return { fault: error, nearAlias };
+    throw error;
+  }
 }
 
 function registryIn({ request, query }: Exchange): NamedRegistry {
@@ -145,25 +149,14 @@ function refuseTwoHosts(rawHeaders: readonly string[]): void {
     throw new RegistryError('UNSUPPORTED', 'there is more than one Host header', { status: 400 });
 }
 
-/** Pull-through only; and a read has no body, so whatever comes as one is not read. */
-function refuseWrites({ request, response }: Exchange): void {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Connection', 'close');
-    throw new RegistryError('UNSUPPORTED', 'this registry only serves pulls', {
-      headers: { Allow: 'GET, HEAD' },
-    });
-  }
+/** A read has no body, so whatever comes as one is not read. */
+function refuseBody({ request, response }: Exchange): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return;
   const length = request.headers['content-length'];
   if (request.headers['transfer-encoding'] === undefined && (length === undefined || Number(length) === 0))
     return;
   response.setHeader('Connection', 'close');
   throw new RegistryError('UNSUPPORTED', 'a read takes no body', { status: 400 });
-}
-
-/** What the original answers to whoever wants to log in: nobody has to. */
-function dockerLogin(exchange: Exchange): void {
-  if (exchange.request.headers.authorization !== undefined) exchange.sendJson(200, { token: 'FROBOZZ' });
-  else throw new RegistryError('UNSUPPORTED', 'the Authorization header is missing', { status: 400 });
 }
 
 /** Beside the API: something at the root, the original's message elsewhere. */

@@ -1,4 +1,4 @@
-import { parseEndpoint } from '../oci/endpoint.ts';
+import { parseRequest } from '../oci/request.ts';
 import type { TransportRequest } from './transport.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { TransportRequest } from './transport.ts';
  */
 export function requestKind({ method, url }: TransportRequest): string {
   try {
-    return `${method} ${parseEndpoint(apiPath(url))?.kind ?? 'other'}`;
+    return `${method} ${parseRequest(method, apiPath(url))?.kind ?? 'other'}`;
   } catch {
     return `${method} other`;
   }

@@ -164,9 +164,9 @@ export class UpstreamBlobs {
     { signal, range, turn }: BlobOptions,
     bulk = method === 'GET',
   ): Promise<TransportResponse> {
-    const url = this.#session.url({ kind: 'blob', name: pathOf(repository), digest });
+    const line = this.#session.line({ kind: 'blob', method, name: pathOf(repository), digest });
     const headers: Record<string, string> = range === undefined ? {} : { range: formatRange(range) };
-    return this.#session.send({ method, repository, url, headers, bulk, turn, signal });
+    return this.#session.send({ ...line, repository, headers, bulk, turn, signal });
   }
 
   async #part(response: TransportResponse, spec: RangeSpec | undefined): Promise<Part> {

@@ -143,9 +143,9 @@ export class UpstreamManifests {
     reference: Reference,
     { signal }: CallOptions,
   ): Promise<TransportResponse> {
-    const url = this.#session.url({ kind: 'manifest', name: pathOf(repository), reference });
+    const line = this.#session.line({ kind: 'manifest', method, name: pathOf(repository), reference });
     const headers = { accept: acceptedManifests };
-    return this.#session.send({ method, repository, url, headers, maxBodyBytes: maxManifestSize, signal });
+    return this.#session.send({ ...line, repository, headers, maxBodyBytes: maxManifestSize, signal });
   }
 }
 

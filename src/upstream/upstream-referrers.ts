@@ -28,7 +28,8 @@ export class UpstreamReferrers {
   }
 
   async list(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<ReferrersList> {
-    const first = this.#session.url({ kind: 'referrers', name: pathOf(repository), digest });
+    const name = pathOf(repository);
+    const { url: first } = this.#session.line({ kind: 'referrers', method: 'GET', name, digest });
     const [session, maxEntries] = [this.#session, maxReferrers];
     const pages = new ListPages({ session, repository, first, maxEntries, options });
     const referrers = new Map<Digest, Descriptor>();

@@ -58,8 +58,8 @@ export class UpstreamRegistry implements Registry {
    * Throws NAME_UNKNOWN where there is no such API, else as the others.
    */
   async ping({ signal }: CallOptions = {}): Promise<void> {
-    const url = this.#session.root;
-    await using response = await this.#session.send({ method: 'GET', repository: undefined, url, signal });
+    const line = this.#session.line({ kind: 'version', method: 'GET' });
+    await using response = await this.#session.send({ ...line, repository: undefined, signal });
     if (response.status !== 200) throw await this.#session.error(response, 'NAME_UNKNOWN');
   }
 

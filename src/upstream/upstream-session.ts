@@ -3,11 +3,11 @@ import { jsonReader } from '../json/json-reader.ts';
 import { isAboutHead, mayBeAboutHead } from '../net/head-refusal.ts';
 import type { OnOddity } from '../net/oddity.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../net/transport.ts';
-import { type Endpoint, endpointPath } from '../oci/endpoint.ts';
 import { blamed } from '../oci/fault.ts';
 import type { ArgumentsOf, Readings } from '../oci/readings.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import type { Turn } from '../oci/registry.ts';
+import { formatRequest, type Request } from '../oci/request.ts';
 import { Scope } from '../oci/scope.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
 
@@ -23,7 +23,7 @@ export interface UpstreamRequest {
   readonly method: 'GET' | 'HEAD';
   /** Undefined: the request is about none, and is authorised for what the registry says. */
   readonly repository: RepositoryName | undefined;
-  /** A URL of the registry; paths by {@link UpstreamSession.url}. */
+  /** A URL of the registry; that of a request by {@link UpstreamSession.line}. */
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   /** The answer's body may be large and take long. */
@@ -63,15 +63,18 @@ export class UpstreamSession {
     this.#mirror = settings.mirror;
   }
 
-  url(endpoint: Endpoint): URL {
-    const path = endpointPath(endpoint);
-    return this.here(this.#mirror === undefined ? path : `${this.#mirror.path}${path.slice('/v2'.length)}`);
+  /** How a request is sent to this registry. */
+  line<R extends Request>(request: R): { readonly method: R['method']; readonly url: URL } {
+    const { path, query } = formatRequest(request);
+    const place = 'name' in request ? this.#place : apiOf(this.#place);
+    const url = this.here(`${place}${path.slice('/v2'.length)}`);
+    for (const [name, value] of query) url.searchParams.set(name, value);
+    return { method: request.method, url };
   }
 
-  /** `/v2/`, or what a mirror has in its place: one that keeps repositories below a prefix has no API there. */
-  get root(): URL {
-    const [, path = '/v2'] = /^(.*?\/v2)(?:\/|$)/.exec(this.#mirror?.path ?? '') ?? [];
-    return this.here(`${path}/`);
+  /** What stands in place of `/v2` before the names of repositories. */
+  get #place(): string {
+    return this.#mirror?.path ?? '/v2';
   }
 
   /** What is at this path of this registry, and nowhere else. */
@@ -144,4 +147,10 @@ export class UpstreamSession {
     this.#falseAbsenceUntil = now + headRefusedMs;
     this.onOddity('upstream answers HEAD with 404 for what a GET gives: each such HEAD costs a GET', {});
   }
+}
+
+/** A mirror that keeps repositories below a prefix (`/v2/proxy`) has no API there. */
+function apiOf(place: string): string {
+  const [, path = '/v2'] = /^(.*?\/v2)(?:\/|$)/.exec(place) ?? [];
+  return path;
 }

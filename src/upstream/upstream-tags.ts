@@ -70,10 +70,8 @@ export class UpstreamTags {
   }
 
   #url(repository: RepositoryName, last?: string): URL {
-    const url = this.#session.url({ kind: 'tags', name: pathOf(repository) });
-    url.searchParams.set('n', String(tagsPerPage));
-    if (last !== undefined) url.searchParams.set('last', last);
-    return url;
+    const page = { n: String(tagsPerPage), ...(last !== undefined && { last }) };
+    return this.#session.line({ kind: 'tags', method: 'GET', name: pathOf(repository), ...page }).url;
   }
 
   #remember(repository: RepositoryName, last: Tag, url: URL): void {

@@ -1,8 +1,10 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
-import type { HeadLimit } from '#src/http/head-limit.ts';
-import { createRouter } from '#src/http/router.ts';
+import { type Authorise, admitAll } from '#src/http/authorise.ts';
+import type { Endpoints } from '#src/http/endpoints.ts';
+import type { HeadLimit } from '#src/http/exchange/head-limit.ts';
+import { createRouter, type RouterParts } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
 import type { Observer } from '#src/observe/observer.ts';
@@ -17,6 +19,8 @@ export interface ServerOptions {
   readonly publicUrl?: URL;
   readonly log?: Log;
   readonly admit?: () => void;
+  readonly authorise?: Authorise;
+  readonly endpoints?: Endpoints;
   readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
   readonly observer?: Observer;
@@ -26,7 +30,7 @@ export interface ServerOptions {
 
 /** Our own server over any registry, on a port that the system gives. */
 export async function serveRegistry(registry: Registry, options: ServerOptions = {}): Promise<RunningServer> {
-  const router = createRouter({
+  const parts = {
     registry,
     catalog: async ({ last = '', limit }) =>
       (options.catalog ?? []).filter((name) => name > last).slice(0, limit),
@@ -34,11 +38,12 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     linkPrefix: options.linkPrefix ?? '',
     publicUrl: options.publicUrl,
     admit: options.admit ?? (() => {}),
+    authorise: options.authorise ?? admitAll,
     headLimit: options.headLimit,
     log: options.log ?? new LogLines(),
     observer: options.observer,
-  });
-  return await startServer(router, {
+  } satisfies RouterParts;
+  return await startServer(createRouter(parts, options.endpoints), {
     host: '127.0.0.1',
     port: 0,
     maxConnections: 10_000,

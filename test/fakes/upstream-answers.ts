@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Endpoint, parseEndpoint } from '#src/oci/endpoint.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociIndex } from '#src/oci/media-type.ts';
 import { parseRange } from '#src/oci/range.ts';
@@ -11,6 +10,7 @@ import {
   repositoryName,
 } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
+import { type Asked, parseRequest } from '#src/oci/request.ts';
 
 export interface LoggedRequest {
   readonly method: string;
@@ -38,10 +38,10 @@ export async function answerFrom(
   request: LoggedRequest,
 ): Promise<Answer> {
   try {
-    const endpoint = parseEndpoint(request.path);
-    if (endpoint === undefined) throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });
-    if (endpoint.kind === 'version' || endpoint.kind === 'catalog') return json({});
-    return await answer(registry, repositoryName(host, endpoint.name), endpoint, request);
+    const asked = parseRequest(request.method, request.path, new URLSearchParams(request.query));
+    if (asked === undefined) throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });
+    if (asked.kind === 'version' || asked.kind === 'catalog') return json({});
+    return await answer(registry, repositoryName(host, asked.name), asked, request);
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     return json(error, error.status, error.headers);
@@ -51,26 +51,24 @@ export async function answerFrom(
 async function answer(
   registry: Registry,
   repository: RepositoryName,
-  endpoint: Exclude<Endpoint, { kind: 'version' | 'catalog' }>,
+  asked: Exclude<Asked, { kind: 'version' | 'catalog' }>,
   request: LoggedRequest,
 ): Promise<Answer> {
-  switch (endpoint.kind) {
+  switch (asked.kind) {
     case 'manifest': {
-      const { descriptor, bytes } = await registry.getManifest(
-        repository,
-        parseReference(endpoint.reference),
-      );
+      const { descriptor, bytes } = await registry.getManifest(repository, parseReference(asked.reference));
       return content(bytes, descriptor.mediaType, { 'Docker-Content-Digest': descriptor.digest });
     }
     case 'blob':
-      return await blob(registry, repository, endpoint.digest, request.headers.range);
+      return await blob(registry, repository, asked.digest, request.headers.range);
     case 'tags':
-      return page(endpoint.name, (await registry.listTags(repository)).tags, request);
+      return page(asked, (await registry.listTags(repository)).tags, request.path);
     case 'referrers': {
-      const { referrers: manifests } = await registry.listReferrers(repository, parseDigest(endpoint.digest));
+      const { referrers: manifests } = await registry.listReferrers(repository, parseDigest(asked.digest));
       return json({ schemaVersion: 2, mediaType: ociIndex, manifests }, 200, { 'Content-Type': ociIndex });
     }
     case 'uploads':
+    case 'upload':
       throw new RegistryError('UNSUPPORTED');
   }
 }
@@ -103,11 +101,14 @@ async function blob(
 }
 
 /** By `n` and `last`, with a relative Link to the rest. */
-function page(name: string, tags: readonly string[], { path, query }: LoggedRequest): Answer {
-  const asked = new URLSearchParams(query);
-  const rest = tags.filter((tag) => tag > (asked.get('last') ?? ''));
-  const shown = rest.slice(0, Number(asked.get('n') ?? rest.length));
-  const link = `<${path}?n=${asked.get('n')}&last=${shown.at(-1)}>; rel="next"`;
+function page(
+  { name, n, last = '' }: Extract<Asked, { kind: 'tags' }>,
+  tags: readonly string[],
+  path: string,
+): Answer {
+  const rest = tags.filter((tag) => tag > last);
+  const shown = rest.slice(0, Number(n ?? rest.length));
+  const link = `<${path}?n=${n}&last=${shown.at(-1)}>; rel="next"`;
   return json({ name, tags: shown }, 200, shown.length < rest.length ? { Link: link } : {});
 }
 

@@ -1,6 +1,6 @@
 import type { TransportRequest } from '#src/net/transport.ts';
-import { parseEndpoint } from '#src/oci/endpoint.ts';
 import type { Digest, RegistryHost, Tag } from '#src/oci/reference.ts';
+import { parseRequest } from '#src/oci/request.ts';
 import { bytesAnswer, errorAnswer, type FakeAnswer } from './fake-answer.ts';
 import { type AskedObject, blobObject, manifestObject } from './faults.ts';
 import type { Model, ModelRepository } from './model.ts';
@@ -46,30 +46,29 @@ export class FakeRegistry {
     return [host, `auth.${host}`, `store.${host}`].includes(hostname);
   }
 
-  asked({ url }: TransportRequest): Asked {
+  asked({ method, url }: TransportRequest): Asked {
     const { host, serves } = this.#manners;
     if (url.hostname === `auth.${host}`) return { host, object: `${host} tokens`, what: 'token' };
     if (url.hostname === `store.${host}`) {
       const digest = url.pathname.slice(1);
       return { host, object: blobObject(serves, digest), what: 'blob', reference: digest };
     }
-    const endpoint = parseEndpoint(url.pathname);
-    if (endpoint === undefined || !('name' in endpoint))
-      return { host, object: `${host} /v2/`, what: 'other' };
-    const repository = this.#model.find(serves, endpoint.name);
+    const request = parseRequest(method, url.pathname);
+    if (request === undefined || !('name' in request)) return { host, object: `${host} /v2/`, what: 'other' };
+    const repository = this.#model.find(serves, request.name);
     const object = repository === undefined ? `${host} /v2/` : manifestObject(repository.name);
-    if (endpoint.kind === 'blob') {
+    if (request.kind === 'blob') {
       const what = this.#manners.redirectsFor === undefined ? 'blob' : 'redirect';
       return {
         host,
-        object: blobObject(serves, endpoint.digest),
+        object: blobObject(serves, request.digest),
         what,
         repository,
-        reference: endpoint.digest,
+        reference: request.digest,
       };
     }
-    if (endpoint.kind === 'manifest')
-      return { host, object, what: 'manifest', repository, reference: endpoint.reference };
+    if (request.kind === 'manifest')
+      return { host, object, what: 'manifest', repository, reference: request.reference };
     return { host, object, what: 'list', repository };
   }
 

@@ -17,6 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: [],
   json: [],
   observe: [],
+  process: [],
   net: [],
   'net/dial': ['net'],
   'net/wire': ['net', 'net/dial'],
@@ -34,23 +35,30 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'cache/completion': ['storage', 'cache/fills', 'cache/memory'],
   cache: ['storage', 'cache/fills', 'cache/memory', 'cache/completion'],
   registry: ['observe'],
-  'http/handlers': ['http'],
-  http: ['json', 'observe', 'http/handlers'],
+  'http/exchange': ['json', 'observe'],
+  'http/handlers': ['http/exchange'],
+  http: ['observe', 'http/exchange', 'http/handlers'],
   app: [
-    ...['start', 'config', 'observe', 'net', 'net/dial', 'net/wire', 'credentials', 'credentials/providers'],
+    ...[
+      'process',
+      'config',
+      'observe',
+      'net',
+      'net/dial',
+      'net/wire',
+      'credentials',
+      'credentials/providers',
+    ],
     ...['upstream', 'storage', 'storage/file', 'storage/memory', 'storage/sqlite', 'cache', 'cache/memory'],
-    ...['registry', 'http'],
+    ...['registry', 'http', 'http/exchange'],
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],
-  cli: ['start', 'config', 'observe', 'net/dial', 'app', 'app/preflight', 'doctor'],
+  cli: ['process', 'config', 'observe', 'net/dial', 'app', 'app/preflight', 'doctor'],
   reference: ['config', 'observe', 'cli'],
-  start: ['cli'],
+  start: ['process', 'cli'],
 };
-/** Pairs that use each other, until one of them has moved. */
-const circles = new Set(['http http/handlers', 'cli start']);
-
-/** The room of a file: its folder. Those beside the rooms are how the process starts. */
+/** The room of a file: its folder. Beside the rooms is where the process starts. */
 function roomOf(file: string): string {
   return dirname(file) === '.' ? 'start' : dirname(file);
 }
@@ -111,13 +119,14 @@ describe('the direction of imports', () => {
     );
   });
 
-  it('goes one way between any two rooms', () => {
-    const both = Object.keys(allowed).flatMap((room) =>
-      (allowed[room] ?? [])
-        .filter((other) => allowed[other]?.includes(room))
-        .map((other) => [room, other].toSorted().join(' ')),
+  it('goes one way: a room uses what stands above it, so that there is no circle of two or of more', () => {
+    const rooms = Object.keys(allowed);
+    const backwards = Object.entries(allowed).flatMap(([room, others]) =>
+      others
+        .filter((other) => rooms.indexOf(other) >= rooms.indexOf(room))
+        .map((other) => `${room} ${other}`),
     );
-    assert.deepEqual(new Set(both), circles);
+    assert.deepEqual(backwards, []);
   });
 
   it('loads neither server nor doctor before they are asked for, and the server without the doctor', async () => {
@@ -142,6 +151,8 @@ describe('the direction of imports', () => {
     assert.equal(mayImport('cache/fills/blob-fill.ts', 'cache/cached-blobs.ts'), false);
     assert.equal(mayImport('net/transport.ts', 'net/wire/wire.ts'), false);
     assert.equal(mayImport('http/router.ts', 'cache/fills/blob-fill.ts'), false);
+    assert.equal(mayImport('http/handlers/blob.ts', 'http/router.ts'), false);
+    assert.equal(mayImport('http/exchange/exchange.ts', 'http/handlers/blob.ts'), false);
     assert.equal(mayImport('base/clock.ts', 'oci/error.ts'), false);
     assert.equal(mayImport('app/store.ts', 'storage/file/file-blob-store.ts'), true);
     assert.equal(mayImport('app/app.ts', 'doctor/gather.ts'), false);

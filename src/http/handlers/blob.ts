@@ -1,11 +1,12 @@
 import { parseRange } from '../../oci/range.ts';
-import { type Digest, parseDigest, type RepositoryName } from '../../oci/reference.ts';
-import type { BlobInfo, BlobReader, RangeSpec, Registry } from '../../oci/registry.ts';
-import { setCacheStatus } from '../cache-status.ts';
-import type { Exchange } from '../exchange.ts';
-import { sendRanges } from '../multipart.ts';
-import { answersNotModified } from '../not-modified.ts';
-import { BodyWriter } from '../send-body.ts';
+import { type Digest, parseDigest } from '../../oci/reference.ts';
+import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
+import { setCacheStatus } from '../exchange/cache-status.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { sendRanges } from '../exchange/multipart.ts';
+import { answersNotModified } from '../exchange/not-modified.ts';
+import { BodyWriter } from '../exchange/send-body.ts';
+import type { Call, Sources } from './call.ts';
 
 /**
  * How long the head waits for the first bytes: they go together, and what fails before them is an error with a status of its own
@@ -15,12 +16,10 @@ const headWaitsMs = 1000;
 
 /** GET and HEAD of a blob (distribution-spec "Pulling blobs", RFC 9110 section 14). */
 export async function blob(
-  exchange: Exchange,
-  registry: Registry,
-  repository: RepositoryName,
-  text: string,
+  { exchange, request, repository }: Call<'blob'>,
+  { registry }: Sources,
 ): Promise<void> {
-  const digest = parseDigest(text);
+  const digest = parseDigest(request.digest);
   if (exchange.isHead) {
     const info = await exchange.ask(
       async (options) => await registry.resolveBlob(repository, digest, options),

@@ -1,17 +1,16 @@
-import { isDigest, parseReference, type RepositoryName } from '../../oci/reference.ts';
-import type { Descriptor, Registry } from '../../oci/registry.ts';
-import { setCacheStatus } from '../cache-status.ts';
-import type { Exchange } from '../exchange.ts';
-import { answersNotModified } from '../not-modified.ts';
+import { isDigest, parseReference } from '../../oci/reference.ts';
+import type { Descriptor } from '../../oci/registry.ts';
+import { setCacheStatus } from '../exchange/cache-status.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { answersNotModified } from '../exchange/not-modified.ts';
+import type { Call, Sources } from './call.ts';
 
 /** GET and HEAD of a manifest (distribution-spec "Pulling manifests"): its bytes and media type exactly as upstream's. */
 export async function manifest(
-  exchange: Exchange,
-  registry: Registry,
-  repository: RepositoryName,
-  text: string,
+  { exchange, request, repository }: Call<'manifest'>,
+  { registry }: Sources,
 ): Promise<void> {
-  const reference = parseReference(text);
+  const reference = parseReference(request.reference);
   const isImmutable = isDigest(reference);
   if (exchange.isHead) {
     const descriptor = await exchange.ask(

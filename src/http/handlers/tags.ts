@@ -1,23 +1,20 @@
 import { sortedInTurns } from '../../base/in-turns.ts';
-import { pathOf, type RepositoryName } from '../../oci/reference.ts';
-import type { Registry } from '../../oci/registry.ts';
+import { pathOf } from '../../oci/reference.ts';
 import { isAscending } from '../../oci/tag-order.ts';
-import { setCacheStatus, warnOfCut } from '../cache-status.ts';
-import type { Exchange } from '../exchange.ts';
-import { nextLink, pageRequest } from '../pagination.ts';
-import { sendList } from '../send-list.ts';
+import { setCacheStatus, warnOfCut } from '../exchange/cache-status.ts';
+import { nextLink, pageOf } from '../exchange/pagination.ts';
+import { sendList } from '../exchange/send-list.ts';
+import type { Call, Sources } from './call.ts';
 
 /**
  * `GET …/tags/list` (distribution-spec "Listing Tags"). `name` is the repository as its registry knows it. A page that has a next one
  * is in the order of the registry, whatever that is: the next one begins behind its last tag.
  */
 export async function tags(
-  exchange: Exchange,
-  registry: Registry,
-  repository: RepositoryName,
-  linkPrefix: string,
+  { exchange, request, repository }: Call<'tags'>,
+  { registry, linkPrefix }: Sources,
 ): Promise<void> {
-  const { n, last } = pageRequest(exchange.query);
+  const { n, last } = pageOf(request);
   // Of a list of which nothing is wanted it is still said whether it is there.
   const wanted = n === undefined ? n : Math.max(n, 1);
   const list = await exchange.ask(

@@ -1,6 +1,6 @@
-import type { Exchange } from '../exchange.ts';
+import type { Call } from './call.ts';
 
 /** `GET /v2/` (distribution-spec "Determining Support"). */
-export function version(exchange: Exchange): void {
+export function version({ exchange }: Call<'version'>): void {
   exchange.sendJson(200, {});
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Catalog } from '#src/http/handlers/catalog.ts';
+import type { Catalog } from '#src/http/handlers/call.ts';
 import { pullableCatalog } from '#src/http/pullable-catalog.ts';
 import { targetOf } from '#src/http/target.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';

@@ -470,8 +470,16 @@ describe('the edges of the API', () => {
   it('refuses a body on a read', async () => {
     const { registry } = filled();
     await using server = await serveRegistry(registry);
-    const got = await ask(server, '/v2/docker.io/alpine/manifests/v1', { body: 'x' });
-    assert.equal(got.status, 400);
+    // Without such a header Node's client sends a body that is the beginning of the next request.
+    for (const [name, value] of [
+      ['content-length', '1'],
+      ['transfer-encoding', 'chunked'],
+    ] as const) {
+      const headers = { [name]: value };
+      const got = await ask(server, '/v2/docker.io/alpine/manifests/v1', { headers, body: 'x' });
+      assert.deepEqual([got.status, got.headers['connection']], [400, 'close']);
+      assert.match(got.body.toString(), /a read takes no body/);
+    }
     const empty = await ask(server, '/v2/docker.io/alpine/manifests/v1', {
       headers: { 'content-length': '0' },
     });

@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
-import type { RequestKind } from '../observe/observer.ts';
-import type { Outcome } from '../oci/outcome.ts';
-import type { RegistryHost } from '../oci/reference.ts';
-import type { CallOptions } from '../oci/registry.ts';
+import type { RequestKind } from '../../observe/observer.ts';
+import type { Outcome } from '../../oci/outcome.ts';
+import type { RegistryHost } from '../../oci/reference.ts';
+import type { CallOptions } from '../../oci/registry.ts';
 import { defaultHeadLimit, type HeadLimit, lateError } from './head-limit.ts';
 import { requestId } from './request-id.ts';
 import { parseRequestTarget, type RequestTarget } from './request-target.ts';

@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from '../base/clock.ts';
-import { RegistryError } from '../oci/error.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { RegistryError } from '../../oci/error.ts';
 
 /** How long a client waits for its status line. */
 export interface HeadLimit {

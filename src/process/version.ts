@@ -11,8 +11,8 @@ export interface Version {
 /** Milliseconds. */
 const gitLimit = 5000;
 
-/** Which ociregistry this is. The manifest lies one folder above, both of the source and of what is built from it. */
-export function readVersion(folder = new URL('./', import.meta.url)): Version {
+/** Which ociregistry this is. `folder`: the source, or what is built from it; the manifest lies one above. */
+export function readVersion(folder = new URL('../', import.meta.url)): Version {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', folder), 'utf8'));
   return {
     version: String(Reflect.get(manifest as object, 'version')),

@@ -1,5 +1,5 @@
-import { jsonPieces, piecesInTurns } from '../json/json-pieces.ts';
-import { RegistryError } from '../oci/error.ts';
+import { jsonPieces, piecesInTurns } from '../../json/json-pieces.ts';
+import { RegistryError } from '../../oci/error.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyWriter } from './send-body.ts';
 

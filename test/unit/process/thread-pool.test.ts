@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { lookupThreads, setUpThreadPool } from '#src/thread-pool.ts';
+import { lookupThreads, setUpThreadPool } from '#src/process/thread-pool.ts';
 
 describe('the threads of the process', () => {
   it('are as many as the operator says, and eight otherwise', () => {

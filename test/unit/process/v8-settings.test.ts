@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { setUpV8 } from '#src/v8-settings.ts';
+import { setUpV8 } from '#src/process/v8-settings.ts';
 
 /** Bytes. */
 function roomForYoungObjects(): number {

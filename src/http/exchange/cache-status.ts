@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Outcome } from '../oci/outcome.ts';
-import type { Cut } from '../oci/registry.ts';
+import type { Outcome } from '../../oci/outcome.ts';
+import type { Cut } from '../../oci/registry.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Says how the answer came about: Cache-Status (RFC 9211), and Warning 299 on what is stale (distribution-spec "Warnings"). */

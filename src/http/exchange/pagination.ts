@@ -1,7 +1,7 @@
-import { RegistryError } from '../oci/error.ts';
+import { RegistryError } from '../../oci/error.ts';
 
-/** `n` and `last` of a list request (distribution-spec "Listing Tags"). */
-export interface PageRequest {
+/** Which part of a list is wanted (distribution-spec "Listing Tags"). */
+interface Page {
   /** Undefined: no limit. */
   readonly n: number | undefined;
   /** What the page begins behind, in ASCII order. */
@@ -11,14 +11,12 @@ export interface PageRequest {
 const maxLastLength = 512;
 
 /** Throws PAGINATION_NUMBER_INVALID. */
-export function pageRequest(query: URLSearchParams): PageRequest {
-  const n = query.get('n');
-  if (n !== null && !/^\d{1,9}$/.test(n)) {
+export function pageOf({ n, last = '' }: { readonly n?: string; readonly last?: string }): Page {
+  if (n !== undefined && !/^\d{1,9}$/.test(n)) {
     throw new RegistryError('PAGINATION_NUMBER_INVALID', 'n must be a whole number, 0 or more');
   }
-  const last = query.get('last') ?? '';
   if (last.length > maxLastLength) throw new RegistryError('NAME_INVALID', 'last is too long');
-  return { n: n === null ? undefined : Number(n), last: last === '' ? undefined : last };
+  return { n: n === undefined ? n : Number(n), last: last === '' ? undefined : last };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { RegistryError } from '../oci/error.ts';
-import { resolveRange } from '../oci/range.ts';
-import type { BlobReader, ByteRange, RangeSpec } from '../oci/registry.ts';
+import { RegistryError } from '../../oci/error.ts';
+import { resolveRange } from '../../oci/range.ts';
+import type { BlobReader, ByteRange, RangeSpec } from '../../oci/registry.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyWriter } from './send-body.ts';
 

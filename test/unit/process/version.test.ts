@@ -4,8 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { readVersion } from '#src/version.ts';
-import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
+import { readVersion } from '#src/process/version.ts';
+import { temporaryDirectory } from '../../e2e/support/temporary-directory.ts';
 
 /** An installed program, as far as its version goes. */
 async function program(files: Readonly<Record<string, string>> = {}) {
@@ -32,7 +32,7 @@ async function program(files: Readonly<Record<string, string>> = {}) {
 describe('the version', () => {
   it('is that of package.json', async () => {
     const { version } = JSON.parse(
-      await readFile(resolve(import.meta.dirname, '../../package.json'), 'utf8'),
+      await readFile(resolve(import.meta.dirname, '../../../package.json'), 'utf8'),
     );
     assert.equal(readVersion().version, version);
   });
