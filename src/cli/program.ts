@@ -141,8 +141,8 @@ async function serve(flags: Flags, parts: ProgramParts): Promise<number> {
   let loaded: LoadedConfig;
   parts.hearSignals();
   try {
-    loaded = await load(flags, parts);
     using _long = systemClock.after(longMs, () => parts.stderr.write(`${longStart}\n`));
+    loaded = await load(flags, parts);
     loaded = await checked(loaded, parts, false);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -55,11 +55,11 @@ function isThere(pid: number): boolean {
 
 /** The command line of a server whose start reads a file that does not answer: nobody writes to it. */
 async function hangingStart(directory: string): Promise<string[]> {
-  const cert = join(directory, 'tls.crt');
-  execFileSync('mkfifo', [cert]);
+  const passwordFile = join(directory, 'password');
+  execFileSync('mkfifo', [passwordFile]);
   const file = join(directory, 'config.yaml');
-  const serverTlsConfig = { cert, key: cert };
-  const settings = { imagePath: join(directory, 'data'), host: '127.0.0.1', port: 0, serverTlsConfig };
+  const registries = [{ name: 'registry.test', auth: { user: 'robot', passwordFile } }];
+  const settings = { imagePath: join(directory, 'data'), host: '127.0.0.1', port: 0, registries };
   await writeFile(file, JSON.stringify(settings));
   return [join(checkout, 'src/bin.js'), '--config-file', file, 'serve'];
 }

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readRegularFile } from '../../base/bounded-file.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Path } from '../../config/schema-tree.ts';
-import { certificateIn, readTlsFiles, TlsFileError, type TlsFiles } from '../tls-files.ts';
+import { certificateIn, maxBytes, readTlsFiles, TlsFileError, type TlsFiles } from '../tls-files.ts';
 
 interface Named {
   readonly at: Path;
@@ -46,7 +46,7 @@ async function problemOf({ at, files }: Named): Promise<Problem[]> {
 export async function expiryWarnings(config: Config): Promise<Problem[]> {
   const found = groupsOf(config).map(async ({ at, files: { cert } }): Promise<Problem[]> => {
     if (cert === '') return [];
-    const certificate = certificateIn(await readFile(cert, 'utf8').catch(() => ''));
+    const certificate = certificateIn(await readRegularFile(cert, maxBytes).then(String, () => ''));
     if (certificate === undefined || certificate.validToDate.getTime() > Date.now()) return [];
     return [{ path: [...at, 'cert'], message: `it has expired: ${certificate.validTo}`, at: 'value' }];
   });
