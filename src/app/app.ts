@@ -152,7 +152,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const isUsable = storeReadiness(store, clock);
   const readiness: Readiness = async () =>
     gate.isReady ? await isUsable() : { reason: 'the server is stopping' };
-  const aside = { config, clock, maxConnections: maxAside };
+  const aside = { config, clock, log, maxConnections: maxAside };
   const health =
     config.health === 0
       ? undefined
@@ -162,7 +162,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, port: config.metrics }));
   const maxConnections = await connectionsWithin(config.server.maxConnections, log);
-  const main = { config, clock, maxConnections, port: config.port, tls: certificates?.tls };
+  const main = { config, clock, log, maxConnections, port: config.port, tls: certificates?.tls };
   const server = stack.use(await listen(router, main));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
@@ -171,6 +171,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
 interface Listening {
   readonly config: Config;
   readonly clock: Clock;
+  readonly log: Log;
   readonly maxConnections: number;
   readonly port: number;
   readonly tls?: ServerTls | undefined;
