@@ -43,9 +43,15 @@ export async function serve({ config, warnings }: LoadedConfig, parts: ServePart
   const started = { ...parts, app, config };
   if (isForPeople) parts.stderr.write(banner(started));
   (isForPeople ? log : announce).info(startFacts(started), 'server is running');
-  log.info({ signal: await stopped }, 'stopping: running downloads may end');
+  const signal = await stopped;
+  announce.info({ signal }, 'stopping: running downloads may end');
   await app.stop();
   log.info({}, 'stopped');
+  // Where nothing holds it the process has ended by then.
+  systemClock.after(longMs, () => {
+    log.error({}, 'a file system does not answer: the process is ended all the same');
+    endAtOnce(signal);
+  });
   return true;
 }
 
