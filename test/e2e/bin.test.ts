@@ -229,6 +229,21 @@ describe('the program', () => {
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
   });
 
+  it('says that it stops and by which signal at the default log level, as it says that it runs', async () => {
+    await using directory = await temporaryDirectory();
+    const settings = { imagePath: join(directory.path, 'data'), host: '127.0.0.1', port: 0 };
+    const file = join(directory.path, 'config.yaml');
+    await writeFile(file, JSON.stringify(settings));
+    const line = [join(checkout, 'src/bin.js'), '--config-file', file, 'serve'];
+    await using program = new Program(process.execPath, line);
+    await program.line(/"msg":"server is running"/);
+    assert.equal((await program.stop()).code, 0);
+    assert.match(
+      program.lines.at(-1) ?? '',
+      /"signal":"SIGTERM","msg":"stopping: running downloads may end"/,
+    );
+  });
+
   const waiting = /the start waits for the files and directories/;
 
   it('says what its start waits for, and ends by SIGTERM though a thread of it hangs', async () => {

@@ -179,7 +179,7 @@ describe('what upstream answers', () => {
       '<center>The plain HTTP request was sent to HTTPS port</center>',
       'Client sent an HTTP request to an HTTPS server.\n',
     ]) {
-      made.spoil((_request, response) => void response.writeHead(400).end(body));
+      made.spoil(() => ({ status: 400, headers: {}, body: [Buffer.from(body)] }));
       await assert.rejects(made.registry.getManifest(made.name, tag), {
         message: `${made.upstream.origin} answered 400 (it speaks TLS on this port; set scheme: https)`,
       });
