@@ -9,6 +9,7 @@ import { type RunningServer, type ServerTls, startServer } from '#src/http/serve
 import { type KeyPair, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
+import { find } from '#test/setup/components.ts';
 import { needs } from '#test/setup/needs.ts';
 
 async function serving(log: LogLines, tls?: ServerTls, clock = new FakeClock()): Promise<RunningServer> {
@@ -55,7 +56,9 @@ describe('a client that gets no connection', { ...needs('openssl'), timeout: 60_
       const log = new LogLines();
       await using server = await serving(log, tls);
       const options = ['-connect', `127.0.0.1:${server.port}`, '-verify_return_error', '-no-CAfile'];
-      const client = spawn('openssl', ['s_client', version, '-no-CApath', ...options], { stdio: 'ignore' });
+      const client = spawn(String(find('openssl')), ['s_client', version, '-no-CApath', ...options], {
+        stdio: 'ignore',
+      });
       assert.match(await line(log), /clients do not trust the certificate.*client: '127\.0\.0\.1'/s);
       if (client.exitCode === null) await once(client, 'exit');
     });
