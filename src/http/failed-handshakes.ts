@@ -44,7 +44,8 @@ export class FailedHandshakes {
   readonly #lines: CountedLines;
 
   constructor(log: Log, clock: Clock) {
-    this.#lines = new CountedLines({ clock, write: log.error });
+    // A logger wants to be called as itself.
+    this.#lines = new CountedLines({ clock, write: (fields, message) => log.error(fields, message) });
   }
 
   /** Of a TLS server: `tlsClientError`. */

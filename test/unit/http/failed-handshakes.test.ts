@@ -3,16 +3,20 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import type { Log } from '#src/base/log.ts';
 import { type RunningServer, type ServerTls, startServer } from '#src/http/server.ts';
+import { openLogger } from '#src/observe/logger.ts';
 import { type KeyPair, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
+import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { find } from '#test/setup/components.ts';
 import { needs } from '#test/setup/needs.ts';
 
-async function serving(log: LogLines, tls?: ServerTls, clock = new FakeClock()): Promise<RunningServer> {
+async function serving(log: Log, tls?: ServerTls, clock = new FakeClock()): Promise<RunningServer> {
   const listener: Parameters<typeof startServer>[0] = (_request, response) => void response.end();
   const address = { host: '127.0.0.1', port: 0 };
   return await startServer(listener, {
@@ -85,6 +89,15 @@ describe('a client that gets no connection', { ...needs('openssl'), timeout: 60_
     assert.equal(log.at('error').length, 1);
     await clock.advance(60_000);
     assert.match(log.at('error')[1] ?? '', /times: 4/);
+  });
+
+  it('is told of by the program’s own logger, and the server goes on', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'log');
+    const { log } = await openLogger({ level: 'error', file, format: 'json' });
+    await using server = await serving(log);
+    await closed(connectTls({ host: '127.0.0.1', port: server.port }));
+    assert.match(await readFile(file, 'utf8'), /^\{"level":"error".*"msg":"clients speak TLS at this port/);
   });
 
   it('for want of a certificate, or for one that is not believed, is told of', async () => {
