@@ -159,7 +159,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const isUsable = storeReadiness(store, clock);
   const readiness: Readiness = async () =>
     gate.isReady ? await isUsable() : { reason: 'the server is stopping' };
-  const aside = { config, clock, maxConnections: files.aside };
+  const aside = { config, clock, log, maxConnections: files.aside };
   const health =
     config.health === 0
       ? undefined
@@ -168,7 +168,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     prometheus === undefined
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, at: 'metrics' }));
-  const main = { config, clock, maxConnections: files.connections, tls: certificates?.tls };
+  const main = { config, clock, log, maxConnections: files.connections, tls: certificates?.tls };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
@@ -177,6 +177,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
 interface Listening {
   readonly config: Config;
   readonly clock: Clock;
+  readonly log: Log;
   readonly maxConnections: number;
   /** The key that holds the port. */
   readonly at: PortKey;

@@ -80,7 +80,7 @@ export function openRegistryUpstream(
     unknownRegistries: config.unknownRegistries,
     clock: settings.clock,
     random: settings.random,
-    onOddity: (message, fields) => log.warn({ upstream: address.host, ...fields }, message),
+    onOddity: (message, fields, level = 'warn') => log[level]({ upstream: address.host, ...fields }, message),
     observe: settings.observe,
   });
 }

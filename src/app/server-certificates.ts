@@ -1,3 +1,4 @@
+import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import { FollowedFiles } from '../base/followed-files.ts';
 import type { Log } from '../base/log.ts';
@@ -38,6 +39,7 @@ export class ServerCertificates {
         return tls;
       },
       onBroken: (error) => parts.log.error({ err: error }, broken),
+      clock: parts.clock,
     });
   }
 
@@ -70,6 +72,7 @@ export class ServerCertificates {
     return {
       [Symbol.asyncDispose]: async () => {
         this.#stop.abort();
+        this.#use = () => {};
         await watching;
       },
     };
@@ -83,9 +86,9 @@ export class ServerCertificates {
   async #watch(): Promise<void> {
     while (await this.#isNextCheck()) {
       this.#reading = this.#reading.then(async () => await this.#files.check());
-      await this.#reading;
+      // The stop does not wait for files.
+      await abortable(this.#reading, this.#stop.signal).catch(() => undefined);
     }
-    await this.#reading;
   }
 
   /** After ten seconds. False: it is over. */

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { readBoundedFile } from '../config/bounded-file.ts';
+import { readRegularFile } from '../base/bounded-file.ts';
 
 /** Paths of files in PEM; `''` is none. */
 export interface TlsFiles {
@@ -28,7 +28,8 @@ export class TlsFileError extends Error {
   }
 }
 
-const maxBytes = 4 * 1024 * 1024;
+/** What such a file may have. */
+export const maxBytes = 4 * 1024 * 1024;
 
 /** Reads the files and sees whether they are what they should be, and the key that of the certificate. Throws TlsFileError. */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsTexts> {
@@ -48,7 +49,7 @@ async function read(files: TlsFiles, name: keyof TlsFiles): Promise<string | und
   const path = files[name];
   if (path === '') return undefined;
   try {
-    return (await readBoundedFile(path, maxBytes)).toString('utf8');
+    return (await readRegularFile(path, maxBytes)).toString('utf8');
   } catch (error) {
     throw new TlsFileError(name, path, `cannot be used: ${error instanceof Error ? error.message : error}`);
   }

@@ -1,16 +1,24 @@
+import { abortable } from './abortable.ts';
+import type { Clock } from './clock.ts';
 import { fileVersions } from './file-versions.ts';
+import { TimeLimit } from './time-limit.ts';
 
 export interface FollowedSettings<Made> {
   readonly files: readonly string[];
-  /** Throws when the files cannot be used. */
+  /** Throws when the files cannot be used. One file after the other: each may hold a thread. */
   readonly make: () => Promise<Made>;
   /** Told why new files cannot be used, where older ones can. */
   readonly onBroken: (error: unknown) => void;
+  readonly clock: Clock;
 }
+
+/** New files are waited for so long, where there are older ones. Milliseconds. */
+const patienceMs = 2000;
 
 /**
  * What is made of files, and made again when they have changed. What is broken changes nothing, once there was something right, is told
- * once, and is tried again: it may not be the files' fault.
+ * once, and is tried again: it may not be the files' fault. Neither does a file system that does not answer: the look that hangs in it goes on,
+ * there is no other meanwhile, and what it finds in the end counts.
  */
 export class FollowedFiles<Made> {
   readonly #settings: FollowedSettings<Made>;
@@ -19,6 +27,7 @@ export class FollowedFiles<Made> {
   #version: string | undefined;
   /** Of files that were read last and could not be used, with the reason. */
   #failure: string | undefined;
+  #look: Promise<Made> | undefined;
 
   constructor(settings: FollowedSettings<Made>) {
     this.#settings = settings;
@@ -30,14 +39,45 @@ export class FollowedFiles<Made> {
   }
 
   /**
-   * One at a time. `anyway`: also where the files look as before, and what is broken is told again. Throws where nothing was right yet.
-   * The version is taken before the files are read: what changes meanwhile is seen the next time.
+   * One at a time. `anyway`: also where the files look as before, and what is broken is told again. Where nothing was right yet it throws, and
+   * takes as long as the files take.
    */
   async check(anyway = false): Promise<Made> {
+    const before = this.#made;
+    const isHanging = this.#look !== undefined;
+    this.#look ??= this.#looked(anyway).finally(() => {
+      this.#look = undefined;
+    });
+    if (before === undefined) return await this.#look;
+    try {
+      if (isHanging) throw this.#hang();
+      return await this.#inTime(this.#look);
+    } catch (error) {
+      this.#tell(error, String(error), anyway);
+      return before;
+    }
+  }
+
+  async #inTime(look: Promise<Made>): Promise<Made> {
+    const { clock } = this.#settings;
+    const limit = { clock, milliseconds: patienceMs, reason: () => this.#hang(), signal: undefined };
+    using time = new TimeLimit(limit);
+    return await abortable(look, time.signal);
+  }
+
+  #hang(): Error {
+    return new Error(`the file system does not answer for ${this.#settings.files.join(', ')}`);
+  }
+
+  /** The version is taken before the files are read: what changes meanwhile is seen the next time. Throws where nothing was right yet. */
+  async #looked(anyway: boolean): Promise<Made> {
     const { files, make } = this.#settings;
     const before = this.#made;
     const version = await fileVersions(files);
-    if (before !== undefined && version === this.#version && !anyway) return before;
+    if (before !== undefined && version === this.#version && !anyway) {
+      this.#failure = undefined;
+      return before;
+    }
     try {
       this.#made = await make();
       this.#version = version;

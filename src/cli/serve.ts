@@ -1,5 +1,6 @@
 import { type App, startApp } from '../app/app.ts';
 import { CannotListen } from '../app/cannot-listen.ts';
+import { systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { LoadedConfig } from '../config/load.ts';
@@ -8,6 +9,9 @@ import { type OpenLogger, openLogger } from '../observe/logger.ts';
 import { banner, startFacts } from './banner.ts';
 import type { LongStart } from './long-start.ts';
 import { endAtOnce, type ProcessSignals } from './process-signals.ts';
+
+/** So long a file system may hold the process when all is over. Milliseconds. */
+const lastMs = 5000;
 
 export interface ServeParts {
   readonly version: string;
@@ -50,9 +54,15 @@ export async function serve(loaded: LoadedConfig, parts: ServeParts): Promise<bo
   const started = { ...parts, app, config };
   if (isForPeople) parts.stderr.write(banner(started));
   (isForPeople ? log : announce).info(startFacts(started), 'server is running');
-  log.info({ signal: await stopped }, 'stopping: running downloads may end');
+  const signal = await stopped;
+  announce.info({ signal }, 'stopping: running downloads may end');
   await app.stop();
   log.info({}, 'stopped');
+  // Where nothing holds it the process has ended by then.
+  systemClock.after(lastMs, () => {
+    log.error({}, 'a file system does not answer: the process is ended all the same');
+    endAtOnce(signal);
+  });
   return true;
 }
 

@@ -1,4 +1,4 @@
-import { readBoundedFile } from './bounded-file.ts';
+import { readBoundedFile } from '../base/bounded-file.ts';
 import { ConfigError } from './config-error.ts';
 import { halfCredentials } from './half-credentials.ts';
 import { notYet } from './key.ts';

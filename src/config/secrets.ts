@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { readBoundedFile } from './bounded-file.ts';
+import { readBoundedFile } from '../base/bounded-file.ts';
 import type { Problem } from './problem.ts';
 import { type Path, type Place, places } from './schema-tree.ts';
 import { Secret } from './secret.ts';

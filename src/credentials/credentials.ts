@@ -65,12 +65,19 @@ export function secretsOf(credential: Credential): string[] {
     case 'anonymous':
       return [];
     case 'basic':
-      return [credential.password];
+      return isSecretName(credential) ? [credential.password, credential.username] : [credential.password];
     case 'static':
       return secretsInHeader(credential.authorization);
     case 'refresh':
       return [credential.token];
   }
+}
+
+/** Does the token stand in the place of the name, as GitHub takes it, or may it? */
+export function isSecretName({ username, password }: UserAndPassword): boolean {
+  return (
+    ['', 'x-oauth-basic', username].includes(password) || /^gh[a-z]_|^github_pat_|^glpat-/.test(username)
+  );
 }
 
 /** The same of an Authorization header. */

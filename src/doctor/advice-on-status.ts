@@ -1,6 +1,6 @@
 import type { Credential } from '../credentials/credentials.ts';
+import { identityOf } from '../credentials/identity.ts';
 import type { Evidence } from './evidence.ts';
-import { identityOf } from './identity.ts';
 
 /** What to look at when a registry, or the token server that was asked for it, answered so in the end. */
 export function adviceOnStatus(

@@ -1,10 +1,10 @@
 import { basicHeaderOf, secretsOf } from '../credentials/credentials.ts';
+import { identityOf, asWhom as sentAs } from '../credentials/identity.ts';
 import { type Challenge, parseChallenges } from '../oci/challenge.ts';
 import { quotable } from '../upstream/quotable.ts';
 import { adviceOnProxysAnswer, adviceOnStatus } from './advice-on-status.ts';
 import { type Answered, type Evidence, limitsIn } from './evidence.ts';
 import { adviceOnFailure, connectionFailureText, failureText } from './failure.ts';
-import { identityOf } from './identity.ts';
 import type { Finding } from './report.ts';
 
 /** Does it answer, and how does it want to be asked? */
@@ -47,7 +47,7 @@ export function token(evidence: Evidence): Finding {
   const ms = asked.length === 0 ? undefined : asked.reduce((sum, exchange) => sum + exchange.ms, 0);
   if (sent.some(({ authorization }) => authorization === 'bearer'))
     return { status: 'ok', ms, detail: `from ${last?.url.origin ?? 'before'}${asWhom(evidence)}` };
-  const refusal = `${failureText(evidence.error)}${asWhom(evidence)}`;
+  const refusal = withWhom(failureText(evidence.error), asWhom(evidence));
   if (last === undefined) return { status: 'failed', detail: refusal, advice: realmAdvice };
   const limits = 'error' in last.answer ? [] : limitsIn(last.answer);
   const detail = [refusal, ...limits].join(', ');
@@ -83,10 +83,18 @@ function asWhom(evidence: Evidence): string {
   const last = evidence.exchanges('token server').at(-1);
   if (last === undefined) return '';
   const { who } = evidence;
-  if (last.authorization === 'basic' || last.method === 'POST') return `, as ${identityOf(who)}`;
+  if (last.authorization === 'basic' || last.method === 'POST') return `, ${sentAs(who)}`;
   return basicHeaderOf(who) === undefined
-    ? ', as anonymous'
-    : `, as anonymous: ${identityOf(who)} was not sent there, since the registry speaks plain http and names a server elsewhere`;
+    ? asNobody
+    : `${asNobody}: ${identityOf(who)} was not sent there, since the registry speaks plain http and names a server elsewhere`;
+}
+
+const asNobody = `, ${sentAs(undefined)}`;
+
+/** An error of the server's own code ends with it already, where it is about that. */
+function withWhom(text: string, whom: string): string {
+  const said = [whom, asNobody].find((end) => text.endsWith(end)) ?? '';
+  return `${text.slice(0, text.length - said.length)}${whom}`;
 }
 
 function challengedIn(evidence: Evidence): Answered | undefined {

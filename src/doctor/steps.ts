@@ -1,9 +1,9 @@
+import { identityOf } from '../credentials/identity.ts';
 import type { Descriptor } from '../oci/registry.ts';
 import { adviceOnStatus } from './advice-on-status.ts';
 import { challenge, isUnproved, nameAnImage, token } from './auth-steps.ts';
 import { type Answered, type Evidence, limitsIn } from './evidence.ts';
 import { adviceOnFailure, failureText } from './failure.ts';
-import { identityOf } from './identity.ts';
 import { address, connection } from './network-steps.ts';
 import type { Finding, Step, StepName } from './report.ts';
 
@@ -47,7 +47,7 @@ function credential({ credential: seen, error }: Evidence): Finding {
 
 /** What was asked for in the end: the manifest of an image, or `/v2/`. */
 function answer(evidence: Evidence): Finding {
-  const { outcome, error, who, walk } = evidence;
+  const { outcome, error, walk } = evidence;
   const last = evidence.exchanges('registry').at(-1);
   const isFirst = last === evidence.exchanges('registry')[0];
   const ms = last && last.ms - (isFirst ? (evidence.connection?.ms ?? 0) : 0);
@@ -65,8 +65,7 @@ function answer(evidence: Evidence): Finding {
   if (last !== undefined && 'error' in last.answer)
     return { status: 'failed', ms, detail: failureText(error), advice: adviceOnFailure(error, evidence) };
   const status = answered?.answer.status;
-  const sent =
-    last?.authorization === undefined ? '' : ` (sent: ${last.authorization} of ${identityOf(who)})`;
+  const sent = last?.authorization === undefined ? '' : ` (sent: ${last.authorization})`;
   const detail = [`${failureText(error)}${sent}`, ...limits].join(', ');
   if (isUnproved(evidence, status)) return { status: 'unproved', ms, detail, advice: nameAnImage };
   return { status: 'failed', ms, detail, advice: adviceOnAnswer(evidence, status) };

@@ -2,6 +2,8 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { type Log, silent } from '../base/log.ts';
+import { FailedHandshakes } from './failed-handshakes.ts';
 import { Pipelining } from './pipelining.ts';
 import { Refusals } from './refusals.ts';
 
@@ -24,6 +26,8 @@ export interface ServerSettings {
   readonly idleTimeoutMs: number;
   /** Default: that of the system. */
   readonly clock?: Clock;
+  /** Why clients get no connection. Default: nowhere. */
+  readonly log?: Log;
 }
 
 /** Above every client's own idle limit (BuildKit: 120 s), so that none of them meets a connection that we have just closed. */
@@ -79,13 +83,16 @@ export async function startServer(
   listener: RequestListener,
   settings: ServerSettings,
 ): Promise<RunningServer> {
-  const { tls, host, port, clock = systemClock } = settings;
+  const { tls, host, port, clock = systemClock, log = silent } = settings;
   const pipelining = new Pipelining();
   const inTurn = pipelining.taking(listener);
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;
   server.on('clientError', new Refusals(pipelining, clock).refuse);
+  const handshakes = new FailedHandshakes(log, clock);
+  if (tls === undefined) server.on('clientError', handshakes.plain);
+  else server.on('tlsClientError', handshakes.tls);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {

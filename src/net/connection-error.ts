@@ -116,7 +116,7 @@ export function connectError(url: URL, cause: unknown, via?: string): RegistryEr
 function madeOf(url: URL, saysOf: SaysOf, cause: unknown, via: string | undefined): NoAnswer {
   // The origin alone: the path of a signed URL is a secret.
   const whom = via === undefined ? url.origin : `${url.origin} through the proxy ${via}`;
-  return new NoAnswer(url, saysOf, ...noAnswer(whom, cause, byScheme(url, cause)));
+  return new NoAnswer(url, saysOf, ...noAnswer(whom, cause, byScheme(url, cause, saysOf)));
 }
 
 function saidOf(cause: unknown): SaysOf {
@@ -138,11 +138,16 @@ export function noAnswer(
 }
 
 /** What a failure means where one scheme was spoken, and perhaps the other was expected. */
-function byScheme({ protocol }: URL, cause: unknown): string | undefined {
-  if (protocol === 'https:')
-    return isMute(cause)
-      ? 'the connection broke off without a word; perhaps it wants a client certificate (tls.cert and tls.key)'
+function byScheme({ protocol }: URL, cause: unknown, saysOf: SaysOf): string | undefined {
+  if (protocol === 'https:') {
+    if (isMute(cause))
+      return 'the connection broke off without a word; perhaps it wants a client certificate (tls.cert and tls.key)';
+    return saysOf === 'host' && causeCode(cause) === 'ECONNRESET'
+      ? 'connection reset before TLS stood; if it speaks plain HTTP on this port set scheme: http'
       : undefined;
+  }
+  if (isMute(cause))
+    return 'the connection broke off without a word; if it speaks TLS on this port set scheme: https';
   return causeCode(cause) === 'HPE_INVALID_CONSTANT'
     ? 'it does not speak HTTP on this port; for TLS set scheme: https'
     : undefined;

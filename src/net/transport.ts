@@ -35,16 +35,22 @@ export interface TransportResponse extends AsyncDisposable {
   readonly body: AsyncIterable<Buffer>;
   /** Of an answer that is no success: what it must not be quoted with, though upstream may say it. Secret. */
   readonly secrets?: (() => readonly string[]) | undefined;
+  /** Of an answer that is no success: as whom it was asked, for the end of a sentence. Absent: as nobody, and nobody expects otherwise. */
+  readonly who?: string | undefined;
   /** Takes back what nobody reads any more, once, to receive into it again. */
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
   /** For how many milliseconds our own limits have held the body up so far. Absent: never. */
   readonly heldUpMs?: (() => number) | undefined;
 }
 
-/** The response, if it is no success, with more that must not be quoted. */
-export function confiding(response: TransportResponse, secrets: () => readonly string[]): TransportResponse {
+/** The response, if it is no success, with more that must not be quoted, and as whom it was asked. */
+export function confiding(
+  response: TransportResponse,
+  secrets: () => readonly string[],
+  who = response.who,
+): TransportResponse {
   if (response.status < 400) return response;
-  return { ...response, secrets: () => [...(response.secrets?.() ?? []), ...secrets()] };
+  return { ...response, secrets: () => [...(response.secrets?.() ?? []), ...secrets()], who };
 }
 
 /** The response; what it holds besides is released before it is disposed of, once or more often. */

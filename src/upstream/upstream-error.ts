@@ -21,7 +21,7 @@ export async function upstreamError(
 ): Promise<RegistryError> {
   const { status, headers, url } = response;
   const reason = reasonOf(await readSome(response, maxBodyBytes));
-  const said = `${url.origin} answered ${status}${quoted(reason.message, response.secrets?.() ?? [])}`;
+  const said = `${url.origin} answered ${status}${meaning(response, reason)}${quoted(reason.message, response.secrets?.() ?? [])}`;
   const retryAfter = retryAfterHeader(headers['retry-after'], now);
   switch (status) {
     case 404:
@@ -44,15 +44,25 @@ export async function upstreamError(
   }
 }
 
+/** What its reader needs besides: as whom it was asked, where that may be the reason, or that it was asked by the wrong scheme. */
+function meaning({ status, url, who }: TransportResponse, { speaksTls }: Reason): string {
+  if (status === 400 && url.protocol === 'http:' && speaksTls === true)
+    return ' (it speaks TLS on this port; set scheme: https)';
+  return who !== undefined && (status === 401 || status === 403) ? `, ${who}` : '';
+}
+
 interface Reason {
   readonly code?: string | undefined;
   readonly message?: string | undefined;
+  /** Does it say that it wants HTTPS, as nginx ("The plain HTTP request was sent to HTTPS port") and Go do? */
+  readonly speaksTls?: boolean;
 }
 
 /** The first error of a body in the specification's form; anything else explains nothing. */
 function reasonOf(bytes: Buffer): Reason {
+  const text = bytes.toString('utf8');
   try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'));
+    const json: unknown = JSON.parse(text);
     const { errors } = json as { errors?: readonly Record<string, unknown>[] };
     const { code, message } = errors?.[0] ?? {};
     return {
@@ -60,7 +70,7 @@ function reasonOf(bytes: Buffer): Reason {
       message: typeof message === 'string' && message !== '' ? message : undefined,
     };
   } catch {
-    return {};
+    return { speaksTls: /\bHTTP request\b.*\bHTTPS (?:port|server)\b/is.test(text) };
   }
 }
 

@@ -198,13 +198,14 @@ function accountsOf(wire: Transport, context: Context): Accounts {
   const { origin, clock, trustedRealms = [], credentials = staticCredentials(anonymous) } = context;
   const tokenClient = new TokenClient({ transport: tokenTransport(wire, context), clock });
   const asked = observed(wire, 'registry', context);
-  const account = ({ user, credentials }: NamedCredentials): Account =>
-    new Account(new AuthorizingTransport(asked, { origin, credentials, trustedRealms, clock, tokenClient }), {
-      user,
-      origin,
-      clock,
-    });
   const [first = { user: '', credentials }, ...others] = context.accounts ?? [];
+  // Of several who is refused is told by who chooses between them.
+  const onOddity = others.length === 0 ? context.onOddity : undefined;
+  const account = ({ user, credentials }: NamedCredentials): Account =>
+    new Account(
+      new AuthorizingTransport(asked, { origin, credentials, trustedRealms, clock, tokenClient, onOddity }),
+      { user, origin, clock },
+    );
   return [account(first), ...others.map(account)];
 }
 

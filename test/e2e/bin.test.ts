@@ -25,11 +25,11 @@ const needsNamespaces = {
 
 /** The command line of a server whose start reads a file that does not answer: nobody writes to it. */
 async function hangingStart(directory: string): Promise<string[]> {
-  const cert = join(directory, 'tls.crt');
-  execFileSync('mkfifo', [cert]);
+  const passwordFile = join(directory, 'password');
+  execFileSync('mkfifo', [passwordFile]);
   const file = join(directory, 'config.yaml');
-  const serverTlsConfig = { cert, key: cert };
-  const settings = { imagePath: join(directory, 'data'), host: '127.0.0.1', port: 0, serverTlsConfig };
+  const registries = [{ name: 'registry.test', auth: { user: 'robot', passwordFile } }];
+  const settings = { imagePath: join(directory, 'data'), host: '127.0.0.1', port: 0, registries };
   await writeFile(file, JSON.stringify(settings));
   return [join(checkout, 'src/bin.js'), '--config-file', file, 'serve'];
 }
@@ -140,7 +140,22 @@ describe('the program', () => {
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
   });
 
-  const waiting = /^\{"level":"error",.*"the start waits for the files and directories/;
+  it('says that it stops and by which signal at the default log level, as it says that it runs', async () => {
+    await using directory = await temporaryDirectory();
+    const settings = { imagePath: join(directory.path, 'data'), host: '127.0.0.1', port: 0 };
+    const file = join(directory.path, 'config.yaml');
+    await writeFile(file, JSON.stringify(settings));
+    const line = [join(checkout, 'src/bin.js'), '--config-file', file, 'serve'];
+    await using program = new Program(process.execPath, line);
+    await program.line(/"msg":"server is running"/);
+    assert.equal((await program.stop()).code, 0);
+    assert.match(
+      program.lines.at(-1) ?? '',
+      /"signal":"SIGTERM","msg":"stopping: running downloads may end"/,
+    );
+  });
+
+  const waiting = /the start waits for the files and directories/;
 
   it('says what its start waits for, and ends by SIGTERM though a thread of it hangs', async () => {
     await using directory = await temporaryDirectory();

@@ -69,7 +69,7 @@ describe('ociregistry doctor, beside a real registry', needs('docker-registry', 
     assert.deepEqual(await upstream.takeRequests(), Array(2).fill('HEAD /v2/app/manifests/v1'));
     const wrong = await run(wrongPassword);
     assert.equal(wrong.code, 1, wrong.output);
-    assert.match(wrong.output, /FAILED\s+answer .*answered 401 \(sent: basic of user "robot"\)/);
+    assert.match(wrong.output, /FAILED\s+answer .*answered 401, as user "robot" \(sent: basic\)/);
     const outputs = right.output + wrong.output;
     assertWithout([password, wrongPassword, `robot:${password}`, `robot:${wrongPassword}`], outputs);
     assert.equal((await fetch(`${server.url}/v2/`)).status, 200);
@@ -102,7 +102,7 @@ describe(
           `${title} by ${endpoint}: FAILED at connection`,
         ],
       );
-      assert.match(output, /answered 401 \(sent: basic of user "second"\)/);
+      assert.match(output, /answered 401, as user "second" \(sent: basic\)/);
       assert.match(output, /note: pulls still work as user "robot"/);
       assert.match(output, /note: pulls still work through the registry itself/);
       assertWithout([password, wrongPassword, `second:${wrongPassword}`], output);

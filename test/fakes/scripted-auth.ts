@@ -38,6 +38,8 @@ export class ScriptedAuth {
   credential: Credential;
   /** What there is instead of a refused credential. */
   renewed: Credential | undefined;
+  /** What the log is told of the credential, as an error. */
+  readonly told: string[] = [];
   /** The credentials that were said to be refused. */
   readonly refused: Credential[] = [];
 
@@ -63,6 +65,8 @@ export class ScriptedAuth {
       trustedRealms,
       clock,
       tokenClient: new TokenClient({ transport: this.tokens, clock }),
+      onOddity: (message, { who, by }, level) =>
+        void this.told.push(`${level} ${message} ${[who, by].filter(Boolean).join(' ')}`),
     });
   }
 

@@ -68,7 +68,7 @@ describe('Debian’s docker-registry behind Keycloak', needs(...programs), () =>
     assert.equal(answer.status, 403, body);
     assert.match(body, /"DENIED"/);
     // The second time within a minute it is not asked again: it might lock the user out.
-    assert.match(body, /user and password were refused by 127\.0\.0\.1:\d+ a moment ago/);
+    assert.match(body, /user "[^"]+" and password were refused by 127\.0\.0\.1:\d+ a moment ago/);
     assert.match(server.output, /token server 127\.0\.0\.1:\d+ answered 401/);
     assertWithout([wrongPassword, `${user}:${wrongPassword}`], body + server.output);
   });

@@ -101,7 +101,7 @@ function upstreamOf(
     unknownRegistries: 'public',
     clock: parts.clock,
     random: parts.random,
-    onOddity: (message, fields) => parts.log.warn({ upstream: host, ...fields }, message),
+    onOddity: (message, fields, level = 'warn') => parts.log[level]({ upstream: host, ...fields }, message),
     wire: parts.wireOf(host),
   });
 }

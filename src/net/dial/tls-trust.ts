@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { readRegularFile } from '../../base/bounded-file.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Log, silent } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
@@ -24,6 +25,8 @@ const bundlePaths = [
   '/etc/ssl/ca-bundle.pem',
   '/etc/ssl/cert.pem',
 ];
+
+const maxBytes = 4 * 1024 * 1024;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -71,12 +74,11 @@ export class TlsTrust {
       this.#roots = undefined;
       throw error;
     });
-    const [roots, ca, cert, key] = await Promise.all([
-      this.#roots,
-      Promise.all(caFiles.map(readPem)),
-      certFile === undefined ? undefined : readPem(certFile),
-      keyFile === undefined ? undefined : readPem(keyFile),
-    ]);
+    const roots = await this.#roots;
+    const ca: string[] = [];
+    for (const file of caFiles) ca.push(await readPem(file));
+    const cert = certFile === undefined ? undefined : await readPem(certFile);
+    const key = keyFile === undefined ? undefined : await readPem(keyFile);
     try {
       return createSecureContext({ ca: [...roots, ...ca], cert, key });
     } catch (cause) {
@@ -115,7 +117,7 @@ async function readDirectory(directory: string): Promise<string[]> {
 
 async function readIfThere(path: string): Promise<string[]> {
   try {
-    return [await readFile(path, 'utf8')];
+    return [(await readRegularFile(path, maxBytes)).toString('utf8')];
   } catch (error) {
     return unlessWanting(error);
   }
@@ -123,7 +125,8 @@ async function readIfThere(path: string): Promise<string[]> {
 
 /** That no file can be opened now says nothing of this one, and would be believed for as long as the process lives. */
 function unlessWanting<Value>(error: unknown): Value[] {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const cause = error instanceof Error ? (error.cause ?? error) : undefined;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code !== 'EMFILE' && code !== 'ENFILE' && code !== 'ENOMEM') return [];
   throw new RegistryError('UNAVAILABLE', 'the certificates that are trusted cannot be read now', {
     status: 503,
@@ -135,7 +138,7 @@ function unlessWanting<Value>(error: unknown): Value[] {
 async function readPem(path: string): Promise<string> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readRegularFile(path, maxBytes)).toString('utf8');
   } catch (cause) {
     throw new RegistryError('UNAVAILABLE', `cannot read the TLS file ${path}`, { cause });
   }

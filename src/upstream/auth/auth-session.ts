@@ -6,9 +6,12 @@ import {
   type CredentialProvider,
   userOf,
 } from '../../credentials/credentials.ts';
+import { asWhom, identityOf } from '../../credentials/identity.ts';
+import type { OnOddity } from '../../net/oddity.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { Scope } from '../../oci/scope.ts';
+import { CredentialVerdicts } from './credential-verdicts.ts';
 import { PasswordTrials, type Trial } from './password-trials.ts';
 import { type Realm, resolveRealm } from './realm.ts';
 import { type Token, TokenCache } from './token-cache.ts';
@@ -21,6 +24,8 @@ export interface AuthSettings {
   readonly clock: Clock;
   /** Hosts or origins of token servers; empty is any. */
   readonly trustedRealms: readonly string[];
+  /** Told when the credential is refused, and taken again. Default: nobody is. */
+  readonly onOddity?: OnOddity | undefined;
 }
 
 /** What a token is wanted for. */
@@ -48,6 +53,7 @@ const postsPasswordMs = 3_600_000;
 /** What is known about authorisation at one origin, for as long as the process lives. */
 export class AuthSession {
   readonly tokens: TokenCache;
+  readonly verdicts: CredentialVerdicts;
   /** The kind of challenge that was last answered. */
   scheme: 'basic' | 'bearer' | undefined;
   readonly #settings: AuthSettings;
@@ -63,6 +69,7 @@ export class AuthSession {
     this.#settings = settings;
     this.tokens = new TokenCache(settings.clock);
     this.#passwords = new PasswordTrials(settings.clock);
+    this.verdicts = new CredentialVerdicts(settings.onOddity ?? (() => {}));
   }
 
   /** Today's credential; another than yesterday's drops what was had with the old. */
@@ -141,7 +148,8 @@ export class AuthSession {
       return await this.#fetchWith(need, realm, credential);
     using trial = await this.#passwords.begin(passwordScope(need), undefined);
     if (trial !== undefined) return await this.#fetchWith(need, realm, credential, { header, trial });
-    throw new RegistryError('DENIED', `user and password were refused by ${realm.url.host} a moment ago`);
+    const whose = `${identityOf(credential)} and password`;
+    throw new RegistryError('DENIED', `${whose} were refused by ${realm.url.host} a moment ago`);
   }
 
   /** All with this credential, though there may be another meanwhile: it is the one that is in question when it is refused. */
@@ -166,10 +174,12 @@ export class AuthSession {
       });
       if (answer.kind === 'grant') {
         if (answer.by !== 'refresh') password?.trial.taken();
+        if (credential !== undefined) this.verdicts.taken(credential);
         this.#scopeMode = mode;
         const covers = scope.union(offered).union(required);
         const { value, receivedAt, expiresAt } = answer;
-        return { value, asked: scope, covers, receivedAt, expiresAt, source: sourceOf(challenge) };
+        const source = sourceOf(challenge);
+        return { value, asked: scope, covers, receivedAt, expiresAt, source, who: asWhom(credential) };
       }
       refusal = answer;
       if (!isRefused(answer)) break;
@@ -177,8 +187,10 @@ export class AuthSession {
     if (credential !== undefined && isRefused(refusal)) {
       if (await this.renew(credential, undefined)) return await this.#fetch(need, realm);
     }
-    if (refusal?.status === 401) password?.trial.refused();
-    throw refusalError(realm.url, refusal, this.#settings.clock.now());
+    const saysMuch = refusal?.status === 401 && password?.trial.refused() === true;
+    if (credential !== undefined && (saysMuch || isDeadRefreshToken(credential, refusal)))
+      this.verdicts.refused(credential, realm.url.host);
+    throw refusalError(realm.url, refusal, asWhom(credential), this.#settings.clock.now());
   }
 
   /** A refresh token that was refused, or whose answer was cut, is done without, unless it is all that we have. */
@@ -244,6 +256,11 @@ export class AuthSession {
     this.#learned = undefined;
     this.#passwords = new PasswordTrials(this.#settings.clock);
   }
+}
+
+/** 400 is `invalid_grant` as well (RFC 6749 section 5.2). */
+function isDeadRefreshToken({ kind }: Credential, refusal: TokenRefusal | undefined): boolean {
+  return kind === 'refresh' && (refusal?.status === 400 || refusal?.status === 401);
 }
 
 /** Where a challenge sends for tokens, to tell one from another. */

@@ -47,12 +47,15 @@ export class AuthorizingTransport implements Transport {
     let authorization = await exchange.first().catch(unasked);
     for (let sends = 1; ; sends++) {
       const answer = await this.#next.send(authorized(request, authorization));
-      if (sends === maxSends) return confiding(answer, () => exchange.secrets);
+      if (sends === maxSends) return this.#confiding(answer, exchange);
       const { refused, response } = exchange.sentCredential
         ? await refusalIn(request, answer)
         : { refused: false, response: answer };
       const next = await nextOf(exchange, response, refused);
-      if (next === undefined) return confiding(response, () => exchange.secrets);
+      if (next === undefined) {
+        exchange.judgeReady(response.status, refused);
+        return this.#confiding(response, exchange);
+      }
       await response[Symbol.asyncDispose]();
       if (next.kind === 'bearer' && next.after !== undefined) await abortable(next.after, request.signal);
       authorization = next;
@@ -72,6 +75,13 @@ export class AuthorizingTransport implements Transport {
   /** Is there a token for this at its origin, if all repositories share an identity? */
   holdsToken(scope: Scope): boolean {
     return this.#own.get(this.#settings.credentials)?.tokens.find(scope) !== undefined;
+  }
+
+  /** Elsewhere nobody expects us to be anybody: a signed URL is what opens a store. */
+  #confiding(response: TransportResponse, exchange: Exchange): TransportResponse {
+    if (response.status < 400) return response;
+    const isOwn = response.url.origin === this.#settings.origin.origin;
+    return confiding(response, () => exchange.secrets, isOwn ? exchange.who : undefined);
   }
 
   async #session({ url, repository = '' }: TransportRequest): Promise<AuthSession> {

@@ -1,4 +1,5 @@
 import { type Credential, secretsInHeader, secretsOf } from '../../credentials/credentials.ts';
+import { asWhom, identityOf } from '../../credentials/identity.ts';
 import type { TransportRequest, TransportResponse } from '../../net/transport.ts';
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/error.ts';
@@ -75,6 +76,24 @@ export class Exchange implements Disposable {
     return [...sent, ...credential, ...this.#session.learnedSecrets];
   }
 
+  /** As whom all was sent in the end, for the end of a sentence. */
+  get who(): string {
+    const sent = this.#sent;
+    if (sent.kind === 'bearer') return sent.token.who;
+    if (sent.kind !== 'none' || this.#credential === undefined) return asWhom(this.#credential);
+    const rests = this.#session.isRefusedFor(this.#required);
+    return rests
+      ? `without ${identityOf(this.#credential)}, who was refused a moment ago`
+      : asWhom(undefined);
+  }
+
+  /** The registry's last word: what it says of a ready header that it was sent. */
+  judgeReady(status: number, refused: boolean): void {
+    if (this.#sent.kind !== 'static' || this.#credential === undefined) return;
+    if (refused) this.#session.verdicts.refused(this.#credential, this.#request.url.host);
+    else if (status < 400) this.#session.verdicts.taken(this.#credential);
+  }
+
   /** Nothing more will be sent. */
   [Symbol.dispose](): void {
     this.#trial?.[Symbol.dispose]();
@@ -85,9 +104,14 @@ export class Exchange implements Disposable {
   #judge({ status, headers }: TransportResponse): void {
     using trial = this.#trial;
     this.#trial = undefined;
-    if (status < 400) trial?.taken();
+    if (trial === undefined || this.#credential === undefined) return;
+    if (status < 400) {
+      trial.taken();
+      this.#session.verdicts.taken(this.#credential);
+    }
     // Where a token is wanted besides, the token server has the last word.
-    if (status === 401 && !parseChallenges(headers['www-authenticate']).some(isBearer)) trial?.refused();
+    if (status !== 401 || parseChallenges(headers['www-authenticate']).some(isBearer)) return;
+    if (trial.refused()) this.#session.verdicts.refused(this.#credential, this.#request.url.host);
   }
 
   /** Once another credential can be had for the one that was refused, all begins anew. */
@@ -185,7 +209,8 @@ export class Exchange implements Disposable {
   async #answerBearer(challenge: Challenge): Promise<Authorization | undefined> {
     if (this.#sent.kind !== 'bearer') return this.#acquire(challenge, false);
     if (this.#sent.fresh && this.#sent.token.asked.contains(scopeOf(challenge))) {
-      throw new RegistryError('DENIED', `${this.#request.url.host} refused a token fetched just now`);
+      const { host } = this.#request.url;
+      throw new RegistryError('DENIED', `${host} refused a token fetched just now, ${this.#sent.token.who}`);
     }
     const elsewhere = sourceOf(challenge) !== this.#sent.token.source;
     return elsewhere && !this.#sentBare ? none : this.#acquire(challenge, true);

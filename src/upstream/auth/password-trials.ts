@@ -6,7 +6,8 @@ import { PatientQueue } from './patient-queue.ts';
 /** User and password on their way; to be disposed of when there is a verdict, or will be none. */
 export interface Trial extends Disposable {
   taken(): void;
-  refused(): void;
+  /** True: it says something of user and password themselves, which had not been taken, or are not any more. */
+  refused(): boolean;
 }
 
 /** Some registries lock out an address that keeps sending wrong passwords (GitLab: ten in a minute). Milliseconds. */
@@ -90,7 +91,12 @@ export class PasswordTrials {
     this.#unproven.tell();
   }
 
-  #refused(key: string): void {
+  #refused(key: string): boolean {
+    this.#count(key);
+    return !this.#isProven;
+  }
+
+  #count(key: string): void {
     const now = this.#clock.monotonic();
     const hadBeenTaken = this.#takenFor.delete(key);
     this.#refusedUntil.set(key, now + restMs);

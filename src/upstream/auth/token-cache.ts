@@ -12,6 +12,8 @@ export interface Token {
   readonly expiresAt: number;
   /** Realm and service that it came from. */
   readonly source: string;
+  /** Whose it is, for the end of a sentence. */
+  readonly who: string;
 }
 
 const maxTokens = 1000;

@@ -10,9 +10,14 @@ export function isRefused(refusal: TokenRefusal | undefined): boolean {
 /**
  * What a token server's last answer means to our client: TOOMANYREQUESTS, UNAVAILABLE where it says nothing of the image, or DENIED
  * for all else. Never 401, since the client's own credentials are not in question, and never 404, which would be
- * about the image.
+ * about the image. `who`: as whom it was asked, for the end of a sentence.
  */
-export function refusalError(realm: URL, refusal: TokenRefusal | undefined, now: number): RegistryError {
+export function refusalError(
+  realm: URL,
+  refusal: TokenRefusal | undefined,
+  who: string,
+  now: number,
+): RegistryError {
   const status = refusal?.status ?? 0;
   const message = `token server ${realm.host} answered ${status >= 200 && status < 300 ? 'without a token' : status}`;
   const headers = retryAfterHeader(refusal?.headers['retry-after'], now);
@@ -21,5 +26,5 @@ export function refusalError(realm: URL, refusal: TokenRefusal | undefined, now:
     const passed = status === 503 || status === 504 ? status : 502;
     return new RegistryError('UNAVAILABLE', message, { status: passed, headers });
   }
-  return new RegistryError('DENIED', message);
+  return new RegistryError('DENIED', `${message}, ${who}`);
 }

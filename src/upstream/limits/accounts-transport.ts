@@ -90,9 +90,8 @@ export class AccountsTransport implements Transport {
       if (outcome.verdict === 'final' && 'response' in outcome) this.#refused.delete(account);
     } else if (!this.#refused.has(account)) {
       this.#refused.add(account);
-      this.#settings.onOddity('user and password of an account are refused: the others go on', {
-        user: account.user,
-      });
+      const message = 'user and password of an account are refused: the others go on';
+      this.#settings.onOddity(message, { user: account.user }, 'error');
     }
   }
 }

@@ -8,6 +8,7 @@ import { RegistryError } from '../../oci/error.ts';
 import { AfterAnswer, NoAnswer } from '../../oci/no-answer.ts';
 import { Breaker, probeMs } from './breaker.ts';
 import { limitedMs } from './quota.ts';
+import { ToldOutages } from './told-outages.ts';
 
 export interface CircuitSettings {
   readonly clock: Clock;
@@ -49,9 +50,12 @@ export class CircuitTransport implements Transport {
   readonly #hosts = new LRUCache<string, Breaker>({ max: maxHosts });
   readonly #repositories = new LRUCache<string, Breaker>({ max: maxRepositories });
 
+  readonly #outages: ToldOutages;
+
   constructor(next: Transport, settings: CircuitSettings) {
     this.#next = next;
     this.#settings = settings;
+    this.#outages = new ToldOutages(settings.clock);
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
@@ -113,7 +117,7 @@ export class CircuitTransport implements Transport {
 
   #open({ origin }: URL, { kind: requests, host }: Passage, error: RegistryError, saidMs = 0): void {
     const pauseMs = Math.max(probeMs, saidMs);
-    if (host.open(error, pauseMs)) this.#tellRest({ origin, requests }, error, pauseMs);
+    if (host.open(error, pauseMs)) this.#tellRest({ origin, requests }, error, pauseMs, host);
   }
 
   #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
@@ -124,25 +128,33 @@ export class CircuitTransport implements Transport {
     if (own?.failed([object], error, ownMoment) === true)
       this.#tellRest({ origin, repository }, error, probeMs);
     if (host.failed(namesOf(request, object), error, hostMoment))
-      this.#tellRest({ origin, requests: kind }, error, probeMs);
+      this.#tellRest({ origin, requests: kind }, error, probeMs, host);
   }
 
   #answered({ repository, url }: TransportRequest, passage: Passage): void {
     const { kind, host, hostMoment, own, ownMoment } = passage;
     this.#tellEnd(url, { repository }, own?.answered(ownMoment));
-    this.#tellEnd(url, { requests: kind }, host.answered(hostMoment));
+    this.#tellEnd(url, { requests: kind }, host.answered(hostMoment), host);
   }
 
-  /** `about`: which requests, or which repository, fail at once until then. */
-  #tellRest(about: Fields, { code, message }: RegistryError, pauseMs: number): void {
-    const what = code === 'TOOMANYREQUESTS' ? 'upstream limits requests' : 'upstream unavailable';
-    this.#settings.onOddity(what, { ...about, reason: message, retryInSeconds: Math.ceil(pauseMs / 1000) });
+  /** `about`: which requests, or which repository, fail at once until then. `host`: where that is an outage. */
+  #tellRest(about: Fields, { code, message }: RegistryError, pauseMs: number, host?: Breaker): void {
+    const isLimit = code === 'TOOMANYREQUESTS';
+    const what = isLimit ? 'upstream limits requests' : 'upstream unavailable';
+    const level = host === undefined || isLimit ? 'warn' : this.#outages.begins(host);
+    const retryInSeconds = Math.ceil(pauseMs / 1000);
+    this.#settings.onOddity(what, { ...about, reason: message, retryInSeconds }, level);
   }
 
-  #tellEnd({ origin }: URL, about: Fields, openMs: number | undefined): void {
+  #tellEnd({ origin }: URL, about: Fields, openMs: number | undefined, host?: Breaker): void {
     if (openMs === undefined) return;
     const seconds = Math.round(openMs / 1000);
-    this.#settings.onOddity(`upstream available again after ${seconds} s`, { origin, ...about, seconds });
+    const level = host === undefined ? 'warn' : this.#outages.ends(host);
+    this.#settings.onOddity(
+      `upstream available again after ${seconds} s`,
+      { origin, ...about, seconds },
+      level,
+    );
   }
 }
 

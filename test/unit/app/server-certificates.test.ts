@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:https';
 import { join } from 'node:path';
@@ -64,13 +65,13 @@ describe('the certificates of the server', { ...needs('openssl'), timeout: 60_00
       takes();
       used.push(tls);
     });
-    await clock.untilSleeping();
+    await clock.untilPausing();
     return { certificates, used, watching };
   }
 
   const nextCheck = async (clock: FakeClock): Promise<void> => {
     await clock.advance(checkEveryMs);
-    await clock.untilSleeping();
+    await clock.untilPausing();
   };
 
   it('are read again within ten seconds of a change, and not without one', async () => {
@@ -134,6 +135,22 @@ describe('the certificates of the server', { ...needs('openssl'), timeout: 60_00
     await copyFile(second.keyFile, join(directory.path, 'tls.key'));
     await nextCheck(clock);
     assert.equal(used.length, 1);
+  });
+
+  it('stay what they were when something that is no file takes their place, and the stop does not wait for it', async () => {
+    await using directory = await temporaryDirectory();
+    await put(directory.path, first);
+    const clock = new FakeClock();
+    const log = new LogLines();
+    const { certificates, used, watching } = await watched(directory.path, clock, log);
+    const cert = join(directory.path, 'tls.crt');
+    await rm(cert);
+    execFileSync('mkfifo', [cert]);
+    await nextCheck(clock);
+    certificates.readAgain();
+    await watching[Symbol.asyncDispose]();
+    assert.deepEqual(used, []);
+    assert.match(log.at('error')[0] ?? '', /old ones are used on.*tls\.crt.*is no regular file/s);
   });
 
   it('are tried again though the files stay the same: what failed may have been something else', async () => {

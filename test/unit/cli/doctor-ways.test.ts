@@ -163,7 +163,7 @@ describe('ociregistry doctor, of a registry with several accounts', () => {
     const found = await diagnoseWith({ BOB: password }, config, alpine(upstream));
     assert.equal(found.code, 1);
     assert.deepEqual(outcomeOf(found, 1).slice(-1), ['answer failed']);
-    assert.match(lastStep(found, 1).detail, /answered 401 \(sent: basic of user "bob"\)$/);
+    assert.match(lastStep(found, 1).detail, /answered 401, as user "bob" \(sent: basic\)$/);
     assert.match(lastStep(found, 1).advice, /user "bob" and refused/);
     assert.deepEqual(found.reports[1]?.notes, ['pulls still work as user "alice"']);
     assert.equal(found.reports[0]?.status, 'ok');
@@ -234,7 +234,10 @@ describe('ociregistry doctor, where it is limited', () => {
     tokens.spoil(failing(429, limit));
     await using upstream = await startUpstream({}, tokens.fault);
     const { detail, advice } = lastStep(await diagnose(plain(upstream), alpine(upstream)));
-    assert.match(detail, /answered 429, as anonymous, quota: 0 of 100 left per 21600 s, retry after 90 s$/);
+    assert.match(
+      detail,
+      /answered 429, without credentials, quota: 0 of 100 left per 21600 s, retry after 90 s$/,
+    );
     assert.match(advice, /quota of this address/);
   });
 });

@@ -94,7 +94,7 @@ describe('ociregistry doctor', () => {
     await using upstream = await startUpstream({}, basicAuth('robot', password));
     const found = await diagnose(plain(upstream, { user: 'other', password }), alpine(upstream));
     assert.equal(found.code, 1);
-    assert.match(lastStep(found).detail, /answered 401.* \(sent: basic of user "other"\)$/);
+    assert.match(lastStep(found).detail, /answered 401, as user "other" \(sent: basic\)$/);
     assert.match(lastStep(found).advice, /user "other" and refused/);
   });
 

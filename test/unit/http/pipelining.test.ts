@@ -117,6 +117,26 @@ describe('requests that are sent ahead on one connection', () => {
     socket.destroy();
   });
 
+  it('are dropped at once when there are few and their client leaves, though the one under way goes on', async () => {
+    for (const leave of ['end', 'resetAndDestroy'] as const) {
+      const begun = gate();
+      let asked = 0;
+      await using served = await serving(async () => {
+        asked += 1;
+        await begun.wait();
+      });
+      const socket = open(served.port);
+      socket.resume().write(request('/').repeat(20));
+      await begun.reached;
+      const [connection] = served.connections;
+      assert.ok(connection);
+      const gone = new Promise((resolve) => connection.once('close', resolve));
+      socket[leave]();
+      await gone;
+      assert.equal(asked, 1);
+    }
+  });
+
   it('are dropped when their client leaves: none of them begins', async () => {
     const begun = gate();
     let asked = 0;

@@ -9,6 +9,7 @@ import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask, serveRegistry } from '#test/fakes/registry-server.ts';
 import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
 
@@ -33,6 +34,20 @@ async function untilEnd(socket: Socket): Promise<string> {
   return answer;
 }
 
+function open(port: number): Socket {
+  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  return socket;
+}
+
+function get(at: string): string {
+  return `GET ${at} HTTP/1.1\r\nHost: x\r\n\r\n`;
+}
+
+function statusesIn(answers: string): (string | undefined)[] {
+  return [...answers.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status);
+}
+
 /** The server has seen all that was sent before. */
 async function roundTrip(port: number): Promise<void> {
   await exchange(port, 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
@@ -42,6 +57,10 @@ function filled() {
   const content = new MemoryRegistry();
   const image = putImage(content, alpine, 'v1', [bytes(5_000_000)]);
   return { content, image };
+}
+
+function blobPath({ layers }: ReturnType<typeof filled>['image']): string {
+  return `/v2/docker.io/library/alpine/blobs/${layers[0]?.digest}`;
 }
 
 describe('the server', () => {
@@ -59,52 +78,100 @@ describe('the server', () => {
     assert.equal((await ask(server, '/v2/')).status, 200);
   });
 
-  it('answers nothing to what is no HTTP in the middle of an answer: it would become part of that', async () => {
-    const { content, image } = filled();
-    await using server = await serveRegistry(content);
-    const socket = connect({ host: '127.0.0.1', port: server.port });
-    socket.setEncoding('latin1');
-    socket.on('error', () => undefined);
-    socket.write(
-      `GET /v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest} HTTP/1.1\r\nHost: x\r\n\r\n`,
-    );
-    let answer = '';
-    socket.on('data', (chunk: string) => (answer += chunk));
-    await once(socket, 'data');
-    socket.pause();
-    socket.write('hello\r\n\r\n');
-    await new Promise((resolve) => setImmediate(resolve));
-    socket.resume();
-    await once(socket, 'close');
-    assert.equal(answer.split('HTTP/1.1').length, 2);
-  });
-
-  it('refuses what is no HTTP behind a blob that waits for its first bytes, and waits no more, also when the client stays', async () => {
+  it('answers what is no HTTP behind a blob whose first bytes are awaited when the blob is out', async () => {
     const { content, image } = filled();
     const upstream = new ScriptedRegistry(content);
     const body = gate();
-    const left = gate();
     upstream.body = async function* (chunks) {
       await body.wait();
-      try {
-        yield* chunks;
-      } finally {
-        left.open();
+      yield* chunks;
+    };
+    await using server = await serveRegistry(upstream);
+    const socket = open(server.port);
+    socket.write(`${get(blobPath(image))}hello\r\n\r\n`);
+    await body.reached;
+    const answered = untilEnd(socket);
+    // It is refused once, however much of it comes.
+    socket.write('hello\r\n\r\n');
+    await roundTrip(server.port);
+    body.open();
+    const answers = await answered;
+    socket.destroy();
+    assert.deepEqual(statusesIn(answers), ['200', '400']);
+    assert.equal(answers.indexOf('HTTP/1.1 400') - answers.indexOf('\r\n\r\n') - 4, 5_000_000);
+  });
+
+  it('answers what is no HTTP in the middle of an answer behind it: it would become part of that', async () => {
+    const { content, image } = filled();
+    const upstream = new ScriptedRegistry(content);
+    const half = gate();
+    upstream.body = async function* (chunks) {
+      for await (const chunk of chunks) {
+        yield chunk;
+        await half.wait();
       }
     };
     await using server = await serveRegistry(upstream);
-    const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
-    socket.on('error', () => undefined);
-    const request = `GET /v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest} HTTP/1.1\r\nHost: x\r\n\r\n`;
-    socket.write(request);
-    await body.reached;
+    const socket = open(server.port);
+    socket.write(get(blobPath(image)));
+    const answered = untilEnd(socket);
+    await half.reached;
     socket.write('hello\r\n\r\n');
-    const answer = Buffer.concat(await socket.toArray()).toString('latin1');
-    body.open();
-    await left.passed;
+    await roundTrip(server.port);
+    half.open();
+    const answers = await answered;
     socket.destroy();
-    assert.match(answer, /^HTTP\/1\.1 400 /);
-    assert.equal(answer.split('HTTP/1.1').length, 2);
+    assert.deepEqual(statusesIn(answers), ['200', '400']);
+    assert.equal(answers.indexOf('HTTP/1.1 400') - answers.indexOf('\r\n\r\n') - 4, 5_000_000);
+  });
+
+  it('answers all requests that came whole before what is no HTTP, in their order, and then that', async () => {
+    const { content } = filled();
+    const upstream = new ScriptedRegistry(content);
+    const first = gate();
+    upstream.script = async (call) => {
+      if (call.endsWith(' first')) await first.wait();
+    };
+    await using server = await serveRegistry(upstream);
+    const socket = open(server.port);
+    const answered = untilEnd(socket);
+    const missing = path.replace(/v1$/, 'first');
+    socket.write(`${get(missing)}${get(path)}${get(path)}hello\r\n\r\n`);
+    await first.reached;
+    first.open();
+    const answers = await answered;
+    socket.destroy();
+    assert.deepEqual(statusesIn(answers), ['404', '200', '200', '400']);
+    assert.equal(upstream.calls.length, 3);
+  });
+
+  it('answers what is no HTTP behind a request that asked for the end of the connection with that end', async () => {
+    const { content } = filled();
+    await using server = await serveRegistry(content);
+    const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    assert.deepEqual(statusesIn(await exchange(server.port, `${request}hello\r\n\r\n`)), ['200']);
+  });
+
+  it('takes a client that closes its side behind what is no HTTP for one that has left', async () => {
+    const { content, image } = filled();
+    const upstream = new ScriptedRegistry(content);
+    const body = gate();
+    upstream.body = async function* (chunks) {
+      await body.wait();
+      yield* chunks;
+    };
+    for (const rest of ['hello\r\n\r\n', 'GET /v2/ HTTP/1.1\r\nHost']) {
+      const log = new LogLines();
+      await using server = await serveRegistry(upstream, { log });
+      const socket = open(server.port);
+      socket.write(get(blobPath(image)));
+      await body.reached;
+      socket.end(rest);
+      assert.equal(await untilEnd(socket), '');
+      await roundTrip(server.port);
+      assert.match(log.at('info')[0] ?? '', /cut: true/);
+    }
+    body.open();
   });
 
   it('leaves no connection half open behind a refusal, though the client never closes its side', async () => {
@@ -157,18 +224,17 @@ describe('the server', () => {
     await using server = await serveRegistry(content);
     const blob = `/v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest}`;
     const sockets: Socket[] = [];
-    const open = async (text: string): Promise<void> => {
-      const socket = connect({ host: '127.0.0.1', port: server.port });
-      socket.on('error', () => undefined);
+    const send = async (text: string): Promise<void> => {
+      const socket = open(server.port);
       sockets.push(socket);
       await once(socket, 'connect');
       socket.write(text);
       socket.pause();
     };
     for (let count = 0; count < 500; count += 1) {
-      await open('GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Half');
+      await send('GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Half');
       // On loopback each of these takes 4 MB of the kernel’s memory for TCP, whose end would be the end of the test.
-      if (count < 200) await open(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      if (count < 200) await send(`GET ${blob} HTTP/1.1\r\nHost: x\r\n\r\n`);
     }
     assert.equal((await ask(server, path)).status, 200);
     assert.equal((await ask(server, blob)).body.length, 5_000_000);

@@ -94,7 +94,7 @@ describe('what upstream answers', () => {
       json({ errors: [{ code: 'X', message: 'refused: "Bearer abc.def-_~+/=", basic dTpw!' }] }, 403),
     );
     await assert.rejects(made.registry.getManifest(made.name, tag), {
-      message: `${made.upstream.origin} answered 403: refused: "Bearer …", basic …`,
+      message: `${made.upstream.origin} answered 403, without credentials: refused: "Bearer …", basic …`,
     });
   });
 
@@ -124,7 +124,7 @@ describe('what upstream answers', () => {
         );
         await assert.rejects(made.registry.getManifest(made.name, tag), {
           code: 'DENIED',
-          message: `${made.upstream.origin} answered 403 (and said why, with a secret in it)`,
+          message: `${made.upstream.origin} answered 403, as user "me" (and said why, with a secret in it)`,
         });
       }
       made.spoil(failing(401, { 'WWW-Authenticate': 'Basic realm="x"' }), () => assert.fail());
@@ -132,7 +132,7 @@ describe('what upstream answers', () => {
         json({ errors: [{ code: 'DENIED', message: `no: ${encode(password)}` }] }, 403),
       );
       await assert.rejects(made.registry.getManifest(made.name, parseTag('v2')), {
-        message: / answered 403 \(and said why, with a secret in it\)$/,
+        message: / answered 403, as user "me" \(and said why, with a secret in it\)$/,
       });
     });
   }
@@ -154,6 +154,36 @@ describe('what upstream answers', () => {
     await assert.rejects(made.registry.getBlob(made.name, digest), {
       message: / answered 403: no such key$/,
     });
+  });
+
+  it('says as whom it was asked, where that may be why: a user who is refused, one who was a moment ago, nobody', async () => {
+    const credentials = staticCredentials({ kind: 'basic', username: 'me', password: secret('wrong') });
+    await using known = await UpstreamUnderTest.start({ credentials });
+    await using stranger = await UpstreamUnderTest.start();
+    for (const [made, who] of [
+      [known, 'as user "me"'],
+      [known, 'without user "me", who was refused a moment ago'],
+      [stranger, 'without credentials'],
+    ] as const) {
+      made.spoil(basicAuth('me', secret('right')));
+      await assert.rejects(made.registry.getManifest(made.name, tag), ({ message }: Error) => {
+        assert.ok(message.startsWith(`${made.upstream.origin} answered 401, ${who}`), message);
+        return true;
+      });
+    }
+  });
+
+  it('says so where the port speaks TLS and was asked by plain HTTP, as nginx and Go answer it', async () => {
+    await using made = await UpstreamUnderTest.start();
+    for (const body of [
+      '<center>The plain HTTP request was sent to HTTPS port</center>',
+      'Client sent an HTTP request to an HTTPS server.\n',
+    ]) {
+      made.spoil(() => ({ status: 400, headers: {}, body: [Buffer.from(body)] }));
+      await assert.rejects(made.registry.getManifest(made.name, tag), {
+        message: `${made.upstream.origin} answered 400 (it speaks TLS on this port; set scheme: https)`,
+      });
+    }
   });
 
   it('is an answer whatever its body is', async () => {

@@ -332,7 +332,7 @@ describe('a HEAD for a manifest', () => {
     made.spoil(times(2, failing(403, {}, 'DENIED')));
     await assert.rejects(made.registry.resolveManifest(made.name, tag), {
       code: 'DENIED',
-      message: /answered 403: fault 403/,
+      message: /answered 403, without credentials: fault 403/,
     });
     await made.registry.resolveManifest(made.name, tag);
     assert.deepEqual(made.upstream.calls.slice(2), [`HEAD ${path}/v1`]);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -13,6 +14,10 @@ import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { needs } from '#test/setup/needs.ts';
 
 const checkEveryMs = 10_000;
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
 
 describe('the TLS files of a registry', needs('openssl'), () => {
   let authority: TestAuthority;
@@ -84,6 +89,71 @@ describe('the TLS files of a registry', needs('openssl'), () => {
     assert.deepEqual([failures, made.length], [2, 2]);
     assert.equal(await context.get(), made[1]);
     assert.equal(log.at('error').length, 1);
+  });
+
+  it('are used on while the file system does not answer for new ones, which is said once, and what it says in the end counts', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'ca.crt');
+    await copyFile(authority.caFile, file);
+    const clock = new FakeClock();
+    const log = new LogLines();
+    const contexts = [createSecureContext(), createSecureContext()];
+    const answer = Promise.withResolvers<void>();
+    let looks = 0;
+    const make = async (): Promise<SecureContext> => {
+      looks += 1;
+      if (looks === 2) await answer.promise;
+      return contexts[looks - 1] ?? createSecureContext();
+    };
+    const context = new ContextOfFiles({ files: [file], make, clock, log });
+    const before = await context.get();
+    await copyFile(first.certFile, file);
+    for (let time = 0; time < 3; time += 1) {
+      await clock.advance(checkEveryMs);
+      const got = context.get();
+      if (time === 0) {
+        await until(() => looks === 2);
+        await clock.advance(2000);
+      }
+      assert.equal(await got, before);
+    }
+    assert.deepEqual([looks, log.at('error').length], [2, 1]);
+    assert.match(log.at('error')[0] ?? '', /old ones are used on.*does not answer for .*ca\.crt/s);
+    answer.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(await context.get(), contexts[1]);
+  });
+
+  it('are waited for no longer than five seconds where there were none before, and are there for the next connection', async () => {
+    const clock = new FakeClock();
+    const answer = Promise.withResolvers<SecureContext>();
+    let looks = 0;
+    const make = async (): Promise<SecureContext> => {
+      looks += 1;
+      return await answer.promise;
+    };
+    const context = new ContextOfFiles({ files: ['/nfs/ca.crt'], make, clock, log: new LogLines() });
+    const got = assert.rejects(context.get(), { status: 503, message: /does not answer .*\/nfs\/ca\.crt$/ });
+    await until(() => looks === 1);
+    await clock.advance(5000);
+    await got;
+    const next = context.get();
+    const made = createSecureContext();
+    answer.resolve(made);
+    assert.deepEqual([(await next) === made, looks], [true, 1]);
+  });
+
+  it('are no pipes, which would be waited for', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'ca.crt');
+    execFileSync('mkfifo', [file]);
+    for (const [trust, settings] of [
+      [new TlsTrust({}), { caFiles: [file] }],
+      [new TlsTrust({}), { certFile: file, keyFile: file }],
+    ] as const)
+      await assert.rejects(trust.context(settings), { code: 'UNAVAILABLE', message: /ca\.crt/ });
+    for (const environment of [{ SSL_CERT_FILE: file }, { SSL_CERT_DIR: directory.path }])
+      assert.ok(await new TlsTrust(environment).context({}));
   });
 
   it('are used on while the new ones are being written', async () => {

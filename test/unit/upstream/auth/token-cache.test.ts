@@ -11,7 +11,15 @@ const xAndY = Scope.parse('repository:x:pull repository:y:pull');
 
 function token(value: string, covers: Scope, seconds = 300): Token {
   const receivedAt = clock.monotonic();
-  return { value, asked: covers, covers, receivedAt, expiresAt: receivedAt + seconds * 1000, source: '' };
+  return {
+    value,
+    asked: covers,
+    covers,
+    receivedAt,
+    expiresAt: receivedAt + seconds * 1000,
+    source: '',
+    who: 'without credentials',
+  };
 }
 
 async function cacheOf(...tokens: Token[]): Promise<TokenCache> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectError, connectionError } from '#src/net/connection-error.ts';
+import type { OnOddity } from '#src/net/oddity.ts';
 import type { TransportRequest } from '#src/net/transport.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { AfterAnswer, NoAnswer } from '#src/oci/no-answer.ts';
@@ -77,6 +78,37 @@ describe('an upstream that does not answer', () => {
     assert.deepEqual(oddities, ['upstream unavailable', 'upstream available again after 8 s']);
   });
 
+  it('is told of as an error when its outage begins and when it ends, once a minute where it comes and goes; a limit is not', async () => {
+    const clock = new FakeClock();
+    const levels: string[] = [];
+    const upstream: { answer: ScriptedAnswer | Error } = { answer: refused };
+    const wire = new ScriptedTransport(() => {
+      if (upstream.answer instanceof Error) throw upstream.answer;
+      return upstream.answer;
+    });
+    const onOddity: OnOddity = (message, _fields, level) =>
+      void levels.push(`${level} ${message.slice(0, 21)}`);
+    const transport = new CircuitTransport(wire, { clock, onOddity });
+    for (const pauseMs of [2000, 60_000, 2000]) {
+      upstream.answer = refused;
+      await assert.rejects(transport.send(manifest));
+      upstream.answer = ok;
+      await clock.advance(2000);
+      await transport.send(manifest);
+      await clock.advance(pauseMs);
+    }
+    const begins = 'upstream unavailable';
+    const ends = 'upstream available ag';
+    assert.deepEqual(levels.splice(0), [
+      ...[`error ${begins}`, `error ${ends}`],
+      ...[`warn ${begins}`, `warn ${ends}`],
+      ...[`error ${begins}`, `error ${ends}`],
+    ]);
+    upstream.answer = { status: 429 };
+    await transport.send(manifest);
+    assert.deepEqual(levels, ['warn upstream limits reque']);
+  });
+
   it('is asked again in two seconds though the one that was let through still waits', async () => {
     const { clock, wire, transport } = circuit(refused);
     await assert.rejects(transport.send(manifest));
@@ -103,7 +135,9 @@ describe('an upstream that does not answer', () => {
 
   it('is asked for one image when its token server gives no token for another', async () => {
     const refusal = { kind: 'refusal', status: 403, headers: {} } as const;
-    const { wire, transport } = circuit(refusalError(new URL('https://a.example.com'), refusal, 0));
+    const { wire, transport } = circuit(
+      refusalError(new URL('https://a.example.com'), refusal, 'as nobody', 0),
+    );
     for (const request of [manifest, other])
       await assert.rejects(transport.send(request), { code: 'DENIED' });
     assert.equal(wire.requests.length, 2);
@@ -439,7 +473,12 @@ describe('an answer about one image', () => {
   const answers: readonly (ScriptedAnswer | Error)[] = [
     ...[200, 307, 400, 401, 403, 404, 500, 502, 503].map((status) => ({ status })),
     ...[500, 503, 504].map((status) =>
-      refusalError(new URL('https://auth.example.com/token'), { kind: 'refusal', status, headers: {} }, 0),
+      refusalError(
+        new URL('https://auth.example.com/token'),
+        { kind: 'refusal', status, headers: {} },
+        'as nobody',
+        0,
+      ),
     ),
     ...['ECONNRESET', 'HPE_INVALID_CONSTANT', 'UND_ERR_HEADERS_TIMEOUT'].map(broken),
     deadline,

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Credential, staticCredential } from '#src/credentials/credentials.ts';
+import { asWhom } from '#src/credentials/identity.ts';
+import { challenged, grants, ScriptedAuth, wantsBearer } from '#test/fakes/scripted-auth.ts';
+import { secret } from '#test/fakes/secrets.ts';
+
+const user: Credential = { kind: 'basic', username: 'u', password: secret('p') };
+const refused = 'error the credential for upstream is refused: what is private cannot be pulled';
+const again = 'error the credential for upstream is taken again';
+
+describe('a credential', () => {
+  const cases: readonly [string, Credential, string][] = [
+    ['a password', user, 'user "u"'],
+    ['a ready header', staticCredential(`Bearer ${secret('t')}`), 'a ready Bearer header'],
+  ];
+  for (const [what, credential, who] of cases)
+    it(`that its registry refuses is told of once, and once when it is taken again: ${what}`, async () => {
+      let takes = false;
+      const auth = new ScriptedAuth({
+        registry: ({ headers }) =>
+          takes && headers?.['authorization'] ? { status: 200 } : challenged('Basic realm="x"'),
+        credential,
+      });
+      for (const repository of ['a', 'b', 'c', 'd']) assert.equal(await auth.get(repository), 401);
+      assert.deepEqual(auth.told, [`${refused} ${who} registry.example.com`]);
+      takes = true;
+      await auth.clock.advance(60_000);
+      for (const repository of ['a', 'b']) assert.equal(await auth.get(repository), 200);
+      assert.deepEqual(auth.told.slice(1), [`${again} ${who}`]);
+    });
+
+  for (const [what, credential, who] of [
+    ['a password', user, 'user "u"'],
+    ['a refresh token', { kind: 'refresh', token: secret('r') }, 'a refresh token'],
+  ] as const)
+    it(`that its token server refuses is told of, and named to whoever asked: ${what}`, async () => {
+      let takes = false;
+      const auth = new ScriptedAuth({
+        registry: wantsBearer(),
+        tokens: (...asked) => (takes ? grants()(...asked) : { status: 401 }),
+        credential,
+      });
+      const message = `token server auth.example.com answered 401, ${asWhom(credential)}`;
+      await assert.rejects(auth.get(), { code: 'DENIED', message });
+      assert.deepEqual(auth.told, [`${refused} ${who} auth.example.com`]);
+      takes = true;
+      await auth.clock.advance(60_000);
+      assert.equal(await auth.get(), 200);
+      assert.deepEqual(auth.told.slice(1), [`${again} ${who}`]);
+    });
+
+  it('that was taken is not told of when a repository of others is refused to it', async () => {
+    const auth = new ScriptedAuth({
+      registry: ({ url, headers }) =>
+        url.pathname.includes('/ours/') && headers?.['authorization']
+          ? { status: 200 }
+          : challenged('Basic realm="x"'),
+      credential: user,
+    });
+    assert.deepEqual([await auth.get('ours'), await auth.get('theirs')], [200, 401]);
+    assert.deepEqual(auth.told, []);
+  });
+
+  it('in whose name the token stands is not named', () => {
+    for (const [username, password] of [
+      ['ghp_0123456789', 'x'],
+      ['0123456789abcdef', 'x-oauth-basic'],
+      ['0123456789abcdef', ''],
+      ['0123456789abcdef', '0123456789abcdef'],
+    ] as const)
+      assert.equal(asWhom({ kind: 'basic', username, password }), 'as a user whose name is a secret');
+  });
+});
