@@ -5,15 +5,17 @@ import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { awsError } from '#src/credentials/providers/aws-error.ts';
 import { type EcrSettings, ecrSource } from '#src/credentials/providers/ecr.ts';
+import type { Connect } from '#src/credentials/providers/provider.ts';
 import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { connections } from '#test/fakes/cloud-connections.ts';
 import { FakeCloud } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
-import { someNames } from '#test/fakes/names.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
-const unproxied = { host: 'registry.example.com', proxies: ProxyChoice.none, names: someNames() };
+const plain = { host: 'registry.example.com', connect: connections(), log: new LogLines() };
 const tokenData = { authorizationToken: 'QVdTOmh1bnRlcjI=', expiresAt: 2_000_000_000, proxyEndpoint: '' };
 
 /** The AWS SDK, its configuration in a directory of its own, and an imitation of AWS. */
@@ -35,12 +37,7 @@ async function aws() {
     cloud,
     configure: async (text: string) => await writeFile(join(directory.path, 'config'), text),
     ask: async (settings: Partial<EcrSettings> = {}) => {
-      const source = ecrSource({
-        host: 'registry.example.com',
-        proxies: ProxyChoice.none,
-        names: someNames(),
-        ...settings,
-      });
+      const source = ecrSource({ ...plain, ...settings });
       try {
         return await source.fetch(AbortSignal.timeout(10_000));
       } finally {
@@ -106,7 +103,7 @@ describe('a token of ECR', () => {
   it('is had once the profile was written, without a new start', async () => {
     await using test = await aws();
     await test.configure('');
-    const source = ecrSource({ ...unproxied, profile: 'Prod', region: 'eu-west-1' });
+    const source = ecrSource({ ...plain, profile: 'Prod', region: 'eu-west-1' });
     await assert.rejects(source.fetch(AbortSignal.timeout(10_000)), { code: 'DENIED' });
     await test.configure(profiles);
     await source.fetch(AbortSignal.timeout(10_000));
@@ -117,7 +114,7 @@ describe('a token of ECR', () => {
   it('is had with the new keys of a profile once the old were refused', async () => {
     await using test = await aws();
     await test.configure(`[default]\n${keys('OLD')}`);
-    const source = ecrSource({ ...unproxied, region: 'eu-west-1' });
+    const source = ecrSource({ ...plain, region: 'eu-west-1' });
     await source.fetch(AbortSignal.timeout(10_000));
     const works = test.cloud.answer;
     test.cloud.answer = () => json({ __type: 'UnrecognizedClientException' }, 403);
@@ -152,8 +149,9 @@ describe('a token of ECR', () => {
   });
 });
 
-function through(proxy: FakeProxy): ProxyChoice {
-  return new ProxyChoice({ noProxy: [], env: { https_proxy: proxy.url('me:hunter2') } });
+function through(proxy: FakeProxy): Connect {
+  const env = { https_proxy: proxy.url('me:hunter2') };
+  return connections({ proxies: new ProxyChoice({ noProxy: [], env }) });
 }
 
 describe('AWS', () => {
@@ -170,7 +168,7 @@ describe('AWS', () => {
       await using proxy = await FakeProxy.start();
       proxy.refuses = 502;
       delete process.env['AWS_ENDPOINT_URL_ECR'];
-      await assert.rejects(test.ask({ host, proxies: through(proxy) }), { status: 502 });
+      await assert.rejects(test.ask({ host, connect: through(proxy) }), { status: 502 });
       assert.deepEqual(proxy.calls, [`CONNECT ${endpoint}:443`]);
     });
   }
@@ -185,7 +183,7 @@ describe('AWS', () => {
       AWS_WEB_IDENTITY_TOKEN_FILE: process.env['AWS_CONFIG_FILE'],
     });
     const host = '1.dkr.ecr.eu-west-1.amazonaws.com';
-    await assert.rejects(test.ask({ host, proxies: through(proxy) }), { status: 502 });
+    await assert.rejects(test.ask({ host, connect: through(proxy) }), { status: 502 });
     assert.deepEqual(proxy.calls, ['CONNECT sts.eu-west-1.amazonaws.com:443']);
     assert.deepEqual(
       proxy.requests.map(({ authorization }) => authorization),
@@ -223,7 +221,11 @@ describe('an error of AWS', () => {
     const test = await aws();
     await test.configure(profiles);
     await test.cloud[Symbol.asyncDispose]();
-    await assert.rejects(test.ask(), { code: 'UNAVAILABLE', status: 502, message: /no connection to AWS/ });
+    await assert.rejects(test.ask(), {
+      code: 'UNAVAILABLE',
+      status: 502,
+      message: /^no answer from http:\/\/127\.0\.0\.1:\d+ \(connection refused, ECONNREFUSED\)$/,
+    });
   });
 
   it('is 504 when it took too long, and 502 when it is no error at all', () => {
