@@ -13,11 +13,13 @@ const trust = new TlsTrust();
 interface Ways {
   readonly proxies?: ProxyChoice;
   readonly names?: NameLookups;
+  /** A file of authorities for all registries. */
+  readonly ca?: string;
 }
 
 /** What connections are made with: time that stands still, no proxy, the configuration's defaults. */
-export function connectionParts({ proxies = ProxyChoice.none, names = someNames() }: Ways = {}) {
-  const config = configSchema.parse({ registries: [{ name: 'registry.example.com' }] });
+export function connectionParts({ proxies = ProxyChoice.none, names = someNames(), ca = '' }: Ways = {}) {
+  const config = configSchema.parse({ upstream: { ca }, registries: [{ name: 'registry.example.com' }] });
   return { config, userAgent: 'test', trust, names, proxies, clock: new FakeClock() };
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
@@ -8,11 +8,14 @@ import { type EcrSettings, ecrSource } from '#src/credentials/providers/ecr.ts';
 import type { Connect } from '#src/credentials/providers/provider.ts';
 import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { TestAuthority } from '#test/fakes/certificates.ts';
 import { connections } from '#test/fakes/cloud-connections.ts';
 import { FakeCloud } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
+import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { addressOf } from '#test/fakes/scripted-names.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
 const plain = { host: 'registry.example.com', connect: connections(), log: new LogLines() };
@@ -189,6 +192,61 @@ describe('AWS', () => {
       proxy.requests.map(({ authorization }) => authorization),
       [`Basic ${Buffer.from('me:hunter2').toString('base64')}`],
     );
+  });
+});
+
+describe('where AWS is asked', () => {
+  const elsewhere = { Location: 'http://169.254.169.254/latest/meta-data/' };
+
+  it('may be a private address, as that of a VPC endpoint', async () => {
+    await using test = await aws();
+    await test.configure(profiles);
+    process.env['AWS_ENDPOINT_URL_ECR'] = `http://vpce.example:${test.cloud.port}`;
+    const names = someNames({ resolve: async () => [addressOf('127.0.0.1')] });
+    await test.ask({ connect: connections({ names }) });
+    assert.equal(test.cloud.last.headers.host, `vpce.example:${test.cloud.port}`);
+  });
+
+  it('is never a metadata service, by itself or by a redirect', async () => {
+    await using test = await aws();
+    await test.configure(profiles);
+    test.cloud.answer = () => json({}, 307, elsewhere);
+    await assert.rejects(test.ask(), { code: 'DENIED' });
+    assert.equal(test.cloud.requests.length, 1);
+    const names = someNames({ resolve: async () => [addressOf('169.254.169.254')] });
+    for (const endpoint of ['http://169.254.169.254', 'http://vpce.example']) {
+      process.env['AWS_ENDPOINT_URL_ECR'] = endpoint;
+      await assert.rejects(test.ask({ connect: connections({ names }) }), {
+        code: 'DENIED',
+        message: `no credentials from ecr: the address of ${endpoint} is not public`,
+      });
+    }
+  });
+
+  it('is proved by an authority of the configuration, as registries are', async () => {
+    await using authority = await TestAuthority.create();
+    const { certFile, keyFile } = await authority.issue('aws', 'IP:127.0.0.1');
+    await using cloud = await FakeCloud.start({
+      cert: await readFile(certFile),
+      key: await readFile(keyFile),
+    });
+    cloud.answer = () => json({ authorizationData: [tokenData] });
+    await using test = await aws();
+    await test.configure(profiles);
+    process.env['AWS_ENDPOINT_URL_ECR'] = cloud.origin;
+    await test.ask({ connect: connections({ ca: authority.caFile }) });
+    await assert.rejects(test.ask(), {
+      status: 502,
+      message: /certificate authority is not known; .* upstream\.ca/,
+    });
+    assert.equal(cloud.requests.length, 1);
+  });
+
+  it('answers in a few kilobytes, or nothing is believed', async () => {
+    await using test = await aws();
+    await test.configure(profiles);
+    test.cloud.answer = () => json({ authorizationData: [{ ...tokenData, filling: 'x'.repeat(70_000) }] });
+    await assert.rejects(test.ask(), { code: 'UNAVAILABLE', status: 502, message: /too large/ });
   });
 });
 
