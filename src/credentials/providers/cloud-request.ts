@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/error.ts';
 import { CloudRule, type Reach } from './cloud-rule.ts';
 import type { Connect } from './provider.ts';
 
-export interface CloudRequest {
+interface CloudRequest {
   /** Who is asked, for messages: `the metadata server`. */
   readonly who: string;
   readonly url: URL;

@@ -21,7 +21,7 @@ const region = 'us-east-1';
  * public.ecr.aws, where who is known may pull more often. User and password are for its token server; needs
  * `ecr-public:GetAuthorizationToken` and `sts:GetServiceBearerToken`.
  */
-export function ecrPublicSource(settings: AwsClientSettings): CredentialSource {
+function ecrPublicSource(settings: AwsClientSettings): CredentialSource {
   return new AwsSource(ecrPublic.name, async () => {
     const { ECRPUBLICClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr-public');
     const client = new ECRPUBLICClient(await awsClientSettings(ecrPublic.name, settings, region));

@@ -15,7 +15,7 @@ export interface Questions extends AsyncDisposable {
 }
 
 /** Of any status; redirects are not followed. */
-export interface WholeAnswer extends Pick<TransportResponse, 'status' | 'headers'> {
+interface WholeAnswer extends Pick<TransportResponse, 'status' | 'headers'> {
   readonly body: Buffer;
 }
 
