@@ -65,13 +65,18 @@ const keys = (name: string) =>
 const profiles = `[default]\nregion = eu-west-3\n${keys('DEFAULT')}[profile Prod]\nregion = eu-north-1\n${keys('PROD')}`;
 
 describe('a token of ECR', () => {
-  it('is sent as it is, and lives as long as AWS says', async () => {
+  it('is sent as it is, and lives as long as AWS says', async (context) => {
+    const warn = context.mock.method(console, 'warn', () => {});
     await using test = await aws();
     await test.configure(profiles);
     assert.deepEqual(await test.ask({ region: 'eu-west-1' }), {
       credential: { kind: 'static', authorization: 'Basic QVdTOmh1bnRlcjI=' },
       expiresAt: 2_000_000_000_000,
     });
+    assert.deepEqual(
+      warn.mock.calls.map((call) => call.arguments),
+      [],
+    );
     const target = test.cloud.last.headers['x-amz-target'];
     assert.equal(target, 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken');
   });
