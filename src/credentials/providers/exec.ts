@@ -20,8 +20,8 @@ export const exec = provider({
     serverUrl: word(),
     lifetime: duration({ min: '1s' }).optional(),
   }),
-  open({ command, serverUrl = '', lifetime: lifetimeMs }, parts) {
-    const asked = serverUrl || serverUrlOf(parts.host);
+  open({ command, serverUrl, lifetime: lifetimeMs }, parts) {
+    const asked = serverUrl ?? serverUrlOf(parts.host);
     const source = execSource({ ...parts, command, serverUrl: asked, lifetimeMs });
     return new RefreshingCredentials({ ...parts, source });
   },
