@@ -117,10 +117,11 @@ export class Registries implements AsyncDisposable {
     const { config, parts, userAgent, names, sockets, env } = this.#settings;
     const { clock, random, log } = parts;
     const proxies = proxiesOf(config, place.registry ?? place.lender, env);
-    const credentials = registryCredentials(place.registry, { clock, random, log, env, proxies, names });
+    const common = { config, userAgent, names, trust: this.#trust, clock, random, log, proxies };
+    const credentials = registryCredentials(place.registry, { ...common, env });
     const upstream = openRegistryUpstream(place, credentials, {
-      ...{ config, userAgent, names, sockets, clock, random, log, proxies },
-      trust: this.#trust,
+      ...common,
+      sockets,
       receiveBuffers: this.#buffers,
       accounts: registryAccounts(place.registry, credentials, parts),
     });

@@ -8,24 +8,21 @@ import {
   staticCredentials,
 } from '../credentials/credentials.ts';
 import { fileCredentials } from '../credentials/providers/file.ts';
-import { credentialProvider } from '../credentials/providers/index.ts';
-import type { NameLookups } from '../net/dial/name-lookups.ts';
-import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost } from '../oci/reference.ts';
+import { type ConnectionParts, cloudConnections } from './cloud-connections.ts';
 import { credentialChoice } from './credential-choice.ts';
 
-export interface CredentialSettings extends Pick<CacheParts, 'clock' | 'random' | 'log'> {
+export interface CredentialSettings extends ConnectionParts, Pick<CacheParts, 'clock' | 'random' | 'log'> {
   readonly env: NodeJS.ProcessEnv;
-  readonly proxies: ProxyChoice;
-  readonly names: NameLookups;
 }
 
 /** Who we are at a registry. To be disposed. */
 export function registryCredentials(
   registry: RegistryConfig | undefined,
-  { clock, random, log, env, proxies, names }: CredentialSettings,
+  settings: CredentialSettings,
 ): CredentialProvider {
+  const { clock, random, log, env } = settings;
   const chosen = credentialChoice(registry);
   if (registry === undefined || chosen.kind === 'anonymous') return staticCredentials(anonymous);
   switch (chosen.kind) {
@@ -34,7 +31,7 @@ export function registryCredentials(
         ? staticCredentials(staticCredential(chosen.secret.reveal()))
         : fileCredentials({ path: chosen.file, clock, log });
     case 'provider':
-      return credentialProvider(chosen.choice, {
+      return chosen.provider.open({
         host: canonicalHost(parseRegistryHost(registry.name)),
         origin: new URL(`${registry.scheme}://${registry.name}`),
         expiryMs: registry.auth.token.expiry,
@@ -42,8 +39,7 @@ export function registryCredentials(
         random,
         log,
         env,
-        proxies,
-        names,
+        connect: cloudConnections(registry, settings),
       });
     case 'password':
       return userCredentials(chosen, { clock, log });

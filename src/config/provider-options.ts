@@ -1,62 +1,36 @@
-import * as z from 'zod';
+import { providers } from '../credentials/providers/index.ts';
+import type { ChosenProvider, Provider } from '../credentials/providers/provider.ts';
 import type { Problem } from './problem.ts';
 import { nearest } from './suggestion.ts';
-import { duration, list, text } from './values.ts';
 
-const word = text({ min: 1 }).optional();
-const awsIdentity = { profile: word, roleArn: word };
+type ProviderName = (typeof providers)[number]['name'];
 
-/** The options of each provider of tokens. */
-const optionSchemas = {
-  ecr: z.strictObject({ ...awsIdentity, region: word }),
-  'ecr-public': z.strictObject(awsIdentity),
-  gcp: z.strictObject({ keyFile: word, serviceAccount: word }),
-  azure: z.strictObject({ clientId: word, tenantId: word, resource: word }),
-  exec: z.strictObject({
-    command: z.union([text({ min: 1 }), list(text({ min: 1 })).min(1)], {
-      error: 'is required: a program, or a list of a program and its arguments',
-    }),
-    serverUrl: word,
-    lifetime: duration({ min: '1s' }).optional(),
-  }),
-  dockerConfig: z.strictObject({ path: word }),
-  file: z.strictObject({ path: text({ min: 1 }), user: word }),
-};
+export const providerNames: readonly ProviderName[] = providers.map(({ name }) => name);
 
-type ProviderName = keyof typeof optionSchemas;
-
-/** Which source of credentials, and how it is to be asked. */
-export type ProviderChoice = {
-  [Name in ProviderName]: {
-    readonly provider: Name;
-    readonly options: Readonly<z.output<(typeof optionSchemas)[Name]>>;
-  };
-}[ProviderName];
-
-export const providerNames = Object.keys(optionSchemas) as ProviderName[];
-
-/** The options of a provider that is configured. To be asked with what {@link optionProblems} found right. */
-export function providerChoice(provider: ProviderName, options: unknown): ProviderChoice {
-  const parsed = optionSchemas[provider].parse(mappingOf(provider, options).mapping);
-  return { provider, options: parsed } as ProviderChoice;
+/** A provider with its options as they are configured. To be asked with what {@link optionProblems} found right. */
+export function chosenProvider(name: ProviderName, options: unknown): ChosenProvider {
+  const found = providerOf(name);
+  if (found === undefined) throw new TypeError(`there is no provider ${name}`);
+  return found.choose(mappingOf(found, options).mapping);
 }
 
 /** What is wrong with the options of a provider; paths begin at the options. */
 export function optionProblems(provider: unknown, options: unknown): Omit<Problem, 'at'>[] {
-  if (!isProvider(provider)) return [];
-  const { mapping, problem } = mappingOf(provider, options);
+  const found = providerOf(provider);
+  if (found === undefined) return [];
+  const { mapping, problem } = mappingOf(found, options);
   if (problem !== undefined) return [{ path: [], message: problem }];
-  const issues = optionSchemas[provider].safeParse(mapping).error?.issues ?? [];
+  const issues = found.options.safeParse(mapping).error?.issues ?? [];
   return issues.flatMap((issue) => {
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => ({ path: [key], message: unknownOption(provider, key) }));
+      return issue.keys.map((key) => ({ path: [key], message: unknownOption(found, key) }));
     return [{ path, message: issue.message }];
   });
 }
 
 /** The original's `key=value,key=value`, whose keys may be written in any case; or a mapping as it is. */
-function mappingOf(provider: ProviderName, options: unknown): { mapping: unknown; problem?: string } {
+function mappingOf(provider: Provider, options: unknown): { mapping: unknown; problem?: string } {
   if (typeof options !== 'string') return { mapping: options ?? {} };
   const known = keysOf(provider);
   const mapping: Record<string, string> = {};
@@ -72,18 +46,18 @@ function mappingOf(provider: ProviderName, options: unknown): { mapping: unknown
   return { mapping };
 }
 
-function unknownOption(provider: ProviderName, key: string): string {
+function unknownOption(provider: Provider, key: string): string {
   const known = keysOf(provider);
   const meant = nearest(key, known);
   const name = /^[\w-]{1,64}$/.test(key) ? ` ${JSON.stringify(key)}` : '';
   const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
-  return `unknown option${name} of ${provider}, which has ${known.join(', ')}${hint}`;
+  return `unknown option${name} of ${provider.name}, which has ${known.join(', ')}${hint}`;
 }
 
-function keysOf(provider: ProviderName): string[] {
-  return Object.keys(optionSchemas[provider].shape);
+function keysOf({ options }: Provider): string[] {
+  return Object.keys(options.shape);
 }
 
-function isProvider(value: unknown): value is ProviderName {
-  return typeof value === 'string' && Object.hasOwn(optionSchemas, value);
+function providerOf(name: unknown): Provider | undefined {
+  return providers.find((provider) => provider.name === name);
 }

@@ -1,41 +1,19 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
+import { kind, must, refused } from '../values/complaint.ts';
+import { duration, inRange } from '../values/duration.ts';
+import { text } from '../values/text.ts';
+import { durationPattern, parsePercent, parseSize, percentPattern, sizePattern } from '../values/units.ts';
 import { secretKey } from './key.ts';
 import { Secret } from './secret.ts';
-import {
-  durationPattern,
-  parseDuration,
-  parsePercent,
-  parseSize,
-  percentPattern,
-  sizePattern,
-} from './units.ts';
+
+export { duration } from '../values/duration.ts';
+export { list, text } from '../values/text.ts';
 
 const aliasPattern = /^(?!localhost$)(?:[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*)?$/;
 /** The longest time that a timer of this platform can wait. */
 const longestTimer = '24d';
-const longestDuration = '36500d';
-
-type Complain = (issue: { readonly input?: unknown }) => string;
-
-/** What must stand there and what does. For values that are never secret, because it shows them. */
-function must(be: string): Complain {
-  return ({ input }) => (input === undefined ? `is required: ${be}` : `must be ${be}, not ${shown(input)}`);
-}
-
-/** Text of any kind; numbers and the like are shown by their kind only, since it may be a password. */
-export function text(options: { readonly min?: number } = {}) {
-  const { min = 0 } = options;
-  const error: Complain = ({ input }) =>
-    input === undefined
-      ? 'is required'
-      : input === ''
-        ? 'must not be empty'
-        : `must be text, not ${kind(input)}`;
-  const any = z.string({ error });
-  return min === 0 ? any : any.min(min, { error });
-}
 
 export function flag() {
   return z.boolean({ error: must('true or false') });
@@ -89,19 +67,6 @@ export function choiceInAnyCase<const Words extends readonly string[]>(words: Wo
     .string({ error })
     .regex(pattern, { error })
     .transform((word) => words.find((usual) => usual.toLowerCase() === word.toLowerCase()) as Words[number]);
-}
-
-interface DurationRange {
-  readonly min?: string;
-  readonly max?: string;
-}
-
-/** A duration, in milliseconds. */
-export function duration(range: DurationRange = {}) {
-  const error = must('a duration such as 500ms, 30s, 5m, 1h30m or 7d');
-  return z
-    .union([z.string().regex(durationPattern, { error }), z.literal(0)], { error })
-    .transform((value, context) => inRange(value, range, error, context));
 }
 
 /** A duration that something waits for by a timer. */
@@ -257,10 +222,6 @@ export function pattern() {
   return text({ min: 1 }).max(1024, { error: 'must not be longer than 1024 characters' });
 }
 
-export function list<Item extends z.ZodType>(item: Item) {
-  return z.array(item, { error: ({ input }) => `must be a list, not ${kind(input)}` });
-}
-
 export function group<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.strictObject(shape, { error: ({ input }) => `must be a mapping of keys, not ${kind(input)}` });
 }
@@ -312,25 +273,6 @@ function checked(be: string, holds: (value: string) => boolean, show = true) {
   return z.string({ error }).refine(holds, { error });
 }
 
-function inRange(
-  value: string | number,
-  range: DurationRange,
-  error: Complain,
-  context: z.RefinementCtx,
-): number {
-  const milliseconds = typeof value === 'number' ? value : parseDuration(value);
-  if (milliseconds === undefined) return refused(error, value, context);
-  const { min = '0', max = longestDuration } = range;
-  if (milliseconds < (parseDuration(min) ?? 0)) return refused(must(`${min} or more`), value, context);
-  if (milliseconds > (parseDuration(max) ?? 0)) return refused(must(`${max} or less`), value, context);
-  return milliseconds;
-}
-
-function refused(error: Complain, input: unknown, context: z.RefinementCtx): never {
-  context.addIssue({ code: 'custom', message: error({ input }), input });
-  return z.NEVER;
-}
-
 function attempt<T>(make: () => T): T | undefined {
   try {
     return make();
@@ -374,24 +316,4 @@ function inAnyCase(word: string): string {
 function oneOf(words: readonly string[]): string {
   const named = words.filter((word) => word !== '');
   return named.length === 1 ? (named[0] ?? '') : `${named.slice(0, -1).join(', ')} or ${named.at(-1)}`;
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kind(value);
-}
-
-function kind(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'a mapping';
-  switch (typeof value) {
-    case 'string':
-      return 'text';
-    case 'number':
-      return 'a number';
-    case 'boolean':
-      return 'true or false';
-    default:
-      return 'nothing';
-  }
 }

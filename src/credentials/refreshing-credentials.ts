@@ -157,7 +157,7 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
 
   #failed(error: unknown): RegistryError {
     const { source, clock, random, log } = this.#settings;
-    const failure = error instanceof RegistryError ? error : unexpected(source.name, error);
+    const failure = error instanceof RegistryError ? ofSource(error) : unexpected(source.name, error);
     if (this.#disposed.signal.aborted) return failure;
     this.#failure = failure;
     const backOffMs = Math.min(maxBackOffMs, firstBackOffMs * 2 ** this.#failures);
@@ -190,6 +190,14 @@ function marginMs(lifeMs: number): number {
 function timedOut(name: string): RegistryError {
   const message = `no credentials from ${name} within ${fetchLimitMs / 1000} s`;
   return new RegistryError('UNAVAILABLE', message, { status: 504 });
+}
+
+/**
+ * What a source could not be asked for says nothing of the registry: neither that it gave no answer, nor that it is to be asked again
+ * as its cause would have it.
+ */
+function ofSource({ code, message, status, headers }: RegistryError): RegistryError {
+  return new RegistryError(code, message, { status, headers });
 }
 
 /** Nothing but its kind is passed on: nobody looked whether it holds a secret. */

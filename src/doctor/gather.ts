@@ -30,14 +30,14 @@ export interface GatherSettings {
  * `/v2/`, an image for its manifest. Ends within `pullTimeout`. What fails is evidence; nothing is thrown.
  */
 export async function gather(walk: Walk, settings: GatherSettings): Promise<Evidence> {
-  const { config, clock, random, names, env } = settings;
+  const { config, clock, env } = settings;
   const { place, subject } = walk;
   const { registry, lender } = place;
   const caFiles = tlsSettings(config, registry, lender).caFiles ?? [];
   const proxies = proxiesOf(config, registry ?? lender, env);
   const evidence = new Evidence(walk, { origin: originOf(place), caFiles, proxies });
   const log = noting(evidence);
-  const first = registryCredentials(registry, { clock, random, log, env, proxies, names });
+  const first = registryCredentials(registry, { ...settings, log, proxies });
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => await first[Symbol.asyncDispose]?.());
   const accounts = registryAccounts(registry, first, { clock, log });

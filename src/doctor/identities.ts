@@ -36,8 +36,8 @@ function firstIdentity(registry: RegistryConfig | undefined): Identity {
       return { name, source: `${name}${sourceText(registry?.auth.token.staticFromEnv, chosen.file)}` };
     }
     case 'provider': {
-      const name = `provider ${chosen.choice.provider}`;
-      return { name, source: `${name}${optionsText(chosen.choice.options)}` };
+      const name = `provider ${chosen.provider.name}`;
+      return { name, source: `${name}${optionsText(chosen.provider.options)}` };
     }
     case 'password': {
       const name = userText(chosen.user);

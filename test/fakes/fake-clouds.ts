@@ -1,3 +1,4 @@
+import type { ServerOptions } from 'node:https';
 import { FakeUpstream } from './fake-upstream.ts';
 import { type Answer, json, type LoggedRequest } from './upstream-answers.ts';
 
@@ -11,12 +12,16 @@ export class FakeCloud implements AsyncDisposable {
     server.faults.push((request) => this.answer(request));
   }
 
-  static async start(): Promise<FakeCloud> {
-    return new FakeCloud(await FakeUpstream.start());
+  static async start(tls?: ServerOptions): Promise<FakeCloud> {
+    return new FakeCloud(await FakeUpstream.start(tls && { tls }));
   }
 
   get origin(): string {
     return this.#server.origin;
+  }
+
+  get port(): number {
+    return this.#server.port;
   }
 
   get host(): string {

@@ -1,25 +1,14 @@
-import type { ProviderSettings } from '#src/credentials/providers/index.ts';
-import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import type { ProviderParts } from '#src/credentials/providers/provider.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';
+import { connections } from './cloud-connections.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
-import { someNames } from './names.ts';
 
 /** What a provider is made with: time that stands still, no environment, a log that is kept. */
 export function providerSettings(
-  settings: {
-    readonly host?: string;
-    readonly origin?: string;
-    readonly env?: NodeJS.ProcessEnv;
-    readonly proxies?: ProxyChoice;
-  } = {},
-): ProviderSettings & { readonly clock: FakeClock; readonly log: LogLines } {
-  const {
-    host = 'registry.example.com',
-    origin = `https://${host}`,
-    env = {},
-    proxies = ProxyChoice.none,
-  } = settings;
+  settings: { readonly host?: string; readonly origin?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): ProviderParts & { readonly clock: FakeClock; readonly log: LogLines } {
+  const { host = 'registry.example.com', origin = `https://${host}`, env = {} } = settings;
   return {
     host: parseRegistryHost(host),
     origin: new URL(origin),
@@ -28,7 +17,6 @@ export function providerSettings(
     random: () => 0,
     log: new LogLines(),
     env,
-    proxies,
-    names: someNames(),
+    connect: connections(),
   };
 }

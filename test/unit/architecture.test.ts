@@ -14,7 +14,7 @@ const ground = ['base', 'oci'];
 const allowed: Readonly<Record<string, readonly string[]>> = {
   base: [],
   oci: [],
-  config: [],
+  values: [],
   json: [],
   observe: [],
   process: [],
@@ -22,7 +22,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'net/dial': ['net'],
   'net/wire': ['net', 'net/dial'],
   credentials: [],
-  'credentials/providers': ['json', 'net/dial', 'credentials'],
+  'credentials/providers': ['values', 'json', 'net', 'net/dial', 'credentials'],
+  config: ['values', 'credentials/providers'],
   'upstream/auth': ['json', 'net', 'net/dial', 'credentials'],
   'upstream/limits': ['net', 'upstream/auth'],
   upstream: ['json', 'net', 'net/dial', 'net/wire', 'credentials', 'upstream/auth', 'upstream/limits'],
@@ -81,15 +82,17 @@ async function imports(): Promise<[from: string, to: string][]> {
   return pairs;
 }
 
-/** All that Node loads with a file: its imports and theirs, without types and what is imported while it runs. */
+/** All that Node loads with a file: its imports and theirs, packages too, without types and what is imported while it runs. */
 async function loadedBy(first: string): Promise<Set<string>> {
   const loaded = new Set([first]);
   for (const file of loaded) {
+    if (!file.endsWith('.ts')) continue;
     const text = await readFile(join(src, file), 'utf8');
     for (const [, what = '', target = ''] of text.matchAll(
-      /^(?:import|export)\s([^'"]*?)\s?from\s'(\.[^']+)'/gm,
+      /^(?:import|export)\s([^'"]*?)\s?from\s'([^']+)'/gm,
     )) {
-      if (!what.startsWith('type ')) loaded.add(normalize(join(dirname(file), target)));
+      if (what.startsWith('type ')) continue;
+      loaded.add(target.startsWith('.') ? normalize(join(dirname(file), target)) : target);
     }
   }
   return loaded;
@@ -136,6 +139,13 @@ describe('the direction of imports', () => {
       /^(?:app|http|upstream|doctor)\/|^cli\/(?:serve|doctor)/.test(file),
     );
     assert.deepEqual(early, []);
+    assert.ok(first.has('credentials/providers/ecr.ts'));
+    assert.deepEqual(
+      [...first].filter((file) =>
+        /^(?:@aws-sdk|undici|better-sqlite3|express|net\/(?!dial\/address))/.test(file),
+      ),
+      [],
+    );
     const serving = await loadedBy('cli/serve.ts');
     assert.ok(serving.has('upstream/upstream.ts'));
     assert.deepEqual(

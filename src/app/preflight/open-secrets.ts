@@ -6,7 +6,6 @@ import type { Path } from '../../config/schema-tree.ts';
 import type { Secret } from '../../config/secret.ts';
 import { fileNames } from '../../credentials/providers/docker-config-credentials.ts';
 import { credentialChoice } from '../credential-choice.ts';
-import { fileOf } from './sources.ts';
 
 interface SecretFile {
   readonly at: Path;
@@ -44,7 +43,7 @@ function filesOf(registry: RegistryConfig, index: number): SecretFile[] {
   const { auth, tls } = registry;
   const at = (...path: Path): Path => ['registries', index, ...path];
   const chosen = credentialChoice(registry);
-  const source = chosen.kind === 'provider' ? fileOf(chosen.choice) : undefined;
+  const source = chosen.kind === 'provider' ? chosen.provider.file : undefined;
   return [
     { at: at('auth', 'passwordFile'), file: auth.passwordFile },
     { at: at('auth', 'token', 'staticFile'), file: auth.token.staticFile },

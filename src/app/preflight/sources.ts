@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Problem } from '../../config/problem.ts';
-import type { ProviderChoice } from '../../config/provider-options.ts';
 import type { Config } from '../../config/schema.ts';
+import type { ChosenProvider } from '../../credentials/providers/provider.ts';
 import { credentialChoice } from '../credential-choice.ts';
 
 /** Sources of credentials that are not there. They may come yet, so the start does not wait for them. */
@@ -14,36 +14,21 @@ export async function sourceWarnings(
   if (airGapped) return [];
   const found = registries.map(async (registry, index): Promise<Problem[]> => {
     const chosen = credentialChoice(registry);
-    const message = chosen.kind === 'provider' ? await whatLacks(chosen.choice, env) : undefined;
+    const message = chosen.kind === 'provider' ? await whatLacks(chosen.provider, env) : undefined;
     if (message === undefined) return [];
     return [{ path: ['registries', index, 'auth', 'token', 'providerOpts'], message, at: 'value' }];
   });
   return (await Promise.all(found)).flat();
 }
 
-async function whatLacks(choice: ProviderChoice, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  if (choice.provider === 'exec') {
-    const [program = ''] = [choice.options.command].flat();
-    return (await isProgram(program, env))
-      ? undefined
-      : `there is no program ${JSON.stringify(program)} to be run`;
-  }
-  const path = fileOf(choice);
-  if (path === undefined || (await isThere(path))) return undefined;
-  return `there is no ${JSON.stringify(path)} yet`;
-}
-
-/** The file, or folder, that a source reads. */
-export function fileOf(choice: ProviderChoice): string | undefined {
-  switch (choice.provider) {
-    case 'file':
-    case 'dockerConfig':
-      return choice.options.path;
-    case 'gcp':
-      return choice.options.keyFile;
-    default:
-      return undefined;
-  }
+async function whatLacks(
+  { file, program }: ChosenProvider,
+  env: NodeJS.ProcessEnv,
+): Promise<string | undefined> {
+  if (program !== undefined && !(await isProgram(program, env)))
+    return `there is no program ${JSON.stringify(program)} to be run`;
+  if (file !== undefined && !(await isThere(file))) return `there is no ${JSON.stringify(file)} yet`;
+  return undefined;
 }
 
 async function isProgram(name: string, { PATH = '' }: NodeJS.ProcessEnv): Promise<boolean> {

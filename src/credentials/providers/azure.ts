@@ -1,26 +1,32 @@
-import type { Clock } from '../../base/clock.ts';
-import type { NameLookups } from '../../net/dial/name-lookups.ts';
-import type { ProxyChoice } from '../../net/dial/proxy-choice.ts';
+import * as z from 'zod';
 import { RegistryError } from '../../oci/error.ts';
-import type { CredentialSource } from '../refreshing-credentials.ts';
-import { askCloud, textIn } from './cloud-request.ts';
+import { word } from '../../values/text.ts';
+import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
+import { type AskCloud, cloudAsker, textIn } from './cloud-request.ts';
+import type { Reach } from './cloud-rule.ts';
+import { type ProviderParts, provider } from './provider.ts';
 import { readSecretFile } from './secret-file.ts';
 
-export interface AzureSettings {
-  /** The registry's own origin, which exchanges the identity for a token of its own. */
-  readonly origin: URL;
-  readonly clientId?: string | undefined;
-  readonly tenantId?: string | undefined;
+const options = z.strictObject({
+  clientId: word(),
+  tenantId: word(),
   /** What the identity is asked for. Older registries want `https://management.azure.com/`. */
-  readonly resource?: string | undefined;
-  readonly env: NodeJS.ProcessEnv;
-  readonly clock: Clock;
-  readonly proxies: ProxyChoice;
-  readonly names: NameLookups;
-}
+  resource: word(),
+});
+
+export const azure = provider({
+  name: 'azure',
+  options,
+  open: (given, parts) =>
+    new RefreshingCredentials({ ...parts, source: azureSource({ ...parts, ...given }) }),
+});
+
+export type AzureSettings = z.output<typeof options> &
+  /** The registry's own origin exchanges the identity for a token of its own. */
+  Pick<ProviderParts, 'origin' | 'env' | 'clock' | 'connect' | 'log'>;
 
 const defaultResource = 'https://containerregistry.azure.net/';
-const metadataOrigin = 'http://169.254.169.254';
+const metadataAddress = '169.254.169.254';
 const metadataPath = '/metadata/identity/oauth2/token';
 const defaultAuthority = 'https://login.microsoftonline.com/';
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -31,9 +37,11 @@ const refreshTokenLifeMs = 3 * 3_600_000;
  * Azure Container Registry: the identity of a workload or of the machine, exchanged at the registry for a refresh token
  * (ACR, "AAD OAuth" `POST /oauth2/exchange`).
  */
-export function azureSource(settings: AzureSettings): CredentialSource {
+export function azureSource(given: AzureSettings): CredentialSource {
+  const { name } = azure;
+  const settings = { ...given, ask: cloudAsker({ ...given, name, metadata: [metadataAddress] }) };
   return {
-    name: 'azure',
+    name,
     async fetch(signal) {
       const identity = await identityToken(settings, signal);
       const token = await exchange(settings, identity, signal);
@@ -42,8 +50,10 @@ export function azureSource(settings: AzureSettings): CredentialSource {
   };
 }
 
-async function exchange(settings: AzureSettings, identity: string, signal: AbortSignal): Promise<string> {
-  const { origin, tenantId = settings.env['AZURE_TENANT_ID'], proxies, names } = settings;
+type Asking = AzureSettings & { readonly ask: AskCloud };
+
+async function exchange(settings: Asking, identity: string, signal: AbortSignal): Promise<string> {
+  const { origin, tenantId = settings.env['AZURE_TENANT_ID'], ask } = settings;
   const who = `the token exchange at ${origin.host}`;
   const form = {
     grant_type: 'access_token',
@@ -51,33 +61,36 @@ async function exchange(settings: AzureSettings, identity: string, signal: Abort
     ...(tenantId ? { tenant: tenantId } : {}),
     access_token: identity,
   };
-  const answer = await askCloud({
-    who,
-    url: new URL('/oauth2/exchange', origin),
-    form,
-    proxies,
-    names,
-    signal,
-  });
-  return textIn(answer, 'refresh_token', who);
+  const url = new URL('/oauth2/exchange', origin);
+  return textIn(await ask({ who, url, reach: 'anywhere', form, signal }), 'refresh_token', who);
 }
 
 /** An access token of Entra ID: for a workload with a federated token, App Service, or the machine. */
-async function identityToken(settings: AzureSettings, signal: AbortSignal): Promise<string> {
+async function identityToken(settings: Asking, signal: AbortSignal): Promise<string> {
   const { env } = settings;
   if (env['AZURE_FEDERATED_TOKEN_FILE']) {
     return await workloadToken(settings, env['AZURE_FEDERATED_TOKEN_FILE'], signal);
   }
   const { IDENTITY_ENDPOINT: endpoint, IDENTITY_HEADER: header } = env;
   if (endpoint && header) {
-    return await managedToken(settings, { base: endpoint, version: '2019-08-01', header }, signal);
+    const service = { base: endpoint, reach: 'anywhere', version: '2019-08-01', header } as const;
+    return await managedToken(settings, service, signal);
   }
-  const base = `${env['AZURE_POD_IDENTITY_AUTHORITY_HOST'] || metadataOrigin}${metadataPath}`;
-  return await managedToken(settings, { base, version: '2018-02-01' }, signal);
+  const { origin, reach } = ownOr(env['AZURE_POD_IDENTITY_AUTHORITY_HOST'], `http://${metadataAddress}`);
+  return await managedToken(
+    settings,
+    { base: `${origin}${metadataPath}`, reach, version: '2018-02-01' },
+    signal,
+  );
 }
 
-async function workloadToken(settings: AzureSettings, file: string, signal: AbortSignal): Promise<string> {
-  const { env, proxies, names, resource = defaultResource } = settings;
+/** Who the environment says is to be asked, or the cloud's own. */
+function ownOr(named: string | undefined, own: string): { origin: string; reach: Reach } {
+  return named ? { origin: named, reach: 'anywhere' } : { origin: own, reach: 'private' };
+}
+
+async function workloadToken(settings: Asking, file: string, signal: AbortSignal): Promise<string> {
+  const { env, ask, resource = defaultResource } = settings;
   const clientId = settings.clientId ?? env['AZURE_CLIENT_ID'];
   const tenantId = settings.tenantId ?? env['AZURE_TENANT_ID'];
   if (!clientId || !tenantId) {
@@ -91,24 +104,25 @@ async function workloadToken(settings: AzureSettings, file: string, signal: Abor
     client_assertion: (await readSecretFile('azure', file)).trim(),
     scope: `${resource.replace(/\/$/, '')}/.default`,
   };
-  const authority = env['AZURE_AUTHORITY_HOST'] || defaultAuthority;
-  const url = new URL(`${encodeURIComponent(tenantId)}/oauth2/v2.0/token`, authority.replace(/\/?$/, '/'));
-  return textIn(await askCloud({ who, url, form, proxies, names, signal }), 'access_token', who);
+  const { origin, reach } = ownOr(env['AZURE_AUTHORITY_HOST'], defaultAuthority);
+  const url = new URL(`${encodeURIComponent(tenantId)}/oauth2/v2.0/token`, origin.replace(/\/?$/, '/'));
+  return textIn(await ask({ who, url, reach, form, signal }), 'access_token', who);
 }
 
 interface ManagedEndpoint {
   readonly base: string;
+  readonly reach: Reach;
   readonly version: string;
   /** App Service's proof that the process may ask. */
   readonly header?: string;
 }
 
 async function managedToken(
-  settings: AzureSettings,
-  { base, version, header }: ManagedEndpoint,
+  settings: Asking,
+  { base, reach, version, header }: ManagedEndpoint,
   signal: AbortSignal,
 ): Promise<string> {
-  const { resource = defaultResource, clientId = settings.env['AZURE_CLIENT_ID'], proxies, names } = settings;
+  const { resource = defaultResource, clientId = settings.env['AZURE_CLIENT_ID'], ask } = settings;
   if (!URL.canParse(base)) throw new RegistryError('DENIED', 'azure: the identity endpoint is no URL');
   const url = new URL(base);
   url.searchParams.set('api-version', version);
@@ -116,7 +130,7 @@ async function managedToken(
   if (clientId) url.searchParams.set('client_id', clientId);
   const who = `the identity endpoint at ${url.host}`;
   const headers = header === undefined ? { metadata: 'true' } : { 'x-identity-header': header };
-  return textIn(await askCloud({ who, url, headers, proxies, names, signal }), 'access_token', who);
+  return textIn(await ask({ who, url, reach, headers, signal }), 'access_token', who);
 }
 
 /** The `exp` of a JWT that nobody here needs to believe: it is the registry's to check. */

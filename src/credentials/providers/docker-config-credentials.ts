@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod';
 import { RegistryError } from '../../oci/error.ts';
 import type { RegistryHost } from '../../oci/reference.ts';
+import { word } from '../../values/text.ts';
 import {
   anonymous,
   type Credential,
@@ -13,7 +15,15 @@ import { RefreshingCredentials, type RefreshingSettings } from '../refreshing-cr
 import { type DockerConfigEntry, type DockerConfigSource, entriesFor, entryOf } from './docker-config.ts';
 import { execSource } from './exec.ts';
 import { homeDirectory } from './home-directory.ts';
+import { provider } from './provider.ts';
 import { WatchedFile } from './watched-file.ts';
+
+export const dockerConfig = provider({
+  name: 'dockerConfig',
+  options: z.strictObject({ path: word() }),
+  open: (options, parts) => new DockerConfigCredentials({ ...parts, ...options }),
+  reads: ({ path }) => path,
+});
 
 export interface DockerConfigSettings extends Omit<RefreshingSettings, 'source'> {
   readonly host: RegistryHost;

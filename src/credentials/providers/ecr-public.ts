@@ -1,9 +1,18 @@
 import type { AuthorizationData } from '@aws-sdk/client-ecr-public';
+import * as z from 'zod';
 import { RegistryError } from '../../oci/error.ts';
 import type { ProvidedCredential } from '../credentials.ts';
-import type { CredentialSource } from '../refreshing-credentials.ts';
-import { type AwsClientSettings, awsClientSettings } from './aws-client.ts';
+import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
+import { type AwsClientSettings, awsClientSettings, awsIdentity } from './aws-client.ts';
 import { AwsSource } from './aws-source.ts';
+import { provider } from './provider.ts';
+
+export const ecrPublic = provider({
+  name: 'ecr-public',
+  options: z.strictObject(awsIdentity),
+  open: (options, parts) =>
+    new RefreshingCredentials({ ...parts, source: ecrPublicSource({ ...parts, ...options }) }),
+});
 
 /** The one region that has this API. */
 const region = 'us-east-1';
@@ -12,10 +21,10 @@ const region = 'us-east-1';
  * public.ecr.aws, where who is known may pull more often. User and password are for its token server; needs
  * `ecr-public:GetAuthorizationToken` and `sts:GetServiceBearerToken`.
  */
-export function ecrPublicSource(settings: AwsClientSettings): CredentialSource {
-  return new AwsSource('ecr-public', async () => {
+function ecrPublicSource(settings: AwsClientSettings): CredentialSource {
+  return new AwsSource(ecrPublic.name, async () => {
     const { ECRPUBLICClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr-public');
-    const client = new ECRPUBLICClient(await awsClientSettings(settings, region));
+    const client = new ECRPUBLICClient(await awsClientSettings(ecrPublic.name, settings, region));
     return {
       ask: async (abortSignal) => {
         const answer = await client.send(new GetAuthorizationTokenCommand({}), { abortSignal });

@@ -1,10 +1,20 @@
 import type { AuthorizationData } from '@aws-sdk/client-ecr';
+import * as z from 'zod';
 import { RegistryError } from '../../oci/error.ts';
+import { word } from '../../values/text.ts';
 import type { ProvidedCredential } from '../credentials.ts';
 import { parseEcrHost } from '../ecr-host.ts';
-import type { CredentialSource } from '../refreshing-credentials.ts';
-import { type AwsClientSettings, awsClientSettings } from './aws-client.ts';
+import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
+import { type AwsClientSettings, awsClientSettings, awsIdentity } from './aws-client.ts';
 import { AwsSource } from './aws-source.ts';
+import { provider } from './provider.ts';
+
+export const ecr = provider({
+  name: 'ecr',
+  options: z.strictObject({ ...awsIdentity, region: word() }),
+  open: (options, parts) =>
+    new RefreshingCredentials({ ...parts, source: ecrSource({ ...parts, ...options }) }),
+});
 
 export interface EcrSettings extends AwsClientSettings {
   /** The registry's host. Its region, if it names one, is the one in which its tokens are made. */
@@ -18,11 +28,11 @@ export interface EcrSettings extends AwsClientSettings {
  * request, as it is: `Basic <token>`.
  */
 export function ecrSource(settings: EcrSettings): CredentialSource {
-  return new AwsSource('ecr', async () => {
+  return new AwsSource(ecr.name, async () => {
     const { ECRClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr');
     const named = parseEcrHost(settings.host);
     const client = new ECRClient({
-      ...(await awsClientSettings(settings, named?.region ?? settings.region)),
+      ...(await awsClientSettings(ecr.name, settings, named?.region ?? settings.region)),
       ...(named?.isFips === true && { useFipsEndpoint: true }),
       ...(named?.isDualStack === true && { useDualstackEndpoint: true }),
     });

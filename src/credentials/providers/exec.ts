@@ -1,10 +1,32 @@
 import { execFile } from 'node:child_process';
+import * as z from 'zod';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { jsonObject } from '../../json/json-object.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { duration } from '../../values/duration.ts';
+import { list, text, word } from '../../values/text.ts';
 import { anonymous, type Credential } from '../credentials.ts';
-import type { CredentialSource } from '../refreshing-credentials.ts';
+import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
+import { serverUrlOf } from './docker-config.ts';
+import { provider } from './provider.ts';
+
+export const exec = provider({
+  name: 'exec',
+  options: z.strictObject({
+    command: z.union([text({ min: 1 }), list(text({ min: 1 })).min(1)], {
+      error: 'is required: a program, or a list of a program and its arguments',
+    }),
+    serverUrl: word(),
+    lifetime: duration({ min: '1s' }).optional(),
+  }),
+  open({ command, serverUrl, lifetime: lifetimeMs }, parts) {
+    const asked = serverUrl ?? serverUrlOf(parts.host);
+    const source = execSource({ ...parts, command, serverUrl: asked, lifetimeMs });
+    return new RefreshingCredentials({ ...parts, source });
+  },
+  runs: ({ command }) => [command].flat()[0],
+});
 
 export interface ExecSettings {
   /** A program, or one with its arguments; `get` is added to a program alone. */

@@ -1,8 +1,18 @@
+import * as z from 'zod';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { text, word } from '../../values/text.ts';
 import { type Credential, type CredentialProvider, staticCredential } from '../credentials.ts';
+import { provider } from './provider.ts';
 import { WatchedFile } from './watched-file.ts';
+
+export const file = provider({
+  name: 'file',
+  options: z.strictObject({ path: text({ min: 1 }), user: word() }),
+  open: (options, parts) => fileCredentials({ ...parts, ...options }),
+  reads: ({ path }) => path,
+});
 
 export interface FileSettings {
   readonly path: string;
@@ -14,7 +24,7 @@ export interface FileSettings {
 
 /** A secret in a file that may change. */
 export function fileCredentials({ path, user, clock, log }: FileSettings): CredentialProvider {
-  const file = new WatchedFile({
+  const watched = new WatchedFile({
     who: 'credentials',
     paths: [path],
     parse: (text) => credentialIn(text.replace(/[\r\n]+$/, ''), user, path),
@@ -23,8 +33,8 @@ export function fileCredentials({ path, user, clock, log }: FileSettings): Crede
   });
   return {
     name: 'file',
-    get: async () => ({ credential: await file.get() }),
-    renew: async (refused) => (await file.get({ now: true }).catch(() => refused)) !== refused,
+    get: async () => ({ credential: await watched.get() }),
+    renew: async (refused) => (await watched.get({ now: true }).catch(() => refused)) !== refused,
   };
 }
 

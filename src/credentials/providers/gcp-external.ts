@@ -1,9 +1,9 @@
 import { jsonObject } from '../../json/json-object.ts';
-import type { NameLookups } from '../../net/dial/name-lookups.ts';
-import type { ProxyChoice } from '../../net/dial/proxy-choice.ts';
+import { knownAddress } from '../../net/dial/address.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { askCloud, endOf, textIn } from './cloud-request.ts';
-import { fieldOf, type KeyFile, urlOf, wrongKey } from './gcp-key-file.ts';
+import { type AskCloud, endOf, textIn } from './cloud-request.ts';
+import type { Reach } from './cloud-rule.ts';
+import { fieldOf, type KeyFile, reachOf, urlOf, wrongKey } from './gcp-key-file.ts';
 import { readSecretFile } from './secret-file.ts';
 
 export interface ExternalIdentity {
@@ -12,8 +12,7 @@ export interface ExternalIdentity {
   readonly scope: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  readonly proxies: ProxyChoice;
-  readonly names: NameLookups;
+  readonly ask: AskCloud;
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +32,7 @@ const defaultLifeSeconds = 3600;
  * names one. Subjects from AWS, certificates and programs are not known here.
  */
 export async function externalToken(identity: ExternalIdentity): Promise<AccessToken> {
-  const { key, scope, now, proxies, names, signal } = identity;
+  const { key, scope, now, ask, signal } = identity;
   const url = urlOf(key, 'token_url', defaultTokenUrl);
   const who = `Google at ${url.host}`;
   const form = {
@@ -44,7 +43,7 @@ export async function externalToken(identity: ExternalIdentity): Promise<AccessT
     subject_token_type: fieldOf(key, 'subject_token_type'),
     subject_token: await subjectToken(identity),
   };
-  const answer = await askCloud({ who, url, form, proxies, names, signal });
+  const answer = await ask({ who, url, reach: reachOf(url), form, signal });
   const token = { value: textIn(answer, 'access_token', who), ...endOf(answer, now) };
   return key.fields['service_account_impersonation_url'] === undefined
     ? token
@@ -53,7 +52,7 @@ export async function externalToken(identity: ExternalIdentity): Promise<AccessT
 
 /** IAM Service Account Credentials, `generateAccessToken`. */
 async function impersonated(
-  { key, scope, proxies, names, signal }: ExternalIdentity,
+  { key, scope, ask, signal }: ExternalIdentity,
   token: string,
 ): Promise<AccessToken> {
   const url = urlOf(key, 'service_account_impersonation_url');
@@ -61,13 +60,12 @@ async function impersonated(
   const { token_lifetime_seconds: seconds = defaultLifeSeconds } = mapping(
     key.fields['service_account_impersonation'],
   );
-  const answer = await askCloud({
+  const answer = await ask({
     who,
     url,
+    reach: reachOf(url),
     headers: { authorization: `Bearer ${token}` },
     body: { scope: [scope], lifetime: `${Number(seconds)}s` },
-    proxies,
-    names,
     signal,
   });
   const expiresAt = Date.parse(String(answer.json['expireTime']));
@@ -76,7 +74,7 @@ async function impersonated(
 }
 
 /** Read or asked for each time: such tokens live for minutes. */
-async function subjectToken({ key, proxies, names, signal }: ExternalIdentity): Promise<string> {
+async function subjectToken({ key, ask, signal }: ExternalIdentity): Promise<string> {
   const source = mapping(key.fields['credential_source']);
   const { file, url, headers, format } = source;
   if (typeof file === 'string')
@@ -85,8 +83,14 @@ async function subjectToken({ key, proxies, names, signal }: ExternalIdentity): 
     throw wrongKey(key.path, 'has no credential_source of file or url; provider exec may know it');
   const from = urlOf({ path: key.path, fields: source }, 'url');
   const who = `the subject token's source at ${from.host}`;
-  const { text } = await askCloud({ who, url: from, headers: texts(headers), proxies, names, signal });
+  const { text } = await ask({ who, url: from, reach: sourceReach(from), headers: texts(headers), signal });
   return subjectIn(text, format, who);
+}
+
+/** Such sources are services of the machine or the pod itself more often than not. */
+function sourceReach(url: URL): Reach {
+  const address = knownAddress(url.hostname) ?? '';
+  return /^127\./.test(address) || address === '::1' ? 'anywhere' : reachOf(url);
 }
 
 /** The whole text, or one field of JSON. */

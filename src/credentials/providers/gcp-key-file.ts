@@ -1,5 +1,6 @@
 import { jsonObject } from '../../json/json-object.ts';
 import { RegistryError } from '../../oci/error.ts';
+import type { Reach } from './cloud-rule.ts';
 import { readSecretFile } from './secret-file.ts';
 
 /** A file of Google's application default credentials. Errors are DENIED, name it and quote nothing of it. */
@@ -25,6 +26,13 @@ export function urlOf({ path, fields }: KeyFile, name: string, byDefault?: strin
   const value = fields[name] ?? byDefault;
   if (typeof value === 'string' && /^https?:/i.test(value) && URL.canParse(value)) return new URL(value);
   throw new RegistryError('DENIED', `gcp: the ${name} in ${JSON.stringify(path)} is no URL`);
+}
+
+/** Where what a key file names may be: Google's own behind a private link too, where its certificate says who it is. */
+export function reachOf({ protocol, hostname }: URL): Reach {
+  return protocol === 'https:' && /(?:^|\.)(?:googleapis\.com|accounts\.google\.com)$/.test(hostname)
+    ? 'private'
+    : 'public';
 }
 
 export function wrongKey(path: string, reason: string): RegistryError {

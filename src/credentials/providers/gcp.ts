@@ -1,29 +1,36 @@
 import { sign } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../../base/clock.ts';
-import type { NameLookups } from '../../net/dial/name-lookups.ts';
-import type { ProxyChoice } from '../../net/dial/proxy-choice.ts';
+import * as z from 'zod';
 import { RegistryError } from '../../oci/error.ts';
-import type { CredentialSource } from '../refreshing-credentials.ts';
-import { askCloud, type CloudAnswer, endOf, textIn } from './cloud-request.ts';
+import { word } from '../../values/text.ts';
+import { type CredentialSource, RefreshingCredentials } from '../refreshing-credentials.ts';
+import { type AskCloud, type CloudAnswer, cloudAsker, endOf, textIn } from './cloud-request.ts';
 import { type AccessToken, externalToken } from './gcp-external.ts';
-import { fieldOf, type KeyFile, readKeyFile, urlOf, wrongKey } from './gcp-key-file.ts';
+import { fieldOf, type KeyFile, reachOf, readKeyFile, urlOf, wrongKey } from './gcp-key-file.ts';
 import { homeDirectory } from './home-directory.ts';
+import { type ProviderParts, provider } from './provider.ts';
 
-export interface GcpSettings {
+const options = z.strictObject({
   /** Default: GOOGLE_APPLICATION_CREDENTIALS, then gcloud's own file, then the metadata server. */
-  readonly keyFile?: string | undefined;
+  keyFile: word(),
   /** Which of the machine's service accounts. Default: `default`. */
-  readonly serviceAccount?: string | undefined;
-  readonly env: NodeJS.ProcessEnv;
-  readonly clock: Clock;
-  readonly proxies: ProxyChoice;
-  readonly names: NameLookups;
-}
+  serviceAccount: word(),
+});
+
+export const gcp = provider({
+  name: 'gcp',
+  options,
+  open: (given, parts) => new RefreshingCredentials({ ...parts, source: gcpSource({ ...parts, ...given }) }),
+  reads: ({ keyFile }) => keyFile,
+});
+
+export type GcpSettings = z.output<typeof options> & Pick<ProviderParts, 'env' | 'clock' | 'connect' | 'log'>;
 
 /** The user by whom Artifact Registry and Container Registry take an access token for a password. */
 const username = 'oauth2accesstoken';
+/** Of metadata.google.internal, IPv4 and IPv6. Azure's machines have the first as well, whose tokens an external account may take. */
+const metadata = ['169.254.169.254', 'fd20:ce::254'];
 const scope = 'https://www.googleapis.com/auth/cloud-platform';
 const defaultTokenUri = 'https://oauth2.googleapis.com/token';
 const jwtGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -33,9 +40,11 @@ const jwtLifeSeconds = 3600;
  * Google: application default credentials (service account key, a user's file, workload identity federation, the metadata
  * server).
  */
-export function gcpSource(settings: GcpSettings): CredentialSource {
+export function gcpSource(given: GcpSettings): CredentialSource {
+  const { name } = gcp;
+  const settings = { ...given, ask: cloudAsker({ ...given, name, metadata }) };
   return {
-    name: 'gcp',
+    name,
     async fetch(signal) {
       const file = settings.keyFile ?? (await defaultFile(settings.env));
       const { value: password, ...end } = await (file === undefined ? fromMetadata : fromFile(file))(
@@ -47,7 +56,8 @@ export function gcpSource(settings: GcpSettings): CredentialSource {
   };
 }
 
-type Ask = (settings: GcpSettings, signal: AbortSignal) => Promise<AccessToken>;
+type Asking = GcpSettings & { readonly ask: AskCloud };
+type Fetch = (settings: Asking, signal: AbortSignal) => Promise<AccessToken>;
 
 function tokenIn(answer: CloudAnswer, { clock }: GcpSettings): AccessToken {
   return { value: textIn(answer, 'access_token', 'Google'), ...endOf(answer, clock.now()) };
@@ -64,38 +74,31 @@ async function defaultFile(env: NodeJS.ProcessEnv): Promise<string | undefined> 
   );
 }
 
-const fromMetadata: Ask = async (settings, signal) => {
-  const { serviceAccount = 'default', env, proxies, names } = settings;
-  const host = env['GCE_METADATA_HOST'] || 'metadata.google.internal';
+const fromMetadata: Fetch = async (settings, signal) => {
+  const { serviceAccount = 'default', env, ask } = settings;
+  const { GCE_METADATA_HOST: named } = env;
+  const host = named || 'metadata.google.internal';
+  const reach = named ? 'anywhere' : 'private';
   const path = `/computeMetadata/v1/instance/service-accounts/${encodeURIComponent(serviceAccount)}/token`;
   const who = `Google's metadata server at ${host}`;
   const headers = { 'metadata-flavor': 'Google' };
-  const answer = await askCloud({
-    who,
-    url: new URL(`http://${host}${path}`),
-    headers,
-    proxies,
-    names,
-    signal,
-  });
+  const answer = await ask({ who, url: new URL(`http://${host}${path}`), reach, headers, signal });
   // Somebody else may answer at that name, and be believed.
   if (answer.headers['metadata-flavor'] === 'Google') return tokenIn(answer, settings);
   throw new RegistryError('UNAVAILABLE', `${who} is none: its answer has no Metadata-Flavor`);
 };
 
-function fromFile(path: string): Ask {
+function fromFile(path: string): Fetch {
   return async (settings, signal) => {
-    const { clock, proxies, names } = settings;
+    const { clock, ask } = settings;
     const now = clock.now();
     const key = await readKeyFile(path);
     if (key.fields['type'] === 'external_account')
-      return await externalToken({ key, scope, now, proxies, names, signal });
+      return await externalToken({ key, scope, now, ask, signal });
     const url = urlOf(key, 'token_uri', defaultTokenUri);
     const form = formOf(key, url, now);
-    return tokenIn(
-      await askCloud({ who: `Google at ${url.host}`, url, form, proxies, names, signal }),
-      settings,
-    );
+    const who = `Google at ${url.host}`;
+    return tokenIn(await ask({ who, url, reach: reachOf(url), form, signal }), settings);
   };
 }
 

@@ -1,5 +1,6 @@
 import { RegistryError } from '../../oci/error.ts';
 import { classifyAddress, knownAddress } from './address.ts';
+import type { AddressRule } from './address-rule.ts';
 
 /** Which registries may be asked that the configuration does not name. */
 export type UnknownRegistries = 'public' | 'none' | 'any';
@@ -20,7 +21,7 @@ export interface GuardSettings {
  * internal network: the registry's own by configuration, those of redirects and token servers by rule.
  * All its refusals are DENIED (403).
  */
-export class AddressGuard {
+export class AddressGuard implements AddressRule {
   readonly #settings: GuardSettings;
   #registryIsPrivate = false;
 

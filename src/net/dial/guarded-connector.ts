@@ -5,7 +5,7 @@ import { RegistryError } from '../../oci/error.ts';
 import { connectError } from '../connection-error.ts';
 import type { OnWireEvent, TlsFacts } from '../wire-event.ts';
 import { knownAddress, withoutBrackets } from './address.ts';
-import type { AddressGuard } from './address-guard.ts';
+import type { AddressRule } from './address-rule.ts';
 import type { HttpProxy } from './http-proxy.ts';
 import { lookupFunction } from './lookup-function.ts';
 import type { NameLookups } from './name-lookups.ts';
@@ -15,13 +15,13 @@ import type { SocketLimit } from './socket-limit.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 
 export interface ConnectorSettings {
-  readonly guard: AddressGuard;
+  readonly guard: AddressRule;
   /** The registry's own host name, to which the client certificate and `insecureSkipVerify` belong. */
   readonly hostname: string;
   readonly tls: TlsSettings;
   readonly trust: TlsTrust;
   readonly connectTimeoutMs: number;
-  readonly proxies: ProxyChoice;
+  readonly proxies: Pick<ProxyChoice, 'of'>;
   readonly names: NameLookups;
   /** Default: as many as the system allows. */
   readonly sockets?: SocketLimit | undefined;

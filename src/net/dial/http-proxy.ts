@@ -36,15 +36,6 @@ export class HttpProxy {
     if (this.#userinfo === undefined) return {};
     return { 'proxy-authorization': `Basic ${Buffer.from(this.#userinfo).toString('base64')}` };
   }
-
-  /** With user and password: for what takes a URL only. Secret. */
-  reveal(): string {
-    const [user = '', ...password] = (this.#userinfo ?? '').split(':');
-    const url = new URL(this.origin);
-    url.username = encodeURIComponent(user);
-    url.password = encodeURIComponent(password.join(':'));
-    return url.href;
-  }
 }
 
 function decoded(text: string): string {

@@ -38,7 +38,6 @@ export class ProxyChoice {
 
   readonly #configured: NamedProxy | undefined;
   readonly #byScheme: Readonly<Record<string, NamedProxy | undefined>>;
-  readonly #exceptions: readonly string[];
   readonly #exceptionsIn: string;
   readonly #noProxy: NoProxy;
 
@@ -50,9 +49,8 @@ export class ProxyChoice {
       'https:': proxyIn(env, 'https_proxy', 'HTTPS_PROXY'),
     };
     const inEnv = valueIn(env, 'no_proxy', 'NO_PROXY');
-    this.#exceptions = noProxy.length > 0 ? noProxy : (inEnv?.value ?? '').split(',');
     this.#exceptionsIn = noProxy.length > 0 ? 'upstream.noProxy' : (inEnv?.name ?? 'NO_PROXY');
-    this.#noProxy = new NoProxy(this.#exceptions);
+    this.#noProxy = new NoProxy(noProxy.length > 0 ? noProxy : (inEnv?.value ?? '').split(','));
   }
 
   of(url: URL): HttpProxy | undefined {
@@ -76,18 +74,6 @@ export class ProxyChoice {
     if (entry !== undefined) return `${this.#exceptionsIn} has ${entry}`;
     const isOurs = this.#configured === undefined && address !== undefined && isLoopback(address);
     return isOurs ? 'this machine itself' : undefined;
-  }
-
-  /** The same choice as environment variables, for what understands nothing else. Secret. */
-  get env(): Record<string, string> {
-    const entries = {
-      HTTP_PROXY: (this.#configured ?? this.#byScheme['http:'])?.proxy.reveal(),
-      HTTPS_PROXY: (this.#configured ?? this.#byScheme['https:'])?.proxy.reveal(),
-      NO_PROXY: this.#exceptions.join(','),
-    };
-    return Object.fromEntries(
-      Object.entries(entries).filter((entry): entry is [string, string] => Boolean(entry[1])),
-    );
   }
 }
 

@@ -49,18 +49,6 @@ export async function connectThroughProxy(
   }
 }
 
-/** A function that connects, as a connector of undici. */
-export function connectorOf(
-  connect: (options: buildConnector.Options) => Promise<Socket>,
-): buildConnector.connector {
-  return (options, callback) => {
-    void connect(options).then(
-      (socket) => callback(null, socket),
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
-    );
-  };
-}
-
 /** A connector of undici as a promise. */
 export async function connected(
   connector: buildConnector.connector,

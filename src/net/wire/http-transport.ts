@@ -2,7 +2,7 @@ import { errors } from 'undici';
 import type { Clock } from '../../base/clock.ts';
 import { connectionError } from '../connection-error.ts';
 import { drainedBytes, restMs, silenceMs } from '../connection-limits.ts';
-import type { AddressGuard } from '../dial/address-guard.ts';
+import type { AddressRule } from '../dial/address-rule.ts';
 import type { ConnectorSettings } from '../dial/guarded-connector.ts';
 import type { HttpProxy } from '../dial/http-proxy.ts';
 import { proxyRefusal } from '../dial/proxy-error.ts';
@@ -17,7 +17,7 @@ import type { ResponseReader } from './response-reader.ts';
 /** Times in milliseconds. */
 export interface WireSettings extends ConnectorSettings {
   readonly clock: Clock;
-  readonly guard: AddressGuard;
+  readonly guard: AddressRule;
   readonly userAgent: string;
   /** Until status line and headers. */
   readonly headersTimeoutMs: number;

@@ -4,21 +4,19 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { registryAccounts } from '#src/app/registry-accounts.ts';
 import { registryCredentials } from '#src/app/registry-credentials.ts';
-import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { connectionParts } from '#test/fakes/cloud-connections.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
-import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 const clock = new FakeClock();
 const parts = {
+  ...connectionParts(),
   clock,
   random: () => 0,
   log: new LogLines(),
   env: {},
-  proxies: ProxyChoice.none,
-  names: someNames(),
 };
 
 /** `user: what is sent for it`, in turn. */

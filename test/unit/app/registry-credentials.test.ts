@@ -4,26 +4,25 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { registryCredentials } from '#src/app/registry-credentials.ts';
 import type { Credential, CredentialProvider } from '#src/credentials/credentials.ts';
-import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { providers } from '#src/credentials/providers/index.ts';
+import { connectionParts } from '#test/fakes/cloud-connections.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeTokenServer } from '#test/fakes/fake-token-server.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
-import { someNames } from '#test/fakes/names.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
 import { secret } from '#test/fakes/secrets.ts';
 
 const clock = new FakeClock();
 const parts = {
+  ...connectionParts(),
   clock,
   random: () => 0,
   log: new LogLines(),
   env: {},
-  proxies: ProxyChoice.none,
-  names: someNames(),
 };
 
 async function credentials(auth: string): Promise<CredentialProvider> {
@@ -57,16 +56,9 @@ describe('who we are at a registry', () => {
   });
 
   it('is made by each provider', async () => {
-    const providers = {
-      ecr: '{}',
-      'ecr-public': '{}',
-      gcp: '{}',
-      azure: '{}',
-      exec: '{ command: x }',
-      dockerConfig: '{}',
-      file: '{ path: x }',
-    };
-    for (const [name, options] of Object.entries(providers)) {
+    const needed: Readonly<Record<string, string>> = { exec: '{ command: x }', file: '{ path: x }' };
+    for (const { name } of providers) {
+      const options = needed[name] ?? '{}';
       const made = await credentials(`{ token: { provider: ${name}, providerOpts: ${options} } }`);
       assert.equal(made.name, name);
       await made[Symbol.asyncDispose]?.();

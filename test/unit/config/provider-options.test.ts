@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { providerChoice } from '#src/config/provider-options.ts';
+import { chosenProvider } from '#src/config/provider-options.ts';
 import { loadText, problemsOf } from '#test/fakes/config-text.ts';
 
 async function tokenOf(token: string) {
@@ -11,7 +11,8 @@ async function tokenOf(token: string) {
 async function choiceOf(text: string) {
   const token = await tokenOf(text);
   assert.ok(token !== undefined && token.provider !== '');
-  return providerChoice(token.provider, token.providerOpts);
+  const { name, options } = chosenProvider(token.provider, token.providerOpts);
+  return { name, options };
 }
 
 async function problemOf(token: string): Promise<string> {
@@ -37,7 +38,7 @@ describe('a provider of tokens', () => {
     assert.deepEqual(
       await choiceOf('{ provider: ecr, providerOpts: " Profile=Prod , region=eu-west-1,rolearn=a=b" }'),
       {
-        provider: 'ecr',
+        name: 'ecr',
         options: { profile: 'Prod', region: 'eu-west-1', roleArn: 'a=b' },
       },
     );
@@ -46,13 +47,13 @@ describe('a provider of tokens', () => {
   it('takes a mapping', async () => {
     const exec = '{ provider: exec, providerOpts: { command: [docker-credential-x, get], lifetime: 30m } }';
     assert.deepEqual(await choiceOf(exec), {
-      provider: 'exec',
+      name: 'exec',
       options: { command: ['docker-credential-x', 'get'], lifetime: 1_800_000 },
     });
   });
 
   it('takes nothing', async () => {
-    assert.deepEqual(await choiceOf('{ provider: gcp }'), { provider: 'gcp', options: {} });
+    assert.deepEqual(await choiceOf('{ provider: gcp }'), { name: 'gcp', options: {} });
   });
 
   it('with an unknown option is a mistake that lists those that there are', async () => {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { RefreshingCredentials } from '#src/credentials/refreshing-credentials.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { NoAnswer } from '#src/oci/no-answer.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { type FetchScript, ScriptedSource, tokenCredential } from '#test/fakes/scripted-source.ts';
@@ -36,6 +37,27 @@ async function settle(): Promise<void> {
 const outOfOrder = new RegistryError('UNAVAILABLE', 'the source is out of order', { status: 503 });
 
 describe('credentials of a source', () => {
+  it('that had no answer are no silence of the registry, and nothing that its next try may meet otherwise', async () => {
+    const { credentials } = refreshing(() => {
+      const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+      const headers = { 'Retry-After': '2' };
+      throw new NoAnswer(new URL('https://cloud.example'), 'host', 'no answer', {
+        status: 503,
+        headers,
+        cause,
+      });
+    });
+    await assert.rejects(credentials.get(), (error: unknown) => {
+      assert.ok(error instanceof RegistryError && !(error instanceof NoAnswer));
+      assert.deepEqual(
+        [error.code, error.message, error.status, error.headers, error.cause],
+        ['UNAVAILABLE', 'no answer', 503, { 'Retry-After': '2' }, undefined],
+      );
+      return true;
+    });
+    await credentials[Symbol.asyncDispose]();
+  });
+
   it('are fetched when they are first wanted, not before', async () => {
     const { clock, source, token, credentials } = refreshing();
     await clock.advance(24 * hour);

@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { awsError } from '#src/credentials/providers/aws-error.ts';
 import { type EcrSettings, ecrSource } from '#src/credentials/providers/ecr.ts';
+import type { Connect } from '#src/credentials/providers/provider.ts';
 import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { TestAuthority } from '#test/fakes/certificates.ts';
+import { connections } from '#test/fakes/cloud-connections.ts';
 import { FakeCloud } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { someNames } from '#test/fakes/names.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { addressOf } from '#test/fakes/scripted-names.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
-const unproxied = { host: 'registry.example.com', proxies: ProxyChoice.none, names: someNames() };
+const plain = { host: 'registry.example.com', connect: connections(), log: new LogLines() };
 const tokenData = { authorizationToken: 'QVdTOmh1bnRlcjI=', expiresAt: 2_000_000_000, proxyEndpoint: '' };
 
 /** The AWS SDK, its configuration in a directory of its own, and an imitation of AWS. */
@@ -35,12 +40,7 @@ async function aws() {
     cloud,
     configure: async (text: string) => await writeFile(join(directory.path, 'config'), text),
     ask: async (settings: Partial<EcrSettings> = {}) => {
-      const source = ecrSource({
-        host: 'registry.example.com',
-        proxies: ProxyChoice.none,
-        names: someNames(),
-        ...settings,
-      });
+      const source = ecrSource({ ...plain, ...settings });
       try {
         return await source.fetch(AbortSignal.timeout(10_000));
       } finally {
@@ -65,13 +65,18 @@ const keys = (name: string) =>
 const profiles = `[default]\nregion = eu-west-3\n${keys('DEFAULT')}[profile Prod]\nregion = eu-north-1\n${keys('PROD')}`;
 
 describe('a token of ECR', () => {
-  it('is sent as it is, and lives as long as AWS says', async () => {
+  it('is sent as it is, and lives as long as AWS says', async (context) => {
+    const warn = context.mock.method(console, 'warn', () => {});
     await using test = await aws();
     await test.configure(profiles);
     assert.deepEqual(await test.ask({ region: 'eu-west-1' }), {
       credential: { kind: 'static', authorization: 'Basic QVdTOmh1bnRlcjI=' },
       expiresAt: 2_000_000_000_000,
     });
+    assert.deepEqual(
+      warn.mock.calls.map((call) => call.arguments),
+      [],
+    );
     const target = test.cloud.last.headers['x-amz-target'];
     assert.equal(target, 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken');
   });
@@ -106,7 +111,7 @@ describe('a token of ECR', () => {
   it('is had once the profile was written, without a new start', async () => {
     await using test = await aws();
     await test.configure('');
-    const source = ecrSource({ ...unproxied, profile: 'Prod', region: 'eu-west-1' });
+    const source = ecrSource({ ...plain, profile: 'Prod', region: 'eu-west-1' });
     await assert.rejects(source.fetch(AbortSignal.timeout(10_000)), { code: 'DENIED' });
     await test.configure(profiles);
     await source.fetch(AbortSignal.timeout(10_000));
@@ -117,7 +122,7 @@ describe('a token of ECR', () => {
   it('is had with the new keys of a profile once the old were refused', async () => {
     await using test = await aws();
     await test.configure(`[default]\n${keys('OLD')}`);
-    const source = ecrSource({ ...unproxied, region: 'eu-west-1' });
+    const source = ecrSource({ ...plain, region: 'eu-west-1' });
     await source.fetch(AbortSignal.timeout(10_000));
     const works = test.cloud.answer;
     test.cloud.answer = () => json({ __type: 'UnrecognizedClientException' }, 403);
@@ -152,8 +157,9 @@ describe('a token of ECR', () => {
   });
 });
 
-function through(proxy: FakeProxy): ProxyChoice {
-  return new ProxyChoice({ noProxy: [], env: { https_proxy: proxy.url('me:hunter2') } });
+function through(proxy: FakeProxy): Connect {
+  const env = { https_proxy: proxy.url('me:hunter2') };
+  return connections({ proxies: new ProxyChoice({ noProxy: [], env }) });
 }
 
 describe('AWS', () => {
@@ -170,7 +176,7 @@ describe('AWS', () => {
       await using proxy = await FakeProxy.start();
       proxy.refuses = 502;
       delete process.env['AWS_ENDPOINT_URL_ECR'];
-      await assert.rejects(test.ask({ host, proxies: through(proxy) }), { status: 502 });
+      await assert.rejects(test.ask({ host, connect: through(proxy) }), { status: 502 });
       assert.deepEqual(proxy.calls, [`CONNECT ${endpoint}:443`]);
     });
   }
@@ -185,12 +191,67 @@ describe('AWS', () => {
       AWS_WEB_IDENTITY_TOKEN_FILE: process.env['AWS_CONFIG_FILE'],
     });
     const host = '1.dkr.ecr.eu-west-1.amazonaws.com';
-    await assert.rejects(test.ask({ host, proxies: through(proxy) }), { status: 502 });
+    await assert.rejects(test.ask({ host, connect: through(proxy) }), { status: 502 });
     assert.deepEqual(proxy.calls, ['CONNECT sts.eu-west-1.amazonaws.com:443']);
     assert.deepEqual(
       proxy.requests.map(({ authorization }) => authorization),
       [`Basic ${Buffer.from('me:hunter2').toString('base64')}`],
     );
+  });
+});
+
+describe('where AWS is asked', () => {
+  const elsewhere = { Location: 'http://169.254.169.254/latest/meta-data/' };
+
+  it('may be a private address, as that of a VPC endpoint', async () => {
+    await using test = await aws();
+    await test.configure(profiles);
+    process.env['AWS_ENDPOINT_URL_ECR'] = `http://vpce.example:${test.cloud.port}`;
+    const names = someNames({ resolve: async () => [addressOf('127.0.0.1')] });
+    await test.ask({ connect: connections({ names }) });
+    assert.equal(test.cloud.last.headers.host, `vpce.example:${test.cloud.port}`);
+  });
+
+  it('is never a metadata service, by itself or by a redirect', async () => {
+    await using test = await aws();
+    await test.configure(profiles);
+    test.cloud.answer = () => json({}, 307, elsewhere);
+    await assert.rejects(test.ask(), { code: 'DENIED' });
+    assert.equal(test.cloud.requests.length, 1);
+    const names = someNames({ resolve: async () => [addressOf('169.254.169.254')] });
+    for (const endpoint of ['http://169.254.169.254', 'http://vpce.example']) {
+      process.env['AWS_ENDPOINT_URL_ECR'] = endpoint;
+      await assert.rejects(test.ask({ connect: connections({ names }) }), {
+        code: 'DENIED',
+        message: `no credentials from ecr: the address of ${endpoint} is not public`,
+      });
+    }
+  });
+
+  it('is proved by an authority of the configuration, as registries are', async () => {
+    await using authority = await TestAuthority.create();
+    const { certFile, keyFile } = await authority.issue('aws', 'IP:127.0.0.1');
+    await using cloud = await FakeCloud.start({
+      cert: await readFile(certFile),
+      key: await readFile(keyFile),
+    });
+    cloud.answer = () => json({ authorizationData: [tokenData] });
+    await using test = await aws();
+    await test.configure(profiles);
+    process.env['AWS_ENDPOINT_URL_ECR'] = cloud.origin;
+    await test.ask({ connect: connections({ ca: authority.caFile }) });
+    await assert.rejects(test.ask(), {
+      status: 502,
+      message: /certificate authority is not known; .* upstream\.ca/,
+    });
+    assert.equal(cloud.requests.length, 1);
+  });
+
+  it('answers in a few kilobytes, or nothing is believed', async () => {
+    await using test = await aws();
+    await test.configure(profiles);
+    test.cloud.answer = () => json({ authorizationData: [{ ...tokenData, filling: 'x'.repeat(70_000) }] });
+    await assert.rejects(test.ask(), { code: 'UNAVAILABLE', status: 502, message: /too large/ });
   });
 });
 
@@ -223,7 +284,11 @@ describe('an error of AWS', () => {
     const test = await aws();
     await test.configure(profiles);
     await test.cloud[Symbol.asyncDispose]();
-    await assert.rejects(test.ask(), { code: 'UNAVAILABLE', status: 502, message: /no connection to AWS/ });
+    await assert.rejects(test.ask(), {
+      code: 'UNAVAILABLE',
+      status: 502,
+      message: /^no answer from http:\/\/127\.0\.0\.1:\d+ \(connection refused, ECONNREFUSED\)$/,
+    });
   });
 
   it('is 504 when it took too long, and 502 when it is no error at all', () => {

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type AzureSettings, azureSource } from '#src/credentials/providers/azure.ts';
 import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { connections } from '#test/fakes/cloud-connections.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
-import { someNames } from '#test/fakes/names.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
@@ -34,8 +35,8 @@ async function azure(refreshToken = 's3cret-in-tests-refresh') {
         origin: new URL(cloud.origin),
         env,
         clock,
-        proxies: ProxyChoice.none,
-        names: someNames(),
+        connect: connections(),
+        log: new LogLines(),
         ...settings,
       }).fetch(AbortSignal.timeout(10_000)),
     get calls() {
@@ -130,7 +131,10 @@ describe('a proxy', () => {
     const proxies = new ProxyChoice({ proxy: proxy.url(), noProxy: [], env: {} });
     const env = { AZURE_POD_IDENTITY_AUTHORITY_HOST: test.cloud.origin };
     const origin = new URL('https://example.azurecr.io');
-    await assert.rejects(test.ask(env, { origin, proxies }), { status: 502, message: /its rules forbid it/ });
+    await assert.rejects(test.ask(env, { origin, connect: connections({ proxies }) }), {
+      status: 502,
+      message: /its rules forbid it/,
+    });
     assert.deepEqual(proxy.calls, ['CONNECT example.azurecr.io:443']);
     assert.equal(test.cloud.requests.length, 1);
   });

@@ -1,8 +1,17 @@
+import assert from 'node:assert/strict';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before } from 'node:test';
+import { before, describe, it } from 'node:test';
 import type { Credential } from '#src/credentials/credentials.ts';
-import { credentialProvider, type ProviderChoice } from '#src/credentials/providers/index.ts';
+import { azure } from '#src/credentials/providers/azure.ts';
+import { dockerConfig } from '#src/credentials/providers/docker-config-credentials.ts';
+import { ecr } from '#src/credentials/providers/ecr.ts';
+import { ecrPublic } from '#src/credentials/providers/ecr-public.ts';
+import { exec } from '#src/credentials/providers/exec.ts';
+import { file } from '#src/credentials/providers/file.ts';
+import { gcp } from '#src/credentials/providers/gcp.ts';
+import { providers } from '#src/credentials/providers/index.ts';
+import type { ChosenProvider } from '#src/credentials/providers/provider.ts';
 import { RefreshingCredentials } from '#src/credentials/refreshing-credentials.ts';
 import {
   credentialProviderContract,
@@ -29,7 +38,7 @@ before(() => {
 });
 
 interface CloudCase {
-  readonly choice: ProviderChoice;
+  readonly chosen: ChosenProvider;
   /** The variable that points at the imitation, and what of it. */
   readonly env: (cloud: FakeCloud) => NodeJS.ProcessEnv;
   readonly answer: (secret: string) => unknown;
@@ -39,7 +48,7 @@ interface CloudCase {
 
 /** A provider that asks an API, which is imitated as it is documented. */
 async function cloudProvider({
-  choice,
+  chosen,
   env,
   answer,
   expected,
@@ -49,7 +58,7 @@ async function cloudProvider({
   const variables = env(cloud);
   Object.assign(process.env, variables);
   const settings = providerSettings({ host: cloud.host, origin: cloud.origin, env: variables });
-  const provider = credentialProvider(choice, settings);
+  const provider = chosen.open(settings);
   return {
     provider,
     clock: settings.clock,
@@ -76,14 +85,14 @@ async function cloudProvider({
 
 /** A provider that reads files of a directory. */
 async function fileProvider(
-  choice: (directory: string) => ProviderChoice,
+  chosen: (directory: string) => ChosenProvider,
   files: (secret: string) => Readonly<Record<string, string>>,
   expected: (secret: string) => Credential,
   broken: (secret: string) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<ProviderUnderTest> {
   const directory = await temporaryDirectory();
   const settings = providerSettings({ env: { PATH: `${directory.path}:/usr/bin:/bin` } });
-  const provider = credentialProvider(choice(directory.path), settings);
+  const provider = chosen(directory.path).open(settings);
   const put = async (texts: Readonly<Record<string, string>>) => {
     for (const [name, text] of Object.entries(texts)) {
       await writeFile(join(directory.path, name), text);
@@ -138,91 +147,106 @@ credentialProviderContract('RefreshingCredentials', async () => {
   };
 });
 
-credentialProviderContract('ecr', async () =>
-  cloudProvider({
-    choice: { provider: 'ecr', options: { region: 'eu-west-1' } },
-    env: ({ origin }) => ({ AWS_ENDPOINT_URL_ECR: origin }),
-    answer: (secret) => ({
-      authorizationData: [
-        { authorizationToken: base64(`AWS:${secret}`), expiresAt: later(), proxyEndpoint: '' },
-      ],
-    }),
-    expected: (secret) => ({ kind: 'static', authorization: `Basic ${base64(`AWS:${secret}`)}` }),
-  }),
-);
+/** How each provider of the list is tried. */
+const cases: Readonly<Record<string, Readonly<Record<string, () => Promise<ProviderUnderTest>>>>> = {
+  ecr: {
+    'by a region': async () =>
+      cloudProvider({
+        chosen: ecr.choose({ region: 'eu-west-1' }),
+        env: ({ origin }) => ({ AWS_ENDPOINT_URL_ECR: origin }),
+        answer: (secret) => ({
+          authorizationData: [
+            { authorizationToken: base64(`AWS:${secret}`), expiresAt: later(), proxyEndpoint: '' },
+          ],
+        }),
+        expected: (secret) => ({ kind: 'static', authorization: `Basic ${base64(`AWS:${secret}`)}` }),
+      }),
+  },
+  'ecr-public': {
+    'by the environment': async () =>
+      cloudProvider({
+        chosen: ecrPublic.choose({}),
+        env: ({ origin }) => ({ AWS_ENDPOINT_URL_ECR_PUBLIC: origin }),
+        answer: (secret) => ({
+          authorizationData: { authorizationToken: base64(`AWS:${secret}`), expiresAt: later() },
+        }),
+        expected: basic('AWS'),
+      }),
+  },
+  gcp: {
+    'by the metadata server': async () =>
+      cloudProvider({
+        chosen: gcp.choose({}),
+        env: ({ host }) => ({ GCE_METADATA_HOST: host, HOME: '/nonexistent' }),
+        answer: (secret) => ({ access_token: secret, expires_in: 3599, token_type: 'Bearer' }),
+        headers: { 'Metadata-Flavor': 'Google' },
+        expected: basic('oauth2accesstoken'),
+      }),
+  },
+  azure: {
+    'by a managed identity': async () =>
+      cloudProvider({
+        chosen: azure.choose({}),
+        env: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
+        answer: (secret) => ({ access_token: 's3cret-in-tests-entra', refresh_token: secret }),
+        expected: (token) => ({ kind: 'refresh', token }),
+      }),
+  },
+  exec: {
+    'by a program': async () =>
+      fileProvider(
+        () => exec.choose({ command: 'helper' }),
+        (secret) => ({ helper: helperAnswer(secret) }),
+        basic('u'),
+        (secret) => ({ helper: helperScript(secret, 1) }),
+      ),
+  },
+  dockerConfig: {
+    'by an entry': async () =>
+      fileProvider(
+        (path) => dockerConfig.choose({ path }),
+        (secret) => ({
+          'config.json': JSON.stringify({
+            auths: { 'registry.example.com': { auth: base64(`u:${secret}`) } },
+          }),
+        }),
+        basic('u'),
+        (secret) => ({ 'config.json': `{"auths": ${secret}` }),
+      ),
+    'by a helper': async () =>
+      fileProvider(
+        (path) => dockerConfig.choose({ path }),
+        (secret) => ({ 'config.json': '{"credsStore":"x"}', 'docker-credential-x': helperAnswer(secret) }),
+        basic('u'),
+        (secret) => ({ 'config.json': '{"credsStore":"x"}', 'docker-credential-x': helperScript(secret, 1) }),
+      ),
+  },
+  file: {
+    'by a password': async () =>
+      fileProvider(
+        (directory) => file.choose({ path: join(directory, 'password'), user: 'u' }),
+        (secret) => ({ password: `${secret}\n` }),
+        basic('u'),
+      ),
+    'with a header': async () =>
+      fileProvider(
+        (directory) => file.choose({ path: join(directory, 'header') }),
+        (secret) => ({ header: `Bearer ${secret}\n` }),
+        (secret) => ({ kind: 'static', authorization: `Bearer ${secret}` }),
+        (secret) => ({ header: `${secret}\n${secret}` }),
+      ),
+  },
+};
 
-credentialProviderContract('ecr-public', async () =>
-  cloudProvider({
-    choice: { provider: 'ecr-public', options: {} },
-    env: ({ origin }) => ({ AWS_ENDPOINT_URL_ECR_PUBLIC: origin }),
-    answer: (secret) => ({
-      authorizationData: { authorizationToken: base64(`AWS:${secret}`), expiresAt: later() },
-    }),
-    expected: basic('AWS'),
-  }),
-);
+describe('the list of providers', () => {
+  it('holds those alone that keep the contract of a source of credentials', () => {
+    const tried = Object.keys(cases).filter((name) => Object.keys(cases[name] ?? {}).length > 0);
+    assert.deepEqual(providers.map(({ name }) => name).toSorted(), tried.toSorted());
+  });
+});
 
-credentialProviderContract('gcp, by the metadata server', async () =>
-  cloudProvider({
-    choice: { provider: 'gcp', options: {} },
-    env: ({ host }) => ({ GCE_METADATA_HOST: host, HOME: '/nonexistent' }),
-    answer: (secret) => ({ access_token: secret, expires_in: 3599, token_type: 'Bearer' }),
-    headers: { 'Metadata-Flavor': 'Google' },
-    expected: basic('oauth2accesstoken'),
-  }),
-);
-
-credentialProviderContract('azure, by a managed identity', async () =>
-  cloudProvider({
-    choice: { provider: 'azure', options: {} },
-    env: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
-    answer: (secret) => ({ access_token: 's3cret-in-tests-entra', refresh_token: secret }),
-    expected: (token) => ({ kind: 'refresh', token }),
-  }),
-);
-
-credentialProviderContract('exec', async () =>
-  fileProvider(
-    () => ({ provider: 'exec', options: { command: 'helper' } }),
-    (secret) => ({ helper: helperAnswer(secret) }),
-    basic('u'),
-    (secret) => ({ helper: helperScript(secret, 1) }),
-  ),
-);
-
-credentialProviderContract('dockerConfig', async () =>
-  fileProvider(
-    (path) => ({ provider: 'dockerConfig', options: { path } }),
-    (secret) => ({
-      'config.json': JSON.stringify({ auths: { 'registry.example.com': { auth: base64(`u:${secret}`) } } }),
-    }),
-    basic('u'),
-    (secret) => ({ 'config.json': `{"auths": ${secret}` }),
-  ),
-);
-
-credentialProviderContract('dockerConfig, by a helper', async () =>
-  fileProvider(
-    (path) => ({ provider: 'dockerConfig', options: { path } }),
-    (secret) => ({ 'config.json': '{"credsStore":"x"}', 'docker-credential-x': helperAnswer(secret) }),
-    basic('u'),
-    (secret) => ({ 'config.json': '{"credsStore":"x"}', 'docker-credential-x': helperScript(secret, 1) }),
-  ),
-);
-
-credentialProviderContract('file', async () =>
-  fileProvider(
-    (directory) => ({ provider: 'file', options: { path: join(directory, 'password'), user: 'u' } }),
-    (secret) => ({ password: `${secret}\n` }),
-    basic('u'),
-  ),
-);
-
-credentialProviderContract('file, with a header', async () =>
-  fileProvider(
-    (directory) => ({ provider: 'file', options: { path: join(directory, 'header') } }),
-    (secret) => ({ header: `Bearer ${secret}\n` }),
-    (secret) => ({ kind: 'static', authorization: `Bearer ${secret}` }),
-    (secret) => ({ header: `${secret}\n${secret}` }),
-  ),
-);
+for (const { name } of providers) {
+  for (const [how, open] of Object.entries(cases[name] ?? {})) {
+    credentialProviderContract(`${name}, ${how}`, open);
+  }
+}

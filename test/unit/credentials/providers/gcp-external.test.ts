@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gcpSource } from '#src/credentials/providers/gcp.ts';
-import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { connections } from '#test/fakes/cloud-connections.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
-import { someNames } from '#test/fakes/names.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { content, json } from '#test/fakes/upstream-answers.ts';
 
@@ -48,8 +48,8 @@ async function federation() {
       await writeFile(keyFile, JSON.stringify(key));
       return await gcpSource({
         env: {},
-        proxies: ProxyChoice.none,
-        names: someNames(),
+        connect: connections({ admits: cloud.origin }),
+        log: new LogLines(),
         clock,
         keyFile,
       }).fetch(AbortSignal.timeout(10_000));

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type GcpSettings, gcpSource } from '#src/credentials/providers/gcp.ts';
 import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { connections } from '#test/fakes/cloud-connections.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeCloud, form } from '#test/fakes/fake-clouds.ts';
 import { FakeProxy } from '#test/fakes/fake-proxy.ts';
-import { someNames } from '#test/fakes/names.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { json } from '#test/fakes/upstream-answers.ts';
 
@@ -25,12 +26,13 @@ async function google() {
   cloud.answer = () =>
     json({ access_token: 's3cret-in-tests-access', expires_in: 3599 }, 200, { 'Metadata-Flavor': 'Google' });
   const clock = new FakeClock();
+  const { origin } = cloud;
   const ask = async (settings: Partial<GcpSettings> = {}) =>
     await gcpSource({
       env: { HOME: path },
       clock,
-      proxies: ProxyChoice.none,
-      names: someNames(),
+      connect: connections({ admits: origin }),
+      log: new LogLines(),
       ...settings,
     }).fetch(AbortSignal.timeout(10_000));
   const keyFile = join(path, 'key.json');
@@ -197,7 +199,7 @@ describe('an API of a cloud', () => {
     [504, {}, 'UNAVAILABLE', 504, /answered 504/],
     [200, {}, 'UNAVAILABLE', 502, /answered without access_token/],
     [200, { access_token: 'a\nb' }, 'UNAVAILABLE', 502, /answered without access_token/],
-    [200, { access_token: 'a'.repeat(70_000) }, 'UNAVAILABLE', 502, /too long/],
+    [200, { access_token: 'a'.repeat(70_000) }, 'UNAVAILABLE', 502, /too large/],
   ];
   for (const [status, body, code, passed, message] of answers) {
     it(`that answers ${status} with ${Object.keys(body as object).join() || 'nothing'} is ${passed} to our client`, async () => {
@@ -227,7 +229,7 @@ describe('a proxy', () => {
     proxy.refuses = 407;
     const proxies = new ProxyChoice({ proxy: proxy.url('me:hunter2'), noProxy: [], env: {} });
     await test.writeKey({ ...test.user, token_uri: 'https://oauth2.example/token' });
-    await assert.rejects(test.ask({ keyFile: test.keyFile, proxies }), {
+    await assert.rejects(test.ask({ keyFile: test.keyFile, connect: connections({ proxies }) }), {
       status: 502,
       message: `the proxy 127.0.0.1:${proxy.port} gave no way to https://oauth2.example: it answered 407 (it wants user and password, or refuses those in its URL)`,
     });
@@ -238,7 +240,10 @@ describe('a proxy', () => {
     await using test = await google();
     await using proxy = await FakeProxy.start();
     const proxies = new ProxyChoice({ proxy: proxy.url(), noProxy: [], env: {} });
-    await test.ask({ env: { HOME: test.home, GCE_METADATA_HOST: test.cloud.host }, proxies });
+    await test.ask({
+      env: { HOME: test.home, GCE_METADATA_HOST: test.cloud.host },
+      connect: connections({ proxies }),
+    });
     assert.deepEqual(proxy.calls, []);
     assert.equal(test.cloud.requests.length, 1);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { formatDuration, formatSize, parseDuration, parsePercent, parseSize } from '#src/config/units.ts';
+import { formatDuration, formatSize, parseDuration, parsePercent, parseSize } from '#src/values/units.ts';
 
 describe('parseDuration', () => {
   const durations: [text: string, milliseconds: number][] = [
