@@ -2,11 +2,13 @@ import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
+import { memoryShare } from '../base/memory-limit.ts';
 import { TurnQueue } from '../base/turn-queue.ts';
 import { RegistryError } from '../oci/error.ts';
 import { type ArgumentsOf, type Readings, readings } from '../oci/readings.ts';
 import { readLines } from './json-pieces.ts';
 import type { Answer, Question } from './json-thread.ts';
+import { release } from './release.ts';
 
 /** What is longer is not read here: of some texts that takes ten milliseconds, half a second of the worst of a megabyte. Bytes. */
 const maxHere = 64 * 1024;
@@ -14,10 +16,17 @@ const maxHere = 64 * 1024;
 const maxReadingMs = 10_000;
 /** A thread without work gives its memory back. Milliseconds. */
 const restMs = 30_000;
-/** Of the thread's heap, three times what the worst text takes: beyond its limit V8 ends the whole process. Megabytes. */
-const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
+/**
+ * Of the thread's heap: three times what the worst text takes, for beyond it V8 ends the whole process; more where there is more, so that V8 collects
+ * less often. Megabytes.
+ */
+const resourceLimits = {
+  maxOldGenerationSizeMb: Math.max(160, memoryShare(512)),
+  maxYoungGenerationSizeMb: 16,
+};
 
-interface Job extends Question {
+interface Job extends Omit<Question, 'bytes'> {
+  readonly bytes: Uint8Array;
   readonly owner: string;
   readonly answered: PromiseWithResolvers<Answer>;
 }
@@ -131,12 +140,14 @@ export class JsonReader {
 /** The process has one, as it has one pool of threads for files and compression. */
 export const jsonReader = new JsonReader();
 
-async function itemsIn(lines: Uint8Array): Promise<unknown[]> {
+/** The lines are gone then. */
+async function itemsIn(lines: Uint8Array<ArrayBuffer>): Promise<unknown[]> {
   const items: unknown[] = [];
   for (const some of readLines(lines)) {
     if (items.length > 0) await setImmediate();
     for (const item of some) items.push(item);
   }
+  release(lines);
   return items;
 }
 

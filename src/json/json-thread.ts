@@ -2,11 +2,12 @@ import { parentPort } from 'node:worker_threads';
 import { RegistryError } from '../oci/error.ts';
 import { readings } from '../oci/readings.ts';
 import { linesOf } from './json-pieces.ts';
+import { release } from './release.ts';
 
 /** What the thread is asked. */
 export interface Question {
   readonly name: keyof typeof readings;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly args: readonly unknown[];
 }
 
@@ -18,6 +19,7 @@ export type Answer =
 // The program of a thread of JsonReader: it answers one question after the other.
 parentPort?.on('message', (question: Question) => {
   const answer = answerTo(question);
+  release(question.bytes);
   parentPort?.postMessage(answer, 'lines' in answer ? [answer.lines.buffer] : []);
 });
 
