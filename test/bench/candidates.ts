@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -141,9 +141,14 @@ export class Candidate implements AsyncDisposable {
     return this.#memory('VmRSS');
   }
 
-  /** The most that it has held, since its start. MiB. */
+  /** The most that it has held since its start, or since {@link forgetPeak}. MiB. */
   get peakMiB(): number {
     return this.#memory('VmHWM');
+  }
+
+  /** From now on {@link peakMiB} begins anew (proc(5), clear_refs). */
+  forgetPeak(): void {
+    writeFileSync(`/proc/${this.#parts.pid}/clear_refs`, '5');
   }
 
   /** Why it is no longer the process that was started, unhurt; undefined: it is. */

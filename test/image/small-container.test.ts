@@ -9,6 +9,7 @@ import { obstacleToMemoryGroups } from '../e2e/support/memory-group.ts';
 
 const limit = 256 * mebibyte;
 const clients = 500;
+const registryCount = 4;
 /** Each reads a list of its own, of megabytes; they come again until there is room for it. */
 const listClients = 16;
 
@@ -22,7 +23,8 @@ describe('a container of 256 MiB', { skip: (await obstacleToMemoryGroups()) ?? f
 
   before(async () => {
     const upstream = resources.use(await Upstream.start());
-    const lists = [resources.use(await ListRegistry.start()), resources.use(await ListRegistry.start())];
+    const lists: ListRegistry[] = [];
+    while (lists.length < registryCount) lists.push(resources.use(await ListRegistry.start()));
     const registries = [upstream, ...lists].map(({ host }) => ({ name: host, scheme: 'http' }));
     server = resources.use(
       await Candidate.ociregistry(upstream.host, { memoryLimit: limit, settings: { registries } }),
