@@ -3,12 +3,12 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { memoryShare } from '../base/memory-limit.ts';
+import { release } from '../base/release.ts';
 import { TurnQueue } from '../base/turn-queue.ts';
 import { RegistryError } from '../oci/error.ts';
 import { type ArgumentsOf, type Readings, readings } from '../oci/readings.ts';
 import { readLines } from './json-pieces.ts';
 import type { Answer, Question } from './json-thread.ts';
-import { release } from './release.ts';
 
 /** What is longer is not read here: of some texts that takes ten milliseconds, half a second of the worst of a megabyte. Bytes. */
 const maxHere = 64 * 1024;
@@ -25,8 +25,7 @@ const resourceLimits = {
   maxYoungGenerationSizeMb: 16,
 };
 
-interface Job extends Omit<Question, 'bytes'> {
-  readonly bytes: Uint8Array;
+interface Job extends Question {
   readonly owner: string;
   readonly answered: PromiseWithResolvers<Answer>;
 }
@@ -141,7 +140,7 @@ export class JsonReader {
 export const jsonReader = new JsonReader();
 
 /** The lines are gone then. */
-async function itemsIn(lines: Uint8Array<ArrayBuffer>): Promise<unknown[]> {
+async function itemsIn(lines: Uint8Array): Promise<unknown[]> {
   const items: unknown[] = [];
   for (const some of readLines(lines)) {
     if (items.length > 0) await setImmediate();

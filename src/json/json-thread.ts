@@ -1,13 +1,13 @@
 import { parentPort } from 'node:worker_threads';
+import { release } from '../base/release.ts';
 import { RegistryError } from '../oci/error.ts';
 import { readings } from '../oci/readings.ts';
 import { linesOf } from './json-pieces.ts';
-import { release } from './release.ts';
 
 /** What the thread is asked. */
 export interface Question {
   readonly name: keyof typeof readings;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   readonly args: readonly unknown[];
 }
 
