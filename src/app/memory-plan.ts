@@ -1,4 +1,4 @@
-import { totalmem } from 'node:os';
+import { memoryLimit, memoryShare } from '../base/memory-limit.ts';
 
 /** How large the things are that are kept in memory only to be fast. Bytes. */
 export interface MemoryPlan {
@@ -14,17 +14,9 @@ export interface MemoryPlan {
 
 const mebibyte = 1024 * 1024;
 
-/**
- * What this process may use: the limit of its container (cgroup v1 or v2), or all that the machine has. Bytes. Node gives 0, or a number
- * beyond all memory, where there is no limit.
- */
-export function memoryLimit(constrained = process.constrainedMemory(), total = totalmem()): number {
-  return constrained > 0 ? Math.min(constrained, total) : total;
-}
-
-/** From a gigabyte on all of it; below, an eighth of what there is: Node itself takes half of 256 MiB, and the kernel wants some for files. */
+/** From a gigabyte on all of it; below, a seventh of what the program does not take idle: the kernel wants some for files. */
 export function memoryPlan(limit = memoryLimit()): MemoryPlan {
-  const share = (most: number): number => Math.floor(most * Math.min(1, limit / (1024 * mebibyte)));
+  const share = (most: number): number => memoryShare(most, limit);
   return {
     manifests: share(64 * mebibyte),
     lists: share(32 * mebibyte),

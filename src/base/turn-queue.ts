@@ -1,3 +1,5 @@
+import { memoryShare } from './memory-limit.ts';
+
 export interface Queued {
   /** On whose behalf. */
   readonly owner: string;
@@ -5,9 +7,9 @@ export interface Queued {
 }
 
 /** Bytes of all that wait. */
-const maxBytes = 64 * 1024 * 1024;
+const maxBytes = memoryShare(64 * 1024 * 1024);
 /** Of one owner. */
-const maxBytesOfOne = 24 * 1024 * 1024;
+const maxBytesOfOne = Math.max(8 * 1024 * 1024, memoryShare(24 * 1024 * 1024));
 
 /** What waits to be done, bounded by its bytes; whoever has much to do lets each of the others go before his next. */
 export class TurnQueue<Item extends Queued> {

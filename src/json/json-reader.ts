@@ -2,6 +2,8 @@ import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
+import { memoryShare } from '../base/memory-limit.ts';
+import { release } from '../base/release.ts';
 import { TurnQueue } from '../base/turn-queue.ts';
 import { tooMuchRead } from '../oci/busy.ts';
 import { Fault } from '../oci/fault.ts';
@@ -15,8 +17,14 @@ const maxHere = 64 * 1024;
 const maxReadingMs = 10_000;
 /** A thread without work gives its memory back. Milliseconds. */
 const restMs = 30_000;
-/** Of the thread's heap, three times what the worst text takes: beyond its limit V8 ends the whole process. Megabytes. */
-const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
+/**
+ * Of the thread's heap: three times what the worst text takes, for beyond it V8 ends the whole process; more where there is more, so that V8 collects
+ * less often. Megabytes.
+ */
+const resourceLimits = {
+  maxOldGenerationSizeMb: Math.max(160, memoryShare(512)),
+  maxYoungGenerationSizeMb: 16,
+};
 
 interface Job extends Question {
   readonly owner: string;
@@ -132,12 +140,14 @@ export class JsonReader {
 /** The process has one, as it has one pool of threads for files and compression. */
 export const jsonReader = new JsonReader();
 
+/** The lines are gone then. */
 async function itemsIn(lines: Uint8Array): Promise<unknown[]> {
   const items: unknown[] = [];
   for (const some of readLines(lines)) {
     if (items.length > 0) await setImmediate();
     for (const item of some) items.push(item);
   }
+  release(lines);
   return items;
 }
 

@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { release } from '../base/release.ts';
 import { Fault } from '../oci/fault.ts';
 import { readings } from '../oci/readings.ts';
 import { linesOf } from './json-pieces.ts';
@@ -18,6 +19,7 @@ export type Answer =
 // The program of a thread of JsonReader: it answers one question after the other.
 parentPort?.on('message', (question: Question) => {
   const answer = answerTo(question);
+  release(question.bytes);
   parentPort?.postMessage(answer, 'lines' in answer ? [answer.lines.buffer] : []);
 });
 

@@ -1,3 +1,4 @@
+import { release } from '../base/release.ts';
 import { readBody } from '../net/body.ts';
 import { contentEncoding, decode } from '../net/content-encoding.ts';
 import type { TransportResponse } from '../net/transport.ts';
@@ -121,7 +122,9 @@ export class ListPages {
       maxBodyBytes: maxPageBytes,
       signal,
     });
-    const page = await take(response, async () => await this.#body(response));
+    let bytes: Uint8Array | undefined;
+    const page = await take(response, async () => (bytes = await this.#body(response)));
+    if (bytes !== undefined) release(bytes);
     if (this.#isCutShort) this.#cutShort();
     else this.#follow(url, response.headers['link']);
     return page;

@@ -1,11 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { MemoryGroup } from '../e2e/support/memory-group.ts';
 import { Program } from '../e2e/support/program.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { until } from '../e2e/support/until.ts';
+import { imageEnvironment } from '../image/environment.ts';
 import { programOf } from '../setup/needs.ts';
 
 /** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
@@ -18,7 +20,27 @@ interface CandidateParts {
   readonly pid: number;
   /** 0: it has no page of metrics. */
   readonly metricsPort: number;
+  /** Undefined: nothing bounds its memory. */
+  readonly group: MemoryGroup | undefined;
   readonly resources: AsyncDisposableStack;
+}
+
+/** How this program is run. */
+interface OciregistryOptions {
+  /** With its page of metrics. */
+  readonly metrics?: boolean;
+  /** As in a container of so many bytes: in a control group, with the image's variables. */
+  readonly memoryLimit?: number;
+  /** In the place of the image's. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further keys of its configuration. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** What {@link Candidate} runs. */
+interface Started {
+  readonly program: Program;
+  readonly group?: MemoryGroup | undefined;
 }
 
 /** One of the servers that are compared, as a process with an empty cache in front of the upstream. */
@@ -35,11 +57,11 @@ export class Candidate implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  /** This program; `metrics`: with its page of them. */
-  static async ociregistry(upstream: string, { metrics = false } = {}): Promise<Candidate> {
-    const metricsPort = metrics ? await freePort() : 0;
-    return await Candidate.#start(async (directory, port) => {
-      const settings = join(directory, 'config.yaml');
+  /** This program. */
+  static async ociregistry(upstream: string, options: OciregistryOptions = {}): Promise<Candidate> {
+    const metricsPort = options.metrics === true ? await freePort() : 0;
+    return await Candidate.#start(async (directory, port, resources) => {
+      const file = join(directory, 'config.yaml');
       const content = {
         imagePath: join(directory, 'data'),
         host: '127.0.0.1',
@@ -48,10 +70,12 @@ export class Candidate implements AsyncDisposable {
         metrics: metricsPort,
         defaultNs: upstream,
         registries: [{ name: upstream, scheme: 'http' }],
+        ...options.settings,
       };
-      await writeFile(settings, JSON.stringify(content));
+      await writeFile(file, JSON.stringify(content));
       const bin = join(import.meta.dirname, '../../src/bin.js');
-      return new Program(process.execPath, [bin, '--config-file', settings, 'serve']);
+      const commandLine = [process.execPath, bin, '--config-file', file, 'serve'] as const;
+      return await startWithin(commandLine, options, resources);
     }, metricsPort);
   }
 
@@ -70,18 +94,19 @@ export class Candidate implements AsyncDisposable {
         proxy: { remoteurl: `http://${upstream}` },
       };
       await writeFile(settings, JSON.stringify(content));
-      return new Program(programOf('docker-registry'), ['serve', settings]);
+      return { program: new Program(programOf('docker-registry'), ['serve', settings]) };
     });
   }
 
   static async #start(
-    run: (directory: string, port: number) => Promise<Program>,
+    run: (directory: string, port: number, resources: AsyncDisposableStack) => Promise<Started>,
     metricsPort = 0,
   ): Promise<Candidate> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const port = await freePort();
-    const program = resources.use(await run(path, port));
+    const { program, group } = await run(path, port, resources);
+    resources.use(program);
     const host = `127.0.0.1:${port}`;
     await until(`${host} answers`, async () => {
       const answer = await fetch(`http://${host}/v2/`).catch(() => undefined);
@@ -94,6 +119,7 @@ export class Candidate implements AsyncDisposable {
       program,
       pid: program.pid,
       metricsPort,
+      group,
       resources: resources.move(),
     });
   }
@@ -112,8 +138,26 @@ export class Candidate implements AsyncDisposable {
 
   /** Memory that it holds now. MiB. */
   get residentMiB(): number {
-    const status = readFileSync(`/proc/${this.#parts.pid}/status`, 'latin1');
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+    return this.#memory('VmRSS');
+  }
+
+  /** The most that it has held since its start, or since {@link forgetPeak}. MiB. */
+  get peakMiB(): number {
+    return this.#memory('VmHWM');
+  }
+
+  /** From now on {@link peakMiB} begins anew (proc(5), clear_refs). */
+  forgetPeak(): void {
+    writeFileSync(`/proc/${this.#parts.pid}/clear_refs`, '5');
+  }
+
+  /** Why it is no longer the process that was started, unhurt; undefined: it is. */
+  async hurt(): Promise<string | undefined> {
+    const { program, group } = this.#parts;
+    const kills = (await group?.kills()) ?? 0;
+    if (kills > 0) return `the kernel killed ${kills} of its processes`;
+    if (program.hasEnded) return `it ended, and printed:\n${program.lines.slice(-30).join('\n')}`;
+    return undefined;
   }
 
   /** Files and sockets that it has open now. */
@@ -135,9 +179,26 @@ export class Candidate implements AsyncDisposable {
     await this.#parts.program.stop('SIGKILL');
   }
 
+  /** MiB. */
+  #memory(field: 'VmRSS' | 'VmHWM'): number {
+    const status = readFileSync(`/proc/${this.#parts.pid}/status`, 'latin1');
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.resources[Symbol.asyncDispose]();
   }
+}
+
+async function startWithin(
+  [node, ...args]: readonly [string, ...string[]],
+  { memoryLimit, env }: OciregistryOptions,
+  resources: AsyncDisposableStack,
+): Promise<Started> {
+  if (memoryLimit === undefined) return { program: new Program(node, args, env) };
+  const group = resources.use(await MemoryGroup.open(memoryLimit));
+  const [shell, ...line] = group.around([node, ...args]);
+  return { program: new Program(shell, line, env ?? (await imageEnvironment())), group };
 }
 
 /** Our index, in a candidate's directory. */

@@ -5,12 +5,13 @@ import { components } from '../setup/components.ts';
 import { installComponents } from '../setup/install.ts';
 import { Upstream } from './bench-upstream.ts';
 import { Candidate } from './candidates.ts';
+import { memoryTable } from './memory-table.ts';
 import { add, emptyRun, type Peer, peers, type Run, table } from './report.ts';
 import { type Contestant, scenarios } from './scenarios.ts';
 import { memoryUnderSlowReaders } from './slow-readers.ts';
 import { soak } from './soak.ts';
 
-const usage = `npm run bench -- [--rounds N] [--only ${Object.keys(scenarios).join(',')}] [--slow-readers] [--json FILE] [--compare FILE], or --soak MINUTES`;
+const usage = `npm run bench -- [--rounds N] [--only ${Object.keys(scenarios).join(',')}] [--slow-readers] [--json FILE] [--compare FILE], or --soak MINUTES, or --memory MIB,…`;
 
 /**
  * `npm run bench`: this server and Debian’s docker-registry as a pull-through cache, side by side, in alternating rounds. What
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: Object.keys(scenarios).join(',') },
     'slow-readers': { type: 'boolean', default: false },
     soak: { type: 'string' },
+    memory: { type: 'string' },
     json: { type: 'string' },
     compare: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -92,4 +94,5 @@ async function soakFor(minutes: number): Promise<void> {
 
 if (options.help) console.log(usage);
 else if (options.soak !== undefined) await soakFor(Number(options.soak));
+else if (options.memory !== undefined) await memoryTable(options.memory.split(',').map(Number));
 else await main();

@@ -21,13 +21,13 @@ export async function memoryUnderSlowReaders(server: Candidate, upstream: Upstre
   const streams = Promise.all(blobs.map(async (blob) => await download(server.host, blob)));
   for (let reader = 0; reader < readers; reader += 1) {
     const blob = blobs[reader % blobCount];
-    if (blob !== undefined) stack.use(hangOn(server, blob));
+    if (blob !== undefined) stack.use(hangOn(server.host, blob));
   }
   return await highest(server, streams);
 }
 
 /** Asks and never reads, so that the kernel keeps little of it and the server the rest. */
-function hangOn({ host }: Candidate, blob: LargeBlob): Disposable {
+export function hangOn(host: string, blob: LargeBlob): Disposable {
   const { hostname, port } = new URL(`http://${host}`);
   const socket = connect({ host: hostname, port: Number(port) }).pause();
   socket.on('error', () => {});

@@ -76,8 +76,7 @@ describe('the image', needs(...programs), () => {
     const args = ['--config-file', configFile, 'serve'];
     {
       await using container = await start(store, options, args);
-      await container.program.line(/Running as \(uid:gid\): 65532:65532/);
-      await container.program.line(/Process id: 1$/);
+      await container.program.line(/"user":"65532:65532","pid":1,/);
       const url = await listening(container);
       assert.deepEqual(await readImage(`${url}/v2/up/library/tiny`, 'v1'), wanted);
       await store.podman('stop', '--time=10', container.name);

@@ -1,10 +1,11 @@
+import { memoryShare } from '../../base/memory-limit.ts';
 import { jsonPieces, piecesInTurns } from '../../json/json-pieces.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyWriter } from './send-body.ts';
 
 /** Of long lists that are under way, as text: slow readers hold their entries in memory, which are a multiple of that. Bytes. */
-const maxSending = 64 * 1024 * 1024;
+const maxSending = memoryShare(64 * 1024 * 1024);
 let sending = 0;
 
 /**

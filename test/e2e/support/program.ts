@@ -41,7 +41,7 @@ export class Program implements AsyncDisposable {
         const match = pattern.exec(line);
         if (match !== null) return match;
       }
-      if (this.#ended) throw new Error(`${this.#child.spawnfile} ended`);
+      if (this.hasEnded) throw new Error(`${this.#child.spawnfile} ended`);
       return undefined;
     };
     try {
@@ -67,10 +67,10 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended) await this.stop();
+    if (!this.hasEnded) await this.stop();
   }
 
-  get #ended(): boolean {
+  get hasEnded(): boolean {
     return this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }
