@@ -29,7 +29,7 @@ export class TlsFileError extends Error {
 }
 
 /** What such a file may have. */
-export const maxBytes = 4 * 1024 * 1024;
+const maxBytes = 4 * 1024 * 1024;
 
 /** Reads the files and sees whether they are what they should be, and the key that of the certificate. Throws TlsFileError. */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsTexts> {

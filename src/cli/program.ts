@@ -193,7 +193,8 @@ async function checked(
   { tryPorts, start }: Checking,
 ): Promise<LoadedConfig> {
   const file = fileOf(flags);
-  if (start !== undefined) start.waitsFor = `the configuration${file === undefined ? '' : ` ${file}`}`;
+  if (start !== undefined)
+    start.waitsFor = `the configuration${file === undefined ? '' : ` ${file}`}, or a secret’s file that it names`;
   const { problems: mistakes, rest } = await readConfig({ file, flags, env: parts.env });
   if (rest === undefined) throw new ConfigError(mistakes);
   if (start !== undefined) {

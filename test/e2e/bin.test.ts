@@ -155,7 +155,7 @@ describe('the program', () => {
     );
   });
 
-  const waiting = /the start waits for the files and directories/;
+  const waiting = /the start waits for the configuration .*, or a secret’s file that it names/;
 
   it('says what its start waits for, and ends by SIGTERM though a thread of it hangs', async () => {
     await using directory = await temporaryDirectory();
