@@ -262,7 +262,7 @@ describe('the program', () => {
     assert.match(stderr, /^ociregistry version: \d+\.\d+\.\d+ build date: \d{4}-\d\d-\d\dT[\d:]{8}Z\n$/);
     assert.equal(status, 0);
     // Its thread's program is found by its name, and not by an import.
-    const reader = join(bin, '../../dist/json-reader.js');
+    const reader = join(bin, '../../dist/json/json-reader.js');
     const program = `const { jsonReader } = await import(${JSON.stringify(reader)});
       const { head } = await jsonReader.read('a', 'tags', Buffer.from('{"tags":["' + 'x'.repeat(100_000) + '"]}'), 1);
       console.log(jsonReader.hasThread, head.entries);`;
