@@ -114,7 +114,8 @@ export interface Upstream extends UpstreamRegistry, AsyncDisposable {
 
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
 export function createUpstream(settings: UpstreamSettings): Upstream {
-  const { clock = systemClock, onOddity = () => {} } = settings;
+  const { clock = systemClock } = settings;
+  const onOddity = oddityOf(settings);
   const origin = originOf(settings);
   const wire = settings.wire ?? openWire({ ...settings, clock, onOddity }, origin);
   const closing = new AbortController();
@@ -127,6 +128,11 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     { origin, transport, clock, onOddity, mirror },
     { wire, accounts, reserve, closing },
   );
+}
+
+/** Of a mirror nothing is an error: whoever asks it goes on to the next. */
+function oddityOf({ mirror, onOddity = () => {} }: UpstreamSettings): OnOddity {
+  return mirror === undefined ? onOddity : (message, fields) => onOddity(message, fields, 'warn');
 }
 
 function openWire(settings: UpstreamSettings & { readonly clock: Clock }, origin: URL): Wire {

@@ -12,7 +12,7 @@ import type { Challenge } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { Scope } from '../../oci/scope.ts';
 import { CredentialVerdicts } from './credential-verdicts.ts';
-import { PasswordTrials, type Trial } from './password-trials.ts';
+import { type Doubt, PasswordTrials, type Trial } from './password-trials.ts';
 import { type Realm, resolveRealm } from './realm.ts';
 import { type Token, TokenCache } from './token-cache.ts';
 import type { TokenClient, TokenGrant, TokenRefusal, TokenRequest } from './token-client.ts';
@@ -69,7 +69,7 @@ export class AuthSession {
     this.#settings = settings;
     this.tokens = new TokenCache(settings.clock);
     this.#passwords = new PasswordTrials(settings.clock);
-    this.verdicts = new CredentialVerdicts(settings.onOddity ?? (() => {}));
+    this.verdicts = new CredentialVerdicts(settings.onOddity ?? (() => {}), settings.clock);
   }
 
   /** Today's credential; another than yesterday's drops what was had with the old. */
@@ -187,9 +187,8 @@ export class AuthSession {
     if (credential !== undefined && isRefused(refusal)) {
       if (await this.renew(credential, undefined)) return await this.#fetch(need, realm);
     }
-    const saysMuch = refusal?.status === 401 && password?.trial.refused() === true;
-    if (credential !== undefined && (saysMuch || isDeadRefreshToken(credential, refusal)))
-      this.verdicts.refused(credential, realm.url.host);
+    if (credential !== undefined && refusal !== undefined)
+      this.verdicts.refused(credential, realm.url.host, doubtOf(credential, refusal, password?.trial));
     throw refusalError(realm.url, refusal, asWhom(credential), this.#settings.clock.now());
   }
 
@@ -258,9 +257,10 @@ export class AuthSession {
   }
 }
 
-/** 400 is `invalid_grant` as well (RFC 6749 section 5.2). */
-function isDeadRefreshToken({ kind }: Credential, refusal: TokenRefusal | undefined): boolean {
-  return kind === 'refresh' && (refusal?.status === 400 || refusal?.status === 401);
+/** To a refresh token 400 is `invalid_grant` as well (RFC 6749 section 5.2). */
+function doubtOf({ kind }: Credential, { status }: TokenRefusal, trial: Trial | undefined): Doubt {
+  if (kind === 'refresh') return status === 400 || status === 401 ? 'wrong' : 'none';
+  return (status === 401 && trial?.refused()) || 'none';
 }
 
 /** Where a challenge sends for tokens, to tell one from another. */

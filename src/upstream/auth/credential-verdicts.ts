@@ -1,31 +1,61 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Credential } from '../../credentials/credentials.ts';
 import { identityOf } from '../../credentials/identity.ts';
 import type { OnOddity } from '../../net/oddity.ts';
+import type { Doubt } from './password-trials.ts';
 
-/** Says once that a credential is refused, and once that it, or the one in its place, is taken again. */
+const isRefused = 'the credential for upstream is refused: what is private cannot be pulled';
+const isTaken = 'the credential for upstream is taken again';
+
+/** So many repositories in a row that refuse a ready header, and none that takes it: it is the header. */
+const enough = 3;
+/** Of what is refused and taken in turn a line comes so seldom. Milliseconds. */
+const quietMs = 60_000;
+
+/**
+ * Says once that a credential is refused, and once that it, or the one in its place, is taken again: as an error where it is wrong, as a
+ * warning where that is not known yet.
+ */
 export class CredentialVerdicts {
   readonly #onOddity: OnOddity;
-  #refused: Credential | undefined;
+  readonly #clock: Clock;
+  /** Of a ready header; no more than {@link enough}. */
+  readonly #refusedInARow = new Set<string>();
+  #wasTaken = false;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #told: { readonly credential: Credential; readonly level: 'warn' | 'error' } | undefined;
 
-  constructor(onOddity: OnOddity) {
+  constructor(onOddity: OnOddity, clock: Clock) {
     this.#onOddity = onOddity;
+    this.#clock = clock;
+  }
+
+  /** A ready header was refused for this. One repository may be others'. */
+  refusedReady(credential: Credential, by: string, scope: string): void {
+    if (this.#refusedInARow.size < enough) this.#refusedInARow.add(scope);
+    const isWrong = this.#refusedInARow.size >= enough;
+    this.refused(credential, by, isWrong ? 'wrong' : this.#wasTaken ? 'none' : 'some');
   }
 
   /** `by`: the host of a registry or token server. */
-  refused(credential: Credential, by: string): void {
-    if (this.#refused === credential) return;
-    this.#refused = credential;
-    const fields = { who: identityOf(credential), by };
-    this.#onOddity(
-      'the credential for upstream is refused: what is private cannot be pulled',
-      fields,
-      'error',
-    );
+  refused(credential: Credential, by: string, doubt: Doubt): void {
+    if (doubt === 'none') return;
+    const level = doubt === 'wrong' ? 'error' : 'warn';
+    const told = this.#told;
+    if (told?.credential === credential && (told.level === 'error' || level === 'warn')) return;
+    const now = this.#clock.monotonic();
+    if (told === undefined && now < this.#toldAt + quietMs) return;
+    this.#toldAt = now;
+    this.#told = { credential, level };
+    this.#onOddity(isRefused, { who: identityOf(credential), by }, level);
   }
 
   taken(credential: Credential): void {
-    if (this.#refused === undefined) return;
-    this.#refused = undefined;
-    this.#onOddity('the credential for upstream is taken again', { who: identityOf(credential) }, 'error');
+    this.#wasTaken = true;
+    this.#refusedInARow.clear();
+    if (this.#told === undefined) return;
+    const { level } = this.#told;
+    this.#told = undefined;
+    this.#onOddity(isTaken, { who: identityOf(credential) }, level);
   }
 }

@@ -90,7 +90,8 @@ export class Exchange implements Disposable {
   /** The registry's last word: what it says of a ready header that it was sent. */
   judgeReady(status: number, refused: boolean): void {
     if (this.#sent.kind !== 'static' || this.#credential === undefined) return;
-    if (refused) this.#session.verdicts.refused(this.#credential, this.#request.url.host);
+    const { host } = this.#request.url;
+    if (refused) this.#session.verdicts.refusedReady(this.#credential, host, this.#required.toString());
     else if (status < 400) this.#session.verdicts.taken(this.#credential);
   }
 
@@ -111,7 +112,7 @@ export class Exchange implements Disposable {
     }
     // Where a token is wanted besides, the token server has the last word.
     if (status !== 401 || parseChallenges(headers['www-authenticate']).some(isBearer)) return;
-    if (trial.refused()) this.#session.verdicts.refused(this.#credential, this.#request.url.host);
+    this.#session.verdicts.refused(this.#credential, this.#request.url.host, trial.refused());
   }
 
   /** Once another credential can be had for the one that was refused, all begins anew. */

@@ -3,11 +3,13 @@ import type { Clock } from '../../base/clock.ts';
 import type { Scope } from '../../oci/scope.ts';
 import { PatientQueue } from './patient-queue.ts';
 
+/** What a refusal says of user and password themselves. `some`: they have not been taken yet, and this may be others' repository. */
+export type Doubt = 'none' | 'some' | 'wrong';
+
 /** User and password on their way; to be disposed of when there is a verdict, or will be none. */
 export interface Trial extends Disposable {
   taken(): void;
-  /** True: it says something of user and password themselves, which had not been taken, or are not any more. */
-  refused(): boolean;
+  refused(): Doubt;
 }
 
 /** Some registries lock out an address that keeps sending wrong passwords (GitLab: ten in a minute). Milliseconds. */
@@ -91,9 +93,10 @@ export class PasswordTrials {
     this.#unproven.tell();
   }
 
-  #refused(key: string): boolean {
+  #refused(key: string): Doubt {
     this.#count(key);
-    return !this.#isProven;
+    if (this.areWrong) return 'wrong';
+    return this.#isProven ? 'none' : 'some';
   }
 
   #count(key: string): void {

@@ -199,7 +199,7 @@ describe('a mirror under endpoints', () => {
     const { host } = made.mirror;
     await made.mirror[Symbol.asyncDispose]();
     for (let pull = 0; pull < 3; pull += 1) assert.equal((await made.manifest()).status, 200);
-    const rests = made.log.at('error').filter((line) => line.includes('upstream unavailable'));
+    const rests = made.log.at('warn').filter((line) => line.includes('upstream unavailable'));
     assert.equal(rests.length, 2);
     assert.ok(rests.every((line) => line.includes(`upstream: '${host}'`)));
     const [get = '', head = ''] = rests;

@@ -6,15 +6,17 @@ import { challenged, grants, ScriptedAuth, wantsBearer } from '#test/fakes/scrip
 import { secret } from '#test/fakes/secrets.ts';
 
 const user: Credential = { kind: 'basic', username: 'u', password: secret('p') };
-const refused = 'error the credential for upstream is refused: what is private cannot be pulled';
-const again = 'error the credential for upstream is taken again';
+const refused = 'the credential for upstream is refused: what is private cannot be pulled';
+const again = 'the credential for upstream is taken again';
 
 describe('a credential', () => {
-  const cases: readonly [string, Credential, string][] = [
-    ['a password', user, 'user "u"'],
-    ['a ready header', staticCredential(`Bearer ${secret('t')}`), 'a ready Bearer header'],
+  const header = staticCredential(`Bearer ${secret('t')}`);
+  /** The first refusal of a password may be about others' repository. */
+  const cases: readonly [string, Credential, string, readonly string[]][] = [
+    ['a password', user, 'user "u"', ['warn', 'error']],
+    ['a ready header', header, 'a ready Bearer header', ['warn', 'error']],
   ];
-  for (const [what, credential, who] of cases)
+  for (const [what, credential, who, levels] of cases)
     it(`that its registry refuses is told of once, and once when it is taken again: ${what}`, async () => {
       let takes = false;
       const auth = new ScriptedAuth({
@@ -23,16 +25,19 @@ describe('a credential', () => {
         credential,
       });
       for (const repository of ['a', 'b', 'c', 'd']) assert.equal(await auth.get(repository), 401);
-      assert.deepEqual(auth.told, [`${refused} ${who} registry.example.com`]);
+      assert.deepEqual(
+        auth.told.splice(0),
+        levels.map((level) => `${level} ${refused} ${who} registry.example.com`),
+      );
       takes = true;
       await auth.clock.advance(60_000);
       for (const repository of ['a', 'b']) assert.equal(await auth.get(repository), 200);
-      assert.deepEqual(auth.told.slice(1), [`${again} ${who}`]);
+      assert.deepEqual(auth.told, [`error ${again} ${who}`]);
     });
 
-  for (const [what, credential, who] of [
-    ['a password', user, 'user "u"'],
-    ['a refresh token', { kind: 'refresh', token: secret('r') }, 'a refresh token'],
+  for (const [what, credential, who, level] of [
+    ['a password', user, 'user "u"', 'warn'],
+    ['a refresh token', { kind: 'refresh', token: secret('r') }, 'a refresh token', 'error'],
   ] as const)
     it(`that its token server refuses is told of, and named to whoever asked: ${what}`, async () => {
       let takes = false;
@@ -43,12 +48,31 @@ describe('a credential', () => {
       });
       const message = `token server auth.example.com answered 401, ${asWhom(credential)}`;
       await assert.rejects(auth.get(), { code: 'DENIED', message });
-      assert.deepEqual(auth.told, [`${refused} ${who} auth.example.com`]);
+      assert.deepEqual(auth.told, [`${level} ${refused} ${who} auth.example.com`]);
       takes = true;
       await auth.clock.advance(60_000);
       assert.equal(await auth.get(), 200);
-      assert.deepEqual(auth.told.slice(1), [`${again} ${who}`]);
+      assert.deepEqual(auth.told.slice(1), [`${level} ${again} ${who}`]);
     });
+
+  it('that is refused and taken in turn is told of once a minute', async () => {
+    let takes = false;
+    const auth = new ScriptedAuth({
+      registry: () => (takes ? { status: 200 } : challenged('Basic realm="x"')),
+      credential: staticCredential(`Bearer ${secret('t')}`),
+    });
+    for (let turn = 0; turn < 10; turn += 1) {
+      takes = false;
+      for (const repository of ['a', 'b', 'c']) await auth.get(repository);
+      takes = true;
+      await auth.get('a');
+    }
+    assert.equal(auth.told.length, 3);
+    await auth.clock.advance(60_000);
+    takes = false;
+    for (const repository of ['a', 'b', 'c']) await auth.get(repository);
+    assert.equal(auth.told.length, 4);
+  });
 
   it('that was taken is not told of when a repository of others is refused to it', async () => {
     const auth = new ScriptedAuth({
