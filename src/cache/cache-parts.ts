@@ -12,6 +12,7 @@ import type { BlobLinks } from './memory/blob-links.ts';
 import type { BlobSizes } from './memory/blob-sizes.ts';
 import type { DoubtedDigests } from './memory/doubted-digests.ts';
 import type { FreshnessPolicy } from './memory/freshness.ts';
+import type { ListKeeping } from './memory/list-keeping.ts';
 import type { ManifestCache } from './memory/manifest-cache.ts';
 import type { NegativeCache } from './memory/negative-cache.ts';
 import type { TagWalks } from './memory/tag-walks.ts';
@@ -33,6 +34,7 @@ export interface CacheParts {
   readonly resting: Expiring<string>;
   readonly doubted: DoubtedDigests;
   readonly walks: TagWalks;
+  readonly keeping: ListKeeping;
   readonly completer: Completer;
   readonly uses: UseLog;
   readonly tasks: TaskSet;

@@ -98,13 +98,12 @@ export class CachedReferrers {
   }
 
   #keep(repository: RepositoryName, digest: Digest, { referrers }: ReferrersList): void {
-    if (charsOf(referrers) > maxKeptChars) return;
-    const { metadata, clock, tasks } = this.#parts;
+    const chars = charsOf(referrers);
+    if (chars > maxKeptChars) return;
+    const { metadata, clock, keeping } = this.#parts;
     const record = { items: referrers, checkedAt: clock.now() };
-    tasks.run(
-      'storing a list',
-      async () => await metadata.change([putReferrersList(repository, digest, record)]),
-    );
+    const storing = [putReferrersList(repository, digest, record)];
+    keeping.keep(chars, async () => await metadata.change(storing));
   }
 }
 

@@ -91,13 +91,14 @@ export class CachedTags {
   }
 
   #source(repository: RepositoryName): TagSource {
-    const { tasks, metadata, clock } = this.#parts;
+    const { keeping, metadata, clock } = this.#parts;
     return {
       ask: async (part) => await this.#upstream.listTags(repository, part),
       onWhole: (tags) => {
-        if (charsOf(tags) > maxKeptChars) return;
+        const chars = charsOf(tags);
+        if (chars > maxKeptChars) return;
         const record = { items: [...tags], checkedAt: clock.now() };
-        tasks.run('storing a list', async () => await metadata.change([putTagList(repository, record)]));
+        keeping.keep(chars, async () => await metadata.change([putTagList(repository, record)]));
       },
     };
   }

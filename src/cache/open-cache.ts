@@ -13,6 +13,7 @@ import { AskedManifests } from './memory/asked-manifests.ts';
 import { BlobLinks } from './memory/blob-links.ts';
 import { BlobSizes } from './memory/blob-sizes.ts';
 import { DoubtedDigests } from './memory/doubted-digests.ts';
+import { ListKeeping } from './memory/list-keeping.ts';
 import { ManifestCache } from './memory/manifest-cache.ts';
 import { forgetIn } from './memory/memory.ts';
 import { NegativeCache } from './memory/negative-cache.ts';
@@ -91,6 +92,7 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     resting: new Expiring(clock, maxResting),
     doubted: new DoubtedDigests(),
     walks: new TagWalks(clock, memory.lists),
+    keeping: new ListKeeping(tasks, memory.lists),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

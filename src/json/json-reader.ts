@@ -23,7 +23,7 @@ const restMs = 30_000;
  */
 const resourceLimits = {
   maxOldGenerationSizeMb: Math.max(160, memoryShare(512)),
-  maxYoungGenerationSizeMb: 16,
+  maxYoungGenerationSizeMb: 8,
 };
 
 interface Job extends Question {

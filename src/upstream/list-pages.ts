@@ -1,8 +1,10 @@
+import { memoryShare } from '../base/memory-limit.ts';
 import { release } from '../base/release.ts';
 import { readBody } from '../net/body.ts';
 import { contentEncoding, decode } from '../net/content-encoding.ts';
 import type { TransportResponse } from '../net/transport.ts';
 import { RegistryError } from '../oci/error.ts';
+import { maxManifestSize } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, Cut } from '../oci/registry.ts';
 import { nextLink } from './link.ts';
@@ -10,9 +12,10 @@ import type { UpstreamSession } from './upstream-session.ts';
 
 /** What is read for one answer. */
 const maxPages = 100;
-const maxPageBytes = 8 * 1024 * 1024;
+/** A list takes ten times its bytes until it is answered; what a manifest may have is read everywhere. */
+const maxPageBytes = Math.max(maxManifestSize, memoryShare(8 * 1024 * 1024));
 /** Of all pages together; the last one may go beyond it. */
-const maxBytes = 16 * 1024 * 1024;
+const maxBytes = 2 * maxPageBytes;
 
 /** Makes a page of an answer, and throws where it is none. */
 export type TakePage<Page> = (

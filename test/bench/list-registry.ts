@@ -7,11 +7,10 @@ import { mebibyte, sha256 } from './content.ts';
 export const listKinds = ['tags/list', 'junk/tags/list', 'manifests/latest', 'referrers'] as const;
 export type ListKind = (typeof listKinds)[number];
 
-/** As many tags as are read for one answer, each as long as fits. */
-const tagCount = 100_000;
+/** As many tags as fit into a page that is read in a small container. */
+const tagCount = 50_000;
 const tagLength = 78;
-/** A referrers list is read up to so many entries. */
-const referrersCount = 10_000;
+const referrersCount = 5500;
 /** A manifest above so many descriptors is not looked into. */
 const platformCount = 1000;
 
@@ -79,7 +78,7 @@ const bodies: Readonly<Record<string, (repository: string) => Buffer>> = {
       tagCount,
       (at) => `"${`${repository}.`.padEnd(tagLength - 6, 'x')}${String(at).padStart(6, '0')}"`,
     ),
-  'junk/tags/list': () => Buffer.from(`{"tags":[${'"!",'.repeat(2 * mebibyte - 8)}"!"]}`),
+  'junk/tags/list': () => Buffer.from(`{"tags":[${'"!",'.repeat(mebibyte - 8)}"!"]}`),
   manifests: (repository) => listOf('manifests', platformCount, (at) => descriptor(repository, at, 3800)),
   referrers: (repository) => listOf('manifests', referrersCount, (at) => descriptor(repository, at, 500)),
 };

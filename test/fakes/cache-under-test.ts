@@ -11,6 +11,7 @@ import { BlobLinks } from '#src/cache/memory/blob-links.ts';
 import { BlobSizes } from '#src/cache/memory/blob-sizes.ts';
 import { DoubtedDigests } from '#src/cache/memory/doubted-digests.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
+import { ListKeeping } from '#src/cache/memory/list-keeping.ts';
 import { ManifestCache } from '#src/cache/memory/manifest-cache.ts';
 import { NegativeCache } from '#src/cache/memory/negative-cache.ts';
 import { TagWalks } from '#src/cache/memory/tag-walks.ts';
@@ -78,6 +79,7 @@ export class CacheUnderTest implements AsyncDisposable {
       resting: new Expiring(clock, 1000),
       doubted: new DoubtedDigests(),
       walks: new TagWalks(clock),
+      keeping: new ListKeeping(tasks),
       uses: new UseLog(metadata, clock, tasks),
       completer: new Completer({
         work: async (job, signal) => await this.registry.complete(job, signal),
