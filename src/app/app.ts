@@ -126,6 +126,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     random,
     complete: async (job, signal) => await registries.of(hostOf(job.repository)).complete(job, signal),
   });
+  cache.takeUp();
   const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
   const prometheus = await openMetrics({
     config,

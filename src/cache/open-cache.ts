@@ -44,8 +44,13 @@ export interface CacheSettings {
   readonly complete: CompleterSettings['work'];
 }
 
-/** What all cached registries of the process share; takes up what an earlier process did not complete. Disposing ends fills and background work, in that order. */
-export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable {
+export interface OpenCache extends CacheParts, AsyncDisposable {
+  /** Begins to take up what an earlier process did not complete, and looks for more of it now and then. */
+  takeUp(): void;
+}
+
+/** What all cached registries of the process share, put together in the one way that there is. Disposing ends fills and background work, in that order. */
+export function openCache(settings: CacheSettings): OpenCache {
   const { store, memory, clock, log } = settings;
   const { blobs, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
@@ -70,9 +75,6 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
   stack.use(metadata.watch((changes) => forgetIn([manifests, links, sizes], changes)));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
-  tasks.run('taking up what was not completed', async () => {
-    await sweepIncomplete({ metadata, completer, clock, log }, stop.signal);
-  });
   return {
     blobs,
     metadata,
@@ -93,6 +95,10 @@ export function openCache(settings: CacheSettings): CacheParts & AsyncDisposable
     doubted: new DoubtedDigests(),
     walks: new TagWalks(clock, memory.lists),
     keeping: new ListKeeping(tasks, memory.lists),
+    takeUp: () =>
+      tasks.run('taking up what was not completed', async () => {
+        await sweepIncomplete({ metadata, completer, clock, log }, stop.signal);
+      }),
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }

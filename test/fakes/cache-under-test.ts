@@ -1,21 +1,8 @@
-import { Expiring } from '#src/base/expiring.ts';
 import type { Log } from '#src/base/log.ts';
-import { TaskSet } from '#src/base/task-set.ts';
 import type { CacheParts, CachePolicy } from '#src/cache/cache-parts.ts';
 import { CachedRegistry } from '#src/cache/cached-registry.ts';
-import { Completer } from '#src/cache/completion/completer.ts';
-import { Backlog } from '#src/cache/fills/backlog.ts';
-import { BlobFills } from '#src/cache/fills/blob-fills.ts';
-import { AskedManifests } from '#src/cache/memory/asked-manifests.ts';
-import { BlobLinks } from '#src/cache/memory/blob-links.ts';
-import { BlobSizes } from '#src/cache/memory/blob-sizes.ts';
-import { DoubtedDigests } from '#src/cache/memory/doubted-digests.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
-import { ListKeeping } from '#src/cache/memory/list-keeping.ts';
-import { ManifestCache } from '#src/cache/memory/manifest-cache.ts';
-import { NegativeCache } from '#src/cache/memory/negative-cache.ts';
-import { TagWalks } from '#src/cache/memory/tag-walks.ts';
-import { UseLog } from '#src/cache/memory/use-log.ts';
+import { type OpenCache, openCache } from '#src/cache/open-cache.ts';
 import type { Outcome } from '#src/oci/outcome.ts';
 import { parseRegistryHost, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
@@ -27,6 +14,8 @@ import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.t
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
 import { ScriptedRegistry } from './scripted-registry.ts';
+
+const mebibyte = 1024 * 1024;
 
 export interface CacheOptions {
   readonly policy?: Partial<CachePolicy>;
@@ -48,6 +37,7 @@ export class CacheUnderTest implements AsyncDisposable {
       this.#last = outcome;
     },
   };
+  readonly #cache: OpenCache;
   #last: Outcome | undefined;
 
   constructor(options: CacheOptions = {}) {
@@ -57,37 +47,16 @@ export class CacheUnderTest implements AsyncDisposable {
       metadata = SqliteMetadataStore.inMemory(),
     } = options;
     const { clock } = this;
-    const tasks = new TaskSet(log);
-    const fills = new BlobFills(clock, log);
-    const sizes = new BlobSizes(metadata);
-    const backlog = new Backlog(clock);
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
-    this.parts = {
-      blobs,
-      metadata,
+    this.#cache = openCache({
+      store: { blobs, metadata, changed() {} },
+      memory: { manifests: 64 * mebibyte, lists: 32 * mebibyte },
       clock,
       log,
-      tasks,
-      fills,
-      backlog,
       random: () => 0.5,
-      manifests: new ManifestCache({ blobs, metadata, sizes, backlog, tasks, clock, log, changed() {} }),
-      links: new BlobLinks(metadata, log),
-      sizes,
-      asked: new AskedManifests(clock),
-      absent: new NegativeCache(clock),
-      resting: new Expiring(clock, 1000),
-      doubted: new DoubtedDigests(),
-      walks: new TagWalks(clock),
-      keeping: new ListKeeping(tasks),
-      uses: new UseLog(metadata, clock, tasks),
-      completer: new Completer({
-        work: async (job, signal) => await this.registry.complete(job, signal),
-        isBusy: (host) => fills.isBusy(host),
-        clock,
-        log,
-      }),
-    };
+      complete: async (job, signal) => await this.registry.complete(job, signal),
+    });
+    this.parts = this.#cache;
     const policy: CachePolicy = {
       freshness: freshnessPolicy([], 'immutable'),
       staleIfError: true,
@@ -112,10 +81,7 @@ export class CacheUnderTest implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.parts.fills[Symbol.asyncDispose]();
-    await this.parts.completer[Symbol.asyncDispose]();
-    await this.parts.uses[Symbol.asyncDispose]();
-    await this.parts.tasks[Symbol.asyncDispose]();
+    await this.#cache[Symbol.asyncDispose]();
   }
 }
 

@@ -57,6 +57,7 @@ export function compose(parts: CompositionParts): Composition {
     random,
     complete: async (job, signal) => await of(hostOf(job.repository)).complete(job, signal),
   });
+  cache.takeUp();
   const of = (host: RegistryHost): CachedRegistry => {
     const known = registries.get(host) ?? opened(host);
     registries.set(host, known);
