@@ -11,7 +11,7 @@ import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } fro
  */
 export interface MetadataStore extends AsyncDisposable {
   /**
-   * All of it in this order, in one transaction, or nothing: visible when it settles. Some hundred operations at most, for nobody else has
+   * All of it in this order, in one transaction, or nothing: visible when it settles. A hundred operations at most, for nobody else has
    * a turn meanwhile. Throws `StoreFullError` where room is missing, `StoreBusyError`
    * where it had to wait too long.
    */

@@ -24,8 +24,8 @@ export class ChangeLog {
 
   /** Inside the transaction that makes the change. */
   add(kind: Change['kind'], repository: RepositoryName | undefined, reference: Digest | Tag | string): void {
-    const added = this.#statements.add.get(this.#writer, kind, repository ?? null, reference);
-    const sequence = added?.sequence ?? 0;
+    const added = this.#statements.add.run(this.#writer, kind, repository ?? null, reference);
+    const sequence = Number(added.lastInsertRowid);
     if (sequence % countedEvery === 0) this.#statements.forget.run(sequence - maxKept);
   }
 
@@ -53,8 +53,8 @@ export class ChangeLog {
 function prepare(database: Database) {
   const prepared = preparing(database);
   return {
-    add: prepared<[string, string, string | null, string], { sequence: number }>(
-      'insert into changes (writer, kind, repository, reference) values (?, ?, ?, ?) returning sequence',
+    add: prepared<[string, string, string | null, string]>(
+      'insert into changes (writer, kind, repository, reference) values (?, ?, ?, ?)',
     ),
     forget: prepared<[number]>('delete from changes where sequence <= ?'),
     last: prepared<[], { sequence: number }>('select coalesce(max(sequence), 0) as sequence from changes'),

@@ -118,7 +118,7 @@ export const schema = `
 
   -- The latest only: what other processes have to look at again.
   create table changes (
-    sequence integer primary key autoincrement,
+    sequence integer primary key,   -- the greatest is never forgotten, and so none is given twice
     writer text not null,
     kind text not null,
     repository text,

@@ -138,10 +138,10 @@ export class OperationWriter {
     const isLinked = this.#statements.hasLink.get(content, host, owner) !== undefined;
     const isHere = before?.stored_at != null;
     if (isLinked && isHere && size === before.size) return;
-    this.#count(content, -1);
+    if (isHere) this.#count(content, -1, before.size);
     this.#statements.setStored.run({ content, size, now });
     this.#statements.link.run(content, host, owner, origin);
-    this.#count(content, 1);
+    this.#count(content, 1, size);
     if (isHere) this.#statements.unwant.run(content, owner);
     else {
       this.#statements.unwantOwned.run(content);
@@ -151,9 +151,13 @@ export class OperationWriter {
 
   #loseBlob({ digest }: Of<'lose blob'>): void {
     const content = this.#content(digest);
-    this.#count(content, -1);
+    const before = this.#statements.getContent.get(content);
+    if (before?.stored_at == null) return;
+    this.#count(content, -1, before.size);
     this.#statements.setLost.run(content);
-    this.#statements.wantAgain.run({ content, now: this.#now(), limit: maxWanting });
+    const now = this.#now();
+    for (const { repository, size } of this.#statements.wanting.all(content, maxWanting))
+      this.#statements.wantAgain.run(content, repository, before.size ?? size, now);
     this.#changes.add('blob', undefined, digest);
   }
 
@@ -166,11 +170,9 @@ export class OperationWriter {
   }
 
   /** Of what is here each registry counts what one of its repositories owns; all together count it once. */
-  #count(content: number, sign: 1 | -1): void {
-    const known = this.#statements.getContent.get(content);
-    if (known?.stored_at == null) return;
+  #count(content: number, sign: 1 | -1, size: number | null): void {
     const hosts = this.#statements.hostsOf.all(content).map(({ host }) => host);
-    if (hosts.length > 0) this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (known.size ?? 0) });
+    if (hosts.length > 0) this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (size ?? 0) });
   }
 
   #total(
