@@ -1,7 +1,7 @@
 import type { CacheParts } from '../cache/cache-parts.ts';
 import type { RegistryConfig } from '../config/schema.ts';
 import type { Secret } from '../config/secret.ts';
-import type { CredentialProvider } from '../credentials/credentials.ts';
+import { type CredentialProvider, isSecretName } from '../credentials/credentials.ts';
 import type { NamedCredentials } from '../upstream/upstream.ts';
 import { credentialChoice } from './credential-choice.ts';
 import { userCredentials } from './registry-credentials.ts';
@@ -17,11 +17,18 @@ export function registryAccounts(
 ): readonly NamedCredentials[] | undefined {
   if (registry === undefined || registry.auth.accounts.length === 0) return undefined;
   const others = furtherAccounts(registry).map(({ user, password: secret, passwordFile: file }) => ({
-    user,
+    user: nameOf(user, secret),
     credentials: userCredentials({ user, secret, file }, parts),
   }));
   if (credentialChoice(registry).kind === 'anonymous') return others;
-  return [{ user: registry.auth.user || first.name, credentials: first }, ...others];
+  const { user, password } = registry.auth;
+  return [{ user: user === '' ? first.name : nameOf(user, password), credentials: first }, ...others];
+}
+
+/** For the log: a token may stand in the place of the name. */
+function nameOf(username: string, password: Secret | undefined): string {
+  const isSecret = password !== undefined && isSecretName({ username, password: password.reveal() });
+  return isSecret ? 'a user whose name is a secret' : username;
 }
 
 type Account = RegistryConfig['auth']['accounts'][number];

@@ -1,4 +1,4 @@
-import { type Credential, isSecretName } from './credentials.ts';
+import { type Credential, isSecretName, type UserAndPassword } from './credentials.ts';
 
 /** Who we are, without what proves it. */
 export function identityOf(credential: Credential): string {
@@ -6,14 +6,17 @@ export function identityOf(credential: Credential): string {
     case 'anonymous':
       return 'anonymous';
     case 'basic':
-      return isSecretName(credential)
-        ? 'a user whose name is a secret'
-        : `user ${JSON.stringify(credential.username)}`;
+      return userText(credential);
     case 'static':
       return `a ready ${/^bearer/i.test(credential.authorization) ? 'Bearer' : 'Basic'} header`;
     case 'refresh':
       return 'a refresh token';
   }
+}
+
+/** A user, without what proves that it is he: that may be the name itself. */
+export function userText(user: UserAndPassword): string {
+  return isSecretName(user) ? 'a user whose name is a secret' : `user ${JSON.stringify(user.username)}`;
 }
 
 /** As whom a request was sent, for the end of a sentence. Undefined: as nobody, for whom there may be no credential, or none to be sent there. */

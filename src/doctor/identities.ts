@@ -1,6 +1,7 @@
 import { credentialChoice } from '../app/credential-choice.ts';
 import { furtherAccounts } from '../app/registry-accounts.ts';
 import type { RegistryConfig } from '../config/schema.ts';
+import { userText } from '../credentials/identity.ts';
 
 /** One of those who we are at a registry, without what proves it. */
 export interface Identity {
@@ -14,10 +15,10 @@ export function identitiesOf(registry: RegistryConfig | undefined): readonly [Id
   const first = firstIdentity(registry);
   if (registry === undefined) return [first];
   const [account, ...others] = furtherAccounts(registry).map(
-    ({ user, passwordFromEnv, passwordFile }): Identity => ({
-      name: userText(user),
-      source: `${userText(user)}, password${sourceText(passwordFromEnv, passwordFile)}`,
-    }),
+    ({ user, password, passwordFromEnv, passwordFile }): Identity => {
+      const name = userText({ username: user, password: password.reveal() });
+      return { name, source: `${name}, password${sourceText(passwordFromEnv, passwordFile)}` };
+    },
   );
   if (account === undefined) return [first];
   return credentialChoice(registry).kind === 'anonymous' ? [account, ...others] : [first, account, ...others];
@@ -40,15 +41,11 @@ function firstIdentity(registry: RegistryConfig | undefined): Identity {
       return { name, source: `${name}${optionsText(chosen.provider.options)}` };
     }
     case 'password': {
-      const name = userText(chosen.user);
+      const name = userText({ username: chosen.user, password: chosen.secret.reveal() });
       const source = `${name}, password${sourceText(registry?.auth.passwordFromEnv, chosen.file)}`;
       return { name, source };
     }
   }
-}
-
-function userText(user: string): string {
-  return `user ${JSON.stringify(user)}`;
 }
 
 function sourceText(variable: string | undefined, file: string): string {

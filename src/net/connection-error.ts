@@ -1,4 +1,5 @@
 import { errors } from 'undici';
+import { Busy } from '../oci/busy.ts';
 import { RegistryError, type RegistryErrorOptions } from '../oci/error.ts';
 import { NoAnswer, type SaysOf } from '../oci/no-answer.ts';
 
@@ -20,7 +21,7 @@ const transientCodes = new Set([
 const cutCodes = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 /** A name could not be looked up for want of an answer, which may come in a moment. */
-const unansweredCodes = new Set(['ECANCELLED', 'ETIMEOUT']);
+const unansweredCode = 'ETIMEOUT';
 const nameRetryAfter = { 'Retry-After': '2' };
 
 const timeoutCodes = new Set([
@@ -44,7 +45,9 @@ const tlsCodes =
   /^(?:CERT_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|INVALID_CA|INVALID_PURPOSE|SELF_SIGNED_|UNABLE_TO_)/;
 
 /** Want of something on our side, which says nothing of who was to be connected to. */
-const ourCodes = new Set(['EADDRNOTAVAIL', 'ECANCELLED', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+const ourCodes = new Set(['ECANCELLED', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+/** No port of ours is free; or this machine has no address of the version of IP (a container without IPv6), so that one of several says nothing. */
+const noAddress = 'EADDRNOTAVAIL';
 
 const clientCertificate = 'does it want a client certificate (tls.cert and tls.key)';
 const unknownAuthority =
@@ -60,6 +63,7 @@ const words: Readonly<Record<string, string>> = {
   EBADNAME: 'NAME is no name',
   ECANCELLED: 'too many names wait for the name server',
   EHOSTUNREACH: 'no route to the host',
+  EMFILE: 'as many files and connections are open as this process may have',
   ENETUNREACH: 'no route to the network',
   ENODATA: 'the name is not known',
   ENOTFOUND: 'the name is not known',
@@ -107,16 +111,26 @@ export function connectionError(url: URL, cause: unknown, via?: string): Registr
   return cause instanceof RegistryError ? cause : madeOf(url, saidOf(cause), cause, via);
 }
 
-/** The same of what happened before a connection stood: then a reset or a time-out is the host's as well. */
+/** The same of what happened before a connection stood: then a reset or a time-out is the host's as well. {@link Busy} for want of ours. */
 export function connectError(url: URL, cause: unknown, via?: string): RegistryError {
   if (cause instanceof RegistryError) return cause;
-  return madeOf(url, ourCodes.has(causeCode(cause) ?? '') ? 'exchange' : 'host', cause, via);
+  const saysOf = causeCode(cause) === noAddress ? 'exchange' : 'host';
+  return wantOfOurs(nameOf(url, via), cause) ?? madeOf(url, saysOf, cause, via);
+}
+
+/** Where it is not `whom` that does not answer, but we who cannot ask. */
+export function wantOfOurs(whom: string, cause: unknown): Busy | undefined {
+  if (!ourCodes.has(causeCode(cause) ?? '')) return undefined;
+  return new Busy(noAnswer(whom, cause)[0], cause);
 }
 
 function madeOf(url: URL, saysOf: SaysOf, cause: unknown, via: string | undefined): NoAnswer {
-  // The origin alone: the path of a signed URL is a secret.
-  const whom = via === undefined ? url.origin : `${url.origin} through the proxy ${via}`;
-  return new NoAnswer(url, saysOf, ...noAnswer(whom, cause, byScheme(url, cause, saysOf)));
+  return new NoAnswer(url, saysOf, ...noAnswer(nameOf(url, via), cause, byScheme(url, cause, saysOf)));
+}
+
+/** The origin alone: the path of a signed URL is a secret. */
+function nameOf({ origin }: URL, via: string | undefined): string {
+  return via === undefined ? origin : `${origin} through the proxy ${via}`;
 }
 
 function saidOf(cause: unknown): SaysOf {
@@ -132,8 +146,7 @@ export function noAnswer(
 ): [message: string, options: RegistryErrorOptions] {
   const code = causeCode(cause);
   const message = `no answer from ${whom} (${reasonOf(cause, meaning)})`;
-  if (code !== undefined && unansweredCodes.has(code))
-    return [message, { status: 503, headers: nameRetryAfter, cause }];
+  if (code === unansweredCode) return [message, { status: 503, headers: nameRetryAfter, cause }];
   return [message, { status: code !== undefined && timeoutCodes.has(code) ? 504 : 502, cause }];
 }
 
@@ -191,9 +204,12 @@ export function isCut(error: unknown): boolean {
   return code !== undefined && cutCodes.has(code);
 }
 
-/** The system's word for a failure. Happy eyeballs fail with one error for each address: the first says enough. */
+/** The system's word for a failure. Happy eyeballs fail with one error for each address: the first that was tried at all says enough. */
 export function causeCode(error: unknown): string | undefined {
-  if (error instanceof AggregateError && error.errors.length > 0) return causeCode(error.errors[0]);
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    const codes = error.errors.map(causeCode);
+    return codes.find((code) => code !== noAddress) ?? codes[0];
+  }
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

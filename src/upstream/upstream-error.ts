@@ -70,7 +70,7 @@ function reasonOf(bytes: Buffer): Reason {
       message: typeof message === 'string' && message !== '' ? message : undefined,
     };
   } catch {
-    return { speaksTls: /\bHTTP request\b.*\bHTTPS (?:port|server)\b/is.test(text) };
+    return { speaksTls: /\bHTTP request\b.{0,40}\bHTTPS (?:port|server)\b/is.test(text) };
   }
 }
 

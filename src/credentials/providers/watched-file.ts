@@ -1,7 +1,7 @@
-import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
+import { FollowedFiles } from '../../base/followed-files.ts';
 import type { Log } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -12,7 +12,7 @@ export interface WatchedFileSettings<Value> {
   /** Where it may be; the first that is a file is read. */
   readonly paths: readonly string[];
   /** Throws RegistryError, without quoting the text. */
-  readonly parse: (text: string, path: string) => Value;
+  readonly parse: (text: string, path: string) => Value | Promise<Value>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -22,68 +22,61 @@ const checkEveryMs = 5000;
 /**
  * What a file says, read again after it has changed. It is looked at when it is wanted, which also sees what events on a
  * file miss: a new file at the same path, and the swap of the link above it by which Kubernetes changes a mounted secret.
- * A file that went away or is broken changes nothing.
+ * A file that went away, is broken or does not answer changes nothing.
  */
 export class WatchedFile<Value> {
   readonly #settings: WatchedFileSettings<Value>;
-  #read: { readonly version: string; readonly value: Value } | undefined;
+  readonly #file: FollowedFiles<Value>;
   #checkedAt = Number.NEGATIVE_INFINITY;
-  #checking: Promise<void> | undefined;
-  #isBroken = false;
+  #checking: Promise<Value> | undefined;
 
   constructor(settings: WatchedFileSettings<Value>) {
+    const { who, paths, clock, log } = settings;
     this.#settings = settings;
+    this.#file = new FollowedFiles({
+      files: paths,
+      make: async () => await this.#read(),
+      onBroken: (error) => log.warn({ err: error }, `${who}: what was read before is used on`),
+      clock,
+    });
   }
 
   /** The same object as long as the file says the same. `now`: look at once. Throws DENIED until it was read once. */
   async get({ now = false }: { now?: boolean } = {}): Promise<Value> {
+    const { made } = this.#file;
     const isDue = this.#settings.clock.monotonic() >= this.#checkedAt + checkEveryMs;
-    if (this.#read === undefined || now || isDue) {
-      this.#checking ??= this.#check().finally(() => {
-        this.#checking = undefined;
-      });
-      await this.#checking;
-    }
-    if (this.#read === undefined)
-      throw new RegistryError('DENIED', `${this.#settings.who}: no file was read`);
-    return this.#read.value;
+    if (made !== undefined && !now && !isDue) return made;
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
+    });
+    return await this.#checking;
   }
 
-  async #check(): Promise<void> {
-    const { who, parse, clock, log } = this.#settings;
-    try {
-      const { path, version } = await this.#find();
-      this.#checkedAt = clock.monotonic();
-      if (version === this.#read?.version) {
-        this.#isBroken = false;
-        return;
-      }
-      const value = parse(await readSecretFile(who, path), path);
-      const isSame = isDeepStrictEqual(value, this.#read?.value);
-      this.#read = { version, value: this.#read !== undefined && isSame ? this.#read.value : value };
-      this.#isBroken = false;
-    } catch (error) {
-      this.#checkedAt = clock.monotonic();
-      if (this.#read === undefined) throw error;
-      if (!this.#isBroken) log.warn({ err: error }, `${who}: what was read before is used on`);
-      this.#isBroken = true;
-    }
+  async #check(): Promise<Value> {
+    this.#checkedAt = this.#settings.clock.monotonic();
+    return await this.#file.check();
   }
 
-  /** A version is another for every other file and every change. */
-  async #find(): Promise<{ path: string; version: string }> {
+  async #read(): Promise<Value> {
+    const { who, parse } = this.#settings;
+    const path = await this.#find();
+    const value = await parse(await readSecretFile(who, path), path);
+    const { made } = this.#file;
+    return made !== undefined && isDeepStrictEqual(value, made) ? made : value;
+  }
+
+  async #find(): Promise<string> {
     const { who, paths } = this.#settings;
-    for (const path of paths) {
-      const stats = await statsOf(path);
-      if (stats?.isFile() !== true) continue;
-      return { path, version: [path, stats.dev, stats.ino, stats.mtimeNs, stats.size].join(' ') };
-    }
+    for (const path of paths) if (await isFile(path)) return path;
     throw new RegistryError('DENIED', `${who}: there is no file ${paths.map(quoted).join(' or ')}`);
   }
 }
 
-async function statsOf(path: string): Promise<BigIntStats | undefined> {
-  return await stat(path, { bigint: true }).catch(() => undefined);
+async function isFile(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
 }
 
 function quoted(path: string): string {

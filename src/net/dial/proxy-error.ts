@@ -1,6 +1,6 @@
-import type { RegistryErrorOptions } from '../../oci/error.ts';
+import type { RegistryError, RegistryErrorOptions } from '../../oci/error.ts';
 import { NoAnswer, type SaysOf } from '../../oci/no-answer.ts';
-import { noAnswer } from '../connection-error.ts';
+import { noAnswer, wantOfOurs } from '../connection-error.ts';
 
 /** UNAVAILABLE because of the proxy on the way, and not of who is behind it. To clients it is an error as all others. */
 export class ProxyError extends NoAnswer {
@@ -13,13 +13,10 @@ export class ProxyError extends NoAnswer {
   }
 }
 
-/** The proxy itself cannot be reached, or does not answer. */
-export function proxyConnectionError(url: URL, cause: unknown, via: string): ProxyError {
-  return new ProxyError(
-    url,
-    'host',
-    ...noAnswer(`the proxy ${via}, by which ${url.origin} is reached`, cause),
-  );
+/** The proxy itself cannot be reached, or does not answer; or it was not tried, for want of ours. */
+export function proxyConnectionError(url: URL, cause: unknown, via: string): RegistryError {
+  const whom = `the proxy ${via}, by which ${url.origin} is reached`;
+  return wantOfOurs(whom, cause) ?? new ProxyError(url, 'host', ...noAnswer(whom, cause));
 }
 
 /** The proxy answered, but not with a way to upstream: it could not reach the host, or would not let this request through. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import type { Credential } from '../../credentials/credentials.ts';
 import { identityOf } from '../../credentials/identity.ts';
@@ -9,6 +10,8 @@ const isTaken = 'the credential for upstream is taken again';
 
 /** So many repositories in a row that refuse a ready header, and none that takes it: it is the header. */
 const enough = 3;
+/** Scopes that a ready header was taken for. */
+const maxScopes = 1000;
 /** Of what is refused and taken in turn a line comes so seldom. Milliseconds. */
 const quietMs = 60_000;
 
@@ -21,6 +24,10 @@ export class CredentialVerdicts {
   readonly #clock: Clock;
   /** Of a ready header; no more than {@link enough}. */
   readonly #refusedInARow = new Set<string>();
+  /** Of a ready header. */
+  readonly #takenFor = new LRUCache<string, true>({ max: maxScopes });
+  /** Refused for what it had been taken for, and not taken since. */
+  #isWithdrawn = false;
   #wasTaken = false;
   #toldAt = Number.NEGATIVE_INFINITY;
   #told: { readonly credential: Credential; readonly level: 'warn' | 'error' } | undefined;
@@ -30,11 +37,17 @@ export class CredentialVerdicts {
     this.#clock = clock;
   }
 
-  /** A ready header was refused for this. One repository may be others'. */
+  /** A ready header was refused for this. A repository may be others', if it was not taken for it before. */
   refusedReady(credential: Credential, by: string, scope: string): void {
     if (this.#refusedInARow.size < enough) this.#refusedInARow.add(scope);
-    const isWrong = this.#refusedInARow.size >= enough;
+    if (this.#takenFor.delete(scope)) this.#isWithdrawn = true;
+    const isWrong = this.#isWithdrawn || this.#refusedInARow.size >= enough;
     this.refused(credential, by, isWrong ? 'wrong' : this.#wasTaken ? 'none' : 'some');
+  }
+
+  takenReady(credential: Credential, scope: string): void {
+    this.#takenFor.set(scope, true);
+    this.taken(credential);
   }
 
   /** `by`: the host of a registry or token server. */
@@ -53,6 +66,7 @@ export class CredentialVerdicts {
   taken(credential: Credential): void {
     this.#wasTaken = true;
     this.#refusedInARow.clear();
+    this.#isWithdrawn = false;
     if (this.#told === undefined) return;
     const { level } = this.#told;
     this.#told = undefined;

@@ -90,9 +90,10 @@ export class Exchange implements Disposable {
   /** The registry's last word: what it says of a ready header that it was sent. */
   judgeReady(status: number, refused: boolean): void {
     if (this.#sent.kind !== 'static' || this.#credential === undefined) return;
-    const { host } = this.#request.url;
-    if (refused) this.#session.verdicts.refusedReady(this.#credential, host, this.#required.toString());
-    else if (status < 400) this.#session.verdicts.taken(this.#credential);
+    const { verdicts } = this.#session;
+    const scope = this.#required.toString();
+    if (refused) verdicts.refusedReady(this.#credential, this.#request.url.host, scope);
+    else if (status < 400) verdicts.takenReady(this.#credential, scope);
   }
 
   /** Nothing more will be sent. */

@@ -117,7 +117,9 @@ export class CircuitTransport implements Transport {
 
   #open({ origin }: URL, { kind: requests, host }: Passage, error: RegistryError, saidMs = 0): void {
     const pauseMs = Math.max(probeMs, saidMs);
-    if (host.open(error, pauseMs)) this.#tellRest({ origin, requests }, error, pauseMs, host);
+    const isNew = host.open(error, pauseMs);
+    if (isNew || (error instanceof NoAnswer && this.#outages.isOwed(host)))
+      this.#tellRest({ origin, requests }, error, pauseMs, host);
   }
 
   #unanswered(request: TransportRequest, passage: Passage, error: NoAnswer): void {
@@ -127,7 +129,7 @@ export class CircuitTransport implements Transport {
     const object = objectOf(request);
     if (own?.failed([object], error, ownMoment) === true)
       this.#tellRest({ origin, repository }, error, probeMs);
-    if (host.failed(namesOf(request, object), error, hostMoment))
+    if (host.failed(namesOf(request, object), error, hostMoment) || this.#outages.isOwed(host))
       this.#tellRest({ origin, requests: kind }, error, probeMs, host);
   }
 

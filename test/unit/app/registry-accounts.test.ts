@@ -44,6 +44,12 @@ describe('who else we are at a registry', () => {
     assert.equal(registryAccounts(undefined, registryCredentials(undefined, parts), parts), undefined);
   });
 
+  it('is not named where the token stands in the place of the name', async () => {
+    const token = '{ user: ghp_0123456789, passwordFromEnv: SECOND }';
+    const named = await accounts(`{ user: ghp_9876543210, password: p, accounts: [${token}] }`);
+    assert.deepEqual(named, ['a user whose name is a secret: p', 'a user whose name is a secret: p2']);
+  });
+
   const second = '{ user: u2, passwordFromEnv: SECOND }';
   const third = '{ user: u3, passwordFromEnv: SECOND }';
   it('comes behind who we are in the first place, if we are anybody', async () => {

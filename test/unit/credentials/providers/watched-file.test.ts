@@ -16,8 +16,10 @@ async function watched() {
   const clock = new FakeClock();
   const log = new LogLines();
   let reads = 0;
-  const parse = (text: string) => {
+  const hang = Promise.withResolvers<void>();
+  const parse = async (text: string) => {
     reads += 1;
+    if (text.startsWith('hangs')) await hang.promise;
     if (text.startsWith('broken')) throw new RegistryError('DENIED', 'broken');
     return { text };
   };
@@ -33,6 +35,7 @@ async function watched() {
     clock,
     log,
     file,
+    answer: () => hang.resolve(),
     write: async (text: string) => await writeFile(path, text),
     get reads() {
       return reads;
@@ -76,7 +79,7 @@ describe('a file that is watched', () => {
     assert.equal(test.reads, 2);
   });
 
-  it('says what it said while it is broken or away, with one warning', async () => {
+  it('says what it said while it is broken or away, with one warning of each', async () => {
     await using test = await watched();
     await test.write('one');
     const first = await test.file.get();
@@ -87,9 +90,30 @@ describe('a file that is watched', () => {
     }
     await rm(test.path);
     assert.equal(await test.file.get({ now: true }), first);
-    assert.equal(test.log.at('warn').length, 1);
+    assert.equal(test.log.at('warn').length, 2);
     await test.write('three');
     assert.deepEqual(await test.file.get({ now: true }), { text: 'three' });
+  });
+
+  it('says what it said while the file system does not answer for it, and nobody waits for that twice', {
+    timeout: 10_000,
+  }, async () => {
+    await using test = await watched();
+    await test.write('one');
+    const first = await test.file.get();
+    await test.write('hangs');
+    const waiting = test.file.get({ now: true });
+    while (test.reads < 2) await new Promise((resolve) => setImmediate(resolve));
+    await test.clock.advance(2000);
+    assert.equal(await waiting, first);
+    for (const now of [true, false]) {
+      await test.clock.advance(5000);
+      assert.equal(await test.file.get({ now }), first);
+    }
+    assert.deepEqual([test.reads, test.log.at('warn').length], [2, 1]);
+    test.answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(await test.file.get(), { text: 'hangs' });
   });
 
   it('that was never there is an error, until it is', async () => {

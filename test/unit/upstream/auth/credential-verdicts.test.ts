@@ -74,6 +74,18 @@ describe('a credential', () => {
     assert.equal(auth.told.length, 4);
   });
 
+  it('that was taken for the only repository that is asked for and is refused for it now is told of', async () => {
+    let takes = true;
+    const auth = new ScriptedAuth({
+      registry: () => (takes ? { status: 200 } : challenged('Basic realm="x"')),
+      credential: header,
+    });
+    await auth.get('ours');
+    takes = false;
+    for (let times = 0; times < 3; times += 1) assert.equal(await auth.get('ours'), 401);
+    assert.deepEqual(auth.told, [`error ${refused} a ready Bearer header registry.example.com`]);
+  });
+
   it('that was taken is not told of when a repository of others is refused to it', async () => {
     const auth = new ScriptedAuth({
       registry: ({ url, headers }) =>

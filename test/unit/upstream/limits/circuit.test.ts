@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectError, connectionError } from '#src/net/connection-error.ts';
+import { proxyConnectionError } from '#src/net/dial/proxy-error.ts';
 import type { OnOddity } from '#src/net/oddity.ts';
 import type { TransportRequest } from '#src/net/transport.ts';
 import { RegistryError } from '#src/oci/error.ts';
@@ -46,6 +47,18 @@ function circuit(first: ScriptedAnswer | Error) {
   return { clock, wire, upstream, oddities, transport: new CircuitTransport(wire, { clock, onOddity }) };
 }
 
+const begins = 'upstream unavailable';
+const ends = 'upstream available ag';
+
+/** The same, with what is told in its level and its first words. */
+function told() {
+  const { clock, wire, upstream } = circuit(refused);
+  const levels: string[] = [];
+  const onOddity: OnOddity = (message, _fields, level) =>
+    void levels.push(`${level} ${message.slice(0, begins.length + 1)}`);
+  return { clock, upstream, levels, transport: new CircuitTransport(wire, { clock, onOddity }) };
+}
+
 describe('an upstream that does not answer', () => {
   it('is not asked again for two seconds: its failure is there at once, and says when', async () => {
     const { clock, wire, transport } = circuit(refused);
@@ -79,16 +92,7 @@ describe('an upstream that does not answer', () => {
   });
 
   it('is told of as an error when its outage begins and when it ends, once a minute where it comes and goes; a limit is not', async () => {
-    const clock = new FakeClock();
-    const levels: string[] = [];
-    const upstream: { answer: ScriptedAnswer | Error } = { answer: refused };
-    const wire = new ScriptedTransport(() => {
-      if (upstream.answer instanceof Error) throw upstream.answer;
-      return upstream.answer;
-    });
-    const onOddity: OnOddity = (message, _fields, level) =>
-      void levels.push(`${level} ${message.slice(0, 21)}`);
-    const transport = new CircuitTransport(wire, { clock, onOddity });
+    const { clock, upstream, levels, transport } = told();
     for (const pauseMs of [2000, 60_000, 2000]) {
       upstream.answer = refused;
       await assert.rejects(transport.send(manifest));
@@ -97,8 +101,6 @@ describe('an upstream that does not answer', () => {
       await transport.send(manifest);
       await clock.advance(pauseMs);
     }
-    const begins = 'upstream unavailable';
-    const ends = 'upstream available ag';
     assert.deepEqual(levels.splice(0), [
       ...[`error ${begins}`, `error ${ends}`],
       ...[`warn ${begins}`, `warn ${ends}`],
@@ -107,6 +109,21 @@ describe('an upstream that does not answer', () => {
     upstream.answer = { status: 429 };
     await transport.send(manifest);
     assert.deepEqual(levels, ['warn upstream limits reque']);
+  });
+
+  it('is told of as an error a minute later, where it stays so after one that was over in a moment', async () => {
+    const { clock, upstream, levels, transport } = told();
+    const probe = async (answer: ScriptedAnswer | Error): Promise<void> => {
+      upstream.answer = answer;
+      await clock.advance(2000);
+      await transport.send(manifest).catch(() => {});
+    };
+    for (const answer of [refused, ok, refused]) await probe(answer);
+    assert.deepEqual(levels.splice(0), [...[`error ${begins}`, `error ${ends}`], ...[`warn ${begins}`]]);
+    for (let times = 0; times < 60; times += 1) await probe(refused);
+    assert.deepEqual(levels.splice(0), [`error ${begins}`]);
+    await probe(ok);
+    assert.deepEqual(levels, [`error ${ends}`]);
   });
 
   it('is asked again in two seconds though the one that was let through still waits', async () => {
@@ -167,14 +184,33 @@ describe('a host that cannot be connected to', () => {
     });
   }
 
-  it('for want of files or ports of ours is asked for the next image', async () => {
-    const { wire, transport } = circuit(
-      connectError(manifest.url, Object.assign(new Error(), { code: 'EMFILE' })),
-    );
-    for (const request of [of('a', 'v1'), of('b', 'v1')])
-      await assert.rejects(transport.send(request), /EMFILE/);
-    assert.equal(wire.requests.length, 2);
+  it('by the one of its addresses that was tried at all is given a rest: this machine may have no IPv6', async () => {
+    const failure = (code: string): Error => Object.assign(new Error(), { code });
+    const both = new AggregateError([failure('EADDRNOTAVAIL'), failure('ECONNREFUSED')]);
+    const { wire, transport } = circuit(connectError(manifest.url, both));
+    await assert.rejects(transport.send(of('a', 'v1')), /ECONNREFUSED\)$/);
+    await assert.rejects(transport.send(of('b', 'v1')), /asked again in 2 s$/);
+    assert.equal(wire.requests.length, 1);
   });
+
+  for (const code of ['EMFILE', 'ENFILE', 'ENOMEM', 'ECANCELLED'])
+    it(`for want of ours is asked for every other image, and nobody is told of an outage: ${code}`, async () => {
+      const cause = Object.assign(new Error(), { code });
+      for (const want of [
+        connectError(manifest.url, cause),
+        proxyConnectionError(manifest.url, cause, 'proxy.example.com'),
+      ]) {
+        const { wire, oddities, transport } = circuit(want);
+        for (const name of ['a', 'b', 'c', 'd', 'e'])
+          await assert.rejects(transport.send(of(name, 'v1')), {
+            status: 503,
+            message: new RegExp(`${code}\\)$`),
+            headers: { 'Retry-After': '1' },
+          });
+        assert.equal(wire.requests.length, 5);
+        assert.deepEqual(oddities, []);
+      }
+    });
 
   it('and is not the registry, but where a redirect led to, is no reason to give up other images', async () => {
     const elsewhere = new URL('https://cdn.example.org/x');
