@@ -29,7 +29,7 @@ COPY --from=build --chown=0:0 /ociregistry /ociregistry
 RUN ln -s /ociregistry/server /usr/local/bin/ociregistry \
  && install -d -o 65532 -g 65532 /var/lib/ociregistry
 # V8 thinks of no one else: by itself it lets its heap grow to all of a small container.
-ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size-percentage=30
+ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size-percentage=40
 USER 65532:65532
 VOLUME /var/lib/ociregistry
 EXPOSE 8080
