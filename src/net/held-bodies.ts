@@ -3,7 +3,7 @@ import { memoryShare } from '../base/memory-limit.ts';
 /** So much of each counts for nothing: hardly a manifest or a page of a list has more, and those are never refused. Bytes. */
 const uncounted = 64 * 1024;
 /** Of all that are held at a time, and of one host's; in a small container there is room for the largest page of a list. Bytes. */
-const maxBytes = memoryShare(96 * 1024 * 1024);
+const maxBytes = memoryShare(64 * 1024 * 1024);
 const maxBytesOfOne = Math.max(8 * 1024 * 1024, memoryShare(24 * 1024 * 1024));
 
 /** Small bodies that are in memory from their first byte until they were made something of. */

@@ -1,6 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { memoryLimit } from './base/memory-limit.ts';
 
+/** A container in which garbage is dearer than time. Bytes. */
+const small = 512 * 1024 * 1024;
 /** When the first clients have their answers. Milliseconds. */
 const firstCollectionMs = 2000;
 
@@ -13,8 +16,8 @@ export function setUpV8(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
   // What runs for the first time is compiled at once.
   setFlagsFromString('--always-sparkplug');
-  // All is collected when the heap has grown by half, and not when it is several times as large.
-  setFlagsFromString('--heap-growing-percent=50');
+  // All is collected when the heap has grown by so much, and not when it is several times as large.
+  setFlagsFromString(`--heap-growing-percent=${memoryLimit() < small ? 20 : 50}`);
   // V8 begins to count by that when it has collected all for the first time.
   setTimeout(collectAll, firstCollectionMs).unref();
 }

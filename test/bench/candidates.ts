@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MemoryGroup } from '../e2e/support/memory-group.ts';
 import { Program } from '../e2e/support/program.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
@@ -12,6 +13,8 @@ import { programOf } from '../setup/needs.ts';
 
 /** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
+/** Between a broken connection and the end of its process. Milliseconds. */
+const endMs = 2000;
 
 interface CandidateParts {
   readonly host: string;
@@ -154,6 +157,8 @@ export class Candidate implements AsyncDisposable {
   /** Why it is no longer the process that was started, unhurt; undefined: it is. */
   async hurt(): Promise<string | undefined> {
     const { program, group } = this.#parts;
+    // Who was cut off knows it before we do.
+    await Promise.race([program.exited, sleep(endMs)]);
     const kills = (await group?.kills()) ?? 0;
     if (kills > 0) return `the kernel killed ${kills} of its processes`;
     if (program.hasEnded) return `it ended, and printed:\n${program.lines.slice(-30).join('\n')}`;

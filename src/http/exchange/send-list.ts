@@ -5,7 +5,7 @@ import type { Exchange } from './exchange.ts';
 import { BodyWriter } from './send-body.ts';
 
 /** Of long lists that are under way, as text: slow readers hold their entries in memory, which are a multiple of that. Bytes. */
-const maxSending = memoryShare(64 * 1024 * 1024);
+const maxSending = memoryShare(32 * 1024 * 1024);
 let sending = 0;
 
 /**
