@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { memoryLimit } from './base/memory-limit.ts';
+import { memoryLimit } from '../base/memory-limit.ts';
 
 /** A container in which garbage is dearer than time. Bytes. */
 const small = 512 * 1024 * 1024;
