@@ -84,7 +84,7 @@ export function prepareWrites(database: Database) {
     ),
     wantAgain: prepare<[Record<string, unknown>]>(
       `insert into wanted
-       select l.content, l.repository, coalesce(c.size, (select size from children where child = l.content limit 1), 0), $now
+       select l.content, l.repository, coalesce(c.size, (select size from children where child = l.content and repository = l.repository limit 1), 0), $now
        from links l join contents c on c.id = l.content
        where l.content = $content
        and exists (select 1 from children k where k.child = l.content and k.repository = l.repository and k.is_manifest = 0)
@@ -99,7 +99,8 @@ export function prepareWrites(database: Database) {
     ),
     unwantUnnamed: prepare<[number, number]>(
       `delete from wanted where content = ? and repository = ? and not exists (
-         select 1 from children k where k.child = wanted.content and k.repository = wanted.repository)`,
+         select 1 from children k
+         where k.child = wanted.content and k.repository = wanted.repository and k.is_manifest = 0)`,
     ),
 
     putTagList: prepare<[number, string, number, number]>(
