@@ -23,8 +23,15 @@ export class BlobLinks implements Memory {
   readonly #owned = new LRUCache<string, number>({ max: 10_000 });
   /** When any repository was last said to own a blob whose bytes are here. */
   readonly #linked = new LRUCache<Digest, number>({ max: 5000 });
-  readonly #lost = new LRUCache<Digest, Loss>({ max: 5000 });
+  readonly #lost = new LRUCache<Digest, Loss>({
+    max: 5000,
+    dispose: ({ at }, _, reason) => {
+      if (reason === 'evict') this.#forgotten = Math.max(this.#forgotten, at);
+    },
+  });
   #moment = 0;
+  /** What was said before this moment is looked up again, for it may have been lost since. */
+  #forgotten = 0;
 
   constructor(metadata: MetadataStore, log: Log) {
     this.#metadata = metadata;
@@ -74,7 +81,8 @@ export class BlobLinks implements Memory {
   }
 
   forgetAll(): void {
-    this.#owned.clear();
+    this.#moment += 1;
+    this.#forgotten = this.#moment;
   }
 
   /** Have the blob's bytes been here since? */
@@ -83,7 +91,7 @@ export class BlobLinks implements Memory {
   }
 
   #isOwned(key: string, digest: Digest): boolean {
-    return (this.#owned.get(key) ?? -1) >= (this.#lost.get(digest)?.at ?? 0);
+    return (this.#owned.get(key) ?? -1) >= Math.max(this.#lost.get(digest)?.at ?? 0, this.#forgotten);
   }
 
   /** False: it could not be written. */

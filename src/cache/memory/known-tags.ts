@@ -28,8 +28,9 @@ interface Remembered extends Announcement {
 
 interface Known {
   readonly repository: RepositoryName;
-  readonly record: TagRecord;
-  /** Of the question that was answered with it; 0: it was read from the store. */
+  /** Undefined: forgotten, though not that a question was answered. */
+  readonly record: TagRecord | undefined;
+  /** Of the last question that was answered; 0: it was read from the store. */
   readonly turn: number;
 }
 
@@ -72,6 +73,13 @@ export class KnownTags {
     if (this.#records.peek(key)?.record === record) this.#records.delete(key);
   }
 
+  /** As {@link drop}, because the store knows better: what was asked before stays overtaken. */
+  forget(repository: RepositoryName, record: TagRecord): void {
+    const key = `${repository}:${record.tag}`;
+    const known = this.#records.peek(key);
+    if (known?.record === record) this.#records.set(key, { ...known, record: undefined });
+  }
+
   /** All that is known of where tags point. */
   all(): Iterable<Known> {
     return this.#records.values();
@@ -81,9 +89,9 @@ export class KnownTags {
   recall(repository: RepositoryName, record: TagRecord): TagRecord {
     const key = `${repository}:${record.tag}`;
     const known = this.#records.get(key);
-    if (known !== undefined) return known.record;
+    if (known?.record !== undefined) return known.record;
     const recalled = withoutTexts(record);
-    this.#records.set(key, { repository, record: recalled, turn: 0 });
+    this.#records.set(key, { repository, record: recalled, turn: known?.turn ?? 0 });
     return recalled;
   }
 

@@ -105,7 +105,7 @@ export class ManifestCache implements Memory {
   }
 
   #forgetTag(repository: RepositoryName, record: TagRecord | undefined): void {
-    if (record !== undefined && this.isStored(record)) this.#tags.drop(repository, record);
+    if (record !== undefined && this.isStored(record)) this.#tags.forget(repository, record);
   }
 
   #forgetManifest(key: string): void {
@@ -165,7 +165,13 @@ export class ManifestCache implements Memory {
   touch(repository: RepositoryName, { tag, descriptor }: TagRecord, asked: Asked): void {
     const record: TagRecord = { tag, descriptor, checkedAt: asked.at };
     if (!this.#tags.point(repository, record, asked)) return;
-    this.#parts.tasks.run('storing a tag', async () => await this.#putTag(repository, record));
+    this.#parts.tasks.run('storing a tag', async () => {
+      try {
+        await this.#putTag(repository, record);
+      } finally {
+        await this.#compare(repository, record);
+      }
+    });
   }
 
   /** The tags that were announced to point at what has come. */
@@ -242,6 +248,7 @@ export class ManifestCache implements Memory {
     // Also those that come meanwhile.
     for (const tag of storing.tags.values()) {
       await this.#putTag(repository, tag);
+      await this.#compare(repository, tag);
       if (storing.tags.get(tag.tag) === tag) storing.tags.delete(tag.tag);
     }
     this.#parts.changed();
@@ -274,6 +281,12 @@ export class ManifestCache implements Memory {
     const was = this.#unstoredTags.get(record);
     await this.#parts.metadata.change([putTag(repository, record, was)]);
     this.#unstoredTags.delete(record);
+  }
+
+  /** Another process may have moved it, or removed its manifest, before we could say something: then the store's word counts. */
+  async #compare(repository: RepositoryName, record: TagRecord): Promise<void> {
+    const there = await this.#parts.metadata.getTag(repository, record.tag);
+    if (there?.descriptor.digest !== record.descriptor.digest) this.#tags.forget(repository, record);
   }
 
   /** A tag that is in memory alone is worth nothing without its manifest. */

@@ -29,7 +29,8 @@ export class UseLog implements AsyncDisposable {
 
   note(repository: RepositoryName, digest: Digest): void {
     const key = `${repository}@${digest}`;
-    if (this.#pending.size < maxPending || this.#pending.has(key)) {
+    // In the order of their times, since a use counts for the indexes above as well.
+    if (this.#pending.delete(key) || this.#pending.size < maxPending) {
       this.#pending.set(key, { repository, digest, at: this.#clock.now() });
     }
     if (this.#pending.size >= maxPending) this.#flushSoon();

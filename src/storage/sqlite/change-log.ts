@@ -19,7 +19,7 @@ export class ChangeLog {
   constructor(database: Database) {
     this.#statements = prepare(database);
     this.#version = this.#dataVersion();
-    this.#seen = this.#statements.last.get()?.sequence ?? 0;
+    this.#seen = this.#last();
   }
 
   /** Inside the transaction that makes the change. */
@@ -34,15 +34,25 @@ export class ChangeLog {
    * it has moved is a hint.
    */
   news(): Changes {
+    const written = this.#last();
     const version = this.#dataVersion();
-    if (version === this.#version) return [];
-    this.#version = version;
+    if (version === this.#version) {
+      // All of it is our own, however much.
+      this.#seen = written;
+      return [];
+    }
     const rows = this.#statements.list.all(this.#seen, maxKept + 1);
     const [first, last] = [rows[0], rows.at(-1)];
+    // Not before they were read: that may fail, and they would be nobody's news.
+    this.#version = version;
     if (first === undefined || last === undefined) return [];
     const hasGap = first.sequence > this.#seen + 1 || rows.length > maxKept;
     this.#seen = last.sequence;
     return hasGap ? 'all' : rows.filter(({ writer }) => writer !== this.#writer).map(changeOf);
+  }
+
+  #last(): number {
+    return this.#statements.last.get()?.sequence ?? 0;
   }
 
   #dataVersion(): number {

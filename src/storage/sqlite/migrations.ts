@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { schema, schemaVersion } from './schema.ts';
+import { damaged, isDamage } from './sqlite-errors.ts';
 
 /**
  * Makes the schema in a new file, with all that an older index beside it knows, which stays as it is: in one transaction, so that nothing
@@ -11,6 +12,9 @@ export function migrate(database: Database, older: string | undefined): void {
   if (older !== undefined) database.prepare('attach ? as older').run(older);
   try {
     database.transaction(() => begin(database, older !== undefined)).immediate();
+  } catch (error) {
+    // Not the file that is just being made.
+    throw older !== undefined && isDamage(error) ? damaged(older, error) : error;
   } finally {
     if (older !== undefined) database.exec('detach older');
   }
@@ -44,21 +48,31 @@ const hostOf = (name: string): string => `substr(${name}, 1, instr(${name}, '/')
 const repository = (name: string): string => `(select id from repositories where name = ${name})`;
 const content = (digest: string): string => `(select id from contents where digest = ${digest})`;
 
-/** Children of indexes, and where things came from, were not recorded: they are learnt when manifests come again. */
+/** Row by row. */
+const counted = (rows: string): string => `insert into totals select ${rows} where true
+  on conflict do update set manifests = manifests + excluded.manifests, manifest_bytes = manifest_bytes + excluded.manifest_bytes,
+    blobs = blobs + excluded.blobs, blob_bytes = blob_bytes + excluded.blob_bytes;`;
+
+/**
+ * Children of indexes, and where things came from, were not recorded: they are learnt when manifests come again. Each step reads in the
+ * order of a key and writes in the order of another: sorting some million rows would take a container's memory, and inserting them at
+ * random a log many times as large as the index.
+ */
 const imported = `
   insert into repositories (name, host)
     select name, ${hostOf('name')} from (
       select repository as name from older.manifests union select repository from older.blob_links
       union select repository from older.tag_lists union select repository from older.referrers_lists);
   insert into contents (digest, size, stored_at)
-    select digest, max(size), max(stored_at) from (
-      select digest, size, created_at as stored_at from older.manifests
-      union all select digest, null, ${now} from older.blob_links
-      union all select digest, size, null from sizes
-      union all select blob, null, null from older.manifest_blobs
-      union all select subject, null, null from older.manifests where subject is not null
-      union all select digest, null, null from older.referrers_lists)
-    group by digest;
+    select digest, (select size from sizes s where s.digest = l.digest), ${now}
+    from (select distinct digest from older.blob_links) l;
+  insert into contents (digest, size) select digest, size from sizes where true on conflict do nothing;
+  insert into contents (digest) select distinct blob from older.manifest_blobs where true on conflict do nothing;
+  insert into contents (digest, size, stored_at)
+    select digest, size, created_at from older.manifests where true
+    on conflict do update set size = excluded.size, stored_at = coalesce(stored_at, excluded.stored_at);
+  insert into contents (digest) select subject from older.manifests where subject is not null on conflict do nothing;
+  insert into contents (digest) select digest from older.referrers_lists where true on conflict do nothing;
   drop view sizes;
   insert into manifests
     select ${repository('o.repository')}, ${content('o.digest')}, media_type, size, artifact_type, annotations,
@@ -70,7 +84,7 @@ const imported = `
   insert into links
     select ${content('o.digest')}, ${hostOf('o.repository')}, ${repository('o.repository')}, 'upstream' from older.blob_links o;
   insert into wanted
-    select distinct k.child, k.repository, k.size, m.created_at from children k
+    select k.child, k.repository, k.size, m.created_at from children k
     join manifests m on m.repository = k.repository and m.content = k.manifest join repositories r on r.id = k.repository
     where not exists (
       select 1 from links l where l.content = k.child and l.host = r.host and l.repository = k.repository)
@@ -78,15 +92,8 @@ const imported = `
   insert into tag_lists select ${repository('o.repository')}, items, checked_at from older.tag_lists o;
   insert into referrers_lists
     select ${repository('o.repository')}, ${content('o.digest')}, items, checked_at from older.referrers_lists o;
-  insert into totals
-    select host, sum(manifests), sum(manifest_bytes), sum(blobs), sum(blob_bytes) from (
-      select r.host, 1 as manifests, m.size as manifest_bytes, 0 as blobs, 0 as blob_bytes
-        from manifests m join repositories r on r.id = m.repository
-      union all
-      select '', 1, m.size, 0, 0 from manifests m
-      union all
-      select l.host, 0, 0, 1, coalesce(c.size, 0) from (select distinct content, host from links) l join contents c on c.id = l.content
-      union all
-      select '', 0, 0, 1, coalesce(c.size, 0) from (select distinct content from links) l join contents c on c.id = l.content)
-    group by host;
+  ${counted('r.host, 1, m.size, 0, 0 from manifests m join repositories r on r.id = m.repository')}
+  ${counted("'', 1, size, 0, 0 from manifests")}
+  ${counted('l.host, 0, 0, 1, coalesce(c.size, 0) from (select distinct content, host from links) l join contents c on c.id = l.content')}
+  ${counted("'', 0, 0, 1, coalesce(c.size, 0) from (select distinct content from links) l join contents c on c.id = l.content")}
 `;

@@ -7,7 +7,7 @@ import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../blob-store.ts';
 import { migrate } from './migrations.ts';
 import { schema, schemaVersion } from './schema.ts';
-import { codeOf, isBusy, isFull } from './sqlite-errors.ts';
+import { codeOf, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';
 
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
 const reserveBytes = 4 * 1024 * 1024;
@@ -115,6 +115,8 @@ function tryOpen(path: string, older: string | undefined, sharing: Sharing): Dat
   try {
     // Without a second process SQLite needs no shared memory, hence no file for it.
     if (sharing === 'alone') database.pragma('locking_mode = EXCLUSIVE');
+    // A container's root may be read-only: what SQLite would put into a temporary file (rows to sort, pages of a savepoint) is small.
+    database.pragma('temp_store = MEMORY');
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');
@@ -145,9 +147,5 @@ function explained(error: unknown, path: string): unknown {
       cause: error,
     });
   }
-  if (!/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return error;
-  return new Error(
-    `${path} is damaged (${code}). The blobs beside it are not: move the file away and start again; what it knew is asked for anew`,
-    { cause: error },
-  );
+  return isDamage(error) ? damaged(path, error) : error;
 }

@@ -15,3 +15,15 @@ export function isFull(error: unknown): boolean {
 export function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|PROTOCOL)/.test(codeOf(error));
 }
+
+export function isDamage(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
+}
+
+/** What to do about it, in words. */
+export function damaged(path: string, cause: unknown): Error {
+  return new Error(
+    `${path} is damaged (${codeOf(cause)}). The blobs beside it are not: move the file away and start again; what it knew is asked for anew`,
+    { cause },
+  );
+}

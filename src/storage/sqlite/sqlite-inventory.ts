@@ -126,7 +126,7 @@ export function prepareInventory(database: Database) {
     ),
     missing: prepared<[number, number], { count: number }>(
       `select count(*) as count from children k join wanted w on w.content = k.child and w.repository = k.repository
-       where k.repository = ? and k.manifest = ?`,
+       where k.repository = ? and k.manifest = ? and k.is_manifest = 0`,
     ),
     candidates: prepared<[number], { name: string; digest: string }>(
       `select r.name, c.digest from manifests m

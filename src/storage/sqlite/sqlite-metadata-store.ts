@@ -111,11 +111,20 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async #tell(): Promise<void> {
-    const changes = this.#changes.news();
+    const changes = this.#news();
     const pieces = changes === 'all' ? [changes] : slicesOf(changes, sliceRows);
     for (const piece of pieces) {
       for (const listener of this.#listeners) listener(piece);
       await setImmediate();
+    }
+  }
+
+  /** What cannot be read now (a lock, a disk) is read the next time: nothing of it is lost. */
+  #news(): Changes {
+    try {
+      return this.#changes.news();
+    } catch {
+      return [];
     }
   }
 

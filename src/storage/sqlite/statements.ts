@@ -140,7 +140,7 @@ export function prepareReads(database: Database) {
       `select c.digest, k.size from children k
        join wanted w on w.content = k.child and w.repository = k.repository
        join contents c on c.id = k.child
-       where k.repository = ${repositoryId} and k.manifest = ${contentId} limit ?`,
+       where k.repository = ${repositoryId} and k.manifest = ${contentId} and k.is_manifest = 0 limit ?`,
     ),
   };
 }

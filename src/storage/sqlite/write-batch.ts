@@ -4,8 +4,9 @@ import { StoreBusyError } from '../blob-store.ts';
 import { LockedIndex } from './locked-index.ts';
 import { isBusy } from './sqlite-errors.ts';
 
-/** A longer transaction would hold up the event loop. */
+/** A longer transaction would hold up the event loop: so many writes, and so much in them (bytes, as below), unless one alone is larger. */
 const maxWrites = 128;
+const maxWritten = 256 * 1024;
 /** What waits to be written, in bytes of memory, and what each write takes beside its texts. */
 const maxWaiting = 16 * 1024 * 1024;
 const bytesPerWrite = 1024;
@@ -81,7 +82,7 @@ export class WriteBatch implements AsyncDisposable {
 
   #commit(): void {
     this.#flush = undefined;
-    const batch = this.#writes.slice(0, maxWrites);
+    const batch = this.#next();
     try {
       this.#transact(batch);
       this.#locked.opened();
@@ -91,6 +92,15 @@ export class WriteBatch implements AsyncDisposable {
       else this.#settle(batch.length, error);
     }
     if (this.#writes.length > 0 && !this.#locked.isWaiting) this.#flush = setImmediate(() => this.#commit());
+  }
+
+  #next(): readonly Write[] {
+    let bytes = 0;
+    const end = this.#writes.findIndex((write, at) => {
+      bytes += write.bytes;
+      return at === maxWrites || (at > 0 && bytes > maxWritten);
+    });
+    return end === -1 ? [...this.#writes] : this.#writes.slice(0, end);
   }
 
   #transact(batch: readonly Write[]): void {
@@ -123,7 +133,7 @@ export class WriteBatch implements AsyncDisposable {
     clearImmediate(this.#flush);
     this.#locked.opened();
     if (this.#writes.length > 0) this.#database.pragma(`busy_timeout = ${lastWaitMs}`);
-    while (this.#writes.length > 0) this.#commitLast(this.#writes.slice(0, maxWrites));
+    while (this.#writes.length > 0) this.#commitLast(this.#next());
   }
 
   #commitLast(batch: readonly Write[]): void {

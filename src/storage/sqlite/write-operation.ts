@@ -72,7 +72,7 @@ export class OperationWriter {
     const { digest, mediaType, size, artifactType, annotations } = descriptor;
     const [owner, content, now] = [this.#repository(repository), this.#content(digest), this.#now()];
     const host = hostOf(repository);
-    this.#statements.setStored.run({ content, size, now });
+    this.#store(content, digest, size);
     const isNew = this.#statements.hasManifest.get(owner, content) === undefined;
     this.#statements.putManifest.run({
       ...{ owner, content, mediaType, size, origin, now },
@@ -91,7 +91,9 @@ export class OperationWriter {
   }
 
   #removeManifest({ repository, digest }: Of<'remove manifest'>): void {
-    const [owner, content] = [this.#repository(repository), this.#content(digest)];
+    const known = this.#known(repository, digest);
+    if (known === undefined) return;
+    const { owner, content } = known;
     const removed = this.#statements.hasManifest.get(owner, content);
     if (removed === undefined) return;
     const tags = this.#statements.tagsOf.all(owner, content);
@@ -131,48 +133,54 @@ export class OperationWriter {
   }
 
   #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
-    const [owner, host, now] = [this.#repository(repository), hostOf(repository), this.#now()];
-    const content = this.#content(digest);
+    const [owner, host, content] = [this.#repository(repository), hostOf(repository), this.#content(digest)];
     const before = this.#statements.getContent.get(content);
     const size = verified ?? before?.size ?? null;
     const isLinked = this.#statements.hasLink.get(content, host, owner) !== undefined;
-    const isHere = before?.stored_at != null;
-    if (isLinked && isHere && size === before.size) return;
-    if (isHere) this.#count(content, -1, before.size);
-    this.#statements.setStored.run({ content, size, now });
-    this.#statements.link.run(content, host, owner, origin);
-    this.#count(content, 1, size);
-    if (isHere) this.#statements.unwant.run(content, owner);
-    else {
-      this.#statements.unwantOwned.run(content);
-      this.#changes.add('blob', undefined, digest);
-    }
+    if (isLinked && before?.stored_at != null && size === before.size) return;
+    this.#store(content, digest, size, () => this.#statements.link.run(content, host, owner, origin));
+    this.#statements.unwant.run(content, owner);
+  }
+
+  /** Its bytes are here: those who own it lack it no more. `size` as it was verified. */
+  #store(content: number, digest: Digest, size: number | null, link?: () => void): void {
+    const isHere = this.#statements.getContent.get(content)?.stored_at != null;
+    this.#count(content, -1);
+    this.#statements.setStored.run({ content, size, now: this.#now() });
+    link?.();
+    const isOwned = this.#count(content, 1);
+    if (isHere || !isOwned) return;
+    this.#statements.unwantOwned.run(content);
+    this.#changes.add('blob', undefined, digest);
   }
 
   #loseBlob({ digest }: Of<'lose blob'>): void {
-    const content = this.#content(digest);
-    const before = this.#statements.getContent.get(content);
-    if (before?.stored_at == null) return;
-    this.#count(content, -1, before.size);
+    const content = this.#statements.findContent.get(digest)?.id;
+    if (content === undefined || this.#statements.getContent.get(content)?.stored_at == null) return;
+    this.#count(content, -1);
     this.#statements.setLost.run(content);
-    const now = this.#now();
-    for (const { repository, size } of this.#statements.wanting.all(content, maxWanting))
-      this.#statements.wantAgain.run(content, repository, before.size ?? size, now);
+    this.#statements.wantAgain.run({ content, now: this.#now(), limit: maxWanting });
     this.#changes.add('blob', undefined, digest);
   }
 
   #recordUses({ uses }: Of<'record uses'>): void {
     for (const { repository, digest, at } of uses) {
-      const [owner, content] = [this.#repository(repository), this.#content(digest)];
+      const known = this.#known(repository, digest);
+      if (known === undefined) continue;
+      const { owner, content } = known;
       this.#statements.recordUse.run(at, owner, content);
       this.#statements.recordUseOfParents.run(at, owner, content, owner, maxParents);
     }
   }
 
-  /** Of what is here each registry counts what one of its repositories owns; all together count it once. */
-  #count(content: number, sign: 1 | -1, size: number | null): void {
+  /** Of what is here each registry counts what one of its repositories owns; all together count it once. False: nobody does. */
+  #count(content: number, sign: 1 | -1): boolean {
+    const known = this.#statements.getContent.get(content);
+    if (known?.stored_at == null) return false;
     const hosts = this.#statements.hostsOf.all(content).map(({ host }) => host);
-    if (hosts.length > 0) this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (size ?? 0) });
+    if (hosts.length === 0) return false;
+    this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (known.size ?? 0) });
+    return true;
   }
 
   #total(
@@ -181,6 +189,16 @@ export class OperationWriter {
   ): void {
     for (const host of hosts)
       this.#statements.addTotals.run({ host, manifests, manifestBytes, blobs, blobBytes });
+  }
+
+  /** Undefined: nothing was ever said of them, so that there is nothing to change. */
+  #known(
+    name: RepositoryName,
+    digest: Digest,
+  ): { readonly owner: number; readonly content: number } | undefined {
+    const owner = this.#statements.findRepository.get(name)?.id;
+    const content = this.#statements.findContent.get(digest)?.id;
+    return owner === undefined || content === undefined ? undefined : { owner, content };
   }
 
   #repository(name: RepositoryName): number {

@@ -82,17 +82,14 @@ export function prepareWrites(database: Database) {
          where l.content = $child and l.host = $host and l.repository = $owner and c.stored_at is not null)
        on conflict do nothing`,
     ),
-    /** Who owns it and names it, and how large it is said to be there. */
-    wanting: prepare<[number, number], { repository: number; size: number }>(
-      `select repository, size from (
-         select l.repository, (
-           select k.size from children k
-           where k.child = l.content and k.repository = l.repository and k.is_manifest = 0 limit 1) as size
-         from links l where l.content = ?)
-       where size is not null limit ?`,
-    ),
-    wantAgain: prepare<[number, number, number, number]>(
-      'insert into wanted values (?, ?, ?, ?) on conflict do nothing',
+    wantAgain: prepare<[Record<string, unknown>]>(
+      `insert into wanted
+       select l.content, l.repository, coalesce(c.size, (select size from children where child = l.content and repository = l.repository limit 1), 0), $now
+       from links l join contents c on c.id = l.content
+       where l.content = $content
+       and exists (select 1 from children k where k.child = l.content and k.repository = l.repository and k.is_manifest = 0)
+       limit $limit
+       on conflict do nothing`,
     ),
     unwant: prepare<[number, number]>('delete from wanted where content = ? and repository = ?'),
     unwantOwned: prepare<[number]>(
@@ -102,7 +99,8 @@ export function prepareWrites(database: Database) {
     ),
     unwantUnnamed: prepare<[number, number]>(
       `delete from wanted where content = ? and repository = ? and not exists (
-         select 1 from children k where k.child = wanted.content and k.repository = wanted.repository)`,
+         select 1 from children k
+         where k.child = wanted.content and k.repository = wanted.repository and k.is_manifest = 0)`,
     ),
 
     putTagList: prepare<[number, string, number, number]>(

@@ -92,6 +92,22 @@ describe('a directory of schema 1', () => {
   });
 });
 
+describe('a directory whose older index is damaged', () => {
+  it('is opened when the file that the start names was moved away', async () => {
+    await using directory = await olderCache();
+    const path = join(directory.path, 'index.sqlite');
+    const bytes = await readFile(path);
+    await writeFile(path, bytes.fill(0xa5, 4096));
+    await assert.rejects(SqliteMetadataStore.open(directory.path), (error: Error) => {
+      assert.ok(error.message.startsWith(`${path} is damaged (SQLITE_CORRUPT`), error.message);
+      return true;
+    });
+    await rm(path);
+    await using store = await SqliteMetadataStore.open(directory.path);
+    assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
+  });
+});
+
 describe('a directory of schema 2', () => {
   it('keeps the sizes that were verified', async () => {
     await using directory = await olderCache();

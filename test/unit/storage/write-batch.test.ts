@@ -87,6 +87,13 @@ describe('writes to the index', () => {
     assert.equal(test.state.commits, 3);
   });
 
+  it('of much are several transactions, too, unless one alone is larger', async () => {
+    await using test = await batchUnderTest();
+    const sizes = [100_000, 100_000, 100_000, 2_000_000, 10];
+    await Promise.all(sizes.map(async (bytes, n) => await test.put(n, bytes)));
+    assert.equal(test.state.commits, 4);
+  });
+
   it('are done before the end', async () => {
     const test = await batchUnderTest();
     const writes = Array.from({ length: 300 }, async (_, n) => await test.put(n));

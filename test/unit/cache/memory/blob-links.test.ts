@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BlobLinks } from '#src/cache/memory/blob-links.ts';
 import { sha256 } from '#src/oci/digest.ts';
-import { linkBlob } from '#src/storage/operation.ts';
+import { linkBlob, loseBlob } from '#src/storage/operation.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { bytes } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
@@ -93,5 +93,29 @@ describe('the links of blobs', () => {
     await links.lose(digest, links.now());
     await metadata.change([linkBlob(alpine, digest)]);
     assert.equal(await links.has(alpine, digest), true);
+  });
+
+  it('are looked up again when the index says that anything may have changed, also by who is looking just now', async () => {
+    const { script, metadata, links } = start();
+    await links.add(alpine, digest);
+    await metadata.change([linkBlob(other, digest)]);
+    const held = gate();
+    script.held = held;
+    const asking = links.has(other, digest);
+    await held.reached;
+    await metadata.change([loseBlob(digest)]);
+    links.forgetAll();
+    held.open();
+    await asking;
+    assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
+  });
+
+  it('of more blobs than are remembered as lost are looked up again, too', async () => {
+    const { metadata, links } = start();
+    await links.add(alpine, digest);
+    await metadata.change([loseBlob(digest)]);
+    links.forget({ kind: 'blob', digest });
+    for (let at = 0; at < 6000; at += 1) links.forget({ kind: 'blob', digest: sha256(Buffer.from(`${at}`)) });
+    assert.equal(await links.has(alpine, digest), false);
   });
 });

@@ -46,6 +46,23 @@ describe('what is known of tags', () => {
   });
 });
 
+describe('a tag that somebody else has moved', () => {
+  it('is read of the store again, and what was asked before that which was known says nothing', () => {
+    const { tags, record } = start();
+    const early = tags.asking();
+    const known = record(one);
+    tags.point(alpine, known, tags.asking());
+    tags.forget(alpine, known);
+    assert.equal(tags.get(alpine, v1), undefined);
+    assert.equal(tags.point(alpine, record(one), early), false);
+    tags.announce(alpine, v1, one, early);
+    assert.equal(tags.announced(alpine, v1), undefined);
+    assert.equal(tags.recall(alpine, record(two)).descriptor, two);
+    assert.equal(tags.point(alpine, record(one), early), false);
+    assert.equal(tags.point(alpine, record(one), tags.asking()), true);
+  });
+});
+
 describe('what is recalled of a tag', () => {
   it('is where it points, without what the manifest says of itself, which may be long', () => {
     const { tags, record } = start();

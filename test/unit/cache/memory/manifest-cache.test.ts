@@ -10,6 +10,7 @@ import { type Digest, parseTag } from '#src/oci/reference.ts';
 import type { Manifest } from '#src/oci/registry.ts';
 import type { OpenBlob } from '#src/storage/blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { removeManifest } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -235,5 +236,49 @@ describe('the cache of manifests', () => {
     await stores.settle();
     const found = await stores.open().find(alpine, descriptor.digest);
     assert.deepEqual([found?.descriptor, Buffer.from(found?.bytes ?? [])], [descriptor, bytes]);
+  });
+});
+
+describe('a tag that another process knows better', () => {
+  it('is where the store says, when an earlier answer comes late', async () => {
+    const stores = new Stores();
+    const [older, newer] = [manifest('older'), manifest('newer')];
+    const [here, there] = [stores.open(), stores.open()];
+    const early = here.asking();
+    await stores.clock.advance(1000);
+    await there.keepTag(alpine, newer, v1, there.asking());
+    await stores.turns();
+    here.forget({ kind: 'tag', repository: alpine, tag: v1 });
+    await here.keepTag(alpine, older, v1, early);
+    await stores.settle();
+    assert.equal((await here.findTag(alpine, v1))?.descriptor.digest, newer.descriptor.digest);
+  });
+
+  it('is forgotten when upstream confirms it too late: its manifest was removed', async () => {
+    const stores = new Stores();
+    const kept = manifest('kept');
+    const cache = stores.open();
+    await cache.keepTag(alpine, kept, v1, cache.asking());
+    await stores.turns();
+    const record = (await cache.findTag(alpine, v1)) ?? assert.fail();
+    await stores.metadata.change([removeManifest(alpine, kept.descriptor.digest)]);
+    cache.forget({ kind: 'tag', repository: alpine, tag: v1 });
+    cache.touch(alpine, record, cache.asking());
+    await stores.settle();
+    assert.equal(await cache.findTag(alpine, v1), undefined);
+  });
+
+  it('stays while the store has no room to hear that it was confirmed', async () => {
+    const stores = new Stores();
+    const kept = manifest('kept');
+    const cache = stores.open();
+    await cache.keepTag(alpine, kept, v1, cache.asking());
+    await stores.turns();
+    const record = (await cache.findTag(alpine, v1)) ?? assert.fail();
+    await stores.clock.advance(1000);
+    stores.metadata.change = async () => await Promise.reject(new Error('no room'));
+    cache.touch(alpine, record, cache.asking());
+    await stores.settle();
+    assert.equal((await cache.findTag(alpine, v1))?.checkedAt, stores.clock.now());
   });
 });

@@ -38,4 +38,26 @@ describe('when manifests were served', () => {
       digests.slice(0, 4000),
     );
   });
+
+  it('is written in its order: what was used again is used last', async () => {
+    const written: Use[] = [];
+    const metadata = scriptedIndex(() => ({
+      change: async ([operation]) => {
+        if (operation?.kind === 'record uses') written.push(...operation.uses);
+      },
+    }));
+    const [clock, tasks] = [new FakeClock(), new TaskSet(silent)];
+    const uses = new UseLog(metadata, clock, tasks);
+    const [index, child] = digests;
+    for (const digest of [index, child, index]) {
+      uses.note(alpine, digest ?? assert.fail());
+      await clock.advance(1);
+    }
+    await uses[Symbol.asyncDispose]();
+    await tasks[Symbol.asyncDispose]();
+    assert.deepEqual(
+      written.map(({ digest }) => digest),
+      [child, index],
+    );
+  });
 });

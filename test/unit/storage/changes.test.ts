@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
+import { sha256 } from '#src/oci/digest.ts';
+import { type Changes, linkBlob } from '#src/storage/operation.ts';
+import { ChangeLog } from '#src/storage/sqlite/change-log.ts';
+import { openDatabase } from '#src/storage/sqlite/open-database.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
+import { temporaryDirectory } from '#test/fakes/running-app.ts';
+
+const alpine = repository('docker.io/library/alpine');
+
+/** Of one process among several on a directory. */
+async function logOn(directory: string) {
+  const { database } = await openDatabase(directory);
+  const log = new ChangeLog(database);
+  return {
+    log,
+    add(count: number): void {
+      database.transaction(() => {
+        for (let at = 0; at < count; at += 1) log.add('tag', alpine, `t${at}`);
+      })();
+    },
+    count: () => Number(database.prepare('select count(*) from changes').pluck().get()),
+    [Symbol.dispose]: () => void database.close(),
+  };
+}
+
+describe('what others have changed', () => {
+  it('is told once, in its order, and nothing of one’s own', async () => {
+    await using directory = await temporaryDirectory();
+    using here = await logOn(directory.path);
+    using there = await logOn(directory.path);
+    here.add(1);
+    there.add(2);
+    here.add(1);
+    assert.deepEqual(here.log.news(), [
+      { kind: 'tag', repository: alpine, tag: 't0' },
+      { kind: 'tag', repository: alpine, tag: 't1' },
+    ]);
+    assert.deepEqual(here.log.news(), []);
+  });
+
+  it('is known though one has changed very much oneself meanwhile', async () => {
+    await using directory = await temporaryDirectory();
+    using here = await logOn(directory.path);
+    using there = await logOn(directory.path);
+    for (let turn = 0; turn < 4; turn += 1) {
+      here.add(3000);
+      assert.deepEqual(here.log.news(), []);
+    }
+    there.add(1);
+    assert.deepEqual(here.log.news(), [{ kind: 'tag', repository: alpine, tag: 't0' }]);
+    assert.ok(here.count() <= 11_000);
+  });
+
+  it('is everything where more was changed than is kept', async () => {
+    await using directory = await temporaryDirectory();
+    using here = await logOn(directory.path);
+    using there = await logOn(directory.path);
+    there.add(12_000);
+    assert.equal(here.log.news(), 'all');
+    assert.deepEqual(here.log.news(), []);
+    there.add(1);
+    assert.equal(here.log.news().length, 1);
+  });
+
+  it('is told later where it cannot be read now', async () => {
+    await using directory = await temporaryDirectory();
+    await using here = await SqliteMetadataStore.open(directory.path);
+    await using there = await SqliteMetadataStore.open(directory.path);
+    using other = closing(new SqliteDatabase(join(directory.path, 'index-3.sqlite')));
+    const told: Changes[] = [];
+    using _ = here.watch((changes) => void told.push(changes));
+    const digest = sha256(Buffer.from('layer'));
+    await there.change([linkBlob(alpine, digest)]);
+    other.value.exec('alter table changes rename to gone');
+    // Some looks fail meanwhile.
+    await sleep(700);
+    other.value.exec('alter table gone rename to changes');
+    const giveUpAt = Date.now() + 10_000;
+    while (told.length === 0) {
+      assert.ok(Date.now() < giveUpAt, 'nothing is told');
+      await sleep(20);
+    }
+    assert.deepEqual(told, [[{ kind: 'blob', digest }]]);
+  });
+});
+
+function closing(value: Database) {
+  return { value, [Symbol.dispose]: () => void value.close() };
+}
