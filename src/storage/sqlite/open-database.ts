@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../blob-store.ts';
 import { migrate } from './migrations.ts';
 import { schema, schemaVersion } from './schema.ts';
 import { codeOf, isBusy, isFull } from './sqlite-errors.ts';
+import { withTemporaryFilesIn } from './temporary-files.ts';
 
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
 const reserveBytes = 4 * 1024 * 1024;
@@ -118,7 +119,9 @@ function tryOpen(path: string, older: string | undefined, sharing: Sharing): Dat
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');
-    migrate(database, older);
+    withTemporaryFilesIn(dirname(path), () => migrate(database, older));
+    // What a change would have to take back is some pages: it needs no file, for which there may be no place.
+    database.pragma('temp_store = MEMORY');
     return database;
   } catch (error) {
     database.close();
