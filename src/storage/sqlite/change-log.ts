@@ -31,13 +31,13 @@ export class ChangeLog {
 
   /**
    * What others have changed since it was last asked. SQLite counts the commits of other connections, and other things that they do: that
-   * it has moved is a hint.
+   * it has moved is a hint. Throws SQLite's error; then nothing is missed, and is told the next time.
    */
   news(): Changes {
     const version = this.#dataVersion();
     if (version === this.#version) return [];
-    this.#version = version;
     const rows = this.#statements.list.all(this.#seen, maxKept + 1);
+    this.#version = version;
     const [first, last] = [rows[0], rows.at(-1)];
     if (first === undefined || last === undefined) return [];
     const hasGap = first.sequence > this.#seen + 1 || rows.length > maxKept;

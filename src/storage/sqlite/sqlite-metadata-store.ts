@@ -110,8 +110,17 @@ export class SqliteMetadataStore implements MetadataStore {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  /** Whoever asks for something is told why the index cannot be read; here it is tried again. */
+  #news(): Changes {
+    try {
+      return this.#changes.news();
+    } catch {
+      return [];
+    }
+  }
+
   async #tell(): Promise<void> {
-    const changes = this.#changes.news();
+    const changes = this.#news();
     const pieces = changes === 'all' ? [changes] : slicesOf(changes, sliceRows);
     for (const piece of pieces) {
       for (const listener of this.#listeners) listener(piece);
