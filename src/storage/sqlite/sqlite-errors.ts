@@ -15,3 +15,8 @@ export function isFull(error: unknown): boolean {
 export function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|PROTOCOL)/.test(codeOf(error));
 }
+
+/** It is no database, a broken one, or no file. */
+export function isDamaged(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB|CANTOPEN)/.test(codeOf(error));
+}
