@@ -31,7 +31,7 @@ export class ChangeLog {
 
   /**
    * What others have changed since it was last asked. SQLite counts the commits of other connections, and other things that they do: that
-   * it has moved is a hint.
+   * it has moved is a hint. Throws SQLite's error; then nothing is missed, and is told the next time.
    */
   news(): Changes {
     const written = this.#last();

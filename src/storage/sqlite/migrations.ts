@@ -1,22 +1,32 @@
 import type { Database } from 'better-sqlite3';
 import { schema, schemaVersion } from './schema.ts';
-import { damaged, isDamage } from './sqlite-errors.ts';
+import { damaged, isBusy, isDamage } from './sqlite-errors.ts';
+
+/** Another process takes over the older index now, or has it locked: `cause` is SQLite's error. */
+export class TakenOverError extends Error {
+  override readonly name = 'TakenOverError';
+}
 
 /**
  * Makes the schema in a new file, with all that an older index beside it knows, which stays as it is: in one transaction, so that nothing
  * half done is ever seen; several processes may try at once. Writes nothing where there is nothing to do: the disk may be full.
- * `older`: the path of `index.sqlite` of schema 1 or 2. Throws when either file is of a version that is not known.
+ * `older`: the path of `index.sqlite` of schema 1 or 2. Throws when either file is of a version that is not known, OlderIndexError, TakenOverError.
  */
 export function migrate(database: Database, older: string | undefined): void {
   if (versionOf(database) === schemaVersion) return;
-  if (older !== undefined) database.prepare('attach ? as older').run(older);
+  if (older === undefined) database.transaction(() => begin(database, false)).immediate();
+  else takeOver(database, older);
+}
+
+function takeOver(database: Database, older: string): void {
   try {
-    database.transaction(() => begin(database, older !== undefined)).immediate();
+    database.prepare('attach ? as older').run(older);
+    database.transaction(() => begin(database, true)).immediate();
+    database.exec('detach older');
   } catch (error) {
+    if (isBusy(error)) throw new TakenOverError(`${older} is being taken over`, { cause: error });
     // Not the file that is just being made.
-    throw older !== undefined && isDamage(error) ? damaged(older, error) : error;
-  } finally {
-    if (older !== undefined) database.exec('detach older');
+    throw isDamage(error) ? damaged(older, error) : error;
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../blob-store.ts';
-import { migrate } from './migrations.ts';
+import { migrate, TakenOverError } from './migrations.ts';
 import { schema, schemaVersion } from './schema.ts';
 import { codeOf, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';
 
@@ -17,6 +17,8 @@ const reserveBytes = 4 * 1024 * 1024;
  * whom a log in WAL mode keeps waiting only while it is mended after a crash. Milliseconds.
  */
 const lockWaitMs = 5;
+/** So long another process may take over an older index: some hundred thousand images on a slow disk. Milliseconds. */
+const takingOverMs = 3_600_000;
 /** From one try to open it to the next. Milliseconds. */
 const pauseMs = 50;
 /** Of this version; one of schema 1 or 2 was `index.sqlite`. */
@@ -80,14 +82,20 @@ export async function keepReserve(directory: string): Promise<void> {
   }
 }
 
-/** Two that make it at the same time stand in each other's way for a moment; who has it for himself may be about to end. */
+/**
+ * Two that make it at the same time stand in each other's way for a moment, or as long as one takes over what an older version knew; who has it
+ * for himself may be about to end.
+ */
 async function openWithin(busyMs: number, tryIt: () => Database): Promise<Database> {
-  const giveUpAt = performance.now() + busyMs;
+  const begunAt = performance.now();
   for (;;) {
     try {
       return tryIt();
     } catch (error) {
-      if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
+      const isTakenOver = error instanceof TakenOverError;
+      const waited = performance.now() - begunAt;
+      if (!isTakenOver && !isBusy(error)) throw error;
+      if (waited >= (isTakenOver ? takingOverMs : busyMs)) throw isTakenOver ? error.cause : error;
       await setTimeout(pauseMs);
     }
   }

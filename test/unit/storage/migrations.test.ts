@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase from 'better-sqlite3';
 import { sha256 } from '#src/oci/digest.ts';
 import { parseDigest, parseTag } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { linkBlob } from '#src/storage/operation.ts';
+import { openDatabase } from '#src/storage/sqlite/open-database.ts';
+import { schemaVersion } from '#src/storage/sqlite/schema.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -89,6 +92,31 @@ describe('a directory of schema 1', () => {
     await using one = await SqliteMetadataStore.open(directory.path);
     await using other = await SqliteMetadataStore.open(directory.path);
     assert.deepEqual(await one.inventory.totals(), await other.inventory.totals());
+  });
+
+  it('is waited for while another process takes it over, however long', async () => {
+    await using directory = await olderCache();
+    using other = closing(join(directory.path, `index-${schemaVersion}.sqlite`));
+    other.value.pragma('journal_mode = WAL');
+    other.value.exec('begin immediate');
+    const opening = openDatabase(directory.path, 'shared', 0);
+    await setTimeout(100);
+    other.value.exec('rollback');
+    const { database } = await opening;
+    database.close();
+  });
+
+  it('that is damaged is named by its own name', async () => {
+    await using directory = await olderCache();
+    const path = join(directory.path, 'index.sqlite');
+    await writeFile(path, 'this is no database '.repeat(500));
+    await assert.rejects(
+      SqliteMetadataStore.open(directory.path),
+      /\/index\.sqlite is damaged .* move the file away/,
+    );
+    await rm(path);
+    await using store = await SqliteMetadataStore.open(directory.path);
+    assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
   });
 });
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import SqliteDatabase from 'better-sqlite3';
 import { parseTag } from '#src/oci/reference.ts';
 import { networkFileSystem, networkFileSystemOf } from '#src/storage/file/network-file-system.ts';
-import { putManifest, putTag } from '#src/storage/operation.ts';
+import { type Changes, putManifest, putTag } from '#src/storage/operation.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -19,6 +21,20 @@ describe('the index', () => {
     await one.change([putManifest(alpine, { descriptor, blobs: [] })]);
     await one.change([putTag(alpine, { tag: parseTag('v1'), descriptor, checkedAt: 1 })]);
     assert.deepEqual(await other.listTags(alpine), ['v1']);
+  });
+
+  it('that cannot be read for a while ends no process, and what was changed meanwhile is told afterwards', async () => {
+    await using directory = await temporaryDirectory();
+    await using one = await SqliteMetadataStore.open(directory.path);
+    const told = Promise.withResolvers<Changes>();
+    using _ = one.watch((changes) => told.resolve(changes));
+    const other = new SqliteDatabase(one.path);
+    other.exec("insert into changes (writer, kind, reference) values ('other', 'blob', 'sha256:a')");
+    other.exec('alter table changes rename to away');
+    await setTimeout(700);
+    other.exec('alter table away rename to changes');
+    other.close();
+    assert.deepEqual(await told.promise, [{ kind: 'blob', digest: 'sha256:a' }]);
   });
 
   it('waits for a process that has it to itself, and lets others go on meanwhile', async () => {
