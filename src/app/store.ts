@@ -82,7 +82,12 @@ async function openDirectory(
     );
   }
   const sharing = network === undefined ? 'shared' : 'alone';
-  const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing }));
+  const takesOver = (): void =>
+    log.warn(
+      { directory },
+      'taking over the index of an earlier release: a minute or more for a large cache',
+    );
+  const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing, takesOver }));
   const warning = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
   const blobs = stack.use(

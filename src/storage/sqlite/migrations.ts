@@ -2,6 +2,9 @@ import type { Database } from 'better-sqlite3';
 import { schema, schemaVersion } from './schema.ts';
 import { damaged, isBusy, isDamage } from './sqlite-errors.ts';
 
+/** Pages that are held in memory while an older index is taken over. KiB. */
+const takingOverKiB = 32 * 1024;
+
 /** Another process takes over the older index now, or has it locked: `cause` is SQLite's error. */
 export class TakenOverError extends Error {
   override readonly name = 'TakenOverError';
@@ -21,7 +24,12 @@ export function migrate(database: Database, older: string | undefined): void {
 function takeOver(database: Database, older: string): void {
   try {
     database.prepare('attach ? as older').run(older);
+    // Rows come at random places of some of their tables: what does not fit is written to the log again and again.
+    const usual = database.pragma('cache_size', { simple: true });
+    database.pragma(`cache_size = ${-takingOverKiB}`);
     database.transaction(() => begin(database, true)).immediate();
+    database.pragma(`cache_size = ${usual}`);
+    database.pragma('wal_checkpoint(TRUNCATE)');
     database.exec('detach older');
   } catch (error) {
     if (isBusy(error)) throw new TakenOverError(`${older} is being taken over`, { cause: error });

@@ -32,16 +32,20 @@ export type Sharing = 'shared' | 'alone';
  * Opens the index of this version, made from an older one if it is not there. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
  * up when it is needed; when that has gone too, the file is opened for this process alone, which takes no room. `busyMs` is
  * how long to wait for another process, without holding up the event loop. Throws StoreFullError when there is no way, an error that names the file when it is
- * damaged or another process has it for itself, or that names what only a newer version can read.
+ * damaged or another process has it for itself, or that names what only a newer version can read. `takesOver` is told before an older
+ * index is taken over, which holds up the process: about half a minute for a hundred thousand images.
  */
 export async function openDatabase(
   directory: string,
   sharing: Sharing = 'shared',
-  busyMs = 10_000,
+  { busyMs = 10_000, takesOver }: { busyMs?: number; takesOver?: (() => void) | undefined } = {},
 ): Promise<{ readonly database: Database; readonly path: string }> {
   const path = join(directory, fileName);
   const older = existsSync(join(directory, olderName)) ? join(directory, olderName) : undefined;
-  if (older === undefined && !existsSync(path)) await refuseNewer(directory);
+  if (!existsSync(path)) {
+    if (older === undefined) await refuseNewer(directory);
+    else takesOver?.();
+  }
   const ways: readonly (() => Promise<Database>)[] = [
     async () => await openWithin(busyMs, () => tryOpen(path, older, sharing)),
     async () => {

@@ -73,9 +73,9 @@ export class SqliteMetadataStore implements MetadataStore {
   /** `directory` exists. Errors as {@link openDatabase}. */
   static async open(
     directory: string,
-    { sharing, ...settings }: Settings & { sharing?: Sharing } = {},
+    { sharing, takesOver, ...settings }: Settings & { sharing?: Sharing; takesOver?: () => void } = {},
   ): Promise<SqliteMetadataStore> {
-    const { database, path } = await openDatabase(directory, sharing);
+    const { database, path } = await openDatabase(directory, sharing, { takesOver });
     const store = new SqliteMetadataStore(database, path, settings);
     await keepReserve(directory);
     return store;

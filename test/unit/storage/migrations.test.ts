@@ -99,7 +99,7 @@ describe('a directory of schema 1', () => {
     using other = closing(join(directory.path, `index-${schemaVersion}.sqlite`));
     other.value.pragma('journal_mode = WAL');
     other.value.exec('begin immediate');
-    const opening = openDatabase(directory.path, 'shared', 0);
+    const opening = openDatabase(directory.path, 'shared', { busyMs: 0 });
     await setTimeout(100);
     other.value.exec('rollback');
     const { database } = await opening;

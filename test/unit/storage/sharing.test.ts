@@ -51,11 +51,11 @@ describe('the index', () => {
     await using one = await SqliteMetadataStore.open(directory.path, { sharing: 'alone' });
     assert.deepEqual(await one.listTags(alpine), []);
     await assert.rejects(
-      openDatabase(directory.path, 'alone', 10),
+      openDatabase(directory.path, 'alone', { busyMs: 10 }),
       /index-3\.sqlite is in use by another process/,
     );
     await assert.rejects(
-      openDatabase(directory.path, 'shared', 10),
+      openDatabase(directory.path, 'shared', { busyMs: 10 }),
       /index-3\.sqlite is in use by another process/,
     );
   });
