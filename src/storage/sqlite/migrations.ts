@@ -13,7 +13,8 @@ export class TakenOverError extends Error {
 /**
  * Makes the schema in a new file, with all that an older index beside it knows, which stays as it is: in one transaction, so that nothing
  * half done is ever seen; several processes may try at once. Writes nothing where there is nothing to do: the disk may be full.
- * `older`: the path of `index.sqlite` of schema 1 or 2. Throws when either file is of a version that is not known, OlderIndexError, TakenOverError.
+ * `older`: the path of `index.sqlite` of schema 1 or 2. Throws when either file is of a version that is not known or damaged,
+ * and TakenOverError.
  */
 export function migrate(database: Database, older: string | undefined): void {
   if (versionOf(database) === schemaVersion) return;

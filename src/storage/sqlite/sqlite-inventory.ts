@@ -2,7 +2,8 @@ import type { Database } from 'better-sqlite3';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { ImageCursor, Inventory } from '../inventory.ts';
 import type { AllTotals, ImageRecord, Origin, Totals } from '../records.ts';
-import { type DescriptorRow, descriptorOf, preparing } from './statements.ts';
+import { rowsBySlices } from './slices.ts';
+import { type DescriptorRow, descriptorOf, type NamedRow, preparing } from './statements.ts';
 
 interface TotalsRow {
   readonly host: string;
@@ -20,8 +21,6 @@ interface ImageRow extends DescriptorRow {
   readonly used_at: number;
 }
 
-/** So many names are read in one go. */
-const sliceRows = 500;
 /** Of one image. */
 const maxTags = 500;
 /** What an image leads to is counted so far: an index of a thousand platforms, each of a thousand layers, is nothing that anybody runs. */
@@ -61,14 +60,10 @@ export class SqliteInventory implements Inventory {
     return images;
   }
 
-  *#repositoriesFrom(first: string): Iterable<{ readonly id: number; readonly name: string }> {
-    for (let from = first; ; ) {
-      const rows = this.#statements.repositories.all(from, sliceRows);
-      yield* rows;
-      const last = rows[sliceRows - 1];
-      if (last === undefined) return;
-      from = `${last.name}\0`;
-    }
+  #repositoriesFrom(first: string): Iterable<NamedRow> {
+    return rowsBySlices((last, limit) =>
+      this.#statements.repositories.all(last === undefined ? first : `${last.name}\0`, limit),
+    );
   }
 
   async candidates(limit: number): Promise<readonly ImageCursor[]> {
@@ -103,7 +98,7 @@ export function prepareInventory(database: Database) {
   const prepared = preparing(database);
   return {
     totals: prepared<[], TotalsRow>('select * from totals'),
-    repositories: prepared<[string, number], { id: number; name: string }>(
+    repositories: prepared<[string, number], NamedRow>(
       'select id, name from repositories where name >= ? order by name limit ?',
     ),
     content: prepared<[string], { id: number }>('select id from contents where digest = ?'),

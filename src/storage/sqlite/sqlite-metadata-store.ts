@@ -11,21 +11,18 @@ import type { Changes, Operation } from '../operation.ts';
 import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
 import { ChangeLog } from './change-log.ts';
 import { keepReserve, openDatabase, openInMemory, type Sharing } from './open-database.ts';
+import { rowsBySlices, sliceRows } from './slices.ts';
 import { isFull } from './sqlite-errors.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { descriptorOf, type ListRow, prepareReads, type TagRow } from './statements.ts';
+import { descriptorOf, type ListRow, type NamedRow, prepareReads, type TagRow } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
-import { OperationWriter } from './write-operation.ts';
+import { maxFormerTags, OperationWriter } from './write-operation.ts';
 
 /** About what a digest with its size takes in memory that waits to be written. */
 const bytesPerItem = 256;
-/** So many rows are read in one go; between slices the event loop turns. */
-const sliceRows = 500;
 /** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
 const maxConsidered = 200;
-/** Of a tag that moves often. */
-const maxFormerTags = 100;
 /** Whether others have changed something is asked so often. Milliseconds. */
 const watchMs = 300;
 
@@ -151,36 +148,22 @@ export class SqliteMetadataStore implements MetadataStore {
   }
 
   async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
+    // A repository without tags is looked up, too.
     let inTurn = 0;
-    for (const { id, name } of this.#repositories()) {
-      for (const row of this.#tagsOf(id)) {
+    const repositories = rowsBySlices<NamedRow>((last, limit) =>
+      this.#reads.sliceRepositories.all(last?.name ?? '', limit),
+    );
+    for (const { id, name } of repositories) {
+      const tags = rowsBySlices<TagRow>((last, limit) =>
+        this.#reads.sliceTags.all(id, last?.tag ?? '', limit),
+      );
+      for (const row of tags) {
         yield { ...tagOf(row), repository: name as RepositoryName };
         inTurn += 1;
         if (inTurn % sliceRows === 0) await setImmediate();
       }
-      // A repository without tags is looked up, too.
       inTurn += 1;
-      if (inTurn < sliceRows) continue;
-      await setImmediate();
-      inTurn = 0;
-    }
-  }
-
-  *#repositories(): Iterable<{ readonly id: number; readonly name: string }> {
-    for (let last = ''; ; ) {
-      const rows = this.#reads.sliceRepositories.all(last, sliceRows);
-      yield* rows;
-      if (rows.length < sliceRows) return;
-      last = rows.at(-1)?.name ?? '';
-    }
-  }
-
-  *#tagsOf(repository: number): Iterable<TagRow> {
-    for (let last = ''; ; ) {
-      const rows = this.#reads.sliceTags.all(repository, last, sliceRows);
-      yield* rows;
-      if (rows.length < sliceRows) return;
-      last = rows.at(-1)?.tag ?? '';
+      if (inTurn % sliceRows === 0) await setImmediate();
     }
   }
 

@@ -13,6 +13,11 @@ export interface DescriptorRow {
   readonly annotations: string | null;
 }
 
+export interface NamedRow {
+  readonly id: number;
+  readonly name: string;
+}
+
 export interface TagRow extends DescriptorRow {
   readonly tag: string;
   readonly checked_at: number;
@@ -87,7 +92,7 @@ export function prepareReads(database: Database) {
     sliceTags: prepare<[number, string, number], TagRow>(
       `select ${tagged} where t.repository = ? and t.tag > ? order by t.tag limit ?`,
     ),
-    sliceRepositories: prepare<[string, number], { id: number; name: string }>(
+    sliceRepositories: prepare<[string, number], NamedRow>(
       'select id, name from repositories where name > ? order by name limit ?',
     ),
     listRepositories: prepare<[string, number], { name: string }>(

@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
 import type { Operation } from '../operation.ts';
 import type { ChangeLog } from './change-log.ts';
-import { prepareWrites } from './write-statements.ts';
+import { type ContentRow, prepareWrites } from './write-statements.ts';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 
@@ -10,7 +10,7 @@ type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 export type WrittenOut = (operation: Of<'put tag list'> | Of<'put referrers list'>) => string;
 
 /** Of a tag so many former places are kept. */
-const maxFormer = 100;
+export const maxFormerTags = 100;
 /** An index that leads to a manifest is used with it; some child that very many share counts for so many. */
 const maxParents = 100;
 /** A blob that more repositories own is brought to the others when somebody asks for it. */
@@ -72,7 +72,7 @@ export class OperationWriter {
     const { digest, mediaType, size, artifactType, annotations } = descriptor;
     const [owner, content, now] = [this.#repository(repository), this.#content(digest), this.#now()];
     const host = hostOf(repository);
-    this.#store(content, digest, size);
+    this.#store(content, digest, this.#statements.getContent.get(content), size);
     const isNew = this.#statements.hasManifest.get(owner, content) === undefined;
     this.#statements.putManifest.run({
       ...{ owner, content, mediaType, size, origin, now },
@@ -129,7 +129,7 @@ export class OperationWriter {
   /** Where it points now is history. */
   #rememberTag(owner: number, tag: string, why: 'moved' | 'removed'): void {
     this.#statements.rememberTag.run(why, owner, tag);
-    this.#statements.forgetFormerTags.run(owner, tag, owner, tag, maxFormer);
+    this.#statements.forgetFormerTags.run(owner, tag, owner, tag, maxFormerTags);
   }
 
   #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
@@ -138,17 +138,24 @@ export class OperationWriter {
     const size = verified ?? before?.size ?? null;
     const isLinked = this.#statements.hasLink.get(content, host, owner) !== undefined;
     if (isLinked && before?.stored_at != null && size === before.size) return;
-    this.#store(content, digest, size, () => this.#statements.link.run(content, host, owner, origin));
+    this.#store(content, digest, before, size, () => this.#statements.link.run(content, host, owner, origin));
     this.#statements.unwant.run(content, owner);
   }
 
   /** Its bytes are here: those who own it lack it no more. `size` as it was verified. */
-  #store(content: number, digest: Digest, size: number | null, link?: () => void): void {
-    const isHere = this.#statements.getContent.get(content)?.stored_at != null;
-    this.#count(content, -1);
+  #store(
+    content: number,
+    digest: Digest,
+    before: ContentRow | undefined,
+    size: number | null,
+    link?: () => void,
+  ): void {
+    const isHere = before?.stored_at != null;
+    if (isHere && size === before.size && link === undefined) return;
+    if (isHere) this.#count(content, -1, before.size);
     this.#statements.setStored.run({ content, size, now: this.#now() });
     link?.();
-    const isOwned = this.#count(content, 1);
+    const isOwned = this.#count(content, 1, size);
     if (isHere || !isOwned) return;
     this.#statements.unwantOwned.run(content);
     this.#changes.add('blob', undefined, digest);
@@ -156,8 +163,10 @@ export class OperationWriter {
 
   #loseBlob({ digest }: Of<'lose blob'>): void {
     const content = this.#statements.findContent.get(digest)?.id;
-    if (content === undefined || this.#statements.getContent.get(content)?.stored_at == null) return;
-    this.#count(content, -1);
+    if (content === undefined) return;
+    const before = this.#statements.getContent.get(content);
+    if (before?.stored_at == null) return;
+    this.#count(content, -1, before.size);
     this.#statements.setLost.run(content);
     this.#statements.wantAgain.run({ content, now: this.#now(), limit: maxWanting });
     this.#changes.add('blob', undefined, digest);
@@ -174,12 +183,10 @@ export class OperationWriter {
   }
 
   /** Of what is here each registry counts what one of its repositories owns; all together count it once. False: nobody does. */
-  #count(content: number, sign: 1 | -1): boolean {
-    const known = this.#statements.getContent.get(content);
-    if (known?.stored_at == null) return false;
+  #count(content: number, sign: 1 | -1, size: number | null): boolean {
     const hosts = this.#statements.hostsOf.all(content).map(({ host }) => host);
     if (hosts.length === 0) return false;
-    this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (known.size ?? 0) });
+    this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (size ?? 0) });
     return true;
   }
 

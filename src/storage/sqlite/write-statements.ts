@@ -5,6 +5,12 @@ import { preparing } from './statements.ts';
 const unlessOlder = `on conflict do update set items = excluded.items, checked_at = excluded.checked_at
   where excluded.checked_at >= checked_at or checked_at > ?`;
 
+/** What is known of a digest: bytes as they were verified, and since when they are here. */
+export interface ContentRow {
+  readonly size: number | null;
+  readonly stored_at: number | null;
+}
+
 /** What the steps of a change are made of: each touches rows by their keys, and no more of them than an image has. */
 export function prepareWrites(database: Database) {
   const prepare = preparing(database);
@@ -15,9 +21,7 @@ export function prepareWrites(database: Database) {
     ),
     findContent: prepare<[string], { id: number }>('select id from contents where digest = ?'),
     addContent: prepare<[string], { id: number }>('insert into contents (digest) values (?) returning id'),
-    getContent: prepare<[number], { size: number | null; stored_at: number | null }>(
-      'select size, stored_at from contents where id = ?',
-    ),
+    getContent: prepare<[number], ContentRow>('select size, stored_at from contents where id = ?'),
     setStored: prepare<[Record<string, unknown>]>(
       'update contents set size = coalesce($size, size), stored_at = coalesce(stored_at, $now) where id = $content',
     ),
