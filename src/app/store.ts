@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { type BlobStore, StoreFullError } from '../storage/blob-store.ts';
+import { type ContentStore, StoreFullError } from '../storage/content-store.ts';
 import { BufferPool } from '../storage/file/buffer-pool.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { nodeFileSystem } from '../storage/file/file-system.ts';
@@ -14,6 +14,7 @@ import { withRoom } from '../storage/file/store-full.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { SpoolStore } from '../storage/spool-store.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import type { FilePlan } from './open-files.ts';
@@ -23,7 +24,8 @@ export const layoutVersion = 'v1';
 
 /** Where bytes and what is known of them are kept. */
 export interface Store extends AsyncDisposable {
-  readonly blobs: BlobStore;
+  readonly content: ContentStore;
+  readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   readonly inventory: Inventory;
   /** Says that tags have changed, for other tools that read the directory. */
@@ -56,8 +58,10 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
       `no room in ${imagePath}: nothing is cached until there is room and the server was started again`,
     );
     const metadata = SqliteMetadataStore.inMemory({ isFull: true });
+    const blobs = new MemoryBlobStore({ capacity: 0 });
     return {
-      blobs: new MemoryBlobStore({ capacity: 0 }),
+      content: blobs,
+      spools: blobs,
       metadata,
       inventory: metadata.inventory,
       changed() {},
@@ -106,7 +110,8 @@ async function openDirectory(
   await layout.begin();
   const opened = stack.move();
   return {
-    blobs,
+    content: blobs,
+    spools: blobs,
     metadata,
     inventory: metadata.inventory,
     changed: () => layout.changed(),

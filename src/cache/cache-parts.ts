@@ -2,8 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Expiring } from '../base/expiring.ts';
 import type { Log } from '../base/log.ts';
 import type { TaskSet } from '../base/task-set.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { SpoolStore } from '../storage/spool-store.ts';
 import type { Completer } from './completion/completer.ts';
 import type { Backlog } from './fills/backlog.ts';
 import type { BlobFills } from './fills/blob-fills.ts';
@@ -20,7 +21,8 @@ import type { UseLog } from './memory/use-log.ts';
 
 /** What the cached registries of one process share: memory in particular, for there may be hundreds of them. */
 export interface CacheParts {
-  readonly blobs: BlobStore;
+  readonly content: ContentStore;
+  readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   /** What is finished and not durable yet. */
   readonly backlog: Backlog;

@@ -208,10 +208,11 @@ export class CachedBlobs {
   }
 
   #fillSettings(): FillSettings {
-    const { backlog, blobs, clock, links, log, random, sizes, tasks } = this.#parts;
+    const { backlog, content, spools, clock, links, log, random, sizes, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
-      store: blobs,
+      content,
+      spools,
       backlog,
       maxAbandoned: this.#policy.maxAbandoned ?? defaultMaxAbandoned,
       clock,
@@ -246,9 +247,9 @@ export class CachedBlobs {
   /** As it was verified, or by the repository's manifests, else of the bytes that are here. */
   async #knownSize(repository: RepositoryName, digest: Digest): Promise<number | undefined> {
     if (isOfNoBytes(digest)) return 0;
-    const { blobs, sizes } = this.#parts;
+    const { content, sizes } = this.#parts;
     const { size } = await sizes.expected(repository, digest);
-    return size ?? (await blobs.stat(digest))?.size;
+    return size ?? (await content.stat(digest))?.size;
   }
 
   #noteFailure(repository: RepositoryName, key: string, error: unknown): void {

@@ -2,8 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import { Expiring } from '../base/expiring.ts';
 import type { Log } from '../base/log.ts';
 import { TaskSet } from '../base/task-set.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { SpoolStore } from '../storage/spool-store.ts';
 import type { CacheParts } from './cache-parts.ts';
 import { Completer, type CompleterSettings } from './completion/completer.ts';
 import { sweepIncomplete } from './completion/completion-sweep.ts';
@@ -25,7 +26,8 @@ const maxResting = 10_000;
 
 /** Where the cache keeps bytes and what is known of them. */
 interface CacheStore {
-  readonly blobs: BlobStore;
+  readonly content: ContentStore;
+  readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   /** Says that tags have changed, for other tools that read the directory. */
   readonly changed: () => void;
@@ -52,7 +54,7 @@ export interface OpenCache extends CacheParts, AsyncDisposable {
 /** What all cached registries of the process share, put together in the one way that there is. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): OpenCache {
   const { store, memory, clock, log } = settings;
-  const { blobs, metadata, changed } = store;
+  const { content, spools, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
@@ -68,7 +70,7 @@ export function openCache(settings: CacheSettings): OpenCache {
   stack.use(completer);
   stack.use(fills);
   const manifests = new ManifestCache({
-    ...{ blobs, metadata, sizes, backlog, tasks, clock, log, changed },
+    ...{ content, spools, metadata, sizes, backlog, tasks, clock, log, changed },
     maxBytes: memory.manifests,
   });
   const links = new BlobLinks(metadata, log);
@@ -76,7 +78,8 @@ export function openCache(settings: CacheSettings): OpenCache {
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   return {
-    blobs,
+    content,
+    spools,
     metadata,
     clock,
     log,

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { resolveRange } from '../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobReader, RangeSpec } from '../oci/registry.ts';
-import { BlobUnreadableError, type OpenBlob, type StoredBlob } from '../storage/blob-store.ts';
+import { BlobUnreadableError, type OpenBlob, type StoredBlob } from '../storage/content-store.ts';
 import type { CacheParts } from './cache-parts.ts';
 
 /** A disk may be damaged as a whole; one that is forgotten is found again. */
@@ -13,21 +13,21 @@ const maxUnreadable = 10_000;
  * until the right bytes take its place, since by the time that somebody would delete it they may be there.
  */
 export class StoredBlobs {
-  readonly #parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>;
+  readonly #parts: Pick<CacheParts, 'content' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>;
   /**
    * Could not be read when somebody looked after this moment, and are none until they were fetched again. Their links stay: what
    * may be the fault of a whole disk for a while is no reason to forget whose they are.
    */
   readonly #unreadable = new LRUCache<Digest, number>({ max: maxUnreadable });
 
-  constructor(parts: Pick<CacheParts, 'blobs' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>) {
+  constructor(parts: Pick<CacheParts, 'content' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>) {
     this.#parts = parts;
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     if (this.#isUnreadable(digest)) return undefined;
     const verified = await this.#parts.sizes.verified(digest);
-    const stored = await this.#parts.blobs.stat(digest);
+    const stored = await this.#parts.content.stat(digest);
     return stored !== undefined && isWhole(stored, verified) ? stored : undefined;
   }
 
@@ -72,9 +72,9 @@ export class StoredBlobs {
   }
 
   async #open(digest: Digest): Promise<OpenBlob | undefined> {
-    const { blobs, log, sizes } = this.#parts;
+    const { content, log, sizes } = this.#parts;
     const verified = await sizes.verified(digest);
-    const blob = await blobs.open(digest);
+    const blob = await content.open(digest);
     if (blob === undefined || isWhole(blob, verified)) return blob;
     log.error({ digest, size: blob.size, verified }, 'a cached blob is damaged on disk: fetching it again');
     await blob[Symbol.asyncDispose]();

@@ -7,9 +7,10 @@ import type { Outcome } from '#src/oci/outcome.ts';
 import { parseRegistryHost, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
-import type { BlobStore } from '#src/storage/blob-store.ts';
+import type { ContentStore } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
@@ -19,7 +20,7 @@ const mebibyte = 1024 * 1024;
 
 export interface CacheOptions {
   readonly policy?: Partial<CachePolicy>;
-  readonly blobs?: BlobStore;
+  readonly blobs?: ContentStore & SpoolStore;
   readonly metadata?: MetadataStore;
   readonly log?: Log;
   readonly upstream?: Registry;
@@ -32,6 +33,7 @@ export class CacheUnderTest implements AsyncDisposable {
   readonly upstream: ScriptedRegistry;
   readonly registry: CachedRegistry;
   readonly parts: CacheParts;
+  readonly blobs: ContentStore & SpoolStore;
   readonly reporting = {
     report: (outcome: Outcome) => {
       this.#last = outcome;
@@ -47,9 +49,10 @@ export class CacheUnderTest implements AsyncDisposable {
       metadata = SqliteMetadataStore.inMemory(),
     } = options;
     const { clock } = this;
+    this.blobs = blobs;
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
     this.#cache = openCache({
-      store: { blobs, metadata, changed() {} },
+      store: { content: blobs, spools: blobs, metadata, changed() {} },
       memory: { manifests: 64 * mebibyte, lists: 32 * mebibyte },
       clock,
       log,

@@ -10,17 +10,18 @@ import { hostOf, type RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { HostRegistry } from '#src/registry/host-registry.ts';
-import type { BlobStore } from '#src/storage/blob-store.ts';
+import type { ContentStore } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import type { FileSystem } from '#src/storage/file/file-system.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 
 export interface CompositionParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  readonly blobs: BlobStore;
+  readonly blobs: ContentStore & SpoolStore;
   readonly metadata: MetadataStore;
   readonly policy: CachePolicy;
   readonly wireOf: (host: RegistryHost) => Transport & AsyncDisposable;
@@ -51,7 +52,7 @@ export function compose(parts: CompositionParts): Composition {
   const registries = new Map<RegistryHost, CachedRegistry>();
   const cache = openCache({
     memory: memoryPlan(Number.POSITIVE_INFINITY),
-    store: { blobs, metadata, changed() {} },
+    store: { content: blobs, spools: blobs, metadata, changed() {} },
     clock,
     log,
     random,

@@ -6,10 +6,11 @@ import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { anonymous } from '#src/credentials/credentials.ts';
 import type { RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
-import type { BlobStore } from '#src/storage/blob-store.ts';
+import type { ContentStore } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
+import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
 import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';
@@ -133,7 +134,7 @@ export class Server {
     });
   }
 
-  async #openBlobs(): Promise<BlobStore> {
+  async #openBlobs(): Promise<ContentStore & SpoolStore> {
     if (this.#world.plan.store === 'memory') return this.#watched(new MemoryBlobStore());
     return this.#stores.use(await openFiles(this.files, clockOf(this.life)));
   }

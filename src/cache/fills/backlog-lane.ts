@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { StoreBusyError } from '../../storage/blob-store.ts';
+import { StoreBusyError } from '../../storage/content-store.ts';
 
 /** What was admitted is durable within this time, or less is admitted. Milliseconds. */
 const aimMs = 250;

@@ -3,6 +3,7 @@ import type { VerifiedBlob } from '../../oci/digest.ts';
 import { resolveRange } from '../../oci/range.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
+import type { ContentStore } from '../../storage/content-store.ts';
 import type { Backlog } from './backlog.ts';
 import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
 import { FillBytes } from './fill-bytes.ts';
@@ -10,6 +11,7 @@ import { FillFollowers, type Follower } from './fill-followers.ts';
 import { FillSize } from './fill-size.ts';
 
 export interface FillSettings extends TransferSettings {
+  readonly content: ContentStore;
   readonly backlog: Backlog;
   /** So many of its registry's transfers may run that nobody waits for. */
   readonly maxAbandoned: number;
@@ -260,7 +262,7 @@ export class BlobFill {
     const { tape } = this.#transfer;
     if (tape?.isStored !== true) return;
     try {
-      await tape.commit(blob);
+      await tape.put(blob, this.#settings.content);
       await this.#linkOwners(blob);
     } catch (error) {
       tape.giveUp(error);

@@ -5,7 +5,7 @@ import { RegistryError } from '../../oci/error.ts';
 import { blamed } from '../../oci/fault.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobReader, Registry } from '../../oci/registry.ts';
-import type { BlobStore } from '../../storage/blob-store.ts';
+import type { SpoolStore } from '../../storage/spool-store.ts';
 import { BlobSource } from './blob-source.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
@@ -24,7 +24,7 @@ const minPart = 64 * 1024;
 
 export interface TransferSettings {
   readonly upstream: Pick<Registry, 'getBlob'>;
-  readonly store: BlobStore;
+  readonly spools: SpoolStore;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 ≤ random < 1, for jitter. */
@@ -170,11 +170,11 @@ export class BlobTransfer {
 
   /** False: there is more, behind the part that upstream gave. */
   async #receive(repository: RepositoryName, pace: Pace, begun: () => void): Promise<boolean> {
-    const { clock, log, store } = this.#settings;
+    const { clock, log, spools } = this.#settings;
     const { signal } = this.#abort;
     const before = this.#hasher.size;
     const first = await this.#source.open(repository, before, signal);
-    this.#tape ??= new FillTape(store, this.#digest, clock, () => this.#lowest());
+    this.#tape ??= new FillTape(spools, clock, () => this.#lowest());
     const tape = this.#tape;
     begun();
     this.#relay = new Relay({

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
-import type { Digest } from '../../oci/reference.ts';
 import type { ByteRange } from '../../oci/registry.ts';
-import type { BlobStore, BlobWriter } from '../../storage/blob-store.ts';
+import type { ContentStore } from '../../storage/content-store.ts';
+import type { Spool, SpoolStore } from '../../storage/spool-store.ts';
 import { type ChunkOwnership, MemoryWindow } from './memory-window.ts';
 
 /** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
@@ -23,12 +23,11 @@ const maxPassing = 8 * 1024 * 1024;
  * disk makes the cache a pipe, not a failure.
  */
 export class FillTape implements AsyncDisposable {
-  readonly #store: BlobStore;
-  readonly #digest: Digest;
+  readonly #spools: SpoolStore;
   readonly #clock: Clock;
   readonly #lowest: () => number;
   readonly #window = new MemoryWindow();
-  #writer: BlobWriter | undefined;
+  #spool: Spool | undefined;
   #writing: Promise<void> | undefined;
   #moved = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
@@ -37,9 +36,8 @@ export class FillTape implements AsyncDisposable {
   #isWritten = false;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
-  constructor(store: BlobStore, digest: Digest, clock: Clock, lowest: () => number) {
-    this.#store = store;
-    this.#digest = digest;
+  constructor(spools: SpoolStore, clock: Clock, lowest: () => number) {
+    this.#spools = spools;
     this.#clock = clock;
     this.#lowest = lowest;
   }
@@ -93,7 +91,7 @@ export class FillTape implements AsyncDisposable {
   async *read({ first, last }: ByteRange): AsyncGenerator<Uint8Array> {
     const end = Math.min(last, this.#window.start - 1, this.#written - 1);
     if (first >= this.#window.start) yield* this.#window.read({ first, last });
-    else if (this.#writer !== undefined && first <= end) yield* this.#writer.read({ first, last: end });
+    else if (this.#spool !== undefined && first <= end) yield* this.#spool.read({ first, last: end });
   }
 
   /** Tells that a reader went on or left. */
@@ -106,35 +104,36 @@ export class FillTape implements AsyncDisposable {
   /** Says that the store will not have it, and why. What is there stays readable; no more is written. */
   giveUp(error: unknown): void {
     this.#storeError ??= error;
-    this.#writer?.giveUp();
+    this.#spool?.giveUp();
   }
 
   /** Settles when the blob is durable; memory holds no more of it meanwhile than readers want. Throws why it could not be stored. */
-  async commit(blob: VerifiedBlob): Promise<void> {
-    await (this.#writing ?? this.#write());
-    if (!this.isStored) throw this.#storeError;
+  async put(blob: VerifiedBlob, content: ContentStore): Promise<void> {
+    this.#writing ??= this.#write();
+    await this.#writing;
+    if (this.#spool === undefined || !this.isStored) throw this.#storeError;
     this.#isWritten = true;
     this.#pass();
-    await this.#writer?.commit(blob);
+    await content.put(this.#spool, blob);
     this.#window.drop(this.length);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     await this.#writing;
-    await this.#writer?.[Symbol.asyncDispose]();
+    await this.#spool?.[Symbol.asyncDispose]();
   }
 
   get #written(): number {
-    return this.#writer?.length ?? 0;
+    return this.#spool?.ranges.endFrom(0) ?? 0;
   }
 
   /** Writes until there is nothing left: what comes meanwhile goes with the next call, so calls are few and large. */
   async #write(): Promise<void> {
     try {
-      this.#writer ??= await this.#begin();
+      this.#spool ??= await this.#begin();
       while (this.isStored && this.#written < this.length) {
-        await this.#writer.write(...this.#window.from(this.#written, maxWrite));
+        await this.#spool.write(this.#written, ...this.#window.from(this.#written, maxWrite));
         this.#window.drop(this.#written, kept);
         this.wake();
       }
@@ -153,10 +152,10 @@ export class FillTape implements AsyncDisposable {
   }
 
   /** Whoever waits for the first bytes has them before a file is opened. */
-  async #begin(): Promise<BlobWriter> {
+  async #begin(): Promise<Spool> {
     await setImmediate();
     try {
-      return await this.#store.begin(this.#digest);
+      return await this.#spools.begin();
     } finally {
       this.#opened.resolve();
     }

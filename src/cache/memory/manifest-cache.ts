@@ -5,10 +5,11 @@ import type { TaskSet } from '../../base/task-set.ts';
 import { type ManifestContent, maxDescriptors } from '../../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
 import type { Descriptor, Manifest } from '../../oci/registry.ts';
-import type { BlobStore } from '../../storage/blob-store.ts';
+import type { ContentStore } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { type Change, putTag } from '../../storage/operation.ts';
 import type { ManifestRecord, TagRecord } from '../../storage/records.ts';
+import type { SpoolStore } from '../../storage/spool-store.ts';
 import type { Backlog } from '../fills/backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
@@ -20,7 +21,8 @@ import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
 const usualBytes = 64 * 1024 * 1024;
 
 export interface ManifestCacheParts {
-  readonly blobs: BlobStore;
+  readonly content: ContentStore;
+  readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   readonly sizes: BlobSizes;
   readonly backlog: Backlog;

@@ -7,13 +7,15 @@ import { blamed } from '../../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
-import { type BlobStore, BlobUnreadableError } from '../../storage/blob-store.ts';
+import { BlobUnreadableError, type ContentStore } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { putManifest } from '../../storage/operation.ts';
 import type { ManifestRecord } from '../../storage/records.ts';
+import type { SpoolStore } from '../../storage/spool-store.ts';
 
 interface Stores {
-  readonly blobs: BlobStore;
+  readonly content: ContentStore;
+  readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   readonly log: Log;
 }
@@ -45,18 +47,18 @@ export class StoredManifests {
 
   /** The record comes when the bytes are durable. */
   async put(repository: RepositoryName, record: ManifestRecord, bytes: Uint8Array): Promise<void> {
-    const { blobs, metadata } = this.#stores;
+    const { content, metadata } = this.#stores;
     const { digest } = record.descriptor;
     // A file without a record may be one that a power cut would take.
     const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
-    const stored = isKnown ? await blobs.stat(digest) : undefined;
+    const stored = isKnown ? await content.stat(digest) : undefined;
     if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
     await metadata.change([putManifest(repository, record)]);
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
     try {
-      await using blob = await this.#stores.blobs.open(digest);
+      await using blob = await this.#stores.content.open(digest);
       if (blob === undefined || blob.size > maxManifestSize) return undefined;
       const chunks: Uint8Array[] = [];
       for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
@@ -81,9 +83,10 @@ export class StoredManifests {
       if (at > 0) await setImmediate();
       hasher.update(bytes.subarray(at, at + hashedInTurn));
     }
-    await using writer = await this.#stores.blobs.begin(digest);
-    await writer.write(bytes);
-    await writer.commit(hasher.verify());
+    const { content, spools } = this.#stores;
+    await using spool = await spools.begin();
+    await spool.write(0, bytes);
+    await content.put(spool, hasher.verify());
     this.#damaged.delete(digest);
   }
 }

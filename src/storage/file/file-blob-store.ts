@@ -3,17 +3,12 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { Slots } from '../../base/slots.ts';
-import { algorithmOf, hexOf } from '../../oci/digest.ts';
+import type { VerifiedBlob } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
-import {
-  type BlobStore,
-  BlobUnreadableError,
-  type BlobWriter,
-  type OpenBlob,
-  type StoredBlob,
-} from '../blob-store.ts';
+import { BlobUnreadableError, type ContentStore, type OpenBlob, type StoredBlob } from '../content-store.ts';
+import type { Spool, SpoolStore } from '../spool-store.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { FileBlobWriter } from './file-blob-writer.ts';
+import { FileSpool } from './file-spool.ts';
 import { type File, type FileSystem, nodeFileSystem } from './file-system.ts';
 import { PartialFiles } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
@@ -35,8 +30,8 @@ export interface FileBlobStoreOptions {
   readonly log?: Log;
 }
 
-/** Each blob is one plain file, `blobs/<algorithm>/<hex>`, as in an OCI image layout. */
-export class FileBlobStore implements BlobStore, AsyncDisposable {
+/** Each blob is one plain file, `blobs/<algorithm>/<hex>`, as in an OCI image layout; on its way it lies in `partial/`. */
+export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable {
   /** What is on its way, and what was abandoned there. */
   readonly partial: PartialFiles;
   readonly directories: StoreDirectories;
@@ -98,25 +93,30 @@ export class FileBlobStore implements BlobStore, AsyncDisposable {
     }
   }
 
-  async begin(digest: Digest): Promise<BlobWriter> {
-    const name = `${algorithmOf(digest)}-${hexOf(digest)}.${randomBytes(8).toString('hex')}`;
-    const partial = join(this.directories.partial, name);
+  async begin(): Promise<Spool> {
+    const name = `spool.${randomBytes(8).toString('hex')}`;
+    const path = join(this.directories.partial, name);
     using held = new DisposableStack();
     const own = held.use(this.#writer(name));
-    const open = async () => await this.#files.open(partial, 'wx+', 0o644);
+    const open = async () => await this.#files.open(path, 'wx+', 0o644);
     const file = await withRoom(async () => await this.directories.within(open));
     held.move();
-    return new FileBlobWriter({
-      digest,
-      files: this.#files,
-      file,
-      partial,
-      target: this.directories.blob(digest),
-      pool: this.#pool,
-      publisher: this.#publisher,
-      ahead: this.#ahead,
-      own,
-    });
+    const [files, pool, publisher, ahead] = [this.#files, this.#pool, this.#publisher, this.#ahead];
+    return new FileSpool({ files, file, path, pool, publisher, ahead, own });
+  }
+
+  async reopen(): Promise<Spool | undefined> {
+    return undefined;
+  }
+
+  async put(spool: Spool, { digest, size }: VerifiedBlob): Promise<StoredBlob> {
+    if (!(spool instanceof FileSpool)) throw new Error('a spool of another store');
+    if (spool.ranges.endFrom(0) !== size || spool.ranges.total !== size)
+      throw new Error(
+        `not the blob that was spooled: ${digest} of ${size} bytes, have ${spool.ranges.total}`,
+      );
+    await spool.publish(this.directories.blob(digest));
+    return { digest, size };
   }
 
   /** A place among those who write, until the partial file is gone. Throws as the system does where a process has no file left. */

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../oci/registry.ts';
-import { BlobUnreadableError } from '../blob-store.ts';
+import { BlobUnreadableError } from '../content-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { File } from './file-system.ts';
 import { ofBlob } from './unreadable.ts';

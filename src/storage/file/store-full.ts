@@ -1,4 +1,4 @@
-import { StoreFullError } from '../blob-store.ts';
+import { StoreFullError } from '../content-store.ts';
 import { codeOf } from './file-system.ts';
 
 const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { StoreBusyError } from '../blob-store.ts';
+import { StoreBusyError } from '../content-store.ts';
 import type { File } from './file-system.ts';
 import type { SyncTurns } from './sync-turns.ts';
 

@@ -1,4 +1,4 @@
-import { BlobUnreadableError } from '../blob-store.ts';
+import { BlobUnreadableError } from '../content-store.ts';
 import { codeOf } from './file-system.ts';
 
 /** What is told of the file itself, or of what lies in its place; not that this process has no file or memory left. */

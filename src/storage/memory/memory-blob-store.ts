@@ -1,15 +1,12 @@
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/reference.ts';
-import {
-  type BlobStore,
-  type BlobWriter,
-  type OpenBlob,
-  type StoredBlob,
-  StoreFullError,
-} from '../blob-store.ts';
+import { type ContentStore, type OpenBlob, type StoredBlob, StoreFullError } from '../content-store.ts';
+import type { Spool, SpoolStore } from '../spool-store.ts';
+import { MemorySpool } from './memory-spool.ts';
+import { slices } from './slices.ts';
 
 /** Blobs in memory: for tests, and for a server whose disk cannot be written. Beyond `capacity` bytes it is full. */
-export class MemoryBlobStore implements BlobStore {
+export class MemoryBlobStore implements ContentStore, SpoolStore {
   readonly #blobs = new Map<Digest, Uint8Array>();
   readonly #capacity: number;
   #used = 0;
@@ -35,34 +32,21 @@ export class MemoryBlobStore implements BlobStore {
     };
   }
 
-  async begin(digest: Digest): Promise<BlobWriter> {
+  async begin(): Promise<Spool> {
     if (this.#used >= this.#capacity) throw new StoreFullError('the memory store is full');
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    let committed = false;
-    return {
-      get length() {
-        return length;
-      },
-      write: async (...added) => {
-        for (const chunk of added) {
-          this.#take(chunk.length);
-          chunks.push(Uint8Array.from(chunk));
-          length += chunk.length;
-        }
-      },
-      read: ({ first, last }) => slices(Buffer.concat(chunks).subarray(first, last + 1)),
-      commit: async (blob) => {
-        const stored = this.#commit(digest, blob, Buffer.concat(chunks));
-        committed = true;
-        return stored;
-      },
-      giveUp() {},
-      [Symbol.asyncDispose]: async () => {
-        if (!committed) this.#used -= length;
-        committed = true;
-      },
-    };
+    return new MemorySpool((bytes) => this.#take(bytes));
+  }
+
+  async reopen(): Promise<Spool | undefined> {
+    return undefined;
+  }
+
+  async put(spool: Spool, { digest, size }: VerifiedBlob): Promise<StoredBlob> {
+    if (!(spool instanceof MemorySpool)) throw new Error('a spool of another store');
+    const bytes = spool.finished(size);
+    this.#used -= this.#blobs.get(digest)?.length ?? 0;
+    this.#blobs.set(digest, bytes);
+    return { digest, size };
   }
 
   async delete(digest: Digest): Promise<boolean> {
@@ -78,16 +62,4 @@ export class MemoryBlobStore implements BlobStore {
     if (this.#used + bytes > this.#capacity) throw new StoreFullError('the memory store is full');
     this.#used += bytes;
   }
-
-  #commit(digest: Digest, blob: VerifiedBlob, bytes: Uint8Array): StoredBlob {
-    if (blob.digest !== digest || blob.size !== bytes.length)
-      throw new Error(`not the blob that was begun: ${digest}`);
-    this.#used -= this.#blobs.get(digest)?.length ?? 0;
-    this.#blobs.set(digest, bytes);
-    return { digest, size: bytes.length };
-  }
-}
-
-async function* slices(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 65536) yield bytes.subarray(at, at + 65536);
 }

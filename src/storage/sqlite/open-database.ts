@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
-import { StoreFullError } from '../blob-store.ts';
+import { StoreFullError } from '../content-store.ts';
 import { migrate, TakenOverError } from './migrations.ts';
 import { schema, schemaVersion } from './schema.ts';
 import { codeOf, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { piecesInTurns } from '../../json/json-pieces.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
-import { StoreFullError } from '../blob-store.ts';
+import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
 import type { Changes, Operation } from '../operation.ts';

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { Clock } from '../../base/clock.ts';
-import { StoreBusyError } from '../blob-store.ts';
+import { StoreBusyError } from '../content-store.ts';
 import { LockedIndex } from './locked-index.ts';
 import { isBusy } from './sqlite-errors.ts';
 

@@ -25,17 +25,17 @@ class SlowBlobStore extends MemoryBlobStore {
   committing = 0;
   givenUp = 0;
 
-  override async begin(digest: Digest) {
-    const writer = await super.begin(digest);
+  override async put(...asked: Parameters<MemoryBlobStore['put']>) {
+    this.committing += 1;
+    await this.disk.wait();
+    return await super.put(...asked);
+  }
+
+  override async begin() {
+    const spool = await super.begin();
     this.begun += 1;
-    const commit = writer.commit.bind(writer);
-    const dispose = writer[Symbol.asyncDispose].bind(writer);
-    return Object.assign(writer, {
-      commit: async (...blob: Parameters<typeof commit>) => {
-        this.committing += 1;
-        await this.disk.wait();
-        return await commit(...blob);
-      },
+    const dispose = spool[Symbol.asyncDispose].bind(spool);
+    return Object.assign(spool, {
       giveUp: () => {
         this.givenUp += 1;
       },
@@ -126,8 +126,7 @@ describe('a client of a blob that the disk has no time for', () => {
     const blobs = new MemoryBlobStore();
     const disk = gate();
     const begin = blobs.begin.bind(blobs);
-    blobs.begin = async (digest) =>
-      Object.assign(await begin(digest), { write: async () => await disk.wait() });
+    blobs.begin = async () => Object.assign(await begin(), { write: async () => await disk.wait() });
     await using cache = new CacheUnderTest({ blobs });
     const { digest } = cache.content.putBlob(alpine, bytes(4_000_000));
     const pulling = assert.rejects(pull(cache, digest), /stopping/);
@@ -351,10 +350,10 @@ describe('a blob that is whole and waits for the disk', () => {
     const { digest } = cache.content.putBlob(alpine, layer);
     let fromFile = 0;
     const begin = blobs.begin.bind(blobs);
-    blobs.begin = async (wanted) => {
-      const writer = await begin(wanted);
-      const read = writer.read.bind(writer);
-      return Object.assign(writer, {
+    blobs.begin = async () => {
+      const spool = await begin();
+      const read = spool.read.bind(spool);
+      return Object.assign(spool, {
         read: (range: Parameters<typeof read>[0]) => {
           fromFile += 1;
           return read(range);

@@ -55,7 +55,7 @@ describe('a manifest that gives a stored blob a wrong size', () => {
       await read(cache, liar, 'bad');
       assert.ok((await pull(cache, digest, liar)).equals(layer));
       await cache.settle();
-      assert.equal((await cache.parts.blobs.stat(digest))?.size, layer.length);
+      assert.equal((await cache.parts.content.stat(digest))?.size, layer.length);
       cache.upstream.script = () => {
         throw new RegistryError('UNAVAILABLE', 'down');
       };
@@ -138,7 +138,7 @@ describe('a blob whose size was verified', () => {
     const digest = put(cache.content, alpine, 'good');
     await pull(cache, digest);
     await cache.settle();
-    await cache.parts.blobs.delete(digest);
+    await cache.parts.content.delete(digest);
     cache.upstream.size = () => layer.length + 1;
     await assert.rejects(pull(cache, digest), { status: 502 });
     cache.upstream.size = (size) => size;

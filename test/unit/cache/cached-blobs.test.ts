@@ -7,7 +7,7 @@ import { RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, parseDigest, parseTag } from '#src/oci/reference.ts';
 import type { ResolveBlobOptions } from '#src/oci/registry.ts';
-import { StoreFullError } from '#src/storage/blob-store.ts';
+import { StoreFullError } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
@@ -111,7 +111,7 @@ describe('a blob that is not cached', () => {
     );
     assert.ok(Buffer.concat(seen).length <= 200_000 - 65_536);
     await cache.settle();
-    assert.equal(await cache.parts.blobs.stat(digest), undefined);
+    assert.equal(await cache.parts.content.stat(digest), undefined);
     cache.upstream.body = (chunks) => chunks;
     assert.deepEqual(await pull(cache, digest), Buffer.from(layer));
   });
@@ -191,7 +191,7 @@ describe('a blob that is not cached', () => {
     };
     assert.ok((await pull(cache, digest)).equals(layer));
     await cache.settle();
-    assert.equal((await cache.parts.blobs.stat(digest))?.size, layer.length);
+    assert.equal((await cache.parts.content.stat(digest))?.size, layer.length);
   });
 
   it('gives no more of what came once that is known to be wrong', async () => {
@@ -350,9 +350,9 @@ describe('when the store does not answer', () => {
     const store = new MemoryBlobStore();
     const begin = store.begin.bind(store);
     const answers = gate();
-    store.begin = async (digest) => {
+    store.begin = async () => {
       await answers.wait();
-      return await begin(digest);
+      return await begin();
     };
     await using cache = new CacheUnderTest({ blobs: store });
     const layer = bytes(600_000);
@@ -378,7 +378,7 @@ describe('when the store is full', () => {
       for (const body of bodies) assert.ok(body.equals(layer));
       assert.equal(cache.upstream.calls.length, 1);
       await cache.settle();
-      assert.equal(await cache.parts.blobs.stat(digest), undefined);
+      assert.equal(await cache.parts.content.stat(digest), undefined);
     });
   }
 
@@ -506,7 +506,7 @@ describe('a full disk under the index', () => {
   it('does not keep a blob whose bytes are gone from being fetched again', async () => {
     const { cache, layer, digest } = await filledCache();
     await using _ = cache;
-    await cache.parts.blobs.delete(digest);
+    await cache.parts.content.delete(digest);
     assert.deepEqual(await pull(cache, digest), layer);
     await cache.settle();
     assert.deepEqual(await pull(cache, digest), layer);

@@ -94,7 +94,8 @@ describe('the tags of a repository', () => {
     await online.registry.getManifest(alpine, parseTag('a'));
     await online.registry.listTags(alpine);
     await online.settle();
-    const { blobs, metadata } = online.parts;
+    const { blobs } = online;
+    const { metadata } = online.parts;
     await using cache = new CacheUnderTest({
       blobs,
       metadata,

@@ -188,7 +188,8 @@ describe('a manifest by digest', () => {
     const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
     await cache.registry.getManifest(alpine, v1);
     await cache.settle();
-    const { blobs, metadata } = cache.parts;
+    const { blobs } = cache;
+    const { metadata } = cache.parts;
     await using again = new CacheUnderTest({ blobs, metadata, upstream: cache.content });
     await again.registry.getManifest(alpine, manifest.digest, again.reporting);
     assert.deepEqual(again.outcome, { kind: 'hit' });

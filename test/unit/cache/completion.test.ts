@@ -8,7 +8,7 @@ import { ociIndex } from '#src/oci/media-type.ts';
 import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { BlobOptions, BlobReader } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
-import { StoreFullError } from '#src/storage/blob-store.ts';
+import { StoreFullError } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import type { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -260,7 +260,8 @@ describe('an image that was served', () => {
     const { config, manifest } = putImage(earlier.content, alpine, 'v1', [bytes(1000)]);
     await earlier.registry.getManifest(alpine, v1);
     await earlier.settle();
-    const { blobs, metadata } = earlier.parts;
+    const { blobs } = earlier;
+    const { metadata } = earlier.parts;
     await using cache = new CacheUnderTest({
       policy: { complete: true },
       blobs,

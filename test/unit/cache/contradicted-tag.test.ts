@@ -61,7 +61,8 @@ describe('a tag whose manifest contradicts the digest that upstream announces', 
     const { digest } = putImage(cache.content, alpine, 'v1', [bytes(10)]).manifest;
     await cache.registry.getManifest(alpine, v1);
     await cache.settle();
-    const { blobs, metadata } = cache.parts;
+    const { blobs } = cache;
+    const { metadata } = cache.parts;
     await using next = start({ blobs, metadata });
     for (const one of [cache, next]) {
       one.upstream.script = () => {
@@ -78,7 +79,8 @@ describe('a tag whose manifest contradicts the digest that upstream announces', 
     putImage(sane.content, alpine, 'v1', [bytes(10)]);
     await sane.registry.getManifest(alpine, v1);
     await sane.settle();
-    const { blobs, metadata } = sane.parts;
+    const { blobs } = sane;
+    const { metadata } = sane.parts;
     await using cache = start({ blobs, metadata, policy });
     await cache.clock.advance(60_000);
     const second = putImage(cache.content, alpine, 'v1', [bytes(11)]).manifest;
@@ -108,7 +110,8 @@ describe('a tag whose manifest contradicts the digest that upstream announces', 
     putImage(cache.content, alpine, 'v1', [bytes(10)]);
     await cache.registry.getManifest(alpine, v1);
     await cache.settle();
-    const { blobs, metadata } = cache.parts;
+    const { blobs } = cache;
+    const { metadata } = cache.parts;
     await using offline = new CacheUnderTest({
       blobs,
       metadata,

@@ -160,7 +160,7 @@ describe('a blob with a Content-Encoding', () => {
     assert.equal(reader.size, large.length);
     assert.ok(large.equals(await collect(reader.body)));
     await test.cache.settle();
-    assert.equal((await test.cache.parts.blobs.stat(test.digest))?.size, large.length);
+    assert.equal((await test.cache.parts.content.stat(test.digest))?.size, large.length);
   });
 
   it('that is only called so is taken as it comes where nobody knows its size', async () => {

@@ -101,7 +101,8 @@ describe('a HEAD of a tag that is not cached', () => {
     await get(cache, digest);
     assert.deepEqual(asked(cache), ['HEAD v1', 'HEAD same', `GET ${digest}`]);
     await cache.settle();
-    const { blobs, metadata } = cache.parts;
+    const { blobs } = cache;
+    const { metadata } = cache.parts;
     await using next = new CacheUnderTest({ blobs, metadata });
     cache.upstream.script = next.upstream.script = down;
     for (const one of [cache, next]) {

@@ -99,7 +99,8 @@ describe('a manifest of more than a thousand layers', () => {
     await first.registry.getManifest(alpine, v1);
     await pull(first, alpine, blob);
     await first.settle();
-    const { blobs, metadata } = first.parts;
+    const { blobs } = first;
+    const { metadata } = first.parts;
     await using cache = new CacheUnderTest({ blobs, metadata, policy: { complete: true } });
     assert.equal((await cache.registry.getManifest(alpine, v1)).descriptor.digest, digest);
     assert.deepEqual(await pull(cache, alpine, blob), Buffer.from(layer));
@@ -120,7 +121,8 @@ describe('an image whose bytes are in the cache and not yet looked into', () => 
     first.content.putManifest(alpine, v1, Buffer.from(JSON.stringify(manifest)), ociManifest);
     await first.registry.getManifest(alpine, v1);
     await first.settle();
-    const { blobs, metadata } = first.parts;
+    const { blobs } = first;
+    const { metadata } = first.parts;
     await using cache = new CacheUnderTest({
       blobs,
       metadata,

@@ -107,7 +107,7 @@ describe('a cache in front of an upstream', () => {
     test.made.spoil(wrongBytes);
     const results = await Promise.allSettled(Array.from({ length: 10 }, async () => await test.pull()));
     assert.ok(results.every(({ status }) => status === 'rejected'));
-    assert.equal(await test.cache.parts.blobs.stat(digest), undefined);
+    assert.equal(await test.cache.parts.content.stat(digest), undefined);
   });
 
   it('resumes a blob where the connection broke, from the registry’s own URL', async () => {

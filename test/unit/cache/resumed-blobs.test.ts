@@ -257,7 +257,7 @@ describe('a resume', () => {
     const got = await test.pull().catch((error: unknown) => error);
     assert.match(String(got), /another blob than before it was cut/);
     assert.deepEqual(test.asked, ['whole', open]);
-    assert.equal(await test.cache.parts.blobs.stat(digest), undefined);
+    assert.equal(await test.cache.parts.content.stat(digest), undefined);
   });
 
   it('by a whole that is shorter than what is here fails', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseTag } from '#src/oci/reference.ts';
-import { BlobUnreadableError, type OpenBlob } from '#src/storage/blob-store.ts';
+import { BlobUnreadableError, type OpenBlob } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
@@ -30,15 +30,9 @@ class SpoiltStore extends MemoryBlobStore {
     };
   }
 
-  override async begin(digest: Parameters<MemoryBlobStore['begin']>[0]) {
-    const writer = await super.begin(digest);
-    const commit = writer.commit.bind(writer);
-    return Object.assign(writer, {
-      commit: async (blob: Parameters<typeof commit>[0]) => {
-        this.spoilt = undefined;
-        return await commit(blob);
-      },
-    });
+  override async put(...asked: Parameters<MemoryBlobStore['put']>) {
+    this.spoilt = undefined;
+    return await super.put(...asked);
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
-import { BlobUnreadableError, StoreFullError } from '#src/storage/blob-store.ts';
+import { BlobUnreadableError, StoreFullError } from '#src/storage/content-store.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask, codeOf, serveRegistry } from '#test/fakes/registry-server.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
-import { blobStoreContract } from '#test/contract/blob-store.contract.ts';
+import { contentStoreContract } from '#test/contract/content-store.contract.ts';
 import { inventoryContract } from '#test/contract/inventory.contract.ts';
 import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
 
@@ -21,11 +21,11 @@ async function inDirectory<Store extends AsyncDisposable>(open: (directory: stri
   };
 }
 
-blobStoreContract('MemoryBlobStore', async () => ({
+contentStoreContract('MemoryBlobStore', async () => ({
   store: new MemoryBlobStore(),
   async [Symbol.asyncDispose]() {},
 }));
-blobStoreContract(
+contentStoreContract(
   'FileBlobStore',
   async () => await inDirectory(async (directory) => await FileBlobStore.open({ directory })),
 );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { DigestHasher, hexOf, sha256 } from '#src/oci/digest.ts';
 import { parseDigest } from '#src/oci/reference.ts';
-import { BlobUnreadableError, StoreFullError } from '#src/storage/blob-store.ts';
+import { BlobUnreadableError, StoreFullError } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { PartialSweep } from '#src/storage/file/partial-files.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -35,9 +35,9 @@ async function openedStore() {
 async function put(store: FileBlobStore): Promise<void> {
   const hasher = new DigestHasher(sha256(content));
   hasher.update(content);
-  await using writer = await store.begin(sha256(content));
-  await writer.write(content);
-  await writer.commit(hasher.verify());
+  await using spool = await store.begin();
+  await spool.write(0, content);
+  await store.put(spool, hasher.verify());
 }
 
 async function assertStored(store: FileBlobStore): Promise<void> {
@@ -49,12 +49,12 @@ async function assertStored(store: FileBlobStore): Promise<void> {
 describe('the blobs that are written at a time', () => {
   it('are no more than there are files for: what comes then is told what the system tells, until one is done', async () => {
     const store = await FileBlobStore.open({ directory: '/v1', files: new ScriptedFiles(), maxWriters: 1 });
-    const first = await store.begin(digest);
-    await assert.rejects(store.begin(digest), { code: 'EMFILE' });
+    const first = await store.begin();
+    await assert.rejects(store.begin(), { code: 'EMFILE' });
     await first[Symbol.asyncDispose]();
     await first[Symbol.asyncDispose]();
-    await using _second = await store.begin(digest);
-    await assert.rejects(store.begin(digest), { code: 'EMFILE' });
+    await using _second = await store.begin();
+    await assert.rejects(store.begin(), { code: 'EMFILE' });
   });
 
   it('are not counted where they could not be begun', async () => {
@@ -63,7 +63,7 @@ describe('the blobs that are written at a time', () => {
     files.script = (call) => {
       if (call.startsWith('open')) throw failure('ENOSPC');
     };
-    for (let time = 0; time < 2; time += 1) await assert.rejects(store.begin(digest), StoreFullError);
+    for (let time = 0; time < 2; time += 1) await assert.rejects(store.begin(), StoreFullError);
   });
 });
 
@@ -155,10 +155,10 @@ describe('directories of the store that are removed while it is open', () => {
     {
       const hasher = new DigestHasher(sha256(content));
       hasher.update(content);
-      await using writer = await store.begin(sha256(content));
-      await writer.write(content);
+      await using spool = await store.begin();
+      await spool.write(0, content);
       await rm(directory, { recursive: true });
-      await assert.rejects(writer.commit(hasher.verify()), { code: 'ENOENT' });
+      await assert.rejects(store.put(spool, hasher.verify()), { code: 'ENOENT' });
     }
     await put(store);
     await assertStored(store);
@@ -186,9 +186,9 @@ describe('partial files', () => {
     await writeFile(join(partial, 'abandoned'), 'x');
     await writeFile(join(partial, 'growing'), 'x');
     await mkdir(join(partial, 'a directory'));
-    await using writer = await store.begin(sha256(content));
-    await writer.write(content);
-    const [own] = (await readdir(partial)).filter((name) => name.startsWith('sha256-'));
+    await using spool = await store.begin();
+    await spool.write(0, content);
+    const [own] = (await readdir(partial)).filter((name) => name.startsWith('spool.'));
     await using _sweep = new PartialSweep(store.partial, clock);
     await clock.untilSleeping();
     assert.equal((await readdir(partial)).length, 4);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { DigestHasher, type VerifiedBlob } from '#src/oci/digest.ts';
 import { parseDigest } from '#src/oci/reference.ts';
-import { StoreBusyError } from '#src/storage/blob-store.ts';
+import { StoreBusyError } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes } from '#test/fakes/images.ts';
@@ -39,26 +39,29 @@ function blocks(count: number): Buffer[] {
 /** Writes until it is held up; tells how much that was. */
 async function writeAll(store: FileBlobStore, count: number) {
   const blob = verified(blocks(count));
-  const writer = await store.begin(blob.digest);
+  const spool = await store.begin();
   const state = { written: 0 };
   const writing = (async () => {
-    for (; state.written < count; state.written += 1) await writer.write(block);
+    for (; state.written < count; state.written += 1) await spool.write(state.written * block.length, block);
   })();
   writing.catch(() => {});
-  return { blob, writer, state, writing };
+  return { blob, spool, state, writing };
 }
 
-const isLarge = (call: string, digest: string) =>
-  call.startsWith('datasync') && call.includes(digest.slice(7));
+/** A sync of what was begun first, or as the so-manyth. */
+const isSyncOf = (files: ScriptedFiles, call: string, at = 0) => {
+  const opened = files.calls.filter((one) => one.startsWith('open /v1/partial/'));
+  return call === opened[at]?.replace('open', 'datasync');
+};
 
 describe('a large blob on its way to the disk', () => {
   it('is synced while it comes', async () => {
     const { files, store } = await storeUnderTest();
-    const { blob, writer, writing } = await writeAll(store, 40);
+    const { blob, spool, writing } = await writeAll(store, 40);
     await writing;
-    assert.equal(files.calls.filter((call) => isLarge(call, blob.digest)).length, 1);
-    await writer.commit(blob);
-    await writer[Symbol.asyncDispose]();
+    assert.equal(files.calls.filter((call) => isSyncOf(files, call)).length, 1);
+    await store.put(spool, blob);
+    await spool[Symbol.asyncDispose]();
     assert.equal((await store.stat(blob.digest))?.size, 40 * mebibyte);
   });
 
@@ -66,44 +69,44 @@ describe('a large blob on its way to the disk', () => {
     const { files, store } = await storeUnderTest();
     const slow = gate();
     const blob = verified(blocks(40));
-    files.script = async (call) => (isLarge(call, blob.digest) ? await slow.wait() : undefined);
+    files.script = async (call) => (isSyncOf(files, call) ? await slow.wait() : undefined);
     const large = await writeAll(store, 40);
     await large.writing;
-    const committing = large.writer.commit(blob);
+    const committing = store.put(large.spool, blob);
     await slow.reached;
     const small = verified([bytes(1000)]);
-    await using writer = await store.begin(small.digest);
-    await writer.write(bytes(1000));
-    await writer.commit(small);
+    await using spool = await store.begin();
+    await spool.write(0, bytes(1000));
+    await store.put(spool, small);
     slow.open();
     await committing;
-    await large.writer[Symbol.asyncDispose]();
+    await large.spool[Symbol.asyncDispose]();
   });
 
   it('runs no further ahead of the disk than that can sync in a moment, and goes on when it has', async () => {
     const { files, store } = await storeUnderTest();
     const slow = gate();
     files.script = async (call) => (call.startsWith('datasync') ? await slow.wait() : undefined);
-    const { state, writer, writing } = await writeAll(store, 200);
+    const { state, spool, writing } = await writeAll(store, 200);
     await turns();
     await turns();
     assert.equal(state.written, 64);
     slow.open();
     await writing;
-    await writer[Symbol.asyncDispose]();
+    await spool[Symbol.asyncDispose]();
   });
 
   it('is given up by the store when the disk does nothing for five seconds', async () => {
     const { files, clock, store } = await storeUnderTest();
     const slow = gate();
     files.script = async (call) => (call.startsWith('datasync') ? await slow.wait() : undefined);
-    const { writer, writing } = await writeAll(store, 200);
+    const { spool, writing } = await writeAll(store, 200);
     await turns();
     await turns();
     await clock.advance(5000);
     await assert.rejects(writing, { name: 'StoreBusyError' });
     slow.open();
-    await writer[Symbol.asyncDispose]();
+    await spool[Symbol.asyncDispose]();
     assert.deepEqual(files.paths, []);
   });
 
@@ -116,10 +119,10 @@ describe('a large blob on its way to the disk', () => {
         throw failure('EIO');
       }
     };
-    const { blob, writer, writing } = await writeAll(store, 40);
+    const { blob, spool, writing } = await writeAll(store, 40);
     await writing;
-    await assert.rejects(writer.commit(blob), { code: 'EIO' });
-    await writer[Symbol.asyncDispose]();
+    await assert.rejects(store.put(spool, blob), { code: 'EIO' });
+    await spool[Symbol.asyncDispose]();
     assert.deepEqual(files.paths, []);
   });
 
@@ -128,18 +131,18 @@ describe('a large blob on its way to the disk', () => {
     for (let seed = 0; seed < 20; seed += 1) {
       const content = [Buffer.alloc(4 * mebibyte, seed)];
       const blob = verified(content);
-      const writer = await store.begin(blob.digest);
-      await writer.write(...content);
-      await writer.commit(blob);
+      const spool = await store.begin();
+      await spool.write(0, ...content);
+      await store.put(spool, blob);
     }
     files.calls.length = 0;
-    const { writer, writing } = await writeAll(store, 30);
+    const { spool, writing } = await writeAll(store, 30);
     await writing;
     assert.deepEqual(
       files.calls.filter((call) => call.startsWith('datasync')),
       [],
     );
-    await writer[Symbol.asyncDispose]();
+    await spool[Symbol.asyncDispose]();
   });
 
   it('does not hold up others when it was given up, and still can be read', async () => {
@@ -153,19 +156,19 @@ describe('a large blob on its way to the disk', () => {
     const second = await writeAll(store, 81);
     const waiting = assert.rejects(second.writing, /given up/);
     await turns();
-    second.writer.giveUp();
+    second.spool.giveUp();
     await waiting;
-    first.writer.giveUp();
-    const { writer, writing } = await writeAll(store, 30);
+    first.spool.giveUp();
+    const { spool, writing } = await writeAll(store, 30);
     await writing;
     slow.open();
     await first.writing;
-    await first.writer[Symbol.asyncDispose]();
+    await first.spool[Symbol.asyncDispose]();
     let length = 0;
-    for await (const chunk of second.writer.read({ first: 0, last: mebibyte - 1 })) length += chunk.length;
+    for await (const chunk of second.spool.read({ first: 0, last: mebibyte - 1 })) length += chunk.length;
     assert.equal(length, mebibyte);
-    await second.writer[Symbol.asyncDispose]();
-    await writer[Symbol.asyncDispose]();
+    await second.spool[Symbol.asyncDispose]();
+    await spool[Symbol.asyncDispose]();
   });
 
   it('is not synced for nothing when it is thrown away, nor waits for the others', async () => {
@@ -178,14 +181,14 @@ describe('a large blob on its way to the disk', () => {
     second.writing.catch(() => {});
     await turns();
     let isOver = false;
-    const over = second.writer[Symbol.asyncDispose]().then(() => (isOver = true));
+    const over = second.spool[Symbol.asyncDispose]().then(() => (isOver = true));
     await turns();
     assert.equal(isOver, true);
     slow.open();
     await over;
-    await first.writer[Symbol.asyncDispose]();
+    await first.spool[Symbol.asyncDispose]();
     assert.deepEqual(
-      files.calls.filter((call) => isLarge(call, second.blob.digest)),
+      files.calls.filter((call) => isSyncOf(files, call, 1)),
       [],
     );
   });
@@ -212,12 +215,12 @@ async function onSlowDisk(writers: number) {
   const { files, clock, store } = await storeUnderTest();
   files.script = async (call) => (call.startsWith('datasync') ? await clock.sleep(3000) : undefined);
   const ended: string[] = [];
-  const end = async ({ writing, writer }: Awaited<ReturnType<typeof writeAll>>) => {
+  const end = async ({ writing, spool }: Awaited<ReturnType<typeof writeAll>>) => {
     const how = await writing.then(
       () => 'kept',
       (error) => (error instanceof StoreBusyError ? 'given up' : String(error)),
     );
-    await writer[Symbol.asyncDispose]();
+    await spool[Symbol.asyncDispose]();
     ended.push(how);
   };
   for (let at = 0; at < writers; at += 1) void end(await writeAll(store, 20 + at));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
-import { StoreBusyError } from '#src/storage/blob-store.ts';
+import { StoreBusyError } from '#src/storage/content-store.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { WriteBatch } from '#src/storage/sqlite/write-batch.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';

@@ -44,7 +44,7 @@ async function sentTo(isClient: boolean): Promise<number> {
       async [Symbol.asyncDispose]() {},
     }),
   };
-  const settings = { upstream, store: new MemoryBlobStore(), clock, log: new LogLines(), random: () => 0 };
+  const settings = { upstream, spools: new MemoryBlobStore(), clock, log: new LogLines(), random: () => 0 };
   const size = new SmallSize({ digest, size: undefined });
   const transfer = new BlobTransfer(digest, size, followers, settings, () => {});
   if (isClient) followers.join(alpine, 0, true);

@@ -8,7 +8,7 @@ import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, parseTag } from '#src/oci/reference.ts';
 import type { Manifest } from '#src/oci/registry.ts';
-import type { OpenBlob } from '#src/storage/blob-store.ts';
+import type { OpenBlob } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { removeManifest } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
@@ -44,7 +44,17 @@ class Stores {
       this.places.push(bytes);
       return await admit(bytes, signal);
     };
-    return new ManifestCache({ blobs, metadata, tasks, log, sizes, backlog, clock, changed() {} });
+    return new ManifestCache({
+      content: blobs,
+      spools: blobs,
+      metadata,
+      tasks,
+      log,
+      sizes,
+      backlog,
+      clock,
+      changed() {},
+    });
   }
 
   /** Lets what is being stored be stored. */
@@ -124,9 +134,9 @@ describe('the cache of manifests', () => {
     assert.equal(await cache.find(alpine, digest), undefined);
     const begin = stores.blobs.begin.bind(stores.blobs);
     let written = 0;
-    stores.blobs.begin = async (asked) => {
+    stores.blobs.begin = async () => {
       written += 1;
-      return await begin(asked);
+      return await begin();
     };
     await cache.keep(alpine, kept);
     await stores.settle();
@@ -181,10 +191,10 @@ describe('the cache of manifests', () => {
     await stores.clock.advance(5000);
     const disk = gate();
     let begun = 0;
-    stores.blobs.begin = async (digest) => {
+    stores.blobs.begin = async () => {
       begun += 1;
       await disk.wait();
-      return await begin(digest);
+      return await begin();
     };
     for (const { descriptor } of all) await cache.find(alpine, descriptor.digest);
     await disk.reached;
@@ -210,9 +220,9 @@ describe('the cache of manifests', () => {
     assert.equal(stores.places.length, places);
     const disk = gate();
     const begin = stores.blobs.begin.bind(stores.blobs);
-    stores.blobs.begin = async (digest) => {
+    stores.blobs.begin = async () => {
       await disk.wait();
-      return await begin(digest);
+      return await begin();
     };
     await cache.keepTag(alpine, second, v2, cache.asking());
     await disk.reached;

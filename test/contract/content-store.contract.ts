@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DigestHasher, sha256, type VerifiedBlob } from '#src/oci/digest.ts';
-import type { BlobStore } from '#src/storage/blob-store.ts';
+import type { ContentStore } from '#src/storage/content-store.ts';
+import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 
 /** Made anew for each test; disposing removes whatever it stored. */
-export type BlobStoreFactory = () => Promise<{ readonly store: BlobStore } & AsyncDisposable>;
+export type ContentStoreFactory = () => Promise<
+  { readonly store: ContentStore & SpoolStore } & AsyncDisposable
+>;
 
 function verified(content: Uint8Array): VerifiedBlob {
   const hasher = new DigestHasher(sha256(content));
@@ -15,16 +18,16 @@ function verified(content: Uint8Array): VerifiedBlob {
 }
 
 /** Stores a blob in one go. */
-async function put(store: BlobStore, content: Uint8Array): Promise<VerifiedBlob> {
+async function put(store: ContentStore & SpoolStore, content: Uint8Array): Promise<VerifiedBlob> {
   const blob = verified(content);
-  await using writer = await store.begin(blob.digest);
-  await writer.write(content);
-  await writer.commit(blob);
+  await using spool = await store.begin();
+  await spool.write(0, content);
+  await store.put(spool, blob);
   return blob;
 }
 
 async function read(
-  store: BlobStore,
+  store: ContentStore & SpoolStore,
   content: Uint8Array,
   range?: { first: number; last: number },
 ): Promise<Buffer> {
@@ -33,9 +36,9 @@ async function read(
   return await collect(blob.read(range));
 }
 
-/** What every BlobStore promises. */
-export function blobStoreContract(name: string, create: BlobStoreFactory): void {
-  describe(`${name} as a BlobStore`, () => {
+/** What every ContentStore promises. */
+export function contentStoreContract(name: string, create: ContentStoreFactory): void {
+  describe(`${name} as a ContentStore`, () => {
     it('knows nothing of a blob that was never stored', async () => {
       await using made = await create();
       const { digest } = verified(bytes(3));
@@ -49,12 +52,12 @@ export function blobStoreContract(name: string, create: BlobStoreFactory): void 
       await using made = await create();
       const content = bytes(200_000);
       const blob = verified(content);
-      await using writer = await made.store.begin(blob.digest);
-      await writer.write(content);
+      await using spool = await made.store.begin();
+      await spool.write(0, content);
       assert.equal(await made.store.stat(blob.digest), undefined);
       assert.equal(await made.store.open(blob.digest), undefined);
       assert.deepEqual(await Array.fromAsync(made.store.list()), []);
-      await writer.commit(blob);
+      await made.store.put(spool, blob);
       assert.deepEqual(await made.store.stat(blob.digest), { digest: blob.digest, size: 200_000 });
       assert.deepEqual(await Array.fromAsync(made.store.list()), [{ digest: blob.digest, size: 200_000 }]);
       assert.deepEqual(await read(made.store, content), Buffer.from(content));
@@ -71,19 +74,21 @@ export function blobStoreContract(name: string, create: BlobStoreFactory): void 
       await using made = await create();
       const content = bytes(100);
       {
-        await using writer = await made.store.begin(sha256(content));
-        await writer.write(content);
+        await using spool = await made.store.begin();
+        await spool.write(0, content);
       }
       assert.equal(await made.store.stat(sha256(content)), undefined);
     });
 
-    it('refuses to commit another blob or another length than was written', async () => {
+    it('refuses to make a blob of another length than was written, or of what has holes', async () => {
       await using made = await create();
       const content = bytes(100);
-      await using writer = await made.store.begin(sha256(content));
-      await writer.write(content.subarray(0, 50));
-      await assert.rejects(writer.commit(verified(content)));
-      await assert.rejects(writer.commit(verified(content.subarray(0, 50))));
+      await using spool = await made.store.begin();
+      await spool.write(10, content.subarray(10));
+      await assert.rejects(made.store.put(spool, verified(content)));
+      await assert.rejects(made.store.put(spool, verified(content.subarray(10))));
+      await spool.write(0, content.subarray(0, 10));
+      await assert.rejects(made.store.put(spool, verified(content.subarray(0, 50))));
       assert.equal(await made.store.stat(sha256(content)), undefined);
     });
 
@@ -91,11 +96,11 @@ export function blobStoreContract(name: string, create: BlobStoreFactory): void 
       await using made = await create();
       const content = bytes(1000);
       const blob = verified(content);
-      await using first = await made.store.begin(blob.digest);
-      await using second = await made.store.begin(blob.digest);
-      await first.write(content);
-      await second.write(content);
-      await Promise.all([first.commit(blob), second.commit(blob)]);
+      await using first = await made.store.begin();
+      await using second = await made.store.begin();
+      await first.write(0, content);
+      await second.write(0, content);
+      await Promise.all([made.store.put(first, blob), made.store.put(second, blob)]);
       assert.deepEqual(await read(made.store, content), Buffer.from(content));
       assert.equal((await Array.fromAsync(made.store.list())).length, 1);
     });
@@ -111,20 +116,20 @@ export function blobStoreContract(name: string, create: BlobStoreFactory): void 
       assert.deepEqual(await collect(blob.read()), Buffer.from(content));
     });
 
-    it('reads what a writer has written, while it writes, after the commit and until it is disposed', async () => {
+    it('reads what is spooled, while it is written, after it became a blob and until it is disposed', async () => {
       await using made = await create();
       const content = bytes(150_000);
       const blob = verified(content);
-      await using writer = await made.store.begin(blob.digest);
-      await writer.write(content.subarray(0, 100_000));
-      assert.equal(writer.length, 100_000);
+      await using spool = await made.store.begin();
+      await spool.write(0, content.subarray(0, 100_000));
+      assert.deepEqual([...spool.ranges], [{ first: 0, last: 99_999 }]);
       assert.deepEqual(
-        await collect(writer.read({ first: 10, last: 99_999 })),
+        await collect(spool.read({ first: 10, last: 99_999 })),
         Buffer.from(content.subarray(10, 100_000)),
       );
-      await writer.write(content.subarray(100_000));
-      await writer.commit(blob);
-      assert.deepEqual(await collect(writer.read({ first: 0, last: 149_999 })), Buffer.from(content));
+      await spool.write(100_000, content.subarray(100_000));
+      await made.store.put(spool, blob);
+      assert.deepEqual(await collect(spool.read({ first: 0, last: 149_999 })), Buffer.from(content));
     });
 
     it('gives back the same bytes whatever the chunks they came in and the range they are asked for', async () => {
@@ -137,13 +142,13 @@ export function blobStoreContract(name: string, create: BlobStoreFactory): void 
           fc.nat(),
           async (sizes, a, b) => {
             const blob = verified(content);
-            await using writer = await made.store.begin(blob.digest);
+            await using spool = await made.store.begin();
             let at = 0;
             for (const size of [...sizes, content.length]) {
-              await writer.write(content.subarray(at, Math.min(at + size, content.length)));
+              await spool.write(at, content.subarray(at, Math.min(at + size, content.length)));
               at = Math.min(at + size, content.length);
             }
-            await writer.commit(blob);
+            await made.store.put(spool, blob);
             const [first, last] = [a % content.length, b % content.length].sort((x, y) => x - y) as [
               number,
               number,

@@ -1,7 +1,6 @@
-import type { VerifiedBlob } from '../../oci/digest.ts';
-import type { Digest } from '../../oci/reference.ts';
 import type { ByteRange } from '../../oci/registry.ts';
-import type { BlobWriter, StoredBlob } from '../blob-store.ts';
+import { Ranges } from '../ranges.ts';
+import type { Spool, SpoolNote } from '../spool-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { File, FileSystem } from './file-system.ts';
 import type { Publisher } from './publisher.ts';
@@ -9,13 +8,10 @@ import { readLoop } from './read-loop.ts';
 import { withRoom } from './store-full.ts';
 import type { FileAhead, SyncAhead } from './sync-ahead.ts';
 
-export interface FileBlobWriterParts {
-  readonly digest: Digest;
+export interface FileSpoolParts {
   readonly files: FileSystem;
   readonly file: File;
-  /** The partial file, and where it belongs when it is whole. */
-  readonly partial: string;
-  readonly target: string;
+  readonly path: string;
   readonly pool: BufferPool;
   readonly publisher: Publisher;
   readonly ahead: SyncAhead;
@@ -23,27 +19,25 @@ export interface FileBlobWriterParts {
   readonly own: Disposable;
 }
 
-/** A partial file on its way to become a blob. */
-export class FileBlobWriter implements BlobWriter {
-  readonly #parts: FileBlobWriterParts;
+/** A partial file. */
+export class FileSpool implements Spool {
+  readonly #parts: FileSpoolParts;
   readonly #ahead: FileAhead;
-  #length = 0;
+  readonly ranges = new Ranges();
   #isPublished = false;
   #disposed: Promise<void> | undefined;
 
-  constructor(parts: FileBlobWriterParts) {
+  constructor(parts: FileSpoolParts) {
     this.#parts = parts;
     this.#ahead = parts.ahead.begin(parts.file);
   }
 
-  get length(): number {
-    return this.#length;
-  }
-
-  async write(...chunks: readonly Uint8Array[]): Promise<void> {
-    for (let left = chunks; left.length > 0; ) {
-      const { bytesWritten } = await withRoom(async () => await this.#parts.file.writev(left, this.#length));
-      this.#length += bytesWritten;
+  async write(at: number, ...chunks: readonly Uint8Array[]): Promise<void> {
+    let left = chunks;
+    for (let to = at; left.length > 0; ) {
+      const { bytesWritten } = await withRoom(async () => await this.#parts.file.writev(left, to));
+      this.ranges.add(to, to + bytesWritten);
+      to += bytesWritten;
       left = without(left, bytesWritten);
       await withRoom(async () => await this.#ahead.wrote(bytesWritten));
     }
@@ -53,17 +47,18 @@ export class FileBlobWriter implements BlobWriter {
     return readLoop(this.#parts.file, range, this.#parts.pool);
   }
 
-  async commit({ digest, size }: VerifiedBlob): Promise<StoredBlob> {
-    const { file, partial, target, publisher } = this.#parts;
-    if (digest !== this.#parts.digest || size !== this.#length) {
-      throw new Error(`not the blob that was begun: ${digest} of ${size} bytes, have ${this.#length}`);
-    }
+  /** Gives it its final name, when all of it is on the disk. */
+  async publish(target: string): Promise<void> {
+    const { file, path, publisher } = this.#parts;
     await withRoom(async () => await this.#ahead.finish());
-    await publisher.publish(file, partial, target);
+    await publisher.publish(file, path, target);
     this.#isPublished = true;
     this.#ahead.letGo();
-    return { digest, size };
   }
+
+  mark(_note: SpoolNote): void {}
+
+  async keep(): Promise<void> {}
 
   giveUp(): void {
     this.#ahead.letGo();
@@ -78,7 +73,7 @@ export class FileBlobWriter implements BlobWriter {
     using _ = this.#parts.own;
     await this.#ahead[Symbol.asyncDispose]();
     await this.#parts.file.close();
-    if (!this.#isPublished) await this.#parts.files.rm(this.#parts.partial, { force: true });
+    if (!this.#isPublished) await this.#parts.files.rm(this.#parts.path, { force: true });
   }
 }
 
