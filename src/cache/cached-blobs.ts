@@ -207,7 +207,7 @@ export class CachedBlobs {
     }
   }
 
-  #fillSettings(): FillSettings {
+  #fillSettings(): Omit<FillSettings, 'scope'> {
     const { backlog, content, spools, clock, links, log, random, sizes, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
@@ -222,7 +222,7 @@ export class CachedBlobs {
         sizes.settle(digest, size);
         await links.add(owner, digest, size);
       },
-      closed: (tape) => tasks.run('closing a blob transfer', async () => await tape?.[Symbol.asyncDispose]()),
+      closed: (tape) => tasks.run('closing a blob transfer', async () => await tape[Symbol.asyncDispose]()),
     };
   }
 

@@ -116,9 +116,11 @@ export interface BlobOptions extends CallOptions {
   readonly size?: number | undefined;
   /**
    * The caller goes on at `range.first`, where a transfer was cut, and takes whatever carries that byte: its reader's `range` may begin
-   * before it (the whole: at 0) and end before the blob does. Who asks again there has got nothing.
+   * before it (the whole: at 0) and end before the blob does; what lies behind `range.last` is not needed. Who asks again there has got nothing.
    */
   readonly resumes?: boolean;
+  /** Nothing but just this range is of use: where upstream gives anything else this throws, and reads none of it. */
+  readonly onlyPart?: boolean;
   /** Where transfers wait for their turn. Absent: in the order in which they came. */
   readonly turn?: Turn | undefined;
 }

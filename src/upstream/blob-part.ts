@@ -49,7 +49,7 @@ export function sentPart(spec: RangeSpec, { headers }: TransportResponse): Part 
  */
 export function resumedPart(
   response: TransportResponse,
-  from: number,
+  { first: from, last }: { readonly first: number; readonly last?: number | undefined },
   known: number | undefined,
 ): Part | undefined {
   const { status, headers } = response;
@@ -57,7 +57,7 @@ export function resumedPart(
   if (status === 200 && header === undefined) return wholePart(response);
   if (status !== 200 && status !== 206) return undefined;
   const length = parseLength(headers['content-length']);
-  const sent = header === undefined ? restOf(from, known, length) : parseContentRange(header);
+  const sent = header === undefined ? restOf(from, last, known, length) : parseContentRange(header);
   if (sent === undefined || sent.first > from || sent.last < from) return undefined;
   const isSized = sent.size === undefined || known === undefined || sent.size === known;
   // Without a length nothing says whether a 200 is the part or the whole.
@@ -69,9 +69,15 @@ export function resumedPart(
 }
 
 /** A 206 that does not say what it is, but is as long as what was asked for. */
-function restOf(from: number, size: number | undefined, length: number | undefined) {
-  if (size === undefined || length === undefined || from + length !== size) return undefined;
-  return { first: from, last: size - 1, size };
+function restOf(
+  from: number,
+  last: number | undefined,
+  size: number | undefined,
+  length: number | undefined,
+) {
+  if (size === undefined || length === undefined) return undefined;
+  const end = [last === undefined ? size : last + 1, size].find((behind) => from + length === behind);
+  return end === undefined ? undefined : { first: from, last: end - 1, size };
 }
 
 /** What was wanted of a blob whose size upstream keeps to itself: an open end is where it says. */
@@ -125,6 +131,11 @@ export function unsatisfiedSize(header: string | undefined): number | undefined 
 export function wrongRange(header = 'none'): RegistryError {
   const sent = /^(?:none|bytes [\d*/-]{1,80})$/i.test(header) ? header : 'what is no range';
   return new RegistryError('UNAVAILABLE', `upstream sent another range than was asked for: ${sent}`);
+}
+
+/** Read to the part that is wanted it would cost the bytes before that once more. */
+export function wholeForPart(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'upstream gives the whole blob for a part of it');
 }
 
 export function encodedPart(): RegistryError {

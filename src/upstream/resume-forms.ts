@@ -58,9 +58,17 @@ function rotated(forms: readonly ResumeForm[], by: number): readonly ResumeForm[
   return [...forms.slice(first), ...forms.slice(0, first)];
 }
 
-/** Undefined: no Range at all, which is also what a closed range comes to where the size is not known. */
-export function rangeFor(form: ResumeForm, from: number, size: number | undefined): RangeSpec | undefined {
-  if (form === 'open') return { first: from };
+/**
+ * Undefined: no Range at all, which is also what a closed range comes to where the size is not known. What is needed only up to `last`
+ * is closed at once.
+ */
+export function rangeFor(
+  form: ResumeForm,
+  from: number,
+  last: number | undefined,
+  size: number | undefined,
+): RangeSpec | undefined {
+  if (form === 'open') return { first: from, last };
   return form === 'closed' && size !== undefined && from < size
     ? ({ first: from, last: size - 1 } satisfies ByteRange)
     : undefined;

@@ -22,6 +22,7 @@ import {
   resumedPart,
   sentPart,
   unsatisfiedSize,
+  wholeForPart,
   wholePart,
   wrongRange,
 } from './blob-part.ts';
@@ -60,14 +61,14 @@ export class UpstreamBlobs {
   }
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions): Promise<BlobReader> {
-    const { range, resumes = false } = options;
+    const { range, resumes = false, onlyPart = false } = options;
     if (resumes && range !== undefined && 'first' in range) {
-      return await this.#resume(repository, digest, range.first, options);
+      return await this.#resume(repository, digest, range, options);
     }
     if (range === undefined) this.#forms.forget(contentKey(repository, digest));
     const response = await this.#send('GET', repository, digest, options);
     try {
-      const part = await this.#part(response, range);
+      const part = await this.#part(response, range, onlyPart);
       return await this.#open(repository, digest, response, part, options);
     } catch (error) {
       await response[Symbol.asyncDispose]();
@@ -79,7 +80,7 @@ export class UpstreamBlobs {
   async #resume(
     repository: RepositoryName,
     digest: Digest,
-    from: number,
+    { first: from, last }: { readonly first: number; readonly last?: number | undefined },
     options: BlobOptions,
   ): Promise<BlobReader> {
     const key = contentKey(repository, digest);
@@ -87,10 +88,10 @@ export class UpstreamBlobs {
     let { size } = options;
     for (let forms = this.#formsAt(key, digest, from); ; forms = forms.slice(1)) {
       const [form = 'whole', next] = forms;
-      const range = rangeFor(form, from, size);
+      const range = rangeFor(form, from, last, size);
       if (form === 'closed' && range === undefined && next !== undefined) continue;
       const response = await this.#ask(key, from, repository, digest, { ...options, range });
-      const part = resumedPart(response, from, size);
+      const part = resumedPart(response, { first: from, last }, size);
       if (part !== undefined) {
         this.#forms.begun(key, from, form, refused);
         return await this.#open(repository, digest, response, part, options);
@@ -169,7 +170,7 @@ export class UpstreamBlobs {
     return this.#session.send({ ...line, repository, headers, bulk, turn, signal });
   }
 
-  async #part(response: TransportResponse, spec: RangeSpec | undefined): Promise<Part> {
+  async #part(response: TransportResponse, spec: RangeSpec | undefined, onlyPart: boolean): Promise<Part> {
     const { status, headers } = response;
     if (status === 416 && spec !== undefined) throw rangeInvalid(response);
     if (status !== 200 && (status !== 206 || spec === undefined)) {
@@ -177,6 +178,7 @@ export class UpstreamBlobs {
     }
     if (spec === undefined) return wholePart(response);
     if (contentEncoding(headers) !== undefined) throw encodedPart();
+    if (status === 200 && onlyPart) throw wholeForPart();
     return status === 200 ? cutOut(spec, parseLength(headers['content-length'])) : sentPart(spec, response);
   }
 

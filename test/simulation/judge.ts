@@ -107,21 +107,21 @@ export class Judge {
     if (!isRight) this.#add('whole answers are right', `${describe(question)}: not what was asked for`);
   }
 
-  /** The end of a body that ended well. A part that ends before the blob’s end carries what upstream sent. */
+  /** The end of a body that ended well. A part of a blob that is not held back whole carries what upstream sent. */
   whole(
     question: Question,
     {
       isRight,
       isWhole,
-      reachesEnd,
+      isPart,
       begin,
-    }: { isRight: boolean; isWhole: boolean; reachesEnd: boolean; begin: number },
+    }: { isRight: boolean; isWhole: boolean; isPart: boolean; begin: number },
   ): void {
     const said = describe(question);
     if (!isWhole) this.#add('whole answers are right', `${said}: ended short, from byte ${begin} on`);
     if (isRight) return;
     const lied = this.#world.health.hasMet('flip', this.#objects(question), 0, this.#world.time);
-    if (reachesEnd || !lied) this.#add('whole answers are right', `${said}: wrong bytes to the end`);
+    if (!isPart || !lied) this.#add('whole answers are right', `${said}: wrong bytes to the end`);
   }
 
   /** What lacks blobs though upstream has been well. What it denied once may be asked for again much later. */

@@ -5,12 +5,10 @@ import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import type { Backlog } from './backlog.ts';
-import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
-import { FillBytes } from './fill-bytes.ts';
-import { FillFollowers, type Follower } from './fill-followers.ts';
-import { FillSize } from './fill-size.ts';
+import { type ComposedFill, type ComposedFillSettings, composeFill } from './compose-fill.ts';
+import type { Follower } from './fill-followers.ts';
 
-export interface FillSettings extends TransferSettings {
+export interface FillSettings extends ComposedFillSettings {
   readonly content: ContentStore;
   readonly backlog: Backlog;
   /** So many of its registry's transfers may run that nobody waits for. */
@@ -18,7 +16,7 @@ export interface FillSettings extends TransferSettings {
   /** Called for each repository that owns the blob once it is durable in the store, mostly before the fill is forgotten. */
   readonly stored: (repository: RepositoryName, blob: VerifiedBlob) => Promise<void>;
   /** Called at the very end, with what is to be disposed; perhaps more than once. */
-  readonly closed: (tape: AsyncDisposable | undefined) => void;
+  readonly closed: (tape: AsyncDisposable) => void;
 }
 
 /** How far it is, in bytes. */
@@ -70,11 +68,8 @@ export class BlobFill {
   readonly #changed: (fill: BlobFill) => void;
   /** Repositories for which upstream itself has shown that they own this blob, and what their manifests say of its size. */
   readonly #owners = new Map<RepositoryName, number | undefined>();
-  readonly #followers: FillFollowers;
-  readonly #size: FillSize;
+  readonly #parts: ComposedFill;
   readonly #head = Promise.withResolvers<void>();
-  readonly #transfer: BlobTransfer;
-  readonly #bytes: FillBytes;
   /** `received`: all is here, and right, and waits until the store takes it. */
   #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #error: unknown;
@@ -94,16 +89,11 @@ export class BlobFill {
     this.repository = repository;
     this.#settings = settings;
     this.#owners.set(repository, expected.size);
-    this.#size = new FillSize(expected);
-    this.#followers = new FillFollowers(this.#owners, settings.clock);
-    this.#transfer = new BlobTransfer(expected.digest, this.#size, this.#followers, settings, () =>
-      changed(this),
-    );
-    const [transfer, size, followers] = [this.#transfer, this.#size, this.#followers];
-    this.#bytes = new FillBytes({ end: this, transfer, size, followers });
+    const queued = () => changed(this);
+    this.#parts = composeFill(this, repository, this.#owners, expected, settings, queued);
     this.head = this.#head.promise;
     this.head.catch(() => {});
-    this.done = this.#run(repository);
+    this.done = this.#run();
   }
 
   /** Did upstream fail, lie or vanish? Then the next reader needs a new fill. */
@@ -123,17 +113,17 @@ export class BlobFill {
 
   /** Does a client wait for it? */
   get isWaitedFor(): boolean {
-    return this.#followers.isWaitedFor;
+    return this.#parts.followers.isWaitedFor;
   }
 
   /** Does it wait for its turn at upstream? */
   get isQueued(): boolean {
-    return this.#transfer.isQueued;
+    return this.#parts.source.isQueued;
   }
 
   /** Was it ended from here, whatever upstream would have given? */
   get isCancelled(): boolean {
-    return this.#transfer.signal.aborted;
+    return this.#parts.transfer.signal.aborted;
   }
 
   /** Does it still ask upstream for what no client waits for? */
@@ -146,13 +136,13 @@ export class BlobFill {
   }
 
   get progress(): FillProgress {
-    const { expected, limitAlone: limit } = this.#size;
-    return { received: this.#transfer.tape?.length ?? 0, expected, limit };
+    const { size, tape } = this.#parts;
+    return { received: tape.here.total, expected: size.expected, limit: size.limitAlone };
   }
 
   /** The blob as this repository sees it; as to its size before upstream's headers only what was known before. */
   infoFor(repository: RepositoryName): BlobInfo {
-    const size = this.#size.known ?? this.#owners.get(repository);
+    const size = this.#parts.size.known ?? this.#owners.get(repository);
     return { digest: this.digest, size, isVerified: this.isVerified };
   }
 
@@ -164,7 +154,7 @@ export class BlobFill {
   async own(repository: RepositoryName, claimed: number | undefined): Promise<void> {
     if (this.#owners.has(repository)) return;
     this.#owners.set(repository, claimed);
-    this.#size.allow(claimed);
+    this.#parts.size.allow(claimed);
     if (this.#stored !== undefined) await this.#settings.stored(repository, this.#stored);
   }
 
@@ -176,9 +166,9 @@ export class BlobFill {
   /** Takes a place, at once. Undefined: not possible any more. */
   join({ repository, range: spec, isClient }: Place): Seat | undefined {
     if (!this.canJoin(spec)) return undefined;
-    const follower = this.#followers.join(repository, this.#firstOf(spec), isClient);
+    const follower = this.#parts.followers.join(repository, this.#firstOf(spec), isClient);
     if (isClient) this.#changed(this);
-    const isGood = () => this.#followers.has(follower) && this.#canReadFrom(follower.at);
+    const isGood = () => this.#parts.followers.has(follower) && this.#canReadFrom(follower.at);
     return {
       fill: this,
       get isGood() {
@@ -191,7 +181,7 @@ export class BlobFill {
 
   /** Ends it now: what is not verified is discarded. */
   cancel(reason: unknown): void {
-    this.#transfer.cancel(reason);
+    this.#parts.transfer.cancel(reason);
   }
 
   async #open(
@@ -205,12 +195,13 @@ export class BlobFill {
     const info = this.infoFor(follower.repository);
     const range = spec === undefined || info.size === undefined ? undefined : resolveRange(spec, info.size);
     follower.at = range?.first ?? 0;
+    if (range !== undefined) follower.until = range.last + 1;
     const leave = () => this.#leave(follower);
     signal?.addEventListener('abort', leave, { once: true });
     return {
       ...info,
       range,
-      body: this.#bytes.follow(follower, info.size, range?.last),
+      body: this.#parts.bytes.follow(follower, info.size),
       async [Symbol.asyncDispose]() {
         signal?.removeEventListener('abort', leave);
         leave();
@@ -218,25 +209,49 @@ export class BlobFill {
     };
   }
 
-  async #run(repository: RepositoryName): Promise<void> {
+  async #run(): Promise<void> {
     try {
-      const blob = await this.#transfer.run(repository, this.#head.resolve);
-      this.#size.settle(blob.size);
+      await this.#takeUp();
+      const blob = await this.#parts.transfer.run(this.#head.resolve);
+      this.#parts.size.settle(blob.size);
       this.#state = 'received';
       this.#changed(this);
       using _ = await this.#admitted(blob);
       this.#settle('verified');
       await this.#publish(blob);
     } catch (error) {
-      // Whatever breaks when it is ended says nothing of why it was.
-      this.#error = this.isCancelled ? this.#transfer.signal.reason : error;
-      this.#transfer.tape?.giveUp(this.#error);
-      this.#settle('failed');
-      this.#head.reject(this.#error);
+      this.#fail(error);
     } finally {
+      await this.#parts.ahead.end();
       this.#finished = true;
       this.#release();
     }
+  }
+
+  /** What an earlier transfer has left is not fetched again. */
+  async #takeUp(): Promise<void> {
+    const { log } = this.#settings;
+    try {
+      await this.#parts.tape.reopen();
+      const { received } = this.progress;
+      if (received > 0) log.info({ digest: this.digest, received }, 'a blob transfer goes on where it was');
+    } catch (error) {
+      log.warn({ err: error, digest: this.digest }, 'what has come of a blob before cannot be used');
+    }
+  }
+
+  #fail(error: unknown): void {
+    const { tape, transfer } = this.#parts;
+    // Whatever breaks when it is ended says nothing of why it was.
+    this.#error = this.isCancelled ? transfer.signal.reason : error;
+    if (transfer.isWorthKeeping) tape.keep(this.#error).catch((why: unknown) => this.#isNotKept(why));
+    else tape.giveUp(this.#error);
+    this.#settle('failed');
+    this.#head.reject(this.#error);
+  }
+
+  #isNotKept(why: unknown): void {
+    this.#settings.log.warn({ err: why, digest: this.digest }, 'what has come of a blob could not be kept');
   }
 
   /**
@@ -245,12 +260,12 @@ export class BlobFill {
    */
   async #admitted({ size }: VerifiedBlob): Promise<Disposable | undefined> {
     const { backlog, log } = this.#settings;
-    const { signal, tape } = this.#transfer;
-    if (tape?.isStored !== true) return undefined;
+    const { tape, transfer } = this.#parts;
+    if (!tape.isStored) return undefined;
     try {
-      return await backlog.admit(size, signal);
+      return await backlog.admit(size, transfer.signal);
     } catch (error) {
-      signal.throwIfAborted();
+      transfer.signal.throwIfAborted();
       tape.giveUp(error);
       log.warn({ err: error, digest: this.digest }, 'blob cannot be stored: passing it through');
       return undefined;
@@ -259,8 +274,8 @@ export class BlobFill {
 
   /** A verified blob is right whether or not the store can keep it. */
   async #publish(blob: VerifiedBlob): Promise<void> {
-    const { tape } = this.#transfer;
-    if (tape?.isStored !== true) return;
+    const { tape } = this.#parts;
+    if (!tape.isStored) return;
     try {
       await tape.put(blob, this.#settings.content);
       await this.#linkOwners(blob);
@@ -280,29 +295,30 @@ export class BlobFill {
 
   /** While the size is not known, all begin at the first byte; perhaps it will be. */
   #firstOf(spec: RangeSpec | undefined): number {
-    const size = this.#size.known;
+    const size = this.#parts.size.known;
     if (spec === undefined || size === undefined) return 0;
     return 'suffix' in spec ? Math.max(0, size - spec.suffix) : Math.min(spec.first, size);
   }
 
   #canReadFrom(first: number): boolean {
-    return this.#state !== 'failed' && (this.#transfer.tape?.holds(first) ?? true);
+    return this.#state !== 'failed' && this.#parts.tape.holds(first);
   }
 
   #settle(state: 'verified' | 'failed'): void {
     this.#state = state;
-    this.#followers.wake();
+    this.#parts.followers.wake();
   }
 
   #leave(follower: Follower): void {
-    this.#followers.leave(follower);
-    this.#transfer.tape?.wake();
+    this.#parts.followers.leave(follower);
+    this.#parts.tape.wake();
+    this.#parts.ahead.left();
     this.#release();
     if (this.isAbandoned) this.#changed(this);
   }
 
   /** The partial file goes when the transfer is over and the last reader has left. */
   #release(): void {
-    if (this.#finished && this.#followers.isEmpty) this.#settings.closed(this.#transfer.tape);
+    if (this.#finished && this.#parts.followers.isEmpty) this.#settings.closed(this.#parts.tape);
   }
 }

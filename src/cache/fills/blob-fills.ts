@@ -47,13 +47,18 @@ export class BlobFills implements AsyncDisposable {
    * Starts one and takes the first place in it. Undefined: one runs that can be joined, so that nothing is fetched twice.
    * Throws UNAVAILABLE (503) once the fills were ended.
    */
-  start(scope: FillScope, place: Place, expected: BlobInfo, settings: FillSettings): Seat | undefined {
+  start(
+    scope: FillScope,
+    place: Place,
+    expected: BlobInfo,
+    settings: Omit<FillSettings, 'scope'>,
+  ): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
     const { repository, range } = place;
     const key = `${scope}/${expected.digest}`;
     if (this.#current.get(key)?.canJoin(range) === true) return undefined;
     const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
-    const fill = new BlobFill(repository, expected, settings, changed);
+    const fill = new BlobFill(repository, expected, { ...settings, scope }, changed);
     this.#current.set(key, fill);
     this.#running.add(fill);
     void fill.done.finally(() => {

@@ -1,5 +1,5 @@
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
-import type { BlobReader, Registry, Turn } from '../../oci/registry.ts';
+import type { BlobOptions, BlobReader, ByteRange, Registry, Turn } from '../../oci/registry.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
 
@@ -34,21 +34,38 @@ export class BlobSource {
     return this.#hasAnotherPlace;
   }
 
-  /** The blob from this byte on, or whatever carries it. `standsIn`: another is read meanwhile, whose place it is to take. */
+  /**
+   * The blob from this byte on, or whatever carries it; what lies behind `last` is not needed. `standsIn`: another is read meanwhile,
+   * whose place it is to take.
+   */
   async open(
     repository: RepositoryName,
-    first: number,
+    { first, last }: { readonly first: number; readonly last?: number | undefined },
     signal: AbortSignal,
     standsIn = false,
   ): Promise<BlobReader> {
-    const { digest, size, upstream } = this.#parts;
     if (!standsIn) this.#hasAnotherPlace = false;
-    const reader = await upstream.getBlob(repository, digest, {
+    const isAll = first === 0 && last === undefined;
+    return await this.#ask(repository, {
       signal,
-      size: size.expected,
       turn: this.#turn(standsIn),
-      ...(first > 0 && { range: { first }, resumes: true }),
+      ...(!isAll && { range: { first, last }, resumes: true }),
     });
+  }
+
+  /** These bytes and nothing else, beside what is read in order. Rejects where upstream does not give just them. */
+  async openPart(
+    repository: RepositoryName,
+    range: ByteRange,
+    signal: AbortSignal,
+    turn: Turn,
+  ): Promise<BlobReader> {
+    return await this.#ask(repository, { signal, turn, range, onlyPart: true });
+  }
+
+  async #ask(repository: RepositoryName, options: BlobOptions): Promise<BlobReader> {
+    const { digest, size, upstream } = this.#parts;
+    const reader = await upstream.getBlob(repository, digest, { ...options, size: size.expected });
     try {
       this.#agreeOnSize(reader);
     } catch (error) {

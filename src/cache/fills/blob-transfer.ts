@@ -1,16 +1,15 @@
+import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { DigestHasher, type VerifiedBlob } from '../../oci/digest.ts';
+import type { VerifiedBlob } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { blamed } from '../../oci/fault.ts';
+import { blamed, Fault } from '../../oci/fault.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobReader, Registry } from '../../oci/registry.ts';
-import type { SpoolStore } from '../../storage/spool-store.ts';
-import { BlobSource } from './blob-source.ts';
-import type { FillFollowers } from './fill-followers.ts';
+import type { BlobSource } from './blob-source.ts';
+import { FillRun, type FillRunParts } from './fill-run.ts';
 import type { FillSize } from './fill-size.ts';
-import { FillTape } from './fill-tape.ts';
-import { OtherBlobError } from './overlap.ts';
+import { type Here, OtherBlobError } from './overlap.ts';
 import { Pace } from './pace.ts';
 import { PutOffError } from './put-off.ts';
 import { Relay } from './relay.ts';
@@ -24,55 +23,42 @@ const minPart = 64 * 1024;
 
 export interface TransferSettings {
   readonly upstream: Pick<Registry, 'getBlob'>;
-  readonly spools: SpoolStore;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 ≤ random < 1, for jitter. */
   readonly random: () => number;
 }
 
+export interface TransferParts extends FillRunParts {
+  readonly digest: Digest;
+  /** In whose name upstream is asked. */
+  readonly repository: RepositoryName;
+  readonly size: FillSize;
+  readonly source: BlobSource;
+  readonly settings: TransferSettings;
+}
+
 /**
- * Brings the bytes of one blob from upstream to a tape: a cut is resumed, another place tried where one was wrong, another connection
- * where one hardly gets on.
+ * Brings what is missing of one blob from upstream, in order: a cut is resumed, another place tried where one was wrong, another
+ * connection where one hardly gets on. What is here already, or on its way as a part, is passed over.
  */
 export class BlobTransfer {
-  readonly #digest: Digest;
-  readonly #size: FillSize;
-  readonly #followers: FillFollowers;
-  readonly #settings: TransferSettings;
+  readonly #parts: TransferParts;
   readonly #abort = new AbortController();
-  readonly #hasher: DigestHasher;
-  #tape: FillTape | undefined;
-  readonly #source: BlobSource;
+  #at = 0;
   #relay: Relay | undefined;
+  #isBegun = false;
   #hopeless = false;
   #piping = false;
   #refutation: unknown;
 
-  /** `onQueued` is told when it begins to wait for its turn at upstream. */
-  constructor(
-    digest: Digest,
-    size: FillSize,
-    followers: FillFollowers,
-    settings: TransferSettings,
-    onQueued: () => void,
-  ) {
-    this.#digest = digest;
-    this.#size = size;
-    this.#followers = followers;
-    this.#settings = settings;
-    this.#hasher = new DigestHasher(digest);
-    this.#source = new BlobSource({ digest, size, followers, upstream: settings.upstream, onQueued });
+  constructor(parts: TransferParts) {
+    this.#parts = parts;
   }
 
-  /** What has come so far; undefined before upstream's headers. */
-  get tape(): FillTape | undefined {
-    return this.#tape;
-  }
-
-  /** Does it wait for its turn at upstream? */
-  get isQueued(): boolean {
-    return this.#source.isQueued;
+  /** All bytes before this one have come. */
+  get at(): number {
+    return this.#at;
   }
 
   /** Is it known that what came is not the blob? */
@@ -85,6 +71,11 @@ export class BlobTransfer {
     return this.#refutation;
   }
 
+  /** May another transfer go on with what came? */
+  get isWorthKeeping(): boolean {
+    return !this.isRefuted && !this.#hopeless;
+  }
+
   /** Aborted when it is ended. */
   get signal(): AbortSignal {
     return this.#abort.signal;
@@ -93,63 +84,93 @@ export class BlobTransfer {
   /** Ends it now. */
   cancel(reason: unknown): void {
     this.#abort.abort(reason);
-    this.#tape?.wake();
+    this.#parts.tape.wake();
+    this.#parts.runs.moved();
   }
 
   /** All of it, and right; `begun` is called when upstream's headers are here. Throws upstream's error, UNAVAILABLE where it lied. */
-  async run(repository: RepositoryName, begun: () => void): Promise<VerifiedBlob> {
-    using pace = new Pace(this.#settings.clock, (times) => this.#slow(repository, times));
+  async run(begun: () => void): Promise<VerifiedBlob> {
+    const { digest, repository, settings, source } = this.#parts;
+    using pace = new Pace(settings.clock, (times) => this.#slow(times));
     try {
-      await this.#transfer(repository, pace, begun);
-      return this.#verified();
+      await this.#transfer(pace, begun);
+      return await this.#verified();
     } catch (error) {
-      if (error instanceof OtherBlobError) this.#source.leavePlaces();
-      // Whoever ended it says so.
-      if (this.#hasher.size > 0 && !this.#abort.signal.aborted) {
-        const { log } = this.#settings;
-        log.warn({ err: error, digest: this.#digest, repository }, 'blob transfer failed');
+      if (error instanceof OtherBlobError) {
+        this.#hopeless = true;
+        source.leavePlaces();
       }
+      // Whoever ended it says so.
+      if (this.#at > 0 && !this.#abort.signal.aborted)
+        settings.log.warn({ err: error, digest, repository }, 'blob transfer failed');
       throw error;
     }
   }
 
-  #verified(): VerifiedBlob {
+  async #verified(): Promise<VerifiedBlob> {
     try {
-      return this.#hasher.verify();
+      return await abortable(this.#parts.front.verify(), this.#abort.signal);
     } catch (error) {
+      this.#hopeless ||= !this.signal.aborted;
+      if (!(error instanceof Fault)) throw error;
       this.#refutation = blamed(error, 'UNAVAILABLE', 'upstream sent');
-      this.#source.leavePlaces();
+      this.#parts.source.leavePlaces();
       throw this.#refutation;
     }
   }
 
   /** Another connection is tried beside this one. What nobody waits for is not worth more than that. */
-  #slow(repository: RepositoryName, times: number): void {
-    const { log } = this.#settings;
-    const fields = { digest: this.#digest, repository, at: this.#hasher.size };
-    if (times < maxSlowAlone || this.#followers.isWaitedFor) {
-      log.info(fields, 'a blob transfer hardly gets on: trying another connection');
+  #slow(times: number): void {
+    const { digest, followers, repository, settings } = this.#parts;
+    const fields = { digest, repository, at: this.#at };
+    if (times < maxSlowAlone || followers.isWaitedFor) {
+      settings.log.info(fields, 'a blob transfer hardly gets on: trying another connection');
       this.#relay?.challenge();
     } else {
-      log.info(fields, 'a blob transfer hardly gets on, and nobody waits for it: it is ended');
+      settings.log.info(fields, 'a blob transfer hardly gets on, and nobody waits for it: it is ended');
       this.cancel(new Error('nobody waited for this blob, of which hardly a byte came'));
     }
   }
 
-  async #transfer(repository: RepositoryName, pace: Pace, begun: () => void): Promise<void> {
+  async #transfer(pace: Pace, begun: () => void): Promise<void> {
     for (let vain = 0; ; ) {
-      const before = this.#hasher.size;
+      await this.#passOver();
+      const before = this.#at;
       try {
-        if (await this.#receive(repository, pace, begun)) return;
+        if (await this.#receive(pace, begun)) return;
         vain = 0;
       } catch (error) {
-        // All is here, whatever came behind it. By the tape: the last bytes may be hashed and yet nowhere to be read.
-        if (this.#tape?.length === this.#hasher.size && this.#hasher.isRight) return;
-        vain = this.#hasher.size > before ? 0 : vain + 1;
-        if (vain > maxVainResumes || !this.#canResume(error)) throw before > 0 ? ofUpstream(error) : error;
+        // All is here, whatever came behind it.
+        if (this.#isRight) return;
+        vain = this.#at > before ? 0 : vain + 1;
+        if (vain > maxVainResumes || !this.#canResume(error))
+          throw before > 0 ? this.#ofUpstream(error) : error;
         await this.#pause(vain, error);
       }
     }
+  }
+
+  /** Waits for what is on its way. */
+  async #passOver(): Promise<void> {
+    const { runs, tape } = this.#parts;
+    while (tape.isStored) {
+      this.#at = tape.here.endFrom(this.#at);
+      if (!runs.brings(this.#at)) return;
+      this.signal.throwIfAborted();
+      await runs.next();
+    }
+  }
+
+  /** By the digest, where nobody has said how long it is. */
+  get #isWhole(): boolean {
+    const { known } = this.#parts.size;
+    return this.#isBegun && ((known !== undefined && this.#at >= known) || this.#isRight);
+  }
+
+  /** Of no bytes there is a blob, too: none is here before upstream has said that it has it. */
+  get #isRight(): boolean {
+    const { front } = this.#parts;
+    return this.#isBegun && front.size === this.#at && front.isRight;
   }
 
   /**
@@ -157,83 +178,113 @@ export class BlobTransfer {
    * another place; not after a definite answer.
    */
   #canResume(error: unknown): boolean {
+    const { size, source } = this.#parts;
     if (this.#hopeless || this.#abort.signal.aborted || error instanceof OtherBlobError) return false;
-    if (this.#tape === undefined && !this.#source.hasAnotherPlace && !this.#size.isDisputed) return false;
+    if (!this.#isBegun && !source.hasAnotherPlace && !size.isDisputed) return false;
     return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
   }
 
   async #pause(vain: number, error: unknown): Promise<void> {
-    const { clock, log, random } = this.#settings;
-    log.info({ err: error, digest: this.#digest, at: this.#hasher.size }, 'resuming a cut blob transfer');
+    const { digest, settings } = this.#parts;
+    const { clock, log, random } = settings;
+    log.info({ err: error, digest, at: this.#at }, 'resuming a cut blob transfer');
     await clock.sleep(random() * Math.min(5000, 200 * 2 ** vain), this.#abort.signal);
   }
 
-  /** False: there is more, behind the part that upstream gave. */
-  async #receive(repository: RepositoryName, pace: Pace, begun: () => void): Promise<boolean> {
-    const { clock, log, spools } = this.#settings;
+  /** False: there is more, behind the part that upstream gave or what is here already. */
+  async #receive(pace: Pace, begun: () => void): Promise<boolean> {
+    if (this.#isWhole) return true;
+    const { digest, repository, settings, source, tape } = this.#parts;
     const { signal } = this.#abort;
-    const before = this.#hasher.size;
-    const first = await this.#source.open(repository, before, signal);
-    this.#tape ??= new FillTape(spools, clock, () => this.#lowest());
-    const tape = this.#tape;
-    begun();
+    const before = this.#at;
+    const first = await source.open(repository, this.#gap(), signal);
+    try {
+      this.#begin(begun);
+    } catch (error) {
+      await first[Symbol.asyncDispose]();
+      throw error;
+    }
+    using run = new FillRun(before, Number.POSITIVE_INFINITY, this.#parts);
     this.#relay = new Relay({
-      here: this.#hasher,
+      here: this.#here,
       pace,
-      clock,
+      clock: settings.clock,
       signal,
-      open: async (ending) => await this.#source.open(repository, this.#hasher.size, ending, true),
-      leads: (reader) => this.#source.gives(reader),
-      take: async (chunk, reader) => await this.#append(tape, chunk, reader),
-      lost: (error) => log.info({ err: error, digest: this.#digest }, 'the blob transfer goes on as it was'),
+      open: async (ending) => await source.open(repository, this.#gap(), ending, true),
+      leads: (reader) => source.gives(reader),
+      take: async (chunk, reader) => await this.#take(run, chunk, reader),
+      lost: (error) => settings.log.info({ err: error, digest }, 'the blob transfer goes on as it was'),
     });
     const last = await this.#relay.run(first);
-    return this.#isWhole(last, before);
+    return !(run.isOver && tape.isStored) && this.#isAll(last, before);
   }
 
-  #isWhole(last: BlobReader, before: number): boolean {
-    const { expected = 0 } = this.#size;
-    if (this.#hasher.size >= expected || this.#hasher.isRight) return true;
-    if (last.range !== undefined && this.#hasher.size - before >= minPart) return false;
-    throw new RegistryError('UNAVAILABLE', `upstream ended after ${this.#hasher.size} of ${expected} bytes`);
+  /** Upstream's headers are here. Throws OtherBlobError where an earlier transfer has left more than the blob has. */
+  #begin(begun: () => void): void {
+    const { size, tape } = this.#parts;
+    this.#isBegun = true;
+    if (size.known !== undefined && tape.here.nextFrom(size.known) < Number.POSITIVE_INFINITY)
+      throw new OtherBlobError();
+    tape.mark(size.known);
+    begun();
   }
 
-  async #append(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {
-    this.#checkLength(this.#hasher.size + chunk.length);
-    this.#hasher.update(chunk);
-    const kept = this.#keep(tape, chunk, reader);
-    this.#followers.wake();
-    await kept;
+  /** What is missing from here on: to the end, where nothing is here further on. */
+  #gap(): { first: number; last: number | undefined } {
+    const { tape } = this.#parts;
+    const next = tape.isStored ? tape.here.nextFrom(this.#at) : Number.POSITIVE_INFINITY;
+    return { first: this.#at, last: Number.isFinite(next) ? next - 1 : undefined };
+  }
+
+  get #here(): Here {
+    const at = () => this.#at;
+    const { front } = this.#parts;
+    return {
+      get size() {
+        return at();
+      },
+      sum: () => front.sum(at()),
+    };
+  }
+
+  #isAll(last: BlobReader, before: number): boolean {
+    const { expected = 0 } = this.#parts.size;
+    if (this.#at >= expected || this.#isWhole) return true;
+    if (last.range !== undefined && this.#at - before >= minPart) return false;
+    throw new RegistryError('UNAVAILABLE', `upstream ended after ${this.#at} of ${expected} bytes`);
+  }
+
+  /** True: what comes next is here already, or on its way. */
+  async #take(run: FillRun, chunk: Uint8Array, reader: BlobReader): Promise<boolean> {
+    this.#checkLength(this.#at + chunk.length);
+    const { size } = this.#parts;
+    const taken = run.take(chunk, reader, this.#at + chunk.length === size.expected, this.#abort.signal);
+    this.#at = run.at;
+    if (!(await taken)) this.#pipe();
+    return run.isOver;
   }
 
   #checkLength(length: number): void {
-    const { limit, limitAlone } = this.#size;
+    const { followers, size, source } = this.#parts;
+    const { limit, limitAlone } = size;
     if (length > limit) {
       this.#hopeless = true;
-      this.#source.leavePlaces();
+      source.leavePlaces();
       throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${limit} bytes`);
     }
-    if (length <= limitAlone || this.#followers.isWaitedFor) return;
+    if (length <= limitAlone || followers.isWaitedFor) return;
     this.#hopeless = true;
     throw new Error(
       `more than ${limitAlone} bytes of a blob whose size nobody says, and nobody waits for it`,
     );
   }
 
-  async #keep(tape: FillTape, chunk: Uint8Array, reader: BlobReader): Promise<void> {
-    const { log } = this.#settings;
-    const stored = await tape.append(
-      chunk,
-      reader,
-      this.#hasher.size === this.#size.expected,
-      this.#abort.signal,
-      async (signal) => await this.#followers.dropSlowest(tape.length, signal),
-    );
-    if (stored) return;
+  #pipe(): void {
+    const { digest, followers, settings, tape } = this.#parts;
     if (!this.#piping)
-      log.error({ err: tape.storeError, digest: this.#digest }, 'blob cannot be stored: passing it through');
+      settings.log.error({ err: tape.storeError, digest }, 'blob cannot be stored: passing it through');
     this.#piping = true;
-    if (!this.#followers.isEmpty) return;
+    if (!followers.isEmpty) return;
     this.#hopeless = true;
     throw new PutOffError('nobody reads a blob that cannot be stored', {
       isOfAll: true,
@@ -241,13 +292,10 @@ export class BlobTransfer {
     });
   }
 
-  #lowest(): number {
-    return this.#followers.lowest(this.#tape?.length ?? 0);
+  /** It was our own range, to go on, that upstream could not satisfy: nobody's who asked for the blob. */
+  #ofUpstream(error: unknown): unknown {
+    if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') return error;
+    this.#hopeless = true;
+    return new RegistryError('UNAVAILABLE', 'upstream has less of the blob than it should', { cause: error });
   }
-}
-
-/** It was our own range, to go on, that upstream could not satisfy: nobody's who asked for the blob. */
-function ofUpstream(error: unknown): unknown {
-  if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') return error;
-  return new RegistryError('UNAVAILABLE', 'upstream has less of the blob than it should', { cause: error });
 }

@@ -1,6 +1,7 @@
 import { RegistryError } from '../../oci/error.ts';
 import type { BlobTransfer } from './blob-transfer.ts';
 import type { FillFollowers, Follower } from './fill-followers.ts';
+import type { FillParts } from './fill-parts.ts';
 import type { FillSize } from './fill-size.ts';
 import type { FillTape } from './fill-tape.ts';
 
@@ -8,7 +9,7 @@ import type { FillTape } from './fill-tape.ts';
 const heldBack = 64 * 1024;
 
 /** How a fill has ended, if it has. */
-interface FillEnd {
+export interface FillEnd {
   readonly isVerified: boolean;
   readonly failed: boolean;
   readonly failure: unknown;
@@ -16,12 +17,18 @@ interface FillEnd {
 
 export interface FillBytesParts {
   readonly end: FillEnd;
-  readonly transfer: Pick<BlobTransfer, 'tape' | 'isRefuted' | 'refutation'>;
+  readonly tape: FillTape;
+  readonly transfer: Pick<BlobTransfer, 'isRefuted' | 'refutation'>;
+  readonly parts: Pick<FillParts, 'want'>;
   readonly size: Pick<FillSize, 'known'>;
   readonly followers: Pick<FillFollowers, 'has'>;
 }
 
-/** What a fill's readers may have of its bytes: each at its own pace, as they come, and the last ones when they are known to be right. */
+/**
+ * What a fill's readers may have of its bytes, each at its own pace, as they come. Whoever reads the whole blob has its last bytes when
+ * they are known to be right; a part is upstream's word, for whoever asks for parts checks them or the whole himself (containerd, lazy
+ * pullers), and small blobs are held back whole.
+ */
 export class FillBytes {
   readonly #parts: FillBytesParts;
 
@@ -29,26 +36,29 @@ export class FillBytes {
     this.#parts = parts;
   }
 
-  /** From where the follower is. `told`: the size that its reader was told. Throws why the fill has failed, or passed it by. */
-  async *follow(
-    follower: Follower,
-    told: number | undefined,
-    last = Number.POSITIVE_INFINITY,
-  ): AsyncGenerator<Uint8Array> {
-    const { end, transfer } = this.#parts;
-    while (follower.at <= last) {
-      const to = Math.min(this.#visible(), last + 1);
-      const { tape } = transfer;
+  /**
+   * From where the follower is to where it wants. `told`: the size that its reader was told. Throws why the fill has failed, or passed it
+   * by.
+   */
+  async *follow(follower: Follower, told: number | undefined): AsyncGenerator<Uint8Array> {
+    const { end, parts } = this.#parts;
+    const isPart = this.#isPart(follower);
+    while (follower.at < follower.until) {
+      const to = Math.min(this.#visible(follower.at, isPart), follower.until);
       this.#checkGoesOn(follower);
       this.#checkSize(told);
-      if (follower.at < to && tape !== undefined) yield* this.#advance(tape, follower, to - 1);
+      if (follower.at < to) yield* this.#advance(follower, to - 1);
       else if (end.isVerified) return;
       else if (end.failed) throw end.failure;
-      else await new Promise<void>((resolve) => (follower.wake = resolve));
+      else {
+        parts.want(follower);
+        await new Promise<void>((resolve) => (follower.wake = resolve));
+      }
     }
   }
 
-  async *#advance(tape: FillTape, follower: Follower, last: number): AsyncGenerator<Uint8Array> {
+  async *#advance(follower: Follower, last: number): AsyncGenerator<Uint8Array> {
+    const { tape } = this.#parts;
     const before = follower.at;
     for await (const chunk of tape.read({ first: before, last })) {
       yield chunk;
@@ -68,18 +78,22 @@ export class FillBytes {
 
   /** Of a reader that was told another size than the blob has, the answer cannot be completed; other readers' can. */
   #checkSize(told: number | undefined): void {
-    const length = this.#length;
-    if (told === undefined || (this.#parts.end.isVerified ? length === told : length <= told)) return;
+    const { end, tape } = this.#parts;
+    const length = tape.here.endFrom(0);
+    if (told === undefined || (end.isVerified ? length === told : length <= told)) return;
     throw new RegistryError('UNAVAILABLE', `the blob has not the ${told} bytes that were announced`);
   }
 
-  #visible(): number {
-    const { end, size } = this.#parts;
-    return end.isVerified ? this.#length : Math.min(this.#length, (size.known ?? this.#length) - heldBack);
+  #isPart({ at, until }: Follower): boolean {
+    const { known } = this.#parts.size;
+    return known !== undefined && known > heldBack && (at > 0 || until < known);
   }
 
-  get #length(): number {
-    return this.#parts.transfer.tape?.length ?? 0;
+  /** Before which byte the bytes from here on may be seen. */
+  #visible(at: number, isPart: boolean): number {
+    const { end, size, tape } = this.#parts;
+    const here = tape.here.endFrom(at);
+    return isPart || end.isVerified ? here : Math.min(here, (size.known ?? here) - heldBack);
   }
 }
 

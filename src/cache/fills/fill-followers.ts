@@ -10,6 +10,8 @@ export interface Follower {
   /** Does it read for a client, and not so that the blob is here in the end? */
   readonly isClient: boolean;
   at: number;
+  /** Behind the last byte that it wants. */
+  until: number;
   wake: () => void;
 }
 
@@ -38,7 +40,8 @@ export class FillFollowers {
   }
 
   join(repository: RepositoryName, at: number, isClient: boolean): Follower {
-    const follower: Follower = { repository, isClient, at, wake() {} };
+    const until = Number.POSITIVE_INFINITY;
+    const follower: Follower = { repository, isClient, at, until, wake() {} };
     this.#here.add(follower);
     if (isClient) this.#clients += 1;
     return follower;
@@ -58,21 +61,31 @@ export class FillFollowers {
     for (const { wake } of this.#here) wake();
   }
 
-  /** How far the slowest reader is; `end` when there is none. */
-  lowest(end: number): number {
+  /** Does a client want some of these bytes? */
+  want(start: number, end: number): boolean {
+    for (const { at, until, isClient } of this.#here) if (isClient && at < end && start < until) return true;
+    return false;
+  }
+
+  /** How far the slowest reader of these bytes is; `end` when there is none. */
+  lowest({ start, end }: { readonly start: number; readonly end: number }): number {
     let lowest = end;
-    for (const { at, repository } of this.#here) if (at < lowest && this.#owners.has(repository)) lowest = at;
+    for (const { at, until, repository } of this.#here)
+      if (at < lowest && start < until && this.#owners.has(repository)) lowest = at;
     return lowest;
   }
 
   /** While the blob is a pipe, a reader that does not read would hold up all others. Settles early when the signal is aborted. */
-  async dropSlowest(end: number, signal: AbortSignal): Promise<void> {
+  async dropSlowest(
+    range: { readonly start: number; readonly end: number },
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       await this.#clock.sleep(stallMs, signal);
     } catch {
       return;
     }
-    const lowest = this.lowest(end);
+    const lowest = this.lowest(range);
     for (const follower of this.#here)
       if (follower.at === lowest && this.#owners.has(follower.repository)) this.leave(follower);
   }

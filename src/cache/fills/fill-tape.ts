@@ -3,48 +3,47 @@ import type { Clock } from '../../base/clock.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import type { ByteRange } from '../../oci/registry.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
-import type { Spool, SpoolStore } from '../../storage/spool-store.ts';
-import { type ChunkOwnership, MemoryWindow } from './memory-window.ts';
+import { Ranges } from '../../storage/ranges.ts';
+import type { Spool, SpoolNote, SpoolStore } from '../../storage/spool-store.ts';
+import type { ChunkOwnership } from './memory-window.ts';
+import { Stretch, type StretchTape } from './stretch.ts';
 
-/** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
-const maxUnwritten = 1 * 1024 * 1024;
 /** While a file is opened nothing more is taken, so that the first bytes go out; not for longer than this. Milliseconds. */
 const maxOpenMs = 10;
-/** So much stays in memory after it was written, for readers who keep up. Bytes. */
-const kept = 512 * 1024;
-/** What one call writes at most. Bytes. */
-const maxWrite = 1024 * 1024;
-/** How far the slowest reader may be behind where nothing is written. Bytes. */
-const maxPassing = 8 * 1024 * 1024;
+/** Of what an earlier transfer has left so much is asked for anew: that upstream gives it shows that it still has the blob, and for whom. Bytes. */
+const askedAnew = 64 * 1024;
+
+export interface FillTapeParts {
+  readonly spools: SpoolStore;
+  readonly note: Pick<SpoolNote, 'digest' | 'scope'>;
+  readonly clock: Clock;
+  readonly lowest: StretchTape['lowest'];
+}
 
 /**
- * What a fill has received so far, readable while it grows: its youngest bytes in memory, all of them in a partial file that
- * is written behind. When that can no longer be written, memory alone is left, and the slowest reader sets the pace: a full
- * disk makes the cache a pipe, not a failure.
+ * What a fill has received so far, in any order, readable while it grows: the youngest bytes in memory, all of them in a spool that is
+ * written behind. When that can no longer be written, memory alone is left: a full disk makes the cache a pipe, not a failure.
  */
-export class FillTape implements AsyncDisposable {
-  readonly #spools: SpoolStore;
-  readonly #clock: Clock;
-  readonly #lowest: () => number;
-  readonly #window = new MemoryWindow();
+export class FillTape implements StretchTape, AsyncDisposable {
+  /** What has come. Where nothing is written some of it has passed by. */
+  readonly here = new Ranges();
+  readonly lowest: StretchTape['lowest'];
+  readonly #parts: FillTapeParts;
+  readonly #stretches = new Set<Stretch>();
+  #note: SpoolNote | undefined;
   #spool: Spool | undefined;
-  #writing: Promise<void> | undefined;
-  #moved = Promise.withResolvers<void>();
+  #opening: Promise<Spool> | undefined;
   readonly #opened = Promise.withResolvers<void>();
+  #moved = Promise.withResolvers<void>();
   #storeError: unknown;
+  #keeping: Promise<void> | undefined;
   #isClosed = false;
   #isWritten = false;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
-  constructor(spools: SpoolStore, clock: Clock, lowest: () => number) {
-    this.#spools = spools;
-    this.#clock = clock;
-    this.#lowest = lowest;
-  }
-
-  /** Bytes that came so far. */
-  get length(): number {
-    return this.#window.end;
+  constructor(parts: FillTapeParts) {
+    this.#parts = parts;
+    this.lowest = parts.lowest;
   }
 
   /** Why the store could not take it, once that happened. */
@@ -52,51 +51,74 @@ export class FillTape implements AsyncDisposable {
     return this.#storeError;
   }
 
-  /** Does the store take it, so far? */
   get isStored(): boolean {
     return this.#storeError === undefined;
   }
 
-  /** Can a reader begin at this byte? Not where memory has moved on from what was written, and nowhere once it is closed. */
+  /** Takes up what an earlier transfer of the blob has left, if it has. */
+  async reopen(): Promise<void> {
+    const { spools, note } = this.#parts;
+    this.#spool = await spools.reopen(note);
+    for (const { first, last } of this.#spool?.ranges ?? []) this.here.add(first, last + 1 - askedAnew);
+  }
+
+  /** What is known of the size by now: a later transfer may go on with what this one leaves. */
+  mark(size: number | undefined): void {
+    this.#note = { ...this.#parts.note, size };
+    this.#spool?.mark(this.#note);
+  }
+
+  /** Bytes will come in order from here on. */
+  begin(at: number): Stretch {
+    const stretch = new Stretch(at, this);
+    this.#stretches.add(stretch);
+    return stretch;
+  }
+
+  /** Can a reader begin at this byte, now or when it comes? Not where it has passed by, and nowhere once this is closed. */
   holds(first: number): boolean {
     if (this.#isClosed) return false;
-    return first >= this.#window.start || this.#written >= this.#window.start;
+    if (this.isStored || this.here.endFrom(first) === first) return true;
+    const end = this.#spool?.ranges.endFrom(first) ?? first;
+    return this.#stretchAt(end) !== undefined || end === this.here.endFrom(first);
   }
 
   /**
-   * The bytes are readable at once; settles when there is room for more: true if the store takes them. Where it does not, this
-   * waits for readers that are too far behind, and calls `slow` when it begins to; that may drop some and settle, and is called
-   * again then. Where `isLast` no file is waited for.
+   * The stretch's next bytes are readable at once; settles when there is room for more: true if the store takes them. `slow` as in
+   * {@link Stretch.room}. Where `isLast` no file is waited for.
    */
   async append(
+    stretch: Stretch,
     chunk: Uint8Array,
     ownership: ChunkOwnership,
     isLast: boolean,
     signal: AbortSignal,
     slow: (signal: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
-    const isFirst = this.length === 0;
-    this.#window.push(chunk, ownership);
-    if (this.isStored) this.#writing ??= this.#write();
+    const isFirst = this.#opening === undefined;
+    const { end } = stretch;
+    stretch.push(chunk, ownership);
+    this.here.add(end, stretch.end);
     if (isFirst && !isLast) await this.#untilOpened();
-    while (this.isStored && this.length - this.#written >= maxUnwritten) {
-      signal.throwIfAborted();
-      await this.#moved.promise;
-    }
-    if (!this.isStored) await this.#untilReadersKeepUp(signal, slow);
+    await stretch.room(() => this.#moved.promise, signal, slow);
     return this.isStored;
   }
 
-  /** From memory, or from the file up to where memory begins; perhaps not all. Chunks are valid until the next one is asked for. */
+  /** From memory, or from the spool up to where memory begins; perhaps not all. Chunks are valid until the next one is asked for. */
   async *read({ first, last }: ByteRange): AsyncGenerator<Uint8Array> {
-    const end = Math.min(last, this.#window.start - 1, this.#written - 1);
-    if (first >= this.#window.start) yield* this.#window.read({ first, last });
+    const stretch = this.#stretchAt(first);
+    const end = Math.min(last, this.#memoryFrom(first) - 1, (this.#spool?.ranges.endFrom(first) ?? 0) - 1);
+    if (stretch !== undefined) yield* stretch.read({ first, last: Math.min(last, stretch.end - 1) });
     else if (this.#spool !== undefined && first <= end) yield* this.#spool.read({ first, last: end });
   }
 
-  /** Tells that a reader went on or left. */
+  /** Tells that something went on: a reader, a write. */
   wake(): void {
-    if (this.#isWritten) this.#pass();
+    for (const stretch of this.#stretches) {
+      if (!this.#isWritten && !stretch.isDone) continue;
+      stretch.pass();
+      if (stretch.isDone && stretch.start === stretch.end) this.#stretches.delete(stretch);
+    }
     this.#moved.resolve();
     this.#moved = Promise.withResolvers();
   }
@@ -109,70 +131,70 @@ export class FillTape implements AsyncDisposable {
 
   /** Settles when the blob is durable; memory holds no more of it meanwhile than readers want. Throws why it could not be stored. */
   async put(blob: VerifiedBlob, content: ContentStore): Promise<void> {
-    this.#writing ??= this.#write();
-    await this.#writing;
-    if (this.#spool === undefined || !this.isStored) throw this.#storeError;
+    await this.#written();
+    // Of a blob of no bytes nothing has come that had to be written.
+    const spool = this.isStored ? await this.spool() : undefined;
+    if (spool === undefined) throw this.#storeError;
     this.#isWritten = true;
-    this.#pass();
-    await content.put(this.#spool, blob);
-    this.#window.drop(this.length);
+    this.wake();
+    await content.put(spool, blob);
+    for (const stretch of this.#stretches) stretch.over();
+    this.wake();
+  }
+
+  /** As {@link giveUp}, and leaves what is written by now for another transfer to go on with. Rejects where that cannot be. */
+  async keep(error: unknown): Promise<void> {
+    if (!this.isStored) return;
+    this.#storeError = error;
+    this.#keeping = this.#spool?.keep();
+    await this.#keeping;
+  }
+
+  async spool(): Promise<Spool> {
+    this.#opening ??= this.#open();
+    return await this.#opening;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    await this.#writing;
+    await this.#written();
+    await this.#keeping?.catch(() => undefined);
     await this.#spool?.[Symbol.asyncDispose]();
   }
 
-  get #written(): number {
-    return this.#spool?.ranges.endFrom(0) ?? 0;
+  async #written(): Promise<void> {
+    await Promise.all([...this.#stretches].map(async (stretch) => await stretch.written()));
   }
 
-  /** Writes until there is nothing left: what comes meanwhile goes with the next call, so calls are few and large. */
-  async #write(): Promise<void> {
-    try {
-      this.#spool ??= await this.#begin();
-      while (this.isStored && this.#written < this.length) {
-        await this.#spool.write(this.#written, ...this.#window.from(this.#written, maxWrite));
-        this.#window.drop(this.#written, kept);
-        this.wake();
-      }
-    } catch (error) {
-      this.giveUp(error);
-    } finally {
-      this.#writing = undefined;
-      this.wake();
-    }
+  #stretchAt(first: number): Stretch | undefined {
+    for (const stretch of this.#stretches) if (stretch.start <= first && first < stretch.end) return stretch;
+    return undefined;
+  }
+
+  #memoryFrom(first: number): number {
+    let from = Number.POSITIVE_INFINITY;
+    for (const { start, end } of this.#stretches)
+      if (first < start && start < end) from = Math.min(from, start);
+    return from;
   }
 
   async #untilOpened(): Promise<void> {
     const late = Promise.withResolvers<void>();
-    using _limit = this.#clock.after(maxOpenMs, late.resolve);
+    using _limit = this.#parts.clock.after(maxOpenMs, late.resolve);
     await Promise.race([this.#opened.promise, late.promise]);
   }
 
   /** Whoever waits for the first bytes has them before a file is opened. */
-  async #begin(): Promise<Spool> {
-    await setImmediate();
+  async #open(): Promise<Spool> {
     try {
-      return await this.#spools.begin();
+      if (this.#spool === undefined) {
+        await setImmediate();
+        this.#spool = await this.#parts.spools.begin();
+      }
+      if (this.#note !== undefined) this.#spool.mark(this.#note);
+      return this.#spool;
     } finally {
       this.#opened.resolve();
     }
-  }
-
-  async #untilReadersKeepUp(
-    signal: AbortSignal,
-    slow: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    for (this.#pass(); this.length - this.#window.start >= maxPassing; this.#pass()) {
-      signal.throwIfAborted();
-      const waiting = new AbortController();
-      await Promise.race([this.#moved.promise, slow(waiting.signal)]).finally(() => waiting.abort());
-    }
-  }
-
-  #pass(): void {
-    this.#window.drop(this.#lowest());
   }
 }

@@ -27,8 +27,14 @@ const minKept = 16 * 1024;
 export class MemoryWindow {
   #segments: Segment[] = [];
   #made = 0;
-  #start = 0;
-  #end = 0;
+  #start: number;
+  #end: number;
+
+  /** `at`: the first byte that will come. */
+  constructor(at = 0) {
+    this.#start = at;
+    this.#end = at;
+  }
 
   /** The first byte that can still be read. */
   get start(): number {

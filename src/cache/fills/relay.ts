@@ -1,9 +1,8 @@
 import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import { TimeLimit } from '../../base/time-limit.ts';
-import type { DigestHasher } from '../../oci/digest.ts';
 import type { BlobReader } from '../../oci/registry.ts';
-import { Overlap } from './overlap.ts';
+import { type Here, Overlap } from './overlap.ts';
 import type { Pace } from './pace.ts';
 
 /** So long another reader may take to bring what is not here yet. Milliseconds. */
@@ -11,7 +10,7 @@ const maxChallengeMs = 10_000;
 
 export interface RelayParts {
   /** What has been taken so far. */
-  readonly here: DigestHasher;
+  readonly here: Here;
   readonly pace: Pace;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -19,8 +18,8 @@ export interface RelayParts {
   readonly open: (signal: AbortSignal) => Promise<BlobReader>;
   /** Told whose bytes are taken from now on. */
   readonly leads: (reader: BlobReader) => void;
-  /** Takes what is not here yet, in order. */
-  readonly take: (chunk: Uint8Array, reader: BlobReader) => Promise<void>;
+  /** Takes what is not here yet, in order. True: nothing behind it is wanted. */
+  readonly take: (chunk: Uint8Array, reader: BlobReader) => Promise<boolean>;
   /** Told why a challenger has lost. */
   readonly lost: (reason: unknown) => void;
 }
@@ -41,7 +40,7 @@ export class Relay {
     this.#parts = parts;
   }
 
-  /** Settles when the reader that leads by then has ended, with that one. Throws what breaks it. All readers are disposed of. */
+  /** Settles when the reader that leads by then has ended, or enough has been taken of it, with that one. Throws what breaks it. All readers are disposed of. */
   async run(first: BlobReader): Promise<BlobReader> {
     const { pace, signal } = this.#parts;
     this.#setLead(first);
@@ -106,8 +105,7 @@ export class Relay {
       if (fresh.length === 0) continue;
       if (this.#lead !== reader) this.#overtake(reader);
       pace.arrived(fresh.length);
-      await take(fresh, reader);
-      if (this.#lead !== reader) return;
+      if ((await take(fresh, reader)) || this.#lead !== reader) return;
       pace.waits();
     }
     overlap.end();

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { BlobSource } from '#src/cache/fills/blob-source.ts';
 import { BlobTransfer } from '#src/cache/fills/blob-transfer.ts';
 import { FillFollowers } from '#src/cache/fills/fill-followers.ts';
+import { FillFront } from '#src/cache/fills/fill-front.ts';
+import { FillRuns } from '#src/cache/fills/fill-runs.ts';
 import { FillSize } from '#src/cache/fills/fill-size.ts';
+import { FillTape } from '#src/cache/fills/fill-tape.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -46,10 +50,15 @@ async function sentTo(isClient: boolean): Promise<number> {
   };
   const settings = { upstream, spools: new MemoryBlobStore(), clock, log: new LogLines(), random: () => 0 };
   const size = new SmallSize({ digest, size: undefined });
-  const transfer = new BlobTransfer(digest, size, followers, settings, () => {});
+  const note = { digest, scope: 'docker.io' };
+  const tape = new FillTape({ ...settings, note, lowest: ({ end }) => end });
+  const parts = { digest, repository: alpine, size, followers, tape, clock, settings };
+  const source = new BlobSource({ ...parts, upstream, onQueued() {} });
+  const front = new FillFront(digest, tape);
+  const transfer = new BlobTransfer({ ...parts, source, front, runs: new FillRuns() });
   if (isClient) followers.join(alpine, 0, true);
-  await assert.rejects(transfer.run(alpine, () => {}));
-  await transfer.tape?.[Symbol.asyncDispose]();
+  await assert.rejects(transfer.run(() => {}));
+  await tape[Symbol.asyncDispose]();
   assert.equal(clock.sleeping, 0);
   return sent;
 }

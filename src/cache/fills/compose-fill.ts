@@ -1,0 +1,65 @@
+import type { RepositoryName } from '../../oci/reference.ts';
+import type { BlobInfo } from '../../oci/registry.ts';
+import type { SpoolStore } from '../../storage/spool-store.ts';
+import { BlobSource } from './blob-source.ts';
+import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
+import { FillBytes, type FillEnd } from './fill-bytes.ts';
+import { FillFollowers } from './fill-followers.ts';
+import { FillFront } from './fill-front.ts';
+import { FillParts } from './fill-parts.ts';
+import { FillRuns } from './fill-runs.ts';
+import { FillSize } from './fill-size.ts';
+import { FillTape } from './fill-tape.ts';
+
+export interface ComposedFillSettings extends TransferSettings {
+  readonly spools: SpoolStore;
+  /** By whose word the bytes come: nobody else's transfer goes on with what is left of this one. */
+  readonly scope: string;
+}
+
+export interface ComposedFill {
+  readonly size: FillSize;
+  readonly followers: FillFollowers;
+  readonly tape: FillTape;
+  /** What comes in order. */
+  readonly transfer: BlobTransfer;
+  /** What comes ahead of it. */
+  readonly ahead: FillParts;
+  readonly source: BlobSource;
+  readonly bytes: FillBytes;
+}
+
+/** What one fill is made of. */
+export function composeFill(
+  end: FillEnd,
+  repository: RepositoryName,
+  owners: ReadonlyMap<RepositoryName, unknown>,
+  expected: BlobInfo,
+  settings: ComposedFillSettings,
+  onQueued: () => void,
+): ComposedFill {
+  const { clock, log, scope, spools, upstream } = settings;
+  const { digest } = expected;
+  const size = new FillSize(expected);
+  const followers = new FillFollowers(owners, clock);
+  const note = { digest, scope };
+  const tape: FillTape = new FillTape({ spools, note, clock, lowest: (range) => lowest(range) });
+  const front = new FillFront(digest, tape);
+  /** What is still to be hashed is read, too. */
+  const lowest = (range: { start: number; end: number }): number => {
+    const slowest = followers.lowest(range);
+    return front.size < range.start ? slowest : Math.min(slowest, front.size);
+  };
+  const shared = { digest, repository, size, followers, tape, front, runs: new FillRuns(), clock };
+  const source = new BlobSource({ digest, size, followers, upstream, onQueued });
+  const transfer = new BlobTransfer({ ...shared, source, settings });
+  const ahead = new FillParts({
+    ...shared,
+    source,
+    log,
+    signal: transfer.signal,
+    inOrder: () => transfer.at,
+  });
+  const bytes = new FillBytes({ end, size, followers, tape, transfer, parts: ahead });
+  return { size, followers, tape, transfer, ahead, source, bytes };
+}

@@ -1,0 +1,93 @@
+import type { RepositoryName } from '../../oci/reference.ts';
+import type { BlobReader, ByteRange } from '../../oci/registry.ts';
+import type { BlobSource } from './blob-source.ts';
+import { FillRun, type FillRunParts } from './fill-run.ts';
+import { Overlap } from './overlap.ts';
+import { Pace } from './pace.ts';
+
+export interface FillPartParts extends FillRunParts {
+  readonly repository: RepositoryName;
+  readonly source: Pick<BlobSource, 'openPart' | 'gives'>;
+  readonly range: ByteRange;
+  readonly signal: AbortSignal;
+}
+
+/** One request for a part of a blob, ahead of the rest. */
+export class FillPart {
+  readonly range: ByteRange;
+  /** Settles when it has ended, rejects with what broke it. */
+  readonly done: Promise<void>;
+  readonly #parts: FillPartParts;
+  readonly #abort = new AbortController();
+  #run: FillRun | undefined;
+  #received = 0;
+  #isUnwanted = false;
+
+  constructor(parts: FillPartParts) {
+    this.range = parts.range;
+    this.#parts = parts;
+    this.done = this.#fetch();
+  }
+
+  /** Bytes that came. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Has upstream not answered yet? */
+  get isQueued(): boolean {
+    return this.#run === undefined;
+  }
+
+  /** Was it ended because no client wants it any more? */
+  get isUnwanted(): boolean {
+    return this.#isUnwanted;
+  }
+
+  /** Where no client wants its rest it ends at the next multiple of `unit` bytes; at once where nothing has come yet. */
+  cutUnwanted(unit: number): void {
+    const at = this.#run?.at ?? this.range.first;
+    if (this.#parts.followers.want(at, this.range.last + 1)) return;
+    this.#isUnwanted = true;
+    if (this.#run === undefined) this.#abort.abort(new Error('nobody wants this part of the blob any more'));
+    else this.#run.cutTo(Math.ceil(at / unit) * unit);
+  }
+
+  async #fetch(): Promise<void> {
+    const { clock, repository, source, range } = this.#parts;
+    const signal = AbortSignal.any([this.#parts.signal, this.#abort.signal]);
+    using pace = new Pace(clock, () => this.#abort.abort(new Error('hardly a byte of this part came')));
+    const isUrgent = true;
+    await using reader = await source.openPart(repository, range, signal, { isUrgent });
+    const { tape, runs } = this.#parts;
+    const origin = tape.here.endFrom(range.first);
+    // What comes in order was faster.
+    if (origin > range.last || runs.brings(origin)) return;
+    using run = new FillRun(origin, range.last + 1, this.#parts);
+    this.#run = run;
+    source.gives(reader);
+    pace.begin(reader.heldUpMs);
+    await this.#read(run, reader, pace, signal);
+  }
+
+  async #read(run: FillRun, reader: BlobReader, pace: Pace, signal: AbortSignal): Promise<void> {
+    const here = {
+      get size() {
+        return run.at;
+      },
+      sum: () => undefined,
+    };
+    const overlap = new Overlap(here, reader);
+    for await (const chunk of reader.body) {
+      signal.throwIfAborted();
+      const fresh = overlap.freshOf(chunk);
+      if (fresh.length === 0) continue;
+      pace.arrived(fresh.length);
+      const before = run.at;
+      await run.take(fresh, reader, false, signal);
+      this.#received += run.at - before;
+      if (run.isOver) return;
+      pace.waits();
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { RegistryError } from '../../oci/error.ts';
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { Follower } from './fill-followers.ts';
+import { FillPart, type FillPartParts } from './fill-part.ts';
+import type { FillSize } from './fill-size.ts';
+
+/** So many requests run at a time for parts of one blob. */
+const maxParts = 4;
+/** A part is at least so long, and ends at a multiple of it: what is asked for a little at a time costs few requests. Bytes. */
+const minPart = 1024 * 1024;
+/** After so many in a row that brought hardly anything no more are asked for: the rest of the blob comes in order. */
+const maxVain = 3;
+
+export interface FillPartsParts extends Omit<FillPartParts, 'range'> {
+  readonly digest: Digest;
+  readonly repository: RepositoryName;
+  readonly size: FillSize;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What comes in order has reached this byte. */
+  readonly inOrder: () => number;
+}
+
+/**
+ * Fetches what a client wants of a blob further ahead than what runs brings soon, by requests of its own: containerd fetches the parts
+ * of a layer side by side, lazy pullers (eStargz, SOCI, Nydus) ask for its end first.
+ */
+export class FillParts {
+  readonly #parts: FillPartsParts;
+  readonly #running = new Set<FillPart>();
+  readonly #end = new AbortController();
+  readonly #signal: AbortSignal;
+  #vain = 0;
+
+  constructor(parts: FillPartsParts) {
+    this.#parts = parts;
+    this.#signal = AbortSignal.any([parts.signal, this.#end.signal]);
+  }
+
+  /** A client waits for the byte where its follower is. Does nothing where that is on its way, or cannot be fetched by itself. */
+  want({ at, until, isClient }: Follower): void {
+    const { digest, inOrder, log, repository, runs, size, tape } = this.#parts;
+    const whole = size.known;
+    if (!isClient || whole === undefined || at <= inOrder() || at >= whole) return;
+    if (this.#vain >= maxVain || this.#running.size >= maxParts || !tape.isStored || this.#signal.aborted)
+      return;
+    if (runs.bringsSoon(at) || this.#isAskedFor(at)) return;
+    const range = { first: at, last: this.#endOf(at, Math.min(until, whole), whole) - 1 };
+    log.debug({ digest, repository, ...range }, 'a part of a blob is fetched ahead of the rest');
+    const part = new FillPart({ ...this.#parts, range, signal: this.#signal });
+    this.#running.add(part);
+    void part.done.then(
+      () => this.#ended(part, undefined),
+      (error: unknown) => this.#ended(part, error),
+    );
+  }
+
+  /** A client has left: what nobody wants any more ends soon. */
+  left(): void {
+    for (const part of this.#running) part.cutUnwanted(minPart);
+  }
+
+  /** Begins none any more, and ends those that run. */
+  async end(): Promise<void> {
+    this.#end.abort(new Error('the blob transfer is over'));
+    await Promise.allSettled([...this.#running].map(async ({ done }) => await done));
+  }
+
+  #ended(part: FillPart, error: unknown): void {
+    this.#running.delete(part);
+    const { digest, followers, log, repository } = this.#parts;
+    if (part.received >= minPart || error === undefined) this.#vain = 0;
+    else if (!this.#signal.aborted && !part.isUnwanted) {
+      // A clear no is not asked for again.
+      this.#vain += error instanceof RegistryError && error.status < 500 ? maxVain : 1;
+      log.info({ err: error, digest, repository, ...part.range }, 'a part of a blob could not be fetched');
+    }
+    followers.wake();
+  }
+
+  #isAskedFor(byte: number): boolean {
+    return this.#running
+      .values()
+      .some(({ isQueued, range: { first, last } }) => isQueued && first <= byte && byte <= last);
+  }
+
+  /** Behind what is wanted, and what is soon wanted then; before what is here or asked for. */
+  #endOf(at: number, until: number, whole: number): number {
+    const { runs, tape } = this.#parts;
+    const aligned = Math.ceil(Math.max(until, at + minPart) / minPart) * minPart;
+    let end = Math.min(whole, aligned, tape.here.nextFrom(at));
+    for (const { range } of this.#running) if (range.first > at) end = Math.min(end, range.first);
+    return Math.min(end, runs.nextFrom(at));
+  }
+}

@@ -1,0 +1,100 @@
+import type { Clock } from '../../base/clock.ts';
+import type { FillFollowers } from './fill-followers.ts';
+import type { FillFront } from './fill-front.ts';
+import type { FillRuns } from './fill-runs.ts';
+import type { FillTape } from './fill-tape.ts';
+import type { ChunkOwnership } from './memory-window.ts';
+import type { Stretch } from './stretch.ts';
+
+export interface FillRunParts {
+  readonly tape: FillTape;
+  readonly front: FillFront;
+  readonly followers: FillFollowers;
+  readonly runs: FillRuns;
+  readonly clock: Clock;
+}
+
+/**
+ * Bytes that come by one request of upstream, in order. It ends before the first byte that is here already, or that a run begun
+ * further on brings: nothing is fetched twice.
+ */
+export class FillRun implements Disposable {
+  readonly origin: number;
+  readonly #parts: FillRunParts;
+  readonly #stretch: Stretch;
+  readonly #since: number;
+  #end: number;
+
+  /** From byte `origin` on, before `end`. */
+  constructor(origin: number, end: number, parts: FillRunParts) {
+    this.origin = origin;
+    this.#end = end;
+    this.#parts = parts;
+    this.#stretch = parts.tape.begin(origin);
+    this.#since = parts.clock.monotonic();
+    parts.runs.add(this);
+  }
+
+  /** The next byte that it brings. */
+  get at(): number {
+    return this.#stretch.end;
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Bytes a second. */
+  get rate(): number {
+    return ((this.at - this.origin) * 1000) / Math.max(this.#parts.clock.monotonic() - this.#since, 1);
+  }
+
+  /** How long it runs. Milliseconds. */
+  get age(): number {
+    return this.#parts.clock.monotonic() - this.#since;
+  }
+
+  /** Has it met what is here already? */
+  get isOver(): boolean {
+    return this.at >= this.#limit;
+  }
+
+  /** What lies behind this byte is not wanted any more. */
+  cutTo(end: number): void {
+    this.#end = Math.min(this.#end, Math.max(end, this.at));
+  }
+
+  /** The next chunk, as far as it is wanted. Settles when there is room for more, as {@link FillTape.append} does. */
+  async take(
+    chunk: Uint8Array,
+    ownership: ChunkOwnership,
+    isLast: boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { tape, front, followers } = this.#parts;
+    const { at } = this;
+    const fresh = chunk.subarray(0, Math.max(0, this.#limit - at));
+    if (fresh.length === 0) return tape.isStored;
+    front.passes(at, fresh);
+    const slow = async (waiting: AbortSignal) => await followers.dropSlowest(this.#stretch, waiting);
+    const stored = tape.append(this.#stretch, fresh, ownership, isLast, signal, slow);
+    front.follow();
+    this.#parts.runs.moved();
+    followers.wake();
+    return await stored;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stretch.over();
+    this.#parts.runs.remove(this);
+    this.#parts.tape.wake();
+    this.#parts.followers.wake();
+  }
+
+  get #limit(): number {
+    const { tape, runs } = this.#parts;
+    // Where nothing is stored what came may have passed by.
+    if (!tape.isStored) return this.#end;
+    return Math.min(this.#end, tape.here.nextFrom(this.at), runs.nextBehind(this));
+  }
+}
