@@ -9,8 +9,8 @@ import { slices } from './slices.ts';
 
 /** Blobs in memory: for tests, and for a server whose disk cannot be written. Beyond `capacity` bytes it is full. */
 export class MemoryBlobStore implements ContentStore, SpoolStore {
+  capacity: number;
   readonly #blobs = new Map<Digest, Uint8Array>();
-  readonly #capacity: number;
   readonly #kept: KeptSpools<KeptMemory>;
   readonly #parts: MemorySpoolParts;
   #used = 0;
@@ -19,9 +19,14 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
     capacity = Number.POSITIVE_INFINITY,
     clock = systemClock,
   }: { capacity?: number; clock?: Clock } = {}) {
-    this.#capacity = capacity;
+    this.capacity = capacity;
     this.#kept = new KeptSpools(clock);
     this.#parts = { take: (bytes) => this.#take(bytes), kept: this.#kept };
+  }
+
+  /** By blobs, and by what is on its way or kept. */
+  get used(): number {
+    return this.#used;
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
@@ -43,7 +48,7 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
 
   async begin(): Promise<Spool> {
     await this.#kept.withRoom(async () => {
-      if (this.#used >= this.#capacity) throw new StoreFullError('the memory store is full');
+      if (this.#used >= this.capacity) throw new StoreFullError('the memory store is full');
     });
     return new MemorySpool(this.#parts);
   }
@@ -74,7 +79,7 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
   }
 
   #take(bytes: number): void {
-    if (this.#used + bytes > this.#capacity) throw new StoreFullError('the memory store is full');
+    if (this.#used + bytes > this.capacity) throw new StoreFullError('the memory store is full');
     this.#used += bytes;
   }
 }
