@@ -99,6 +99,7 @@ export class Recording {
     const { partial, clock, sync } = this.#parts;
     if (this.#written - this.#recorded.written < worthBytes || this.#timer !== undefined) return;
     if (this.#note === undefined || partial.record === undefined || this.#isOver) return;
+    if (this.#writing !== undefined) return;
     this.#timer = clock.after(slowMs, () => {
       this.#timer = undefined;
       if (!sync()) this.#recordSynced();
@@ -112,6 +113,7 @@ export class Recording {
     this.#recordedAt = this.#parts.clock.monotonic();
     this.#writing = this.#record(this.#synced).finally(() => {
       this.#writing = undefined;
+      this.#watch();
     });
   }
 
