@@ -15,6 +15,7 @@ import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
+import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import type { FilePlan } from './open-files.ts';
@@ -94,8 +95,9 @@ async function openDirectory(
   const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing, takesOver }));
   const warning = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
+  const owners = (partial: string) => (network === undefined ? ownersIn(partial, log) : undefined);
   const blobs = stack.use(
-    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, clock, log }),
+    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, owners, clock, log }),
   );
   stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(
@@ -119,6 +121,19 @@ async function openDirectory(
     warning,
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
+}
+
+/** Undefined where the file system has no locks, or no room for a name: what half came is kept in this process alone then. */
+function ownersIn(partial: string, log: Log): OwnerLocks | undefined {
+  try {
+    return new OwnerLocks(partial);
+  } catch (error) {
+    log.warn(
+      { err: error, directory: partial },
+      'no file could be locked here: a transfer that ends with this process begins anew in the next',
+    );
+    return undefined;
+  }
 }
 
 /** In the original's words, so that whoever looks for them finds what they mean. */

@@ -47,6 +47,11 @@ export class Ranges {
     this.#all = [...apart, merged].toSorted((one, other) => one.first - other.first);
   }
 
+  /** Those before byte `end`, for themselves. */
+  upTo(end: number): Ranges {
+    return new Ranges(this.#all.map(({ first, last }) => ({ first, last: Math.min(last, end - 1) })));
+  }
+
   [Symbol.iterator](): Iterator<ByteRange> {
     return this.#all[Symbol.iterator]();
   }

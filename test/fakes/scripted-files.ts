@@ -21,7 +21,7 @@ export class ScriptedFiles implements FileSystem {
     return [...this.#files.keys()].sort();
   }
 
-  async open(path: string, flags: 'r' | 'wx+'): Promise<File> {
+  async open(path: string, flags: 'r' | 'r+' | 'wx+'): Promise<File> {
     await this.#call(`open ${path}`);
     if (flags === 'wx+') this.#files.set(path, { chunks: [], length: 0 });
     else if (!this.#directories.has(path)) this.#existing(path);
@@ -66,11 +66,10 @@ export class ScriptedFiles implements FileSystem {
       read: async (buffer, offset, length, position) => ({
         bytesRead: Buffer.concat(content.chunks).copy(buffer, offset, position, position + length),
       }),
-      writev: async (chunks) => {
+      writev: async (chunks, position) => {
         await this.#call(`write ${path}`);
         const bytes = Buffer.concat(chunks);
-        content.chunks.push(bytes);
-        content.length += bytes.length;
+        write(content, bytes, position);
         return { bytesWritten: bytes.length };
       },
       datasync: async () => await this.#call(`datasync ${path}`),
@@ -94,6 +93,19 @@ export class ScriptedFiles implements FileSystem {
     this.calls.push(call);
     await this.script(call);
   }
+}
+
+/** As to a file: what is before it and not there is zeros. */
+function write(content: Content, bytes: Buffer, position: number): void {
+  const end = position + bytes.length;
+  if (position === content.length) content.chunks.push(bytes);
+  else {
+    const all = Buffer.alloc(Math.max(content.length, end));
+    Buffer.concat(content.chunks).copy(all);
+    bytes.copy(all, position);
+    content.chunks.splice(0, content.chunks.length, all);
+  }
+  content.length = Math.max(content.length, end);
 }
 
 /** A failure of the system with its code, as from `node:fs`. */

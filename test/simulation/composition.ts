@@ -14,6 +14,7 @@ import type { ContentStore } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import type { FileSystem } from '#src/storage/file/file-system.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import type { Owners } from '#src/storage/owners.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 
@@ -34,8 +35,8 @@ export interface CompositionParts {
 }
 
 /** The store of files, with time that is handed in under whichever name it is asked for. */
-export async function openFiles(files: FileSystem, clock: Clock): Promise<FileBlobStore> {
-  const options = { directory: '/cache', files, clock, now: clock.now };
+export async function openFiles(files: FileSystem, clock: Clock, owners: Owners): Promise<FileBlobStore> {
+  const options = { directory: '/cache', files, clock, now: clock.now, owners: () => owners };
   return await FileBlobStore.open(options);
 }
 

@@ -1,12 +1,16 @@
+import type { ByteRange } from '#src/oci/registry.ts';
+import { Ranges } from '#src/storage/ranges.ts';
 import type { Random } from './random.ts';
 
-/** The bytes of one file: what programs see, and how much of it the disk itself has. */
+/** The bytes of one file: what programs see, and which of them the disk itself has. */
 export class FileContent {
   mtimeMs: number;
   #bytes: Buffer = Buffer.alloc(0);
   #size = 0;
-  /** So many of its first bytes survive a power cut. */
-  #durable = 0;
+  /** These survive a power cut. */
+  #durable = new Ranges();
+  /** What was written since a sync began that still runs, for each. */
+  readonly #sinceSync = new Set<ByteRange[]>();
 
   constructor(mtimeMs: number) {
     this.mtimeMs = mtimeMs;
@@ -25,28 +29,35 @@ export class FileContent {
     if (end > this.#bytes.length) this.#grow(end);
     this.#bytes.set(chunk, position);
     this.#size = Math.max(this.#size, end);
-    this.#durable = Math.min(this.#durable, position);
+    const written = { first: position, last: end - 1 };
+    this.#durable = without(this.#durable, [written]);
+    for (const since of this.#sinceSync) since.push(written);
   }
 
   /** What a sync that begins now has brought to the disk when it ends. */
   synced(): () => void {
-    const size = this.#size;
+    const last = this.#size - 1;
+    const since: ByteRange[] = [];
+    this.#sinceSync.add(since);
     return () => {
-      this.#durable = Math.max(this.#durable, Math.min(size, this.#size));
+      this.#sinceSync.delete(since);
+      const synced = without(new Ranges([{ first: 0, last }]), since);
+      for (const range of synced) this.#durable.add(range.first, range.last + 1);
     };
   }
 
-  /** What was not synced may be there, in part, as zeros, or not at all. */
+  /** What was not synced may be there, in part, as zeros, or at the end of the file not at all. */
   cutPower(random: Random): void {
-    const kept = random.pick([
-      this.#durable,
-      this.#durable,
-      random.between(this.#durable, this.#size),
-      this.#size,
-    ]);
-    if (random.chance(0.3)) this.#bytes.fill(0, this.#durable, kept);
+    const durable = [...this.#durable].at(-1)?.last ?? -1;
+    const kept = random.pick([durable + 1, durable + 1, random.between(durable + 1, this.#size), this.#size]);
+    for (const { first, last } of without(new Ranges([{ first: 0, last: kept - 1 }]), this.#durable)) {
+      const lost = random.pick([last + 1, last + 1, first, random.between(first, last)]);
+      this.#bytes.fill(0, lost, last + 1);
+    }
+    this.#bytes.fill(0, kept);
     this.#size = kept;
-    this.#durable = kept;
+    this.#durable = new Ranges([{ first: 0, last: kept - 1 }]);
+    this.#sinceSync.clear();
   }
 
   #grow(needed: number): void {
@@ -54,4 +65,17 @@ export class FileContent {
     this.#bytes.copy(bytes, 0, 0, this.#size);
     this.#bytes = bytes;
   }
+}
+
+function without(ranges: Ranges, gone: Iterable<ByteRange>): Ranges {
+  let left = ranges;
+  for (const { first, last } of gone) {
+    if (left.nextFrom(first) > last) continue;
+    const pieces = [...left].flatMap((range) => [
+      { first: range.first, last: Math.min(range.last, first - 1) },
+      { first: Math.max(range.first, last + 1), last: range.last },
+    ]);
+    left = new Ranges(pieces);
+  }
+  return left;
 }

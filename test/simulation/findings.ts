@@ -18,7 +18,8 @@ export const invariants = {
   'bounded transfers': 'blobs on their way stay within what clients wait for and what may come without',
   'bounded requests': 'a blob is not fetched again and again from a healthy upstream',
   'everything ends': 'no client waits for ever, and the server stops',
-  'nothing is left': 'after the end no file is open, no answer unread, no timer set, no partial file there',
+  'nothing is left':
+    'after the end no file is open, no answer unread, no timer set, no partial file there but what can be gone on with',
   'no error is logged': 'nothing is logged as an error while disk and upstream are well',
   'no rejection is lost': 'every rejected promise is somebody’s',
 } as const;

@@ -15,6 +15,7 @@ import { type Composition, compose, openFiles } from './composition.ts';
 import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';
 import type { FileContent } from './file-content.ts';
+import { wrongSpools } from './left-spools.ts';
 import { clockOf, Life } from './life.ts';
 import { openIndex } from './open-index.ts';
 import type { Plan } from './plan.ts';
@@ -136,7 +137,9 @@ export class Server {
 
   async #openBlobs(): Promise<ContentStore & SpoolStore> {
     if (this.#world.plan.store === 'memory') return this.#watched(new MemoryBlobStore());
-    return this.#stores.use(await openFiles(this.files, clockOf(this.life)));
+    return this.#stores.use(
+      await openFiles(this.files, clockOf(this.life), this.#world.owners.of(this.life)),
+    );
   }
 
   /** What is in memory is right. */
@@ -223,12 +226,11 @@ export class Server {
   }
 
   #checkLeft(): void {
-    const { findings, disk } = this.#world;
+    const { findings, disk, model, plan } = this.#world;
     const left = (what: string): void => findings.add('nothing is left', what);
     for (const file of this.files.opened) left(`open: ${file.path}`);
     for (const wire of this.#wires) for (const body of wire.open) left(`unread answer: ${body.label}`);
-    const partial = disk.list('/cache/partial').length;
-    if (partial > 0 && this.#world.plan.crashes.length === 0) left(`${partial} partial files`);
+    for (const wrong of wrongSpools(disk, model, plan.faults)) left(wrong);
     if (this.life.waiting > 0) left(`${this.life.waiting} timers or file calls`);
   }
 }

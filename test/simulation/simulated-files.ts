@@ -16,6 +16,9 @@ export interface DiskPace {
   readonly ignoresSync?: boolean;
 }
 
+/** They are always there. */
+const directories = new Set(['blobs', 'sha256', 'sha512', 'partial']);
+
 export interface SimulatedFilesParts {
   readonly disk: Disk;
   readonly life: Life;
@@ -41,13 +44,13 @@ export class SimulatedFiles implements FileSystem {
     this.#threads = new ThreadPool(parts.life, parts.pace.threads);
   }
 
-  async open(path: string, flags: 'r' | 'wx+'): Promise<File> {
+  async open(path: string, flags: 'r' | 'r+' | 'wx+'): Promise<File> {
     const { disk, life, onOpen } = this.#parts;
     return await this.call(`open ${shown(path)}`, () => () => {
       const found = disk.get(path);
       if (flags === 'wx+') this.checkRoom(path);
       if (found !== undefined && flags === 'wx+') throw fileError('EEXIST', path);
-      if (found === undefined && flags === 'r' && basename(path).length === 64)
+      if (found === undefined && flags !== 'wx+' && !directories.has(basename(path)))
         throw fileError('ENOENT', path);
       const content = flags === 'wx+' ? disk.create(path, now(life)) : found;
       const file = new SimulatedFile(this, path, content);
@@ -239,5 +242,5 @@ function fileError(code: string, path: string): Error {
 
 /** Without the directory, and without what is random in the name of a partial file. */
 function shown(path: string): string {
-  return short(path.replace(/^\/cache\//, '').replace(/\.[0-9a-f]{16}$/, ''));
+  return short(path.replace(/^\/cache\//, '').replace(/(\.[0-9a-f]{16})+/, ''));
 }

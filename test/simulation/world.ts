@@ -10,6 +10,7 @@ import { Model, type ModelRepository } from './model.ts';
 import type { FaultPlan, ImagePlan, Plan } from './plan.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
+import { SimulatedOwners } from './simulated-owners.ts';
 import type { Trace } from './trace.ts';
 
 /** An image as clients find it. */
@@ -29,6 +30,7 @@ export class World {
   readonly scheduler: Scheduler;
   readonly model = new Model();
   readonly disk = new Disk();
+  readonly owners = new SimulatedOwners();
   readonly indexLog = new IndexLog();
   readonly ledger = new Ledger();
   readonly health = new Health();

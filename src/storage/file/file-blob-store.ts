@@ -1,21 +1,19 @@
-import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { Slots } from '../../base/slots.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
 import { BlobUnreadableError, type ContentStore, type OpenBlob, type StoredBlob } from '../content-store.ts';
-import type { Spool, SpoolStore } from '../spool-store.ts';
+import type { Owners } from '../owners.ts';
+import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileSpool } from './file-spool.ts';
+import { FileSpools } from './file-spools.ts';
 import { type File, type FileSystem, nodeFileSystem } from './file-system.ts';
-import { PartialFiles } from './partial-files.ts';
+import type { PartialFiles } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
 import { algorithms, StoreDirectories } from './store-directories.ts';
 import { isMissing, withRoom } from './store-full.ts';
-import { SyncAhead } from './sync-ahead.ts';
 import { SyncTurns } from './sync-turns.ts';
 import { isUnreadable, ofBlob } from './unreadable.ts';
 
@@ -26,39 +24,56 @@ export interface FileBlobStoreOptions {
   readonly pool?: BufferPool;
   /** So many blobs may be written at a time. Default: as many as the system allows. */
   readonly maxWriters?: number;
+  /** Who else writes to `partial/`, once that is there. Default: nobody can tell, and nothing is taken over. */
+  readonly owners?: (partial: string) => Owners | undefined;
   readonly clock?: Clock;
   readonly log?: Log;
 }
 
 /** Each blob is one plain file, `blobs/<algorithm>/<hex>`, as in an OCI image layout; on its way it lies in `partial/`. */
 export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable {
-  /** What is on its way, and what was abandoned there. */
-  readonly partial: PartialFiles;
   readonly directories: StoreDirectories;
   readonly #pool: BufferPool;
   readonly #files: FileSystem;
   readonly #publisher: Publisher;
-  readonly #ahead: SyncAhead;
-  readonly #writers: Slots;
+  readonly #spools: FileSpools;
 
-  private constructor(options: FileBlobStoreOptions) {
-    const { directory, files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
-    this.directories = new StoreDirectories(files, directory, options.log);
-    this.partial = new PartialFiles(files, this.directories.partial);
+  private constructor(
+    options: FileBlobStoreOptions,
+    directories: StoreDirectories,
+    owners: Owners | undefined,
+  ) {
+    const { files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
+    const { maxWriters = Number.POSITIVE_INFINITY } = options;
+    const turns = new SyncTurns();
+    const publisher = new Publisher(files, turns, directories);
+    this.directories = directories;
     this.#files = files;
     this.#pool = pool;
-    this.#writers = new Slots(options.maxWriters ?? Number.POSITIVE_INFINITY);
-    const turns = new SyncTurns();
-    this.#publisher = new Publisher(files, turns, this.directories);
-    this.#ahead = new SyncAhead(clock, turns);
+    this.#publisher = publisher;
+    this.#spools = new FileSpools({
+      ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters },
+    });
   }
 
-  /** Makes the directories and removes what writers have abandoned. Throws StoreFullError, or the file error as it is. */
+  /** What is on its way, and what was abandoned there. */
+  get partial(): PartialFiles {
+    return this.#spools.partial;
+  }
+
+  /**
+   * Makes the directories, takes up what earlier processes have left there and removes what was abandoned. Throws StoreFullError, or
+   * the file error as it is.
+   */
   static async open(options: FileBlobStoreOptions): Promise<FileBlobStore> {
-    const { clock = systemClock } = options;
-    const store = new FileBlobStore(options);
-    await withRoom(async () => await store.directories.make());
-    await store.partial.removeOld(clock.now());
+    const { files = nodeFileSystem, directory, log } = options;
+    const directories = new StoreDirectories(files, directory, log);
+    await withRoom(async () => await directories.make());
+    using held = new DisposableStack();
+    const owners = held.use(options.owners?.(directories.partial));
+    const store = new FileBlobStore(options, directories, owners);
+    await store.#spools.takeUp();
+    held.move();
     return store;
   }
 
@@ -94,19 +109,11 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
   }
 
   async begin(): Promise<Spool> {
-    const name = `spool.${randomBytes(8).toString('hex')}`;
-    const path = join(this.directories.partial, name);
-    using held = new DisposableStack();
-    const own = held.use(this.#writer(name));
-    const open = async () => await this.#files.open(path, 'wx+', 0o644);
-    const file = await withRoom(async () => await this.directories.within(open));
-    held.move();
-    const [files, pool, publisher, ahead] = [this.#files, this.#pool, this.#publisher, this.#ahead];
-    return new FileSpool({ files, file, path, pool, publisher, ahead, own });
+    return await this.#spools.begin();
   }
 
-  async reopen(): Promise<Spool | undefined> {
-    return undefined;
+  async reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined> {
+    return await this.#spools.reopen(note);
   }
 
   async put(spool: Spool, { digest, size }: VerifiedBlob): Promise<StoredBlob> {
@@ -117,22 +124,6 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
       );
     await spool.publish(this.directories.blob(digest));
     return { digest, size };
-  }
-
-  /** A place among those who write, until the partial file is gone. Throws as the system does where a process has no file left. */
-  #writer(name: string): Disposable {
-    if (!this.#writers.tryTake()) {
-      throw Object.assign(new Error('as many blobs are written as this process may have files for'), {
-        code: 'EMFILE',
-      });
-    }
-    const own = this.partial.own(name);
-    return {
-      [Symbol.dispose]: () => {
-        own[Symbol.dispose]();
-        this.#writers.giveBack();
-      },
-    };
   }
 
   async delete(digest: Digest): Promise<boolean> {
@@ -157,6 +148,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
   /** Waits for commits that run. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#publisher[Symbol.asyncDispose]();
+    await this.#spools[Symbol.asyncDispose]();
   }
 
   /** Undefined for a file that is no blob or has just gone. */

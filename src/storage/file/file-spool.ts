@@ -1,64 +1,101 @@
+import type { Slots } from '../../base/slots.ts';
 import type { ByteRange } from '../../oci/registry.ts';
+import { StoreBusyError } from '../content-store.ts';
+import { type KeptSpools, worthBytes } from '../kept-spools.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool, SpoolNote } from '../spool-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { File, FileSystem } from './file-system.ts';
+import { KeptFile } from './kept-file.ts';
+import type { PartialFile } from './partial-file.ts';
 import type { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
+import { Recording, type RecordingParts } from './recording.ts';
 import { withRoom } from './store-full.ts';
 import type { FileAhead, SyncAhead } from './sync-ahead.ts';
 
-export interface FileSpoolParts {
+/** What the spools of a store share. */
+export interface SpoolParts extends Pick<RecordingParts, 'files' | 'turns' | 'clock'> {
   readonly files: FileSystem;
-  readonly file: File;
-  readonly path: string;
   readonly pool: BufferPool;
   readonly publisher: Publisher;
   readonly ahead: SyncAhead;
-  /** Disposed of when the partial file is gone. */
-  readonly own: Disposable;
+  readonly kept: KeptSpools<KeptFile>;
+  /** So many are kept at a time: at the end of the process nobody waits for more. */
+  readonly keepers: Slots;
+}
+
+export interface OpenPartial {
+  readonly file: File;
+  readonly partial: PartialFile;
+  /** What is on the disk already. */
+  readonly ranges?: Ranges;
+  /** Disposed of when the file is closed. */
+  readonly place: Disposable;
 }
 
 /** A partial file. */
 export class FileSpool implements Spool {
-  readonly #parts: FileSpoolParts;
+  readonly ranges: Ranges;
+  readonly #parts: SpoolParts;
+  readonly #open: OpenPartial;
   readonly #ahead: FileAhead;
-  readonly ranges = new Ranges();
-  #isPublished = false;
+  readonly #recording: Recording;
+  /** Calls that write, and what waits for their end. */
+  #running = 0;
+  #idle: PromiseWithResolvers<void> | undefined;
+  /** What failed may be there in part, or be said to be there: it is nothing to go on with. */
+  #hasFailed = false;
+  #isOver = false;
+  #fate: 'discarded' | 'published' | 'kept' = 'discarded';
+  #keeping: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
-  constructor(parts: FileSpoolParts) {
+  constructor(parts: SpoolParts, open: OpenPartial) {
     this.#parts = parts;
-    this.#ahead = parts.ahead.begin(parts.file);
+    this.#open = open;
+    this.ranges = open.ranges ?? new Ranges();
+    this.#ahead = parts.ahead.begin(open.file, () => this.#recording.syncing());
+    const [{ ranges }, { partial }] = [this, open];
+    const sync = () => this.#ahead.early();
+    this.#recording = new Recording({ ...parts, partial, ranges, sync });
   }
 
   async write(at: number, ...chunks: readonly Uint8Array[]): Promise<void> {
-    let left = chunks;
-    for (let to = at; left.length > 0; ) {
-      const { bytesWritten } = await withRoom(async () => await this.#parts.file.writev(left, to));
-      this.ranges.add(to, to + bytesWritten);
-      to += bytesWritten;
-      left = without(left, bytesWritten);
-      await withRoom(async () => await this.#ahead.wrote(bytesWritten));
+    if (this.#isOver) throw new Error('nothing more is written to this spool');
+    this.#running += 1;
+    try {
+      await this.#write(at, chunks);
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0) this.#idle?.resolve();
     }
   }
 
   read(range: ByteRange): AsyncIterable<Uint8Array> {
-    return readLoop(this.#parts.file, range, this.#parts.pool);
+    return readLoop(this.#open.file, range, this.#parts.pool);
   }
 
   /** Gives it its final name, when all of it is on the disk. */
   async publish(target: string): Promise<void> {
-    const { file, path, publisher } = this.#parts;
-    await withRoom(async () => await this.#ahead.finish());
-    await publisher.publish(file, path, target);
-    this.#isPublished = true;
+    this.#isOver = true;
+    await this.#recording.stop();
+    await this.#orFailed(async () => {
+      await withRoom(async () => await this.#ahead.finish());
+      await this.#parts.publisher.publish(this.#open.file, this.#open.partial.path, target);
+    });
+    this.#fate = 'published';
     this.#ahead.letGo();
   }
 
-  mark(_note: SpoolNote): void {}
+  mark(note: SpoolNote): void {
+    this.#recording.mark(note);
+  }
 
-  async keep(): Promise<void> {}
+  async keep(): Promise<void> {
+    this.#keeping ??= this.#keep();
+    await this.#keeping;
+  }
 
   giveUp(): void {
     this.#ahead.letGo();
@@ -69,11 +106,77 @@ export class FileSpool implements Spool {
     await this.#disposed;
   }
 
+  async #write(at: number, chunks: readonly Uint8Array[]): Promise<void> {
+    let left = chunks;
+    for (let to = at; left.length > 0; ) {
+      const bytesWritten = await this.#orFailed(async () => await this.#writeSome(to, left));
+      this.ranges.add(to, to + bytesWritten);
+      this.#recording.wrote(bytesWritten);
+      to += bytesWritten;
+      left = without(left, bytesWritten);
+      await withRoom(async () => await this.#ahead.wrote(bytesWritten));
+    }
+  }
+
+  async #writeSome(at: number, chunks: readonly Uint8Array[]): Promise<number> {
+    const write = async () => await this.#open.file.writev(chunks, at);
+    const { bytesWritten } = await this.#parts.kept.withRoom(async () => await withRoom(write));
+    return bytesWritten;
+  }
+
+  async #keep(): Promise<void> {
+    this.#isOver = true;
+    await this.#untilIdle();
+    const { kept, keepers } = this.#parts;
+    const { note } = this.#recording;
+    if (note === undefined || this.#fate === 'published' || this.#hasFailed) return;
+    if (this.ranges.total < worthBytes || !keepers.tryTake()) return;
+    try {
+      const found = new KeptFile(this.#open.partial, note, await this.#synced());
+      if (found.bytes < worthBytes) return;
+      this.#fate = 'kept';
+      await kept.add(found);
+    } catch {
+      // A disk that fails keeps nothing.
+    } finally {
+      keepers.giveBack();
+    }
+  }
+
+  /** What can be gone on with: where nobody will read a record it need not be on the disk, and else what came there in time. */
+  async #synced(): Promise<Ranges> {
+    if (this.#open.partial.record === undefined) return new Ranges(this.ranges);
+    await this.#ahead.rest().catch((error: unknown) => {
+      if (!(error instanceof StoreBusyError)) throw error;
+    });
+    return new Ranges(await this.#recording.finish());
+  }
+
+  async #untilIdle(): Promise<void> {
+    if (this.#running === 0) return;
+    this.#idle = Promise.withResolvers();
+    await this.#idle.promise;
+  }
+
   async #dispose(): Promise<void> {
-    using _ = this.#parts.own;
+    const { file, partial, place } = this.#open;
+    using _ = place;
+    this.#isOver = true;
+    await this.#keeping;
+    await this.#recording.stop();
     await this.#ahead[Symbol.asyncDispose]();
-    await this.#parts.file.close();
-    if (!this.#isPublished) await this.#parts.files.rm(this.#parts.path, { force: true });
+    await file.close();
+    if (this.#fate === 'published') await partial.leave();
+    if (this.#fate === 'discarded') await partial.remove();
+  }
+
+  async #orFailed<Value>(work: () => Promise<Value>): Promise<Value> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
   }
 }
 

@@ -30,7 +30,8 @@ export interface FileStatus {
  * what was not synced.
  */
 export interface FileSystem {
-  open(path: string, flags: 'r' | 'wx+', mode?: number): Promise<File>;
+  /** `r+`: of what is there, and no link. */
+  open(path: string, flags: 'r' | 'r+' | 'wx+', mode?: number): Promise<File>;
   rename(from: string, to: string): Promise<void>;
   rm(path: string, options?: { readonly force?: boolean }): Promise<void>;
   stat(path: string): Promise<FileStatus>;
@@ -42,10 +43,14 @@ export interface FileSystem {
 }
 
 /** A pipe that lies in the place of a file would else hold a thread until somebody writes to it. */
-const reading = constants.O_RDONLY | constants.O_NONBLOCK;
+const openFlags = {
+  r: constants.O_RDONLY | constants.O_NONBLOCK,
+  'r+': constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW,
+  'wx+': 'wx+',
+};
 
 export const nodeFileSystem: FileSystem = {
-  open: async (path, flags, mode) => await open(path, flags === 'r' ? reading : flags, mode),
+  open: async (path, flags, mode) => await open(path, openFlags[flags], mode),
   rename,
   rm,
   stat,

@@ -1,64 +1,104 @@
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
+import { type KeptSpools, keptMs } from '../kept-spools.ts';
+import type { Owners } from '../owners.ts';
 import type { FileSystem } from './file-system.ts';
+import type { KeptFile } from './kept-file.ts';
+import { LeftFiles } from './left-files.ts';
+import { PartialFile, parsePartialName } from './partial-file.ts';
 
 /** A transfer that runs writes at least every half minute (the stall limit); this leaves no doubt. Milliseconds. */
 const abandonedMs = 10 * 60_000;
 /** Of so many files it is remembered how they were. */
 const maxSeen = 10_000;
 
+export interface PartialFilesParts {
+  readonly files: FileSystem;
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Undefined: nobody can tell who lives, as on a network file system. */
+  readonly owners: Owners | undefined;
+  readonly kept: KeptSpools<KeptFile>;
+}
+
+interface SeenFile {
+  readonly name: string;
+  /** It has the name of another process, and nobody can tell whether that lives. */
+  readonly isAnothers: boolean;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
 /**
- * Partial files that nobody writes any more. Which those are is told by their age alone: another process of this machine may be
- * writing, and process ids say nothing across containers.
+ * What lies in `partial/`. What another process writes there is left alone as long as that lives, and taken over or removed when it has
+ * ended. Whose process nobody can tell, as of earlier releases, goes by its age alone, for process ids say nothing across containers.
  */
 export class PartialFiles {
-  readonly #files: FileSystem;
-  readonly #directory: string;
-  /** Names of what this process writes. */
+  readonly #parts: PartialFilesParts;
+  /** Ids of what this process writes or keeps. */
   readonly #own = new Set<string>();
   /** How the others were when they were last looked at. */
   #seen = new Map<string, string>();
 
-  constructor(files: FileSystem, directory: string) {
-    this.#files = files;
-    this.#directory = directory;
+  constructor(parts: PartialFilesParts) {
+    this.#parts = parts;
   }
 
-  /** It is written here, until that is disposed of. */
-  own(name: string): Disposable {
-    this.#own.add(name);
-    return { [Symbol.dispose]: () => void this.#own.delete(name) };
+  /** A file of this process. */
+  file(id: string): PartialFile {
+    const { files, directory, owners } = this.#parts;
+    this.#own.add(id);
+    const own = { [Symbol.dispose]: () => void this.#own.delete(id) };
+    return new PartialFile({ files, directory, owner: owners?.mine, id, own });
   }
 
-  /** At the start, when nobody knows yet how they were. `now` in milliseconds since the epoch. */
-  async removeOld(now: number): Promise<void> {
-    for await (const { name, mtimeMs } of this.#others()) {
-      if (now - mtimeMs > abandonedMs) await this.#remove(name);
-    }
+  /** At the start, when nobody knows yet how they were. */
+  async removeOld(): Promise<void> {
+    const now = this.#parts.clock.now();
+    await this.#look(({ isAnothers, mtimeMs }) => {
+      // Whose it is may live, though nobody can tell, and keep it for so long.
+      return now - mtimeMs > (isAnothers ? keptMs + abandonedMs : abandonedMs);
+    });
   }
 
   /** Those that are as they were when this was called before, ten minutes ago or longer: no clock that somebody sets counts. */
   async removeUnchanged(): Promise<void> {
+    await this.#parts.owners?.renew();
     const seen = new Map<string, string>();
-    for await (const { name, size, mtimeMs } of this.#others()) {
+    await this.#look(({ name, isAnothers, size, mtimeMs }) => {
+      if (isAnothers) return false;
       const how = `${size} ${mtimeMs}`;
-      if (this.#seen.get(name) === how) await this.#remove(name);
-      else if (seen.size < maxSeen) seen.set(name, how);
-    }
+      if (this.#seen.get(name) === how) return true;
+      if (seen.size < maxSeen) seen.set(name, how);
+      return false;
+    });
     this.#seen = seen;
+    await this.#parts.kept.removeOld();
   }
 
-  async *#others(): AsyncGenerator<{ name: string; size: number; mtimeMs: number }> {
-    for await (const { name } of await this.#files.opendir(this.#directory)) {
-      if (this.#own.has(name)) continue;
-      const status = await this.#files.stat(join(this.#directory, name)).catch(() => undefined);
-      if (status !== undefined) yield { name, size: status.size, mtimeMs: status.mtimeMs };
+  /** Takes over what those have left who have ended, and removes of the others what is old. */
+  async #look(isOld: (file: SeenFile) => boolean): Promise<void> {
+    const { files, directory, owners } = this.#parts;
+    const left = owners && new LeftFiles({ ...this.#parts, owners, file: (id) => this.file(id) });
+    for await (const { name } of await files.opendir(directory)) {
+      const parsed = parsePartialName(name);
+      if (this.#own.has(parsed?.id ?? name) || (parsed?.kind === 'lock' && left === undefined)) continue;
+      const isAnothers = parsed?.owner !== undefined && parsed.owner !== owners?.mine;
+      if (isAnothers && left !== undefined) left.add(name, parsed);
+      else if (parsed?.kind !== 'lock') await this.#removeIf(isOld, name, isAnothers);
     }
+    for (const name of (await left?.settle()) ?? []) await this.#removeIf(isOld, name, true);
   }
 
   /** What cannot be removed, a directory for one, stays and keeps nobody from the others. */
-  async #remove(name: string): Promise<void> {
-    await this.#files.rm(join(this.#directory, name), { force: true }).catch(() => undefined);
+  async #removeIf(isOld: (file: SeenFile) => boolean, name: string, isAnothers: boolean): Promise<void> {
+    const { files, directory } = this.#parts;
+    const path = join(directory, name);
+    const status = await files.stat(path).catch(() => undefined);
+    if (status === undefined) return;
+    const { size, mtimeMs } = status;
+    if (isOld({ name, isAnothers, size, mtimeMs }))
+      await files.rm(path, { force: true }).catch(() => undefined);
   }
 }
 

@@ -18,6 +18,9 @@ const maxStuckMs = 5000;
 /** Nobody waits longer for the files of others before his own, though the disk does what it can: his upstream may not. Milliseconds. */
 const maxWaitMs = 20_000;
 
+/** Told as a sync of a file begins; what it returns is called when that has ended well. */
+export type SyncWatch = () => () => void;
+
 /**
  * Has large files go to the disk while they are written, one at a time and beside the small ones, and holds up those who write
  * them where all that is not on the disk yet could not be there soon. What is finished or given up does not count.
@@ -34,8 +37,8 @@ export class SyncAhead {
     this.#turns = turns;
   }
 
-  begin(file: File): FileAhead {
-    return new FileAhead(file, this);
+  begin(file: File, watch: SyncWatch = () => () => {}): FileAhead {
+    return new FileAhead(file, this, watch);
   }
 
   get isFull(): boolean {
@@ -82,6 +85,14 @@ export class SyncAhead {
     await Promise.race([work, late.promise]).finally(() => timer[Symbol.dispose]());
   }
 
+  /** For the last of a file. Rejects with StoreBusyError where it does not even begin in time. */
+  async last(file: File, start: () => number): Promise<void> {
+    const waiting = new AbortController();
+    const late = () => waiting.abort(new StoreBusyError('the disk is too slow for what was written to it'));
+    using _limit = this.#clock.after(maxStuckMs, late);
+    await this.sync(file, waiting.signal, start);
+  }
+
   /** By syncs that are worth it: of little the time tells what a sync costs, not what a byte does. */
   #learn(bytes: number, milliseconds: number): void {
     if (bytes < leastAhead && milliseconds < aheadMs) return;
@@ -94,15 +105,22 @@ export class SyncAhead {
 class FileAhead {
   readonly #file: File;
   readonly #ahead: SyncAhead;
+  readonly #watch: SyncWatch;
+  /** What counts for all. */
   #unsynced = 0;
+  /** Also of what was let go. */
+  #written = 0;
   #syncing: Promise<void> | undefined;
   #isGone = false;
+  /** Of the first sync that failed. */
+  #failure: unknown;
   /** Ends its waiting for its turn. */
   #leave: () => void = () => {};
 
-  constructor(file: File, ahead: SyncAhead) {
+  constructor(file: File, ahead: SyncAhead, watch: SyncWatch) {
     this.#file = file;
     this.#ahead = ahead;
+    this.#watch = watch;
   }
 
   /**
@@ -110,11 +128,30 @@ class FileAhead {
    * the system tells of a write that failed once, and the next sync succeeds.
    */
   async wrote(bytes: number): Promise<void> {
+    this.#written += bytes;
     if (this.#isGone) return;
     this.#unsynced += bytes;
     this.#ahead.wrote(bytes);
     if (this.#unsynced >= earlyBytes) this.#begin().catch(() => {});
     if (this.#unsynced > restBytes && this.#ahead.isFull) await this.#ahead.inTime(this.#begin());
+  }
+
+  /** Has it synced now, in the background; false: there is nothing to sync. */
+  early(): boolean {
+    if (this.#isGone || this.#unsynced === 0) return false;
+    this.#begin().catch(() => {});
+    return true;
+  }
+
+  /**
+   * To be called when nothing is written any more and it will not be put: settles when all is on the disk. Rejects as a sync of it
+   * has, or with StoreBusyError.
+   */
+  async rest(): Promise<void> {
+    this.letGo();
+    await this.#syncing?.catch(() => {});
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#written > 0) await this.#ended((start) => this.#ahead.last(this.#file, start));
   }
 
   /** To be called when all is written: settles when little of it is not on the disk. */
@@ -145,10 +182,28 @@ class FileAhead {
   async #sync(): Promise<void> {
     const waiting = new AbortController();
     this.#leave = () => waiting.abort(new Error('the file was given up'));
-    let bytes = 0;
-    await this.#ahead.sync(this.#file, waiting.signal, () => (bytes = this.#unsynced));
+    const bytes = await this.#ended((start) => this.#ahead.sync(this.#file, waiting.signal, start));
     this.#isRidOf(Math.min(bytes, this.#unsynced));
     this.#syncing = undefined;
+  }
+
+  /** Does a sync and tells of how many bytes it was. */
+  async #ended(sync: (start: () => number) => Promise<void>): Promise<number> {
+    let begun: { readonly bytes: number; readonly ended: () => void } | undefined;
+    try {
+      await sync(() => {
+        begun = { bytes: this.#written, ended: this.#watch() };
+        return begun.bytes;
+      });
+    } catch (error) {
+      // Not where it never came to its turn.
+      if (begun !== undefined) this.#failure ??= error;
+      throw error;
+    }
+    const { bytes = 0, ended = () => {} } = begun ?? {};
+    this.#written -= bytes;
+    ended();
+    return bytes;
   }
 
   #isRidOf(bytes: number): void {

@@ -1,18 +1,32 @@
+import { type Clock, systemClock } from '../../base/clock.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/reference.ts';
 import { type ContentStore, type OpenBlob, type StoredBlob, StoreFullError } from '../content-store.ts';
-import type { Spool, SpoolStore } from '../spool-store.ts';
-import { MemorySpool } from './memory-spool.ts';
+import { KeptSpools } from '../kept-spools.ts';
+import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
+import { type KeptMemory, MemorySpool, type MemorySpoolParts } from './memory-spool.ts';
 import { slices } from './slices.ts';
 
 /** Blobs in memory: for tests, and for a server whose disk cannot be written. Beyond `capacity` bytes it is full. */
 export class MemoryBlobStore implements ContentStore, SpoolStore {
+  capacity: number;
   readonly #blobs = new Map<Digest, Uint8Array>();
-  readonly #capacity: number;
+  readonly #kept: KeptSpools<KeptMemory>;
+  readonly #parts: MemorySpoolParts;
   #used = 0;
 
-  constructor({ capacity = Number.POSITIVE_INFINITY }: { capacity?: number } = {}) {
-    this.#capacity = capacity;
+  constructor({
+    capacity = Number.POSITIVE_INFINITY,
+    clock = systemClock,
+  }: { capacity?: number; clock?: Clock } = {}) {
+    this.capacity = capacity;
+    this.#kept = new KeptSpools(clock);
+    this.#parts = { take: (bytes) => this.#take(bytes), kept: this.#kept };
+  }
+
+  /** By blobs, and by what is on its way or kept. */
+  get used(): number {
+    return this.#used;
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
@@ -33,12 +47,18 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
   }
 
   async begin(): Promise<Spool> {
-    if (this.#used >= this.#capacity) throw new StoreFullError('the memory store is full');
-    return new MemorySpool((bytes) => this.#take(bytes));
+    await this.#kept.withRoom(async () => {
+      if (this.#used >= this.capacity) throw new StoreFullError('the memory store is full');
+    });
+    return new MemorySpool(this.#parts);
   }
 
-  async reopen(): Promise<Spool | undefined> {
-    return undefined;
+  async reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined> {
+    const kept = this.#kept.take(note);
+    if (kept === undefined) return undefined;
+    const spool = new MemorySpool(this.#parts, kept.content);
+    spool.mark(kept.note);
+    return spool;
   }
 
   async put(spool: Spool, { digest, size }: VerifiedBlob): Promise<StoredBlob> {
@@ -59,7 +79,7 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
   }
 
   #take(bytes: number): void {
-    if (this.#used + bytes > this.#capacity) throw new StoreFullError('the memory store is full');
+    if (this.#used + bytes > this.capacity) throw new StoreFullError('the memory store is full');
     this.#used += bytes;
   }
 }

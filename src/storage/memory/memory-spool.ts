@@ -1,33 +1,57 @@
 import type { ByteRange } from '../../oci/registry.ts';
+import { type KeptSpool, type KeptSpools, worthBytes } from '../kept-spools.ts';
 import { Ranges } from '../ranges.ts';
-import type { Spool } from '../spool-store.ts';
+import type { Spool, SpoolNote } from '../spool-store.ts';
 import { slices } from './slices.ts';
+
+/** What is kept of one, with its room. */
+export interface KeptMemory extends KeptSpool {
+  readonly content: MemoryContent;
+}
+
+export interface MemoryContent {
+  bytes: Buffer<ArrayBufferLike>;
+  readonly ranges: Ranges;
+}
+
+export interface MemorySpoolParts {
+  /** Told how many bytes more it has, or less; throws StoreFullError. */
+  readonly take: (bytes: number) => void;
+  readonly kept: KeptSpools<KeptMemory>;
+}
 
 /** Bytes on their way, in memory. */
 export class MemorySpool implements Spool {
-  readonly ranges = new Ranges();
-  readonly #take: (bytes: number) => void;
-  #bytes = Buffer.alloc(0);
+  readonly #parts: MemorySpoolParts;
+  readonly #content: MemoryContent;
+  #note: SpoolNote | undefined;
   #isOver = false;
+  /** Its room is another's, or free. */
+  #isGone = false;
 
-  /** `take` is told how many bytes more it has, or less; throws StoreFullError. */
-  constructor(take: (bytes: number) => void) {
-    this.#take = take;
+  constructor(
+    parts: MemorySpoolParts,
+    content: MemoryContent = { bytes: Buffer.alloc(0), ranges: new Ranges() },
+  ) {
+    this.#parts = parts;
+    this.#content = content;
   }
 
-  async write(at: number, ...chunks: readonly Uint8Array[]): Promise<void> {
-    let to = at;
+  get ranges(): Ranges {
+    return this.#content.ranges;
+  }
+
+  async write(first: number, ...chunks: readonly Uint8Array[]): Promise<void> {
+    let to = first;
     for (const chunk of chunks) {
-      this.#take(chunk.length);
-      this.#make(to + chunk.length);
-      this.#bytes.set(chunk, to);
-      this.ranges.add(to, to + chunk.length);
+      const at = to;
+      await this.#parts.kept.withRoom(async () => this.#put(at, chunk));
       to += chunk.length;
     }
   }
 
   read({ first, last }: ByteRange): AsyncIterable<Uint8Array> {
-    return slices(this.#bytes.subarray(first, last + 1));
+    return slices(this.#content.bytes.subarray(first, last + 1));
   }
 
   /** All of it, whose room is another's from now on. */
@@ -35,24 +59,46 @@ export class MemorySpool implements Spool {
     if (this.ranges.endFrom(0) !== size || this.ranges.total !== size)
       throw new Error(`not the blob that was spooled: it has ${size} bytes, here are ${this.ranges.total}`);
     this.#isOver = true;
-    return this.#bytes.subarray(0, size);
+    this.#isGone = true;
+    return this.#content.bytes.subarray(0, size);
   }
 
-  mark(): void {}
+  mark(note: SpoolNote): void {
+    this.#note = note;
+  }
 
-  async keep(): Promise<void> {}
+  async keep(): Promise<void> {
+    this.#isOver = true;
+    const { take, kept } = this.#parts;
+    const bytes = this.ranges.total;
+    if (this.#isGone || this.#note === undefined || bytes < worthBytes) return;
+    this.#isGone = true;
+    const content = { bytes: this.#content.bytes, ranges: new Ranges(this.ranges) };
+    await kept.add({ note: this.#note, bytes, content, discard: async () => take(-bytes) });
+  }
 
   giveUp(): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isOver) this.#take(-this.ranges.total);
     this.#isOver = true;
+    if (!this.#isGone) this.#parts.take(-this.ranges.total);
+    this.#isGone = true;
+  }
+
+  /** At once: its room and its bytes are the same matter. */
+  #put(at: number, chunk: Uint8Array): void {
+    if (this.#isOver) throw new Error('nothing more is written to this spool');
+    this.#parts.take(chunk.length);
+    this.#make(at + chunk.length);
+    this.#content.bytes.set(chunk, at);
+    this.ranges.add(at, at + chunk.length);
   }
 
   #make(length: number): void {
-    if (length <= this.#bytes.length) return;
-    const grown = Buffer.alloc(Math.max(length, 2 * this.#bytes.length));
-    this.#bytes.copy(grown);
-    this.#bytes = grown;
+    const { bytes } = this.#content;
+    if (length <= bytes.length) return;
+    const grown = Buffer.alloc(Math.max(length, 2 * bytes.length));
+    bytes.copy(grown);
+    this.#content.bytes = grown;
   }
 }

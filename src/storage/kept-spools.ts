@@ -1,0 +1,102 @@
+import type { Clock } from '../base/clock.ts';
+import { StoreFullError } from './content-store.ts';
+import type { SpoolNote } from './spool-store.ts';
+
+/** Fewer bytes are fetched again in no time. */
+export const worthBytes = 1024 * 1024;
+/** So many stay, so large together, for so long. */
+export const maxKept = 64;
+const maxKeptBytes = 64 * 1024 ** 3;
+/** Milliseconds. */
+export const keptMs = 24 * 3_600_000;
+
+/** What is kept of one spool. */
+export interface KeptSpool {
+  readonly note: SpoolNote;
+  /** That are there. */
+  readonly bytes: number;
+  /** Throws it away. Never rejects. */
+  discard(): Promise<void>;
+}
+
+type Asked = Pick<SpoolNote, 'digest' | 'scope'>;
+
+/** What was kept and waits for whoever goes on with it, within bounds: those that were kept longest ago go first. */
+export class KeptSpools<Kept extends KeptSpool> {
+  readonly #clock: Clock;
+  readonly #all = new Map<string, { readonly kept: Kept; readonly since: number }>();
+  #dropping: Promise<void> | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
+  /** Of one blob the larger stays. `ageMs`: so long ago it was kept. */
+  async add(kept: Kept, ageMs = 0): Promise<void> {
+    const key = keyOf(kept.note);
+    const other = this.#all.get(key)?.kept;
+    const loser = other !== undefined && other.bytes > kept.bytes ? kept : other;
+    if (loser !== kept) this.#all.set(key, { kept, since: this.#clock.monotonic() - ageMs });
+    await loser?.discard();
+    await this.removeOld();
+    while (this.#all.size > maxKept || this.#bytes > maxKeptBytes) await this.#dropOldest();
+  }
+
+  /** It is the caller’s from now on. */
+  take(note: Asked): Kept | undefined {
+    const key = keyOf(note);
+    const entry = this.#all.get(key);
+    if (entry === undefined || this.#isOld(entry.since)) return undefined;
+    this.#all.delete(key);
+    return entry.kept;
+  }
+
+  async removeOld(): Promise<void> {
+    for (const [key, { kept, since }] of [...this.#all]) {
+      if (this.#isOld(since) && this.#all.delete(key)) await kept.discard();
+    }
+  }
+
+  /** Does what may find no room, and again without what is kept, one spool after the other. Throws StoreFullError when none is left. */
+  async withRoom<Value>(work: () => Promise<Value>): Promise<Value> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof StoreFullError) || this.isEmpty) throw error;
+        // Others have found the same: one goes for all of them.
+        this.#dropping ??= this.#dropOldest().finally(() => {
+          this.#dropping = undefined;
+        });
+        await this.#dropping;
+      }
+    }
+  }
+
+  get #bytes(): number {
+    let sum = 0;
+    for (const { kept } of this.#all.values()) sum += kept.bytes;
+    return sum;
+  }
+
+  async #dropOldest(): Promise<void> {
+    const [oldest] = [...this.#all].sort(([, one], [, other]) => one.since - other.since);
+    if (oldest === undefined) return;
+    const [key, { kept }] = oldest;
+    this.#all.delete(key);
+    await kept.discard();
+  }
+
+  #isOld(since: number): boolean {
+    return this.#clock.monotonic() - since >= keptMs;
+  }
+}
+
+/** Neither holds a space. */
+function keyOf({ digest, scope }: Asked): string {
+  return `${digest} ${scope}`;
+}
