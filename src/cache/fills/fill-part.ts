@@ -61,8 +61,8 @@ export class FillPart {
     await using reader = await source.openPart(repository, range, signal, { isUrgent });
     const { tape, runs } = this.#parts;
     const origin = tape.here.endFrom(range.first);
-    // What comes in order was faster.
-    if (origin > range.last || runs.brings(origin)) return;
+    // Another was faster.
+    if (origin > range.last || runs.bringsSoon(origin)) return;
     using run = new FillRun(origin, range.last + 1, this.#parts);
     this.#run = run;
     source.gives(reader);

@@ -4,6 +4,7 @@ import { RegistryError } from '../../oci/error.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { Follower } from './fill-followers.ts';
 import { FillPart, type FillPartParts } from './fill-part.ts';
+import { soonMs } from './fill-runs.ts';
 import type { FillSize } from './fill-size.ts';
 
 /** So many requests run at a time for parts of one blob. */
@@ -33,6 +34,7 @@ export class FillParts {
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
   #vain = 0;
+  #look: Disposable | undefined;
 
   constructor(parts: FillPartsParts) {
     this.#parts = parts;
@@ -46,7 +48,11 @@ export class FillParts {
     if (!isClient || whole === undefined || at <= inOrder() || at >= whole) return;
     if (this.#vain >= maxVain || this.#running.size >= maxParts || !tape.isStored || this.#signal.aborted)
       return;
-    if (runs.bringsSoon(at) || this.#isAskedFor(at)) return;
+    if (this.#isAskedFor(at)) return;
+    if (runs.bringsSoon(at)) {
+      this.#lookAgain();
+      return;
+    }
     const range = { first: at, last: this.#endOf(at, Math.min(until, whole), whole) - 1 };
     log.debug({ digest, repository, ...range }, 'a part of a blob is fetched ahead of the rest');
     const part = new FillPart({ ...this.#parts, range, signal: this.#signal });
@@ -57,6 +63,15 @@ export class FillParts {
     );
   }
 
+  /** What was said to be here soon may not come. */
+  #lookAgain(): void {
+    const { clock, followers } = this.#parts;
+    this.#look ??= clock.after(soonMs, () => {
+      this.#look = undefined;
+      followers.wake();
+    });
+  }
+
   /** A client has left: what nobody wants any more ends soon. */
   left(): void {
     for (const part of this.#running) part.cutUnwanted(minPart);
@@ -65,13 +80,15 @@ export class FillParts {
   /** Begins none any more, and ends those that run. */
   async end(): Promise<void> {
     this.#end.abort(new Error('the blob transfer is over'));
+    this.#look?.[Symbol.dispose]();
     await Promise.allSettled([...this.#running].map(async ({ done }) => await done));
   }
 
   #ended(part: FillPart, error: unknown): void {
     this.#running.delete(part);
     const { digest, followers, log, repository } = this.#parts;
-    if (part.received >= minPart || error === undefined) this.#vain = 0;
+    if (part.received >= minPart || (part.received > 0 && error === undefined)) this.#vain = 0;
+    else if (error === undefined) this.#vain += 1;
     else if (!this.#signal.aborted && !part.isUnwanted) {
       // A clear no is not asked for again.
       this.#vain += error instanceof RegistryError && error.status < 500 ? maxVain : 1;

@@ -1,7 +1,7 @@
 import type { FillRun } from './fill-run.ts';
 
 /** What a run brings within this time is soon here; so long it runs before anybody knows how fast it is. Milliseconds. */
-const soonMs = 500;
+export const soonMs = 500;
 /** No further ahead of a run that has just begun is waited for. Bytes. */
 const near = 1024 * 1024;
 

@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { DigestHasher, sha256 } from '#src/oci/digest.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import { hostOf } from '#src/oci/reference.ts';
+import type { RangeSpec } from '#src/oci/registry.ts';
+import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
+import { bytes, collect } from '#test/fakes/images.ts';
+import { cut, gate } from '#test/fakes/scripted-registry.ts';
+
+const alpine = repository('docker.io/library/alpine');
+const mebibyte = 1024 * 1024;
+const layer = Buffer.from(bytes(12 * mebibyte));
+const digest = sha256(layer);
+/** What comes in order stands still here until the test says otherwise. */
+const stands = 2 * mebibyte;
+
+/** A cold blob whose bytes in order stand still; what upstream has given is counted. */
+function behindSlowUpstream(blobs = new MemoryBlobStore()) {
+  const cache = new CacheUnderTest({ blobs });
+  cache.content.putBlob(alpine, layer);
+  const inOrder = gate();
+  const given = { bytes: 0 };
+  cache.upstream.body = async function* (chunks, call) {
+    let sent = 0;
+    for await (const chunk of chunks) {
+      if (sent === stands && !call.includes('{')) await inOrder.wait();
+      sent += chunk.length;
+      given.bytes += chunk.length;
+      yield chunk;
+    }
+  };
+  return {
+    cache,
+    inOrder,
+    given,
+    /** What upstream was asked for. */
+    get asked(): string[] {
+      return cache.upstream.calls.map((call) => {
+        const { first, last } = JSON.parse(/\{.*\}/.exec(call)?.[0] ?? '{}');
+        return first === undefined ? 'whole' : `${first}-${last ?? ''}`;
+      });
+    },
+    async pull(range?: RangeSpec): Promise<Buffer> {
+      await using reader = await cache.registry.getBlob(alpine, digest, { range });
+      return await collect(reader.body);
+    },
+    get fill() {
+      return cache.parts.fills.get(hostOf(alpine), digest);
+    },
+    /** Lets the rest come, and waits until it is stored. */
+    async finish(): Promise<void> {
+      inOrder.open();
+      await this.fill?.done;
+      await cache.settle();
+    },
+    async [Symbol.asyncDispose]() {
+      inOrder.open();
+      await cache[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('a part of a cold blob that is far ahead of what comes in order', () => {
+  it('is fetched by a request of its own, and never again', async () => {
+    await using test = behindSlowUpstream();
+    const first = 8 * mebibyte;
+    const body = await test.pull({ first, last: first + 999 });
+    assert.ok(body.equals(layer.subarray(first, first + 1000)));
+    assert.deepEqual(test.asked, ['whole', `${first}-${first + mebibyte - 1}`]);
+    assert.equal(test.fill?.isVerified, false);
+    await test.finish();
+    assert.deepEqual(test.asked.slice(2), [`${first + mebibyte}-`]);
+    assert.ok((await test.pull()).equals(layer));
+    assert.equal((await test.cache.blobs.stat(digest))?.size, layer.length);
+    // The chunk in which what came in order met the part was its last.
+    assert.ok(test.given.bytes <= layer.length + 65_536, `${test.given.bytes}`);
+  });
+
+  it('is the end alone for whoever wants the end alone', async () => {
+    await using test = behindSlowUpstream();
+    const first = layer.length - 51;
+    assert.ok((await test.pull({ suffix: 51 })).equals(layer.subarray(-51)));
+    assert.deepEqual(test.asked, ['whole', `${first}-${layer.length - 1}`]);
+    await test.finish();
+    assert.ok((await test.pull()).equals(layer));
+    assert.equal(test.asked.length, 2);
+  });
+
+  it('is asked for as soon as what comes in order turns out not to bring it', async () => {
+    await using test = behindSlowUpstream();
+    const first = stands + 100_000;
+    const whole = test.pull();
+    await test.inOrder.reached;
+    const pulling = test.pull({ first, last: first + 9 });
+    await test.cache.settle();
+    assert.deepEqual(test.asked, ['whole']);
+    await test.cache.clock.advance(500);
+    assert.ok((await pulling).equals(layer.subarray(first, first + 10)));
+    assert.equal(test.asked.length, 2);
+    await test.finish();
+    assert.ok((await whole).equals(layer));
+  });
+
+  it('is shared by all who want it', async () => {
+    await using test = behindSlowUpstream();
+    const range = { first: 5 * mebibyte, last: 7 * mebibyte };
+    const all = await Promise.all([
+      test.pull(range),
+      test.pull(range),
+      test.pull({ first: 6 * mebibyte, last: 7 * mebibyte }),
+    ]);
+    assert.deepEqual(
+      all.map(({ length }) => length),
+      [2 * mebibyte + 1, 2 * mebibyte + 1, mebibyte + 1],
+    );
+    assert.equal(test.asked.length, 2);
+  });
+
+  it('is one of four at a time', async () => {
+    await using test = behindSlowUpstream();
+    const parts = gate();
+    test.cache.upstream.script = async (call) => (call.includes('{') ? await parts.wait() : undefined);
+    const pulls = [4, 5, 6, 7, 8, 9, 10].map(
+      async (at) => await test.pull({ first: at * mebibyte, last: at * mebibyte + 99 }),
+    );
+    await parts.reached;
+    await test.cache.settle();
+    assert.equal(test.asked.length, 5);
+    parts.open();
+    const all = await Promise.all(pulls);
+    for (const [at, body] of all.entries())
+      assert.ok(body.equals(layer.subarray((at + 4) * mebibyte).subarray(0, 100)));
+    assert.equal(test.asked.length, 8);
+  });
+
+  it('ends where the next one begins, and what comes in order waits for what is on its way', async () => {
+    await using test = behindSlowUpstream();
+    const part = gate();
+    const paced = test.cache.upstream.body;
+    test.cache.upstream.body = async function* (chunks, call) {
+      if (call.includes('{')) await part.wait();
+      yield* paced(chunks, call);
+    };
+    const pulls = [
+      test.pull({ first: 6 * mebibyte }),
+      test.pull({ first: 4 * mebibyte, last: 9 * mebibyte }),
+    ];
+    await part.reached;
+    await test.cache.settle();
+    assert.deepEqual(test.asked, [
+      'whole',
+      `${6 * mebibyte}-${layer.length - 1}`,
+      `${4 * mebibyte}-${6 * mebibyte - 1}`,
+    ]);
+    test.inOrder.open();
+    await test.cache.settle();
+    assert.equal(test.asked.length, 3);
+    part.open();
+    const [one, other] = await Promise.all(pulls);
+    assert.ok(one?.equals(layer.subarray(6 * mebibyte)));
+    assert.ok(other?.equals(layer.subarray(4 * mebibyte, 9 * mebibyte + 1)));
+    await test.finish();
+    assert.ok((await test.pull()).equals(layer));
+    assert.equal(test.asked.length, 3);
+  });
+
+  it('comes with what comes in order where upstream gives no parts, and upstream is not asked for ever', async () => {
+    await using test = behindSlowUpstream();
+    test.cache.upstream.script = (call) => {
+      if (call.includes('{')) throw new RegistryError('UNAVAILABLE', 'the whole for a part');
+    };
+    const pulls = Array.from(
+      { length: 9 },
+      async (_, at) => await test.pull({ first: (at + 3) * mebibyte, last: (at + 3) * mebibyte + 9 }),
+    );
+    await test.inOrder.reached;
+    await test.cache.settle();
+    const asked = test.asked.length;
+    assert.ok(asked <= 1 + 4 + 3, `${asked}`);
+    test.inOrder.open();
+    for (const [at, body] of (await Promise.all(pulls)).entries())
+      assert.ok(body.equals(layer.subarray((at + 3) * mebibyte).subarray(0, 10)));
+    assert.equal(test.asked.length, asked);
+  });
+
+  it('ends soon when whoever wanted it has left', async () => {
+    await using test = behindSlowUpstream();
+    const part = gate();
+    const paced = test.cache.upstream.body;
+    test.cache.upstream.body = async function* (chunks, call) {
+      yield* paced(chunks, call);
+      if (call.includes('{')) part.wait();
+    };
+    const reader = await test.cache.registry.getBlob(alpine, digest, { range: { first: 4 * mebibyte + 1 } });
+    for await (const chunk of reader.body) {
+      assert.ok(chunk.length > 0);
+      break;
+    }
+    await reader[Symbol.asyncDispose]();
+    await test.cache.settle();
+    const before = test.given.bytes;
+    await test.cache.settle();
+    assert.equal(test.given.bytes, before);
+    assert.ok(before <= stands + 2 * mebibyte, `${before}`);
+    await test.finish();
+    assert.ok((await test.pull()).equals(layer));
+  });
+});
+
+describe('bytes of a blob that is not what its digest says', () => {
+  it('are given to whoever wants a part, end no whole, are not stored and not gone on with', async () => {
+    await using test = behindSlowUpstream();
+    const paced = test.cache.upstream.body;
+    let isWrong = true;
+    test.cache.upstream.body = async function* (chunks, call) {
+      for await (const chunk of paced(chunks, call)) {
+        yield isWrong && call.includes('{') ? Buffer.alloc(chunk.length) : chunk;
+      }
+    };
+    const whole = assert.rejects(test.pull(), /wrong bytes/);
+    const part = await test.pull({ first: 4 * mebibyte, last: 5 * mebibyte });
+    assert.ok(part.equals(Buffer.alloc(mebibyte + 1)));
+    isWrong = false;
+    test.inOrder.open();
+    await whole;
+    await test.cache.settle();
+    assert.equal(await test.cache.blobs.stat(digest), undefined);
+    assert.ok((await test.pull()).equals(layer));
+    assert.equal(test.asked.at(-1), 'whole');
+  });
+
+  it('never leave where it is so small that it is held back whole', async () => {
+    await using cache = new CacheUnderTest();
+    const small = bytes(60_000);
+    cache.content.putBlob(alpine, small);
+    cache.upstream.body = async function* (chunks) {
+      for await (const chunk of chunks) yield Buffer.alloc(chunk.length);
+    };
+    await using reader = await cache.registry.getBlob(alpine, sha256(small), {
+      range: { first: 100, last: 199 },
+    });
+    await assert.rejects(collect(reader.body), /wrong bytes/);
+  });
+});
+
+describe('what a transfer leaves that has failed', () => {
+  it('is gone on with by the next one', async () => {
+    await using test = behindSlowUpstream();
+    test.inOrder.open();
+    const paced = test.cache.upstream.body;
+    test.cache.upstream.body = (chunks, call) =>
+      cut(
+        paced(chunks, call),
+        call.includes('{') ? 0 : 5 * mebibyte,
+        new RegistryError('UNAVAILABLE', 'cut'),
+      );
+    const failed = assert.rejects(test.pull());
+    for (let pause = 0; pause < 5; pause += 1) {
+      await test.cache.settle();
+      await test.cache.clock.advance(60_000);
+    }
+    await failed;
+    await test.cache.settle();
+    test.cache.upstream.body = paced;
+    const before = test.asked.length;
+    assert.ok((await test.pull()).equals(layer));
+    // Its last bytes are asked for anew: that upstream gives them shows whose they are.
+    assert.deepEqual(test.asked.slice(before), [`${5 * mebibyte - 65_536}-`]);
+  });
+
+  it('is given to nobody whom upstream refuses', async () => {
+    await using test = behindSlowUpstream();
+    const { cache } = test;
+    await using spool = await cache.blobs.begin();
+    spool.mark({ digest, scope: 'docker.io', size: layer.length });
+    await spool.write(0, layer.subarray(0, 5 * mebibyte));
+    await spool.keep();
+    await spool[Symbol.asyncDispose]();
+    cache.upstream.script = () => {
+      throw new RegistryError('DENIED');
+    };
+    for (const range of [undefined, { first: 0, last: 9 }])
+      await assert.rejects(test.pull(range), { code: 'DENIED' });
+    cache.upstream.script = () => undefined;
+    assert.ok((await test.pull({ first: 0, last: 9 })).equals(layer.subarray(0, 10)));
+    assert.deepEqual(test.asked.slice(-1), [`${5 * mebibyte - 65_536}-`]);
+  });
+
+  it('is forgotten where it has more bytes than upstream says that the blob has', async () => {
+    await using test = behindSlowUpstream();
+    await using spool = await test.cache.blobs.begin();
+    spool.mark({ digest, scope: 'docker.io', size: undefined });
+    await spool.write(mebibyte, bytes(layer.length));
+    await spool.keep();
+    await spool[Symbol.asyncDispose]();
+    test.inOrder.open();
+    await assert.rejects(test.pull());
+    assert.ok((await test.pull()).equals(layer));
+  });
+});
+
+describe('a blob of which parts came first', () => {
+  it('is hashed in order, whatever the order in which they came', async () => {
+    await using test = behindSlowUpstream();
+    for (const at of [9, 3, 7, 5, 11]) await test.pull({ first: at * mebibyte, last: at * mebibyte + 10 });
+    await test.finish();
+    const hasher = new DigestHasher(digest);
+    hasher.update(await test.pull());
+    assert.equal(hasher.verify().size, layer.length);
+    assert.equal((await test.cache.blobs.stat(digest))?.size, layer.length);
+    assert.ok(test.given.bytes <= layer.length + 6 * 65_536, `${test.given.bytes}`);
+  });
+});
