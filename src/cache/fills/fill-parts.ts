@@ -4,8 +4,8 @@ import { RegistryError } from '../../oci/error.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { Follower } from './fill-followers.ts';
 import { FillPart, type FillPartParts } from './fill-part.ts';
-import { soonMs } from './fill-runs.ts';
 import type { FillSize } from './fill-size.ts';
+import { soonMs } from './speed.ts';
 
 /** So many requests run at a time for parts of one blob. */
 const maxParts = 4;

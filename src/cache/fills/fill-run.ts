@@ -4,6 +4,7 @@ import type { FillFront } from './fill-front.ts';
 import type { FillRuns } from './fill-runs.ts';
 import type { FillTape } from './fill-tape.ts';
 import type { ChunkOwnership } from './memory-window.ts';
+import { Speed } from './speed.ts';
 import type { Stretch } from './stretch.ts';
 
 export interface FillRunParts {
@@ -22,7 +23,7 @@ export class FillRun implements Disposable {
   readonly origin: number;
   readonly #parts: FillRunParts;
   readonly #stretch: Stretch;
-  readonly #since: number;
+  readonly #speed: Speed;
   #end: number;
 
   /** From byte `origin` on, before `end`. */
@@ -31,7 +32,7 @@ export class FillRun implements Disposable {
     this.#end = end;
     this.#parts = parts;
     this.#stretch = parts.tape.begin(origin);
-    this.#since = parts.clock.monotonic();
+    this.#speed = new Speed(parts.clock);
     parts.runs.add(this);
   }
 
@@ -44,14 +45,10 @@ export class FillRun implements Disposable {
     return this.#end;
   }
 
-  /** Bytes a second. */
-  get rate(): number {
-    return ((this.at - this.origin) * 1000) / Math.max(this.#parts.clock.monotonic() - this.#since, 1);
-  }
-
-  /** How long it runs. Milliseconds. */
-  get age(): number {
-    return this.#parts.clock.monotonic() - this.#since;
+  /** Does it bring this byte soon, as far as anybody can tell? */
+  bringsSoon(byte: number): boolean {
+    const { at } = this;
+    return at <= byte && byte < this.#end && (at === byte || this.#speed.bringsSoon(byte - at));
   }
 
   /** Has it met what is here already? */
@@ -76,6 +73,7 @@ export class FillRun implements Disposable {
     const fresh = chunk.subarray(0, Math.max(0, this.#limit - at));
     if (fresh.length === 0) return tape.isStored;
     front.passes(at, fresh);
+    this.#speed.brought(fresh.length);
     const slow = async (waiting: AbortSignal) => await followers.dropSlowest(this.#stretch, waiting);
     const stored = tape.append(this.#stretch, fresh, ownership, isLast, signal, slow);
     front.follow();

@@ -1,10 +1,5 @@
 import type { FillRun } from './fill-run.ts';
 
-/** What a run brings within this time is soon here; so long it runs before anybody knows how fast it is. Milliseconds. */
-export const soonMs = 500;
-/** No further ahead of a run that has just begun is waited for. Bytes. */
-const near = 1024 * 1024;
-
 /** The runs of one fill: what is on its way. */
 export class FillRuns {
   readonly #all = new Set<FillRun>();
@@ -37,11 +32,7 @@ export class FillRuns {
 
   /** Is it here soon? */
   bringsSoon(byte: number): boolean {
-    return this.#all.values().some(({ at, end, rate, age }) => {
-      if (byte < at || byte >= end) return false;
-      const ahead = byte - at;
-      return ahead === 0 || (age < soonMs ? ahead <= near : ahead * 1000 <= rate * soonMs);
-    });
+    return this.#all.values().some((run) => run.bringsSoon(byte));
   }
 
   /** The next byte from this one on at which a run is. */
