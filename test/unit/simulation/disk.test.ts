@@ -65,4 +65,42 @@ describe('the simulated disk', () => {
     });
     assert.ok(outcomes.has(''));
   });
+
+  it('keeps what was synced anywhere in a file, whatever is written before it or behind it', () => {
+    const outcomes = left((disk) => {
+      const file = disk.create('/blobs/a', 0);
+      disk.syncedDirectory('/blobs')();
+      file.write(Buffer.from('MID'), 3);
+      file.synced()();
+      file.write(Buffer.from('pre'), 0);
+      file.write(Buffer.from('end'), 6);
+    });
+    for (const outcome of outcomes) assert.match(outcome ?? '', /^...MID/s);
+    assert.ok(outcomes.has('preMIDend'));
+    assert.ok(outcomes.has('\0\0\0MID'));
+    assert.ok(outcomes.has('preMID'));
+    assert.ok(outcomes.has('\0\0\0MIDend'));
+  });
+
+  it('may lose what was written over what was synced', () => {
+    const outcomes = left((disk) => {
+      const file = disk.create('/blobs/a', 0);
+      disk.syncedDirectory('/blobs')();
+      file.write(bytes, 0);
+      file.synced()();
+      file.write(Buffer.from('ALL'), 0);
+    });
+    assert.ok(outcomes.has('\0\0\0 of it'));
+    assert.ok(outcomes.has('ALL of it'));
+  });
+
+  it('has zeros, and not what a power cut took, where something is written behind it later', () => {
+    const disk = new Disk();
+    const file = disk.create('/blobs/a', 0);
+    disk.syncedDirectory('/blobs')();
+    file.write(bytes, 0);
+    for (let seed = 0; file.size > 0; seed += 1) disk.cutPower(new Random(seed));
+    file.write(Buffer.from('x'), 2);
+    assert.equal(file.read(0, 3).toString(), '\0\0x');
+  });
 });

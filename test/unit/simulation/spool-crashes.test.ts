@@ -58,7 +58,7 @@ class Lives {
       disk: this.#disk,
       life,
       random: this.#random.fork(`files ${life.time}`),
-      pace: { callMs: 1, syncMs: 20, threads: 4, ignoresSync: this.#ignoresSync },
+      pace: { callMs: 1, syncMs: this.#random.pick([20, 1000]), threads: 4, ignoresSync: this.#ignoresSync },
       isFull: () => false,
       onOpen() {},
       onRemove() {},
@@ -101,7 +101,7 @@ class Lives {
         const from = spool.ranges.endFrom(at);
         const end = Math.min(at + piece, size, spool.ranges.nextFrom(from));
         await spool.write(from, content.subarray(from, end));
-        await life.pause(this.#random.pick([0, 5, 2000]), undefined);
+        await life.pause(this.#random.pick([0, 5, 2000, 8000]), undefined);
       }
     };
     await Promise.all([writer(), writer(), writer()]);

@@ -127,8 +127,8 @@ describe('a half-filled blob of a process that has ended', () => {
     await using left = await leftDirectory();
     await truncate(left.spool, 1000);
     await using store = await open(left.directory);
-    assert.equal(await store.reopen(note), undefined);
     assert.equal((await left.names()).length, 1);
+    assert.equal(await store.reopen(note), undefined);
   });
 
   it('is cut also where that happens after it was taken over, and not gone on with where it is gone', async () => {
@@ -369,6 +369,41 @@ describe('what a process that lives has on its way', () => {
     for (const path of [left.spool, left.record]) await utimes(path, 1, 1);
     await using _store = await open(left.directory);
     assert.equal((await left.names()).length, 1);
+  });
+
+  it('is told again soon when its lock was removed', async () => {
+    await using directory = await temporaryDirectory();
+    const clock = new FakeClock();
+    await using store = await open(directory.path, clock);
+    const [lock = ''] = await readdir(join(directory.path, 'partial'));
+    await rm(join(directory.path, 'partial', lock));
+    await using _sweep = new PartialSweep(store.partial, clock);
+    await clock.untilSleeping();
+    assert.deepEqual(await readdir(join(directory.path, 'partial')), [lock]);
+  });
+
+  it('is gone after a day of its own as well', async () => {
+    await using directory = await temporaryDirectory();
+    const clock = new FakeClock();
+    await using store = await open(directory.path, clock);
+    {
+      await using spool = await store.begin();
+      spool.mark(note);
+      await spool.write(0, content);
+      await spool.keep();
+    }
+    await using _sweep = new PartialSweep(store.partial, clock);
+    for (const [hours, count] of [
+      [23, 3],
+      [1, 1],
+    ] as const) {
+      for (let time = 0; time < hours * 6; time += 1) {
+        await clock.untilSleeping();
+        await clock.advance(10 * 60_000);
+      }
+      await clock.untilSleeping();
+      assert.equal((await readdir(join(directory.path, 'partial'))).length, count);
+    }
   });
 
   it('is told again when the directory was removed and made anew under it', async () => {
