@@ -4,7 +4,7 @@ import type { SpoolStore } from '../../storage/spool-store.ts';
 import { BlobSource } from './blob-source.ts';
 import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
 import { FillBytes, type FillEnd } from './fill-bytes.ts';
-import { FillFollowers } from './fill-followers.ts';
+import { FillFollowers, type ReadRange } from './fill-followers.ts';
 import { FillFront } from './fill-front.ts';
 import { FillParts } from './fill-parts.ts';
 import { FillRuns } from './fill-runs.ts';
@@ -46,7 +46,7 @@ export function composeFill(
   const tape: FillTape = new FillTape({ spools, note, clock, lowest: (range) => lowest(range) });
   const front = new FillFront(digest, tape);
   /** What is still to be hashed is read, too. */
-  const lowest = (range: { start: number; end: number }): number => {
+  const lowest = (range: ReadRange): number => {
     const slowest = followers.lowest(range);
     return front.size < range.start ? slowest : Math.min(slowest, front.size);
   };

@@ -15,6 +15,13 @@ export interface Follower {
   wake: () => void;
 }
 
+/** Bytes before `end`, from `start` on; readers before `from` do not count. */
+export interface ReadRange {
+  readonly start: number;
+  readonly end: number;
+  readonly from?: number;
+}
+
 /**
  * Who follows a fill. A reader whose repository is not known yet to own the blob keeps its place, so that the fill is not
  * closed under it, but holds up nobody.
@@ -68,10 +75,10 @@ export class FillFollowers {
   }
 
   /** How far the slowest reader of these bytes is; `end` when there is none. */
-  lowest({ start, end }: { readonly start: number; readonly end: number }): number {
+  lowest({ start, end, from = 0 }: ReadRange): number {
     let lowest = end;
     for (const { at, until, repository } of this.#here)
-      if (at < lowest && start < until && this.#owners.has(repository)) lowest = at;
+      if (at < lowest && at >= from && start < until && this.#owners.has(repository)) lowest = at;
     return lowest;
   }
 

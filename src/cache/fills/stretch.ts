@@ -1,5 +1,6 @@
 import type { ByteRange } from '../../oci/registry.ts';
 import type { Spool } from '../../storage/spool-store.ts';
+import type { ReadRange } from './fill-followers.ts';
 import { type ChunkOwnership, MemoryWindow } from './memory-window.ts';
 
 /** Received and not yet written: a disk that is slower than the network holds it up here. Bytes. */
@@ -20,7 +21,7 @@ export interface StretchTape {
   /** It cannot be written. */
   giveUp(error: unknown): void;
   /** How far the slowest reader of these bytes is. */
-  lowest(range: { readonly start: number; readonly end: number }): number;
+  lowest(range: ReadRange): number;
   /** Readers may look again. */
   wake(): void;
 }
@@ -88,9 +89,10 @@ export class Stretch {
     return this.#window.read(range);
   }
 
-  /** Forgets what no reader wants. */
+  /** Forgets what no reader wants; of what is done, what no reader is at: who comes reads what was written. */
   pass(): void {
-    this.#window.drop(this.#tape.lowest(this));
+    const { start, end } = this;
+    this.#window.drop(this.#tape.lowest({ start, end, from: this.isDone ? start : 0 }));
   }
 
   /** Nothing more comes. */
