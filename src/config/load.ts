@@ -116,7 +116,7 @@ function moved(problem: Problem, left: readonly unknown[], all: readonly unknown
 
 async function readText(file: string): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readBoundedFile(file, maxFileBytes));
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readBoundedFile(file, maxFileBytes, { orShellPipe: true }));
   } catch (cause) {
     const reason =
       cause instanceof TypeError ? 'not valid UTF-8' : cause instanceof Error ? cause.message : cause;

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
-import { readRegularFile } from '../../base/bounded-file.ts';
+import { readBoundedFile } from '../../base/bounded-file.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Log, silent } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
@@ -117,7 +117,7 @@ async function readDirectory(directory: string): Promise<string[]> {
 
 async function readIfThere(path: string): Promise<string[]> {
   try {
-    return [(await readRegularFile(path, maxBytes)).toString('utf8')];
+    return [(await readBoundedFile(path, maxBytes)).toString('utf8')];
   } catch (error) {
     return unlessWanting(error);
   }
@@ -138,7 +138,7 @@ function unlessWanting<Value>(error: unknown): Value[] {
 async function readPem(path: string): Promise<string> {
   let text: string;
   try {
-    text = (await readRegularFile(path, maxBytes)).toString('utf8');
+    text = (await readBoundedFile(path, maxBytes)).toString('utf8');
   } catch (cause) {
     throw new RegistryError('UNAVAILABLE', `cannot read the TLS file ${path}`, { cause });
   }
