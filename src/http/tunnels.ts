@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../base/clock.ts';
+import { answerBehind, answerLast, responseOn } from './last-answer.ts';
+
+const refusal = { status: 405, headers: { Allow: 'GET, HEAD' } };
+
+/**
+ * Who asks for another protocol on a connection. CONNECT (RFC 9110 section 9.3.6) is refused, when the requests before it are answered. An
+ * Upgrade is passed over (section 7.8), and behind its answer the connection is closed: Node throws away what came in one piece with it.
+ */
+export class Tunnels {
+  readonly #clock: Clock;
+  /** Node's server has let go of them. */
+  readonly #refused = new Set<Socket>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** For the server's event `connect`: from here on nothing that Node does for a connection is done for this one. */
+  readonly refuse = (request: IncomingMessage, stream: Duplex): void => {
+    const { socket } = request;
+    this.#refused.add(socket);
+    socket.once('close', () => this.#refused.delete(socket));
+    // Where the request has a body it is a stream around the socket.
+    for (const each of new Set([stream, socket])) each.on('error', () => socket.destroy());
+    socket.on('timeout', () => socket.destroy());
+    // An answer that is under way would wait for ever for a client that reads slowly.
+    socket.on('drain', () => responseOn(socket)?.emit('drain'));
+    socket.resume();
+    const response = responseOn(socket);
+    if (response === undefined) answerLast(socket, this.#clock, refusal);
+    else answerBehind(socket, this.#clock, refusal, response);
+  };
+
+  /** For each request, before it is answered. */
+  passOver({ headers }: IncomingMessage, response: ServerResponse): void {
+    if (headers.upgrade !== undefined && /\bupgrade\b/i.test(headers.connection ?? ''))
+      response.shouldKeepAlive = false;
+  }
+
+  /** As the server cuts all others. */
+  cut(): void {
+    for (const socket of this.#refused) socket.destroy();
+  }
+}
