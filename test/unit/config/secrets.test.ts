@@ -90,7 +90,7 @@ describe('a secret', () => {
     ],
     [
       'passwordFromEnv: "pass word"',
-      'config.yaml:1:53: registries[0].auth.passwordFromEnv: must be the name of an environment variable',
+      'config.yaml:1:53: registries[0].auth.passwordFromEnv: must be the name of an environment variable (letters, digits and _), and not the secret itself',
     ],
     [
       'passwordFile: /no/such/file',
