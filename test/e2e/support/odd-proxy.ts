@@ -15,8 +15,8 @@ export interface Answer {
   readonly first: number;
   /** Bytes of the body that were sent. */
   readonly sent: number;
-  /** Then they may not have arrived. */
-  readonly isReset: boolean;
+  /** Then they may not have arrived: by us, or by who asked, who had waited long enough (of us on a slow machine). */
+  isReset: boolean;
   readonly size: number;
 }
 
@@ -128,8 +128,11 @@ export class OddProxy implements AsyncDisposable {
     const { status, headers, body } = reply;
     response.writeHead(status, { ...headers, 'content-length': String(body.length) });
     const cut = status < 300 ? this.#plan.cut(path, body.length) : undefined;
-    this.#note(request, reply, original, cut);
+    const answer = this.#note(request, reply, original, cut);
     if (cut === undefined) {
+      response.once('close', () => {
+        answer.isReset ||= !response.writableFinished;
+      });
       response.end(body);
       return;
     }
@@ -180,18 +183,20 @@ export class OddProxy implements AsyncDisposable {
     { status, first, body }: Reply,
     original: Original,
     cut: Cut = { after: body.length },
-  ): void {
+  ): Answer {
     const { method = '', url: path = '', headers } = request;
-    this.answers.push({
+    const answer: Answer = {
       method,
       path,
       range: headers.range,
       status,
       first,
       sent: cut.after,
-      isReset: cut.how === 'reset',
+      isReset: cut.how === 'reset' || request.socket.destroyed,
       size: original.body.length,
-    });
+    };
+    this.answers.push(answer);
+    return answer;
   }
 }
 
