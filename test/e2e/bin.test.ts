@@ -173,6 +173,13 @@ describe('the program', () => {
     await until('it has ended', async () => !isThere(first));
   });
 
+  it('is silent where nobody reads what it prints any more', () => {
+    const script = '"$0" "$@" | { exec <&-; sleep 2; }; exit $PIPESTATUS';
+    const line = ['-c', script, process.execPath, join(checkout, 'src/bin.js'), '--help'];
+    const { status, stderr } = spawnSync('bash', line, { encoding: 'utf8' });
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+
   it('takes its configuration from a pipe of the shell too', () => {
     const [first = '', ...rest] = piped('echo "host: 127.0.0.1"; echo "port: 65536"', 'check-config');
     const { status, stderr } = spawnSync(first, rest, { encoding: 'utf8' });
