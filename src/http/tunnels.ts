@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
 import { answerBehind, answerLast, responseOn } from './last-answer.ts';
 
@@ -20,15 +19,12 @@ export class Tunnels {
   }
 
   /** For the server's event `connect`: from here on nothing that Node does for a connection is done for this one. */
-  readonly refuse = (request: IncomingMessage, stream: Duplex): void => {
-    const { socket } = request;
+  readonly refuse = ({ socket }: IncomingMessage): void => {
     this.#refused.add(socket);
     socket.once('close', () => this.#refused.delete(socket));
-    // Where the request has a body it is a stream around the socket.
-    for (const each of new Set([stream, socket])) each.on('error', () => socket.destroy());
+    socket.on('error', () => socket.destroy());
     socket.on('timeout', () => socket.destroy());
-    // An answer that is under way would wait for ever for a client that reads slowly.
-    socket.on('drain', () => responseOn(socket)?.emit('drain'));
+    // What comes behind it is read and thrown away, so that a client that leaves is seen.
     socket.resume();
     const response = responseOn(socket);
     if (response === undefined) answerLast(socket, this.#clock, refusal);
