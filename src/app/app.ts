@@ -138,7 +138,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   });
   const observer = prometheus?.observer;
   const userAgent = `ociregistry/${version}`;
-  const sockets = new SocketLimit(files.sockets);
+  const sockets = new SocketLimit(files.sockets, files.questions);
   const shared = { config, parts: cache, memory, names, sockets, observer, env };
   const registries = stack.use(new Registries({ ...shared, userAgent }));
   stack.use(cache);

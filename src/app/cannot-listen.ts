@@ -27,7 +27,11 @@ export function listeningProblem(key: PortKey, code: string, { host, [key]: port
         at: 'value',
       };
     case 'EACCES':
-      return { path: [key], message: `${port} may not be listened on by this user`, at: 'value' };
+      return {
+        path: [key],
+        message: `${port} may not be listened on by this user: take one from 1024 on, or give the process CAP_NET_BIND_SERVICE`,
+        at: 'value',
+      };
     case 'EADDRNOTAVAIL':
       return { path: ['host'], message: `${quoted} is no address of this machine`, at: 'value' };
     case 'ENOTFOUND':

@@ -4,6 +4,7 @@ import type { Connect } from '../credentials/providers/provider.ts';
 import { readBody } from '../net/body.ts';
 import type { NameLookups } from '../net/dial/name-lookups.ts';
 import type { ProxyChoice } from '../net/dial/proxy-choice.ts';
+import type { SocketLimit } from '../net/dial/socket-limit.ts';
 import type { TlsTrust } from '../net/dial/tls-trust.ts';
 import { HttpTransport } from '../net/wire/http-transport.ts';
 import { overridden } from './policies.ts';
@@ -17,6 +18,8 @@ export interface ConnectionParts {
   readonly trust: TlsTrust;
   /** Likewise. */
   readonly names: NameLookups;
+  /** Likewise. */
+  readonly sockets?: Pick<SocketLimit, 'reserve'>;
   readonly clock: Clock;
   /** Those of the registry. */
   readonly proxies: ProxyChoice;
@@ -30,11 +33,12 @@ const maxConcurrent = 4;
 
 /**
  * How a registry's source of credentials reaches its cloud: by the same proxies, names, authorities and limits of time as the
- * registry. Plain http is spoken by the services of a machine for itself, which no proxy can reach.
+ * registry. Plain http is spoken by the services of a machine for itself, which no proxy can reach. Where transfers have all sockets, these have
+ * some of their own: everything that the registry is asked for waits for its credentials.
  */
 export function cloudConnections(
   registry: RegistryConfig,
-  { config, proxies, ...parts }: ConnectionParts,
+  { config, proxies, sockets, ...parts }: ConnectionParts,
 ): Connect {
   const { connectTimeout, stallTimeout } = overridden(config.upstream, registry.upstream);
   const settings = {
@@ -45,6 +49,7 @@ export function cloudConnections(
     headersTimeoutMs: answerTimeoutMs,
     stallTimeoutMs: Math.min(stallTimeout, answerTimeoutMs),
     maxConcurrent,
+    sockets: sockets?.reserve,
     proxies: { of: (url: URL) => (url.protocol === 'https:' ? proxies.of(url) : undefined) },
   };
   return (guard) => {

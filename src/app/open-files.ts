@@ -9,6 +9,8 @@ export interface FilePlan {
   readonly aside: number;
   /** Connections to upstreams. */
   readonly sockets: number;
+  /** Connections to whoever is asked for credentials, where {@link sockets} have all: of the program's own. */
+  readonly questions: number;
   /** What is finished and waits for the disk. */
   readonly waiting: number;
   /** Blobs that are being written, with those that wait for the disk. */
@@ -17,7 +19,7 @@ export interface FilePlan {
   readonly abandoned: number;
 }
 
-/** The program's own: its log, the index, what it listens on, name servers. Of a small limit no more than this share. */
+/** The program's own: its log, the index, what it listens on, name servers, questions for credentials. Of a small limit no more than this share. */
 const own = 48;
 const ownShare = 0.5;
 /** A connection, what is read for it or written, and where that comes from. */
@@ -49,7 +51,8 @@ export function planOf(openFiles: number): FilePlan {
   const reserved = Math.min(own, openFiles * ownShare) + 2 * aside + perAbandoned * abandoned + waiting;
   const connections = Math.max(1, Math.floor((openFiles - reserved) / perClient));
   const transfers = connections + abandoned;
-  return { connections, aside, sockets: transfers, waiting, writers: transfers + waiting, abandoned };
+  const writers = transfers + waiting;
+  return { connections, aside, sockets: transfers, questions: share(32, 1, 8), waiting, writers, abandoned };
 }
 
 /** Node has raised the soft limit to the hard one at its start. Where nobody says there is none. */

@@ -118,7 +118,7 @@ export class Registries implements AsyncDisposable {
     const { clock, random, log } = parts;
     const proxies = proxiesOf(config, place.registry ?? place.lender, env);
     const common = { config, userAgent, names, trust: this.#trust, clock, random, log, proxies };
-    const credentials = registryCredentials(place.registry, { ...common, env });
+    const credentials = registryCredentials(place.registry, { ...common, sockets, env });
     const upstream = openRegistryUpstream(place, credentials, {
       ...common,
       sockets,

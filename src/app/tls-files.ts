@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { readRegularFile } from '../base/bounded-file.ts';
+import { readBoundedFile } from '../base/bounded-file.ts';
 
 /** Paths of files in PEM; `''` is none. */
 export interface TlsFiles {
@@ -49,7 +49,7 @@ async function read(files: TlsFiles, name: keyof TlsFiles): Promise<string | und
   const path = files[name];
   if (path === '') return undefined;
   try {
-    return (await readRegularFile(path, maxBytes)).toString('utf8');
+    return (await readBoundedFile(path, maxBytes)).toString('utf8');
   } catch (error) {
     throw new TlsFileError(name, path, `cannot be used: ${error instanceof Error ? error.message : error}`);
   }

@@ -1,9 +1,10 @@
 import { abortable } from '../base/abortable.ts';
 import { SingleFlight } from '../base/single-flight.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { isIndex } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
-import type { CallOptions, Descriptor, Manifest, Registry } from '../oci/registry.ts';
+import type { CallOptions, Manifest, Registry } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/records.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { referrersMs } from './cached-referrers.ts';

@@ -1,8 +1,9 @@
 import { abortable } from '../base/abortable.ts';
 import { SingleFlight } from '../base/single-flight.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
-import type { CallOptions, Descriptor, ReferrersList, Registry } from '../oci/registry.ts';
+import type { CallOptions, ReferrersList, Registry } from '../oci/registry.ts';
 import { putReferrersList } from '../storage/operation.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { isAbsent } from './memory/negative-cache.ts';

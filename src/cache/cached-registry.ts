@@ -1,10 +1,10 @@
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
   BlobReader,
   CallOptions,
-  Descriptor,
   Manifest,
   ReferrersList,
   Registry,

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { SingleFlight } from '../base/single-flight.ts';
 import { Busy } from '../oci/busy.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/error.ts';
 import { isUnanswered } from '../oci/no-answer.ts';
 import {
@@ -11,7 +12,7 @@ import {
   type RepositoryName,
   type Tag,
 } from '../oci/reference.ts';
-import type { Descriptor, Manifest, Registry } from '../oci/registry.ts';
+import type { Manifest, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { isFresh } from './memory/freshness.ts';
 import type { Asked } from './memory/known-tags.ts';

@@ -6,6 +6,7 @@ import { runProgram } from './program.ts';
 /** Runs the program with this process's streams; the exit code. Each command loads what it needs when it is asked for. */
 export async function main(argv: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process;
+  for (const output of [stdout, stderr]) output.on('error', unlessNobodyReads);
   const version = readVersion();
   const signals = new ProcessSignals();
   return await runProgram(argv, {
@@ -43,4 +44,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       });
     },
   });
+}
+
+/** Who reads it may have had enough, as in `… | head`. */
+function unlessNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }

@@ -59,8 +59,11 @@ export async function readConfig({ file, flags, env }: LoadOptions): Promise<Rea
   const { ignored, refused } = findUnbuilt(configSchema, input);
   const secrets = await resolveSecrets(configSchema, input, env);
   const mistakes = parsed.success ? [] : problemsOf(parsed.error.issues, configSchema);
-  const problems = [...mistakes, ...secrets.problems, ...refused];
-  if (!parsed.success) return { problems: located(problems, origins), rest: restOf(read(), origins) };
+  const untaken = source?.untaken ?? [];
+  // The first of a key is told: what is not taken is lacking for that alone.
+  const problems = [...untaken, ...mistakes, ...secrets.problems, ...refused];
+  if (!parsed.success || untaken.length > 0)
+    return { problems: located(problems, origins), rest: restOf(read(), origins) };
   for (const { path, secret } of secrets.found) put(parsed.data, path, secret);
   const names = ignored.map((path) => (isFlag(path, flags) ? flagName(path) : pathText(path)));
   const unbuilt = names.length > 0 ? [`${notYet}, and ignored: ${names.join(', ')}`] : [];
@@ -87,12 +90,14 @@ function restOf(input: unknown, origins: Origins): LoadedConfig | undefined {
   const left = usable(configSchema, input);
   if (left === undefined) return undefined;
   const kept = listOf(input);
+  const untaken = (origins.source?.untaken ?? []).filter(({ path }) => path.length === 1);
+  const defaulted = left.defaulted.union(new Set(untaken.map(({ path: [key] }) => String(key))));
   return {
     config: frozen(left.config),
     warnings: [],
     file: origins.file,
     located: (found) => {
-      const meant = found.filter(({ path: [key] }) => !left.defaulted.has(String(key)));
+      const meant = found.filter(({ path: [key] }) => !defaulted.has(String(key)));
       return located(
         meant.map((problem) => moved(problem, kept, registries)),
         origins,
@@ -116,10 +121,16 @@ function moved(problem: Problem, left: readonly unknown[], all: readonly unknown
 
 async function readText(file: string): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readBoundedFile(file, maxFileBytes));
+    return new TextDecoder('utf-8', { fatal: true }).decode(
+      await readBoundedFile(file, maxFileBytes, { orShellPipe: true }),
+    );
   } catch (cause) {
     const reason =
-      cause instanceof TypeError ? 'not valid UTF-8' : cause instanceof Error ? cause.message : cause;
+      cause instanceof TypeError
+        ? 'not valid UTF-8: save it as UTF-8 (iconv -t UTF-8), or is it another file?'
+        : cause instanceof Error
+          ? cause.message
+          : cause;
     throw new ConfigError([`${file}: ${reason}`]);
   }
 }

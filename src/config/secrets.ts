@@ -5,6 +5,9 @@ import { type Path, type Place, places } from './schema-tree.ts';
 import { Secret } from './secret.ts';
 
 const maxSecretBytes = 64 * 1024;
+/** It is not quoted, nor is the key named into which it belongs: not every secret may stand in the file. */
+const noName =
+  'must be the name of an environment variable (letters, digits and _), and not the secret itself';
 
 interface Secrets {
   readonly found: readonly { readonly path: Path; readonly secret: Secret }[];
@@ -52,7 +55,7 @@ async function secretText(
   switch (secret?.from) {
     case 'environment':
       // What cannot be a name is probably the secret itself.
-      if (!/^[A-Za-z_]\w*$/.test(source)) throw new Error('must be the name of an environment variable');
+      if (!/^[A-Za-z_]\w*$/.test(source)) throw new Error(noName);
       return nonEmpty(environment[source], `the environment variable ${source} is not set`);
     case 'file':
       return nonEmpty(await secretFile(source), `the file ${JSON.stringify(source)} is empty`);

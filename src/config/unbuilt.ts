@@ -20,7 +20,7 @@ export function findUnbuilt(schema: z.ZodType, input: unknown): Unbuilt {
       .filter(({ state }) => state === 'refused')
       .map(({ path }) => ({
         path,
-        message: `${notYet}, and not safe to ignore: the server does not start with it`,
+        message: `${notYet}, and not safe to ignore: take it out, the server does not start with it`,
         at: 'key',
       })),
   };

@@ -23,7 +23,8 @@ const messages: Readonly<Record<string, string>> = {
   RESOURCE_EXHAUSTION: 'nested too deeply',
   TAB_AS_INDENT: 'a tab in the indentation; YAML takes spaces',
   TAG_RESOLVE_FAILED: 'unknown tag',
-  UNEXPECTED_TOKEN: 'something here was not expected',
+  UNEXPECTED_TOKEN:
+    'something here was not expected: is a quote, a comma or a bracket before it missing, or too much?',
 };
 
 /** More come of the same mistakes. */

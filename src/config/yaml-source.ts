@@ -1,6 +1,7 @@
 import {
   type Document,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
@@ -12,6 +13,7 @@ import {
 } from 'yaml';
 import type * as z from 'zod';
 import { ConfigError } from './config-error.ts';
+import type { Problem } from './problem.ts';
 import { itemOf, keysOf, type Path, takesFlag, takesText } from './schema-tree.ts';
 import { yamlMistakes } from './yaml-mistakes.ts';
 
@@ -29,12 +31,17 @@ export interface Position {
   readonly column: number;
 }
 
+const noAlias = 'aliases are not supported: write out what it stands for';
+const noMerge = 'merge keys are not supported: write out what would be merged';
+
 /** A YAML text and where in it everything stands. */
 export class YamlSource {
+  /** What is YAML and not taken; the rest is read as if it were not there. */
+  readonly untaken: readonly Problem[];
   readonly #document: Document;
   readonly #lines: LineCounter;
 
-  /** Throws ConfigError, with `name` in front of each line, for what is no YAML or more YAML than we take. */
+  /** Throws ConfigError, with `name` in front of each line, for what is no YAML. */
   constructor(yaml: string, name: string) {
     this.#lines = new LineCounter();
     this.#document = parseDocument(yaml, {
@@ -43,11 +50,12 @@ export class YamlSource {
       stringKeys: true,
       logLevel: 'error',
     });
-    const problems = this.#problems(yaml);
-    if (problems.length === 0) return;
-    const lines = problems.slice(0, maxSyntaxProblems).map(([offset, problem]) => {
+    this.untaken = untakenIn(this.#document);
+    const mistakes = yamlMistakes(this.#document, yaml, this.#lines);
+    if (mistakes.length === 0) return;
+    const lines = mistakes.slice(0, maxSyntaxProblems).map(({ offset, message }) => {
       const { line, column } = this.#position(offset);
-      return `${name}:${line}:${column}: ${problem}`;
+      return `${name}:${line}:${column}: ${message}`;
     });
     throw new ConfigError([...new Set(lines)]);
   }
@@ -86,20 +94,28 @@ export class YamlSource {
     const { line, col } = this.#lines.linePos(offset);
     return { offset, line: Math.max(line, 1), column: Math.max(col, 1) };
   }
+}
 
-  #problems(text: string): [offset: number, problem: string][] {
-    const problems = yamlMistakes(this.#document, text, this.#lines).map(
-      ({ offset, message }): [number, string] => [offset, message],
-    );
-    visit(this.#document, {
-      Alias: (_, alias) => void problems.push([alias.range?.[0] ?? 0, 'aliases are not supported']),
-      Pair: (_, { key }) => {
-        if (keyText(key) === '<<')
-          problems.push([(key as Scalar).range?.[0] ?? 0, 'merge keys are not supported']);
-      },
-    });
-    return problems.sort(([a], [b]) => a - b);
-  }
+function untakenIn(document: Document): Problem[] {
+  const found: Problem[] = [];
+  visit(document, {
+    Alias: (_, alias, above) =>
+      void found.push({ path: pathTo(alias, above), message: noAlias, at: 'value' }),
+    Pair: (_, pair, above) => {
+      if (keyText(pair.key) === '<<') found.push({ path: pathTo(pair, above), message: noMerge, at: 'key' });
+    },
+  });
+  return found;
+}
+
+/** Where a node stands, by what is above it. */
+function pathTo(node: unknown, above: readonly unknown[]): Path {
+  const nodes = [...above, node];
+  return nodes.flatMap((each, depth): (string | number)[] => {
+    if (isPair(each)) return [keyText(each.key)];
+    const parent = nodes[depth - 1];
+    return isSeq(parent) ? [parent.items.indexOf(each)] : [];
+  });
 }
 
 function plain(node: unknown, schema: z.ZodType | undefined): unknown {

@@ -1,3 +1,4 @@
+import { own, type Wording, worded } from '../oci/wording.ts';
 import { type Credential, isSecretName, type UserAndPassword } from './credentials.ts';
 
 /** Who we are, without what proves it. */
@@ -19,8 +20,12 @@ export function userText(user: UserAndPassword): string {
   return isSecretName(user) ? 'a user whose name is a secret' : `user ${JSON.stringify(user.username)}`;
 }
 
-/** As whom a request was sent, for the end of a sentence. Undefined: as nobody, for whom there may be no credential, or none to be sent there. */
-export function asWhom(credential: Credential | undefined): string {
-  if (credential === undefined || credential.kind === 'anonymous') return 'without credentials';
-  return `${credential.kind === 'basic' ? 'as' : 'with'} ${identityOf(credential)}`;
+/**
+ * As whom a request was sent, for the end of a sentence; who that is, clients are not told. Undefined: as nobody, for whom there may be no
+ * credential, or none to be sent there.
+ */
+export function asWhom(credential: Credential | undefined): Wording {
+  if (credential === undefined || credential.kind === 'anonymous') return worded`without credentials`;
+  const by = credential.kind === 'basic' ? 'as' : 'with';
+  return own(`${by} ${identityOf(credential)}`, 'with the configured credential');
 }

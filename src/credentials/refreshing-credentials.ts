@@ -196,8 +196,8 @@ function timedOut(name: string): RegistryError {
  * What a source could not be asked for says nothing of the registry: neither that it gave no answer, nor that it is to be asked again
  * as its cause would have it.
  */
-function ofSource({ code, message, status, headers }: RegistryError): RegistryError {
-  return new RegistryError(code, message, { status, headers });
+function ofSource({ code, wording, status, headers }: RegistryError): RegistryError {
+  return new RegistryError(code, wording, { status, headers });
 }
 
 /** Nothing but its kind is passed on: nobody looked whether it holds a secret. */

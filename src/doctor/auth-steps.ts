@@ -83,13 +83,13 @@ function asWhom(evidence: Evidence): string {
   const last = evidence.exchanges('token server').at(-1);
   if (last === undefined) return '';
   const { who } = evidence;
-  if (last.authorization === 'basic' || last.method === 'POST') return `, ${sentAs(who)}`;
+  if (last.authorization === 'basic' || last.method === 'POST') return `, ${sentAs(who).forOperator}`;
   return basicHeaderOf(who) === undefined
     ? asNobody
     : `${asNobody}: ${identityOf(who)} was not sent there, since the registry speaks plain http and names a server elsewhere`;
 }
 
-const asNobody = `, ${sentAs(undefined)}`;
+const asNobody = `, ${sentAs(undefined).forOperator}`;
 
 /** An error of the server's own code ends with it already, where it is about that. */
 function withWhom(text: string, whom: string): string {

@@ -8,7 +8,7 @@ import type {
   WireAnswer,
   WireEvent,
 } from '../net/wire-event.ts';
-import type { Descriptor } from '../oci/registry.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Walk } from './walk.ts';
 
 /** Whom a credential was asked of and what came of it. Milliseconds. */

@@ -7,7 +7,7 @@ const maxCause = 200;
 
 /** What was thrown, for a person. What was not thrown on purpose may quote anything: only its kind is told. */
 export function failureText(error: unknown): string {
-  if (error instanceof RegistryError) return error.message;
+  if (error instanceof RegistryError) return error.forOperator;
   return `unexpected ${error instanceof Error ? error.name : typeof error}`;
 }
 

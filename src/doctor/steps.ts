@@ -1,5 +1,5 @@
 import { identityOf } from '../credentials/identity.ts';
-import type { Descriptor } from '../oci/registry.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { adviceOnStatus } from './advice-on-status.ts';
 import { challenge, isUnproved, nameAnImage, token } from './auth-steps.ts';
 import { type Answered, type Evidence, limitsIn } from './evidence.ts';

@@ -19,7 +19,7 @@ export function errorResponse(log: Log): ErrorRequestHandler {
     }
     const ours = error instanceof RegistryError ? undefined : ownFault(error);
     const known = error instanceof RegistryError ? error : (ours ?? notFromUs(error));
-    exchange.failure = `${known.code}: ${known.message}`;
+    exchange.failure = `${known.code}: ${known.forOperator}`;
     const { path: url, id } = exchange;
     if (ours !== undefined) log.error({ err: error, id, url }, 'the cache cannot be used');
     else if (known.status === 500) log.error({ err: error, id, url }, 'unexpected error');

@@ -6,6 +6,7 @@ import { type Log, silent } from '../base/log.ts';
 import { FailedHandshakes } from './failed-handshakes.ts';
 import { Pipelining } from './pipelining.ts';
 import { Refusals } from './refusals.ts';
+import { Tunnels } from './tunnels.ts';
 
 /** PEM texts. With `verify` a client must show a certificate that `ca` (else the known certificate authorities) has signed. */
 export interface ServerTls {
@@ -38,10 +39,12 @@ const maxHeaderBytes = 16 * 1024;
 /** A server that listens. */
 export class RunningServer implements AsyncDisposable {
   readonly #server: Server;
+  readonly #tunnels: Tunnels;
   readonly #scheme: string;
 
-  constructor(server: Server, scheme: string) {
+  constructor(server: Server, tunnels: Tunnels, scheme: string) {
     this.#server = server;
+    this.#tunnels = tunnels;
     this.#scheme = scheme;
   }
 
@@ -64,7 +67,10 @@ export class RunningServer implements AsyncDisposable {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     // A connection is idle as soon as its answer is out; nothing tells of that moment.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
-    const limit = setTimeout(() => this.#server.closeAllConnections(), timeoutMs);
+    const limit = setTimeout(() => {
+      this.#server.closeAllConnections();
+      this.#tunnels.cut();
+    }, timeoutMs);
     try {
       await closed;
     } finally {
@@ -85,11 +91,16 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { tls, host, port, clock = systemClock, log = silent } = settings;
   const pipelining = new Pipelining();
-  const inTurn = pipelining.taking(listener);
+  const tunnels = new Tunnels(clock);
+  const inTurn = pipelining.taking((request, response) => {
+    tunnels.passOver(request, response);
+    listener(request, response);
+  });
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;
   server.on('clientError', new Refusals(pipelining, clock).refuse);
+  server.on('connect', tunnels.refuse);
   const handshakes = new FailedHandshakes(log, clock);
   if (tls === undefined) server.on('clientError', handshakes.plain);
   else server.on('tlsClientError', handshakes.tls);
@@ -100,7 +111,7 @@ export async function startServer(
       resolve();
     });
   });
-  return new RunningServer(server, tls === undefined ? 'http' : 'https');
+  return new RunningServer(server, tunnels, tls === undefined ? 'http' : 'https');
 }
 
 const limits = {

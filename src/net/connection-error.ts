@@ -2,6 +2,7 @@ import { errors } from 'undici';
 import { Busy } from '../oci/busy.ts';
 import { RegistryError, type RegistryErrorOptions } from '../oci/error.ts';
 import { NoAnswer, type SaysOf } from '../oci/no-answer.ts';
+import { own, Wording, worded } from '../oci/wording.ts';
 
 /** Failures that another try may not meet: of connecting and of a connection, not of names and certificates. */
 const transientCodes = new Set([
@@ -119,7 +120,7 @@ export function connectError(url: URL, cause: unknown, via?: string): RegistryEr
 }
 
 /** Where it is not `whom` that does not answer, but we who cannot ask. */
-export function wantOfOurs(whom: string, cause: unknown): Busy | undefined {
+export function wantOfOurs(whom: string | Wording, cause: unknown): Busy | undefined {
   if (!ourCodes.has(causeCode(cause) ?? '')) return undefined;
   return new Busy(noAnswer(whom, cause)[0], cause);
 }
@@ -129,8 +130,8 @@ function madeOf(url: URL, saysOf: SaysOf, cause: unknown, via: string | undefine
 }
 
 /** The origin alone: the path of a signed URL is a secret. */
-function nameOf({ origin }: URL, via: string | undefined): string {
-  return via === undefined ? origin : `${origin} through the proxy ${via}`;
+function nameOf({ origin }: URL, via: string | undefined): string | Wording {
+  return via === undefined ? origin : worded`${origin} through the proxy${own(` ${via}`)}`;
 }
 
 function saidOf(cause: unknown): SaysOf {
@@ -138,16 +139,20 @@ function saidOf(cause: unknown): SaysOf {
   return hostCodes.has(code) || tlsCodes.test(code) ? 'host' : 'exchange';
 }
 
-/** Message and options of an error that says that somebody did not answer. `meaning`: of the code, where it is known better than by itself. */
+/**
+ * Words and options of an error that says that somebody did not answer. `meaning`: of the code, where it is known better than by itself. Of
+ * whom clients are not told the whole, they are not told the name either that was looked up.
+ */
 export function noAnswer(
-  whom: string,
+  whom: string | Wording,
   cause: unknown,
   meaning?: string,
-): [message: string, options: RegistryErrorOptions] {
+): [words: Wording, options: RegistryErrorOptions] {
   const code = causeCode(cause);
-  const message = `no answer from ${whom} (${reasonOf(cause, meaning)})`;
-  if (code === unansweredCode) return [message, { status: 503, headers: nameRetryAfter, cause }];
-  return [message, { status: code !== undefined && timeoutCodes.has(code) ? 504 : 502, cause }];
+  const name = whom instanceof Wording ? own(nameIn(cause), 'it') : nameIn(cause);
+  const words = worded`no answer from ${whom} (${reasonOf(cause, meaning, name)})`;
+  if (code === unansweredCode) return [words, { status: 503, headers: nameRetryAfter, cause }];
+  return [words, { status: code !== undefined && timeoutCodes.has(code) ? 504 : 502, cause }];
 }
 
 /** What a failure means where one scheme was spoken, and perhaps the other was expected. */
@@ -166,11 +171,12 @@ function byScheme({ protocol }: URL, cause: unknown, saysOf: SaysOf): string | u
     : undefined;
 }
 
-function reasonOf(cause: unknown, meaning: string | undefined): string {
+function reasonOf(cause: unknown, meaning: string | undefined, name: string | Wording): string | Wording {
   const code = causeCode(cause);
   if (code === undefined) return 'unknown cause';
-  const said = meaning ?? words[code]?.replace('NAME', nameIn(cause));
-  return said === undefined ? code : `${said}, ${code}`;
+  const [said, behind] = (meaning ?? words[code])?.split('NAME') ?? [];
+  if (said === undefined) return code;
+  return behind === undefined ? `${said}, ${code}` : worded`${said}${name}${behind}, ${code}`;
 }
 
 /** Does the code stand for what OpenSSL says in its own tongue, with numbers and places in its source? */

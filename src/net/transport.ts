@@ -1,5 +1,6 @@
 import type { Turn } from '../oci/registry.ts';
 import type { Scope } from '../oci/scope.ts';
+import type { Wording } from '../oci/wording.ts';
 
 /** One HTTP request as a registry client needs it. */
 export interface TransportRequest {
@@ -36,7 +37,7 @@ export interface TransportResponse extends AsyncDisposable {
   /** Of an answer that is no success: what it must not be quoted with, though upstream may say it. Secret. */
   readonly secrets?: (() => readonly string[]) | undefined;
   /** Of an answer that is no success: as whom it was asked, for the end of a sentence. Absent: as nobody, and nobody expects otherwise. */
-  readonly who?: string | undefined;
+  readonly who?: Wording | undefined;
   /** Takes back what nobody reads any more, once, to receive into it again. */
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
   /** For how many milliseconds our own limits have held the body up so far. Absent: never. */

@@ -58,9 +58,17 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR, O_WRONLY } = constants;
 
-/** Of a pipe nobody is waited for: neither who opens it to read nor who reads. */
+/**
+ * Of a pipe nobody is waited for: neither who opens it to read nor who reads. Where nobody has opened it yet it is opened for both, which takes
+ * no reader (fifo(7)): the lines wait in it, as many as it holds.
+ */
 function open(path: string): number {
-  return openSync(path, O_APPEND | O_CREAT | O_NONBLOCK | O_WRONLY, 0o644);
+  try {
+    return openSync(path, O_APPEND | O_CREAT | O_NONBLOCK | O_WRONLY, 0o644);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENXIO')) throw error;
+    return openSync(path, O_APPEND | O_NONBLOCK | O_RDWR);
+  }
 }

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino';
 import type { Log } from '../base/log.ts';
+import { RegistryError } from '../oci/error.ts';
 import { LogFile } from './log-file.ts';
 
 export interface LoggerSettings {
@@ -108,7 +109,8 @@ function serialized(error: unknown): LoggedError | SerializedError | unknown {
 }
 
 /** Without what OpenSSL adds for whoever reads its source: `…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…` */
-function messageOf({ message }: Error): string {
+function messageOf(error: Error): string {
+  const message = error instanceof RegistryError ? error.forOperator : error.message;
   return message.replace(/\s*(?:[0-9A-F]+:)?error:[0-9A-F]{8}:.*$/s, '').trimEnd();
 }
 

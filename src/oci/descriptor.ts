@@ -1,6 +1,14 @@
 import type { MediaType } from './media-type.ts';
 import { type Digest, isDigestText } from './reference.ts';
-import type { Descriptor } from './registry.ts';
+
+/** OCI image-spec "Content Descriptors"; `size` in bytes. */
+export interface Descriptor {
+  readonly mediaType: MediaType;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly artifactType?: MediaType;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
 
 /** RFC 6838 section 4.2: two names of 127 characters. */
 const maxMediaType = 255;

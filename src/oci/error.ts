@@ -1,3 +1,5 @@
+import { Wording } from './wording.ts';
+
 /**
  * The error codes of the distribution specification (spec.md "Error Codes") and Docker's three for
  * 5xx and rate limits, each with the HTTP status it has unless the thrower knows better.
@@ -37,24 +39,35 @@ export interface RegistryErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The only error that is thrown on purpose. Anything else that reaches the client's door is a bug: 500. */
+/**
+ * The only error that is thrown on purpose. Anything else that reaches the client's door is a bug: 500. Its message is for everybody; what
+ * only whoever runs this server is to read stands in its wording. Who makes another of it hands that on.
+ */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly code: ErrorCode;
   readonly status: number;
   readonly detail: unknown;
   readonly headers: Readonly<Record<string, string>>;
+  readonly wording: Wording;
 
   constructor(
     code: ErrorCode,
-    message: string = errorCodes[code].message,
+    words: string | Wording = errorCodes[code].message,
     options: RegistryErrorOptions = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const wording = typeof words === 'string' ? new Wording(words, words) : words;
+    super(wording.forClients, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.wording = wording;
     this.status = options.status ?? errorCodes[code].status;
     this.detail = options.detail;
     this.headers = options.headers ?? {};
+  }
+
+  /** What its message leaves out besides: for the log, and for a diagnosis. */
+  get forOperator(): string {
+    return this.wording.forOperator;
   }
 
   /** The body that the specification prescribes: `{"errors":[{code,message,detail?}]}`. */

@@ -1,5 +1,6 @@
 import {
   annotationsIn,
+  type Descriptor,
   digestIn,
   isObject,
   listIn,
@@ -19,7 +20,6 @@ import {
   ociManifest,
 } from './media-type.ts';
 import type { Digest } from './reference.ts';
-import type { Descriptor } from './registry.ts';
 
 /** containerd, podman and oras read no more (docs: protocol facts "Sizes"); bytes. */
 export const maxManifestSize = 4 * 1024 * 1024;

@@ -1,4 +1,5 @@
 import { RegistryError, type RegistryErrorOptions } from './error.ts';
+import type { Wording } from './wording.ts';
 
 /**
  * What a missing answer says something of. `host`: nothing that is asked there can be had now (no name, no connection, no TLS).
@@ -13,8 +14,8 @@ export class NoAnswer extends RegistryError {
   /** Who did not answer, which after a redirect is not who was asked first. */
   readonly origin: string;
 
-  constructor(url: URL, saysOf: SaysOf, message: string, options: RegistryErrorOptions = {}) {
-    super('UNAVAILABLE', message, options);
+  constructor(url: URL, saysOf: SaysOf, words: string | Wording, options: RegistryErrorOptions = {}) {
+    super('UNAVAILABLE', words, options);
     this.saysOf = saysOf;
     this.origin = url.origin;
   }
@@ -25,8 +26,8 @@ export class AfterAnswer extends RegistryError {
   /** Who answered, which after a redirect is not who was asked first. */
   readonly origin: string;
 
-  constructor(url: URL, { code, message, status, detail, headers, cause }: RegistryError) {
-    super(code, message, { status, detail, headers, cause });
+  constructor(url: URL, { code, wording, status, detail, headers, cause }: RegistryError) {
+    super(code, wording, { status, detail, headers, cause });
     this.origin = url.origin;
   }
 }

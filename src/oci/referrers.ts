@@ -1,9 +1,8 @@
-import { descriptorsIn, digestIn, isObject, listIn, shortText } from './descriptor.ts';
+import { type Descriptor, descriptorsIn, digestIn, isObject, listIn, shortText } from './descriptor.ts';
 import { parseCutJson } from './json.ts';
 import { manifestObject, manifestType } from './manifest.ts';
 import type { MediaType } from './media-type.ts';
 import type { Digest } from './reference.ts';
-import type { Descriptor } from './registry.ts';
 
 /** A page of a referrers list, or what stands where one is looked for. */
 export interface ReferrersPage {

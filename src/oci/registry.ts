@@ -1,16 +1,7 @@
+import type { Descriptor } from './descriptor.ts';
 import type { ManifestContent } from './manifest.ts';
-import type { MediaType } from './media-type.ts';
 import type { Outcome } from './outcome.ts';
 import type { Digest, Reference, RepositoryName, Tag } from './reference.ts';
-
-/** OCI image-spec "Content Descriptors"; `size` in bytes. */
-export interface Descriptor {
-  readonly mediaType: MediaType;
-  readonly digest: Digest;
-  readonly size: number;
-  readonly artifactType?: MediaType;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
 
 /** A manifest or index, its bytes exactly as upstream sent them. */
 export interface Manifest {

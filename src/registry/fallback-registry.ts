@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/error.ts';
 import { contentKey, type Digest, type Reference, type RepositoryName } from '../oci/reference.ts';
 import type {
@@ -6,7 +7,6 @@ import type {
   BlobOptions,
   BlobReader,
   CallOptions,
-  Descriptor,
   Manifest,
   ReferrersList,
   Registry,

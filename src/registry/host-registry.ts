@@ -1,3 +1,4 @@
+import type { Descriptor } from '../oci/descriptor.ts';
 import {
   type Digest,
   hostOf,
@@ -10,7 +11,6 @@ import type {
   BlobOptions,
   BlobReader,
   CallOptions,
-  Descriptor,
   Manifest,
   ReferrersList,
   Registry,

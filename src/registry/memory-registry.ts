@@ -1,3 +1,4 @@
+import type { Descriptor } from '../oci/descriptor.ts';
 import { digestLike, sha256 } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { parseManifest } from '../oci/manifest.ts';
@@ -7,7 +8,6 @@ import type {
   BlobInfo,
   BlobOptions,
   BlobReader,
-  Descriptor,
   Manifest,
   ReferrersList,
   Registry,

@@ -1,4 +1,5 @@
 import { failureOf, type Observer, type UpstreamKind, type UpstreamResult } from '../observe/observer.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Digest, Reference, RegistryHost, RepositoryName } from '../oci/reference.ts';
 import type {
@@ -6,7 +7,6 @@ import type {
   BlobOptions,
   BlobReader,
   CallOptions,
-  Descriptor,
   Manifest,
   ReferrersList,
   Registry,

@@ -1,13 +1,6 @@
+import type { Descriptor } from '../oci/descriptor.ts';
 import { type ErrorCode, RegistryError } from '../oci/error.ts';
-import type {
-  BlobInfo,
-  BlobReader,
-  Descriptor,
-  Manifest,
-  ReferrersList,
-  Registry,
-  TagList,
-} from '../oci/registry.ts';
+import type { BlobInfo, BlobReader, Manifest, ReferrersList, Registry, TagList } from '../oci/registry.ts';
 
 /** The upstream across an air gap: it has nothing and is never asked. */
 export class OfflineRegistry implements Registry {

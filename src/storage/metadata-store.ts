@@ -1,5 +1,5 @@
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
-import type { Descriptor } from '../oci/registry.ts';
 import type { Changes, Operation } from './operation.ts';
 import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } from './records.ts';
 

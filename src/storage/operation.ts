@@ -1,5 +1,5 @@
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { Descriptor } from '../oci/registry.ts';
 import type { ListingRecord, ManifestRecord, Origin, TagRecord, Use } from './records.ts';
 
 /** One step of a change: data, so that it can be kept, sent and done again. Made by the functions below, which say what each means. */

@@ -1,5 +1,5 @@
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
-import type { Descriptor } from '../oci/registry.ts';
 
 /** How we came by something: an upstream gave it, a bundle brought it, a client pushed it. */
 export type Origin = 'upstream' | 'import' | 'push';

@@ -91,7 +91,7 @@ export class ListPages {
       this.#signal?.throwIfAborted();
       if (this.count === 1 || !(error instanceof RegistryError)) throw error;
       this.failure = error;
-      this.#stop('failed', 'a list of upstream broke off', { cause: error.message });
+      this.#stop('failed', 'a list of upstream broke off', { cause: error.forOperator });
       return undefined;
     }
   }

@@ -2,6 +2,7 @@ import { readSome } from '../net/body.ts';
 import { retryAfterHeader } from '../net/retry-after.ts';
 import type { TransportResponse } from '../net/transport.ts';
 import { type ErrorCode, RegistryError } from '../oci/error.ts';
+import { own, type Wording, worded } from '../oci/wording.ts';
 import { quotable } from './quotable.ts';
 
 /** The code for "not there" of what was asked for. */
@@ -21,7 +22,9 @@ export async function upstreamError(
 ): Promise<RegistryError> {
   const { status, headers, url } = response;
   const reason = reasonOf(await readSome(response, maxBodyBytes));
-  const said = `${url.origin} answered ${status}${meaning(response, reason)}${quoted(reason.message, response.secrets?.() ?? [])}`;
+  const words = quoted(reason.message, response.secrets?.() ?? []);
+  const because = namesUs(response) ? own(words) : words;
+  const said = worded`${url.origin} answered ${status}${meaning(response, reason)}${because}`;
   const retryAfter = retryAfterHeader(headers['retry-after'], now);
   switch (status) {
     case 404:
@@ -45,10 +48,15 @@ export async function upstreamError(
 }
 
 /** What its reader needs besides: as whom it was asked, where that may be the reason, or that it was asked by the wrong scheme. */
-function meaning({ status, url, who }: TransportResponse, { speaksTls }: Reason): string {
+function meaning({ status, url, who }: TransportResponse, { speaksTls }: Reason): string | Wording {
   if (status === 400 && url.protocol === 'http:' && speaksTls === true)
     return ' (it speaks TLS on this port; set scheme: https)';
-  return who !== undefined && (status === 401 || status === 403) ? `, ${who}` : '';
+  return who !== undefined && (status === 401 || status === 403) ? worded`, ${who}` : '';
+}
+
+/** May its words name who we are, as Amazon’s name the account and the role that it refuses? */
+function namesUs({ status, who }: TransportResponse): boolean {
+  return who !== undefined && !who.isForAll && (status === 401 || status === 403);
 }
 
 interface Reason {

@@ -2,6 +2,7 @@ import { readBody } from '../net/body.ts';
 import { contentEncoding, decode } from '../net/content-encoding.ts';
 import { parseLength } from '../net/content-range.ts';
 import type { TransportResponse } from '../net/transport.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { algorithmOf, digestAside } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
@@ -14,7 +15,7 @@ import {
   type Reference,
   type RepositoryName,
 } from '../oci/reference.ts';
-import type { CallOptions, Descriptor, Manifest, ResolveManifestOptions } from '../oci/registry.ts';
+import type { CallOptions, Manifest, ResolveManifestOptions } from '../oci/registry.ts';
 import { isSchema1Only, isTooLarge } from './unservable.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 

@@ -1,10 +1,11 @@
 import type { TransportResponse } from '../net/transport.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { algorithmOf, digestAside, hexOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
 import { mediaTypeOf, ociIndex } from '../oci/media-type.ts';
 import { type Digest, parseTag, pathOf, type RepositoryName } from '../oci/reference.ts';
-import type { CallOptions, Descriptor, ReferrersList } from '../oci/registry.ts';
+import type { CallOptions, ReferrersList } from '../oci/registry.ts';
 import { ListPages, type TakePage } from './list-pages.ts';
 import { checkServable, type UpstreamManifests } from './upstream-manifests.ts';
 import type { UpstreamSession } from './upstream-session.ts';

@@ -1,13 +1,13 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { OnOddity } from '../net/oddity.ts';
 import type { Transport } from '../net/transport.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
   BlobReader,
   CallOptions,
-  Descriptor,
   Manifest,
   ReferrersList,
   Registry,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
 import type { ImageCursor, Inventory } from '#src/storage/inventory.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {

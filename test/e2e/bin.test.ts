@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -23,16 +23,14 @@ const needsNamespaces = {
   skip: spawnSync('unshare', ['--user', 'true']).status !== 0 && 'the kernel gives no user namespaces',
 };
 
-/** The command line of a server whose start reads a file that does not answer: nobody writes to it. */
-async function hangingStart(directory: string): Promise<string[]> {
-  const passwordFile = join(directory, 'password');
-  execFileSync('mkfifo', [passwordFile]);
-  const file = join(directory, 'config.yaml');
-  const registries = [{ name: 'registry.test', auth: { user: 'robot', passwordFile } }];
-  const settings = { imagePath: join(directory, 'data'), host: '127.0.0.1', port: 0, registries };
-  await writeFile(file, JSON.stringify(settings));
-  return [join(checkout, 'src/bin.js'), '--config-file', file, 'serve'];
+/** A line of bash that becomes the program, whose configuration comes by a pipe from this command. */
+function piped(source: string, ...command: string[]): string[] {
+  const script = `exec "$0" "$@" --config-file <(${source})`;
+  return ['bash', '-c', script, process.execPath, join(checkout, 'src/bin.js'), ...command];
 }
+
+/** Of a server whose start reads a pipe that says nothing as long as it runs. */
+const hangingStart = piped('exec tail --pid=$$ -f /dev/null 2>/dev/null', 'serve');
 
 async function childrenOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
@@ -158,9 +156,8 @@ describe('the program', () => {
   const waiting = /the start waits for the configuration .*, or a secret’s file that it names/;
 
   it('says what its start waits for, and ends by SIGTERM though a thread of it hangs', async () => {
-    await using directory = await temporaryDirectory();
-    const line = await hangingStart(directory.path);
-    await using program = new Program(process.execPath, line);
+    const [first = '', ...rest] = hangingStart;
+    await using program = new Program(first, rest);
     await program.line(waiting);
     // There is nothing yet that could be opened again.
     assert.ok(program.pid !== undefined && process.kill(program.pid, 'SIGHUP'));
@@ -168,14 +165,26 @@ describe('the program', () => {
   });
 
   it('does so as the first process of a container too', needsNamespaces, async () => {
-    await using directory = await temporaryDirectory();
-    const line = await hangingStart(directory.path);
     const container = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child'];
-    await using program = new Program('unshare', [...container, process.execPath, ...line]);
+    await using program = new Program('unshare', [...container, ...hangingStart]);
     await program.line(waiting);
     const [first = 0] = await childrenOf(program.pid ?? 0);
     process.kill(first, 'SIGTERM');
     await until('it has ended', async () => !isThere(first));
+  });
+
+  it('is silent where nobody reads what it prints any more', () => {
+    const script = '"$0" "$@" | { exec <&-; sleep 2; }; exit $PIPESTATUS';
+    const line = ['-c', script, process.execPath, join(checkout, 'src/bin.js'), '--help'];
+    const { status, stderr } = spawnSync('bash', line, { encoding: 'utf8' });
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+
+  it('takes its configuration from a pipe of the shell too', () => {
+    const [first = '', ...rest] = piped('echo "host: 127.0.0.1"; echo "port: 65536"', 'check-config');
+    const { status, stderr } = spawnSync(first, rest, { encoding: 'utf8' });
+    assert.match(stderr, /^\/dev\/fd\/\d+:2:7: port: [^\n]+\n$/);
+    assert.equal(status, 1);
   });
 
   const needsTar = { skip: find('tar') === undefined && 'tar is not installed' };

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';

@@ -4,6 +4,7 @@ import type { Connect } from '#src/credentials/providers/provider.ts';
 import type { AddressRule } from '#src/net/dial/address-rule.ts';
 import type { NameLookups } from '#src/net/dial/name-lookups.ts';
 import { ProxyChoice } from '#src/net/dial/proxy-choice.ts';
+import { SocketLimit } from '#src/net/dial/socket-limit.ts';
 import { TlsTrust } from '#src/net/dial/tls-trust.ts';
 import { FakeClock } from './fake-clock.ts';
 import { someNames } from './names.ts';
@@ -15,12 +16,18 @@ interface Ways {
   readonly names?: NameLookups;
   /** A file of authorities for all registries. */
   readonly ca?: string;
+  readonly sockets?: SocketLimit;
 }
 
 /** What connections are made with: time that stands still, no proxy, the configuration's defaults. */
-export function connectionParts({ proxies = ProxyChoice.none, names = someNames(), ca = '' }: Ways = {}) {
+export function connectionParts({
+  proxies = ProxyChoice.none,
+  names = someNames(),
+  ca = '',
+  sockets = new SocketLimit(100),
+}: Ways = {}) {
   const config = configSchema.parse({ upstream: { ca }, registries: [{ name: 'registry.example.com' }] });
-  return { config, userAgent: 'test', trust, names, proxies, clock: new FakeClock() };
+  return { config, userAgent: 'test', trust, names, sockets, proxies, clock: new FakeClock() };
 }
 
 /** The program's own connections to clouds. `admits`: an imitation on loopback that may be asked as if its address were public. */

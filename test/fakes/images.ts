@@ -1,7 +1,7 @@
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
 import type { MemoryRegistry } from '#src/registry/memory-registry.ts';
 
 /** Bytes that look random and are the same for the same seed. */

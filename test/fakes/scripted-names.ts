@@ -1,5 +1,5 @@
 import type { LookupAddress } from 'node:dns';
-import type { Addresses, Resolve } from '#src/net/dial/name-lookups.ts';
+import type { Addresses, Resolve } from '#src/net/dial/addresses.ts';
 
 interface Pending {
   readonly name: string;

@@ -1,9 +1,9 @@
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import type { Digest, Reference, RepositoryName } from '#src/oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
   BlobReader,
-  Descriptor,
   Manifest,
   ReferrersList,
   Registry,

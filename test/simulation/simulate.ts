@@ -1,6 +1,7 @@
 import { Client } from './client.ts';
 import { Door } from './door.ts';
 import type { Finding } from './findings.ts';
+import { ForsakenSignals } from './forsaken-signals.ts';
 import { promiseMs } from './judge.ts';
 import type { Had } from './ledger.ts';
 import type { CrashPlan, Plan } from './plan.ts';
@@ -48,6 +49,7 @@ export async function simulate(
     );
   };
   process.on('unhandledRejection', lost);
+  using _signals = new ForsakenSignals();
   try {
     await new Scenario(world).run();
   } finally {

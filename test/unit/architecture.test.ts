@@ -82,6 +82,18 @@ async function imports(): Promise<[from: string, to: string][]> {
   return pairs;
 }
 
+/** Those that lie on a circle, or between two: what is left when files that import nothing more, or that nobody imports any more, are taken away. */
+function onCircles(pairs: readonly [from: string, to: string][]): string[] {
+  let left = pairs;
+  for (let before = 0; before !== left.length; ) {
+    before = left.length;
+    const importing = new Set(left.map(([from]) => from));
+    const imported = new Set(left.map(([, to]) => to));
+    left = left.filter(([from, to]) => imported.has(from) && importing.has(to));
+  }
+  return [...new Set(left.flat())].toSorted();
+}
+
 /** All that Node loads with a file: its imports and theirs, packages too, without types and what is imported while it runs. */
 async function loadedBy(first: string): Promise<Set<string>> {
   const loaded = new Set([first]);
@@ -130,6 +142,23 @@ describe('the direction of imports', () => {
         .map((other) => `${room} ${other}`),
     );
     assert.deepEqual(backwards, []);
+  });
+
+  it('goes one way inside each room too: files make no circle, not even by their types', async () => {
+    assert.deepEqual(onCircles(await imports()), []);
+  });
+
+  it('is checked by what would find a circle, and what lies behind none', () => {
+    const circle: [string, string][] = [
+      ['a', 'b'],
+      ['b', 'c'],
+      ['c', 'd'],
+      ['d', 'b'],
+      ['d', 'e'],
+      ['f', 'f'],
+    ];
+    assert.deepEqual(onCircles(circle), ['b', 'c', 'd', 'f']);
+    assert.deepEqual(onCircles(circle.slice(0, 3)), []);
   });
 
   it('loads neither server nor doctor before they are asked for, and the server without the doctor', async () => {

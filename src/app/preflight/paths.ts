@@ -28,6 +28,7 @@ async function whyNoFile(path: string): Promise<string | undefined> {
     return await whyNoDirectory(dirname(path));
   }
   if (typeof found !== 'string' && found.isDirectory()) return `${JSON.stringify(path)} is a directory`;
+  if (typeof found !== 'string' && found.isSocket()) return `${JSON.stringify(path)} is a socket`;
   return await whyNoAccess(path, constants.W_OK);
 }
 

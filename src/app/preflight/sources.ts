@@ -27,20 +27,26 @@ async function whatLacks(
 ): Promise<string | undefined> {
   if (program !== undefined && !(await isProgram(program, env)))
     return `there is no program ${JSON.stringify(program)} to be run`;
-  if (file !== undefined && !(await isThere(file))) return `there is no ${JSON.stringify(file)} yet`;
-  return undefined;
+  return file === undefined ? undefined : await whyNoFile(file);
+}
+
+/** A folder may be meant, too. */
+async function whyNoFile(file: string): Promise<string | undefined> {
+  const stats = await stat(file).catch(() => undefined);
+  if (stats === undefined) return `there is no ${JSON.stringify(file)} yet`;
+  return stats.isFIFO() || stats.isSocket() ? `${JSON.stringify(file)} is no regular file` : undefined;
 }
 
 async function isProgram(name: string, { PATH = '' }: NodeJS.ProcessEnv): Promise<boolean> {
   const paths = name.includes('/') ? [name] : PATH.split(delimiter).map((folder) => join(folder, name));
-  for (const path of paths) if (await isThere(path, constants.X_OK)) return true;
+  for (const path of paths) if (await isRunnable(path)) return true;
   return false;
 }
 
-async function isThere(path: string, mode = constants.F_OK): Promise<boolean> {
+async function isRunnable(path: string): Promise<boolean> {
   try {
-    await access(path, mode);
-    return mode === constants.F_OK || (await stat(path)).isFile();
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
   } catch {
     return false;
   }

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import { isOfNoBytes } from '../../oci/digest.ts';
 import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
-import type { BlobInfo, Descriptor } from '../../oci/registry.ts';
+import type { BlobInfo } from '../../oci/registry.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import type { Change } from '../../storage/operation.ts';
 import type { Memory } from './memory.ts';

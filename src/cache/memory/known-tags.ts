@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
-import type { Descriptor } from '../../oci/registry.ts';
 import type { TagRecord } from '../../storage/records.ts';
 
 /**

@@ -1,5 +1,5 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigest, parseReference } from '../../oci/reference.ts';
-import type { Descriptor } from '../../oci/registry.ts';
 import { setCacheStatus } from '../exchange/cache-status.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { answersNotModified } from '../exchange/not-modified.ts';

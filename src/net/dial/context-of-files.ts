@@ -5,6 +5,7 @@ import { FollowedFiles } from '../../base/followed-files.ts';
 import type { Log } from '../../base/log.ts';
 import { TimeLimit } from '../../base/time-limit.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { own, worded } from '../../oci/wording.ts';
 
 export interface ContextSettings {
   readonly files: readonly string[];
@@ -52,10 +53,14 @@ export class ContextOfFiles {
     const { clock, files } = this.#settings;
     const names = files.length === 0 ? 'that all registries share' : files.join(', ');
     const reason = (): Error =>
-      new RegistryError('UNAVAILABLE', `the file system does not answer for the TLS files ${names}`, {
-        status: 503,
-        headers: { 'Retry-After': '5' },
-      });
+      new RegistryError(
+        'UNAVAILABLE',
+        worded`the file system does not answer for the TLS files${own(` ${names}`)}`,
+        {
+          status: 503,
+          headers: { 'Retry-After': '5' },
+        },
+      );
     using limit = new TimeLimit({ clock, milliseconds: firstMs, reason, signal: undefined });
     return await abortable(checking, limit.signal);
   }

@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
+import type { Addresses } from './addresses.ts';
 import { isAnswer } from './lookup-error.ts';
-import type { Addresses } from './name-lookups.ts';
 import { addressesIn, namesToAsk, type ResolverFiles, readResolverFiles } from './resolver-files.ts';
 
 /** Asks without a thread. An empty list says nothing: the system may know more. */

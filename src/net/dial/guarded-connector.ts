@@ -11,7 +11,7 @@ import { lookupFunction } from './lookup-function.ts';
 import type { NameLookups } from './name-lookups.ts';
 import type { ProxyChoice } from './proxy-choice.ts';
 import { connected, connectThroughProxy } from './proxy-tunnel.ts';
-import type { SocketLimit } from './socket-limit.ts';
+import type { SocketPlaces } from './socket-limit.ts';
 import type { TlsSettings, TlsTrust } from './tls-trust.ts';
 
 export interface ConnectorSettings {
@@ -24,7 +24,7 @@ export interface ConnectorSettings {
   readonly proxies: Pick<ProxyChoice, 'of'>;
   readonly names: NameLookups;
   /** Default: as many as the system allows. */
-  readonly sockets?: SocketLimit | undefined;
+  readonly sockets?: SocketPlaces | undefined;
   readonly observe?: OnWireEvent | undefined;
 }
 

@@ -1,19 +1,13 @@
-import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { LRUCache } from 'lru-cache';
 import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import { type Log, silent } from '../../base/log.ts';
 import { TimeLimit } from '../../base/time-limit.ts';
+import type { Addresses, Resolve } from './addresses.ts';
 import { type AskNameServer, askNameServer } from './dns-query.ts';
 import { crowdedOut, isAnswer, noName, silentNameServer } from './lookup-error.ts';
 import { SystemLookups } from './system-lookups.ts';
-
-/** In the order in which they are to be tried. */
-export type Addresses = readonly LookupAddress[];
-
-/** A name's addresses; rejects with an error that has a code of Node's. */
-export type Resolve = (hostname: string) => Promise<Addresses>;
 
 export interface NameLookupSettings {
   readonly clock: Clock;

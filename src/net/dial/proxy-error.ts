@@ -1,5 +1,6 @@
 import type { RegistryError, RegistryErrorOptions } from '../../oci/error.ts';
 import { NoAnswer, type SaysOf } from '../../oci/no-answer.ts';
+import { own, type Wording, worded } from '../../oci/wording.ts';
 import { noAnswer, wantOfOurs } from '../connection-error.ts';
 
 /** UNAVAILABLE because of the proxy on the way, and not of who is behind it. To clients it is an error as all others. */
@@ -7,15 +8,15 @@ export class ProxyError extends NoAnswer {
   /** The status that the proxy answered; undefined: none. */
   readonly answered: number | undefined;
 
-  constructor(url: URL, saysOf: SaysOf, message: string, options: RegistryErrorOptions, answered?: number) {
-    super(url, saysOf, message, options);
+  constructor(url: URL, saysOf: SaysOf, words: Wording, options: RegistryErrorOptions, answered?: number) {
+    super(url, saysOf, words, options);
     this.answered = answered;
   }
 }
 
 /** The proxy itself cannot be reached, or does not answer; or it was not tried, for want of ours. */
 export function proxyConnectionError(url: URL, cause: unknown, via: string): RegistryError {
-  const whom = `the proxy ${via}, by which ${url.origin} is reached`;
+  const whom = worded`the proxy${own(` ${via}`)}, by which ${url.origin} is reached`;
   return wantOfOurs(whom, cause) ?? new ProxyError(url, 'host', ...noAnswer(whom, cause));
 }
 
@@ -26,7 +27,7 @@ export function proxyRefusal(url: URL, status: number, via: string): ProxyError 
   return new ProxyError(
     url,
     isFailure ? 'host' : 'exchange',
-    `the proxy ${via} gave no way to ${url.origin}: it answered ${status} (${reason})`,
+    worded`the proxy${own(` ${via}`)} gave no way to ${url.origin}: it answered ${status} (${reason})`,
     { status: status === 504 ? 504 : 502 },
     status,
   );

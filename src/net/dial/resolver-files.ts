@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
-import { open } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { readBoundedFile } from '../../base/bounded-file.ts';
 
 /** What the system's resolver goes by: hosts(5) and resolv.conf(5). */
 export interface ResolverFiles {
@@ -66,12 +66,10 @@ function withoutDot(name: string): string {
 
 async function textOf(path: string): Promise<string> {
   try {
-    await using file = await open(path, 'r');
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes), 0, maxBytes);
-    if (bytesRead === maxBytes) throw new Error(`${path} is too long`);
-    return buffer.toString('utf8', 0, bytesRead);
+    return (await readBoundedFile(path, maxBytes)).toString('utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return '';
     throw error;
   }
 }

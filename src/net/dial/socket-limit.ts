@@ -1,20 +1,48 @@
+/** Where who opens sockets gets places for them. */
+export interface SocketPlaces {
+  /** A place for a socket that is about to be opened, until that is closed. Throws as the system does where a process has no file left. */
+  take(): Disposable;
+  /** It is kept unused, and may be closed. */
+  unused(connection: Disposable): void;
+  /** It is used again, or closed. */
+  taken(connection: Disposable): void;
+}
+
 /**
  * So many sockets to upstreams at a time, of all registries together: others need files too. One that is kept unused makes room
  * for one that is needed.
  */
-export class SocketLimit {
+export class SocketLimit implements SocketPlaces {
+  /** These places, and where all are taken so many more: for small questions that requests of all kinds wait for, and that are soon over. */
+  readonly reserve: SocketPlaces;
   readonly #most: number;
   #open = 0;
   /** The one that was used the longest ago first. */
   readonly #unused = new Set<Disposable>();
 
-  constructor(most: number) {
+  constructor(most: number, reserved = 0) {
     this.#most = most;
+    this.reserve = {
+      take: () => this.#take(most + reserved),
+      unused: (connection) => this.unused(connection),
+      taken: (connection) => this.taken(connection),
+    };
   }
 
-  /** A place for a socket that is about to be opened, until that is closed. Throws as the system does where a process has no file left. */
   take(): Disposable {
-    if (this.#open >= this.#most && !this.#closeUnused()) {
+    return this.#take(this.#most);
+  }
+
+  unused(connection: Disposable): void {
+    this.#unused.add(connection);
+  }
+
+  taken(connection: Disposable): void {
+    this.#unused.delete(connection);
+  }
+
+  #take(most: number): Disposable {
+    if (this.#open >= most && !this.#closeUnused()) {
       const message = 'as many connections to upstreams are open as this process may have files for';
       throw Object.assign(new Error(message), { code: 'EMFILE' });
     }
@@ -26,16 +54,6 @@ export class SocketLimit {
         isHeld = false;
       },
     };
-  }
-
-  /** It is kept unused, and may be closed. */
-  unused(connection: Disposable): void {
-    this.#unused.add(connection);
-  }
-
-  /** It is used again, or closed. */
-  taken(connection: Disposable): void {
-    this.#unused.delete(connection);
   }
 
   /** Its file is closed at once, though its place is given back only when all of it is over. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { Slots } from '../../base/slots.ts';
-import type { Addresses, Resolve } from './name-lookups.ts';
+import type { Addresses, Resolve } from './addresses.ts';
 
 export interface SystemLookupSettings {
   readonly clock: Clock;

@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
-import { readRegularFile } from '../../base/bounded-file.ts';
+import { readBoundedFile } from '../../base/bounded-file.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Log, silent } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { own, worded } from '../../oci/wording.ts';
 import { ContextOfFiles } from './context-of-files.ts';
 
 /** Files in PEM. Nothing here is read before the first https connection. */
@@ -83,7 +84,9 @@ export class TlsTrust {
       return createSecureContext({ ca: [...roots, ...ca], cert, key });
     } catch (cause) {
       const files = filesOf(settings).join(', ');
-      throw new RegistryError('UNAVAILABLE', `the TLS files cannot be used: ${files}`, { cause });
+      throw new RegistryError('UNAVAILABLE', worded`the TLS files cannot be used${own(`: ${files}`)}`, {
+        cause,
+      });
     }
   }
 }
@@ -117,7 +120,7 @@ async function readDirectory(directory: string): Promise<string[]> {
 
 async function readIfThere(path: string): Promise<string[]> {
   try {
-    return [(await readRegularFile(path, maxBytes)).toString('utf8')];
+    return [(await readBoundedFile(path, maxBytes)).toString('utf8')];
   } catch (error) {
     return unlessWanting(error);
   }
@@ -138,12 +141,15 @@ function unlessWanting<Value>(error: unknown): Value[] {
 async function readPem(path: string): Promise<string> {
   let text: string;
   try {
-    text = (await readRegularFile(path, maxBytes)).toString('utf8');
+    text = (await readBoundedFile(path, maxBytes)).toString('utf8');
   } catch (cause) {
-    throw new RegistryError('UNAVAILABLE', `cannot read the TLS file ${path}`, { cause });
+    throw new RegistryError('UNAVAILABLE', worded`cannot read the TLS file${own(` ${path}`)}`, { cause });
   }
   // What is empty, or not yet written to its end, Node takes without a word: for no certificate, or for those that are whole.
   if (text.lastIndexOf('-----END ') <= text.lastIndexOf('-----BEGIN '))
-    throw new RegistryError('UNAVAILABLE', `the TLS file ${path} is no PEM, or not the whole of one`);
+    throw new RegistryError(
+      'UNAVAILABLE',
+      worded`the TLS file${own(` ${path}`)} is no PEM, or not the whole of one`,
+    );
   return text;
 }

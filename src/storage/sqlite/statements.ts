@@ -1,6 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/reference.ts';
-import type { Descriptor } from '../../oci/registry.ts';
 
 /** A statement by its parameters and its row, prepared once: preparing costs more than running. */
 type Prepared<Parameters extends unknown[], Row> = Statement<Parameters, Row>;

@@ -11,12 +11,14 @@ import type { OnOddity } from '../../net/oddity.ts';
 import type { Challenge } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { Scope } from '../../oci/scope.ts';
+import { own, worded } from '../../oci/wording.ts';
 import { CredentialVerdicts } from './credential-verdicts.ts';
 import { type Doubt, PasswordTrials, type Trial } from './password-trials.ts';
 import { type Realm, resolveRealm } from './realm.ts';
 import { type Token, TokenCache } from './token-cache.ts';
 import type { TokenClient, TokenGrant, TokenRefusal, TokenRequest } from './token-client.ts';
 import { isRefused, refusalError } from './token-refusal.ts';
+import { withoutCredential } from './without-credential.ts';
 
 export interface AuthSettings {
   readonly credentials: CredentialProvider;
@@ -74,7 +76,9 @@ export class AuthSession {
 
   /** Today's credential; another than yesterday's drops what was had with the old. */
   async credential(signal: AbortSignal | undefined): Promise<Credential> {
-    const { credential } = await this.#settings.credentials.get({ signal });
+    const { credential } = await this.#settings.credentials.get({ signal }).catch((error: unknown) => {
+      throw error === signal?.reason ? error : withoutCredential(error);
+    });
     if (this.#credential !== undefined && this.#credential !== credential) this.#forget();
     this.#credential = credential;
     return credential;
@@ -148,8 +152,8 @@ export class AuthSession {
       return await this.#fetchWith(need, realm, credential);
     using trial = await this.#passwords.begin(passwordScope(need), undefined);
     if (trial !== undefined) return await this.#fetchWith(need, realm, credential, { header, trial });
-    const whose = `${identityOf(credential)} and password`;
-    throw new RegistryError('DENIED', `${whose} were refused by ${realm.url.host} a moment ago`);
+    const whose = own(`${identityOf(credential)} and password`, 'the configured user and password');
+    throw new RegistryError('DENIED', worded`${whose} were refused by ${realm.url.host} a moment ago`);
   }
 
   /** All with this credential, though there may be another meanwhile: it is the one that is in question when it is refused. */

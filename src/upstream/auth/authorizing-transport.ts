@@ -13,6 +13,7 @@ import type { Scope } from '../../oci/scope.ts';
 import { AuthSession, type AuthSettings } from './auth-session.ts';
 import { type Authorization, Exchange } from './exchange.ts';
 import { refusalIn } from './refusal.ts';
+import { withoutCredential } from './without-credential.ts';
 
 export interface AuthorizingSettings extends AuthSettings {
   /** Where the credential belongs. Any other origin is met as a stranger, with a state of its own. */
@@ -87,7 +88,10 @@ export class AuthorizingTransport implements Transport {
   async #session({ url, repository = '' }: TransportRequest): Promise<AuthSession> {
     if (url.origin !== this.#settings.origin.origin) return this.#stranger(url);
     const { credentials } = this.#settings;
-    const identity = (await credentials.of?.(repository)) ?? credentials;
+    const identity =
+      (await credentials.of?.(repository).catch((error: unknown) => {
+        throw withoutCredential(error);
+      })) ?? credentials;
     const known = this.#own.get(identity);
     if (known !== undefined) return known;
     const session = new AuthSession({ ...this.#settings, credentials: identity });
@@ -112,7 +116,7 @@ export class AuthorizingTransport implements Transport {
 function notAsked(url: URL, error: unknown): unknown {
   if (!(error instanceof RegistryError) || error instanceof NoAnswer || error.code !== 'UNAVAILABLE')
     return error;
-  return new NoAnswer(url, 'nothing', error.message, error);
+  return new NoAnswer(url, 'nothing', error.wording, error);
 }
 
 /** What is wrong here may be the password, its rest, or the token server: the registry has answered. */

@@ -4,6 +4,7 @@ import type { TransportRequest, TransportResponse } from '../../net/transport.ts
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { Scope } from '../../oci/scope.ts';
+import { own, type Wording, worded } from '../../oci/wording.ts';
 import { type AuthSession, sourceOf } from './auth-session.ts';
 import type { Trial } from './password-trials.ts';
 import type { Token } from './token-cache.ts';
@@ -77,14 +78,14 @@ export class Exchange implements Disposable {
   }
 
   /** As whom all was sent in the end, for the end of a sentence. */
-  get who(): string {
+  get who(): Wording {
     const sent = this.#sent;
     if (sent.kind === 'bearer') return sent.token.who;
     if (sent.kind !== 'none' || this.#credential === undefined) return asWhom(this.#credential);
     const rests = this.#session.isRefusedFor(this.#required);
-    return rests
-      ? `without ${identityOf(this.#credential)}, who was refused a moment ago`
-      : asWhom(undefined);
+    if (!rests) return asWhom(undefined);
+    const toOperator = `without ${identityOf(this.#credential)}, who was refused a moment ago`;
+    return own(toOperator, 'without the configured credential, which was refused a moment ago');
   }
 
   /** The registry's last word: what it says of a ready header that it was sent. */
@@ -212,7 +213,8 @@ export class Exchange implements Disposable {
     if (this.#sent.kind !== 'bearer') return this.#acquire(challenge, false);
     if (this.#sent.fresh && this.#sent.token.asked.contains(scopeOf(challenge))) {
       const { host } = this.#request.url;
-      throw new RegistryError('DENIED', `${host} refused a token fetched just now, ${this.#sent.token.who}`);
+      const { who } = this.#sent.token;
+      throw new RegistryError('DENIED', worded`${host} refused a token fetched just now, ${who}`);
     }
     const elsewhere = sourceOf(challenge) !== this.#sent.token.source;
     return elsewhere && !this.#sentBare ? none : this.#acquire(challenge, true);

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scope } from '../../oci/scope.ts';
+import type { Wording } from '../../oci/wording.ts';
 
 /** An access token. Times in milliseconds of {@link Clock.monotonic}. */
 export interface Token {
@@ -13,7 +14,7 @@ export interface Token {
   /** Realm and service that it came from. */
   readonly source: string;
   /** Whose it is, for the end of a sentence. */
-  readonly who: string;
+  readonly who: Wording;
 }
 
 const maxTokens = 1000;

@@ -124,11 +124,11 @@ function isUnsupported(answer: TokenGrant | TokenRefusal): boolean {
  * redirects) is a token denied.
  */
 function failure(error: RegistryError): RegistryError {
-  const { code, message, status, headers } = error;
+  const { code, wording, status, headers } = error;
   const isAnswer = code === 'UNAVAILABLE' && status === 502 && !(error instanceof NoAnswer);
   return isAnswer
-    ? new RegistryError('DENIED', message, { cause: error })
-    : new RegistryError(code, message, { status, headers, cause: error });
+    ? new RegistryError('DENIED', wording, { cause: error })
+    : new RegistryError(code, wording, { status, headers, cause: error });
 }
 
 /** The realm's own query stays as it is; no parameter is sent empty. */

@@ -1,5 +1,6 @@
 import { retryAfterHeader } from '../../net/retry-after.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { type Wording, worded } from '../../oci/wording.ts';
 import type { TokenRefusal } from './token-client.ts';
 
 /** Is it about what was asked for, or by whom, so that another scope or credential may help? */
@@ -15,7 +16,7 @@ export function isRefused(refusal: TokenRefusal | undefined): boolean {
 export function refusalError(
   realm: URL,
   refusal: TokenRefusal | undefined,
-  who: string,
+  who: Wording,
   now: number,
 ): RegistryError {
   const status = refusal?.status ?? 0;
@@ -26,5 +27,5 @@ export function refusalError(
     const passed = status === 503 || status === 504 ? status : 502;
     return new RegistryError('UNAVAILABLE', message, { status: passed, headers });
   }
-  return new RegistryError('DENIED', `${message}, ${who}`);
+  return new RegistryError('DENIED', worded`${message}, ${who}`);
 }

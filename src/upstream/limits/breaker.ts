@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { NoAnswer } from '../../oci/no-answer.ts';
+import { worded } from '../../oci/wording.ts';
 
 /** Why nothing is sent, and until when. Times by {@link Clock.monotonic}. */
 interface Opening {
@@ -130,9 +131,9 @@ export class Breaker {
 /** The failure that opened it, for one that was not sent. */
 function again(error: RegistryError, leftMs: number): RegistryError {
   const seconds = String(Math.ceil(leftMs / 1000));
-  const message = `${error.message}; asked again in ${seconds} s`;
+  const words = worded`${error.wording}; asked again in ${seconds} s`;
   const options = { status: error.status, headers: { 'Retry-After': seconds } };
   return error instanceof NoAnswer
-    ? new NoAnswer(new URL(error.origin), error.saysOf, message, options)
-    : new RegistryError(error.code, message, options);
+    ? new NoAnswer(new URL(error.origin), error.saysOf, words, options)
+    : new RegistryError(error.code, words, options);
 }

@@ -15,8 +15,8 @@ export interface Answer {
   readonly first: number;
   /** Bytes of the body that were sent. */
   readonly sent: number;
-  /** Then they may not have arrived. */
-  readonly isReset: boolean;
+  /** Then they may not have arrived: by us, or by who asked, who had waited long enough (of us on a slow machine). */
+  isReset: boolean;
   readonly size: number;
 }
 
@@ -52,9 +52,11 @@ const surplus = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 
 export class OddProxy implements AsyncDisposable {
   /** How often each oddity was met. */
   readonly met = new Map<Oddity, number>();
-  readonly answers: Answer[] = [];
   /** `127.0.0.1:port` */
   readonly host: string;
+  /** By the place in the order in which they were asked for; a place is empty until its answer begins. */
+  readonly #answers: Answer[] = [];
+  #asked = 0;
   readonly #registry: string;
   readonly #plan: OddityPlan;
   readonly #server: Server;
@@ -73,6 +75,11 @@ export class OddProxy implements AsyncDisposable {
     return new OddProxy(registry, seed, server);
   }
 
+  /** In the order in which they were asked for. On a slow machine the first may come last, when who asked has left and asked again. */
+  get answers(): readonly Answer[] {
+    return this.#answers.flat();
+  }
+
   /** From now on connections are refused. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
@@ -86,6 +93,7 @@ export class OddProxy implements AsyncDisposable {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const place = this.#asked++;
     try {
       const { url: path = '', method } = request;
       const delayMs = this.#plan.delayMs(path);
@@ -94,8 +102,11 @@ export class OddProxy implements AsyncDisposable {
         await setTimeout(delayMs);
       }
       const original = await this.#fetch(path, request.headers.accept);
-      if (method === 'HEAD') this.#answerHead(request, response, original);
-      else this.#answerGet(request, response, original);
+      const answer =
+        method === 'HEAD'
+          ? this.#answerHead(request, response, original)
+          : this.#answerGet(request, response, original);
+      this.#answers[place] = answer;
     } catch {
       response.destroy();
     }
@@ -111,33 +122,37 @@ export class OddProxy implements AsyncDisposable {
     return { status: response.status, headers: Object.fromEntries(headers), body };
   }
 
-  #answerHead(request: IncomingMessage, response: ServerResponse, original: Original): void {
+  #answerHead(request: IncomingMessage, response: ServerResponse, original: Original): Answer {
     const oddity = this.#plan.ofHead();
     if (oddity !== undefined) this.#meet(oddity);
     const status = oddity === 'HEAD: 404' ? 404 : original.status;
     const length = oddity === 'HEAD: no length' ? 0 : original.body.length;
-    this.#note(request, { ...original, status, first: 0 }, original, { after: 0 });
     const headers = { ...(status === 404 ? {} : original.headers), 'content-length': String(length) };
     if (oddity !== 'HEAD: a body') response.writeHead(status, headers).end();
     else response.socket?.write(`${headText(status, headers)}${surplus}`);
+    return noted(request, { ...original, status, first: 0 }, original, { after: 0 });
   }
 
-  #answerGet(request: IncomingMessage, response: ServerResponse, original: Original): void {
+  #answerGet(request: IncomingMessage, response: ServerResponse, original: Original): Answer {
     const { url: path = '' } = request;
     const reply = this.#labelled(path, isGzip(original.body), this.#reply(request, original));
     const { status, headers, body } = reply;
     response.writeHead(status, { ...headers, 'content-length': String(body.length) });
     const cut = status < 300 ? this.#plan.cut(path, body.length) : undefined;
-    this.#note(request, reply, original, cut);
+    const answer = noted(request, reply, original, cut);
     if (cut === undefined) {
+      response.once('close', () => {
+        answer.isReset ||= !response.writableFinished;
+      });
       response.end(body);
-      return;
+      return answer;
     }
     this.#meet(cut.how);
     response.write(body.subarray(0, cut.after), () => {
       if (cut.how === 'reset') response.socket?.resetAndDestroy();
       else response.socket?.destroySoon();
     });
+    return answer;
   }
 
   #reply(request: IncomingMessage, original: Original): Reply {
@@ -174,25 +189,25 @@ export class OddProxy implements AsyncDisposable {
   #meet(oddity: Oddity): void {
     this.met.set(oddity, (this.met.get(oddity) ?? 0) + 1);
   }
+}
 
-  #note(
-    request: IncomingMessage,
-    { status, first, body }: Reply,
-    original: Original,
-    cut: Cut = { after: body.length },
-  ): void {
-    const { method = '', url: path = '', headers } = request;
-    this.answers.push({
-      method,
-      path,
-      range: headers.range,
-      status,
-      first,
-      sent: cut.after,
-      isReset: cut.how === 'reset',
-      size: original.body.length,
-    });
-  }
+function noted(
+  request: IncomingMessage,
+  { status, first, body }: Reply,
+  original: Original,
+  cut: Cut = { after: body.length },
+): Answer {
+  const { method = '', url: path = '', headers } = request;
+  return {
+    method,
+    path,
+    range: headers.range,
+    status,
+    first,
+    sent: cut.after,
+    isReset: cut.how === 'reset' || request.socket.destroyed,
+    size: original.body.length,
+  };
 }
 
 /** `bytes=N-` or `bytes=N-M`, as it is asked for here. */

@@ -10,8 +10,10 @@ function most({ connections, aside, sockets, writers }: ReturnType<typeof planOf
 describe('the files that this process may open', () => {
   it('are enough for all that it opens at a time, of however few there are, and some are left for itself', () => {
     for (const openFiles of [64, 128, 256, 1024, 4096, 65_536]) {
-      const left = openFiles - most(planOf(openFiles));
+      const plan = planOf(openFiles);
+      const left = openFiles - most(plan);
       assert.ok(left >= Math.min(48, openFiles / 2), `${openFiles}: ${left}`);
+      assert.ok(left - plan.questions >= Math.min(40, openFiles / 3), `${openFiles}: ${plan.questions}`);
     }
   });
 
@@ -27,6 +29,7 @@ describe('the files that this process may open', () => {
       connections: Number.POSITIVE_INFINITY,
       aside: 50,
       sockets: Number.POSITIVE_INFINITY,
+      questions: 8,
       writers: Number.POSITIVE_INFINITY,
       waiting: 288,
       abandoned: 64,

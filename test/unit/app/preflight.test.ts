@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmod, mkdtempDisposable, readdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,6 +39,10 @@ async function check(
   const named = (lines: readonly string[]) => lines.map((line) => line.replaceAll(path, 'DIR'));
   return { problems: named(found.problems), warnings: named(found.warnings) };
 }
+
+/** A program that leaves a socket behind. */
+const bindAndEnd =
+  'require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))';
 
 /** So that a stranger may enter. */
 const openDirectory = async (directory: string): Promise<void> => await chmod(directory, 0o755);
@@ -94,6 +99,17 @@ describe('before a start', () => {
     ['that is a directory', 'DIR', '"DIR" is a directory'],
     ['below a file', 'DIR/config.yaml/a.log', '"DIR/config.yaml" is not a directory'],
   ];
+  it('a log that is a socket is found, and one that is a pipe is right: the server waits for no reader of it', async () => {
+    const inTheWay = async (directory: string) => {
+      execFileSync('mkfifo', [join(directory, 'pipe')]);
+      spawnSync(process.execPath, ['-e', bindAndEnd, join(directory, 'socket')]);
+    };
+    assert.deepEqual((await check('logFile: DIR/pipe', {}, inTheWay)).problems, []);
+    assert.deepEqual((await check('logFile: DIR/socket', {}, inTheWay)).problems, [
+      'DIR/config.yaml:2:10: logFile: "DIR/socket" is a socket',
+    ]);
+  });
+
   for (const [name, at, problem] of logs) {
     it(`a log file ${name} is found`, async () => {
       assert.deepEqual((await check(`logFile: ${at}`)).problems, [
@@ -139,8 +155,10 @@ describe('before a start', () => {
         '  - { name: a.io, auth: { token: { provider: exec, providerOpts: { command: no-such-helper } } } }',
         '  - { name: b.io, auth: { token: { provider: exec, providerOpts: { command: [sh, get] } } } }',
         '  - { name: c.io, auth: { token: { provider: file, providerOpts: { path: DIR/none } } } }',
+        '  - { name: d.io, auth: { token: { provider: gcp, providerOpts: { keyFile: DIR/pipe } } } }',
       ].join('\n'),
       { env: { PATH: '/usr/bin:/bin' } },
+      async (directory) => execFileSync('mkfifo', [join(directory, 'pipe')]),
     );
     assert.deepEqual(problems, []);
     assert.deepEqual(
@@ -148,6 +166,7 @@ describe('before a start', () => {
       [
         'registries[0].auth.token.providerOpts: there is no program "no-such-helper" to be run',
         'registries[2].auth.token.providerOpts: there is no "DIR/none" yet',
+        'registries[3].auth.token.providerOpts: "DIR/pipe" is no regular file',
       ],
     );
   });

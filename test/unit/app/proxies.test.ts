@@ -66,14 +66,15 @@ describe('the program behind a proxy', () => {
     assert.deepEqual(made.proxy.calls, [call]);
   });
 
-  it('tells client and log what the proxy did, and no password', async () => {
+  it('tells client and log what the proxy did, which one it was the log alone, and nobody a password', async () => {
     const userinfo = 'me:s3cret-in-tests-hunter2';
     await using made = await start((proxy) => ({ flags: { upstream: { proxy: proxy.url(userinfo) } } }));
     made.proxy.refuses = 407;
     const { status, body } = await made.pull();
     assert.equal(status, 502);
+    assert.match(body.toString(), /"the proxy gave no way to http:\/\/registry\.example: it answered 407/);
     assert.match(
-      body.toString(),
+      made.log.lines.join('\n'),
       /the proxy 127\.0\.0\.1:\d+ gave no way to http:\/\/registry\.example: it answered 407/,
     );
     assert.doesNotMatch(`${body.toString()}${made.log.lines.join('\n')}`, /hunter2|bWU6/);

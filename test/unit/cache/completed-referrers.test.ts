@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { hexOf, sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { type ManifestContent, parseManifest } from '#src/oci/manifest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, parseTag, type Reference } from '#src/oci/reference.ts';
-import type { Descriptor, Manifest } from '#src/oci/registry.ts';
+import type { Manifest } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';

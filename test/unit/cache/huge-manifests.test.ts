@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';

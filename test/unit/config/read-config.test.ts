@@ -22,6 +22,35 @@ async function read(lines: readonly string[], flags: Flags = {}): Promise<Read> 
   };
 }
 
+describe('all that is wrong of a configuration', () => {
+  it('is told in one round, be it of its keys, of YAML that is not taken or of a file that it names', async () => {
+    const { problems, rest } = await read([
+      'port: 70000',
+      'logFile: &log a.log',
+      'imagePath: *log',
+      'helloWrld: true',
+      'registries:',
+      '  - { name: a.io, auth: { user: u, passwordFile: /no/such/password } }',
+      '  - *another',
+      '  - { <<: *another, name: b.io }',
+    ]);
+    assert.deepEqual(problems, [
+      'config.yaml:1:7: port: must be a whole number from 0 to 65535, not 70000',
+      'config.yaml:3:12: imagePath: aliases are not supported: write out what it stands for',
+      'config.yaml:4:1: helloWrld: unknown key; did you mean "helloWorld"?',
+      'config.yaml:6:50: registries[0].auth.passwordFile: the file "/no/such/password": no such file',
+      'config.yaml:7:5: registries[1]: aliases are not supported: write out what it stands for',
+      'config.yaml:8:7: registries[2]["<<"]: merge keys are not supported: write out what would be merged',
+    ]);
+    assert.equal(rest?.config.logFile, 'a.log');
+  });
+
+  it('is not told of a default that stands in the place of an alias', async () => {
+    const { told } = await read(['imagePath: *a', 'logFile: a.log']);
+    assert.deepEqual([told('imagePath'), told('logFile')], [[], ['config.yaml:2:10: logFile: no']]);
+  });
+});
+
 describe('what is right of a configuration', () => {
   it('is had beside what is wrong, with defaults in its place', async () => {
     const { problems, rest } = await read([

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import { loadConfig } from '#src/config/load.ts';
 import { Secret } from '#src/config/secret.ts';
 import { loadText, problemsOf } from '#test/fakes/config-text.ts';
 import { mark } from '#test/fakes/secrets.ts';
@@ -50,6 +52,20 @@ describe('a secret', () => {
     ]);
   });
 
+  it('is in no pipe, as the configuration itself is in none with a name: nobody is waited for', {
+    timeout: 20_000,
+  }, async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'secret-'));
+    const pipe = join(directory.path, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    assert.deepEqual(await problemsOf(registry(`user: u, passwordFile: ${JSON.stringify(pipe)}`)), [
+      `config.yaml:1:59: registries[0].auth.passwordFile: the file ${JSON.stringify(pipe)}: is no regular file`,
+    ]);
+    await assert.rejects(loadConfig({ file: pipe, flags: {}, env: {} }), {
+      message: `${pipe}: is no regular file`,
+    });
+  });
+
   it('is absent when it is empty, as in the original', async () => {
     const { config } = await loadText(registry('user: "", password: "", passwordFromEnv: ""'));
     assert.equal(config.registries[0]?.auth.password, undefined);
@@ -74,7 +90,7 @@ describe('a secret', () => {
     ],
     [
       'passwordFromEnv: "pass word"',
-      'config.yaml:1:53: registries[0].auth.passwordFromEnv: must be the name of an environment variable',
+      'config.yaml:1:53: registries[0].auth.passwordFromEnv: must be the name of an environment variable (letters, digits and _), and not the secret itself',
     ],
     [
       'passwordFile: /no/such/file',

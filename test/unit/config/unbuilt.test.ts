@@ -76,7 +76,7 @@ listeners: []
   for (const [key, value] of doors) {
     it(`stops the start where ignoring it would open a door or misplace data: ${key}: ${value}`, async () => {
       assert.deepEqual(await problemsOf(`${key}: ${value}`), [
-        `config.yaml:1:1: ${key}: not available in this version yet, and not safe to ignore: the server does not start with it`,
+        `config.yaml:1:1: ${key}: not available in this version yet, and not safe to ignore: take it out, the server does not start with it`,
       ]);
     });
   }

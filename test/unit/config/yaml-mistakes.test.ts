@@ -91,7 +91,11 @@ const others: readonly Case[] = [
     ['registries: [{ name: a.io scheme: http }]'],
     '1:22: a comma, or the bracket that closes, is missing',
   ],
-  ['a word behind a text', ['host: "a" b'], '1:11: something here was not expected'],
+  [
+    'a word behind a text',
+    ['host: "a" b'],
+    '1:11: something here was not expected: is a quote, a comma or a bracket before it missing, or too much?',
+  ],
   ['a character that needs quotes', ['host: @x'], '1:7: a text that begins with this character needs quotes'],
   ['a key twice', ['port: 1', 'port: 2'], '2:1: the same key twice in one mapping'],
   ['an unknown tag', ['logFile: !vault x'], '1:10: unknown tag'],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, hostOf, parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
 import {
   linkBlob,
   loseBlob,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { systemClock } from '#src/base/clock.ts';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import { parseTag } from '#src/oci/reference.ts';
-import type { Descriptor, Registry } from '#src/oci/registry.ts';
+import type { Registry } from '#src/oci/registry.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';

@@ -124,7 +124,8 @@ describe('what upstream answers', () => {
         );
         await assert.rejects(made.registry.getManifest(made.name, tag), {
           code: 'DENIED',
-          message: `${made.upstream.origin} answered 403, as user "me" (and said why, with a secret in it)`,
+          message: `${made.upstream.origin} answered 403, with the configured credential`,
+          forOperator: `${made.upstream.origin} answered 403, as user "me" (and said why, with a secret in it)`,
         });
       }
       made.spoil(failing(401, { 'WWW-Authenticate': 'Basic realm="x"' }), () => assert.fail());
@@ -132,7 +133,7 @@ describe('what upstream answers', () => {
         json({ errors: [{ code: 'DENIED', message: `no: ${encode(password)}` }] }, 403),
       );
       await assert.rejects(made.registry.getManifest(made.name, parseTag('v2')), {
-        message: / answered 403, as user "me" \(and said why, with a secret in it\)$/,
+        message: / answered 403, with the configured credential$/,
       });
     });
   }
@@ -160,16 +161,25 @@ describe('what upstream answers', () => {
     const credentials = staticCredentials({ kind: 'basic', username: 'me', password: secret('wrong') });
     await using known = await UpstreamUnderTest.start({ credentials });
     await using stranger = await UpstreamUnderTest.start();
-    for (const [made, who] of [
-      [known, 'as user "me"'],
-      [known, 'without user "me", who was refused a moment ago'],
-      [stranger, 'without credentials'],
+    for (const [made, who, toClients] of [
+      [known, 'as user "me"', 'with the configured credential'],
+      [
+        known,
+        'without user "me", who was refused a moment ago',
+        'without the configured credential, which was refused a moment ago',
+      ],
+      [stranger, 'without credentials', 'without credentials'],
     ] as const) {
       made.spoil(basicAuth('me', secret('right')));
-      await assert.rejects(made.registry.getManifest(made.name, tag), ({ message }: Error) => {
-        assert.ok(message.startsWith(`${made.upstream.origin} answered 401, ${who}`), message);
-        return true;
-      });
+      await assert.rejects(
+        made.registry.getManifest(made.name, tag),
+        ({ message, forOperator }: RegistryError) => {
+          const said = `${made.upstream.origin} answered 401, `;
+          assert.ok(forOperator.startsWith(`${said}${who}`), forOperator);
+          assert.ok(message.startsWith(`${said}${toClients}`), message);
+          return true;
+        },
+      );
     }
   });
 

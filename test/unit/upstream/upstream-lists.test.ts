@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseDigest, parseTag } from '#src/oci/reference.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
 import { putImage } from '#test/fakes/images.ts';
 import { content, json } from '#test/fakes/upstream-answers.ts';
 import { failing, gzipped, headers, html, on } from '#test/fakes/upstream-faults.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { KnownTags } from '#src/cache/memory/known-tags.ts';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type Tag } from '#src/oci/reference.ts';
-import type { Descriptor } from '#src/oci/registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes } from '#test/fakes/images.ts';

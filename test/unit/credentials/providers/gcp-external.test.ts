@@ -123,7 +123,7 @@ describe('an external account of Google', () => {
   const broken: [what: string, source: unknown, more: object, message: RegExp][] = [
     ['of AWS', { environment_id: 'aws1' }, {}, /no credential_source of file or url; provider exec/],
     ['without a source', undefined, {}, /no credential_source/],
-    ['whose file is not there', { file: '/nonexistent' }, {}, /"\/nonexistent" cannot be read \(ENOENT\)/],
+    ['whose file is not there', { file: '/nonexistent' }, {}, /"\/nonexistent": no such file/],
     ['whose source is no URL', { url: 's3cret-in-tests-hunter2' }, {}, /the url in .* is no URL/],
     ['without an audience', { file: '/dev/null' }, { audience: '' }, /has no audience/],
     ['with an empty token', { file: '/dev/null' }, {}, /holds no subject token/],

@@ -231,7 +231,7 @@ describe('a proxy', () => {
     await test.writeKey({ ...test.user, token_uri: 'https://oauth2.example/token' });
     await assert.rejects(test.ask({ keyFile: test.keyFile, connect: connections({ proxies }) }), {
       status: 502,
-      message: `the proxy 127.0.0.1:${proxy.port} gave no way to https://oauth2.example: it answered 407 (it wants user and password, or refuses those in its URL)`,
+      forOperator: `the proxy 127.0.0.1:${proxy.port} gave no way to https://oauth2.example: it answered 407 (it wants user and password, or refuses those in its URL)`,
     });
     assert.deepEqual(proxy.calls, ['CONNECT oauth2.example:443']);
   });

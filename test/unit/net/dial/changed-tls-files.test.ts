@@ -133,7 +133,10 @@ describe('the TLS files of a registry', needs('openssl'), () => {
       return await answer.promise;
     };
     const context = new ContextOfFiles({ files: ['/nfs/ca.crt'], make, clock, log: new LogLines() });
-    const got = assert.rejects(context.get(), { status: 503, message: /does not answer .*\/nfs\/ca\.crt$/ });
+    const got = assert.rejects(context.get(), {
+      status: 503,
+      forOperator: /does not answer .*\/nfs\/ca\.crt$/,
+    });
     await until(() => looks === 1);
     await clock.advance(5000);
     await got;
@@ -151,7 +154,7 @@ describe('the TLS files of a registry', needs('openssl'), () => {
       [new TlsTrust({}), { caFiles: [file] }],
       [new TlsTrust({}), { certFile: file, keyFile: file }],
     ] as const)
-      await assert.rejects(trust.context(settings), { code: 'UNAVAILABLE', message: /ca\.crt/ });
+      await assert.rejects(trust.context(settings), { code: 'UNAVAILABLE', forOperator: /ca\.crt/ });
     for (const environment of [{ SSL_CERT_FILE: file }, { SSL_CERT_DIR: directory.path }])
       assert.ok(await new TlsTrust(environment).context({}));
   });

@@ -100,7 +100,7 @@ describe('a registry of plain http behind a proxy', () => {
   it('has its proxy named when that wants a password', async () => {
     await using made = await start({}, { userinfo: 'me:s3cret-in-tests-hunter2' });
     made.proxy.refuses = 407;
-    const { status, message } = await failure(made.registry.getManifest(made.name, tag));
+    const { status, forOperator: message } = await failure(made.registry.getManifest(made.name, tag));
     assert.equal(status, 502);
     assert.equal(
       message,
@@ -160,7 +160,7 @@ describe('a proxy that is not there', () => {
     await using made = await start({}, { userinfo: 'me:s3cret-in-tests-hunter2' });
     const { port } = made.proxy;
     await made.proxy[Symbol.asyncDispose]();
-    const { status, message } = await failure(made.registry.getManifest(made.name, tag));
+    const { status, forOperator: message } = await failure(made.registry.getManifest(made.name, tag));
     assert.equal(status, 502);
     assert.equal(
       message,
@@ -230,7 +230,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
 
   it('is not believed without its authority, and the message says through which proxy', async () => {
     await using made = await start({}, { keys });
-    const { message } = await failure(made.registry.getManifest(made.name, tag));
+    const { forOperator: message } = await failure(made.registry.getManifest(made.name, tag));
     assert.match(
       message,
       /^no answer from https:\/\/registry\.example through the proxy 127\.0\.0\.1:\d+ \(its certificate authority is not known/,
@@ -243,7 +243,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
     await made.registry.getManifest(made.name, tag);
     made.proxy.routes.set('elsewhere.example:443', made.upstream.port);
     made.upstream.faults.push(on(/blobs/, redirected('https://elsewhere.example')));
-    const { message } = await failure(made.registry.getBlob(made.name, made.digest));
+    const { forOperator: message } = await failure(made.registry.getBlob(made.name, made.digest));
     assert.match(message, /^no answer from https:\/\/elsewhere\.example through the proxy/);
   });
 
@@ -269,7 +269,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
     it(`has its proxy named, and its connection closed, when that answers CONNECT by ${answered}`, async () => {
       await using made = await start(trusting(), { keys, userinfo: 'me:s3cret-in-tests-hunter2' });
       made.proxy.refuses = answered;
-      const { status, message, code } = await failure(made.registry.getManifest(made.name, tag));
+      const { status, forOperator: message, code } = await failure(made.registry.getManifest(made.name, tag));
       assert.deepEqual([code, status], ['UNAVAILABLE', passed]);
       assert.equal(
         message,
@@ -282,7 +282,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
   it('may answer 407 itself, and is not taken for the proxy then', async () => {
     await using made = await start(trusting(), { keys });
     made.upstream.faults.push(failing(407));
-    const { message } = await failure(made.registry.getManifest(made.name, tag));
+    const { forOperator: message } = await failure(made.registry.getManifest(made.name, tag));
     assert.equal(message, 'https://registry.example answered 407: fault 407');
   });
 
@@ -290,7 +290,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
     await using made = await start({ ...trusting(), connectTimeoutMs: 50, pullTimeoutMs: 2000 }, { keys });
     const never = gate();
     made.proxy.wait = never.wait;
-    const { status, message } = await failure(made.registry.getManifest(made.name, tag));
+    const { status, forOperator: message } = await failure(made.registry.getManifest(made.name, tag));
     never.open();
     assert.equal(status, 504);
     assert.match(
@@ -302,7 +302,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
   it('has its proxy named when that hangs up instead of answering', async () => {
     await using made = await start(trusting(), { keys });
     made.proxy.wait = () => Promise.reject(new Error('hang up'));
-    const { status, message } = await failure(made.registry.getManifest(made.name, tag));
+    const { status, forOperator: message } = await failure(made.registry.getManifest(made.name, tag));
     assert.equal(status, 502);
     assert.match(message, /^no answer from the proxy 127\.0\.0\.1:\d+, by which .* \(connection reset/);
   });
@@ -310,7 +310,7 @@ describe('a registry of https behind a proxy', needs('openssl'), () => {
   it('has its proxy named when the tunnel closes before TLS stands', async () => {
     await using made = await start(trusting(), { keys });
     made.proxy.cutsAfter = -1;
-    const { status, message } = await failure(made.registry.getManifest(made.name, tag));
+    const { status, forOperator: message } = await failure(made.registry.getManifest(made.name, tag));
     assert.equal(status, 502);
     assert.match(message, /through the proxy 127\.0\.0\.1:\d+ \(/);
   });

@@ -35,4 +35,24 @@ describe('the sockets to upstreams', () => {
     assert.throws(() => open('fourth'), { code: 'EMFILE' });
     assert.deepEqual(closed, ['other']);
   });
+
+  it('have a reserve where all are taken, which transfers do not get', () => {
+    const sockets = new SocketLimit(2, 1);
+    const transfers = [sockets.take(), sockets.take()];
+    const question = sockets.reserve.take();
+    assert.throws(() => sockets.take(), { code: 'EMFILE' });
+    assert.throws(() => sockets.reserve.take(), { code: 'EMFILE' });
+    transfers[0]?.[Symbol.dispose]();
+    assert.throws(() => sockets.take(), { code: 'EMFILE' });
+    question[Symbol.dispose]();
+    sockets.take();
+  });
+
+  it('are taken by questions too, where there are any', () => {
+    const sockets = new SocketLimit(1, 1);
+    const question = sockets.reserve.take();
+    assert.throws(() => sockets.take(), { code: 'EMFILE' });
+    question[Symbol.dispose]();
+    sockets.take();
+  });
 });

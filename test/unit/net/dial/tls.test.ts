@@ -99,19 +99,22 @@ describe('TLS', needs('openssl'), () => {
       const missing = `${authority.caFile}.missing`;
       await assert.rejects(resolves({ caFiles: [missing] }), {
         code: 'UNAVAILABLE',
-        message: `cannot read the TLS file ${missing}`,
+        message: 'cannot read the TLS file',
+        forOperator: `cannot read the TLS file ${missing}`,
       });
       const empty = await authority.file('empty.crt', '');
       await assert.rejects(resolves({ caFiles: [empty] }), {
         code: 'UNAVAILABLE',
-        message: `the TLS file ${empty} is no PEM, or not the whole of one`,
+        message: 'the TLS file is no PEM, or not the whole of one',
+        forOperator: `the TLS file ${empty} is no PEM, or not the whole of one`,
       });
       const pem = '-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n';
       const broken = await authority.file('broken.crt', pem);
       const key = await authority.file('broken.key', pem);
       await assert.rejects(resolves({ certFile: broken, keyFile: key }), {
         code: 'UNAVAILABLE',
-        message: `the TLS files cannot be used: ${broken}, ${key}`,
+        message: 'the TLS files cannot be used',
+        forOperator: `the TLS files cannot be used: ${broken}, ${key}`,
       });
       const clock = new FakeClock();
       await using made = await start({ tls: { caFiles: [missing] }, trust: new TlsTrust({}), clock });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Scope } from '#src/oci/scope.ts';
+import { own } from '#src/oci/wording.ts';
 import { type Token, TokenCache } from '#src/upstream/auth/token-cache.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
@@ -18,7 +19,7 @@ function token(value: string, covers: Scope, seconds = 300): Token {
     receivedAt,
     expiresAt: receivedAt + seconds * 1000,
     source: '',
-    who: 'without credentials',
+    who: own('without credentials'),
   };
 }
 

@@ -6,6 +6,7 @@ import type { OnOddity } from '#src/net/oddity.ts';
 import type { TransportRequest } from '#src/net/transport.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { AfterAnswer, NoAnswer } from '#src/oci/no-answer.ts';
+import { own } from '#src/oci/wording.ts';
 import { refusalError } from '#src/upstream/auth/token-refusal.ts';
 import { CircuitTransport } from '#src/upstream/limits/circuit.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -153,7 +154,7 @@ describe('an upstream that does not answer', () => {
   it('is asked for one image when its token server gives no token for another', async () => {
     const refusal = { kind: 'refusal', status: 403, headers: {} } as const;
     const { wire, transport } = circuit(
-      refusalError(new URL('https://a.example.com'), refusal, 'as nobody', 0),
+      refusalError(new URL('https://a.example.com'), refusal, own('as nobody'), 0),
     );
     for (const request of [manifest, other])
       await assert.rejects(transport.send(request), { code: 'DENIED' });
@@ -512,7 +513,7 @@ describe('an answer about one image', () => {
       refusalError(
         new URL('https://auth.example.com/token'),
         { kind: 'refusal', status, headers: {} },
-        'as nobody',
+        own('as nobody'),
         0,
       ),
     ),
