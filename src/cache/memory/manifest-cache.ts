@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
 import type { TaskSet } from '../../base/task-set.ts';
 import { type ManifestContent, maxDescriptors } from '../../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
@@ -45,6 +46,7 @@ export class ManifestCache implements Memory {
   /** What memory says of tags and the store does not, and where they pointed there as far as is known. */
   readonly #unstoredTags = new WeakMap<TagRecord, Digest | undefined>();
   readonly #stored: StoredManifests;
+  readonly #reads = new SingleFlight<string, Manifest | undefined>();
   /** What was read of the store before somebody else changed it is not remembered. */
   #forgotten = 0;
 
@@ -71,6 +73,15 @@ export class ManifestCache implements Memory {
       return known;
     }
     const before = this.#forgotten;
+    return await this.#reads.run(
+      `${before} ${key}`,
+      async () => await this.#read(repository, digest, before),
+    );
+  }
+
+  /** `before`: how much had been forgotten when it was asked for. */
+  async #read(repository: RepositoryName, digest: Digest, before: number): Promise<Manifest | undefined> {
+    const key = contentKey(repository, digest);
     const manifest = await this.#stored.get(repository, digest);
     // What was damaged when it was read may have been fetched meanwhile.
     const kept = this.#manifests.get(key);
@@ -209,6 +220,7 @@ export class ManifestCache implements Memory {
     const record = recordOf(manifest, content);
     const admitted = Promise.withResolvers<void>();
     this.#parts.tasks.run('storing a manifest', async () => {
+      using _ = manifest.room?.share();
       using place = await this.#place(manifest);
       this.#remember(repository, manifest, content);
       this.#lead(repository, manifest, point());
@@ -228,6 +240,7 @@ export class ManifestCache implements Memory {
     const storing = this.#unstored.again(contentKey(repository, manifest.descriptor.digest));
     if (storing === undefined) return;
     this.#parts.tasks.run('storing a manifest again', async () => {
+      using _ = manifest.room?.share();
       using place = storing.isWritten ? undefined : await this.#place(manifest);
       await this.#storeRest(repository, manifest, storing, place);
     });
@@ -295,7 +308,11 @@ export class ManifestCache implements Memory {
   }
 
   /** Another may have brought it meanwhile. */
-  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, content: ManifestContent): void {
+  #remember(
+    repository: RepositoryName,
+    { bytes, descriptor, room }: Manifest,
+    content: ManifestContent,
+  ): void {
     const { digest } = descriptor;
     const key = contentKey(repository, digest);
     if (this.#manifests.has(key)) return;
@@ -304,7 +321,7 @@ export class ManifestCache implements Memory {
       const message = `a manifest names more than ${maxDescriptors} blobs or manifests: it is served, and the image is not completed`;
       log.warn({ repository, digest }, message);
     }
-    this.#manifests.set(key, { descriptor, bytes });
+    this.#manifests.set(key, { descriptor, bytes, room });
     this.#unstored.add(key);
     this.#parts.sizes.claim(repository, content.blobs);
   }

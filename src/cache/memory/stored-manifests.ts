@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { Claim, reading } from '../../base/claim.ts';
 import type { Log } from '../../base/log.ts';
 import { jsonReader } from '../../json/json-reader.ts';
+import { tooMuchRead } from '../../oci/busy.ts';
 import { algorithmOf, DigestHasher, digestAside } from '../../oci/digest.ts';
 import { blamed } from '../../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
@@ -21,6 +23,9 @@ interface Stores {
 /** Bytes, in about two milliseconds; then others have their turn. */
 const hashedInTurn = 512 * 1024;
 
+/** Pieces, and what they are put together to. */
+const timesWhileRead = 2;
+
 /** A disk may be damaged as a whole. */
 const maxDamaged = 10_000;
 
@@ -34,13 +39,23 @@ export class StoredManifests {
     this.#stores = stores;
   }
 
-  /** Undefined: not stored for this repository, or its bytes are gone or damaged. */
+  /** Undefined: not stored for this repository, or its bytes are gone or damaged. Throws UNAVAILABLE (503) where a large one has no room in time. */
   async get(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
     const recorded = await this.#stores.metadata.getManifest(repository, digest);
-    const bytes = recorded === undefined ? undefined : await this.#read(digest);
-    if (recorded === undefined || bytes === undefined) return undefined;
+    if (recorded === undefined) return undefined;
+    const { mediaType, size } = recorded;
+    const room = new Claim(hostOf(repository));
+    const bytes = await reading(room, async () => await this.#readInto(room, digest, size));
+    if (bytes === undefined) return undefined;
     // Without annotations: megabytes of them would weigh nothing in memory's count.
-    return { descriptor: { mediaType: recorded.mediaType, digest, size: recorded.size }, bytes };
+    return { descriptor: { mediaType, digest, size }, bytes, ...(!room.isSmall && { room }) };
+  }
+
+  async #readInto(room: Claim, digest: Digest, size: number): Promise<Uint8Array | undefined> {
+    if (!room.cover(timesWhileRead * size) && !(await room.wait(timesWhileRead * size))) throw tooMuchRead();
+    const bytes = await this.#read(digest);
+    room.settle(bytes?.length ?? 0);
+    return bytes;
   }
 
   /** The record comes when the bytes are durable. */
