@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { SingleFlight } from '../../base/single-flight.ts';
 import type { TaskSet } from '../../base/task-set.ts';
 import { type ManifestContent, maxDescriptors } from '../../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
@@ -46,7 +45,6 @@ export class ManifestCache implements Memory {
   /** What memory says of tags and the store does not, and where they pointed there as far as is known. */
   readonly #unstoredTags = new WeakMap<TagRecord, Digest | undefined>();
   readonly #stored: StoredManifests;
-  readonly #reads = new SingleFlight<string, Manifest | undefined>();
   /** What was read of the store before somebody else changed it is not remembered. */
   #forgotten = 0;
 
@@ -73,15 +71,6 @@ export class ManifestCache implements Memory {
       return known;
     }
     const before = this.#forgotten;
-    return await this.#reads.run(
-      `${before} ${key}`,
-      async () => await this.#read(repository, digest, before),
-    );
-  }
-
-  /** `before`: how much had been forgotten when it was asked for. */
-  async #read(repository: RepositoryName, digest: Digest, before: number): Promise<Manifest | undefined> {
-    const key = contentKey(repository, digest);
     const manifest = await this.#stored.get(repository, digest);
     // What was damaged when it was read may have been fetched meanwhile.
     const kept = this.#manifests.get(key);

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { Claim, reading } from '../../base/claim.ts';
 import type { Log } from '../../base/log.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
 import { jsonReader } from '../../json/json-reader.ts';
 import { tooMuchRead } from '../../oci/busy.ts';
 import { algorithmOf, DigestHasher, digestAside } from '../../oci/digest.ts';
@@ -20,9 +21,13 @@ interface Stores {
   readonly log: Log;
 }
 
+type Large = Pick<Manifest, 'bytes' | 'room'>;
+
 /** Bytes, in about two milliseconds; then others have their turn. */
 const hashedInTurn = 512 * 1024;
 
+/** What is larger is counted. Bytes. */
+const maxSmall = 64 * 1024;
 /** Pieces, and what they are put together to. */
 const timesWhileRead = 2;
 
@@ -32,6 +37,7 @@ const maxDamaged = 10_000;
 /** Manifests in the stores: the bytes of each are a blob, and a record says which repository has them. */
 export class StoredManifests {
   readonly #stores: Stores;
+  readonly #reads = new SingleFlight<Digest, Large | undefined>();
   /** Found damaged on disk and not written anew yet. One that is forgotten is found again when it is read. */
   readonly #damaged = new LRUCache<Digest, true>({ max: maxDamaged });
 
@@ -44,18 +50,24 @@ export class StoredManifests {
     const recorded = await this.#stores.metadata.getManifest(repository, digest);
     if (recorded === undefined) return undefined;
     const { mediaType, size } = recorded;
-    const room = new Claim(hostOf(repository));
-    const bytes = await reading(room, async () => await this.#readInto(room, digest, size));
-    if (bytes === undefined) return undefined;
+    const stored =
+      size <= maxSmall ? { bytes: await this.#read(digest) } : await this.#readLarge(digest, size);
+    if (stored?.bytes === undefined) return undefined;
     // Without annotations: megabytes of them would weigh nothing in memory's count.
-    return { descriptor: { mediaType, digest, size }, bytes, ...(!room.isSmall && { room }) };
+    return { ...stored, bytes: stored.bytes, descriptor: { mediaType, digest, size } };
   }
 
-  async #readInto(room: Claim, digest: Digest, size: number): Promise<Uint8Array | undefined> {
-    if (!room.cover(timesWhileRead * size) && !(await room.wait(timesWhileRead * size))) throw tooMuchRead();
-    const bytes = await this.#read(digest);
-    room.settle(bytes?.length ?? 0);
-    return bytes;
+  /** Once for all who ask for it at a time: each would have a copy. */
+  async #readLarge(digest: Digest, size: number): Promise<Large | undefined> {
+    return await this.#reads.run(digest, async () => {
+      const room = new Claim('');
+      return await reading(room, async () => {
+        if (!(await room.wait(timesWhileRead * size))) throw tooMuchRead();
+        const bytes = await this.#read(digest);
+        room.settle(bytes?.length ?? 0);
+        return bytes && { bytes, room };
+      });
+    });
   }
 
   /** The record comes when the bytes are durable. */
