@@ -5,7 +5,7 @@ import { ListRegistry } from './list-registry.ts';
 import { MemoryLoads } from './memory-loads.ts';
 
 const crowds = [10, 100, 500];
-const listClients = 16;
+const listClients = 100;
 
 const head = ['limit MiB', 'clients', 'idle', 'cold', 'cached', 'small', `lists (${listClients} clients)`];
 

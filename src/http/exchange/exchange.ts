@@ -53,7 +53,7 @@ export class Exchange {
   #hasLeft = false;
   #isOver = false;
   /** Of the memory of what it is answered with. */
-  readonly #shares: Disposable[] = [];
+  #shares: Disposable[] | undefined;
 
   constructor(request: Request, response: Response, headLimit: HeadLimit = defaultHeadLimit) {
     this.request = request;
@@ -109,12 +109,12 @@ export class Exchange {
   /** Keeps a share of what it is answered with until the answer was sent, or {@link letGo}. */
   readonly holds = (share: Disposable): void => {
     if (this.#isOver) share[Symbol.dispose]();
-    else this.#shares.push(share);
+    else (this.#shares ??= []).push(share);
   };
 
   /** What the answer was made of is not wanted any more. */
   letGo(): void {
-    for (const share of this.#shares.splice(0)) share[Symbol.dispose]();
+    for (const share of this.#shares?.splice(0) ?? []) share[Symbol.dispose]();
   }
 
   /**
