@@ -60,6 +60,8 @@ export class CachedManifests {
     const { manifest, outcome, kept } = isDigest(reference)
       ? await this.#byDigest(repository, reference, options)
       : await this.#byTag(repository, reference, options);
+    const { room } = manifest;
+    if (room !== undefined) options.holds?.(room.share());
     if (kept !== undefined) await abortable(kept, options.signal);
     options.report?.(outcome);
     this.#served(repository, manifest);

@@ -1,13 +1,15 @@
 import { abortable } from '../base/abortable.ts';
+import { Claim, reading } from '../base/claim.ts';
 import { SingleFlight } from '../base/single-flight.ts';
+import { NoRoom, tooMuchRead } from '../oci/busy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
-import { contentKey, type Digest, type RepositoryName } from '../oci/reference.ts';
+import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, ReferrersList, Registry } from '../oci/registry.ts';
 import { putReferrersList } from '../storage/operation.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { isAbsent } from './memory/negative-cache.ts';
-import { outcomeOfFallback, patiently } from './stale.ts';
+import { hasRoom, outcomeOfFallback, patiently, type When } from './stale.ts';
 
 /** Of one subject so many are brought unasked. */
 const maxBrought = 100;
@@ -15,6 +17,8 @@ const maxBrought = 100;
 export const referrersMs = 3_600_000;
 /** Characters of a list that is kept for an outage, of what its descriptors say of themselves. */
 const maxKeptChars = 2 * 1024 * 1024;
+/** A list that was kept, its entries and what is made of them to be sent: so many times its characters. */
+const timesWhileKept = 4;
 /** What a descriptor takes besides. */
 const perDescriptor = 200;
 
@@ -23,6 +27,12 @@ interface Fallback {
   readonly referrers: readonly Descriptor[];
   /** Does it say anything? */
   readonly isKnown: boolean;
+  readonly room: Claim;
+}
+
+interface Checked {
+  readonly list: ReferrersList;
+  readonly room: Claim;
 }
 
 /** Referrers of one registry: live from upstream, stale when it fails, what is cached when there is nothing else. */
@@ -30,7 +40,8 @@ export class CachedReferrers {
   readonly #upstream: Registry;
   readonly #policy: CachePolicy;
   readonly #parts: CacheParts;
-  readonly #checks = new SingleFlight<string, ReferrersList>();
+  readonly #checks = new SingleFlight<string, Checked>();
+  readonly #fallbacks = new SingleFlight<string, Fallback | undefined>();
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = upstream;
@@ -56,37 +67,62 @@ export class CachedReferrers {
   async #list(
     repository: RepositoryName,
     digest: Digest,
-    { signal, report }: CallOptions,
+    { signal, report, holds }: CallOptions,
   ): Promise<ReferrersList> {
     report?.({ kind: 'miss' });
     const { clock } = this.#parts;
-    const fallback = async (): Promise<Fallback> => await this.#fallback(repository, digest);
     try {
-      const isSome = async (): Promise<boolean> => (await fallback()).referrers.length > 0;
-      return await patiently(this.#ask(repository, digest), this.#policy, clock, signal, isSome);
+      const isSome = async (): Promise<boolean> => {
+        const known = await this.#fallback(repository, digest, 'at once');
+        return known !== undefined && known.referrers.length > 0;
+      };
+      const { list, room } = await patiently(
+        this.#ask(repository, digest),
+        this.#policy,
+        clock,
+        signal,
+        isSome,
+      );
+      if (!room.isSmall) holds?.(room.share());
+      return list;
     } catch (error) {
       signal?.throwIfAborted();
-      const { referrers, isKnown } = await fallback();
+      if (error instanceof NoRoom) throw error;
+      const known = await abortable(this.#fallback(repository, digest, 'when there is room'), signal);
+      if (known === undefined) throw tooMuchRead();
+      const { referrers, isKnown, room } = known;
       const outcome = outcomeOfFallback(error, isKnown, this.#policy);
       report?.(outcome);
+      if (!room.isSmall) holds?.(room.share());
       return { referrers };
     }
   }
 
-  async #fallback(repository: RepositoryName, digest: Digest): Promise<Fallback> {
+  /** Undefined: there is no room for it. */
+  async #fallback(repository: RepositoryName, digest: Digest, when: When): Promise<Fallback | undefined> {
     const { metadata } = this.#parts;
-    const kept = this.#policy.offline ? undefined : await metadata.getReferrersList(repository, digest);
-    const referrers = kept?.items ?? (await metadata.listReferrers(repository, digest));
-    return { referrers, isKnown: kept !== undefined || referrers.length > 0 };
+    return await this.#fallbacks.run(`${when} ${contentKey(repository, digest)}`, async () => {
+      const room = new Claim(hostOf(repository));
+      return await reading(room, async () => {
+        if (!(await hasRoom(room, timesWhileKept * maxKeptChars, when))) return undefined;
+        const kept = this.#policy.offline ? undefined : await metadata.getReferrersList(repository, digest);
+        const referrers = kept?.items ?? (await metadata.listReferrers(repository, digest));
+        room.settle(timesWhileKept * charsOf(referrers));
+        return { referrers, isKnown: kept !== undefined || referrers.length > 0, room };
+      });
+    });
   }
 
-  async #ask(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
+  async #ask(repository: RepositoryName, digest: Digest): Promise<Checked> {
     return await this.#checks.run(contentKey(repository, digest), async () => {
-      const list = await this.#upstream.listReferrers(repository, digest);
+      const room = new Claim(hostOf(repository));
+      const read = async (): Promise<ReferrersList> =>
+        await this.#upstream.listReferrers(repository, digest, { room });
+      const list = await reading(room, read);
       // What broke off, or goes on, must not take the place of the whole.
       if (list.cut === undefined) this.#keep(repository, digest, list);
       if (this.#policy.complete === 'referrers') this.#bring(repository, list);
-      return list;
+      return { list, room };
     });
   }
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { Claim, reading } from '../base/claim.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { Busy } from '../oci/busy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -142,9 +143,13 @@ export class ManifestSource {
     const { manifests } = this.#parts;
     const taken: Manifest[] = [];
     const take = (manifest: Manifest): void => void taken.push(manifest);
-    const descriptor = await this.#upstream.resolveManifest(repository, tag, { take });
-    const read = taken.at(-1);
-    if (read !== undefined) {
+    const room = new Claim(hostOf(repository));
+    const descriptor = await reading(room, async () =>
+      this.#upstream.resolveManifest(repository, tag, { take, room }),
+    );
+    const given = taken.at(-1);
+    if (given !== undefined) {
+      const read = counted(given, room);
       const kept = this.#keepTag(repository, read, tag, asked);
       return { descriptor: read.descriptor, manifest: read, wasRead: true, asked, kept };
     }
@@ -201,10 +206,13 @@ export class ManifestSource {
 
   async #get(repository: RepositoryName, reference: Reference): Promise<Manifest> {
     try {
-      const manifest = await this.#upstream.getManifest(repository, reference);
+      const room = new Claim(hostOf(repository));
+      const manifest = await reading(room, async () =>
+        this.#upstream.getManifest(repository, reference, { room }),
+      );
       this.#isRefusing = false;
       this.#unanswered.delete(repository);
-      return manifest;
+      return counted(manifest, room);
     } catch (error) {
       if (!(error instanceof Busy)) this.#noteSilence(repository, error);
       this.#noteFailure(repository, reference, error);
@@ -234,6 +242,11 @@ export class ManifestSource {
 /** Of one question in memory, and of the 404 that it was answered with. */
 export function keyOf(repository: RepositoryName, reference: Reference): string {
   return `${repository} ${reference}`;
+}
+
+/** Whoever keeps a large one for long has a share of its room. */
+function counted(manifest: Manifest, room: Claim): Manifest {
+  return room.isSmall ? manifest : { ...manifest, room };
 }
 
 /** Its failure is of those who wait for it, and it may be that nobody does. */

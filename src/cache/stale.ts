@@ -2,6 +2,7 @@ import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Outcome } from '../oci/outcome.ts';
+import type { AnswerRoom } from '../oci/registry.ts';
 import type { CachePolicy } from './cache-parts.ts';
 import { isAbsent } from './memory/negative-cache.ts';
 
@@ -32,6 +33,14 @@ export async function patiently<Value>(
   } finally {
     waiting.abort();
   }
+}
+
+/** May what is read of the store wait for room in memory? */
+export type When = 'at once' | 'when there is room';
+
+/** Has what is read of the store room for so many bytes? */
+export async function hasRoom(room: AnswerRoom, bytes: number, when: When): Promise<boolean> {
+  return room.cover(bytes) || (when === 'when there is room' && (await room.wait(bytes)));
 }
 
 /** How an answer came about that is given in the place of upstream's. Throws the error where none may be, or there is none. */

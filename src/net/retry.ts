@@ -1,8 +1,8 @@
+import { Claim } from '../base/claim.ts';
 import type { Clock } from '../base/clock.ts';
 import { TimeLimit } from '../base/time-limit.ts';
 import { NoAnswer } from '../oci/no-answer.ts';
 import { isTransient } from './connection-error.ts';
-import { heldBodies } from './held-bodies.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { received } from './small-body.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
@@ -89,8 +89,8 @@ export class RetryingTransport implements Transport {
         return { response, isCut: false, hung: false };
       }
       onBytes?.();
-      const held = heldBodies.begin(url.host);
-      return { ...(await received(response, maxBodyBytes, held, onBytes)), hung: false };
+      const room = request.room ?? new Claim(url.host);
+      return { ...(await received(response, maxBodyBytes, room, onBytes)), hung: false };
     } catch (error) {
       return { error, hung: false };
     }

@@ -1,6 +1,14 @@
-import { tooMuchRead } from '../oci/busy.ts';
-import type { HeldBody } from './held-bodies.ts';
+import { NoRoom } from '../oci/busy.ts';
+import type { AnswerRoom } from '../oci/registry.ts';
 import { holding, type TransportResponse } from './transport.ts';
+
+/**
+ * What is read takes so many times its bytes until something was made of it: what came and what it was put together to, a copy for the thread that
+ * parses it, what that answers with and the entries.
+ */
+export const timesWhileRead = 4;
+/** A body without a length may be as long as any from here on. Bytes. */
+const maySurprise = 16 * 1024;
 
 /** A response whose body was read; `isCut`: it broke off, and does so again, behind what came, for whoever reads the response. */
 export interface Received {
@@ -10,38 +18,45 @@ export interface Received {
 
 /**
  * Reads a small body, so that whoever asked for it can ask again when it breaks off. What is longer than `maxBytes` is not held: its reader
- * gets the rest as it comes, and judges. `onBytes` is told whenever some have come. `held` is disposed of with the response. Throws
- * UNAVAILABLE (503) alone, where there is no room to hold it; the response is disposed of then.
+ * gets the rest as it comes, and judges. `onBytes` is told whenever some have come. A share of `room` is held until the response is disposed of. Throws
+ * {@link NoRoom} alone, before there is more to hold than there is room for; the response is disposed of then.
  */
 export async function received(
   response: TransportResponse,
   maxBytes: number,
-  held: HeldBody,
+  room: AnswerRoom,
   onBytes: () => void = () => {},
 ): Promise<Received> {
-  if (Number(response.headers['content-length']) > maxBytes) return { response, isCut: false };
+  const length = response.headers['content-length'];
+  const announced = length === undefined ? undefined : Number(length);
+  if (announced !== undefined && announced > maxBytes) return { response, isCut: false };
   const chunks: Buffer[] = [];
   const rest = response.body[Symbol.asyncIterator]();
+  const share = room.share();
   const made = (body: AsyncIterable<Buffer>, isCut = false): Received => ({
-    response: holding({ ...response, body }, () => held[Symbol.dispose]()),
+    response: holding({ ...response, body }, () => share[Symbol.dispose]()),
     isCut,
   });
+  const need = (size: number): number =>
+    timesWhileRead * (announced ?? (size > maySurprise ? maxBytes : size));
+  let size = 0;
+  let isCovered = room.cover(need(size));
   try {
-    for (let size = 0; size <= maxBytes; ) {
+    while (isCovered && size <= maxBytes) {
       const next = await rest.next();
       if (next.done === true) return made(again(chunks));
       onBytes();
       chunks.push(next.value);
       size += next.value.length;
-      if (!held.add(next.value.length)) break;
+      isCovered = room.cover(need(size));
     }
   } catch (error) {
     return made(broken(chunks, error), true);
   }
-  if (!held.isRefused) return made(again(chunks, rest));
-  held[Symbol.dispose]();
+  if (isCovered) return made(again(chunks, rest));
+  share[Symbol.dispose]();
   await response[Symbol.asyncDispose]();
-  throw tooMuchRead();
+  throw new NoRoom(need(size));
 }
 
 async function* again(chunks: readonly Buffer[], rest?: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

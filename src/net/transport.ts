@@ -1,4 +1,4 @@
-import type { Turn } from '../oci/registry.ts';
+import type { AnswerRoom, Turn } from '../oci/registry.ts';
 import type { Scope } from '../oci/scope.ts';
 import type { Wording } from '../oci/wording.ts';
 
@@ -16,6 +16,8 @@ export interface TransportRequest {
   readonly turn?: Turn | undefined;
   /** A success's body has at most so many bytes and is wanted whole: it may be read, and asked for again, before there is an answer. */
   readonly maxBodyBytes?: number | undefined;
+  /** What the body is to be counted for before it is read, where that is to outlive the response. */
+  readonly room?: AnswerRoom | undefined;
   /** Never to be sent again, also when its answer was cut: what it carries may be good once. */
   readonly once?: boolean | undefined;
   /** What the request needs to be authorised for. */

@@ -8,7 +8,18 @@ export class Busy extends RegistryError {
   }
 }
 
+/** There is no room in memory for what an answer brings. */
+export class NoRoom extends Busy {
+  /** What it would take; 0: whoever asks again begins anew. Bytes. */
+  readonly bytes: number;
+
+  constructor(bytes = 0) {
+    super('too many large lists and manifests are read at a time');
+    this.bytes = bytes;
+  }
+}
+
 /** For its memory: of one registry, or of all. */
-export function tooMuchRead(): Busy {
-  return new Busy('too many large lists and manifests are read at a time');
+export function tooMuchRead(): NoRoom {
+  return new NoRoom();
 }

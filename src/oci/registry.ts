@@ -14,6 +14,8 @@ export interface Manifest {
    * for the tag then, and the descriptor has the digest of the bytes.
    */
   readonly contradicts?: Digest;
+  /** Of a large one: whoever keeps it for long has a share. */
+  readonly room?: AnswerRoom | undefined;
 }
 
 /** What is known of a blob without reading it. `size` is undefined when upstream did not say. */
@@ -57,6 +59,21 @@ export interface BlobReader extends BlobInfo, AsyncDisposable {
   readonly giveBack?: ((chunk: Uint8Array) => void) | undefined;
 }
 
+/** Room in the memory of this process, that one answer takes while it is read and until it was sent to all who have a share of it. */
+export interface AnswerRoom {
+  /** Does it take so little that nobody needs a share? */
+  readonly isSmall: boolean;
+  /** What is here of it takes so many bytes. */
+  readonly settled: number;
+  share(): Disposable;
+  /** Takes room for so many bytes beside what is here. False: there is none now. */
+  cover(bytes: number): boolean;
+  /** The same, and waits for its turn. False: there was none in time. Rejects with the signal's reason. */
+  wait(bytes: number, signal?: AbortSignal): Promise<boolean>;
+  /** What is here takes so many bytes, in all. */
+  settle(bytes: number): void;
+}
+
 export interface CallOptions {
   /** Ends the caller's waiting, never work that others share. */
   readonly signal?: AbortSignal | undefined;
@@ -64,6 +81,10 @@ export interface CallOptions {
   readonly report?: ((outcome: Outcome) => void) | undefined;
   /** By which the caller's request is known in the log. */
   readonly request?: string | undefined;
+  /** What the answer is counted for. Absent: nobody keeps it for long. */
+  readonly room?: AnswerRoom | undefined;
+  /** Handed a share of a large answer's room, to be disposed of when it was sent. */
+  readonly holds?: ((share: Disposable) => void) | undefined;
 }
 
 /** The place of a transfer among those that wait because no more may run at a time. */

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectAll } from '../base/collect-all.ts';
 import { memoryLimit } from '../base/memory-limit.ts';
 
 /** A container in which garbage is dearer than time. Bytes. */
@@ -20,11 +20,4 @@ export function setUpV8(): void {
   setFlagsFromString(`--heap-growing-percent=${memoryLimit() < small ? 20 : 50}`);
   // V8 begins to count by that when it has collected all for the first time.
   setTimeout(collectAll, firstCollectionMs).unref();
-}
-
-function collectAll(): void {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('globalThis.gc');
-  setFlagsFromString('--no-expose-gc');
-  if (typeof collect === 'function') collect();
 }

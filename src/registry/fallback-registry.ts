@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { NoRoom } from '../oci/busy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/error.ts';
 import { contentKey, type Digest, type Reference, type RepositoryName } from '../oci/reference.ts';
@@ -181,7 +182,8 @@ export class FallbackRegistry implements Registry {
         return await ask(registry, place);
       } catch (error) {
         options?.signal?.throwIfAborted();
-        if (!(error instanceof RegistryError)) throw error;
+        // That there is no room in our memory says nothing of a mirror.
+        if (!(error instanceof RegistryError) || error instanceof NoRoom) throw error;
         if (place < this.places.length - 1) this.#settings.onFallback?.(place, error);
         failure = error;
       }

@@ -1,21 +1,27 @@
+import { Claim } from '../base/claim.ts';
 import { memoryShare } from '../base/memory-limit.ts';
 import { release } from '../base/release.ts';
 import { readBody } from '../net/body.ts';
 import { contentEncoding, decode } from '../net/content-encoding.ts';
+import { timesWhileRead } from '../net/small-body.ts';
 import type { TransportResponse } from '../net/transport.ts';
+import { tooMuchRead } from '../oci/busy.ts';
 import { RegistryError } from '../oci/error.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { CallOptions, Cut } from '../oci/registry.ts';
+import type { AnswerRoom, CallOptions, Cut } from '../oci/registry.ts';
 import { nextLink } from './link.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
 /** What is read for one answer. */
 const maxPages = 100;
-/** A list takes ten times its bytes until it is answered; what a manifest may have is read everywhere. */
+/** What a manifest may have is read everywhere. */
 const maxPageBytes = Math.max(maxManifestSize, memoryShare(8 * 1024 * 1024));
 /** Of all pages together; the last one may go beyond it. */
 const maxBytes = 2 * maxPageBytes;
+
+/** Of a list that was read: its entries, and what is made of them to be sent. */
+export const timesWhileKept = 3;
 
 /** Makes a page of an answer, and throws where it is none. */
 export type TakePage<Page> = (
@@ -45,6 +51,7 @@ export class ListPages {
   readonly #session: UpstreamSession;
   readonly #repository: RepositoryName;
   readonly #signal: AbortSignal | undefined;
+  readonly #memory: AnswerRoom;
   readonly #seen = new Set<string>();
   #bytes = 0;
   #room: number;
@@ -54,6 +61,7 @@ export class ListPages {
     this.#session = session;
     this.#repository = repository;
     this.#signal = options.signal;
+    this.#memory = options.room ?? new Claim(session.origin.host);
     this.#room = maxEntries;
     this.next = first;
   }
@@ -123,11 +131,12 @@ export class ListPages {
       repository: this.#repository,
       url,
       maxBodyBytes: maxPageBytes,
+      room: this.#memory,
       signal,
     });
     let bytes: Uint8Array | undefined;
     const page = await take(response, async () => (bytes = await this.#body(response)));
-    if (bytes !== undefined) release(bytes);
+    if (bytes !== undefined) this.#settle(bytes);
     if (this.#isCutShort) this.#cutShort();
     else this.#follow(url, response.headers['link']);
     return page;
@@ -136,9 +145,20 @@ export class ListPages {
   async #body(response: TransportResponse): Promise<Uint8Array> {
     const bytes = await readBody(response, { maxBytes: maxPageBytes, what: 'list', signal: this.#signal });
     const encoding = contentEncoding(response.headers);
-    const list = encoding === undefined ? bytes : await decode(bytes, encoding, maxPageBytes);
+    const list = encoding === undefined ? bytes : await this.#decoded(bytes, encoding);
     this.#bytes += list.length;
     return list;
+  }
+
+  /** A few bytes may become a page of the largest. */
+  async #decoded(bytes: Uint8Array, encoding: string): Promise<Uint8Array> {
+    if (!(await this.#memory.wait(timesWhileRead * maxPageBytes, this.#signal))) throw tooMuchRead();
+    return await decode(bytes, encoding, maxPageBytes);
+  }
+
+  #settle(page: Uint8Array): void {
+    this.#memory.settle(this.#memory.settled + timesWhileKept * page.length);
+    release(page);
   }
 
   /**

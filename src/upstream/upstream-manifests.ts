@@ -1,7 +1,9 @@
 import { readBody } from '../net/body.ts';
 import { contentEncoding, decode } from '../net/content-encoding.ts';
 import { parseLength } from '../net/content-range.ts';
+import { timesWhileRead } from '../net/small-body.ts';
 import type { TransportResponse } from '../net/transport.ts';
+import { tooMuchRead } from '../oci/busy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { algorithmOf, digestAside } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
@@ -83,6 +85,7 @@ export class UpstreamManifests {
     const { bytes, digest, contentType, by, contradicts } = await this.fetch(repository, reference, options);
     const { head: content } = await this.#session.read('manifest', bytes, contentType);
     checkServable(content.mediaType, by);
+    options.room?.settle(bytes.length);
     const descriptor = { mediaType: content.mediaType, digest, size: bytes.length };
     return { descriptor, bytes, content, ...(contradicts && { contradicts }) };
   }
@@ -98,7 +101,7 @@ export class UpstreamManifests {
   ): Promise<FetchedManifest> {
     const { sent, headers } = await this.#read(repository, reference, options);
     const expected = isDigest(reference) ? reference : announcedDigest(headers);
-    const { bytes, matches } = await decoded(sent, headers, expected);
+    const { bytes, matches } = await decoded(sent, headers, expected, options);
     const fetched = { bytes, contentType: headers['content-type'], by: reference };
     if (expected !== undefined && matches) return { ...fetched, digest: expected };
     if (isDigest(reference)) {
@@ -142,11 +145,11 @@ export class UpstreamManifests {
     method: 'GET' | 'HEAD',
     repository: RepositoryName,
     reference: Reference,
-    { signal }: CallOptions,
+    { signal, room }: CallOptions,
   ): Promise<TransportResponse> {
     const line = this.#session.line({ kind: 'manifest', method, name: pathOf(repository), reference });
     const headers = { accept: acceptedManifests };
-    return this.#session.send({ ...line, repository, headers, maxBodyBytes: maxManifestSize, signal });
+    return this.#session.send({ ...line, repository, headers, maxBodyBytes: maxManifestSize, room, signal });
   }
 }
 
@@ -158,10 +161,12 @@ async function decoded(
   sent: Uint8Array,
   headers: Headers,
   expected: Digest | undefined,
+  { room, signal }: CallOptions,
 ): Promise<{ bytes: Uint8Array; matches: boolean }> {
   if (await isOf(expected, sent)) return { bytes: sent, matches: true };
   const encoding = contentEncoding(headers);
   if (encoding === undefined) return { bytes: sent, matches: false };
+  if (room !== undefined && !(await room.wait(timesWhileRead * maxManifestSize, signal))) throw tooMuchRead();
   const bytes = await decode(sent, encoding, maxManifestSize).catch(() => sent);
   return { bytes, matches: await isOf(expected, bytes) };
 }

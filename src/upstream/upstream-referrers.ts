@@ -6,7 +6,7 @@ import { maxManifestSize } from '../oci/manifest.ts';
 import { mediaTypeOf, ociIndex } from '../oci/media-type.ts';
 import { type Digest, parseTag, pathOf, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, ReferrersList } from '../oci/registry.ts';
-import { ListPages, type TakePage } from './list-pages.ts';
+import { ListPages, type TakePage, timesWhileKept } from './list-pages.ts';
 import { checkServable, type UpstreamManifests } from './upstream-manifests.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
@@ -71,6 +71,7 @@ export class UpstreamReferrers {
       const { bytes, contentType } = await this.#manifests.fetch(repository, tag, options);
       if (await isItself(bytes, digest)) return { referrers: [] };
       const { head, items } = await this.#session.read('referrers', bytes, contentType, digest, maxReferrers);
+      options.room?.settle(timesWhileKept * bytes.length);
       checkServable(head.mediaType, tag);
       const referrers = head.mediaType === ociIndex ? items : [];
       return { referrers, cut: head.isCut ? 'bounded' : undefined };

@@ -1,12 +1,14 @@
+import { Claim } from '../base/claim.ts';
 import type { Clock } from '../base/clock.ts';
 import { jsonReader } from '../json/json-reader.ts';
 import { isAboutHead, mayBeAboutHead } from '../net/head-refusal.ts';
 import type { OnOddity } from '../net/oddity.ts';
-import type { Transport, TransportRequest, TransportResponse } from '../net/transport.ts';
+import { holding, type Transport, type TransportRequest, type TransportResponse } from '../net/transport.ts';
+import { NoRoom } from '../oci/busy.ts';
 import { blamed } from '../oci/fault.ts';
 import type { ArgumentsOf, Readings } from '../oci/readings.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
-import type { Turn } from '../oci/registry.ts';
+import type { AnswerRoom, Turn } from '../oci/registry.ts';
 import { formatRequest, type Request } from '../oci/request.ts';
 import { Scope } from '../oci/scope.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
@@ -31,6 +33,8 @@ export interface UpstreamRequest {
   readonly turn?: Turn | undefined;
   /** The answer's body is small: it is fetched again where it breaks off. */
   readonly maxBodyBytes?: number;
+  /** What it is counted for. Absent: it is until the response is disposed of. */
+  readonly room?: AnswerRoom | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -90,7 +94,29 @@ export class UpstreamSession {
     const path = repository === undefined ? undefined : this.#nameOf(repository);
     const scope = path === undefined ? undefined : Scope.pull(path);
     const sent: TransportRequest = { ...request, repository: path, scope };
-    return this.#transport.send(sent);
+    return await (request.maxBodyBytes === undefined ? this.#transport.send(sent) : this.#sendSmall(sent));
+  }
+
+  /**
+   * What turns out to be larger than there is room for is asked for again when there is: who waits keeps no connection and nobody's turn. Throws
+   * UNAVAILABLE (503) where there is none in time.
+   */
+  async #sendSmall(request: TransportRequest): Promise<TransportResponse> {
+    const room: AnswerRoom = request.room ?? new Claim(this.origin.host);
+    const share = room.share();
+    const end = (): void => share[Symbol.dispose]();
+    const send = async (): Promise<TransportResponse> =>
+      holding(await this.#transport.send({ ...request, room }), end);
+    try {
+      return await send().catch(async (error: unknown) => {
+        const bytes = error instanceof NoRoom ? error.bytes : 0;
+        if (bytes === 0 || !(await room.wait(bytes, request.signal))) throw error;
+        return await send();
+      });
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   /** As the registry itself calls it: what stands behind `/v2/`. */

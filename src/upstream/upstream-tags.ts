@@ -39,9 +39,9 @@ export class UpstreamTags {
 
   async list(
     repository: RepositoryName,
-    { n = Number.POSITIVE_INFINITY, last, signal }: TagListOptions,
+    { n = Number.POSITIVE_INFINITY, last, signal, room }: TagListOptions,
   ): Promise<TagList> {
-    const pages = await this.#open(repository, last, { signal });
+    const pages = await this.#open(repository, last, { signal, room });
     while (pages.found().length < n && (await pages.read()));
     const tags = pages.found();
     const end = tags.at(-1);

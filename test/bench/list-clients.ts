@@ -8,13 +8,14 @@ export type ListAnswers = Readonly<Record<number, number>>;
 const maxTries = 600;
 
 /**
- * So many clients read lists of all kinds at a time, each another list. Who is told that there is no room (503, with `Retry-After`), or that the
+ * So many clients read lists of all kinds at a time, each another list unless it is said. Who is told that there is no room (503, with `Retry-After`), or that the
  * reading took too long, as it may on a machine that does much else, comes again. Throws where an answer is none that there may be.
  */
 export async function readLists(
   host: string,
   registries: readonly ListRegistry[],
   clients: number,
+  repositoryOf = (client: number, _kind: ListKind): string => `list-${client}`,
 ): Promise<ListAnswers> {
   const answers: Record<number, number> = {};
   const one = async (client: number): Promise<void> => {
@@ -22,7 +23,7 @@ export async function readLists(
     const kind = listKinds[Math.floor(client / registries.length) % listKinds.length];
     if (registry === undefined || kind === undefined) return;
     for (let tries = 0; tries < maxTries; tries += 1) {
-      const status = await readList(host, registry, kind, `list-${client}`);
+      const status = await readList(host, registry, kind, repositoryOf(client, kind));
       answers[status] = (answers[status] ?? 0) + 1;
       if (status === 200) return;
       await sleep(1000);

@@ -3,7 +3,7 @@ import type { Candidate } from './candidates.ts';
 import { Connection } from './connection.ts';
 import { isPartOf, type LargeBlob, mebibyte, smallImage } from './content.ts';
 import { type ListAnswers, readLists } from './list-clients.ts';
-import type { ListRegistry } from './list-registry.ts';
+import { type ListRegistry, listKinds } from './list-registry.ts';
 import { blobRequest, pullAll } from './load.ts';
 import { hangOn } from './slow-readers.ts';
 
@@ -11,6 +11,8 @@ const blobCount = 10;
 const blobBytes = 64 * mebibyte;
 /** So many read, the others take nothing: what they do not take, somebody holds. */
 const mostReading = 50;
+/** So many read lists while others take nothing of theirs. */
+const mostReadingLists = 16;
 const images = 600;
 const firstImage = 10_000;
 
@@ -57,6 +59,30 @@ export class MemoryLoads {
     return await readLists(this.#server.host, this.#lists, this.#clients);
   }
 
+  /** One list of each kind from each registry, which many clients want at a time. */
+  async sameLists(): Promise<ListAnswers> {
+    return await readLists(
+      this.#server.host,
+      this.#lists,
+      this.#clients,
+      (_, kind) => `same-${listKinds.indexOf(kind)}`,
+    );
+  }
+
+  /** Each of the clients asks for a list of its own and takes nothing of it; then others read theirs all the same. */
+  async slowLists(): Promise<ListAnswers> {
+    using stack = new DisposableStack();
+    for (let client = 0; client < this.#clients; client += 1) {
+      const registry = this.#lists[client % this.#lists.length];
+      const kind = listKinds[Math.floor(client / this.#lists.length) % listKinds.length];
+      if (registry !== undefined && kind !== undefined)
+        stack.use(
+          hangOn(this.#server.host, listRequest(this.#server.host, registry.path(kind, `slow-${client}`))),
+        );
+    }
+    return await readLists(this.#server.host, this.#lists, mostReadingLists, (client) => `read-${client}`);
+  }
+
   async #readBlobs(): Promise<void> {
     const { host } = this.#server;
     using stack = new DisposableStack();
@@ -65,7 +91,7 @@ export class MemoryLoads {
       const blob = this.#blobs[client % blobCount];
       if (blob === undefined) continue;
       if (client < mostReading) reading.push(readBlob(host, blob));
-      else stack.use(hangOn(host, blob));
+      else stack.use(hangOn(host, blobRequest(host, blob)));
     }
     await Promise.all(reading);
   }
@@ -73,6 +99,10 @@ export class MemoryLoads {
   #expect(what: string, had: number | undefined, expected: number | undefined): void {
     if (had !== expected) throw new Error(`upstream had ${had} ${what}, and not ${expected}`);
   }
+}
+
+function listRequest(host: string, path: string): Buffer {
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
 }
 
 async function readBlob(host: string, blob: LargeBlob): Promise<void> {

@@ -21,17 +21,17 @@ export async function memoryUnderSlowReaders(server: Candidate, upstream: Upstre
   const streams = Promise.all(blobs.map(async (blob) => await download(server.host, blob)));
   for (let reader = 0; reader < readers; reader += 1) {
     const blob = blobs[reader % blobCount];
-    if (blob !== undefined) stack.use(hangOn(server.host, blob));
+    if (blob !== undefined) stack.use(hangOn(server.host, blobRequest(server.host, blob)));
   }
   return await highest(server, streams);
 }
 
 /** Asks and never reads, so that the kernel keeps little of it and the server the rest. */
-export function hangOn(host: string, blob: LargeBlob): Disposable {
+export function hangOn(host: string, request: Buffer): Disposable {
   const { hostname, port } = new URL(`http://${host}`);
   const socket = connect({ host: hostname, port: Number(port) }).pause();
   socket.on('error', () => {});
-  socket.write(blobRequest(host, blob));
+  socket.write(request);
   return { [Symbol.dispose]: () => socket.destroy() };
 }
 

@@ -4,6 +4,7 @@ import type {
   BlobInfo,
   BlobOptions,
   BlobReader,
+  CallOptions,
   Manifest,
   ReferrersList,
   Registry,
@@ -44,9 +45,13 @@ export class ScriptedRegistry implements Registry {
     return await this.#inner.resolveManifest(repository, reference, options);
   }
 
-  async getManifest(repository: RepositoryName, reference: Reference): Promise<Manifest> {
+  async getManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    { room }: CallOptions = {},
+  ): Promise<Manifest> {
     await this.#call(`GET ${repository} manifest ${reference}`);
-    return await this.#inner.getManifest(repository, reference);
+    return await this.#inner.getManifest(repository, reference, { room });
   }
 
   async resolveBlob(
@@ -74,15 +79,19 @@ export class ScriptedRegistry implements Registry {
     };
   }
 
-  async listTags(repository: RepositoryName, { n, last }: TagListOptions = {}): Promise<TagList> {
+  async listTags(repository: RepositoryName, { n, last, room }: TagListOptions = {}): Promise<TagList> {
     const part = `${n === undefined ? '' : ` n=${n}`}${last === undefined ? '' : ` last=${last}`}`;
     await this.#call(`LIST ${repository} tags${part}`);
-    return await this.tags(async () => await this.#inner.listTags(repository, { n, last }));
+    return await this.tags(async () => await this.#inner.listTags(repository, { n, last, room }));
   }
 
-  async listReferrers(repository: RepositoryName, digest: Digest): Promise<ReferrersList> {
+  async listReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    { room }: CallOptions = {},
+  ): Promise<ReferrersList> {
     await this.#call(`LIST ${repository} referrers ${digest}`);
-    return await this.referrers(async () => await this.#inner.listReferrers(repository, digest));
+    return await this.referrers(async () => await this.#inner.listReferrers(repository, digest, { room }));
   }
 
   async #call(call: string): Promise<void> {

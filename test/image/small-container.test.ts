@@ -10,8 +10,8 @@ import { obstacleToMemoryGroups } from '../e2e/support/memory-group.ts';
 const limit = 256 * mebibyte;
 const clients = 500;
 const registryCount = 4;
-/** Each reads a list of its own, of megabytes; they come again until there is room for it. */
-const listClients = 16;
+/** Each reads lists of megabytes; they come again until there is room. */
+const listClients = 100;
 
 describe('a container of 256 MiB', { skip: (await obstacleToMemoryGroups()) ?? false }, () => {
   const resources = new AsyncDisposableStack();
@@ -38,7 +38,12 @@ describe('a container of 256 MiB', { skip: (await obstacleToMemoryGroups()) ?? f
     ['lives while 500 clients pull large blobs that nobody has pulled', async () => await loads.cold()],
     ['lives while 500 clients pull the same blobs from the cache', async () => await loads.cached()],
     ['lives while 500 clients pull small images', async () => await loads.small()],
-    ['lives while lists of megabytes, real and junk, are read', async () => await listLoads.lists()],
+    [
+      'lives while 100 clients read lists of megabytes, real and junk, each his own',
+      async () => await listLoads.lists(),
+    ],
+    ['lives while 100 clients read the same lists of megabytes', async () => await listLoads.sameLists()],
+    ['lives while 100 clients take nothing of lists of megabytes', async () => await listLoads.slowLists()],
   ] as const) {
     it(what, async () => {
       await load().catch(async (error: unknown) => assert.fail(`${String(error)}; ${await server.hurt()}`));

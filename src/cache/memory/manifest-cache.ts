@@ -212,6 +212,7 @@ export class ManifestCache implements Memory {
     const record = recordOf(manifest, content);
     const admitted = Promise.withResolvers<void>();
     this.#parts.tasks.run('storing a manifest', async () => {
+      using _ = manifest.room?.share();
       using place = await this.#place(manifest);
       this.#remember(repository, manifest, content);
       this.#lead(repository, manifest, point());
@@ -231,6 +232,7 @@ export class ManifestCache implements Memory {
     const storing = this.#unstored.again(contentKey(repository, manifest.descriptor.digest));
     if (storing === undefined) return;
     this.#parts.tasks.run('storing a manifest again', async () => {
+      using _ = manifest.room?.share();
       using place = storing.isWritten ? undefined : await this.#place(manifest);
       await this.#storeRest(repository, manifest, storing, place);
     });
@@ -298,7 +300,11 @@ export class ManifestCache implements Memory {
   }
 
   /** Another may have brought it meanwhile. */
-  #remember(repository: RepositoryName, { bytes, descriptor }: Manifest, content: ManifestContent): void {
+  #remember(
+    repository: RepositoryName,
+    { bytes, descriptor, room }: Manifest,
+    content: ManifestContent,
+  ): void {
     const { digest } = descriptor;
     const key = contentKey(repository, digest);
     if (this.#manifests.has(key)) return;
@@ -307,7 +313,7 @@ export class ManifestCache implements Memory {
       const message = `a manifest names more than ${maxDescriptors} blobs or manifests: it is served, and the image is not completed`;
       log.warn({ repository, digest }, message);
     }
-    this.#manifests.set(key, { descriptor, bytes });
+    this.#manifests.set(key, { descriptor, bytes, room });
     this.#unstored.add(key);
     this.#parts.sizes.claim(repository, content.blobs);
   }

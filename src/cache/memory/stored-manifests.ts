@@ -1,7 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { Claim, reading } from '../../base/claim.ts';
 import type { Log } from '../../base/log.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
 import { jsonReader } from '../../json/json-reader.ts';
+import { tooMuchRead } from '../../oci/busy.ts';
 import { algorithmOf, DigestHasher, digestAside } from '../../oci/digest.ts';
 import { blamed } from '../../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
@@ -20,8 +23,15 @@ interface Stores {
   readonly log: Log;
 }
 
+type Large = Pick<Manifest, 'bytes' | 'room'>;
+
 /** Bytes, in about two milliseconds; then others have their turn. */
 const hashedInTurn = 512 * 1024;
+
+/** What is larger is counted. Bytes. */
+const maxSmall = 64 * 1024;
+/** Pieces, and what they are put together to. */
+const timesWhileRead = 2;
 
 /** A disk may be damaged as a whole. */
 const maxDamaged = 10_000;
@@ -29,6 +39,7 @@ const maxDamaged = 10_000;
 /** Manifests in the stores: the bytes of each are a blob, and a record says which repository has them. */
 export class StoredManifests {
   readonly #stores: Stores;
+  readonly #reads = new SingleFlight<Digest, Large | undefined>();
   /** Found damaged on disk and not written anew yet. One that is forgotten is found again when it is read. */
   readonly #damaged = new LRUCache<Digest, true>({ max: maxDamaged });
 
@@ -36,13 +47,29 @@ export class StoredManifests {
     this.#stores = stores;
   }
 
-  /** Undefined: not stored for this repository, or its bytes are gone or damaged. */
+  /** Undefined: not stored for this repository, or its bytes are gone or damaged. Throws UNAVAILABLE (503) where a large one has no room in time. */
   async get(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
     const recorded = await this.#stores.metadata.getManifest(repository, digest);
-    const bytes = recorded === undefined ? undefined : await this.#read(digest);
-    if (recorded === undefined || bytes === undefined) return undefined;
+    if (recorded === undefined) return undefined;
+    const { mediaType, size } = recorded;
+    const stored =
+      size <= maxSmall ? { bytes: await this.#read(digest) } : await this.#readLarge(digest, size);
+    if (stored?.bytes === undefined) return undefined;
     // Without annotations: megabytes of them would weigh nothing in memory's count.
-    return { descriptor: { mediaType: recorded.mediaType, digest, size: recorded.size }, bytes };
+    return { ...stored, bytes: stored.bytes, descriptor: { mediaType, digest, size } };
+  }
+
+  /** Once for all who ask for it at a time: each would have a copy. */
+  async #readLarge(digest: Digest, size: number): Promise<Large | undefined> {
+    return await this.#reads.run(digest, async () => {
+      const room = new Claim('');
+      return await reading(room, async () => {
+        if (!(await room.wait(timesWhileRead * size))) throw tooMuchRead();
+        const bytes = await this.#read(digest);
+        room.settle(bytes?.length ?? 0);
+        return bytes && { bytes, room };
+      });
+    });
   }
 
   /** The record comes when the bytes are durable. */

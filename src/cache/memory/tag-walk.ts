@@ -1,6 +1,7 @@
+import { type Claim, reading } from '../../base/claim.ts';
 import { eachInTurns } from '../../base/in-turns.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { Cut, TagList } from '../../oci/registry.ts';
+import type { AnswerRoom, Cut, TagList } from '../../oci/registry.ts';
 import { behind } from '../../oci/tag-order.ts';
 
 /** Which part of a list is wanted: as in `TagListOptions`. */
@@ -14,7 +15,9 @@ export interface TagWalkSettings {
   readonly after: string | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  readonly ask: (part: TagPart) => Promise<TagList>;
+  readonly ask: (part: TagPart, room: AnswerRoom) => Promise<TagList>;
+  /** What it takes while it is read, or sent. */
+  readonly room: Claim;
   /** Told when a part has come, or has not. */
   readonly onRead: (walk: TagWalk) => void;
 }
@@ -45,6 +48,10 @@ export class TagWalk {
 
   get startedAt(): number {
     return this.#settings.startedAt;
+  }
+
+  get room(): Claim {
+    return this.#settings.room;
   }
 
   get tags(): readonly Tag[] {
@@ -89,7 +96,7 @@ export class TagWalk {
 
   /** Reads on, so many tags or all that upstream gives at once; whoever comes meanwhile shares what is read, its failure too. */
   async grow(n: number | undefined): Promise<TagList> {
-    this.#growing ??= this.#read(n).finally(() => {
+    this.#growing ??= reading(this.room, async () => await this.#read(n)).finally(() => {
       this.#growing = undefined;
       this.#settings.onRead(this);
     });
@@ -97,7 +104,7 @@ export class TagWalk {
   }
 
   async #read(n: number | undefined): Promise<TagList> {
-    const list = await this.#settings.ask({ n, last: this.#end ?? this.after });
+    const list = await this.#settings.ask({ n, last: this.#end ?? this.after }, this.room);
     const added = await this.#newOf(list.tags);
     // What brings nothing new would be asked for again and again: upstream goes in a circle.
     const isCircle = list.hasMore && added.length === 0;

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import { Claim } from '../../base/claim.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { RepositoryName, Tag } from '../../oci/reference.ts';
+import { hostOf, type RepositoryName, type Tag } from '../../oci/reference.ts';
 import { TagWalk, type TagWalkSettings } from './tag-walk.ts';
 
 /** Characters of all lists together, unless it is said, and of one: what is longer is asked for part by part. */
@@ -53,7 +54,13 @@ export class TagWalks {
       this.#keep(repository, read);
       if (read.isWhole) onWhole(read.tags);
     };
-    const walk = new TagWalk({ after: last, startedAt: this.#clock.monotonic(), ask, onRead });
+    const walk = new TagWalk({
+      after: last,
+      startedAt: this.#clock.monotonic(),
+      ask,
+      room: new Claim(hostOf(repository)),
+      onRead,
+    });
     this.#beginning.set(key, walk);
     return walk;
   }

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import type { Clock } from '../../base/clock.ts';
 import type { RequestKind } from '../../observe/observer.ts';
 import type { Outcome } from '../../oci/outcome.ts';
 import type { RegistryHost } from '../../oci/reference.ts';
@@ -16,8 +17,11 @@ export class ClientGoneError extends Error {
   }
 }
 
-/** Whoever reads slowly is still at a body of this size when Node takes its answer for ended, and its connection for idle. Bytes. */
-const largeBody = 64 * 1024;
+/**
+ * Whoever reads slowly is still at a body of this size when Node takes its answer for ended, and its connection for idle: it is sent by `send-large.ts`.
+ * Bytes.
+ */
+export const largeBody = 64 * 1024;
 
 /** One request and what the access log wants to know of it in the end. */
 export class Exchange {
@@ -47,6 +51,9 @@ export class Exchange {
   readonly #headLimit: HeadLimit;
   #headDueAt: number | undefined;
   #hasLeft = false;
+  #isOver = false;
+  /** Of the memory of what it is answered with. */
+  #shares: Disposable[] | undefined;
 
   constructor(request: Request, response: Response, headLimit: HeadLimit = defaultHeadLimit) {
     this.request = request;
@@ -56,6 +63,8 @@ export class Exchange {
     this.query = new URLSearchParams(this.target.query);
     this.id = requestId(request.headers['x-request-id']);
     response.once('close', () => {
+      this.#isOver = true;
+      this.letGo();
       // Nobody is gone who has it all, and an error costs as much as some queries.
       if (response.writableFinished) return;
       this.#hasLeft = true;
@@ -82,6 +91,10 @@ export class Exchange {
     return this.#waiting.signal;
   }
 
+  get clock(): Clock {
+    return this.#headLimit.clock;
+  }
+
   /** Until the client must have its status line. */
   get headDueMs(): number {
     const { clock, milliseconds } = this.#headLimit;
@@ -93,13 +106,25 @@ export class Exchange {
     this.outcome = outcome;
   };
 
+  /** Keeps a share of what it is answered with until the answer was sent, or {@link letGo}. */
+  readonly holds = (share: Disposable): void => {
+    if (this.#isOver) share[Symbol.dispose]();
+    else (this.#shares ??= []).push(share);
+  };
+
+  /** What the answer was made of is not wanted any more. */
+  letGo(): void {
+    for (const share of this.#shares?.splice(0) ?? []) share[Symbol.dispose]();
+  }
+
   /**
    * Calls the registry for as long as the client waits for its status line: then the call's signal is aborted with UNAVAILABLE (503,
    * Retry-After). That ends the waiting and not the work, so whoever asks again finds it further on. A call behind the status line, and a
    * body, take as long as they take.
    */
   async ask<Value>(call: (options: CallOptions) => Promise<Value>): Promise<Value> {
-    const options = { signal: this.waiting, report: this.report, request: this.id };
+    const { waiting: signal, report, holds, id: request } = this;
+    const options = { signal, report, holds, request };
     if (this.response.headersSent) return await call(options);
     using _limit = this.#headLimit.clock.after(this.headDueMs, () => this.#waiting.abort(this.#late()));
     return await call(options);
@@ -109,7 +134,7 @@ export class Exchange {
     return lateError(`the ${this.kind} from ${this.host ?? 'upstream'}`, this.#headLimit);
   }
 
-  /** Answers with a small body, or with its headers alone to a HEAD. */
+  /** Answers with a body of less than {@link largeBody}, or with its headers alone to a HEAD. */
   send(status: number, contentType: string, body: Uint8Array | string): void {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     this.response.statusCode = status;
@@ -121,8 +146,7 @@ export class Exchange {
     }
     this.bytes = bytes.length;
     this.firstByteAt = performance.now();
-    if (bytes.length < largeBody) this.response.end(bytes);
-    else this.response.write(bytes, () => this.response.end());
+    this.response.end(bytes);
   }
 
   sendJson(status: number, value: unknown, contentType = 'application/json'): void {

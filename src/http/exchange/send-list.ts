@@ -1,16 +1,11 @@
-import { memoryShare } from '../../base/memory-limit.ts';
-import { jsonPieces, piecesInTurns } from '../../json/json-pieces.ts';
-import { RegistryError } from '../../oci/error.ts';
-import type { Exchange } from './exchange.ts';
-import { BodyWriter } from './send-body.ts';
-
-/** Of long lists that are under way, as text: slow readers hold their entries in memory, which are a multiple of that. Bytes. */
-const maxSending = memoryShare(32 * 1024 * 1024);
-let sending = 0;
+import { jsonPieces } from '../../json/json-pieces.ts';
+import { type Exchange, largeBody } from './exchange.ts';
+import { ListBody } from './list-body.ts';
+import { sendLarge } from './send-large.ts';
 
 /**
- * Answers with a JSON object of these members and, as its last one, a list that may be long: it is written piece by piece, as fast as the
- * client takes it, and others have their turn between. Throws ClientGoneError, UNAVAILABLE (503) where too much is under way.
+ * Answers with a JSON object of these members and, as its last one, a list. A long one is written once for all who are sent it at a time, as
+ * fast as each takes it, and is not kept while it is sent: whoever has it need not either. Errors as {@link sendLarge}.
  */
 export async function sendList(
   exchange: Exchange,
@@ -21,58 +16,26 @@ export async function sendList(
 ): Promise<void> {
   const frame = JSON.stringify({ ...members, [name]: [] });
   const [open, close] = [frame.slice(0, -']}'.length), ']}'];
-  const [first = '', second] = jsonPieces(items).take(2);
-  if (second === undefined) {
-    exchange.send(200, contentType, `${open}${first}${close}`);
+  const small = ListBody.isSent(items, open) ? undefined : smallText(items);
+  if (small !== undefined) {
+    exchange.send(200, contentType, `${open}${small}${close}`);
     return;
   }
-  checkRoom(first.length + second.length);
-  const length = Buffer.byteLength(open) + (await lengthOf(items)) + close.length;
-  using _ = underWay(length);
-  exchange.response.setHeader('Content-Type', contentType);
-  exchange.response.setHeader('Content-Length', length);
-  if (exchange.isHead) exchange.response.end();
-  else await sendPieces(exchange, open, items, close);
+  const body = new ListBody(items, { open, close, owner: exchange.host ?? '' });
+  // Not awaited here, where the list would be held until it was sent.
+  return sendBody(exchange, body, contentType);
 }
 
-/** Its text is made as it is taken, and not kept. */
-async function sendPieces(
-  exchange: Exchange,
-  open: string,
-  items: readonly unknown[],
-  close: string,
-): Promise<void> {
-  const writer = new BodyWriter(exchange);
-  let before = open;
-  for await (const piece of piecesInTurns(items)) {
-    await writer.write(Buffer.from(before + piece));
-    before = ',';
-  }
-  await writer.write(close);
-  writer.end();
+/** Undefined: it is long. */
+function smallText(items: readonly unknown[]): string | undefined {
+  const [first = '', second] = jsonPieces(items).take(2);
+  return second === undefined && first.length < largeBody / 2 ? first : undefined;
 }
 
-/** In bytes, with the commas between the pieces. */
-async function lengthOf(items: readonly unknown[]): Promise<number> {
-  let length = -','.length;
-  for await (const piece of piecesInTurns(items)) length += ','.length + Buffer.byteLength(piece);
-  return length;
-}
-
-/** Throws UNAVAILABLE (503): there is no room for so many bytes more. */
-function underWay(length: number): Disposable {
-  checkRoom(length);
-  sending += length;
-  return {
-    [Symbol.dispose]: () => {
-      sending -= length;
-    },
-  };
-}
-
-/** One is always sent. */
-function checkRoom(length: number): void {
-  if (sending === 0 || sending + length <= maxSending) return;
-  const headers = { 'Retry-After': '5' };
-  throw new RegistryError('UNAVAILABLE', 'too many long lists are sent at a time', { status: 503, headers });
+async function sendBody(exchange: Exchange, made: ListBody, contentType: string): Promise<void> {
+  using body = made;
+  const pieces = await body.pieces;
+  exchange.letGo();
+  await sendLarge(exchange, contentType, pieces);
+  body.wasSent();
 }

@@ -1,9 +1,12 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigest, parseReference } from '../../oci/reference.ts';
 import { setCacheStatus } from '../exchange/cache-status.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import { type Exchange, largeBody } from '../exchange/exchange.ts';
 import { answersNotModified } from '../exchange/not-modified.ts';
+import { sendLarge } from '../exchange/send-large.ts';
 import type { Call, Sources } from './call.ts';
+
+const pieceBytes = 64 * 1024;
 
 /** GET and HEAD of a manifest (distribution-spec "Pulling manifests"): its bytes and media type exactly as upstream's. */
 export async function manifest(
@@ -23,8 +26,16 @@ export async function manifest(
     const { descriptor, bytes } = await exchange.ask(
       async (options) => await registry.getManifest(repository, reference, options),
     );
-    if (!describe(exchange, descriptor, isImmutable)) exchange.send(200, descriptor.mediaType, bytes);
+    if (describe(exchange, descriptor, isImmutable)) return;
+    if (bytes.length < largeBody) exchange.send(200, descriptor.mediaType, bytes);
+    else await sendLarge(exchange, descriptor.mediaType, piecesOf(bytes));
   }
+}
+
+/** Each of which a connection, an encrypted one too, may hold a copy of. */
+function piecesOf(bytes: Uint8Array): Uint8Array[] {
+  const count = Math.ceil(bytes.length / pieceBytes);
+  return Array.from({ length: count }, (_, at) => bytes.subarray(at * pieceBytes, (at + 1) * pieceBytes));
 }
 
 /** Sets the headers; true if the client has it already and was told so (304). */

@@ -1,6 +1,7 @@
 import { ociIndex } from '../../oci/media-type.ts';
 import { parseDigest } from '../../oci/reference.ts';
 import { setCacheStatus, warnOfCut } from '../exchange/cache-status.ts';
+import { derivedOnce } from '../exchange/derived-list.ts';
 import { sendList } from '../exchange/send-list.ts';
 import type { Call, Sources } from './call.ts';
 
@@ -15,9 +16,13 @@ export async function referrers(
     async (options) => await registry.listReferrers(repository, digest, options),
   );
   const manifests =
-    artifactType === undefined ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
+    artifactType === undefined
+      ? all
+      : await derivedOnce(all, artifactType, () =>
+          all.filter((descriptor) => descriptor.artifactType === artifactType),
+        );
   if (artifactType !== undefined) exchange.response.setHeader('OCI-Filters-Applied', 'artifactType');
   setCacheStatus(exchange.response, exchange.outcome);
   if (cut !== undefined) warnOfCut(exchange, cut);
-  await sendList(exchange, { schemaVersion: 2, mediaType: ociIndex }, 'manifests', manifests, ociIndex);
+  return sendList(exchange, { schemaVersion: 2, mediaType: ociIndex }, 'manifests', manifests, ociIndex);
 }

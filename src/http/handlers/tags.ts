@@ -2,6 +2,7 @@ import { sortedInTurns } from '../../base/in-turns.ts';
 import { pathOf } from '../../oci/reference.ts';
 import { isAscending } from '../../oci/tag-order.ts';
 import { setCacheStatus, warnOfCut } from '../exchange/cache-status.ts';
+import { derivedOnce } from '../exchange/derived-list.ts';
 import { nextLink, pageOf } from '../exchange/pagination.ts';
 import { sendList } from '../exchange/send-list.ts';
 import type { Call, Sources } from './call.ts';
@@ -20,7 +21,7 @@ export async function tags(
   const list = await exchange.ask(
     async (options) => await registry.listTags(repository, { ...options, n: wanted, last }),
   );
-  const page = list.tags.slice(0, n);
+  const page = n === undefined || list.tags.length <= n ? list.tags : list.tags.slice(0, n);
   const isEnd = page.length === list.tags.length;
   const end = page.at(-1);
   const hasNext = end !== undefined && (list.hasMore || !isEnd);
@@ -30,6 +31,9 @@ export async function tags(
   setCacheStatus(exchange.response, exchange.outcome);
   if (isEnd && list.cut !== undefined) warnOfCut(exchange, list.cut);
   const isInOrder = hasNext && n !== undefined;
-  const inOrder = isInOrder || isAscending(page) ? page : await sortedInTurns(page);
-  await sendList(exchange, { name: pathOf(repository) }, 'tags', inOrder);
+  const inOrder =
+    isInOrder || isAscending(page)
+      ? page
+      : await derivedOnce(page, 'sorted', async () => await sortedInTurns(page));
+  return sendList(exchange, { name: pathOf(repository) }, 'tags', inOrder);
 }

@@ -1,0 +1,159 @@
+import { type Clock, systemClock } from './clock.ts';
+import { memoryShare } from './memory-limit.ts';
+
+/** So long somebody waits for room: a client who is told to come again must have heard of it before it gives up. Milliseconds. */
+const maxWaitMs = 10_000;
+/** So many wait at a time, and so many of one owner. */
+const maxWaiting = 512;
+const maxWaitingOfOne = 256;
+
+interface Waiting {
+  readonly owner: string;
+  readonly bytes: number;
+  /** What it holds already. */
+  readonly held: number;
+  readonly admitted: PromiseWithResolvers<boolean>;
+}
+
+export interface RoomBounds {
+  readonly clock: Clock;
+  /** Bytes that all take. */
+  readonly most: number;
+  /** Bytes that one owner takes. */
+  readonly mostOfOne: number;
+}
+
+/**
+ * Memory, in bytes as they are counted by whoever takes them. First come, first served; whoever has some and needs more goes before those who
+ * have none. What is larger than all of it is admitted when nobody else has any.
+ */
+export class Room {
+  readonly #bounds: RoomBounds;
+  readonly #ofOwners = new Map<string, number>();
+  readonly #growing = new Set<Waiting>();
+  readonly #coming = new Set<Waiting>();
+  #taken = 0;
+
+  constructor(bounds: RoomBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Bytes. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#growing.size + this.#coming.size;
+  }
+
+  /** `held`: bytes that who asks has already. False: there is no room, or others wait for it. */
+  tryTake(owner: string, bytes: number, held = 0): boolean {
+    if (this.#growing.size > 0 || (held === 0 && this.#coming.size > 0)) return false;
+    if (!this.#hasRoom(bytes, held) || !this.#mayHave(owner, bytes, held)) return false;
+    this.force(owner, bytes);
+    return true;
+  }
+
+  /** False: there was none in time, or too many wait. Rejects with the signal's reason. */
+  async take(owner: string, bytes: number, held = 0, signal?: AbortSignal): Promise<boolean> {
+    signal?.throwIfAborted();
+    if (this.tryTake(owner, bytes, held)) return true;
+    const waiting = { owner, bytes, held, admitted: Promise.withResolvers<boolean>() };
+    if (!this.#mayWait(owner)) return false;
+    const queue = held > 0 ? this.#growing : this.#coming;
+    queue.add(waiting);
+    this.#next();
+    const leave = (end: () => void): void => {
+      if (!queue.delete(waiting)) return;
+      end();
+      this.#next();
+    };
+    const abort = (): void => leave(() => waiting.admitted.reject(signal?.reason));
+    signal?.addEventListener('abort', abort, { once: true });
+    using _ = this.#bounds.clock.after(maxWaitMs, () => leave(() => waiting.admitted.resolve(false)));
+    try {
+      return await waiting.admitted.promise;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** For what is there already, whether there is room or not. */
+  force(owner: string, bytes: number): void {
+    this.#taken += bytes;
+    this.#ofOwners.set(owner, this.#of(owner) + bytes);
+  }
+
+  giveBack(owner: string, bytes: number): void {
+    if (bytes === 0) return;
+    this.#taken -= bytes;
+    const left = this.#of(owner) - bytes;
+    if (left > 0) this.#ofOwners.set(owner, left);
+    else this.#ofOwners.delete(owner);
+    this.#next();
+  }
+
+  #of(owner: string): number {
+    return this.#ofOwners.get(owner) ?? 0;
+  }
+
+  #hasRoom(bytes: number, held: number): boolean {
+    return this.#taken - held <= 0 || this.#taken + bytes <= this.#bounds.most;
+  }
+
+  #mayHave(owner: string, bytes: number, held: number): boolean {
+    const own = this.#of(owner);
+    return own - held <= 0 || own + bytes <= this.#bounds.mostOfOne;
+  }
+
+  #mayWait(owner: string): boolean {
+    if (this.waiting >= maxWaiting) return false;
+    const own = [...this.#growing, ...this.#coming].filter((waiting) => waiting.owner === owner);
+    return own.length < maxWaitingOfOne;
+  }
+
+  #next(): void {
+    for (const waiting of this.#growing)
+      if (
+        this.#hasRoom(waiting.bytes, waiting.held) &&
+        this.#mayHave(waiting.owner, waiting.bytes, waiting.held)
+      )
+        this.#admit(this.#growing, waiting);
+    this.#freeTheStuck();
+    if (this.#growing.size > 0) return;
+    for (const waiting of this.#coming) {
+      if (!this.#hasRoom(waiting.bytes, 0)) return;
+      if (this.#mayHave(waiting.owner, waiting.bytes, 0)) this.#admit(this.#coming, waiting);
+    }
+  }
+
+  /** Where all that is taken is held by those who wait for more, nobody would ever give any back. */
+  #freeTheStuck(): void {
+    const [first] = this.#growing;
+    if (first === undefined) return;
+    const held = [...this.#growing].reduce((sum, waiting) => sum + waiting.held, 0);
+    if (held >= this.#taken) this.#admit(this.#growing, first);
+  }
+
+  #admit(queue: Set<Waiting>, waiting: Waiting): void {
+    queue.delete(waiting);
+    this.force(waiting.owner, waiting.bytes);
+    waiting.admitted.resolve(true);
+  }
+}
+
+const mebibyte = 1024 * 1024;
+/** One list of four megabytes has room in the smallest container; some at a time where there is more. */
+const most = memoryShare(256 * mebibyte);
+
+/**
+ * For large lists and manifests, from before they are read until they were sent: the process has one, as it has one memory. Owners are
+ * registries.
+ */
+export const largeAnswers = new Room({
+  clock: systemClock,
+  most,
+  mostOfOne: Math.max(20 * mebibyte, Math.floor((most * 3) / 8)),
+});
