@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { Digest } from '../../oci/reference.ts';
+import type { Digest, Tag } from '../../oci/reference.ts';
 import type { Descriptor } from '../../oci/registry.ts';
+import type { ListingRecord, TagRecord } from '../records.ts';
 
 /** A statement by its parameters and its row, prepared once: preparing costs more than running. */
 type Prepared<Parameters extends unknown[], Row> = Statement<Parameters, Row>;
@@ -164,4 +165,14 @@ export function descriptorOf({
     ...(artifact_type !== null && { artifactType: artifact_type }),
     ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
   };
+}
+
+export function tagOf(row: TagRow): TagRecord {
+  return { tag: row.tag as Tag, descriptor: descriptorOf(row), checkedAt: row.checked_at };
+}
+
+export function listOf<Item>(row: ListRow | undefined): ListingRecord<Item> | undefined {
+  return row === undefined
+    ? undefined
+    : { items: JSON.parse(row.items) as Item[], checkedAt: row.checked_at };
 }

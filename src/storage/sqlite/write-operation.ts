@@ -12,9 +12,12 @@ export type WrittenOut = (operation: Of<'put tag list'> | Of<'put referrers list
 /** Of a tag so many former places are kept. */
 export const maxFormerTags = 100;
 /** An index that leads to a manifest is used with it; some child that very many share counts for so many. */
-const maxParents = 100;
+const maxParents = 20;
 /** A blob that more repositories own is brought to the others when somebody asks for it. */
-const maxWanting = 2000;
+const maxWanting = 500;
+
+/** No limit. */
+const all = -1;
 
 /** Does operations, one by one, inside a transaction of the caller's. */
 export class OperationWriter {
@@ -67,6 +70,30 @@ export class OperationWriter {
     }
   }
 
+  /** Makes digests known, which says nothing of them. */
+  name(digests: readonly Digest[]): void {
+    this.#statements.nameContents.run(JSON.stringify(digests));
+  }
+
+  /** Do more than so many tags point at the manifest? */
+  hasTags(repository: RepositoryName, digest: Digest, count: number): boolean {
+    const known = this.#known(repository, digest);
+    if (known === undefined) return false;
+    return this.#statements.tagsOf.all(known.owner, known.content, count + 1).length > count;
+  }
+
+  /** Removes at most so many of the tags that point at the manifest. */
+  forgetTags(repository: RepositoryName, digest: Digest, limit: number): void {
+    const known = this.#known(repository, digest);
+    if (known === undefined) return;
+    const tags = this.#statements.tagsOf.all(known.owner, known.content, limit);
+    for (const { tag } of tags) {
+      this.#rememberTag(known.owner, tag, 'removed');
+      this.#statements.removeTag.run(known.owner, tag);
+      this.#changes.add('tag', repository, tag);
+    }
+  }
+
   #putManifest({ repository, manifest, origin }: Of<'put manifest'>): void {
     const { descriptor, blobs, manifests = [], subject } = manifest;
     const { digest, mediaType, size, artifactType, annotations } = descriptor;
@@ -96,11 +123,7 @@ export class OperationWriter {
     const { owner, content } = known;
     const removed = this.#statements.hasManifest.get(owner, content);
     if (removed === undefined) return;
-    const tags = this.#statements.tagsOf.all(owner, content);
-    for (const { tag } of tags) {
-      this.#rememberTag(owner, tag, 'removed');
-      this.#changes.add('tag', repository, tag);
-    }
+    this.forgetTags(repository, digest, all);
     const children = this.#statements.childrenOf.all(owner, content);
     this.#statements.removeManifest.run(owner, content);
     for (const { child } of children) this.#statements.unwantUnnamed.run(child, owner);

@@ -21,6 +21,9 @@ export function prepareWrites(database: Database) {
     ),
     findContent: prepare<[string], { id: number }>('select id from contents where digest = ?'),
     addContent: prepare<[string], { id: number }>('insert into contents (digest) values (?) returning id'),
+    nameContents: prepare<[string]>(
+      'insert into contents (digest) select value from json_each(?) where true on conflict do nothing',
+    ),
     getContent: prepare<[number], ContentRow>('select size, stored_at from contents where id = ?'),
     setStored: prepare<[Record<string, unknown>]>(
       'update contents set size = coalesce($size, size), stored_at = coalesce(stored_at, $now) where id = $content',
@@ -52,9 +55,10 @@ export function prepareWrites(database: Database) {
        on conflict do update set since = iif(manifest = excluded.manifest, since, excluded.since),
          manifest = excluded.manifest, checked_at = excluded.checked_at, gone_at = null`,
     ),
-    tagsOf: prepare<[number, number], { tag: string }>(
-      'select tag from tags where repository = ? and manifest = ?',
+    tagsOf: prepare<[number, number, number], { tag: string }>(
+      'select tag from tags where repository = ? and manifest = ? limit ?',
     ),
+    removeTag: prepare<[number, string]>('delete from tags where repository = ? and tag = ?'),
     rememberTag: prepare<[string, number, string]>(
       `insert into tag_history (repository, tag, digest, first_seen, last_seen, why)
        select t.repository, t.tag, c.digest, t.since, max(t.checked_at, t.since), ? from tags t join contents c on c.id = t.manifest
