@@ -111,9 +111,7 @@ export class SqliteMetadataStore implements MetadataStore {
       if ('list' in operation) texts.set(operation, await textOf(operation.list.items));
     const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation, texts.get(operation)), 0);
     const rows = operations.reduce((sum, operation) => sum + rowsOf(operation), 0);
-    const work = (): void => {
-      for (const operation of operations) this.#writer.write(operation, (list) => texts.get(list) ?? '[]');
-    };
+    const work = (): void => this.#writer.write(operations, (list) => texts.get(list) ?? '[]');
     try {
       // What could hold up others in one transaction, and may as well be done before it: if it is not, it is done in it.
       for (const operation of operations) {
@@ -315,7 +313,9 @@ function bytesOf(operation: Operation, text = ''): number {
   return rowsOf(operation) * bytesPerItem + operation.manifest.descriptor.size;
 }
 
+/** By what they take: a blob that comes or goes is looked at from several sides. */
 function rowsOf(operation: Operation): number {
+  if (operation.kind === 'link blob' || operation.kind === 'lose blob') return 3;
   if (operation.kind === 'record uses') return operation.uses.length;
   if (operation.kind !== 'put manifest') return 1;
   const { blobs, manifests = [] } = operation.manifest;

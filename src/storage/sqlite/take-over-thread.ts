@@ -35,9 +35,11 @@ export type Report =
 const cacheKiB = 32 * 1024;
 /** From one look at what somebody else has to the next. Milliseconds. */
 const pauseMs = 100;
-/** The new index beside the old one, and the log before it. */
-const roomForOlder = 1.5;
-const roomAtLeast = 8 * 1024 * 1024;
+/** Pages of the log that are brought into the file at a time: the same ones are written again and again. */
+const logPages = 16 * 1024;
+/** The log is no longer than that and one part, nor than what it is brought into. Bytes. */
+const roomForLog = 96 * 1024 * 1024;
+const roomAtLeast = 1024 * 1024;
 
 class NoRoom extends Error {}
 
@@ -98,6 +100,7 @@ function fill({ older, isAlone }: Order, partial: string): boolean {
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
   database.pragma(`cache_size = ${-cacheKiB}`);
+  database.pragma(`wal_autocheckpoint = ${logPages}`);
   const identity = identityOf(older);
   untilFree('older', () => database.prepare('attach ? as older').run(older));
   if (isAlone) database.pragma('older.locking_mode = EXCLUSIVE');
@@ -134,8 +137,10 @@ function roomFor(
 ): { readonly needed: number; readonly free: number } {
   const { bavail, bsize } = statfsSync(dirname(path));
   const here = statSync(partial, { throwIfNoEntry: false })?.size ?? 0;
-  const needed = roomForOlder * statSync(older).size + roomAtLeast - here;
-  return { needed: Math.max(0, Math.ceil(needed)), free: bavail * bsize };
+  // What it becomes is about half as large, or as large where it has long annotations.
+  const { size } = statSync(older);
+  const needed = size + Math.min(size, roomForLog) + roomAtLeast - here;
+  return { needed: Math.max(0, needed), free: bavail * bsize };
 }
 
 function whatIsMissing(order: Order, partial: string): string {

@@ -29,7 +29,7 @@ interface State {
   readonly total: number;
 }
 
-const rows = 5000;
+const rows = 20_000;
 /** They may be megabytes each. */
 const lists = 20;
 
