@@ -41,6 +41,7 @@ const logPages = 16 * 1024;
 const roomForLog = 96 * 1024 * 1024;
 const roomAtLeast = 1024 * 1024;
 
+/** Found out before it is tried. */
 class NoRoom extends Error {}
 
 /** The program of the thread that takes over an older index: whatever waits for a disk or for another process here holds up nobody. */
@@ -84,7 +85,7 @@ function makeFrom(order: Order): void {
     }
   } catch (error) {
     remove(partial);
-    throw isFull(error) ? new NoRoom(whatIsMissing(order, partial), { cause: error }) : error;
+    throw error;
   }
   remove(order.path);
   renameSync(partial, order.path);
@@ -128,7 +129,7 @@ function untilFree(waitsFor: 'another' | 'older', take: () => void): void {
 /** Looked for before, for a disk that is full is everybody's. */
 function needRoom(order: Order, partial: string): void {
   const { needed, free } = roomFor(order, partial);
-  if (free < needed) throw new NoRoom(whatIsMissing(order, partial));
+  if (free < needed) throw new NoRoom();
 }
 
 function roomFor(
@@ -165,8 +166,10 @@ function report(what: Report): void {
   parentPort?.postMessage(what);
 }
 
-function failureOf(error: unknown, { older }: Order): Report {
-  if (error instanceof NoRoom) return { failed: 'room', message: error.message };
+function failureOf(error: unknown, order: Order): Report {
+  const { older } = order;
+  if (error instanceof NoRoom || isFull(error))
+    return { failed: 'room', message: whatIsMissing(order, `${order.path}.partial`) };
   // Not the file that is just being made.
   const told = isDamage(error) ? damaged(older, error) : error;
   const code = codeOf(error);

@@ -194,11 +194,11 @@ const walks: readonly Walk[] = [
   },
 ];
 
-/** Of the older file: another, when somebody has written to it since, so that what was taken from it may not be what it says. */
+/** Of the older file: another, when somebody has written to it since, so that what was taken from it may not be what it says. Reading it leaves an empty log. */
 export function identityOf(older: string): string {
   return [older, `${older}-wal`]
     .map((path) => statSync(path, { throwIfNoEntry: false }))
-    .map((stat) => `${stat?.ino} ${stat?.size} ${stat?.mtimeMs}`)
+    .map((stat) => (stat === undefined || stat.size === 0 ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`))
     .join(', ');
 }
 
