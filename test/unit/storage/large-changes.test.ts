@@ -77,7 +77,7 @@ describe('a change that is about very much', () => {
     const seen = await seenWhile(it.store.change([removeManifest(alpine, descriptor.digest)]), () =>
       it.count('tags'),
     );
-    assert.ok(mostAtOnce(seen) <= 100, seen.join());
+    assert.ok(seen.length > 5 && mostAtOnce(seen) <= 100, seen.join());
     assert.deepEqual([it.count('tags'), it.count('manifests'), it.count('tag_history')], [0, 0, 1000]);
   });
 });
@@ -85,18 +85,19 @@ describe('a change that is about very much', () => {
 describe('the log of the index', () => {
   it('is brought into the file and begun anew when it is long, by a thread of its own', async () => {
     await using it = await storeUnderTest();
-    const items = Array.from({ length: 10_000 }, (_, at) =>
-      parseTag(`tag-with-a-rather-long-name-${at}`.padEnd(120, 'x')),
-    );
-    for (let at = 0; at < 10; at += 1)
-      await it.store.change([putTagList(alpine, { items, checkedAt: at + 1 })]);
-    const log = async () => (await stat(`${it.store.path}-wal`)).size;
     const giveUpAt = Date.now() + 20_000;
-    while ((await log()) >= 4 * 1024 * 1024) {
+    // By itself SQLite never makes it shorter.
+    for (let longest = 0, length = 0; length >= longest; await setTimeout(50)) {
+      longest = length;
+      const items = Array.from({ length: 10_000 }, (_, at) =>
+        parseTag(`tag-${length}-${at}`.padEnd(120, 'x')),
+      );
+      await it.store.change([putTagList(alpine, { items, checkedAt: Date.now() })]);
+      ({ size: length } = await stat(`${it.store.path}-wal`));
       assert.ok(Date.now() < giveUpAt, 'it is as long as it was');
-      await setTimeout(50);
     }
-    await it.store.change([putTagList(alpine, { items: [], checkedAt: 20 })]);
-    assert.deepEqual(await it.store.getTagList(alpine), { items: [], checkedAt: 20 });
+    const checkedAt = Date.now();
+    await it.store.change([putTagList(alpine, { items: [], checkedAt })]);
+    assert.deepEqual(await it.store.getTagList(alpine), { items: [], checkedAt });
   });
 });
