@@ -105,6 +105,8 @@ function fill({ older, isAlone }: Order, partial: string): boolean {
   const identity = identityOf(older);
   untilFree('older', () => database.prepare('attach ? as older').run(older));
   if (isAlone) database.pragma('older.locking_mode = EXCLUSIVE');
+  // All has to be counted first.
+  report({ progress: { done: 0, total: 0 } });
   const parts = takeOver(database, identity);
   for (;;) {
     const { done, value } = parts.next();

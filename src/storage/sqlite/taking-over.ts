@@ -48,8 +48,10 @@ export async function takeOver(
 }
 
 function wordsFor(report: Report, order: Order): string {
-  if ('progress' in report)
-    return `taking over the index of an older version: ${report.progress.done} of ${report.progress.total}`;
+  if ('progress' in report) {
+    const { done, total } = report.progress;
+    return `taking over the index of an older version${total === 0 ? '' : `: ${done} of ${total}`}`;
+  }
   return 'waitsFor' in report && report.waitsFor === 'older'
     ? heldBy(order)
     : `another server is taking over ${order.older}: waiting for it`;

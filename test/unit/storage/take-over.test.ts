@@ -195,9 +195,9 @@ describe('a directory of schema 1', () => {
       const before = endedAfter(ended, directory.path);
       const said: string[] = [];
       assert.deepEqual(await known(directory.path, (what) => void said.push(what)), expected);
-      const [, first = before.total, total] = /: (\d+) of (\d+)$/.exec(said[0] ?? '') ?? [];
+      const [, first = before.total, total] = /: (\d+) of (\d+)$/.exec(said[1] ?? '') ?? [];
       assert.ok(ended === 0 || Number(total ?? before.total) === before.total);
-      assert.ok(ended === 0 || Number(first) >= before.done, `${said[0]} after ${before.done}`);
+      assert.ok(ended === 0 || Number(first) >= before.done, `${said[1]} after ${before.done}`);
       assert.deepEqual(await names(directory.path), ['index-3.sqlite', 'index.sqlite']);
     }
   });
