@@ -78,7 +78,7 @@ export class App implements AsyncDisposable {
   /** Not ready first, then closed to new requests; downloads that run may end within `server.drainTimeout`. */
   async stop(): Promise<void> {
     const { shutdownDelay, drainTimeout } = this.#config.server;
-    this.#gate.isReady = false;
+    this.#gate.notReady = stopping;
     if (shutdownDelay > 0) await this.#clock.sleep(shutdownDelay);
     this.#gate.isOpen = false;
     await this.server.drain(drainTimeout);
@@ -86,37 +86,60 @@ export class App implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#gate.notReady = stopping;
     await this.#stack.disposeAsync();
   }
 }
 
-/** May requests come in? Both are true until the program stops. */
+const stopping = 'the server is stopping';
+
+/** May requests come in? */
 class Gate {
-  isReady = true;
+  /** Why new clients may not be sent here, in words; undefined: they may. */
+  notReady: string | undefined = 'the server is starting';
+  /** Until the program stops. */
   isOpen = true;
 
   readonly admit = (): void => {
     if (this.isOpen) return;
-    throw new RegistryError('UNAVAILABLE', 'the server is stopping', {
+    throw new RegistryError('UNAVAILABLE', stopping, {
       status: 503,
       headers: { Connection: 'close', 'Retry-After': '5' },
     });
   };
 }
 
-/** Opens the stores, then the ports: who can connect gets answers. Throws what keeps it from starting. */
+/**
+ * Opens the port of health first, which tells what the start waits for; then the stores, then the other ports: who can connect gets answers.
+ * Throws what keeps it from starting.
+ */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { log, version, clock = systemClock, random = Math.random, env = process.env } = parts;
-  const { waitsFor = () => {} } = parts;
   await using stack = new AsyncDisposableStack();
   const gate = new Gate();
+  const waitsFor = (what: string): void => {
+    gate.notReady = `the start waits for ${what}`;
+    parts.waitsFor?.(what);
+  };
   waitsFor('the files of serverTlsConfig');
   const certificates = await ServerCertificates.open(config, { clock, log });
   checkProxies(config, env);
   waitsFor(`the cache directory ${config.imagePath}`);
   const memory = memoryPlan();
   const files = await filePlan(config.server.maxConnections, log);
-  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log }));
+  const aside = { config, clock, log, maxConnections: files.aside };
+  let isUsable: Readiness = async () => ({});
+  const readiness: Readiness = async () =>
+    gate.notReady === undefined ? await isUsable() : { reason: gate.notReady };
+  const health =
+    config.health === 0
+      ? undefined
+      : stack.use(await listen(createHealth(readiness), { ...aside, at: 'health' }));
+  const says = (what: string): void => {
+    waitsFor(what);
+    gate.notReady = what;
+  };
+  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log, says }));
   const cache = openCache({
     store,
     memory,
@@ -157,14 +180,6 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     observer,
   });
   waitsFor(`its addresses and ports at ${config.host}`);
-  const isUsable = storeReadiness(store, clock);
-  const readiness: Readiness = async () =>
-    gate.isReady ? await isUsable() : { reason: 'the server is stopping' };
-  const aside = { config, clock, log, maxConnections: files.aside };
-  const health =
-    config.health === 0
-      ? undefined
-      : stack.use(await listen(createHealth(readiness), { ...aside, at: 'health' }));
   const metrics =
     prometheus === undefined
       ? undefined
@@ -172,6 +187,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const main = { config, clock, log, maxConnections: files.connections, tls: certificates?.tls };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
+  isUsable = storeReadiness(store, clock);
+  gate.notReady = undefined;
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }
 

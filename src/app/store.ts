@@ -15,6 +15,7 @@ import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
+import { openOlder, type Sharing } from '../storage/sqlite/open-database.ts';
 import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
@@ -42,6 +43,14 @@ export interface StoreSettings {
   readonly files: Pick<FilePlan, 'writers'>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told what takes long, in words, as it goes on. */
+  readonly says: (what: string) => void;
+}
+
+/** What is known, and what is to be said of it. */
+interface Index {
+  readonly metadata: MetadataStore & { readonly path: string; readonly inventory: Inventory };
+  readonly warning?: string;
 }
 
 /**
@@ -73,10 +82,8 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
   }
 }
 
-async function openDirectory(
-  directory: string,
-  { memory, files, clock, log }: StoreSettings,
-): Promise<Store> {
+async function openDirectory(directory: string, settings: StoreSettings): Promise<Store> {
+  const { memory, files, clock, log } = settings;
   await using stack = new AsyncDisposableStack();
   await makeCache(directory);
   const network = await networkFileSystem(directory);
@@ -87,13 +94,9 @@ async function openDirectory(
     );
   }
   const sharing = network === undefined ? 'shared' : 'alone';
-  const takesOver = (): void =>
-    log.warn(
-      { directory },
-      'taking over the index of an earlier release: a minute or more for a large cache',
-    );
-  const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing, takesOver }));
-  const warning = await watchedIndex(metadata.path);
+  const index = await openIndex(directory, sharing, settings);
+  const metadata = stack.use(index.metadata);
+  const watched = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
   const owners = (partial: string) => (network === undefined ? ownersIn(partial, log) : undefined);
   const blobs = stack.use(
@@ -118,7 +121,7 @@ async function openDirectory(
     inventory: metadata.inventory,
     changed: () => layout.changed(),
     check: async () => await blobs.check(),
-    warning,
+    warning: async () => index.warning ?? (await watched()),
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }
@@ -136,15 +139,39 @@ function ownersIn(partial: string, log: Log): OwnerLocks | undefined {
   }
 }
 
+/** Where there is no room for an index of this version, and one of an older version is there, that one: to be read. */
+async function openIndex(
+  directory: string,
+  sharing: Sharing,
+  { clock, log, says: tell }: StoreSettings,
+): Promise<Index> {
+  const says = (what: string, isNews: boolean): void => {
+    tell(what);
+    if (isNews) log.warn({ directory }, what);
+  };
+  try {
+    return { metadata: await SqliteMetadataStore.open(directory, { clock, sharing, opening: { says } }) };
+  } catch (error) {
+    const older = error instanceof StoreFullError ? await openOlder(directory, sharing) : undefined;
+    if (older === undefined) throw error;
+    const warning = `${messageOf(error)}. What is cached is served, and nothing more is kept until there is room and the server was started again`;
+    log.error({ directory }, warning);
+    return { metadata: older, warning };
+  }
+}
+
 /** In the original's words, so that whoever looks for them finds what they mean. */
 async function makeCache(directory: string): Promise<void> {
   try {
     await withRoom(async () => await makeDirectory(nodeFileSystem, directory));
   } catch (error) {
     if (error instanceof StoreFullError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`unable to verify image path: ${reason}`, { cause: error });
+    throw new Error(`unable to verify image path: ${messageOf(error)}`, { cause: error });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /**

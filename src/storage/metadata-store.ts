@@ -12,10 +12,14 @@ import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } fro
 export interface MetadataStore extends AsyncDisposable {
   /**
    * All of it in this order, in one transaction, or nothing: visible when it settles. A hundred operations at most, for nobody else has
-   * a turn meanwhile. Throws `StoreFullError` where room is missing, `StoreBusyError`
-   * where it had to wait too long.
+   * a turn meanwhile. What many tags point at loses most of them before it is removed, in transactions of their own. Throws `StoreFullError`
+   * where room is missing, `StoreBusyError` where it had to wait too long, or too much waits.
+   * `locked` is called once when it waits for another process that has kept the index locked for 100 ms: it is kept meanwhile, and whoever
+   * holds what others wait for lets go of it.
    */
-  change(operations: readonly Operation[]): Promise<void>;
+  change(operations: readonly Operation[], locked?: () => void): Promise<void>;
+  /** The end is near: for another process's lock nothing waits longer than some seconds any more. */
+  hurry(): void;
   /** Tells of what other processes change, within a second, until disposed of. */
   watch(listener: (changes: Changes) => void): Disposable;
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rm, statfs, writeFile } from 'node:fs/promises';
+import { cp, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseTag } from '#src/oci/reference.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { freePort } from './support/free-port.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
@@ -82,5 +83,28 @@ describe('a disk without any room', { skip: canMount() ? false : 'mounting a tmp
     assert.equal((await get(`manifests/${parseTag('fresh')}`)).status, 200);
     await server.stores('up/library/app', [fresh]);
     assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
+  });
+
+  it('serves by the index of an older version what is cached, and says how much room it lacks for one of its own', async () => {
+    await using disk = await smallDisk();
+    await cp(join(import.meta.dirname, '../fixtures/schema-1'), join(disk.path, 'v1'), { recursive: true });
+    await fill(disk.path);
+    const health = await freePort();
+    const settings = { imagePath: disk.path, health, airGapped: true };
+    await using server = await Ociregistry.start({ settings });
+    const cached = await fetch(`${server.url}/v2/docker.io/library/alpine/manifests/v1`);
+    assert.deepEqual([cached.status, cached.headers.get('cache-status')], [200, 'ociregistry; hit']);
+    const ready = await fetch(`http://127.0.0.1:${health}/readyz`);
+    assert.equal(ready.status, 200);
+    assert.match(
+      ((await ready.json()) as { warning: string }).warning,
+      /^no room to take over \/.*\/v1\/index\.sqlite: about \d+ bytes are needed in \/.*\/v1, \d+ are free\. What is cached is served/,
+    );
+    assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
+    for (let size = mebibyte; size >= 1024; size /= 2)
+      await rm(join(disk.path, `ballast-${size}`), { force: true });
+    await server.startAgain();
+    const again = await fetch(`http://127.0.0.1:${health}/readyz`);
+    assert.deepEqual(await again.json(), { status: 'ready' });
   });
 });

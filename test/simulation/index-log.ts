@@ -17,7 +17,8 @@ interface SyncSettings {
 const syncDelayMs = 400;
 
 /** What has another name changes something. */
-const isRead = (method: string): boolean => /^(?:get|has|list|blobSize|claimedSizes|watch)/.test(method);
+const isRead = (method: string): boolean =>
+  /^(?:get|has|list|blobSize|claimedSizes|watch|hurry)/.test(method);
 
 /**
  * What was written to the index, over all lives of the server. A commit survives the process; it survives a power cut once the log

@@ -53,15 +53,19 @@ export class BlobLinks implements Memory {
     return this.#isOwned(key, digest);
   }
 
-  /** Upstream has shown that the repository owns the blob, which is in the store. `verified`: its size, if its digest was right just now. */
+  /**
+   * Upstream has shown that the repository owns the blob, which is in the store. `verified`: its size, if its digest was right just now. Who
+   * waits for it keeps others waiting: it settles, too, when somebody else has the index locked, and is written when that is over.
+   */
   async add(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
     this.#moment += 1;
     this.#owned.set(contentKey(repository, digest), this.#moment);
     this.#linked.set(digest, this.#moment);
-    await this.#write(
-      digest,
-      async () => await this.#metadata.change([linkBlob(repository, digest, verified)]),
-    );
+    const { promise: locked, resolve } = Promise.withResolvers<void>();
+    const written = this.#write(digest, async () => {
+      await this.#metadata.change([linkBlob(repository, digest, verified)], resolve);
+    });
+    await Promise.race([written, locked]);
   }
 
   /** The blob's bytes were not in the store when somebody looked after `since`; does nothing if it was linked meanwhile. */

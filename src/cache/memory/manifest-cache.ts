@@ -247,12 +247,14 @@ export class ManifestCache implements Memory {
   ): Promise<void> {
     using _ = storing;
     if (place === undefined && !storing.isWritten) return;
-    if (!storing.isWritten) await this.#put(repository, manifest, record);
+    // Places are for what the disk has to do.
+    const letGo = (): void => place?.[Symbol.dispose]();
+    if (!storing.isWritten) await this.#put(repository, manifest, record, letGo);
     storing.isWritten = true;
     if (storing.tags.size === 0) return;
     // Also those that come meanwhile.
     for (const tag of storing.tags.values()) {
-      await this.#putTag(repository, tag);
+      await this.#putTag(repository, tag, letGo);
       await this.#compare(repository, tag);
       if (storing.tags.get(tag.tag) === tag) storing.tags.delete(tag.tag);
     }
@@ -263,9 +265,10 @@ export class ManifestCache implements Memory {
     repository: RepositoryName,
     manifest: Manifest,
     record: ManifestRecord | undefined,
+    locked: () => void,
   ): Promise<void> {
     const known = record ?? recordOf(manifest, await contentOf(repository, manifest));
-    await this.#stored.put(repository, known, manifest.bytes);
+    await this.#stored.put(repository, known, manifest.bytes, locked);
   }
 
   /** Undefined: the store cannot take it in time. */
@@ -280,11 +283,11 @@ export class ManifestCache implements Memory {
   }
 
   /** What is known by now counts: an older answer may be stored after a newer one. */
-  async #putTag(repository: RepositoryName, record: TagRecord): Promise<void> {
+  async #putTag(repository: RepositoryName, record: TagRecord, locked?: () => void): Promise<void> {
     const known = this.#tags.get(repository, record.tag);
     if (known !== undefined && known !== record) return;
     const was = this.#unstoredTags.get(record);
-    await this.#parts.metadata.change([putTag(repository, record, was)]);
+    await this.#parts.metadata.change([putTag(repository, record, was)], locked);
     this.#unstoredTags.delete(record);
   }
 

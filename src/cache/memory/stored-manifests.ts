@@ -72,15 +72,20 @@ export class StoredManifests {
     });
   }
 
-  /** The record comes when the bytes are durable. */
-  async put(repository: RepositoryName, record: ManifestRecord, bytes: Uint8Array): Promise<void> {
+  /** The record comes when the bytes are durable. `locked`: as in {@link MetadataStore.change}. */
+  async put(
+    repository: RepositoryName,
+    record: ManifestRecord,
+    bytes: Uint8Array,
+    locked?: () => void,
+  ): Promise<void> {
     const { content, metadata } = this.#stores;
     const { digest } = record.descriptor;
     // A file without a record may be one that a power cut would take.
     const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
     const stored = isKnown ? await content.stat(digest) : undefined;
     if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
-    await metadata.change([putManifest(repository, record)]);
+    await metadata.change([putManifest(repository, record)], locked);
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {

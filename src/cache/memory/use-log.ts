@@ -9,7 +9,7 @@ const flushMs = 10_000;
 /** So many manifests are not waited for longer; while a store that is slow takes earlier ones, further ones are not noted. */
 const maxPending = 2000;
 /** So many are one change of the store. */
-const sliceLength = 250;
+const sliceLength = 100;
 
 /** Collects when manifests were served and writes it now and then: the hot path only sets a map entry. */
 export class UseLog implements AsyncDisposable {

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../content-store.ts';
-import { migrate, TakenOverError } from './migrations.ts';
+import { OlderIndex } from './older-index.ts';
 import { schema, schemaVersion } from './schema.ts';
 import { codeOf, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';
+import { type TakingOver, takeOver } from './taking-over.ts';
 
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
 const reserveBytes = 4 * 1024 * 1024;
@@ -17,10 +18,10 @@ const reserveBytes = 4 * 1024 * 1024;
  * whom a log in WAL mode keeps waiting only while it is mended after a crash. Milliseconds.
  */
 const lockWaitMs = 5;
-/** So long another process may take over an older index: some hundred thousand images on a slow disk. Milliseconds. */
-const takingOverMs = 3_600_000;
 /** From one try to open it to the next. Milliseconds. */
 const pauseMs = 50;
+/** The header alone; so much is there when a file is made. Bytes. */
+const emptyBytes = 4096;
 /** Of this version; one of schema 1 or 2 was `index.sqlite`. */
 const fileName = `index-${schemaVersion}.sqlite`;
 const olderName = 'index.sqlite';
@@ -28,36 +29,70 @@ const olderName = 'index.sqlite';
 /** Whether other processes of this machine may have the database open as well. */
 export type Sharing = 'shared' | 'alone';
 
+export interface Opening extends TakingOver {
+  /** How long to wait for another process, without holding up the event loop. Milliseconds. */
+  readonly busyMs?: number | undefined;
+}
+
 /**
- * Opens the index of this version, made from an older one if it is not there. In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given
- * up when it is needed; when that has gone too, the file is opened for this process alone, which takes no room. `busyMs` is
- * how long to wait for another process, without holding up the event loop. Throws StoreFullError when there is no way, an error that names the file when it is
- * damaged or another process has it for itself, or that names what only a newer version can read. `takesOver` is told before an older
- * index is taken over, which holds up the process: about half a minute for a hundred thousand images.
+ * Opens the index of this version; where there is none it is made, from an older one if there is one (see {@link takeOver}). Throws
+ * StoreFullError when there is no way for want of room, an error that names the file when it is damaged or another process has it for
+ * itself, or that names what only a newer version can read.
  */
 export async function openDatabase(
   directory: string,
   sharing: Sharing = 'shared',
-  { busyMs = 10_000, takesOver }: { busyMs?: number; takesOver?: (() => void) | undefined } = {},
+  { busyMs = 10_000, ...takingOver }: Opening = {},
 ): Promise<{ readonly database: Database; readonly path: string }> {
   const path = join(directory, fileName);
-  const older = existsSync(join(directory, olderName)) ? join(directory, olderName) : undefined;
-  if (!existsSync(path)) {
-    if (older === undefined) await refuseNewer(directory);
-    else takesOver?.();
-  }
+  const older = join(directory, olderName);
+  if (!existsSync(older)) {
+    if (!existsSync(path)) await refuseNewer(directory);
+  } else if (!isMade(path)) await takeOver({ path, older, isAlone: sharing === 'alone' }, takingOver);
+  return { database: await openInAnyWay(directory, path, { sharing, busyMs, open: begin }), path };
+}
+
+/** The older index, to be read: undefined where there is none. Errors as {@link openDatabase}. */
+export async function openOlder(directory: string, sharing: Sharing): Promise<OlderIndex | undefined> {
+  const path = join(directory, olderName);
+  if (!existsSync(path)) return undefined;
+  const readOnly = (database: Database): void => void database.pragma('query_only = ON');
+  return new OlderIndex(await openInAnyWay(directory, path, { sharing, busyMs: 0, open: readOnly }), path);
+}
+
+/** Is something in it? One that was made from an older one is whole when it gets its name. Not opened: closing it would end SQLite's locks. */
+function isMade(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > emptyBytes;
+}
+
+interface Ways {
+  readonly sharing: Sharing;
+  readonly busyMs: number;
+  /** Done in the open file before anybody has it. */
+  readonly open: (database: Database) => void;
+}
+
+/**
+ * In WAL mode SQLite cannot open a file without room on the disk, so some is kept in reserve and given up when it is needed; when that has
+ * gone too, the file is opened for this process alone, which takes no room.
+ */
+async function openInAnyWay(
+  directory: string,
+  path: string,
+  { sharing, busyMs, open: begins }: Ways,
+): Promise<Database> {
   const ways: readonly (() => Promise<Database>)[] = [
-    async () => await openWithin(busyMs, () => tryOpen(path, older, sharing)),
+    async () => await openWithin(busyMs, () => tryOpen(path, sharing, begins)),
     async () => {
       await rm(join(directory, 'reserve'), { force: true });
-      return await openWithin(busyMs, () => tryOpen(path, older, sharing));
+      return await openWithin(busyMs, () => tryOpen(path, sharing, begins));
     },
-    async () => await openWithin(busyMs, () => tryOpen(path, older, 'alone')),
+    async () => await openWithin(busyMs, () => tryOpen(path, 'alone', begins)),
   ];
   let full: unknown;
   for (const tryIt of ways) {
     try {
-      return { database: await tryIt(), path };
+      return await tryIt();
     } catch (error) {
       if (!isFull(error)) throw explained(error, path);
       full = error;
@@ -86,20 +121,14 @@ export async function keepReserve(directory: string): Promise<void> {
   }
 }
 
-/**
- * Two that make it at the same time stand in each other's way for a moment, or as long as one takes over what an older version knew; who has it
- * for himself may be about to end.
- */
+/** Two that make it at the same time stand in each other's way for a moment; who has it for himself may be about to end. */
 async function openWithin(busyMs: number, tryIt: () => Database): Promise<Database> {
   const begunAt = performance.now();
   for (;;) {
     try {
       return tryIt();
     } catch (error) {
-      const isTakenOver = error instanceof TakenOverError;
-      const waited = performance.now() - begunAt;
-      if (!isTakenOver && !isBusy(error)) throw error;
-      if (waited >= (isTakenOver ? takingOverMs : busyMs)) throw isTakenOver ? error.cause : error;
+      if (!isBusy(error) || performance.now() - begunAt >= busyMs) throw error;
       await setTimeout(pauseMs);
     }
   }
@@ -122,7 +151,7 @@ export function openInMemory(): Database {
   return database;
 }
 
-function tryOpen(path: string, older: string | undefined, sharing: Sharing): Database {
+function tryOpen(path: string, sharing: Sharing, begins: (database: Database) => void): Database {
   const database = new SqliteDatabase(path, { timeout: lockWaitMs });
   try {
     // Without a second process SQLite needs no shared memory, hence no file for it.
@@ -132,12 +161,29 @@ function tryOpen(path: string, older: string | undefined, sharing: Sharing): Dat
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');
-    migrate(database, older);
+    begins(database);
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/** Makes the schema in a new file. Writes nothing where there is nothing to do: the disk may be full. */
+function begin(database: Database): void {
+  if (versionOf(database) === schemaVersion) return;
+  const make = (): void => {
+    const version = versionOf(database);
+    if (version === schemaVersion) return;
+    if (version !== 0)
+      throw new Error(`the index is of schema ${version}, this version knows ${schemaVersion}`);
+    database.exec(`${schema}; pragma user_version = ${schemaVersion}`);
+  };
+  database.transaction(make).immediate();
+}
+
+function versionOf(database: Database): number {
+  return Number(database.pragma('user_version', { simple: true }));
 }
 
 /** In words that name the file, where SQLite's own do not. */

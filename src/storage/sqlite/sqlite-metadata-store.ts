@@ -8,23 +8,35 @@ import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
 import type { Changes, Operation } from '../operation.ts';
-import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
+import type {
+  FormerTag,
+  ListingRecord,
+  ManifestRecord,
+  MissingBlob,
+  TagRecord,
+  WantedBlob,
+} from '../records.ts';
 import { ChangeLog } from './change-log.ts';
-import { keepReserve, openDatabase, openInMemory, type Sharing } from './open-database.ts';
+import { Checkpoints, lastResortPages } from './checkpoints.ts';
+import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
 import { isFull } from './sqlite-errors.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { descriptorOf, type ListRow, type NamedRow, prepareReads, type TagRow } from './statements.ts';
+import { descriptorOf, listOf, type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
 import { maxFormerTags, OperationWriter } from './write-operation.ts';
 
 /** About what a digest with its size takes in memory that waits to be written. */
 const bytesPerItem = 256;
+/** So many rows of what may be thousands are written in one transaction. */
+const rowsAtOnce = 100;
 /** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
 const maxConsidered = 200;
 /** Whether others have changed something is asked so often. Milliseconds. */
 const watchMs = 300;
+
+type Removal = Extract<Operation, { kind: 'remove manifest' }>;
 
 interface Settings {
   readonly clock?: Clock | undefined;
@@ -47,6 +59,7 @@ export class SqliteMetadataStore implements MetadataStore {
   readonly #writer: OperationWriter;
   readonly #writes: WriteBatch;
   readonly #sync: WalSync | undefined;
+  readonly #checkpoints: Checkpoints | undefined;
   readonly #isFull: boolean;
   readonly #listeners = new Set<(changes: Changes) => void>();
   #timer: NodeJS.Timeout | undefined;
@@ -54,7 +67,7 @@ export class SqliteMetadataStore implements MetadataStore {
   private constructor(
     database: Database,
     path: string | undefined,
-    { clock = systemClock, isFull = false }: Settings,
+    { clock = systemClock, isFull = false, sharing = 'shared' }: Settings & { sharing?: Sharing | undefined },
   ) {
     this.#isFull = isFull;
     this.path = path ?? '';
@@ -62,7 +75,12 @@ export class SqliteMetadataStore implements MetadataStore {
     this.#reads = prepareReads(database);
     this.#changes = new ChangeLog(database);
     this.#writer = new OperationWriter(database, this.#changes, () => clock.now());
-    this.#sync = path === undefined ? undefined : new WalSync(path);
+    // Where nobody else may open it there is no second connection either.
+    if (path !== undefined && sharing === 'shared') {
+      this.#checkpoints = new Checkpoints(path);
+      database.pragma(`wal_autocheckpoint = ${lastResortPages}`);
+    }
+    if (path !== undefined) this.#sync = new WalSync(path, (length) => this.#checkpoints?.notice(length));
     this.#writes = new WriteBatch(database, clock, () => this.#sync?.soon());
     this.inventory = new SqliteInventory(database);
   }
@@ -70,10 +88,13 @@ export class SqliteMetadataStore implements MetadataStore {
   /** `directory` exists. Errors as {@link openDatabase}. */
   static async open(
     directory: string,
-    { sharing, takesOver, ...settings }: Settings & { sharing?: Sharing; takesOver?: () => void } = {},
+    { sharing, opening, ...settings }: Settings & { sharing?: Sharing; opening?: Opening } = {},
   ): Promise<SqliteMetadataStore> {
-    const { database, path } = await openDatabase(directory, sharing, { takesOver });
-    const store = new SqliteMetadataStore(database, path, settings);
+    const { database, path } = await openDatabase(directory, sharing, opening);
+    const store = new SqliteMetadataStore(database, path, {
+      ...settings,
+      sharing: isExclusive(database) ? 'alone' : 'shared',
+    });
     await keepReserve(directory);
     return store;
   }
@@ -83,22 +104,51 @@ export class SqliteMetadataStore implements MetadataStore {
     return new SqliteMetadataStore(openInMemory(), undefined, settings);
   }
 
-  async change(operations: readonly Operation[]): Promise<void> {
+  async change(operations: readonly Operation[], locked?: () => void): Promise<void> {
     if (this.#isFull) throw new StoreFullError('there is no room for the index');
     const texts = new Map<Operation, string>();
     for (const operation of operations)
       if ('list' in operation) texts.set(operation, await textOf(operation.list.items));
+    const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation, texts.get(operation)), 0);
+    const rows = operations.reduce((sum, operation) => sum + rowsOf(operation), 0);
+    const work = (): void => this.#writer.write(operations, (list) => texts.get(list) ?? '[]');
     try {
-      await this.#writes.add(
-        () => {
-          for (const operation of operations)
-            this.#writer.write(operation, (list) => texts.get(list) ?? '[]');
-        },
-        operations.reduce((sum, operation) => sum + bytesOf(operation, texts.get(operation)), 0),
-      );
+      // What could hold up others in one transaction, and may as well be done before it: if it is not, it is done in it.
+      for (const operation of operations) {
+        if (operation.kind === 'put manifest') this.#nameChildren(operation.manifest, locked);
+        if (operation.kind === 'remove manifest' && this.#hasManyTags(operation))
+          await this.#forgetManyTags(operation, locked);
+      }
+      await this.#writes.add(work, { bytes, rows, locked });
     } catch (error) {
       throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
     }
+  }
+
+  #hasManyTags({ repository, digest }: Removal): boolean {
+    return this.#writer.hasTags(repository, digest, rowsAtOnce);
+  }
+
+  async #forgetManyTags(removal: Removal, locked: (() => void) | undefined): Promise<void> {
+    const { repository, digest } = removal;
+    const forget = (): void => this.#writer.forgetTags(repository, digest, rowsAtOnce);
+    while (this.#hasManyTags(removal)) await this.#writes.add(forget, { rows: rowsAtOnce, locked });
+  }
+
+  /** A digest that is nobody's child says nothing. */
+  #nameChildren({ blobs, manifests = [] }: ManifestRecord, locked: (() => void) | undefined): void {
+    const digests = [...blobs, ...manifests].map(({ digest }) => digest);
+    if (digests.length <= rowsAtOnce) return;
+    for (const slice of slicesOf(digests, rowsAtOnce)) {
+      const name = (): void => this.#writer.name(slice);
+      this.#writes
+        .add(name, { bytes: slice.length * bytesPerItem, rows: slice.length, locked })
+        .catch(() => {});
+    }
+  }
+
+  hurry(): void {
+    this.#writes.hurry();
   }
 
   watch(listener: (changes: Changes) => void): Disposable {
@@ -247,20 +297,29 @@ export class SqliteMetadataStore implements MetadataStore {
     clearInterval(this.#timer);
     await this.#writes[Symbol.asyncDispose]();
     await this.#sync?.[Symbol.asyncDispose]();
+    await this.#checkpoints?.[Symbol.asyncDispose]();
     this.#database.close();
   }
 }
 
-/** What it takes in memory while it waits to be written. */
-function bytesOf(operation: Operation, text = ''): number {
-  if (operation.kind === 'record uses') return operation.uses.length * bytesPerItem;
-  if (operation.kind !== 'put manifest') return bytesPerItem + 2 * text.length;
-  const { blobs, manifests = [] } = operation.manifest;
-  return (1 + blobs.length + manifests.length) * bytesPerItem;
+/** Also where there was no room to share it. */
+function isExclusive(database: Database): boolean {
+  return database.pragma('locking_mode', { simple: true }) === 'exclusive';
 }
 
-function tagOf(row: TagRow): TagRecord {
-  return { tag: row.tag as Tag, descriptor: descriptorOf(row), checkedAt: row.checked_at };
+/** What it takes in memory while it waits to be written. Who waits for a manifest's record has its bytes. */
+function bytesOf(operation: Operation, text = ''): number {
+  if (operation.kind !== 'put manifest') return rowsOf(operation) * bytesPerItem + 2 * text.length;
+  return rowsOf(operation) * bytesPerItem + operation.manifest.descriptor.size;
+}
+
+/** By what they take: a blob that comes or goes is looked at from several sides. */
+function rowsOf(operation: Operation): number {
+  if (operation.kind === 'link blob' || operation.kind === 'lose blob') return 3;
+  if (operation.kind === 'record uses') return operation.uses.length;
+  if (operation.kind !== 'put manifest') return 1;
+  const { blobs, manifests = [] } = operation.manifest;
+  return 1 + blobs.length + manifests.length;
 }
 
 function* slicesOf<Item>(items: readonly Item[], length: number): Iterable<readonly Item[]> {
@@ -269,10 +328,4 @@ function* slicesOf<Item>(items: readonly Item[], length: number): Iterable<reado
 
 async function textOf(items: readonly unknown[]): Promise<string> {
   return `[${(await Array.fromAsync(piecesInTurns(items))).join(',')}]`;
-}
-
-function listOf<Item>(row: ListRow | undefined): ListingRecord<Item> | undefined {
-  return row === undefined
-    ? undefined
-    : { items: JSON.parse(row.items) as Item[], checkedAt: row.checked_at };
 }

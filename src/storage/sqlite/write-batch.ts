@@ -4,8 +4,8 @@ import { StoreBusyError } from '../content-store.ts';
 import { LockedIndex } from './locked-index.ts';
 import { isBusy } from './sqlite-errors.ts';
 
-/** A longer transaction would hold up the event loop: so many writes, and so much in them (bytes, as below), unless one alone is larger. */
-const maxWrites = 128;
+/** A longer transaction would hold up the event loop: so many rows, and so much in them (bytes, as below), unless one write alone is larger. */
+const maxRows = 128;
 const maxWritten = 256 * 1024;
 /** What waits to be written, in bytes of memory, and what each write takes beside its texts. */
 const maxWaiting = 16 * 1024 * 1024;
@@ -19,8 +19,20 @@ interface Write {
   /** Tells whoever waits: how its own part went, or why nothing was committed. */
   readonly settle: (error?: unknown) => void;
   readonly bytes: number;
+  readonly rows: number;
   /** By {@link Clock.monotonic}. */
   readonly since: number;
+  /** To be called once when a lock keeps it waiting for long. */
+  locked: (() => void) | undefined;
+}
+
+export interface WriteSettings {
+  /** What the work holds in memory while it waits, beside a little for itself. */
+  readonly bytes?: number;
+  /** How many rows it is about: 1 takes some ten microseconds. */
+  readonly rows?: number;
+  /** Called once, when it waits and another process has kept the index locked for 100 ms. It goes on waiting. */
+  readonly locked?: (() => void) | undefined;
 }
 
 /**
@@ -45,11 +57,11 @@ export class WriteBatch implements AsyncDisposable {
     this.#locked = new LockedIndex(clock, () => this.#commit());
   }
 
-  /**
-   * Writes are done in the order of their calls; `bytes`: what the work's texts take in memory. Rejects with what the work throws, with
-   * SQLite's error when it commits, or with StoreBusyError.
-   */
-  async add<Result>(work: () => Result, bytes = 0): Promise<Result> {
+  /** Writes are done in the order of their calls. Rejects with what the work throws, with SQLite's error when it commits, or with StoreBusyError. */
+  async add<Result>(
+    work: () => Result,
+    { bytes = 0, rows = 1, locked }: WriteSettings = {},
+  ): Promise<Result> {
     const done = Promise.withResolvers<Result>();
     let settle = (): void => {};
     this.#push({
@@ -65,6 +77,8 @@ export class WriteBatch implements AsyncDisposable {
       },
       settle: (error) => (error === undefined ? settle() : done.reject(error)),
       bytes: bytesPerWrite + bytes,
+      rows,
+      locked,
       since: this.#clock.monotonic(),
     });
     return await done.promise;
@@ -77,6 +91,7 @@ export class WriteBatch implements AsyncDisposable {
     }
     this.#writes.push(write);
     this.#waiting += write.bytes;
+    if (this.#locked.isLong) tellOfLock(write);
     if (!this.#locked.isWaiting) this.#flush ??= setImmediate(() => this.#commit());
   }
 
@@ -95,10 +110,11 @@ export class WriteBatch implements AsyncDisposable {
   }
 
   #next(): readonly Write[] {
-    let bytes = 0;
+    let [bytes, rows] = [0, 0];
     const end = this.#writes.findIndex((write, at) => {
       bytes += write.bytes;
-      return at === maxWrites || (at > 0 && bytes > maxWritten);
+      rows += write.rows;
+      return at > 0 && (rows > maxRows || bytes > maxWritten);
     });
     return end === -1 ? [...this.#writes] : this.#writes.slice(0, end);
   }
@@ -126,6 +142,12 @@ export class WriteBatch implements AsyncDisposable {
     this.#settle(inTime === -1 ? this.#writes.length : inTime, busyError(error));
     if (this.#writes.length > 0) this.#locked.wait();
     else this.#locked.opened();
+    if (this.#locked.isLong) this.#writes.forEach(tellOfLock);
+  }
+
+  /** From now on nothing waits long for another process's lock. */
+  hurry(): void {
+    this.#locked.hurry();
   }
 
   /** Writes what is left. */
@@ -146,6 +168,12 @@ export class WriteBatch implements AsyncDisposable {
       else this.#settle(batch.length, error);
     }
   }
+}
+
+function tellOfLock(write: Write): void {
+  const { locked } = write;
+  write.locked = undefined;
+  locked?.();
 }
 
 function busyError(cause: unknown): StoreBusyError {

@@ -1,7 +1,8 @@
 import type { Database } from 'better-sqlite3';
-import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Operation } from '../operation.ts';
 import type { ChangeLog } from './change-log.ts';
+import { ChangeTotals } from './change-totals.ts';
 import { type ContentRow, prepareWrites } from './write-statements.ts';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
@@ -12,23 +13,34 @@ export type WrittenOut = (operation: Of<'put tag list'> | Of<'put referrers list
 /** Of a tag so many former places are kept. */
 export const maxFormerTags = 100;
 /** An index that leads to a manifest is used with it; some child that very many share counts for so many. */
-const maxParents = 100;
+const maxParents = 20;
 /** A blob that more repositories own is brought to the others when somebody asks for it. */
-const maxWanting = 2000;
+const maxWanting = 500;
 
-/** Does operations, one by one, inside a transaction of the caller's. */
+/** No limit. */
+const all = -1;
+
+/** Does operations inside a transaction of the caller's. */
 export class OperationWriter {
   readonly #statements: ReturnType<typeof prepareWrites>;
   readonly #changes: ChangeLog;
+  readonly #totals: ChangeTotals;
   readonly #now: () => number;
 
   constructor(database: Database, changes: ChangeLog, now: () => number) {
     this.#statements = prepareWrites(database);
     this.#changes = changes;
+    this.#totals = new ChangeTotals(database);
     this.#now = now;
   }
 
-  write(operation: Operation, textOf: WrittenOut): void {
+  write(operations: readonly Operation[], textOf: WrittenOut): void {
+    this.#totals.begin();
+    for (const operation of operations) this.#write(operation, textOf);
+    this.#totals.write();
+  }
+
+  #write(operation: Operation, textOf: WrittenOut): void {
     switch (operation.kind) {
       case 'put manifest':
         this.#putManifest(operation);
@@ -67,6 +79,30 @@ export class OperationWriter {
     }
   }
 
+  /** Makes digests known, which says nothing of them. */
+  name(digests: readonly Digest[]): void {
+    this.#statements.nameContents.run(JSON.stringify(digests));
+  }
+
+  /** Do more than so many tags point at the manifest? */
+  hasTags(repository: RepositoryName, digest: Digest, count: number): boolean {
+    const known = this.#known(repository, digest);
+    if (known === undefined) return false;
+    return this.#statements.tagsOf.all(known.owner, known.content, count + 1).length > count;
+  }
+
+  /** Removes at most so many of the tags that point at the manifest. */
+  forgetTags(repository: RepositoryName, digest: Digest, limit: number): void {
+    const known = this.#known(repository, digest);
+    if (known === undefined) return;
+    const tags = this.#statements.tagsOf.all(known.owner, known.content, limit);
+    for (const { tag } of tags) {
+      this.#rememberTag(known.owner, tag, 'removed');
+      this.#statements.removeTag.run(known.owner, tag);
+      this.#changes.add('tag', repository, tag);
+    }
+  }
+
   #putManifest({ repository, manifest, origin }: Of<'put manifest'>): void {
     const { descriptor, blobs, manifests = [], subject } = manifest;
     const { digest, mediaType, size, artifactType, annotations } = descriptor;
@@ -80,11 +116,12 @@ export class OperationWriter {
       annotations: annotations === undefined ? null : JSON.stringify(annotations),
       subject: subject === undefined ? null : this.#content(subject),
     });
-    if (isNew) this.#total([host, ''], { manifests: 1, manifestBytes: size });
+    if (isNew) this.#totals.add([host, ''], { manifests: 1, manifestBytes: size });
     for (const blob of blobs) {
       const child = this.#content(blob.digest);
       this.#statements.putChild.run(owner, content, child, 0, blob.size);
-      this.#statements.want.run({ child, host, owner, size: blob.size, now });
+      if (this.#statements.hasBlob.get(child, host, owner) === undefined)
+        this.#statements.want.run(child, owner, blob.size, now);
     }
     for (const child of manifests)
       this.#statements.putChild.run(owner, content, this.#content(child.digest), 1, child.size);
@@ -96,15 +133,11 @@ export class OperationWriter {
     const { owner, content } = known;
     const removed = this.#statements.hasManifest.get(owner, content);
     if (removed === undefined) return;
-    const tags = this.#statements.tagsOf.all(owner, content);
-    for (const { tag } of tags) {
-      this.#rememberTag(owner, tag, 'removed');
-      this.#changes.add('tag', repository, tag);
-    }
+    this.forgetTags(repository, digest, all);
     const children = this.#statements.childrenOf.all(owner, content);
     this.#statements.removeManifest.run(owner, content);
     for (const { child } of children) this.#statements.unwantUnnamed.run(child, owner);
-    this.#total([hostOf(repository), ''], { manifests: -1, manifestBytes: -removed.size });
+    this.#totals.add([hostOf(repository), ''], { manifests: -1, manifestBytes: -removed.size });
     this.#changes.add('manifest', repository, digest);
   }
 
@@ -128,8 +161,12 @@ export class OperationWriter {
 
   /** Where it points now is history. */
   #rememberTag(owner: number, tag: string, why: 'moved' | 'removed'): void {
-    this.#statements.rememberTag.run(why, owner, tag);
-    this.#statements.forgetFormerTags.run(owner, tag, owner, tag, maxFormerTags);
+    const former = this.#statements.getFormerTag.get(owner, tag);
+    if (former === undefined) return;
+    const { digest, first_seen, last_seen } = former;
+    this.#statements.rememberTag.run(owner, tag, digest, first_seen, last_seen, why);
+    const behind = this.#statements.formerTagBehind.get(owner, tag, maxFormerTags);
+    if (behind !== undefined) this.#statements.forgetFormerTags.run(owner, tag, behind.id);
   }
 
   #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
@@ -168,7 +205,8 @@ export class OperationWriter {
     if (before?.stored_at == null) return;
     this.#count(content, -1, before.size);
     this.#statements.setLost.run(content);
-    this.#statements.wantAgain.run({ content, now: this.#now(), limit: maxWanting });
+    for (const { repository, size } of this.#statements.ownersInNeed.all(content, maxWanting))
+      this.#statements.want.run(content, repository, size, this.#now());
     this.#changes.add('blob', undefined, digest);
   }
 
@@ -184,18 +222,19 @@ export class OperationWriter {
 
   /** Of what is here each registry counts what one of its repositories owns; all together count it once. False: nobody does. */
   #count(content: number, sign: 1 | -1, size: number | null): boolean {
-    const hosts = this.#statements.hostsOf.all(content).map(({ host }) => host);
+    const hosts = [...this.#hostsOf(content)];
     if (hosts.length === 0) return false;
-    this.#total([...hosts, ''], { blobs: sign, blobBytes: sign * (size ?? 0) });
+    this.#totals.add([...hosts, ''], { blobs: sign, blobBytes: sign * (size ?? 0) });
     return true;
   }
 
-  #total(
-    hosts: readonly (RegistryHost | string)[],
-    { manifests = 0, manifestBytes = 0, blobs = 0, blobBytes = 0 },
-  ): void {
-    for (const host of hosts)
-      this.#statements.addTotals.run({ host, manifests, manifestBytes, blobs, blobBytes });
+  *#hostsOf(content: number): Iterable<string> {
+    for (let last = ''; ; ) {
+      const host = this.#statements.hostBehind.get(content, last)?.host ?? null;
+      if (host === null) return;
+      yield host;
+      last = host;
+    }
   }
 
   /** Undefined: nothing was ever said of them, so that there is nothing to change. */

@@ -1,5 +1,7 @@
 import type { Database } from 'better-sqlite3';
-import { preparing } from './statements.ts';
+import { preparing, type FormerTagRow as ShownFormerTag } from './statements.ts';
+
+type FormerTagRow = Omit<ShownFormerTag, 'why'>;
 
 /** What a clock said that has been set back since is older than anything. */
 const unlessOlder = `on conflict do update set items = excluded.items, checked_at = excluded.checked_at
@@ -11,7 +13,9 @@ export interface ContentRow {
   readonly stored_at: number | null;
 }
 
-/** What the steps of a change are made of: each touches rows by their keys, and no more of them than an image has. */
+/**
+ * What the steps of a change are made of. Where one row is written it is written by a statement without a `select`: else SQLite keeps a
+ * journal for the statement, which takes six times as long as the row. Each touches rows by their keys, and no more of them than an image has. */
 export function prepareWrites(database: Database) {
   const prepare = preparing(database);
   return {
@@ -21,6 +25,9 @@ export function prepareWrites(database: Database) {
     ),
     findContent: prepare<[string], { id: number }>('select id from contents where digest = ?'),
     addContent: prepare<[string], { id: number }>('insert into contents (digest) values (?) returning id'),
+    nameContents: prepare<[string]>(
+      'insert into contents (digest) select value from json_each(?) where true on conflict do nothing',
+    ),
     getContent: prepare<[number], ContentRow>('select size, stored_at from contents where id = ?'),
     setStored: prepare<[Record<string, unknown>]>(
       'update contents set size = coalesce($size, size), stored_at = coalesce(stored_at, $now) where id = $content',
@@ -52,17 +59,23 @@ export function prepareWrites(database: Database) {
        on conflict do update set since = iif(manifest = excluded.manifest, since, excluded.since),
          manifest = excluded.manifest, checked_at = excluded.checked_at, gone_at = null`,
     ),
-    tagsOf: prepare<[number, number], { tag: string }>(
-      'select tag from tags where repository = ? and manifest = ?',
+    tagsOf: prepare<[number, number, number], { tag: string }>(
+      'select tag from tags where repository = ? and manifest = ? limit ?',
     ),
-    rememberTag: prepare<[string, number, string]>(
-      `insert into tag_history (repository, tag, digest, first_seen, last_seen, why)
-       select t.repository, t.tag, c.digest, t.since, max(t.checked_at, t.since), ? from tags t join contents c on c.id = t.manifest
+    removeTag: prepare<[number, string]>('delete from tags where repository = ? and tag = ?'),
+    getFormerTag: prepare<[number, string], FormerTagRow>(
+      `select c.digest, t.since as first_seen, max(t.checked_at, t.since) as last_seen from tags t join contents c on c.id = t.manifest
        where t.repository = ? and t.tag = ?`,
     ),
-    forgetFormerTags: prepare<[number, string, number, string, number]>(
-      `delete from tag_history where repository = ? and tag = ? and id <= (
-         select id from tag_history where repository = ? and tag = ? order by id desc limit 1 offset ?)`,
+    rememberTag: prepare<[number, string, string, number, number, string]>(
+      'insert into tag_history (repository, tag, digest, first_seen, last_seen, why) values (?, ?, ?, ?, ?, ?)',
+    ),
+    /** Of a tag the one that is one too many. */
+    formerTagBehind: prepare<[number, string, number], { id: number }>(
+      'select id from tag_history where repository = ? and tag = ? order by id desc limit 1 offset ?',
+    ),
+    forgetFormerTags: prepare<[number, string, number]>(
+      'delete from tag_history where repository = ? and tag = ? and id <= ?',
     ),
 
     hasLink: prepare<[number, string, number], { found: 1 }>(
@@ -71,29 +84,25 @@ export function prepareWrites(database: Database) {
     link: prepare<[number, string, number, string]>(
       'insert into links values (?, ?, ?, ?) on conflict do nothing',
     ),
-    /** Each with one step through the key, however many repositories it has. */
-    hostsOf: prepare<[number], { host: string }>(
-      `with recursive owners(content, host) as (
-         select ?, ''
-         union all
-         select content, (select min(host) from links l where l.content = owners.content and l.host > owners.host)
-         from owners where host is not null)
-       select host from owners where host <> ''`,
+    /** The first that owns it behind another: one step through the key, however many repositories each has. */
+    hostBehind: prepare<[number, string], { host: string | null }>(
+      'select min(host) as host from links where content = ? and host > ?',
     ),
-    want: prepare<[Record<string, unknown>]>(
-      `insert into wanted select $child, $owner, $size, $now where not exists (
-         select 1 from links l join contents c on c.id = l.content
-         where l.content = $child and l.host = $host and l.repository = $owner and c.stored_at is not null)
-       on conflict do nothing`,
+    /** Does the repository own it, and are its bytes here? */
+    hasBlob: prepare<[number, string, number], { found: 1 }>(
+      `select 1 as found from links l join contents c on c.id = l.content
+       where l.content = ? and l.host = ? and l.repository = ? and c.stored_at is not null`,
     ),
-    wantAgain: prepare<[Record<string, unknown>]>(
-      `insert into wanted
-       select l.content, l.repository, coalesce(c.size, (select size from children where child = l.content and repository = l.repository limit 1), 0), $now
+    want: prepare<[number, number, number, number]>(
+      'insert into wanted values (?, ?, ?, ?) on conflict do nothing',
+    ),
+    /** Who owns it and has an image that names it, which says how large it is. */
+    ownersInNeed: prepare<[number, number], { repository: number; size: number }>(
+      `select l.repository, coalesce(c.size, (select size from children where child = l.content and repository = l.repository limit 1), 0) as size
        from links l join contents c on c.id = l.content
-       where l.content = $content
+       where l.content = ?
        and exists (select 1 from children k where k.child = l.content and k.repository = l.repository and k.is_manifest = 0)
-       limit $limit
-       on conflict do nothing`,
+       limit ?`,
     ),
     unwant: prepare<[number, number]>('delete from wanted where content = ? and repository = ?'),
     unwantOwned: prepare<[number]>(
@@ -119,12 +128,6 @@ export function prepareWrites(database: Database) {
     recordUseOfParents: prepare<[number, number, number, number, number]>(
       `update manifests set used_at = ? where repository = ? and content in (
          select manifest from children where child = ? and repository = ? limit ?)`,
-    ),
-    addTotals: prepare<[Record<string, unknown>]>(
-      `insert into totals values ($host, $manifests, $manifestBytes, $blobs, $blobBytes)
-       on conflict do update set manifests = manifests + excluded.manifests,
-         manifest_bytes = manifest_bytes + excluded.manifest_bytes,
-         blobs = blobs + excluded.blobs, blob_bytes = blob_bytes + excluded.blob_bytes`,
     ),
   };
 }

@@ -8,6 +8,8 @@ import { bytes, putImage } from '#test/fakes/images.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
 
+/** More than have a place at a time while they are stored. */
+const many = 400;
 const layer = Buffer.from(bytes(300_000));
 
 async function appUnderTest() {
@@ -22,10 +24,21 @@ async function appUnderTest() {
     cache: { complete: false },
   });
   const index = new SqliteDatabase(join(directory.path, 'v1/index-3.sqlite'));
+  const layers = new Map<string, string>();
   const digest = images[0]?.layers[0]?.digest ?? '';
   return {
     index,
     digest,
+    /** So many images; their tags. */
+    push(count: number): readonly string[] {
+      const names = Array.from({ length: count }, (_, at) => `v${at + 2}`);
+      for (const [at, name] of names.entries()) {
+        const image = putImage(upstream.content, upstream.repository('team/one'), name, [bytes(1000, at)]);
+        layers.set(name, image.layers[0]?.digest ?? '');
+      }
+      return names;
+    },
+    layerOf: (tag: string) => layers.get(tag) ?? '',
     v1: join(directory.path, 'v1'),
     get: async (name: string, what: string) => {
       const got = await ask(app.server, `/v2/up/team/${name}/${what}`);
@@ -64,6 +77,19 @@ describe('an index that another process has locked', () => {
     await it.stop();
     assert.deepEqual(it.linked(), ['team/one', 'team/other']);
     assert.equal(it.index.prepare('select tag from tags').all().length, 1);
+  });
+
+  it('keeps nobody waiting, however many come, and has in the end all that came', async () => {
+    await using it = await appUnderTest();
+    const tags = it.push(many);
+    it.index.exec('begin immediate');
+    await Promise.all(tags.map(async (tag) => await it.get('one', `manifests/${tag}`)));
+    await Promise.all(tags.map(async (tag) => await it.get('one', `blobs/${it.layerOf(tag)}`)));
+    assert.equal(it.index.prepare('select count(*) from tags').pluck().get(), 0);
+    it.index.exec('rollback');
+    await it.stop();
+    assert.equal(it.index.prepare('select count(*) from tags').pluck().get(), many);
+    assert.equal(it.index.prepare('select count(*) from links').pluck().get(), many);
   });
 
   it('keeps no client waiting for what was lost to be forgotten', async () => {

@@ -40,7 +40,7 @@ describe(`an index of ${count} manifests that share a layer`, () => {
   function written(operation: Operation): number {
     const changes = () => Number(database.prepare('select total_changes()').pluck().get());
     const earlier = changes();
-    database.transaction(() => writer.write(operation, () => '[]'))();
+    database.transaction(() => writer.write([operation], () => '[]'))();
     return changes() - earlier;
   }
 

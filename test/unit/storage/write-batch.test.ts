@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
 import { StoreBusyError } from '#src/storage/content-store.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
-import { WriteBatch } from '#src/storage/sqlite/write-batch.ts';
+import { WriteBatch, type WriteSettings } from '#src/storage/sqlite/write-batch.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
@@ -27,7 +27,8 @@ async function batchUnderTest() {
       other.exec('begin immediate');
       return { [Symbol.dispose]: () => other.close() };
     },
-    put: async (n: number, bytes?: number) => await batch.add(() => insert.run(n).changes, bytes),
+    put: async (n: number, settings?: WriteSettings) =>
+      await batch.add(() => insert.run(n).changes, settings),
     /** As SQLite does by itself where there is no room. */
     rollBack() {
       database.exec('rollback');
@@ -87,10 +88,17 @@ describe('writes to the index', () => {
     assert.equal(test.state.commits, 3);
   });
 
+  it('of many rows are several transactions, too, unless one alone is larger', async () => {
+    await using test = await batchUnderTest();
+    const sizes = [100, 100, 20, 1000, 10, 10];
+    await Promise.all(sizes.map(async (rows, n) => await test.put(n, { rows })));
+    assert.equal(test.state.commits, 4);
+  });
+
   it('of much are several transactions, too, unless one alone is larger', async () => {
     await using test = await batchUnderTest();
     const sizes = [100_000, 100_000, 100_000, 2_000_000, 10];
-    await Promise.all(sizes.map(async (bytes, n) => await test.put(n, bytes)));
+    await Promise.all(sizes.map(async (bytes, n) => await test.put(n, { bytes })));
     assert.equal(test.state.commits, 4);
   });
 
@@ -126,20 +134,54 @@ describe('writes to an index that another process has locked', () => {
     assert.equal(test.state.commits, 1);
   });
 
-  it('fail when they have waited for half a minute, each by itself', async () => {
+  it('are told of it when that takes long, those that come then at once, and are done all the same', async () => {
+    await using test = await batchUnderTest();
+    const told: number[] = [];
+    const put = async (n: number) => await test.put(n, { locked: () => void told.push(n) });
+    let writes: Promise<unknown>;
+    {
+      using _lock = test.lock();
+      const first = put(1);
+      await test.clock.untilSleeping();
+      await test.clock.advance(50);
+      assert.deepEqual(told, []);
+      await test.clock.advance(200);
+      assert.deepEqual(told, [1]);
+      writes = Promise.all([first, put(2)]);
+      assert.deepEqual(told, [1, 2]);
+      await test.clock.advance(1000);
+      assert.deepEqual(told, [1, 2]);
+    }
+    await test.clock.advance(1000);
+    await writes;
+    assert.deepEqual(test.numbers(), [1, 2]);
+    await put(3);
+    assert.deepEqual(told, [1, 2]);
+  });
+
+  it('fail when they have waited for minutes, each by itself', async () => {
     await using test = await batchUnderTest();
     let second: Promise<number>;
     {
       using _lock = test.lock();
       const first = test.put(1);
       await test.clock.untilSleeping();
-      await test.clock.advance(20_000);
+      await test.clock.advance(200_000);
       second = test.put(2);
-      await Promise.all([assert.rejects(first, StoreBusyError), test.clock.advance(10_000)]);
+      await Promise.all([assert.rejects(first, StoreBusyError), test.clock.advance(100_000)]);
     }
     await test.clock.advance(1000);
     assert.equal(await second, 1);
     assert.deepEqual(test.numbers(), [2]);
+  });
+
+  it('fail within seconds when the end is near', async () => {
+    await using test = await batchUnderTest();
+    using _lock = test.lock();
+    const write = test.put(1);
+    await test.clock.untilSleeping();
+    test.batch.hurry();
+    await Promise.all([assert.rejects(write, StoreBusyError), test.clock.advance(2000)]);
   });
 
   it('are no more than memory has room for: what comes then fails at once', async () => {
@@ -147,7 +189,7 @@ describe('writes to an index that another process has locked', () => {
     let first: Promise<number>;
     {
       using _lock = test.lock();
-      first = test.put(1, 20 * 2 ** 20);
+      first = test.put(1, { bytes: 20 * 2 ** 20 });
       await assert.rejects(test.put(2), StoreBusyError);
     }
     assert.equal(await first, 1);

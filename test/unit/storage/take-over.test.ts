@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase from 'better-sqlite3';
 import { sha256 } from '#src/oci/digest.ts';
-import { parseDigest, parseTag } from '#src/oci/reference.ts';
+import { hostOf, parseDigest, parseTag } from '#src/oci/reference.ts';
+import { StoreFullError } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import { linkBlob } from '#src/storage/operation.ts';
-import { openDatabase } from '#src/storage/sqlite/open-database.ts';
-import { schemaVersion } from '#src/storage/sqlite/schema.ts';
+import { openDatabase, openOlder } from '#src/storage/sqlite/open-database.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
+import { identityOf, type Progress, takeOver } from '#src/storage/sqlite/take-over.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
@@ -29,6 +30,49 @@ async function olderCache() {
 function closing(path: string) {
   const value = new SqliteDatabase(path);
   return { value, [Symbol.dispose]: () => value.close() };
+}
+
+/** Names of what an index leaves in its directory. */
+async function names(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name.startsWith('index'));
+}
+
+/** Leaves the directory as a process does that is ended after so many parts. */
+function endedAfter(parts: number, directory: string): Progress {
+  using partial = closing(join(directory, 'index-3.sqlite.partial'));
+  const older = join(directory, 'index.sqlite');
+  partial.value.pragma('journal_mode = WAL');
+  const identity = identityOf(older);
+  partial.value.prepare('attach ? as older').run(older);
+  let progress: Progress = { done: 0, total: 0 };
+  const work = takeOver(partial.value, identity);
+  for (let part = 0; part < parts; part += 1) {
+    const { done, value } = work.next();
+    if (done) break;
+    progress = value;
+  }
+  return progress;
+}
+
+/** All that an index of the directory says that does not depend on the moment. */
+async function known(directory: string, says?: (what: string) => void): Promise<unknown> {
+  await using store = await SqliteMetadataStore.open(directory, { opening: { says } });
+  const wanted = await store.listWantedBlobs({ limit: 10 });
+  const tags = await Array.fromAsync(store.listAllTags());
+  return {
+    wanted,
+    tags,
+    totals: await store.inventory.totals(),
+    images: await store.inventory.images({ limit: 10 }),
+  };
+}
+
+async function openedWhen(free: () => void, directory: string) {
+  const said = Promise.withResolvers<void>();
+  const opening = openDatabase(directory, 'shared', { says: () => said.resolve() });
+  await said.promise;
+  free();
+  return await opening;
 }
 
 describe('a directory of schema 1', () => {
@@ -94,16 +138,114 @@ describe('a directory of schema 1', () => {
     assert.deepEqual(await one.inventory.totals(), await other.inventory.totals());
   });
 
+  it('is taken over by one of several processes at the same moment', async () => {
+    await using directory = await olderCache();
+    const [one, other] = await Promise.all([
+      SqliteMetadataStore.open(directory.path),
+      SqliteMetadataStore.open(directory.path),
+    ]);
+    assert.deepEqual(await one.inventory.totals(), await other.inventory.totals());
+    await one[Symbol.asyncDispose]();
+    await other[Symbol.asyncDispose]();
+    assert.deepEqual(await names(directory.path), ['index-3.sqlite', 'index.sqlite']);
+  });
+
   it('is waited for while another process takes it over, however long', async () => {
     await using directory = await olderCache();
-    using other = closing(join(directory.path, `index-${schemaVersion}.sqlite`));
-    other.value.pragma('journal_mode = WAL');
-    other.value.exec('begin immediate');
-    const opening = openDatabase(directory.path, 'shared', { busyMs: 0 });
-    await setTimeout(100);
+    using other = closing(join(directory.path, 'index-3.sqlite.lock'));
+    other.value.exec('begin exclusive');
+    const said = Promise.withResolvers<string>();
+    const opening = openDatabase(directory.path, 'shared', { heldMs: 0, says: (what) => said.resolve(what) });
+    assert.match(await said.promise, /^another server is taking over \/.*\/index\.sqlite: waiting for it$/);
     other.value.exec('rollback');
     const { database } = await opening;
     database.close();
+  });
+
+  it('is waited for while an older server has it for itself, who is named, and not for ever', async () => {
+    await using directory = await olderCache();
+    using older = closing(join(directory.path, 'index.sqlite'));
+    older.value.pragma('locking_mode = EXCLUSIVE');
+    older.value.exec('begin immediate; rollback');
+    const said: string[] = [];
+    const opening = { heldMs: 300, says: (what: string) => void said.push(what) };
+    await assert.rejects(
+      openDatabase(directory.path, 'shared', opening),
+      /\/index\.sqlite is in use by an older server .*: stop that one, then start this one again$/,
+    );
+    assert.match(said[0] ?? '', /: stop that one$/);
+    const { database } = await openedWhen(() => older.value.close(), directory.path);
+    database.close();
+  });
+
+  it('is left alone by a process that takes over from it, which an older server may go on with', async () => {
+    await using directory = await olderCache();
+    using older = closing(join(directory.path, 'index.sqlite'));
+    older.value.prepare('select count(*) from tags').get();
+    await using store = await SqliteMetadataStore.open(directory.path);
+    older.value.prepare('insert into blob_links values (?, ?)').run(small, 'docker.io/acme/other');
+    assert.deepEqual(await store.listRepositories({ limit: 10 }), [alpine, tool]);
+  });
+
+  it('is taken over by the next process from where one was ended, at whichever part that was', async () => {
+    await using whole = await olderCache();
+    const expected = await known(whole.path);
+    for (let ended = 0; ended <= 20; ended += 1) {
+      await using directory = await olderCache();
+      const before = endedAfter(ended, directory.path);
+      const said: string[] = [];
+      assert.deepEqual(await known(directory.path, (what) => void said.push(what)), expected);
+      const [, first = before.total, total] = /: (\d+) of (\d+)$/.exec(said[1] ?? '') ?? [];
+      assert.ok(ended === 0 || Number(total ?? before.total) === before.total);
+      assert.ok(ended === 0 || Number(first) >= before.done, `${said[1]} after ${before.done}`);
+      assert.deepEqual(await names(directory.path), ['index-3.sqlite', 'index.sqlite']);
+    }
+  });
+
+  it('is taken over anew where an older server has written to it since', async () => {
+    await using directory = await olderCache();
+    endedAfter(8, directory.path);
+    {
+      using older = closing(join(directory.path, 'index.sqlite'));
+      older.value.prepare('insert into blob_links values (?, ?)').run(small, 'docker.io/acme/other');
+    }
+    await using store = await SqliteMetadataStore.open(directory.path);
+    assert.equal(await store.hasBlob(repository('docker.io/acme/other'), small), true);
+  });
+
+  it('is taken over though an earlier release was ended while it did so', async () => {
+    await using directory = await olderCache();
+    {
+      using unfinished = closing(join(directory.path, 'index-3.sqlite'));
+      unfinished.value.pragma('journal_mode = WAL');
+    }
+    await using store = await SqliteMetadataStore.open(directory.path);
+    assert.deepEqual(await store.listRepositories({ limit: 10 }), [alpine, tool]);
+  });
+
+  it('says the same where it is read as it is', async () => {
+    await using directory = await olderCache();
+    await using older = (await openOlder(directory.path, 'shared')) ?? assert.fail();
+    await using store = await SqliteMetadataStore.open(directory.path);
+    const { digest } = (await store.getTag(alpine, parseTag('v1')))?.descriptor ?? assert.fail();
+    for (const read of [
+      async (index: MetadataStore) => await index.listRepositories({ limit: 10 }),
+      async (index: MetadataStore) => await index.getTag(alpine, parseTag('v1')),
+      async (index: MetadataStore) => await index.getManifest(alpine, digest),
+      async (index: MetadataStore) => await index.listTags(alpine),
+      async (index: MetadataStore) => await Array.fromAsync(index.listAllTags()),
+      async (index: MetadataStore) => await index.listReferrers(alpine, digest),
+      async (index: MetadataStore) => await index.getTagList(alpine),
+      async (index: MetadataStore) => await index.getReferrersList(alpine, digest),
+      async (index: MetadataStore) => [await index.hasBlob(alpine, small), await index.hasBlob(tool, digest)],
+      async (index: MetadataStore) => await index.hasBlobOnHost(hostOf(tool), small),
+      async (index: MetadataStore) => [await index.blobSize(small), await index.claimedSizes(alpine, small)],
+      async (index: MetadataStore) => await index.listManifestsOf(alpine, small, 10),
+      async (index: MetadataStore) => await index.listMissingBlobs(alpine, digest, 10),
+      async (index: MetadataStore) => await index.listMissingBlobs(alpine, small, 10),
+    ])
+      assert.deepEqual(await read(older), await read(store));
+    await assert.rejects(older.change(), StoreFullError);
   });
 
   it('that is damaged is named by its own name', async () => {

@@ -1,0 +1,83 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { systemClock } from '../../base/clock.ts';
+
+/** When the log has grown by so much, it is brought into the file. Bytes: SQLite's own thousand pages. */
+const longLog = 4 * 1024 * 1024;
+/** Where that is not done, SQLite does it by itself, when a change is committed. Pages. */
+export const lastResortPages = 16 * 1024;
+/** A thread without work gives its memory back. Milliseconds. */
+const restMs = 30_000;
+const resourceLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
+
+/**
+ * Checkpoints of SQLite's log in a thread with a connection of its own: they wait for the disk, several times each, and SQLite would have whoever
+ * commits do them. Made when it is first needed, and never what keeps the process alive.
+ */
+export class Checkpoints implements AsyncDisposable {
+  readonly #path: string;
+  #thread: Worker | undefined;
+  #isRunning = false;
+  #isEnding = false;
+  #rest: Disposable | undefined;
+  /** How long the log may be before it is its turn. */
+  #limit = longLog;
+
+  constructor(databasePath: string) {
+    this.#path = databasePath;
+  }
+
+  /** The log is so long by now; bytes. */
+  notice(length: number): void {
+    // It was begun anew.
+    if (length < this.#limit - longLog) this.#limit = longLog;
+    if (length < this.#limit || this.#isRunning || this.#isEnding) return;
+    // One that cannot be brought in now, since somebody reads, is not tried all the time.
+    this.#limit = length + longLog;
+    this.#isRunning = true;
+    this.#rest?.[Symbol.dispose]();
+    this.#thread ??= this.#started();
+    this.#thread?.postMessage('go');
+  }
+
+  /** Undefined: the system gives no thread. */
+  #started(): Worker | undefined {
+    try {
+      const program = new URL(`checkpoint-thread${extname(import.meta.filename)}`, import.meta.url);
+      const thread = new Worker(program, { workerData: this.#path, resourceLimits, execArgv: [] });
+      thread.unref();
+      thread.on('message', () => this.#over());
+      thread.on('error', () => this.#drop(thread));
+      thread.on('exit', () => this.#drop(thread));
+      return thread;
+    } catch {
+      this.#isRunning = false;
+      return undefined;
+    }
+  }
+
+  #over(): void {
+    this.#isRunning = false;
+    this.#rest = systemClock.after(restMs, () => void this.#end());
+  }
+
+  #drop(thread: Worker): void {
+    if (this.#thread !== thread) return;
+    this.#thread = undefined;
+    this.#isRunning = false;
+  }
+
+  async #end(): Promise<void> {
+    const thread = this.#thread;
+    this.#thread = undefined;
+    this.#isRunning = false;
+    this.#rest?.[Symbol.dispose]();
+    await thread?.terminate();
+  }
+
+  /** None runs when it settles. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true;
+    await this.#end();
+  }
+}

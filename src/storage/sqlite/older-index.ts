@@ -1,0 +1,214 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Database } from 'better-sqlite3';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
+import { StoreFullError } from '../content-store.ts';
+import type { Inventory } from '../inventory.ts';
+import type { MetadataStore } from '../metadata-store.ts';
+import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
+import { rowsBySlices, sliceRows } from './slices.ts';
+import {
+  type DescriptorRow,
+  descriptorOf,
+  type ListRow,
+  listOf,
+  preparing,
+  type TagRow,
+  tagOf,
+} from './statements.ts';
+
+interface PlacedTag extends TagRow {
+  readonly repository: string;
+}
+
+/** Of so many manifests that name a blob the newest are found. */
+const maxConsidered = 200;
+
+/** Nothing was counted then. */
+const uncounted: Inventory = {
+  totals: async () => ({ manifests: 0, manifestBytes: 0, blobs: 0, blobBytes: 0, registries: new Map() }),
+  images: async () => [],
+  candidates: async () => [],
+};
+
+/**
+ * What an index of schema 1 or 2 knows, to be read and not changed, where there is no room for one of this version. What was not recorded then
+ * is not known: former tags, and what is wanted, which there is no room for either.
+ */
+export class OlderIndex implements MetadataStore {
+  readonly path: string;
+  readonly inventory = uncounted;
+  readonly #database: Database;
+  readonly #reads: ReturnType<typeof prepareOlderReads>;
+
+  constructor(database: Database, path: string) {
+    this.path = path;
+    this.#database = database;
+    this.#reads = prepareOlderReads(database);
+  }
+
+  async change(): Promise<void> {
+    throw new StoreFullError('there is no room for the index');
+  }
+
+  hurry(): void {}
+
+  watch(): Disposable {
+    return { [Symbol.dispose]() {} };
+  }
+
+  async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
+    const row = this.#reads.getManifest.get(repository, digest);
+    return row === undefined ? undefined : descriptorOf(row);
+  }
+
+  async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+    const row = this.#reads.getTag.get(repository, tag);
+    return row === undefined ? undefined : tagOf(row);
+  }
+
+  async listFormerTags(): Promise<readonly FormerTag[]> {
+    return [];
+  }
+
+  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
+    return this.#reads.listTags.all(repository).map(({ tag }) => tag as Tag);
+  }
+
+  async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
+    const rows = rowsBySlices<PlacedTag>((last, limit) =>
+      this.#reads.sliceTags.all(last?.repository ?? '', last?.tag ?? '', limit),
+    );
+    let inTurn = 0;
+    for (const row of rows) {
+      yield { ...tagOf(row), repository: row.repository as RepositoryName };
+      inTurn += 1;
+      if (inTurn % sliceRows === 0) await setImmediate();
+    }
+  }
+
+  async listRepositories(options: {
+    last?: string | undefined;
+    limit: number;
+  }): Promise<readonly RepositoryName[]> {
+    const rows = this.#reads.listRepositories.all(options.last ?? '', options.limit);
+    return rows.map(({ repository }) => repository as RepositoryName);
+  }
+
+  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
+    return this.#reads.listReferrers.all(repository, digest).map(descriptorOf);
+  }
+
+  async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
+    return listOf<Tag>(this.#reads.getTagList.get(repository));
+  }
+
+  async getReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<ListingRecord<Descriptor> | undefined> {
+    return listOf<Descriptor>(this.#reads.getReferrersList.get(repository, digest));
+  }
+
+  async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#reads.hasBlob.get(digest, repository) !== undefined;
+  }
+
+  async hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean> {
+    // Names of this host begin with `host/`; `0` is the character behind the slash.
+    return this.#reads.hasBlobOnHost.get(digest, `${host}/`, `${host}0`) !== undefined;
+  }
+
+  async blobSize(digest: Digest): Promise<number | undefined> {
+    return this.#reads.blobSize?.get(digest)?.size;
+  }
+
+  async claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]> {
+    return this.#reads.claimedSizes.all(digest, repository).map(({ size }) => size);
+  }
+
+  async listManifestsOf(
+    repository: RepositoryName,
+    digest: Digest,
+    limit: number,
+  ): Promise<readonly Digest[]> {
+    const rows = this.#reads.listManifestsOf.all(digest, repository, maxConsidered, limit);
+    return rows.map((row) => row.digest as Digest);
+  }
+
+  async listWantedBlobs(): Promise<readonly WantedBlob[]> {
+    return [];
+  }
+
+  async listMissingBlobs(
+    repository: RepositoryName,
+    manifest: Digest,
+    limit: number,
+  ): Promise<readonly MissingBlob[] | undefined> {
+    if (this.#reads.getManifest.get(repository, manifest) === undefined) return undefined;
+    const rows = this.#reads.listMissingBlobs.all(repository, manifest, limit);
+    return rows.map(({ blob, size }) => ({ digest: blob as Digest, size }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#database.close();
+  }
+}
+
+const descriptor = 'm.digest, m.media_type, m.size, m.artifact_type, m.annotations';
+/** Annotations may be as large as the manifest: they are read for lists of referrers alone. */
+const plain = 'm.digest, m.media_type, m.size, m.artifact_type, null as annotations';
+const tagged = `t.repository, t.tag, t.checked_at, ${plain}
+  from tags t join manifests m on m.repository = t.repository and m.digest = t.digest`;
+
+/** As the release that wrote the file read it. Where an index is named SQLite would read all that the repository has. */
+function prepareOlderReads(database: Database) {
+  const prepare = preparing(database);
+  const hasSizes = Number(database.pragma('user_version', { simple: true })) >= 2;
+  return {
+    getManifest: prepare<[string, string], DescriptorRow>(
+      `select ${plain} from manifests m where m.repository = ? and m.digest = ?`,
+    ),
+    getTag: prepare<[string, string], TagRow>(`select ${tagged} where t.repository = ? and t.tag = ?`),
+    listTags: prepare<[string], { tag: string }>('select tag from tags where repository = ? order by tag'),
+    sliceTags: prepare<[string, string, number], PlacedTag>(
+      `select ${tagged} where (t.repository, t.tag) > (?, ?) order by t.repository, t.tag limit ?`,
+    ),
+    listRepositories: prepare<[string, number], { repository: string }>(
+      'select distinct repository from manifests where repository > ? order by repository limit ?',
+    ),
+    listReferrers: prepare<[string, string], DescriptorRow>(
+      `select ${descriptor} from manifests m indexed by manifests_subject
+       where m.repository = ? and m.subject = ? order by m.digest`,
+    ),
+    getTagList: prepare<[string], ListRow>('select items, checked_at from tag_lists where repository = ?'),
+    getReferrersList: prepare<[string, string], ListRow>(
+      'select items, checked_at from referrers_lists where repository = ? and digest = ?',
+    ),
+    hasBlob: prepare<[string, string], { found: 1 }>(
+      'select 1 as found from blob_links where digest = ? and repository = ?',
+    ),
+    hasBlobOnHost: prepare<[string, string, string], { found: 1 }>(
+      'select 1 as found from blob_links where digest = ? and repository > ? and repository < ? limit 1',
+    ),
+    blobSize: hasSizes
+      ? prepare<[string], { size: number }>('select size from blob_sizes where digest = ?')
+      : undefined,
+    claimedSizes: prepare<[string, string], { size: number }>(
+      `select distinct size from manifest_blobs indexed by manifest_blobs_blob
+       where blob = ? and repository = ? limit 2`,
+    ),
+    listManifestsOf: prepare<[string, string, number, number], { digest: string }>(
+      `select m.digest from (
+         select repository as owner, manifest from manifest_blobs indexed by manifest_blobs_blob
+         where blob = ? and repository = ? limit ?)
+       cross join manifests m on m.repository = owner and m.digest = manifest
+       order by m.created_at desc limit ?`,
+    ),
+    listMissingBlobs: prepare<[string, string, number], { blob: string; size: number }>(
+      `select b.blob, b.size from manifest_blobs b where b.repository = ? and b.manifest = ?
+       and not exists (select 1 from blob_links l where l.digest = b.blob and l.repository = b.repository)
+       limit ?`,
+    ),
+  };
+}
