@@ -24,7 +24,10 @@ export class Tunnels {
     socket.once('close', () => this.#refused.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.on('timeout', () => socket.destroy());
-    // What comes behind it is read and thrown away, so that a client that leaves is seen.
+    // What comes behind it is read and thrown away, so that a client is seen to leave.
+    socket.on('end', () => {
+      if (responseOn(socket) !== undefined) socket.destroy();
+    });
     socket.resume();
     const response = responseOn(socket);
     if (response === undefined) answerLast(socket, this.#clock, refusal);

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask, serveRegistry } from '#test/fakes/registry-server.ts';
 import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
 
@@ -93,6 +94,20 @@ describe('who asks for another protocol on a connection', { timeout: 30_000 }, (
       socket.resetAndDestroy();
     }
     assert.equal((await ask(server, '/v2/')).status, 200);
+  });
+
+  it('has left when it closes its side while an answer is awaited, as anybody has', async () => {
+    const upstream = new ScriptedRegistry(filled().content);
+    const first = gate();
+    upstream.script = async () => await first.wait();
+    const log = new LogLines();
+    await using server = await serveRegistry(upstream, { log });
+    const socket = send(server.port, get(manifest('v1')));
+    await first.reached;
+    socket.end(tunnel);
+    assert.equal(await untilEnd(socket), '');
+    assert.match(log.at('info')[0] ?? '', /cut: true/);
+    first.open();
   });
 
   it('holds up no end of the server', async () => {

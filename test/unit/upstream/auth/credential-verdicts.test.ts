@@ -39,15 +39,17 @@ describe('a credential', () => {
     ['a password', user, 'user "u"', 'warn'],
     ['a refresh token', { kind: 'refresh', token: secret('r') }, 'a refresh token', 'error'],
   ] as const)
-    it(`that its token server refuses is told of, and named to whoever asked: ${what}`, async () => {
+    it(`that its token server refuses is told of, and named to the operator alone: ${what}`, async () => {
       let takes = false;
       const auth = new ScriptedAuth({
         registry: wantsBearer(),
         tokens: (...asked) => (takes ? grants()(...asked) : { status: 401 }),
         credential,
       });
-      const message = `token server auth.example.com answered 401, ${asWhom(credential)}`;
-      await assert.rejects(auth.get(), { code: 'DENIED', message });
+      const said = 'token server auth.example.com answered 401, ';
+      const message = `${said}with the configured credential`;
+      const forOperator = `${said}${asWhom(credential).forOperator}`;
+      await assert.rejects(auth.get(), { code: 'DENIED', message, forOperator });
       assert.deepEqual(auth.told, [`${level} ${refused} ${who} auth.example.com`]);
       takes = true;
       await auth.clock.advance(60_000);
@@ -105,6 +107,9 @@ describe('a credential', () => {
       ['0123456789abcdef', ''],
       ['0123456789abcdef', '0123456789abcdef'],
     ] as const)
-      assert.equal(asWhom({ kind: 'basic', username, password }), 'as a user whose name is a secret');
+      assert.equal(
+        asWhom({ kind: 'basic', username, password }).forOperator,
+        'as a user whose name is a secret',
+      );
   });
 });

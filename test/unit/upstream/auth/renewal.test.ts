@@ -43,7 +43,8 @@ describe('a credential that cannot be had', () => {
       const { message, status } = failure;
       await assert.rejects(auth.get(), (error) => {
         assert.ok(error instanceof NoAnswer);
-        assert.deepEqual([error.saysOf, error.message, error.status], ['nothing', message, status]);
+        assert.deepEqual([error.saysOf, error.forOperator, error.status], ['nothing', message, status]);
+        assert.match(error.message, /^the configured credential cannot be had: .*ociregistry doctor/);
         return true;
       });
       assert.deepEqual(auth.carried, []);
