@@ -108,8 +108,12 @@ export class Exchange {
 
   /** Keeps a share of what it is answered with until the answer was sent, or {@link letGo}. */
   readonly holds = (share: Disposable): void => {
-    if (this.#isOver) share[Symbol.dispose]();
-    else (this.#shares ??= []).push(share);
+    if (this.#isOver) {
+      share[Symbol.dispose]();
+      return;
+    }
+    this.#shares ??= [];
+    this.#shares.push(share);
   };
 
   /** What the answer was made of is not wanted any more. */
