@@ -45,6 +45,8 @@ async function readList(
   const { status } = response;
   if (status === 503 && response.headers.has('retry-after')) return status;
   if (status === 502 && body.includes('takes too long to read')) return status;
+  // The registries are in this process, which may have much else to do.
+  if (status === 504 && body.includes('no answer from')) return status;
   const wrong =
     status === 200
       ? registry.wrongIn(kind, repository, body)

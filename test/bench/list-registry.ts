@@ -59,7 +59,7 @@ function answer({ url = '', method }: IncomingMessage, response: ServerResponse)
   const { pathname } = new URL(url, 'http://upstream');
   const [, repository = '', kind = ''] =
     /^\/v2\/(.+?)\/((?:junk\/)?tags\/list|manifests|referrers)(?:\/|$)/.exec(pathname) ?? [];
-  const body = bodies[kind]?.(repository);
+  const body = kept(kind, repository);
   if (body === undefined) {
     response.writeHead(pathname === '/v2/' ? 200 : 404).end('{}');
     return;
@@ -84,7 +84,16 @@ const bodies: Readonly<Record<string, (repository: string) => Buffer>> = {
 };
 
 function bodyOf(kind: ListKind, repository: string): Buffer {
-  return bodies[kind === 'manifests/latest' ? 'manifests' : kind]?.(repository) ?? Buffer.of();
+  return kept(kind === 'manifests/latest' ? 'manifests' : kind, repository) ?? Buffer.of();
+}
+
+/** Made once: who comes again and again must not cost more than the server that is measured. */
+const made = new Map<string, Buffer | undefined>();
+
+function kept(kind: string, repository: string): Buffer | undefined {
+  const key = `${kind} ${kind.startsWith('junk') ? '' : repository}`;
+  if (!made.has(key)) made.set(key, bodies[kind]?.(repository));
+  return made.get(key);
 }
 
 /** Tags, or digests. */
