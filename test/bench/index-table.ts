@@ -33,13 +33,16 @@ async function timed<Value>(what: string, work: () => Promise<Value>): Promise<V
   delay.enable();
   // Late is what comes after something that was not.
   await setTimeout(20);
-  const startedAt = performance.now();
+  const [startedAt, before] = [performance.now(), process.cpuUsage()];
   const value = await work();
   const seconds = (performance.now() - startedAt) / 1000;
+  const { user, system } = process.cpuUsage(before);
   // What comes afterwards is held up as well: a checkpoint.
   await setTimeout(200);
   delay.disable();
   const [p99, most] = [delay.percentile(99) / 1e6 - resolution, delay.max / 1e6 - resolution];
-  console.log(`${what}: ${seconds.toFixed(1)} s, p99 ${p99.toFixed(1)} ms, most ${most.toFixed(1)} ms`);
+  console.log(
+    `${what}: ${seconds.toFixed(1)} s (${((user + system) / 1e6).toFixed(1)} s of a core), p99 ${p99.toFixed(1)} ms, most ${most.toFixed(1)} ms`,
+  );
   return value;
 }

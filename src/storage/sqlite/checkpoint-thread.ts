@@ -1,19 +1,31 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
+import { schemaVersion } from './schema.ts';
 
-/** So long whoever writes or reads just then is waited for. Milliseconds. */
-const busyMs = 100;
+/** Whoever writes all the time leaves gaps of a millisecond or two: so often one is looked for. */
+const maxTries = 500;
+
+const database = new SqliteDatabase(workerData as string, { timeout: 0, fileMustExist: true });
+database.pragma('synchronous = NORMAL');
 
 // The program of the thread of Checkpoints: at each message it brings into the file what the log has.
-const database = new SqliteDatabase(workerData as string, { timeout: busyMs, fileMustExist: true });
-database.pragma('synchronous = NORMAL');
 parentPort?.on('message', () => {
   try {
     // Beside those who write; then, with the little that they have added, so that the log begins anew, before them.
     database.pragma('wal_checkpoint(PASSIVE)');
-    database.pragma('wal_checkpoint(TRUNCATE)');
+    for (let tries = 0; tries < maxTries && !beginAnew(); tries += 1)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
   } catch {
-    // No room, a disk that fails: whoever writes is told so. It is tried again.
+    // No room, a disk that fails, a lock: whoever writes is told so. It is tried again.
   }
   parentPort?.postMessage('over');
 });
+
+/** False: somebody writes, or reads what is old. */
+function beginAnew(): boolean {
+  const [result] = database.pragma('wal_checkpoint(TRUNCATE)') as { readonly busy: number }[];
+  if (result?.busy !== 0) return false;
+  // Whoever writes first to a log that begins anew waits for the disk. What this writes was true before.
+  database.pragma(`user_version = ${schemaVersion}`);
+  return true;
+}

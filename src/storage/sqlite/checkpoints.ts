@@ -1,11 +1,14 @@
+import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
 
 /** When the log has grown by so much, it is brought into the file. Bytes: SQLite's own thousand pages. */
 const longLog = 4 * 1024 * 1024;
-/** Where that is not done, SQLite does it by itself, when a change is committed. Pages. */
-export const lastResortPages = 16 * 1024;
+/** After so many commits it is looked at, each of which may be of some megabytes. */
+const commitsALook = 8;
+/** Where that is not done, or not in time, SQLite does it by itself, when a change is committed. Pages. */
+export const lastResortPages = 32 * 1024;
 /** A thread without work gives its memory back. Milliseconds. */
 const restMs = 30_000;
 const resourceLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
@@ -16,6 +19,7 @@ const resourceLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4
  */
 export class Checkpoints implements AsyncDisposable {
   readonly #path: string;
+  #commits = 0;
   #thread: Worker | undefined;
   #isRunning = false;
   #isEnding = false;
@@ -27,11 +31,17 @@ export class Checkpoints implements AsyncDisposable {
     this.#path = databasePath;
   }
 
-  /** The log is so long by now; bytes. */
-  notice(length: number): void {
+  /** To be called after each commit. */
+  committed(): void {
+    this.#commits += 1;
+    if (this.#commits % commitsALook !== 0 || this.#isRunning || this.#isEnding) return;
+    this.#look(statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
+  }
+
+  #look(length: number): void {
     // It was begun anew.
     if (length < this.#limit - longLog) this.#limit = longLog;
-    if (length < this.#limit || this.#isRunning || this.#isEnding) return;
+    if (length < this.#limit) return;
     // One that cannot be brought in now, since somebody reads, is not tried all the time.
     this.#limit = length + longLog;
     this.#isRunning = true;

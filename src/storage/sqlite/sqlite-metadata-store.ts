@@ -80,8 +80,8 @@ export class SqliteMetadataStore implements MetadataStore {
       this.#checkpoints = new Checkpoints(path);
       database.pragma(`wal_autocheckpoint = ${lastResortPages}`);
     }
-    if (path !== undefined) this.#sync = new WalSync(path, (length) => this.#checkpoints?.notice(length));
-    this.#writes = new WriteBatch(database, clock, () => this.#sync?.soon());
+    if (path !== undefined) this.#sync = new WalSync(path);
+    this.#writes = new WriteBatch(database, clock, () => this.#committed());
     this.inventory = new SqliteInventory(database);
   }
 
@@ -149,6 +149,11 @@ export class SqliteMetadataStore implements MetadataStore {
 
   hurry(): void {
     this.#writes.hurry();
+  }
+
+  #committed(): void {
+    this.#sync?.soon();
+    this.#checkpoints?.committed();
   }
 
   watch(listener: (changes: Changes) => void): Disposable {

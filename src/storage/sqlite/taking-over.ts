@@ -44,7 +44,11 @@ export async function takeOver(
   });
   thread.on('error', (error) => over.reject(error));
   thread.on('exit', () => over.reject(new Error(`the thread that takes over ${order.older} has ended`)));
-  await over.promise.finally(async () => await thread.terminate());
+  try {
+    await over.promise;
+  } finally {
+    await thread.terminate();
+  }
 }
 
 function wordsFor(report: Report, order: Order): string {

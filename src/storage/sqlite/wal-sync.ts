@@ -9,15 +9,12 @@ const delayMs = 400;
  */
 export class WalSync implements AsyncDisposable {
   readonly #path: string;
-  readonly #synced: (length: number) => void;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #isEnding = false;
 
-  /** `synced` is told how long the log was then, in bytes. */
-  constructor(databasePath: string, synced: (length: number) => void = () => {}) {
+  constructor(databasePath: string) {
     this.#path = `${databasePath}-wal`;
-    this.#synced = synced;
   }
 
   /** To be called after each commit. */
@@ -35,7 +32,6 @@ export class WalSync implements AsyncDisposable {
     try {
       await using file = await open(this.#path, 'r+');
       await file.datasync();
-      this.#synced((await file.stat()).size);
     } catch {
       // No file can be opened now, perhaps: nobody may come to commit again.
       if (!this.#isEnding) this.soon();

@@ -35,9 +35,9 @@ async function storeUnderTest() {
 /** What is seen at each turn of the event loop until it is done. */
 async function seenWhile(work: Promise<unknown>, look: () => number): Promise<number[]> {
   const seen: number[] = [];
-  let isDone = false;
-  const done = work.finally(() => (isDone = true));
-  while (!isDone) {
+  const state = { isDone: false };
+  const done = work.finally(() => (state.isDone = true));
+  while (!state.isDone) {
     seen.push(look());
     await setImmediate();
   }
