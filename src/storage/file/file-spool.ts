@@ -126,6 +126,8 @@ export class FileSpool implements Spool {
 
   async #keep(): Promise<void> {
     this.#isOver = true;
+    // Whoever waits with his write for the disk does so for nothing.
+    this.#ahead.letGo();
     await this.#untilIdle();
     const { kept, keepers } = this.#parts;
     const { note } = this.#recording;

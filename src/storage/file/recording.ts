@@ -26,8 +26,8 @@ export interface RecordingParts {
   readonly clock: Clock;
   readonly partial: PartialFile;
   readonly ranges: Ranges;
-  /** Has the file synced in the background; false: there is nothing to sync. */
-  readonly sync: () => boolean;
+  /** Has the file synced in the background, if the disk has time. */
+  readonly sync: () => void;
 }
 
 /**
@@ -94,16 +94,25 @@ export class Recording {
     return { ranges: [...this.#parts.ranges], written: this.#written };
   }
 
-  /** What comes slowly is synced for the record’s sake. */
+  /** Of what comes slowly there is enough that it is worth a sync for the record’s sake. */
+  get #isWorthSync(): boolean {
+    if (this.#note === undefined || this.#parts.partial.record === undefined) return false;
+    if (this.#isOver || this.#writing !== undefined) return false;
+    return this.#written - this.#recorded.written >= worthBytes;
+  }
+
   #watch(): void {
-    const { partial, clock, sync } = this.#parts;
-    if (this.#written - this.#recorded.written < worthBytes || this.#timer !== undefined) return;
-    if (this.#note === undefined || partial.record === undefined || this.#isOver) return;
-    if (this.#writing !== undefined) return;
-    this.#timer = clock.after(slowMs, () => {
-      this.#timer = undefined;
-      if (!sync()) this.#recordSynced();
-    });
+    const wants = this.#isWorthSync;
+    if (wants === (this.#timer !== undefined)) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = wants ? this.#parts.clock.after(slowMs, () => this.#late()) : undefined;
+  }
+
+  #late(): void {
+    this.#timer = undefined;
+    this.#parts.sync();
+    this.#recordSynced();
+    this.#watch();
   }
 
   #recordSynced(): void {

@@ -121,6 +121,30 @@ describe('what is on record of a blob on its way', () => {
     await spool[Symbol.asyncDispose]();
   });
 
+  it('of many that come slowly is synced one at a time, so that what is held up waits for no crowd', async () => {
+    const { files, clock, store, spool, write } = await spoolUnderTest();
+    const slow = gate();
+    files.script = async (call) => (call.startsWith('datasync') ? await slow.wait() : undefined);
+    const others = await Promise.all(Array.from({ length: 20 }, async () => await store.begin()));
+    await write(2);
+    for (const other of others) {
+      other.mark(note);
+      await other.write(0, block, block);
+    }
+    const syncs = () =>
+      files.calls.filter((call) => call.startsWith('datasync') && !call.includes('.ranges'));
+    for (let time = 0; time < 3; time += 1) {
+      await clock.advance(10_000);
+      await turns();
+    }
+    assert.equal(syncs().length, 1);
+    slow.open();
+    for (let time = 0; time < 10; time += 1) await turns();
+    assert.equal(new Set(syncs()).size, 21);
+    for (const one of [spool, ...others]) await one[Symbol.asyncDispose]();
+    assert.equal(clock.sleeping, 0);
+  });
+
   it('is written once a second at most of what comes fast, and then of all that was synced', async () => {
     const { files, clock, spool, write, recorded } = await spoolUnderTest();
     for (let time = 0; time < 5; time += 1) {
