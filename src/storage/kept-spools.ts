@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { StoreFullError } from './content-store.ts';
+import { FileTooLargeError, StoreFullError } from './content-store.ts';
 import type { SpoolNote } from './spool-store.ts';
 
 /** Fewer bytes are fetched again in no time. */
@@ -67,7 +67,8 @@ export class KeptSpools<Kept extends KeptSpool> {
       try {
         return await work();
       } catch (error) {
-        if (!(error instanceof StoreFullError) || this.isEmpty) throw error;
+        if (!(error instanceof StoreFullError) || error instanceof FileTooLargeError) throw error;
+        if (this.isEmpty && this.#dropping === undefined) throw error;
         // Others have found the same: one goes for all of them.
         this.#dropping ??= this.#dropOldest().finally(() => {
           this.#dropping = undefined;

@@ -309,6 +309,33 @@ describe('what is to be kept', () => {
     await other[Symbol.asyncDispose]();
   });
 
+  it('is nothing that becomes a blob meanwhile, and no blob afterwards', async () => {
+    const { files, store, spool, write, path } = await spoolUnderTest();
+    await write(2);
+    const hasher = new DigestHasher(sha256(Buffer.alloc(2 * mebibyte, 7)));
+    for (let at = 0; at < 2; at += 1) hasher.update(block);
+    const slow = gate();
+    files.script = async (call) => (call === `datasync ${path}` ? await slow.wait() : undefined);
+    const blob = hasher.verify();
+    const putting = store.put(spool, blob);
+    await slow.reached;
+    const keeping = spool.keep();
+    await turns();
+    assert.equal(await store.reopen(note), undefined);
+    slow.open();
+    await putting;
+    await keeping;
+    await spool[Symbol.asyncDispose]();
+    assert.equal(await store.reopen(note), undefined);
+    assert.ok(await store.stat(blob.digest));
+    const other = await store.begin();
+    other.mark(note);
+    await other.write(0, block, block);
+    await other.keep();
+    await assert.rejects(store.put(other, blob), /kept/);
+    await other[Symbol.asyncDispose]();
+  });
+
   it('is put back where no file can be opened just now', async () => {
     const { files, store, spool, write } = await spoolUnderTest();
     await write(2);
