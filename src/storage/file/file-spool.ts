@@ -1,7 +1,7 @@
 import type { Slots } from '../../base/slots.ts';
 import type { ByteRange } from '../../oci/registry.ts';
 import { StoreBusyError } from '../content-store.ts';
-import { type KeptSpools, worthBytes } from '../kept-spools.ts';
+import type { KeptSpools } from '../kept-spools.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool, SpoolNote } from '../spool-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -59,7 +59,7 @@ export class FileSpool implements Spool {
     this.#ahead = parts.ahead.begin(open.file, () => this.#recording.syncing());
     const [{ ranges }, { partial }] = [this, open];
     const sync = () => this.#ahead.early();
-    this.#recording = new Recording({ ...parts, partial, ranges, sync });
+    this.#recording = new Recording({ ...parts, partial, ranges, worth: parts.kept.worth, sync });
   }
 
   async write(at: number, ...chunks: readonly Uint8Array[]): Promise<void> {
@@ -141,10 +141,10 @@ export class FileSpool implements Spool {
     const { kept, keepers } = this.#parts;
     const { note } = this.#recording;
     if (note === undefined || this.#fate === 'published' || this.#hasFailed) return;
-    if (this.ranges.total < worthBytes || !keepers.tryTake()) return;
+    if (this.ranges.total < kept.worth || !keepers.tryTake()) return;
     try {
       const found = new KeptFile(this.#open.partial, note, await this.#synced());
-      if (found.bytes < worthBytes) return;
+      if (found.bytes < kept.worth) return;
       this.#fate = 'kept';
       await kept.add(found);
     } catch {

@@ -1,6 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
 import type { ByteRange } from '../../oci/registry.ts';
-import { worthBytes } from '../kept-spools.ts';
 import type { Ranges } from '../ranges.ts';
 import type { SpoolNote } from '../spool-store.ts';
 import type { FileSystem } from './file-system.ts';
@@ -26,6 +25,8 @@ export interface RecordingParts {
   readonly clock: Clock;
   readonly partial: PartialFile;
   readonly ranges: Ranges;
+  /** Fewer bytes more are not worth a record. */
+  readonly worth: number;
   /** Has the file synced in the background, if the disk has time. */
   readonly sync: () => void;
 }
@@ -98,7 +99,7 @@ export class Recording {
   get #isWorthSync(): boolean {
     if (this.#note === undefined || this.#parts.partial.record === undefined) return false;
     if (this.#isOver || this.#writing !== undefined) return false;
-    return this.#written - this.#recorded.written >= worthBytes;
+    return this.#written - this.#recorded.written >= this.#parts.worth;
   }
 
   #watch(): void {
@@ -117,7 +118,7 @@ export class Recording {
 
   #recordSynced(): void {
     const isDue = this.#parts.clock.monotonic() - this.#recordedAt >= leastPauseMs;
-    const isWorth = this.#synced.written - this.#recorded.written >= worthBytes;
+    const isWorth = this.#synced.written - this.#recorded.written >= this.#parts.worth;
     if (!isDue || !isWorth || this.#writing !== undefined || this.#isOver) return;
     this.#recordedAt = this.#parts.clock.monotonic();
     this.#writing = this.#record(this.#synced).finally(() => {
