@@ -128,8 +128,8 @@ class FileAhead {
   #left = 0;
   #syncing: Promise<void> | undefined;
   #isGone = false;
-  /** Of the first sync that failed. */
-  #failure: unknown;
+  /** Rejects as the first sync did that failed. */
+  #failed: Promise<never> | undefined;
   readonly #early = async (): Promise<void> => {
     if (!this.#isGone && this.#unsynced > 0) await this.#begin();
   };
@@ -167,7 +167,7 @@ class FileAhead {
   async rest(): Promise<void> {
     this.letGo();
     await this.#syncing?.catch(() => {});
-    if (this.#failure !== undefined) throw this.#failure;
+    await this.#failed;
     if (this.#left > 0) await this.#ended((start) => this.#ahead.last(this.#file, start));
   }
 
@@ -214,7 +214,7 @@ class FileAhead {
       });
     } catch (error) {
       // Not where it never came to its turn.
-      if (begun !== undefined) this.#failure ??= error;
+      if (begun !== undefined) this.#failed ??= failedWith(error);
       throw error;
     }
     const { bytes = 0, ended = () => {} } = begun ?? {};
@@ -227,6 +227,13 @@ class FileAhead {
     this.#unsynced -= bytes;
     this.#ahead.isRidOf(bytes);
   }
+}
+
+/** Nobody may ask. */
+function failedWith(error: unknown): Promise<never> {
+  const failed = Promise.reject(error);
+  failed.catch(() => {});
+  return failed;
 }
 
 export type { FileAhead };

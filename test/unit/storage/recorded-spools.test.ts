@@ -28,13 +28,13 @@ const alone: Owners = {
   [Symbol.dispose]() {},
 };
 
-async function spoolUnderTest(of: typeof note | undefined = note) {
+async function spoolUnderTest({ isMarked = true } = {}) {
   const files = new ScriptedFiles();
   await files.mkdir('/v1/partial');
   const clock = new FakeClock();
   const store = await FileBlobStore.open({ directory: '/v1', files, clock, owners: () => alone });
   const spool = await store.begin();
-  if (of !== undefined) spool.mark(of);
+  if (isMarked) spool.mark(note);
   const path = files.paths[0] ?? '';
   files.calls.length = 0;
   let written = 0;
@@ -160,16 +160,17 @@ describe('what is on record of a blob on its way', () => {
   });
 
   it('is nothing of what nobody has said what it is, until somebody does', async () => {
-    const { files, clock, spool, write, recorded } = await spoolUnderTest(undefined);
-    files.calls.length = 0;
-    const before = await recorded();
-    assert.equal(before, undefined);
-    spool.mark(note);
-    await write(2);
-    spool.mark({ ...note, scope: 'ghcr.io' });
+    const { files, clock, spool, write, recorded } = await spoolUnderTest({ isMarked: false });
+    await write(33);
     await clock.advance(10_000);
     await turns();
-    assert.deepEqual(await recorded(), first(2));
+    assert.equal(files.paths.length, 1);
+    spool.mark({ ...note, scope: 'ghcr.io' });
+    for (const mebibytes of [32, 33]) {
+      await clock.advance(10_000);
+      await turns();
+      assert.deepEqual(await recorded(), first(mebibytes));
+    }
     await spool[Symbol.asyncDispose]();
   });
 
