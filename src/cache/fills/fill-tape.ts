@@ -62,6 +62,11 @@ export class FillTape implements StretchTape, AsyncDisposable {
     for (const { first, last } of this.#spool?.ranges ?? []) this.here.add(first, last + 1 - askedAnew);
   }
 
+  /** Behind the last byte of all that came, in this transfer or an earlier one. */
+  get end(): number {
+    return Math.max(this.here.end, this.#spool?.ranges.end ?? 0);
+  }
+
   /** What is known of the size by now: a later transfer may go on with what this one leaves. */
   mark(size: number | undefined): void {
     this.#note = { ...this.#parts.note, size };
