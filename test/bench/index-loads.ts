@@ -12,7 +12,7 @@ import {
 } from '#src/storage/operation.ts';
 import type { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 
-export const blobsEach = 9;
+const blobsEach = 9;
 const mediaType = 'application/vnd.oci.image.manifest.v1+json';
 const alpine = 'docker.io/library/alpine' as RepositoryName;
 
