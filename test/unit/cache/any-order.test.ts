@@ -225,6 +225,7 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
     await test.cache.settle();
     assert.equal(test.given.bytes, before);
     assert.ok(before <= stands + 2 * mebibyte, `${before}`);
+    part.open();
     await test.finish();
     assert.ok((await test.pull()).equals(layer));
   });
