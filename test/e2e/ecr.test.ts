@@ -157,7 +157,7 @@ describe('a registry at Amazon ECR', needs('moto_server'), () => {
     test.checkSecrets();
   });
 
-  it('serves what is cached while AWS is out of order, and says why it cannot serve the rest', async () => {
+  it('serves what is cached while AWS is out of order, and says in its log why it cannot serve the rest', async () => {
     await using moto = await Moto.start();
     await using upstream = await upstreamOf(account);
     await using test = await serve(moto, [{ upstream }]);
@@ -170,17 +170,21 @@ describe('a registry at Amazon ECR', needs('moto_server'), () => {
     assert.match(stale.cacheStatus ?? '', /detail="stale/);
     const missing = await test.pull(upstream, 'v2');
     assert.equal(missing.status, 502, missing.text);
-    assert.match(missing.text, /no credentials from ecr/);
+    assert.match(missing.text, /the configured credential cannot be had: .*doctor/);
+    await until('the log says why', async () => test.server.output.includes('no credentials from ecr'));
     test.checkSecrets();
   });
 
-  it('with a profile that is not known is 403 in words that help', async () => {
+  it('with a profile that is not known is 403, and the log says it', async () => {
     await using moto = await Moto.start();
     await using upstream = await upstreamOf(account);
     await using test = await serve(moto, [{ upstream, options: 'profile=prod,region=eu-west-1' }]);
     const { status, text } = await test.pull(upstream);
     assert.equal(status, 403);
-    assert.match(text, /DENIED.*the AWS profile \\"prod\\" is not known/);
+    assert.match(text, /DENIED.*the configured credential cannot be had: .*doctor/);
+    await until('the log names it', async () =>
+      /the AWS profile .{1,4}prod.{1,4} is not known/.test(test.server.output),
+    );
     assert.equal(upstream.requests.length, 0);
     test.checkSecrets();
   });
