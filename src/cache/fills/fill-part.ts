@@ -63,7 +63,8 @@ export class FillPart {
     const origin = tape.here.endFrom(range.first);
     // Another was faster.
     if (origin > range.last || runs.bringsSoon(origin)) return;
-    using run = new FillRun(origin, range.last + 1, this.#parts);
+    const giveUp = () => this.#abort.abort(new Error('what comes in order is faster than this part'));
+    using run = new FillRun(origin, range.last + 1, this.#parts, giveUp);
     this.#run = run;
     source.gives(reader);
     pace.begin(reader.heldUpMs);
