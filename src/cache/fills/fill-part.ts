@@ -85,9 +85,10 @@ export class FillPart {
       if (fresh.length === 0) continue;
       pace.arrived(fresh.length);
       const before = run.at;
-      await run.take(fresh, reader, false, signal);
+      const isStored = await run.take(fresh, reader, false, signal);
       this.#received += run.at - before;
-      if (run.isOver) return;
+      // Where nothing is stored it comes in order, and once more.
+      if (run.isOver || !isStored) return;
       pace.waits();
     }
   }
