@@ -41,7 +41,12 @@ export interface ContentStore {
 
 /** The store has no room (ENOSPC, EDQUOT, a quota). Reads go on, writes may be tried again later. */
 export class StoreFullError extends Error {
-  override readonly name = 'StoreFullError';
+  override readonly name: string = 'StoreFullError';
+}
+
+/** A file may not be so large (EFBIG): no room of others helps. */
+export class FileTooLargeError extends StoreFullError {
+  override readonly name = 'FileTooLargeError';
 }
 
 /** The store takes nothing more for now: too much of what it has taken is not durable yet. */

@@ -1,9 +1,9 @@
 import type { Clock } from '../base/clock.ts';
-import { StoreFullError } from './content-store.ts';
+import { FileTooLargeError, StoreFullError } from './content-store.ts';
 import type { SpoolNote } from './spool-store.ts';
 
 /** Fewer bytes are fetched again in no time. */
-export const worthBytes = 1024 * 1024;
+const worthBytes = 1024 * 1024;
 /** So many stay, so large together, for so long. */
 export const maxKept = 64;
 const maxKeptBytes = 64 * 1024 ** 3;
@@ -23,12 +23,15 @@ type Asked = Pick<SpoolNote, 'digest' | 'scope'>;
 
 /** What was kept and waits for whoever goes on with it, within bounds: those that were kept longest ago go first. */
 export class KeptSpools<Kept extends KeptSpool> {
+  /** Fewer bytes are not worth keeping. */
+  readonly worth: number;
   readonly #clock: Clock;
   readonly #all = new Map<string, { readonly kept: Kept; readonly since: number }>();
   #dropping: Promise<void> | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, worth = worthBytes) {
     this.#clock = clock;
+    this.worth = worth;
   }
 
   get isEmpty(): boolean {
@@ -67,7 +70,8 @@ export class KeptSpools<Kept extends KeptSpool> {
       try {
         return await work();
       } catch (error) {
-        if (!(error instanceof StoreFullError) || this.isEmpty) throw error;
+        if (!(error instanceof StoreFullError) || error instanceof FileTooLargeError) throw error;
+        if (this.isEmpty && this.#dropping === undefined) throw error;
         // Others have found the same: one goes for all of them.
         this.#dropping ??= this.#dropOldest().finally(() => {
           this.#dropping = undefined;

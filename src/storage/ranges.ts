@@ -13,6 +13,11 @@ export class Ranges {
     return this.#all.reduce((sum, { first, last }) => sum + last + 1 - first, 0);
   }
 
+  /** Behind the last byte. */
+  get end(): number {
+    return (this.#all.at(-1)?.last ?? -1) + 1;
+  }
+
   /** The first byte from `at` on that is not there. */
   endFrom(at: number): number {
     const found = this.#all.find(({ first, last }) => first <= at && at <= last);

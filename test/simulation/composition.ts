@@ -34,9 +34,12 @@ export interface CompositionParts {
   readonly maxConcurrent: number;
 }
 
+/** Of blobs as small as those here are. Bytes. */
+const worth = 20_000;
+
 /** The store of files, with time that is handed in under whichever name it is asked for. */
 export async function openFiles(files: FileSystem, clock: Clock, owners: Owners): Promise<FileBlobStore> {
-  const options = { directory: '/cache', files, clock, now: clock.now, owners: () => owners };
+  const options = { directory: '/cache', files, clock, now: clock.now, owners: () => owners, worth };
   return await FileBlobStore.open(options);
 }
 

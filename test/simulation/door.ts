@@ -167,7 +167,10 @@ export class Door {
       const asking = work(question, { signal: gone.signal, report }, server, (reason) => gone.abort(reason));
       asking.catch(() => undefined);
       const value = await Promise.race([asking, server.life.crashed.then(() => lost)]);
-      if (value === lost) return { kind: 'lost' };
+      if (value === lost) {
+        if (server.life.isAlive) gone.abort(new LeftError());
+        return { kind: 'lost' };
+      }
       this.#world.scheduler.note(`${name}: 200 ${question.outcome?.kind ?? ''}`);
       this.#judge.answered(question, 200, this.isAudit);
       return { kind: 'ok', value: value as Value };

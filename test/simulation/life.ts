@@ -23,7 +23,7 @@ export class Life {
     return this.#scheduler.time;
   }
 
-  /** Settles when the process was killed. */
+  /** Settles when the process was killed, or has hung up. */
   get crashed(): Promise<void> {
     return this.#crashed.promise;
   }
@@ -31,6 +31,11 @@ export class Life {
   /** Timers and other things that it waits for and that will come by themselves. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** It ends, and its clients' connections have. */
+  hangUp(): void {
+    this.#crashed.resolve();
   }
 
   crash(): void {

@@ -290,6 +290,6 @@ function fullOf(random: Random, durationMs: number): Plan['full'] {
 function crashesOf(random: Random, durationMs: number): CrashPlan[] {
   return Array.from({ length: random.between(1, 2) }, () => ({
     at: random.between(500, durationMs),
-    kind: random.pick(['kill', 'power']),
+    kind: random.pick(['kill', 'power', 'stop']),
   }));
 }

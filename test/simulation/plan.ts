@@ -49,8 +49,8 @@ export interface FaultPlan {
 
 export interface CrashPlan {
   readonly at: number;
-  /** `kill`: the process dies. `power`: the machine does. */
-  readonly kind: 'kill' | 'power';
+  /** `kill`: the process dies. `power`: the machine does. `stop`: it is told to end, whatever is on its way. */
+  readonly kind: 'kill' | 'power' | 'stop';
 }
 
 /** All that a seed decides before anything runs; times in fake milliseconds. What happens in which order is decided while it runs. */

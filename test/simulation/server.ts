@@ -19,7 +19,7 @@ import type { FileContent } from './file-content.ts';
 import { wrongSpools } from './left-spools.ts';
 import { clockOf, Life } from './life.ts';
 import { openIndex } from './open-index.ts';
-import type { Plan } from './plan.ts';
+import type { CrashPlan, Plan } from './plan.ts';
 import { RequestCount } from './request-count.ts';
 import { SimulatedFiles } from './simulated-files.ts';
 import { short } from './trace.ts';
@@ -80,15 +80,23 @@ export class Server {
   }
 
   /** What it was doing ends here; of what was not synced a power cut takes what it likes. */
-  async crash(kind: 'kill' | 'power'): Promise<void> {
+  async crash(kind: CrashPlan['kind']): Promise<void> {
     const { disk, indexLog, random, scheduler } = this.#world;
     scheduler.note(`crash: ${kind}`);
+    if (kind === 'stop') await this.#stopAmid();
     this.life.crash();
     if (kind === 'power') {
       disk.cutPower(random.fork(`power ${scheduler.time}`));
       indexLog.cutPower();
     }
     await this.#closeIndex();
+  }
+
+  /** Whatever clients and fills are doing. */
+  async #stopAmid(): Promise<void> {
+    this.life.hangUp();
+    await this.#dispose();
+    this.#checkSpools();
   }
 
   /** Nobody wants to know any more. */
@@ -99,14 +107,18 @@ export class Server {
 
   /** Stops cleanly, and looks at what is left. */
   async stop(): Promise<void> {
+    await this.#dispose();
+    await this.#closeIndex();
+    this.#checkLeft();
+    this.life.crash();
+  }
+
+  async #dispose(): Promise<void> {
     const { findings, time } = this.#world;
     await this.#composition?.[Symbol.asyncDispose]();
     await this.#stores.disposeAsync();
-    await this.#closeIndex();
     const took = this.#world.time - time;
     if (took > maxStopMs) findings.add('everything ends', `stopping took ${Math.round(took)} ms`);
-    this.#checkLeft();
-    this.life.crash();
   }
 
   async #closeIndex(): Promise<void> {
@@ -183,7 +195,7 @@ export class Server {
     const { findings, health, plan, model, scheduler } = this.#world;
     const isWell = (): boolean =>
       plan.full === undefined &&
-      plan.crashes.every(({ kind }) => kind === 'kill') &&
+      plan.crashes.every(({ kind }) => kind !== 'power') &&
       model.hosts.every((host) => health.wasAlwaysWell(host)) &&
       plan.images.every(({ isWrong }) => !isWrong);
     const line = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string) => {
@@ -227,12 +239,17 @@ export class Server {
     this.#world.ledger.forgetDigest(digest);
   }
 
-  #checkLeft(): void {
+  #checkSpools(): void {
     const { findings, disk, model, plan } = this.#world;
+    for (const wrong of wrongSpools(disk, model, plan.faults)) findings.add('nothing is left', wrong);
+  }
+
+  #checkLeft(): void {
+    const { findings } = this.#world;
     const left = (what: string): void => findings.add('nothing is left', what);
     for (const file of this.files.opened) left(`open: ${file.path}`);
     for (const wire of this.#wires) for (const body of wire.open) left(`unread answer: ${body.label}`);
-    for (const wrong of wrongSpools(disk, model, plan.faults)) left(wrong);
+    this.#checkSpools();
     if (this.life.waiting > 0) left(`${this.life.waiting} timers or file calls`);
   }
 }

@@ -10,7 +10,7 @@ const usualFills = 64;
 const maxLeft = 64 * 2 ** 30;
 const maxLeftOfHost = maxLeft / 2;
 /**
- * So long one goes on without a client. A large one may take longer, for what is ended begins at its first byte again: as long as its bytes
+ * So long one goes on without a client. A large one may take longer: as long as its bytes
  * take at a rate that a slow line has. Milliseconds, bytes a second.
  */
 const usualAloneMs = 3_600_000;

@@ -179,7 +179,7 @@ export class BlobFill {
     };
   }
 
-  /** Ends it now: what is not verified is discarded. */
+  /** Ends it now: what came is left for the next one. */
   cancel(reason: unknown): void {
     this.#parts.transfer.cancel(reason);
   }

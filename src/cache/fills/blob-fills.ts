@@ -71,7 +71,7 @@ export class BlobFills implements AsyncDisposable {
     return seat;
   }
 
-  /** Ends all of them; what is not verified is discarded. */
+  /** Ends all of them; what came is left for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     const fills = [...this.#running];

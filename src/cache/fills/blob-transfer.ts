@@ -239,8 +239,7 @@ export class BlobTransfer {
   #begin(begun: () => void): void {
     const { size, tape } = this.#parts;
     this.#isBegun = true;
-    if (size.known !== undefined && tape.here.nextFrom(size.known) < Number.POSITIVE_INFINITY)
-      throw new OtherBlobError();
+    if (size.known !== undefined && tape.end > size.known) throw new OtherBlobError();
     tape.mark(size.known);
     begun();
   }

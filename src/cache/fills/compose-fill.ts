@@ -60,7 +60,7 @@ export function composeFill(
     source,
     log,
     signal: transfer.signal,
-    inOrder: () => transfer.at,
+    inOrder: () => tape.here.endFrom(transfer.at),
   });
   const bytes = new FillBytes({ end, size, followers, tape, transfer, parts: ahead });
   return { size, followers, tape, transfer, ahead, source, bytes };

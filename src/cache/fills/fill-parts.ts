@@ -88,8 +88,7 @@ export class FillParts {
     this.#running.delete(part);
     const { digest, followers, log, repository } = this.#parts;
     if (part.received >= minPart || (part.received > 0 && error === undefined)) this.#vain = 0;
-    else if (error === undefined) this.#vain += 1;
-    else if (!this.#signal.aborted && !part.isUnwanted) {
+    else if (error !== undefined && !this.#signal.aborted && !part.isUnwanted) {
       // A clear no is not asked for again.
       this.#vain += error instanceof RegistryError && error.status < 500 ? maxVain : 1;
       log.info({ err: error, digest, repository, ...part.range }, 'a part of a blob could not be fetched');

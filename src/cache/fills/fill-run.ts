@@ -111,6 +111,6 @@ export class FillRun implements Disposable {
     const { tape, runs } = this.#parts;
     // Where nothing is stored what came may have passed by.
     if (!tape.isStored) return this.#end;
-    return Math.min(this.#end, tape.here.nextFrom(this.at), runs.nextBehind(this));
+    return Math.min(this.#end, tape.here.nextFrom(this.at), runs.nextBeyond(this));
   }
 }

@@ -43,7 +43,7 @@ export class FillRuns {
   }
 
   /** Where a run that was begun further on than this one goes on. */
-  nextBehind(run: FillRun): number {
+  nextBeyond(run: FillRun): number {
     let next = Number.POSITIVE_INFINITY;
     for (const other of this.#all)
       if (other.origin > run.origin && other.at >= run.at) next = Math.min(next, other.at);

@@ -10,7 +10,7 @@ import { Stretch, type StretchTape } from './stretch.ts';
 
 /** While a file is opened nothing more is taken, so that the first bytes go out; not for longer than this. Milliseconds. */
 const maxOpenMs = 10;
-/** Of what an earlier transfer has left so much is asked for anew: that upstream gives it shows that it still has the blob, and for whom. Bytes. */
+/** The last bytes that an earlier transfer has left are asked for anew, though nothing were missing: that upstream gives them shows that it still has the blob, and for whom. Bytes. */
 const askedAnew = 64 * 1024;
 
 export interface FillTapeParts {
@@ -59,7 +59,13 @@ export class FillTape implements StretchTape, AsyncDisposable {
   async reopen(): Promise<void> {
     const { spools, note } = this.#parts;
     this.#spool = await spools.reopen(note);
-    for (const { first, last } of this.#spool?.ranges ?? []) this.here.add(first, last + 1 - askedAnew);
+    const { ranges } = this.#spool ?? { ranges: new Ranges() };
+    for (const { first, last } of ranges) this.here.add(first, Math.min(last + 1, ranges.end - askedAnew));
+  }
+
+  /** Behind the last byte of all that came, in this transfer or an earlier one. */
+  get end(): number {
+    return Math.max(this.here.end, this.#spool?.ranges.end ?? 0);
   }
 
   /** What is known of the size by now: a later transfer may go on with what this one leaves. */

@@ -26,6 +26,7 @@ export class Pace implements Disposable {
   #from = 0;
   #bytes = 0;
   #slow = 0;
+  #dueAt = 0;
   #timer: Disposable;
 
   /** `onSlow` is told, with how often in a row, that a window has brought less than the least rate. */
@@ -88,10 +89,16 @@ export class Pace implements Disposable {
   }
 
   #lookAfter(milliseconds: number): Disposable {
+    this.#dueAt = this.#clock.monotonic() + milliseconds;
     return this.#clock.after(milliseconds, () => this.#look());
   }
 
   #look(): void {
+    // Who looks late did not run: what came meanwhile is not read yet.
+    if (this.#clock.monotonic() - this.#dueAt >= minLookMs) {
+      this.#timer = this.#lookAfter(minLookMs);
+      return;
+    }
     const isOver = this.#passedMs >= this.#windowMs;
     if (isOver) {
       this.#slow += 1;

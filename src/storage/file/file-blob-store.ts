@@ -26,6 +26,8 @@ export interface FileBlobStoreOptions {
   readonly maxWriters?: number;
   /** Who else writes to `partial/`, once that is there. Default: nobody can tell, and nothing is taken over. */
   readonly owners?: (partial: string) => Owners | undefined;
+  /** Fewer bytes of half a blob are not worth keeping. Default: a mebibyte. */
+  readonly worth?: number;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -44,7 +46,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     owners: Owners | undefined,
   ) {
     const { files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
-    const { maxWriters = Number.POSITIVE_INFINITY } = options;
+    const { maxWriters = Number.POSITIVE_INFINITY, worth } = options;
     const turns = new SyncTurns();
     const publisher = new Publisher(files, turns, directories);
     this.directories = directories;
@@ -52,7 +54,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     this.#pool = pool;
     this.#publisher = publisher;
     this.#spools = new FileSpools({
-      ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters },
+      ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth },
     });
   }
 

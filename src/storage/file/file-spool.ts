@@ -1,7 +1,7 @@
 import type { Slots } from '../../base/slots.ts';
 import type { ByteRange } from '../../oci/registry.ts';
 import { StoreBusyError } from '../content-store.ts';
-import { type KeptSpools, worthBytes } from '../kept-spools.ts';
+import type { KeptSpools } from '../kept-spools.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool, SpoolNote } from '../spool-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -48,6 +48,7 @@ export class FileSpool implements Spool {
   #hasFailed = false;
   #isOver = false;
   #fate: 'discarded' | 'published' | 'kept' = 'discarded';
+  #publishing: Promise<void> | undefined;
   #keeping: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -58,7 +59,7 @@ export class FileSpool implements Spool {
     this.#ahead = parts.ahead.begin(open.file, () => this.#recording.syncing());
     const [{ ranges }, { partial }] = [this, open];
     const sync = () => this.#ahead.early();
-    this.#recording = new Recording({ ...parts, partial, ranges, sync });
+    this.#recording = new Recording({ ...parts, partial, ranges, worth: parts.kept.worth, sync });
   }
 
   async write(at: number, ...chunks: readonly Uint8Array[]): Promise<void> {
@@ -78,14 +79,10 @@ export class FileSpool implements Spool {
 
   /** Gives it its final name, when all of it is on the disk. */
   async publish(target: string): Promise<void> {
+    if (this.#keeping !== undefined) throw new Error('this spool is kept for another');
     this.#isOver = true;
-    await this.#recording.stop();
-    await this.#orFailed(async () => {
-      await withRoom(async () => await this.#ahead.finish());
-      await this.#parts.publisher.publish(this.#open.file, this.#open.partial.path, target);
-    });
-    this.#fate = 'published';
-    this.#ahead.letGo();
+    this.#publishing = this.#publish(target);
+    await this.#publishing;
   }
 
   mark(note: SpoolNote): void {
@@ -104,6 +101,17 @@ export class FileSpool implements Spool {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= this.#dispose();
     await this.#disposed;
+  }
+
+  async #publish(target: string): Promise<void> {
+    const { file, partial } = this.#open;
+    await this.#recording.stop();
+    await this.#orFailed(async () => {
+      await withRoom(async () => await this.#ahead.finish());
+      await this.#parts.publisher.publish(file, partial.path, target);
+    });
+    this.#fate = 'published';
+    this.#ahead.letGo();
   }
 
   async #write(at: number, chunks: readonly Uint8Array[]): Promise<void> {
@@ -126,14 +134,17 @@ export class FileSpool implements Spool {
 
   async #keep(): Promise<void> {
     this.#isOver = true;
+    // Whoever waits with his write for the disk does so for nothing.
+    if (this.#publishing === undefined) this.#ahead.letGo();
     await this.#untilIdle();
+    await this.#publishing?.catch(() => undefined);
     const { kept, keepers } = this.#parts;
     const { note } = this.#recording;
     if (note === undefined || this.#fate === 'published' || this.#hasFailed) return;
-    if (this.ranges.total < worthBytes || !keepers.tryTake()) return;
+    if (this.ranges.total < kept.worth || !keepers.tryTake()) return;
     try {
       const found = new KeptFile(this.#open.partial, note, await this.#synced());
-      if (found.bytes < worthBytes) return;
+      if (found.bytes < kept.worth) return;
       this.#fate = 'kept';
       await kept.add(found);
     } catch {

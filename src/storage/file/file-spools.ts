@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { Slots } from '../../base/slots.ts';
-import { KeptSpools, maxKept, worthBytes } from '../kept-spools.ts';
+import { KeptSpools, maxKept } from '../kept-spools.ts';
 import type { Owners } from '../owners.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -24,6 +24,8 @@ export interface FileSpoolsOptions {
   readonly clock: Clock;
   readonly owners: Owners | undefined;
   readonly maxWriters: number;
+  /** Fewer bytes are not worth keeping. */
+  readonly worth: number | undefined;
 }
 
 /** What is on its way, in files in `partial/`. */
@@ -39,7 +41,7 @@ export class FileSpools implements SpoolStore {
   constructor(options: FileSpoolsOptions) {
     const { directories, clock, turns, maxWriters } = options;
     this.#options = options;
-    this.#kept = new KeptSpools(clock);
+    this.#kept = new KeptSpools(clock, options.worth);
     this.partial = new PartialFiles({ ...options, directory: directories.partial, kept: this.#kept });
     this.#writers = new Slots(maxWriters);
     const ahead = new SyncAhead(clock, turns);
@@ -93,7 +95,7 @@ export class FileSpools implements SpoolStore {
     const file = await this.#options.files.open(partial.path, 'r+');
     try {
       const ranges = recorded.upTo(await lengthOf(file));
-      if (ranges.total < worthBytes) throw new Error('what was kept is gone');
+      if (ranges.total < this.#kept.worth) throw new Error('what was kept is gone');
       const spool = new FileSpool(this.#parts, { file, partial, ranges, place });
       spool.mark(note);
       return spool;

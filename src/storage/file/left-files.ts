@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import { type KeptSpools, maxKept, worthBytes } from '../kept-spools.ts';
+import { type KeptSpools, maxKept } from '../kept-spools.ts';
 import type { OwnerLife, Owners } from '../owners.ts';
 import { Ranges } from '../ranges.ts';
 import type { FileSystem } from './file-system.ts';
@@ -129,7 +129,7 @@ export class LeftFiles {
     const status = await files.stat(partial.path);
     if (!status.isFile()) throw new Error('what was kept is no file');
     const found = new KeptFile(partial, note, new Ranges(ranges).upTo(status.size));
-    if (found.bytes < worthBytes) throw new Error('what was kept is gone');
+    if (found.bytes < this.#parts.kept.worth) throw new Error('what was kept is gone');
     return found;
   }
 

@@ -1,6 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
 import type { ByteRange } from '../../oci/registry.ts';
-import { worthBytes } from '../kept-spools.ts';
 import type { Ranges } from '../ranges.ts';
 import type { SpoolNote } from '../spool-store.ts';
 import type { FileSystem } from './file-system.ts';
@@ -26,8 +25,10 @@ export interface RecordingParts {
   readonly clock: Clock;
   readonly partial: PartialFile;
   readonly ranges: Ranges;
-  /** Has the file synced in the background; false: there is nothing to sync. */
-  readonly sync: () => boolean;
+  /** Fewer bytes more are not worth a record. */
+  readonly worth: number;
+  /** Has the file synced in the background, if the disk has time. */
+  readonly sync: () => void;
 }
 
 /**
@@ -94,21 +95,30 @@ export class Recording {
     return { ranges: [...this.#parts.ranges], written: this.#written };
   }
 
-  /** What comes slowly is synced for the record’s sake. */
+  /** Of what comes slowly there is enough that it is worth a sync for the record’s sake. */
+  get #isWorthSync(): boolean {
+    if (this.#note === undefined || this.#parts.partial.record === undefined) return false;
+    if (this.#isOver || this.#writing !== undefined) return false;
+    return this.#written - this.#recorded.written >= this.#parts.worth;
+  }
+
   #watch(): void {
-    const { partial, clock, sync } = this.#parts;
-    if (this.#written - this.#recorded.written < worthBytes || this.#timer !== undefined) return;
-    if (this.#note === undefined || partial.record === undefined || this.#isOver) return;
-    if (this.#writing !== undefined) return;
-    this.#timer = clock.after(slowMs, () => {
-      this.#timer = undefined;
-      if (!sync()) this.#recordSynced();
-    });
+    const wants = this.#isWorthSync;
+    if (wants === (this.#timer !== undefined)) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = wants ? this.#parts.clock.after(slowMs, () => this.#late()) : undefined;
+  }
+
+  #late(): void {
+    this.#timer = undefined;
+    this.#parts.sync();
+    this.#recordSynced();
+    this.#watch();
   }
 
   #recordSynced(): void {
     const isDue = this.#parts.clock.monotonic() - this.#recordedAt >= leastPauseMs;
-    const isWorth = this.#synced.written - this.#recorded.written >= worthBytes;
+    const isWorth = this.#synced.written - this.#recorded.written >= this.#parts.worth;
     if (!isDue || !isWorth || this.#writing !== undefined || this.#isOver) return;
     this.#recordedAt = this.#parts.clock.monotonic();
     this.#writing = this.#record(this.#synced).finally(() => {

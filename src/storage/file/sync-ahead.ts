@@ -30,6 +30,8 @@ export class SyncAhead {
   readonly #turns: SyncTurns;
   #unsynced = 0;
   #most = firstAhead;
+  readonly #early = new Set<() => Promise<void>>();
+  #earlier: Promise<void> | undefined;
   #lastEndedAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, turns: SyncTurns) {
@@ -69,6 +71,20 @@ export class SyncAhead {
     }
   }
 
+  /** One after the other, so that whoever is held up waits for no crowd of those who need not be synced now. */
+  early(sync: () => Promise<void>): void {
+    this.#early.add(sync);
+    this.#earlier ??= this.#syncEarly();
+  }
+
+  async #syncEarly(): Promise<void> {
+    for (const sync of this.#early) {
+      this.#early.delete(sync);
+      await sync().catch(() => {});
+    }
+    this.#earlier = undefined;
+  }
+
   /** Rejects with StoreBusyError when the disk is stuck or the work takes too long, and as the work does. */
   async inTime(work: Promise<void>): Promise<void> {
     const late = Promise.withResolvers<never>();
@@ -95,7 +111,7 @@ export class SyncAhead {
 
   /** By syncs that are worth it: of little the time tells what a sync costs, not what a byte does. */
   #learn(bytes: number, milliseconds: number): void {
-    if (bytes < leastAhead && milliseconds < aheadMs) return;
+    if (bytes < restBytes || (bytes < leastAhead && milliseconds < aheadMs)) return;
     const measured = (bytes / Math.max(milliseconds, 1)) * aheadMs;
     this.#most = Math.min(Math.max((this.#most + measured) / 2, leastAhead), mostAhead);
   }
@@ -106,14 +122,17 @@ class FileAhead {
   readonly #file: File;
   readonly #ahead: SyncAhead;
   readonly #watch: SyncWatch;
-  /** What counts for all. */
+  /** What is not synced and counts. Bytes. */
   #unsynced = 0;
-  /** Also of what was let go. */
-  #written = 0;
+  /** Whether it counts or not. */
+  #left = 0;
   #syncing: Promise<void> | undefined;
   #isGone = false;
-  /** Of the first sync that failed. */
-  #failure: unknown;
+  /** Rejects as the first sync did that failed. */
+  #failed: Promise<never> | undefined;
+  readonly #early = async (): Promise<void> => {
+    if (!this.#isGone && this.#unsynced > 0) await this.#begin();
+  };
   /** Ends its waiting for its turn. */
   #leave: () => void = () => {};
 
@@ -128,7 +147,7 @@ class FileAhead {
    * the system tells of a write that failed once, and the next sync succeeds.
    */
   async wrote(bytes: number): Promise<void> {
-    this.#written += bytes;
+    this.#left += bytes;
     if (this.#isGone) return;
     this.#unsynced += bytes;
     this.#ahead.wrote(bytes);
@@ -136,11 +155,9 @@ class FileAhead {
     if (this.#unsynced > restBytes && this.#ahead.isFull) await this.#ahead.inTime(this.#begin());
   }
 
-  /** Has it synced now, in the background; false: there is nothing to sync. */
-  early(): boolean {
-    if (this.#isGone || this.#unsynced === 0) return false;
-    this.#begin().catch(() => {});
-    return true;
+  /** Has it synced in the background, though it need not be. */
+  early(): void {
+    this.#ahead.early(this.#early);
   }
 
   /**
@@ -150,8 +167,8 @@ class FileAhead {
   async rest(): Promise<void> {
     this.letGo();
     await this.#syncing?.catch(() => {});
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#written > 0) await this.#ended((start) => this.#ahead.last(this.#file, start));
+    await this.#failed;
+    if (this.#left > 0) await this.#ended((start) => this.#ahead.last(this.#file, start));
   }
 
   /** To be called when all is written: settles when little of it is not on the disk. */
@@ -192,16 +209,16 @@ class FileAhead {
     let begun: { readonly bytes: number; readonly ended: () => void } | undefined;
     try {
       await sync(() => {
-        begun = { bytes: this.#written, ended: this.#watch() };
+        begun = { bytes: this.#left, ended: this.#watch() };
         return begun.bytes;
       });
     } catch (error) {
       // Not where it never came to its turn.
-      if (begun !== undefined) this.#failure ??= error;
+      if (begun !== undefined) this.#failed ??= failedWith(error);
       throw error;
     }
     const { bytes = 0, ended = () => {} } = begun ?? {};
-    this.#written -= bytes;
+    this.#left -= bytes;
     ended();
     return bytes;
   }
@@ -210,6 +227,13 @@ class FileAhead {
     this.#unsynced -= bytes;
     this.#ahead.isRidOf(bytes);
   }
+}
+
+/** Nobody may ask. */
+function failedWith(error: unknown): Promise<never> {
+  const failed = Promise.reject(error);
+  failed.catch(() => {});
+  return failed;
 }
 
 export type { FileAhead };

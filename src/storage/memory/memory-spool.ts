@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../oci/registry.ts';
-import { type KeptSpool, type KeptSpools, worthBytes } from '../kept-spools.ts';
+import type { KeptSpool, KeptSpools } from '../kept-spools.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool, SpoolNote } from '../spool-store.ts';
 import { slices } from './slices.ts';
@@ -71,7 +71,7 @@ export class MemorySpool implements Spool {
     this.#isOver = true;
     const { take, kept } = this.#parts;
     const bytes = this.ranges.total;
-    if (this.#isGone || this.#note === undefined || bytes < worthBytes) return;
+    if (this.#isGone || this.#note === undefined || bytes < kept.worth) return;
     this.#isGone = true;
     const content = { bytes: this.#content.bytes, ranges: new Ranges(this.ranges) };
     await kept.add({ note: this.#note, bytes, content, discard: async () => take(-bytes) });

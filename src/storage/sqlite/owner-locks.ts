@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync, statSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
@@ -9,7 +9,7 @@ import { isBusy } from './sqlite-errors.ts';
 /** A lock, and which file it is on. */
 interface Held {
   readonly database: Database;
-  readonly identity: string;
+  readonly identity: string | undefined;
 }
 
 /**
@@ -65,20 +65,23 @@ export class OwnerLocks implements Owners {
   }
 }
 
-/** Whoever finds a new file not yet locked takes it for a dead one's and removes it: then there is none, and once more. */
+/** Under another name first: whoever finds it by its own finds it locked. */
 function taken(path: string): Held {
-  for (let tries = 0; tries < 10; tries += 1) {
-    const database = locked(path, 100);
-    const identity = identityOf(path);
-    if (identity !== undefined) return { database, identity };
+  const fresh = `${path}.new`;
+  rmSync(fresh, { force: true });
+  const database = locked(fresh);
+  try {
+    renameSync(fresh, path);
+    return { database, identity: identityOf(path) };
+  } catch (error) {
     database.close();
+    throw error;
   }
-  throw new Error(`${path} is removed again and again`);
 }
 
-/** Throws SQLite's BUSY where it is locked for so long. Takes no room, and makes no other file. */
-function locked(path: string, timeout: number): Database {
-  const database = new SqliteDatabase(path, { timeout });
+/** Throws SQLite's BUSY where another has it. Takes no room, and makes no other file. */
+function locked(path: string): Database {
+  const database = new SqliteDatabase(path, { timeout: 0 });
   try {
     database.pragma('journal_mode = MEMORY');
     database.exec('BEGIN EXCLUSIVE');
@@ -106,7 +109,7 @@ function lifeBy(path: string): OwnerLife {
 
 /** While it is locked, so that nobody takes it for his own meanwhile. Throws where it is not dead. */
 function removeDead(path: string): void {
-  const database = locked(path, 0);
+  const database = locked(path);
   rmSync(path, { force: true });
   database.close();
 }

@@ -40,9 +40,10 @@ class Lives {
     const life = new Life(this.#scheduler);
     const end = this.#random.pick([5, 200, 5000, 30_000, 60_000]) * this.#random.next();
     let isOver = false;
-    let failure: unknown;
+    let failed: Promise<never> | undefined;
     this.#run(life).catch((error: unknown) => {
-      failure = error;
+      failed = Promise.reject(error);
+      failed.catch(() => undefined);
     });
     this.#scheduler.after(end, undefined, () => {
       isOver = true;
@@ -50,7 +51,7 @@ class Lives {
     await this.#scheduler.run(() => isOver);
     life.crash();
     if (this.#random.chance(0.6)) this.#disk.cutPower(this.#random);
-    if (failure !== undefined) throw failure;
+    await failed;
   }
 
   async #run(life: Life): Promise<void> {

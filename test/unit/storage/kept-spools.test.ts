@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseDigest } from '#src/oci/reference.ts';
-import { StoreFullError } from '#src/storage/content-store.ts';
+import { FileTooLargeError, StoreFullError } from '#src/storage/content-store.ts';
 import { type KeptSpool, KeptSpools } from '#src/storage/kept-spools.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
@@ -93,6 +93,7 @@ describe('what is kept', () => {
     await kept.add(of('one'));
     const fail = (error: Error) => async () => await Promise.reject(error);
     await assert.rejects(kept.withRoom(fail(new Error('EIO'))), /EIO/);
+    await assert.rejects(kept.withRoom(fail(new FileTooLargeError('too large'))), StoreFullError);
     assert.deepEqual(gone, []);
     await assert.rejects(kept.withRoom(fail(new StoreFullError('full'))), StoreFullError);
     assert.deepEqual(gone, ['one']);

@@ -28,13 +28,13 @@ const alone: Owners = {
   [Symbol.dispose]() {},
 };
 
-async function spoolUnderTest(of: typeof note | undefined = note) {
+async function spoolUnderTest({ isMarked = true } = {}) {
   const files = new ScriptedFiles();
   await files.mkdir('/v1/partial');
   const clock = new FakeClock();
   const store = await FileBlobStore.open({ directory: '/v1', files, clock, owners: () => alone });
   const spool = await store.begin();
-  if (of !== undefined) spool.mark(of);
+  if (isMarked) spool.mark(note);
   const path = files.paths[0] ?? '';
   files.calls.length = 0;
   let written = 0;
@@ -121,6 +121,30 @@ describe('what is on record of a blob on its way', () => {
     await spool[Symbol.asyncDispose]();
   });
 
+  it('of many that come slowly is synced one at a time, so that what is held up waits for no crowd', async () => {
+    const { files, clock, store, spool, write } = await spoolUnderTest();
+    const slow = gate();
+    files.script = async (call) => (call.startsWith('datasync') ? await slow.wait() : undefined);
+    const others = await Promise.all(Array.from({ length: 20 }, async () => await store.begin()));
+    await write(2);
+    for (const other of others) {
+      other.mark(note);
+      await other.write(0, block, block);
+    }
+    const syncs = () =>
+      files.calls.filter((call) => call.startsWith('datasync') && !call.includes('.ranges'));
+    for (let time = 0; time < 3; time += 1) {
+      await clock.advance(10_000);
+      await turns();
+    }
+    assert.equal(syncs().length, 1);
+    slow.open();
+    for (let time = 0; time < 10; time += 1) await turns();
+    assert.equal(new Set(syncs()).size, 21);
+    for (const one of [spool, ...others]) await one[Symbol.asyncDispose]();
+    assert.equal(clock.sleeping, 0);
+  });
+
   it('is written once a second at most of what comes fast, and then of all that was synced', async () => {
     const { files, clock, spool, write, recorded } = await spoolUnderTest();
     for (let time = 0; time < 5; time += 1) {
@@ -136,16 +160,17 @@ describe('what is on record of a blob on its way', () => {
   });
 
   it('is nothing of what nobody has said what it is, until somebody does', async () => {
-    const { files, clock, spool, write, recorded } = await spoolUnderTest(undefined);
-    files.calls.length = 0;
-    const before = await recorded();
-    assert.equal(before, undefined);
-    spool.mark(note);
-    await write(2);
-    spool.mark({ ...note, scope: 'ghcr.io' });
+    const { files, clock, spool, write, recorded } = await spoolUnderTest({ isMarked: false });
+    await write(33);
     await clock.advance(10_000);
     await turns();
-    assert.deepEqual(await recorded(), first(2));
+    assert.equal(files.paths.length, 1);
+    spool.mark({ ...note, scope: 'ghcr.io' });
+    for (const mebibytes of [32, 33]) {
+      await clock.advance(10_000);
+      await turns();
+      assert.deepEqual(await recorded(), first(mebibytes));
+    }
     await spool[Symbol.asyncDispose]();
   });
 
@@ -282,6 +307,33 @@ describe('what is to be kept', () => {
     await using again = await store.reopen(note);
     assert.deepEqual([...(again?.ranges ?? [])], first(32));
     stuck.open();
+    await other[Symbol.asyncDispose]();
+  });
+
+  it('is nothing that becomes a blob meanwhile, and no blob afterwards', async () => {
+    const { files, store, spool, write, path } = await spoolUnderTest();
+    await write(2);
+    const hasher = new DigestHasher(sha256(Buffer.alloc(2 * mebibyte, 7)));
+    for (let at = 0; at < 2; at += 1) hasher.update(block);
+    const slow = gate();
+    files.script = async (call) => (call === `datasync ${path}` ? await slow.wait() : undefined);
+    const blob = hasher.verify();
+    const putting = store.put(spool, blob);
+    await slow.reached;
+    const keeping = spool.keep();
+    await turns();
+    assert.equal(await store.reopen(note), undefined);
+    slow.open();
+    await putting;
+    await keeping;
+    await spool[Symbol.asyncDispose]();
+    assert.equal(await store.reopen(note), undefined);
+    assert.ok(await store.stat(blob.digest));
+    const other = await store.begin();
+    other.mark(note);
+    await other.write(0, block, block);
+    await other.keep();
+    await assert.rejects(store.put(other, blob), /kept/);
     await other[Symbol.asyncDispose]();
   });
 

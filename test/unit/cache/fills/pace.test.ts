@@ -110,4 +110,15 @@ describe('the pace of a transfer', () => {
     pace[Symbol.dispose]();
     assert.equal(clock.sleeping, 0);
   });
+
+  it('is not judged by a look that comes late: what came while we did not run is not read yet', async () => {
+    const { clock, pace, slow } = watched();
+    using _ = pace;
+    pace.begin();
+    await clock.advance(15_000);
+    pace.arrived(enough);
+    pace.waits();
+    await clock.advance(1000);
+    assert.deepEqual(slow, []);
+  });
 });
