@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { ownBytes } from '../../base/own-bytes.ts';
 import type { TaskSet } from '../../base/task-set.ts';
 import { type ManifestContent, maxDescriptors } from '../../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
@@ -75,7 +76,7 @@ export class ManifestCache implements Memory {
     // What was damaged when it was read may have been fetched meanwhile.
     const kept = this.#manifests.get(key);
     if (kept !== undefined || manifest === undefined) return kept;
-    if (this.#forgotten === before) this.#manifests.set(key, manifest);
+    if (this.#forgotten === before) this.#manifests.set(key, own(manifest));
     return manifest;
   }
 
@@ -304,8 +305,13 @@ export class ManifestCache implements Memory {
       const message = `a manifest names more than ${maxDescriptors} blobs or manifests: it is served, and the image is not completed`;
       log.warn({ repository, digest }, message);
     }
-    this.#manifests.set(key, { descriptor, bytes });
+    this.#manifests.set(key, own({ descriptor, bytes }));
     this.#unstored.add(key);
     this.#parts.sizes.claim(repository, content.blobs);
   }
+}
+
+/** What it weighs by its count, and no more. */
+function own({ descriptor, bytes }: Manifest): Manifest {
+  return { descriptor, bytes: ownBytes(bytes) };
 }
