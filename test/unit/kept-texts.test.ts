@@ -16,7 +16,7 @@ const digest = `sha256:${'a'.repeat(64)}`;
 
 /** A text of its own each time, as it comes from a socket. */
 function long(beginning = ''): string {
-  return beginning + Buffer.alloc(wholeLength, 'x').latin1Slice();
+  return beginning + Buffer.alloc(wholeLength, 'x').toString('latin1');
 }
 
 async function assertKeepsLittle(keep: () => unknown): Promise<void> {
