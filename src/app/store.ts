@@ -35,7 +35,7 @@ export interface Store extends AsyncDisposable {
 }
 
 export interface StoreSettings {
-  readonly memory: Pick<MemoryPlan, 'readBuffers'>;
+  readonly memory: Pick<MemoryPlan, 'indexPages' | 'readBuffers'>;
   readonly files: Pick<FilePlan, 'writers'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -87,7 +87,10 @@ async function openDirectory(
       { directory },
       'taking over the index of an earlier release: a minute or more for a large cache',
     );
-  const metadata = stack.use(await SqliteMetadataStore.open(directory, { clock, sharing, takesOver }));
+  const { indexPages } = memory;
+  const metadata = stack.use(
+    await SqliteMetadataStore.open(directory, { clock, sharing, takesOver, indexPages }),
+  );
   const warning = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
   const blobs = stack.use(
