@@ -4,7 +4,10 @@ import { median } from './report.ts';
 export interface Minute {
   /** The most that it held. MiB. */
   readonly residentMiB: number;
-  /** The most that it had open: connections of clients and to upstream; blobs that are read or written, and what it has always. */
+  /**
+   * What it had open, in the median of its seconds: connections of clients and to upstream; blobs that are read or written (or wait for the
+   * disk, up to 288), and what it has always.
+   */
   readonly sockets: number;
   readonly files: number;
   /** Of its event loop, by its own measure (`nodejs_eventloop_lag_*`); about 11 where nothing holds it up. Milliseconds. */

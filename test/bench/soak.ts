@@ -5,11 +5,12 @@ import { type LargeBlob, mebibyte } from './content.ts';
 import { doWrong } from './faulty-client.ts';
 import { fillMemory } from './filled-memory.ts';
 import { type Minute, whatGrew } from './flatness.ts';
+import { median } from './report.ts';
 import { pullNowAndThen, readSlowly, type Tally } from './soak-clients.ts';
 
 const crowd = { slowReaders: 500, clients: 1000, faulty: 30 };
 const blobs = 10;
-/** Read in four minutes: before the warm-up is over readers have gone from the transfer, one file for all, to files of their own. */
+/** Read in four minutes, at first in two: before the warm-up is over readers have gone from the transfer, one file for all, to files of their own. */
 const blobBytes = 16 * mebibyte;
 const sampleMs = 1000;
 const minuteMs = 60_000;
@@ -76,15 +77,18 @@ async function gather(
 async function observe(server: Candidate): Promise<Minute> {
   const end = performance.now() + minuteMs;
   let residentMiB = 0;
-  let [sockets, files] = [0, 0];
+  const open: { sockets: number; files: number }[] = [];
   while (performance.now() < end) {
     residentMiB = Math.max(residentMiB, server.residentMiB);
-    const { open } = server;
-    sockets = Math.max(sockets, open.sockets);
-    files = Math.max(files, open.files);
+    open.push(server.open);
     await sleep(sampleMs);
   }
-  return { residentMiB, sockets, files, ...(await server.loopDelay()) };
+  return {
+    residentMiB,
+    sockets: median(open.map(({ sockets }) => sockets)),
+    files: median(open.map(({ files }) => files)),
+    ...(await server.loopDelay()),
+  };
 }
 
 function line(number: number, minute: Minute, pulls: number, wrong: number): string {
