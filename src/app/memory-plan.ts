@@ -6,6 +6,8 @@ export interface MemoryPlan {
   readonly manifests: number;
   /** Lists of tags that were read lately. */
   readonly lists: number;
+  /** Pages of the index. */
+  readonly indexPages: number;
   /** What stored blobs are read into; slower readers have less. */
   readonly readBuffers: number;
   /** What wait for their next use, of the buffers that blobs are received into. */
@@ -20,6 +22,7 @@ export function memoryPlan(limit = memoryLimit()): MemoryPlan {
   return {
     manifests: share(64 * mebibyte),
     lists: share(32 * mebibyte),
+    indexPages: share(16 * mebibyte),
     readBuffers: share(16 * mebibyte),
     receiveBuffers: share(16 * mebibyte),
   };

@@ -39,7 +39,7 @@ export interface Store extends AsyncDisposable {
 }
 
 export interface StoreSettings {
-  readonly memory: Pick<MemoryPlan, 'readBuffers'>;
+  readonly memory: Pick<MemoryPlan, 'indexPages' | 'readBuffers'>;
   readonly files: Pick<FilePlan, 'writers'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -143,14 +143,16 @@ function ownersIn(partial: string, log: Log): OwnerLocks | undefined {
 async function openIndex(
   directory: string,
   sharing: Sharing,
-  { clock, log, says: tell }: StoreSettings,
+  { clock, log, memory: { indexPages }, says: tell }: StoreSettings,
 ): Promise<Index> {
   const says = (what: string, isNews: boolean): void => {
     tell(what);
     if (isNews) log.warn({ directory }, what);
   };
   try {
-    return { metadata: await SqliteMetadataStore.open(directory, { clock, sharing, opening: { says } }) };
+    return {
+      metadata: await SqliteMetadataStore.open(directory, { clock, sharing, indexPages, opening: { says } }),
+    };
   } catch (error) {
     const older = error instanceof StoreFullError ? await openOlder(directory, sharing) : undefined;
     if (older === undefined) throw error;

@@ -1,3 +1,5 @@
+import { ownText } from './own-text.ts';
+
 /** `type/subtype` without parameters. */
 export type MediaType = string;
 
@@ -20,6 +22,11 @@ export const acceptedManifests = [
   '*/*;q=0.1',
 ].join(', ');
 
+/** Of nearly all manifests one of these: it is kept once, and not with each. */
+const usual = new Map(
+  [ociIndex, ociManifest, ociArtifact, dockerManifestList, dockerManifest].map((type) => [type, type]),
+);
+
 /** `type/subtype` (RFC 6838 section 4.2): what is longer or has other characters is not fit for a header of ours. */
 const mediaTypePattern = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
 
@@ -29,5 +36,5 @@ const mediaTypePattern = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&
  */
 export function mediaTypeOf(contentType: string | undefined): MediaType | undefined {
   const type = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  return mediaTypePattern.test(type) ? type : undefined;
+  return usual.get(type) ?? (mediaTypePattern.test(type) ? ownText(type) : undefined);
 }

@@ -9,6 +9,7 @@ import { algorithmOf, digestAside } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
 import { acceptedManifests, type MediaType, mediaTypeOf } from '../oci/media-type.ts';
+import { ownText } from '../oci/own-text.ts';
 import {
   type Digest,
   isDigest,
@@ -202,7 +203,7 @@ function describe(reference: Reference, headers: Headers): Descriptor | undefine
 
 function announcedDigest(headers: Headers): Digest | undefined {
   try {
-    return parseDigest(headers['docker-content-digest']?.trim() ?? '');
+    return ownText(parseDigest(headers['docker-content-digest']?.trim() ?? ''));
   } catch {
     return undefined;
   }

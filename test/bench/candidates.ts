@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -165,9 +165,16 @@ export class Candidate implements AsyncDisposable {
     return undefined;
   }
 
-  /** Files and sockets that it has open now. */
-  get openFiles(): number {
-    return readdirSync(`/proc/${this.#parts.pid}/fd`).length;
+  /** What it has open now: connections, and files with all the rest. */
+  get open(): { sockets: number; files: number } {
+    const directory = `/proc/${this.#parts.pid}/fd`;
+    const open = { sockets: 0, files: 0 };
+    for (const name of readdirSync(directory)) {
+      const target = targetOf(join(directory, name));
+      if (target?.startsWith('socket:')) open.sockets += 1;
+      else if (target !== undefined) open.files += 1;
+    }
+    return open;
   }
 
   /** Of its event loop since this was last asked, in milliseconds; it looks every ten, which counts. NaN without a page of metrics. */
@@ -204,6 +211,15 @@ async function startWithin(
   const group = resources.use(await MemoryGroup.open(memoryLimit));
   const [shell, ...line] = group.around([node, ...args]);
   return { program: new Program(shell, line, env ?? (await imageEnvironment())), group };
+}
+
+/** Undefined: it was closed meanwhile. */
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Our index, in a candidate's directory. */

@@ -44,11 +44,31 @@ export function isPartOf({ block }: LargeBlob, at: number, bytes: Buffer): boole
 
 /** An image of seven requests: manifest, config and five layers of 1 KB. */
 export function smallImage(number: number): SmallImage {
-  const config = Buffer.from(
+  const parts = Array.from({ length: layers }, (_, index) => noise(number * layers + index, layerBytes));
+  return imageOf(`v${number}`, configOf(number), parts);
+}
+
+/** So many layers has a layered image, the same ones: those of its base. */
+const baseLayers = Array.from({ length: 36 }, (_, index) => noise(2_000_000 + index, layerBytes));
+
+/** An image of a manifest of some 7 KB that many images share all but the config with. */
+export function layeredImage(number: number): SmallImage {
+  return imageOf(`layered${number}`, configOf(`layered ${number}`), baseLayers);
+}
+
+/** What a client of a layered image asks for who has its base. */
+export function withoutBase({ blobs, ...image }: SmallImage): SmallImage {
+  return { ...image, blobs: blobs.slice(0, 1) };
+}
+
+function configOf(number: number | string): Buffer {
+  return Buffer.from(
     JSON.stringify({ architecture: 'amd64', os: 'linux', number, rootfs: { type: 'layers' } }),
   );
-  const parts = Array.from({ length: layers }, (_, index) => noise(number * layers + index, layerBytes));
-  const blobs = [config, ...parts].map((bytes) => ({ digest: sha256(bytes), bytes }));
+}
+
+function imageOf(tag: string, config: Buffer, layersOf: readonly Buffer[]): SmallImage {
+  const blobs = [config, ...layersOf].map((bytes) => ({ digest: sha256(bytes), bytes }));
   const descriptors = blobs.map(({ digest, bytes }, index) => ({
     mediaType: `application/vnd.oci.image.${index === 0 ? 'config.v1+json' : 'layer.v1.tar+gzip'}`,
     digest,
@@ -56,7 +76,7 @@ export function smallImage(number: number): SmallImage {
   }));
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
   const manifest = { schemaVersion: 2, mediaType, config: descriptors[0], layers: descriptors.slice(1) };
-  return { tag: `v${number}`, manifest: Buffer.from(JSON.stringify(manifest)), mediaType, blobs };
+  return { tag, manifest: Buffer.from(JSON.stringify(manifest)), mediaType, blobs };
 }
 
 function noise(seed: number, length: number): Buffer {

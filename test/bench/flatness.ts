@@ -4,8 +4,12 @@ import { median } from './report.ts';
 export interface Minute {
   /** The most that it held. MiB. */
   readonly residentMiB: number;
-  /** The most that it had open. */
-  readonly openFiles: number;
+  /**
+   * What it had open, in the median of its seconds: connections of clients and to upstream; blobs that are read or written (or wait for the
+   * disk, up to 288), and what it has always.
+   */
+  readonly sockets: number;
+  readonly files: number;
   /** Of its event loop, by its own measure (`nodejs_eventloop_lag_*`); about 11 where nothing holds it up. Milliseconds. */
   readonly delayP99: number;
   readonly delayMost: number;
@@ -14,7 +18,8 @@ export interface Minute {
 /** How much more the second half may show than the first: a part of it, and so many. */
 const allowances = {
   residentMiB: { what: 'memory', unit: 'MiB', part: 0.05, more: 5 },
-  openFiles: { what: 'open files', unit: '', part: 0.05, more: 20 },
+  sockets: { what: 'open connections', unit: '', part: 0.05, more: 20 },
+  files: { what: 'open files', unit: '', part: 0.05, more: 50 },
   delayP99: { what: 'the delay of the event loop', unit: 'ms', part: 0.5, more: 5 },
 } as const;
 

@@ -123,6 +123,12 @@ export function blobRequest(host: string, { digest }: LargeBlob, repository = 'b
   return requestOf('GET', host, `/v2/${repository}/blobs/${digest}`);
 }
 
+/** What is behind that byte and the byte itself. */
+export function restRequest(host: string, blob: LargeBlob, first: number): Buffer {
+  const line = blobRequest(host, blob).toString('latin1').trimEnd();
+  return Buffer.from(`${line}\r\nRange: bytes=${first}-\r\n\r\n`);
+}
+
 function wrongAnswer(request: Buffer, what: string): Error {
   return new Error(`wrong answer to ${request.toString('latin1').split('\r\n', 1)[0]}: ${what}`);
 }

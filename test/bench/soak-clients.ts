@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from './connection.ts';
 import { type LargeBlob, smallImage } from './content.ts';
-import { blobRequest, exchange, pullOf } from './load.ts';
+import { blobRequest, exchange, pullOf, restRequest } from './load.ts';
 
 /** What a reader takes at a time, at most a piece of its socket's; and how long it waits then. Milliseconds. */
 const readPauseMs = 1000;
@@ -21,10 +21,14 @@ export interface Tally {
   newImages: number;
 }
 
-/** Reads a blob, 64 KiB a second at most, and again from its start. */
+/**
+ * Reads a blob, 64 KiB a second at most, and again from its start. It begins somewhere behind the middle: readers who all ended at the same
+ * time would be a crowd of another kind every few minutes.
+ */
 export async function readSlowly(host: string, blob: LargeBlob, signal: AbortSignal): Promise<void> {
   const { hostname, port } = new URL(`http://${host}`);
-  while (!signal.aborted) {
+  let request = restRequest(host, blob, Math.floor(blob.size * (0.5 + 0.5 * Math.random())));
+  for (; !signal.aborted; request = blobRequest(host, blob)) {
     const socket = connect({ host: hostname, port: Number(port) });
     const over = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const leave = () => socket.destroy();
@@ -34,7 +38,7 @@ export async function readSlowly(host: string, blob: LargeBlob, signal: AbortSig
       socket.pause();
       setTimeout(() => socket.resume(), readPauseMs * (0.5 + Math.random())).unref();
     });
-    socket.write(blobRequest(host, blob));
+    socket.write(request);
     await over;
     signal.removeEventListener('abort', leave);
   }

@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type LargeBlob, largeBlob, type SmallImage, sha256, smallImage } from './content.ts';
+import { type LargeBlob, largeBlob, layeredImage, type SmallImage, sha256, smallImage } from './content.ts';
 import { Pace } from './pace.ts';
 
 /**
  * The upstream of the benchmark, a process of its own: a registry whose content is made up as it is asked for, so that
  * sending it costs little. It counts, and it listens at two ports: as fast as it can, and as a line of 1 Gbit/s.
  *
- * GET /v2/bench/manifests/v<number> is a small image, and `shared` is another name of the repository; POST /large?seed=&size= makes a large blob and answers its digest;
+ * GET /v2/bench/manifests/v<number> is a small image, `layered<number>` one of many layers, and `shared` is another name of the repository; POST /large?seed=&size= makes a large blob and answers its digest;
  * POST /counts gives the requests since the last call.
  */
 const gigabit = 125_000_000;
@@ -34,8 +34,7 @@ async function answer(
 }
 
 function manifest(request: IncomingMessage, response: ServerResponse, reference: string): void {
-  const image =
-    manifests.get(reference) ?? (reference.startsWith('v') ? make(Number(reference.slice(1))) : undefined);
+  const image = manifests.get(reference) ?? made(reference);
   if (image === undefined) {
     response.writeHead(404).end();
     return;
@@ -49,8 +48,10 @@ function manifest(request: IncomingMessage, response: ServerResponse, reference:
   response.end(request.method === 'HEAD' ? undefined : bytes);
 }
 
-function make(number: number): SmallImage {
-  const image = smallImage(number);
+function made(tag: string): SmallImage | undefined {
+  const [, kind, number] = /^(v|layered)(\d+)$/.exec(tag) ?? [];
+  if (kind === undefined) return undefined;
+  const image = kind === 'v' ? smallImage(Number(number)) : layeredImage(Number(number));
   manifests.set(image.tag, image).set(sha256(image.manifest), image);
   for (const { digest, bytes } of image.blobs) blobs.set(digest, bytes);
   return image;

@@ -104,6 +104,8 @@ describe('a disk without any room', { skip: canMount() ? false : 'mounting a tmp
       assert.ok(body.equals(blob.bytes.subarray(first, last + 1)), `${ahead[at]}: ${body.length} bytes`);
     }
     assert.ok((await cold.get(blob)).body.equals(blob.bytes));
+  });
+
   it('serves by the index of an older version what is cached, and says how much room it lacks for one of its own', async () => {
     await using disk = await smallDisk();
     await cp(join(import.meta.dirname, '../fixtures/schema-1'), join(disk.path, 'v1'), { recursive: true });

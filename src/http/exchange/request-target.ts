@@ -1,3 +1,5 @@
+import { ownText } from '../../oci/own-text.ts';
+
 /** Where a request goes, by its first line (RFC 9112 section 3.2). */
 export interface RequestTarget {
   /** Of the absolute form, which proxies send; undefined: the target is a path. */
@@ -13,17 +15,18 @@ export interface RequestTarget {
 /** Not by `URL`: that would resolve dot segments, and take `http:///v2/` for a host of this name. */
 export function parseRequestTarget(text: string): RequestTarget {
   const [, scheme, authority = '', rest = ''] = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(text) ?? [];
-  if (scheme === undefined) return { server: undefined, ...parts(text), shown: text };
+  if (scheme === undefined) return { server: undefined, ...parts(text, text), shown: text };
   const server = { scheme: scheme.toLowerCase() as 'http' | 'https', authority };
   const shown = `${scheme}://${authority.slice(authority.lastIndexOf('@') + 1)}${rest}`;
-  return { server, ...parts(rest.startsWith('/') ? rest : `/${rest}`), shown };
+  return { server, ...parts(rest.startsWith('/') ? rest : `/${rest}`, text), shown };
 }
 
-function parts(text: string): { readonly path: string; readonly query: string } {
+function parts(text: string, whole: string): { readonly path: string; readonly query: string } {
   const mark = text.indexOf('?');
-  return mark === -1
-    ? { path: cleaned(text), query: '' }
-    : { path: cleaned(text.slice(0, mark)), query: text.slice(mark + 1) };
+  const path = cleaned(mark === -1 ? text : text.slice(0, mark));
+  // A tag or a digest of it may be kept for long, and a query has room for kilobytes.
+  const own = whole.length > 2 * path.length ? ownText(path) : path;
+  return { path: own, query: mark === -1 ? '' : text.slice(mark + 1) };
 }
 
 /**

@@ -7,6 +7,7 @@ import { checkLineEnds, malformed, parseResponseHead, type ResponseHead } from '
 /** Interim responses (RFC 9110 section 15.2) before the one that counts. */
 const maxInterim = 20;
 const version = 'HTTP/1.';
+const headEnd = '\r\n\r\n';
 
 /** Bytes of a connection → one response. It knows no socket: whoever has one pushes. */
 export class ResponseReader {
@@ -85,9 +86,9 @@ export class ResponseReader {
 
   #readHead(bytes: Buffer): number {
     const before = this.#text.length;
-    this.#text += bytes.toString('latin1', 0, Math.min(bytes.length, maxHeadBytes - this.#seen + 1));
-    const end = this.#text.indexOf('\r\n\r\n', Math.max(0, before - 3));
-    const taken = (end === -1 ? this.#text.length : end + 4) - before;
+    this.#text += bytes.toString('latin1', 0, Math.min(lengthOfHead(bytes), maxHeadBytes - this.#seen + 1));
+    const end = this.#text.indexOf(headEnd, Math.max(0, before - headEnd.length + 1));
+    const taken = (end === -1 ? this.#text.length : end + headEnd.length) - before;
     this.#seen += taken;
     if (this.#seen > maxHeadBytes) throw new errors.HeadersOverflowError();
     if (!this.#text.startsWith(version.slice(0, this.#text.length))) {
@@ -112,4 +113,10 @@ export class ResponseReader {
     if (head.status === 101 || this.#interim > maxInterim)
       throw malformed('interim response', 'HPE_INVALID_STATUS');
   }
+}
+
+/** What of a piece may belong to a head: a body is no text, and whoever keeps a header's value would keep that text. */
+function lengthOfHead(bytes: Buffer): number {
+  const end = bytes.indexOf(headEnd);
+  return end === -1 ? bytes.length : end + headEnd.length;
 }

@@ -42,6 +42,8 @@ interface Settings {
   readonly clock?: Clock | undefined;
   /** It takes nothing: whoever asks would make it grow. */
   readonly isFull?: boolean | undefined;
+  /** Of the file so many bytes stay in memory. Default: 16 MB. */
+  readonly indexPages?: number | undefined;
 }
 
 /**
@@ -67,8 +69,15 @@ export class SqliteMetadataStore implements MetadataStore {
   private constructor(
     database: Database,
     path: string | undefined,
-    { clock = systemClock, isFull = false, sharing = 'shared' }: Settings & { sharing?: Sharing | undefined },
+    {
+      clock = systemClock,
+      isFull = false,
+      sharing = 'shared',
+      indexPages,
+    }: Settings & { sharing?: Sharing | undefined },
   ) {
+    // Negative: KiB, and not pages.
+    if (indexPages !== undefined) database.pragma(`cache_size = ${-Math.ceil(indexPages / 1024)}`);
     this.#isFull = isFull;
     this.path = path ?? '';
     this.#database = database;

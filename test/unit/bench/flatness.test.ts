@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { type Minute, whatGrew } from '../../bench/flatness.ts';
 
 function minutes(of: (at: number) => Partial<Minute>, count = 20): Minute[] {
-  const flat = { residentMiB: 180, openFiles: 1600, delayP99: 12, delayMost: 40 };
+  const flat = { residentMiB: 180, sockets: 1560, files: 540, delayP99: 12, delayMost: 40 };
   return Array.from({ length: count }, (_, at) => ({ ...flat, ...of(at) }));
 }
 
@@ -11,7 +11,7 @@ describe('a soak', () => {
   it('is flat where only its first minutes grew, and one minute stands out', () => {
     assert.deepEqual(whatGrew(minutes((at) => ({ residentMiB: at < 5 ? 100 + 16 * at : 180 }))), []);
     assert.deepEqual(
-      whatGrew(minutes((at) => ({ delayP99: at === 17 ? 90 : 12, openFiles: at === 18 ? 3000 : 1600 }))),
+      whatGrew(minutes((at) => ({ delayP99: at === 17 ? 90 : 12, sockets: at === 18 ? 3000 : 1560 }))),
       [],
     );
     assert.deepEqual(whatGrew(minutes(() => ({}), 3)), []);
@@ -21,7 +21,8 @@ describe('a soak', () => {
     assert.deepEqual(whatGrew(minutes((at) => ({ residentMiB: 180 + 3 * at }))), [
       'memory grew from 204 to 227 MiB',
     ]);
-    assert.match(String(whatGrew(minutes((at) => ({ openFiles: 1600 + 20 * at })))), /^open files grew/);
+    assert.match(String(whatGrew(minutes((at) => ({ sockets: 1560 + 20 * at })))), /^open connections grew/);
+    assert.match(String(whatGrew(minutes((at) => ({ files: 540 + 20 * at })))), /^open files grew/);
     assert.match(
       String(whatGrew(minutes((at) => ({ delayP99: at < 12 ? 12 : 40 })))),
       /^the delay of the event loop grew/,

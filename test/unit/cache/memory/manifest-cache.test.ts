@@ -90,6 +90,22 @@ function damaged(blob: OpenBlob): OpenBlob {
 }
 
 describe('the cache of manifests', () => {
+  it('keeps no more than the bytes of a manifest, which may have come as a part of something larger', async () => {
+    const stores = new Stores();
+    const { descriptor, bytes } = manifest('kept');
+    const pool = Buffer.alloc(64 * 1024);
+    pool.set(bytes, 1000);
+    const cache = stores.open();
+    await cache.keep(alpine, { descriptor, bytes: pool.subarray(1000, 1000 + bytes.length) });
+    await stores.settle();
+    for (const memory of [cache, stores.open()]) {
+      await memory.find(alpine, descriptor.digest);
+      const found = await memory.find(alpine, descriptor.digest);
+      assert.deepEqual(found?.bytes, bytes);
+      assert.equal(found.bytes.buffer.byteLength, bytes.length);
+    }
+  });
+
   it('keeps what was said of a tag while the index was asked about it', async () => {
     const stores = new Stores();
     const [older, newer] = [manifest('older'), manifest('newer')];
