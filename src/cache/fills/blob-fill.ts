@@ -191,6 +191,8 @@ export class BlobFill {
   ): Promise<BlobReader> {
     if (!this.#owners.has(follower.repository))
       throw new Error(`${follower.repository} is not known to own ${this.digest}`);
+    const { ahead, size } = this.#parts;
+    if (spec !== undefined && size.expected !== undefined) ahead.foresee(spec, size.expected);
     await abortable(this.head, signal);
     const info = this.infoFor(follower.repository);
     const range = spec === undefined || info.size === undefined ? undefined : resolveRange(spec, info.size);

@@ -2,10 +2,11 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { RangeSpec } from '../../oci/registry.ts';
 import type { Follower } from './fill-followers.ts';
 import { FillPart, type FillPartParts } from './fill-part.ts';
 import type { FillSize } from './fill-size.ts';
-import { soonMs } from './speed.ts';
+import { near, soonMs } from './speed.ts';
 
 /** So many requests run at a time for parts of one blob. */
 const maxParts = 4;
@@ -43,16 +44,29 @@ export class FillParts {
 
   /** A client waits for the byte where its follower is. Does nothing where that is on its way, or cannot be fetched by itself. */
   want({ at, until, isClient }: Follower): void {
-    const { digest, inOrder, log, repository, runs, size, tape } = this.#parts;
+    const { inOrder, runs, size } = this.#parts;
     const whole = size.known;
     if (!isClient || whole === undefined || at <= inOrder() || at >= whole) return;
+    if (runs.bringsSoon(at)) this.#lookAgain();
+    else this.#ask(at, until, whole);
+  }
+
+  /**
+   * A client wants a range of a blob of which nothing has come yet, of so many bytes by what is known, or its manifest claims: what is far
+   * ahead by that is asked for at once. Where the claim is wrong that is in vain.
+   */
+  foresee(spec: RangeSpec, claimed: number): void {
+    if (!this.#parts.runs.isEmpty) return;
+    const at = 'suffix' in spec ? claimed - spec.suffix : spec.first;
+    const until = 'suffix' in spec ? claimed : (spec.last ?? claimed) + 1;
+    if (at > this.#parts.inOrder() + near && at < Math.min(until, claimed)) this.#ask(at, until, claimed);
+  }
+
+  #ask(at: number, until: number, whole: number): void {
+    const { digest, log, repository, tape } = this.#parts;
     if (this.#vain >= maxVain || this.#running.size >= maxParts || !tape.isStored || this.#signal.aborted)
       return;
-    if (this.#isAskedFor(at)) return;
-    if (runs.bringsSoon(at)) {
-      this.#lookAgain();
-      return;
-    }
+    if (this.#isAskedFor(at) || tape.here.endFrom(at) > at) return;
     const range = { first: at, last: this.#endOf(at, Math.min(until, whole), whole) - 1 };
     log.debug({ digest, repository, ...range }, 'a part of a blob is fetched ahead of the rest');
     const part = new FillPart({ ...this.#parts, range, signal: this.#signal });

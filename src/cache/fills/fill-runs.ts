@@ -5,6 +5,10 @@ export class FillRuns {
   readonly #all = new Set<FillRun>();
   #moved = Promise.withResolvers<void>();
 
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
   add(run: FillRun): void {
     this.#all.add(run);
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 /** What comes within this time comes soon; so long it is tried before anybody knows how fast it is, and so long it may be silent. Milliseconds. */
 export const soonMs = 500;
 /** Before that no further ahead is waited for. Bytes. */
-const near = 1024 * 1024;
+export const near = 1024 * 1024;
 
 /** How fast bytes have come lately. */
 export class Speed {

@@ -9,6 +9,7 @@ import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { cut, gate } from '#test/fakes/scripted-registry.ts';
 
+const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const alpine = repository('docker.io/library/alpine');
 const mebibyte = 1024 * 1024;
 const layer = Buffer.from(bytes(12 * mebibyte));
@@ -86,6 +87,26 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
     await test.finish();
     assert.ok((await test.pull()).equals(layer));
     assert.equal(test.asked.length, 2);
+  });
+
+  it('is asked for at once where a manifest says how long the blob is, and in order where it is wrong', async () => {
+    for (const claimed of [layer.length, layer.length + 1]) {
+      await using test = behindSlowUpstream();
+      const { cache } = test;
+      cache.parts.sizes.claim(alpine, [{ mediaType: layerType, digest, size: claimed }]);
+      const head = gate();
+      cache.upstream.script = async (call) => (call.includes('{') ? undefined : await head.wait());
+      const pulling = test.pull({ suffix: 51 });
+      await head.reached;
+      await cache.settle();
+      const { asked } = test;
+      head.open();
+      assert.deepEqual(asked.sort(), [`${claimed - 51}-${claimed - 1}`, 'whole']);
+      test.inOrder.open();
+      assert.ok((await pulling).equals(layer.subarray(-51)));
+      await test.finish();
+      assert.ok((await test.pull()).equals(layer));
+    }
   });
 
   it('is asked for as soon as what comes in order turns out not to bring it', async () => {
