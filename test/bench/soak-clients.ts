@@ -22,12 +22,12 @@ export interface Tally {
 }
 
 /**
- * Reads a blob, 64 KiB a second at most, and again from its start. It begins somewhere behind the middle: readers who all ended at the same
- * time would be a crowd of another kind every few minutes.
+ * Reads a blob, 64 KiB a second at most, and again from its start. It begins somewhere: readers who all ended at the same time would be a
+ * crowd of another kind every quarter of an hour.
  */
 export async function readSlowly(host: string, blob: LargeBlob, signal: AbortSignal): Promise<void> {
   const { hostname, port } = new URL(`http://${host}`);
-  let request = restRequest(host, blob, Math.floor(blob.size * (0.5 + 0.5 * Math.random())));
+  let request = restRequest(host, blob, Math.floor(Math.random() * blob.size));
   for (; !signal.aborted; request = blobRequest(host, blob)) {
     const socket = connect({ host: hostname, port: Number(port) });
     const over = new Promise<void>((resolve) => socket.once('close', () => resolve()));

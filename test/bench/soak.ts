@@ -5,13 +5,13 @@ import { type LargeBlob, mebibyte } from './content.ts';
 import { doWrong } from './faulty-client.ts';
 import { fillMemory } from './filled-memory.ts';
 import { type Minute, whatGrew } from './flatness.ts';
+import { download } from './load.ts';
 import { median } from './report.ts';
 import { pullNowAndThen, readSlowly, type Tally } from './soak-clients.ts';
 
 const crowd = { slowReaders: 500, clients: 1000, faulty: 30 };
 const blobs = 10;
-/** Read in four minutes, at first in two: before the warm-up is over readers have gone from the transfer, one file for all, to files of their own. */
-const blobBytes = 16 * mebibyte;
+const blobBytes = 64 * mebibyte;
 const sampleMs = 1000;
 const minuteMs = 60_000;
 
@@ -64,7 +64,12 @@ async function gather(
   signal: AbortSignal,
 ): Promise<Promise<void>[]> {
   const made: LargeBlob[] = [];
-  for (let at = 0; at < blobs; at += 1) made.push(await upstream.newBlob(blobBytes));
+  for (let at = 0; at < blobs; at += 1) {
+    const blob = await upstream.newBlob(blobBytes);
+    // Who reads from a transfer shares its file, for a quarter of an hour; then each has a file of its own. Here from the beginning.
+    await download(host, blob);
+    made.push(blob);
+  }
   const some = (count: number, one: (at: number, blob: LargeBlob) => Promise<void>) =>
     Array.from({ length: count }, async (_, at) => await one(at, made[at % blobs] as LargeBlob));
   return [
