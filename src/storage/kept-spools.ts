@@ -40,6 +40,7 @@ export class KeptSpools<Kept extends KeptSpool> {
 
   /** Of one blob the larger stays. `ageMs`: so long ago it was kept. */
   async add(kept: Kept, ageMs = 0): Promise<void> {
+    await this.removeOld();
     const key = keyOf(kept.note);
     const other = this.#all.get(key)?.kept;
     const loser = other !== undefined && other.bytes > kept.bytes ? kept : other;

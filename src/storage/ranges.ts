@@ -30,8 +30,15 @@ export class Ranges {
     return found === undefined ? Number.POSITIVE_INFINITY : Math.max(at, found.first);
   }
 
-  has({ first, last }: ByteRange): boolean {
-    return this.endFrom(first) > last;
+  /** How many bytes are missing from `first` on, before `end`. */
+  missing(first: number, end: number): number {
+    let missing = 0;
+    for (let at = this.endFrom(first); at < end; ) {
+      const next = Math.min(this.nextFrom(at), end);
+      missing += next - at;
+      at = this.endFrom(next);
+    }
+    return missing;
   }
 
   /** From `first` on, before `end`. */

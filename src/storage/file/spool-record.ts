@@ -25,19 +25,20 @@ export async function writeRecord(
 ): Promise<void> {
   const draft = `${path}.new`;
   try {
+    // Before a file is open for it: those that wait have none.
+    using _ = await turns.small();
     await using file = await files.open(draft, 'wx+', 0o644);
     const text = Buffer.from(textOf(record));
     const { bytesWritten } = await file.writev([text], 0);
     if (bytesWritten !== text.length) throw new Error('a record was written in part');
-    using _ = await turns.small();
     await file.datasync();
     await files.rename(draft, path);
   } catch (error) {
     await files.rm(draft, { force: true }).catch(() => undefined);
     throw error;
   }
-  await using directory = await files.open(dirname(path), 'r');
   using _ = await turns.small();
+  await using directory = await files.open(dirname(path), 'r');
   await directory.sync();
 }
 

@@ -58,6 +58,15 @@ describe('what is kept', () => {
     assert.deepEqual(gone, ['found', 'one']);
   });
 
+  it('is not given up for a larger one that is too old', async () => {
+    const { clock, kept, gone, of } = keptUnderTest();
+    await kept.add(of('one', 2 * gibibyte));
+    await clock.advance(24 * hour);
+    await kept.add(of('one', gibibyte));
+    assert.deepEqual(gone, ['one']);
+    assert.equal(kept.take({ digest, scope: 'one' })?.bytes, gibibyte);
+  });
+
   it('is not even taken up when it is that old already', async () => {
     const { kept, gone, of } = keptUnderTest();
     await kept.add(of('old'), 24 * hour);
