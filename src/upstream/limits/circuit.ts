@@ -140,12 +140,12 @@ export class CircuitTransport implements Transport {
   }
 
   /** `about`: which requests, or which repository, fail at once until then. `host`: where that is an outage. */
-  #tellRest(about: Fields, { code, message }: RegistryError, pauseMs: number, host?: Breaker): void {
+  #tellRest(about: Fields, { code, forOperator }: RegistryError, pauseMs: number, host?: Breaker): void {
     const isLimit = code === 'TOOMANYREQUESTS';
     const what = isLimit ? 'upstream limits requests' : 'upstream unavailable';
     const level = host === undefined || isLimit ? 'warn' : this.#outages.begins(host);
     const retryInSeconds = Math.ceil(pauseMs / 1000);
-    this.#settings.onOddity(what, { ...about, reason: message, retryInSeconds }, level);
+    this.#settings.onOddity(what, { ...about, reason: forOperator, retryInSeconds }, level);
   }
 
   #tellEnd({ origin }: URL, about: Fields, openMs: number | undefined, host?: Breaker): void {

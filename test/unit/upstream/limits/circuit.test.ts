@@ -224,6 +224,20 @@ describe('a host that cannot be connected to', () => {
   });
 });
 
+describe('why nothing is sent', () => {
+  it('is told to the operator in full', async () => {
+    const words = own('the proxy 10.0.0.1', 'the proxy');
+    const wire = new ScriptedTransport(() => {
+      throw new NoAnswer(manifest.url, 'host', words);
+    });
+    const reasons: unknown[] = [];
+    const onOddity: OnOddity = (_message, { reason }) => void reasons.push(reason);
+    const transport = new CircuitTransport(wire, { clock: new FakeClock(), onOddity });
+    await assert.rejects(transport.send(manifest), { message: words.forClients });
+    assert.deepEqual(reasons, [words.forOperator]);
+  });
+});
+
 describe('what gets no answer though the host can be reached', () => {
   /** Answers all but what the path has one of these in. */
   function without(...faulty: string[]) {
