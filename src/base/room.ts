@@ -7,11 +7,14 @@ const maxWaitMs = 10_000;
 const maxWaiting = 512;
 const maxWaitingOfOne = 256;
 
-interface Waiting {
+interface Asked {
   readonly owner: string;
   readonly bytes: number;
   /** What it holds already. */
   readonly held: number;
+}
+
+interface Waiting extends Asked {
   readonly admitted: PromiseWithResolvers<boolean>;
 }
 
@@ -25,7 +28,7 @@ export interface RoomBounds {
 
 /**
  * Memory, in bytes as they are counted by whoever takes them. First come, first served; whoever has some and needs more goes before those who
- * have none. What is larger than all of it is admitted when nobody else has any.
+ * have none. Who is held up by the bound of one owner alone holds up nobody else. What is larger than all of it is admitted when nobody else has any.
  */
 export class Room {
   readonly #bounds: RoomBounds;
@@ -50,8 +53,9 @@ export class Room {
 
   /** `held`: bytes that who asks has already. False: there is no room, or others wait for it. */
   tryTake(owner: string, bytes: number, held = 0): boolean {
-    if (this.#growing.size > 0 || (held === 0 && this.#coming.size > 0)) return false;
-    if (!this.#hasRoom(bytes, held) || !this.#mayHave(owner, bytes, held)) return false;
+    if (this.#isBehind(owner, this.#growing) || (held === 0 && this.#isBehind(owner, this.#coming)))
+      return false;
+    if (!this.#fits({ owner, bytes, held })) return false;
     this.force(owner, bytes);
     return true;
   }
@@ -99,13 +103,23 @@ export class Room {
     return this.#ofOwners.get(owner) ?? 0;
   }
 
-  #hasRoom(bytes: number, held: number): boolean {
+  #fits(asked: Asked): boolean {
+    return this.#hasRoom(asked) && this.#mayHave(asked);
+  }
+
+  #hasRoom({ bytes, held }: Asked): boolean {
     return this.#taken - held <= 0 || this.#taken + bytes <= this.#bounds.most;
   }
 
-  #mayHave(owner: string, bytes: number, held: number): boolean {
+  #mayHave({ owner, bytes, held }: Asked): boolean {
     const own = this.#of(owner);
     return own - held <= 0 || own + bytes <= this.#bounds.mostOfOne;
+  }
+
+  /** Does somebody in the queue come before this owner: another of his, or one who waits for the room of all? */
+  #isBehind(owner: string, queue: ReadonlySet<Waiting>): boolean {
+    for (const waiting of queue) if (waiting.owner === owner || this.#mayHave(waiting)) return true;
+    return false;
   }
 
   #mayWait(owner: string): boolean {
@@ -115,26 +129,31 @@ export class Room {
   }
 
   #next(): void {
-    for (const waiting of this.#growing)
-      if (
-        this.#hasRoom(waiting.bytes, waiting.held) &&
-        this.#mayHave(waiting.owner, waiting.bytes, waiting.held)
-      )
-        this.#admit(this.#growing, waiting);
+    for (const waiting of this.#growing) if (this.#fits(waiting)) this.#admit(this.#growing, waiting);
     this.#freeTheStuck();
-    if (this.#growing.size > 0) return;
+    const behind = new Set<string>();
+    for (const waiting of this.#growing) {
+      if (this.#mayHave(waiting)) return;
+      behind.add(waiting.owner);
+    }
     for (const waiting of this.#coming) {
-      if (!this.#hasRoom(waiting.bytes, 0)) return;
-      if (this.#mayHave(waiting.owner, waiting.bytes, 0)) this.#admit(this.#coming, waiting);
+      if (behind.has(waiting.owner)) continue;
+      if (this.#fits(waiting)) this.#admit(this.#coming, waiting);
+      else if (this.#mayHave(waiting)) return;
+      else behind.add(waiting.owner);
     }
   }
 
-  /** Where all that is taken is held by those who wait for more, nobody would ever give any back. */
+  /** Where all that is taken, or all that one owner has, is held by those who wait for more, nobody would ever give any back. */
   #freeTheStuck(): void {
     const [first] = this.#growing;
     if (first === undefined) return;
-    const held = [...this.#growing].reduce((sum, waiting) => sum + waiting.held, 0);
-    if (held >= this.#taken) this.#admit(this.#growing, first);
+    if (heldBy(this.#growing) >= this.#taken) this.#admit(this.#growing, first);
+    const ofOwners = Map.groupBy(this.#growing, ({ owner }) => owner);
+    for (const [owner, [next, ...rest]] of ofOwners) {
+      if (next === undefined || !this.#hasRoom(next)) continue;
+      if (heldBy([next, ...rest]) >= this.#of(owner)) this.#admit(this.#growing, next);
+    }
   }
 
   #admit(queue: Set<Waiting>, waiting: Waiting): void {
@@ -142,6 +161,10 @@ export class Room {
     this.force(waiting.owner, waiting.bytes);
     waiting.admitted.resolve(true);
   }
+}
+
+function heldBy(all: Iterable<Waiting>): number {
+  return [...all].reduce((sum, { held }) => sum + held, 0);
 }
 
 const mebibyte = 1024 * 1024;

@@ -87,9 +87,11 @@ export class CachedReferrers {
       return list;
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof NoRoom) throw error;
-      const known = await abortable(this.#fallback(repository, digest, 'when there is room'), signal);
-      if (known === undefined) throw tooMuchRead();
+      // Who has waited for room already does not wait again.
+      const isOurs = error instanceof NoRoom;
+      const when = isOurs ? 'at once' : 'when there is room';
+      const known = await abortable(this.#fallback(repository, digest, when), signal);
+      if (known === undefined) throw isOurs ? error : tooMuchRead();
       const { referrers, isKnown, room } = known;
       const outcome = outcomeOfFallback(error, isKnown, this.#policy);
       report?.(outcome);

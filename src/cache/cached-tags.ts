@@ -76,9 +76,10 @@ export class CachedTags {
       return await held(read.walk, read.list, options);
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof NoRoom) throw error;
-      const known = await abortable(fallback('when there is room'), signal);
-      if (known === undefined) throw tooMuchRead();
+      // Who has waited for room already does not wait again.
+      const isOurs = error instanceof NoRoom;
+      const known = await abortable(fallback(isOurs ? 'at once' : 'when there is room'), signal);
+      if (known === undefined) throw isOurs ? error : tooMuchRead();
       const { list, isKnown, room } = known;
       const outcome = outcomeOfFallback(error, isKnown, this.#policy);
       report?.(outcome);

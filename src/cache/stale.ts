@@ -1,5 +1,6 @@
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
+import { Busy } from '../oci/busy.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import type { AnswerRoom } from '../oci/registry.ts';
@@ -50,10 +51,11 @@ export function outcomeOfFallback(error: unknown, isKnown: boolean, policy: Cach
   return { kind: 'stale', cause: staleCause(error) };
 }
 
-/** A few words for Cache-Status and the log: what kept upstream from being asked. */
+/** A few words for Cache-Status and the log: what kept upstream from being asked, or its answer from being read. */
 export function staleCause(error: unknown): string {
   if (isAbsent(error)) return 'gone upstream';
   if (!(error instanceof RegistryError)) return 'upstream failed';
+  if (error instanceof Busy) return 'this server is busy';
   if (error.status === 504) return 'upstream timed out';
   if (error.status === 429) return 'upstream limits requests';
   if (error.status === 403) return 'upstream denied access';

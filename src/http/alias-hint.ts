@@ -1,4 +1,5 @@
 import { type ErrorCode, RegistryError } from '../oci/error.ts';
+import { worded } from '../oci/wording.ts';
 
 /** What a registry says of a name that is not there, or is not for us: Docker Hub's answer to such a name is 401. */
 const refusals: ReadonlySet<ErrorCode> = new Set([
@@ -14,7 +15,7 @@ export function withAliasHint(error: unknown, aliasMeant: () => string | undefin
   if (!(error instanceof RegistryError) || !refusals.has(error.code)) return error;
   const alias = aliasMeant();
   if (alias === undefined) return error;
-  const { code, message, status, detail, headers } = error;
-  const hint = `${message}; did you mean the alias "${alias}"?`;
+  const { code, wording, status, detail, headers } = error;
+  const hint = worded`${wording}; did you mean the alias "${alias}"?`;
   return new RegistryError(code, hint, { status, detail, headers, cause: error });
 }

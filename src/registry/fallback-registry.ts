@@ -94,7 +94,7 @@ export class FallbackRegistry implements Registry {
         );
       });
     } catch (error) {
-      if (contradicted === undefined || !(error instanceof RegistryError)) throw error;
+      if (contradicted === undefined || !saysOfPlaces(error)) throw error;
       return contradicted;
     }
   }
@@ -165,7 +165,7 @@ export class FallbackRegistry implements Registry {
         throw new RegistryError('UNAVAILABLE', 'the list is empty, or broke off');
       });
     } catch (error) {
-      if (longest === undefined || !(error instanceof RegistryError)) throw error;
+      if (longest === undefined || !saysOfPlaces(error)) throw error;
       return longest;
     }
   }
@@ -182,8 +182,7 @@ export class FallbackRegistry implements Registry {
         return await ask(registry, place);
       } catch (error) {
         options?.signal?.throwIfAborted();
-        // That there is no room in our memory says nothing of a mirror.
-        if (!(error instanceof RegistryError) || error instanceof NoRoom) throw error;
+        if (!saysOfPlaces(error)) throw error;
         if (place < this.places.length - 1) this.#settings.onFallback?.(place, error);
         failure = error;
       }
@@ -228,4 +227,9 @@ export class FallbackRegistry implements Registry {
   #leave(key: string, place: number): void {
     this.#resumptions.set(key, { from: Math.min(place + 1, this.places.length - 1), cuts: 0 });
   }
+}
+
+/** That there is no room in our memory says nothing of a mirror, nor of what it has. */
+function saysOfPlaces(error: unknown): error is RegistryError {
+  return error instanceof RegistryError && !(error instanceof NoRoom);
 }

@@ -54,9 +54,12 @@ function meaning({ status, url, who }: TransportResponse, { speaksTls }: Reason)
   return who !== undefined && (status === 401 || status === 403) ? worded`, ${who}` : '';
 }
 
-/** May its words name who we are, as Amazon’s name the account and the role that it refuses? */
+/**
+ * May its words name who we are, as Amazon’s name the account and the role that it refuses, and Docker Hub’s (429) the user whose pulls are counted?
+ * What is not there, or is broken, is nothing of ours.
+ */
 function namesUs({ status, who }: TransportResponse): boolean {
-  return who !== undefined && !who.isForAll && (status === 401 || status === 403);
+  return who !== undefined && !who.isForAll && status < 500 && status !== 404 && status !== 410;
 }
 
 interface Reason {

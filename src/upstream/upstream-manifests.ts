@@ -3,7 +3,7 @@ import { contentEncoding, decode } from '../net/content-encoding.ts';
 import { parseLength } from '../net/content-range.ts';
 import { timesWhileRead } from '../net/small-body.ts';
 import type { TransportResponse } from '../net/transport.ts';
-import { tooMuchRead } from '../oci/busy.ts';
+import { Busy, tooMuchRead } from '../oci/busy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { algorithmOf, digestAside } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
@@ -123,8 +123,9 @@ export class UpstreamManifests {
   ): Promise<FetchedManifest | undefined> {
     try {
       return await this.fetch(repository, digest, options);
-    } catch {
+    } catch (error) {
       options.signal?.throwIfAborted();
+      if (error instanceof Busy) throw error;
       return undefined;
     }
   }

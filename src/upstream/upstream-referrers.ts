@@ -1,4 +1,5 @@
 import type { TransportResponse } from '../net/transport.ts';
+import { NoRoom } from '../oci/busy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { algorithmOf, digestAside, hexOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
@@ -43,6 +44,8 @@ export class UpstreamReferrers {
       if (page === 'unsupported') return await this.#byTag(repository, digest, options);
       for (const descriptor of page) referrers.set(descriptor.digest, descriptor);
     }
+    // It has no page behind this one that a client could go on with, and who comes again soon is given all.
+    if (pages.failure instanceof NoRoom) throw pages.failure;
     if (pages.isLost) pages.giveUp();
     return { referrers: [...referrers.values()], cut: pages.cut };
   }

@@ -5,10 +5,11 @@ import type { Log } from '../../base/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import { jsonReader } from '../../json/json-reader.ts';
 import { tooMuchRead } from '../../oci/busy.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import { algorithmOf, DigestHasher, digestAside } from '../../oci/digest.ts';
 import { blamed } from '../../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
-import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
 import { BlobUnreadableError, type ContentStore } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
@@ -53,16 +54,18 @@ export class StoredManifests {
     if (recorded === undefined) return undefined;
     const { mediaType, size } = recorded;
     const stored =
-      size <= maxSmall ? { bytes: await this.#read(digest) } : await this.#readLarge(digest, size);
+      size <= maxSmall
+        ? { bytes: await this.#read(digest) }
+        : await this.#readLarge(hostOf(repository), recorded);
     if (stored?.bytes === undefined) return undefined;
     // Without annotations: megabytes of them would weigh nothing in memory's count.
     return { ...stored, bytes: stored.bytes, descriptor: { mediaType, digest, size } };
   }
 
-  /** Once for all who ask for it at a time: each would have a copy. */
-  async #readLarge(digest: Digest, size: number): Promise<Large | undefined> {
+  /** Once for all who ask for it at a time: each would have a copy. It is counted for the registry of the first. */
+  async #readLarge(host: RegistryHost, { digest, size }: Descriptor): Promise<Large | undefined> {
     return await this.#reads.run(digest, async () => {
-      const room = new Claim('');
+      const room = new Claim(host);
       return await reading(room, async () => {
         if (!(await room.wait(timesWhileRead * size))) throw tooMuchRead();
         const bytes = await this.#read(digest);

@@ -104,7 +104,7 @@ export class TagWalk {
   }
 
   async #read(n: number | undefined): Promise<TagList> {
-    const list = await this.#settings.ask({ n, last: this.#end ?? this.after }, this.room);
+    const list = await this.#ask(n);
     const added = await this.#newOf(list.tags);
     // What brings nothing new would be asked for again and again: upstream goes in a circle.
     const isCircle = list.hasMore && added.length === 0;
@@ -113,6 +113,17 @@ export class TagWalk {
     this.hasMore = list.hasMore && !isCircle;
     this.cut = list.cut ?? (isCircle ? 'failed' : undefined);
     return list;
+  }
+
+  /** What of a part was read that does not come takes nothing any more. */
+  async #ask(n: number | undefined): Promise<TagList> {
+    const { settled } = this.room;
+    try {
+      return await this.#settings.ask({ n, last: this.#end ?? this.after }, this.room);
+    } catch (error) {
+      this.room.settle(settled);
+      throw error;
+    }
   }
 
   /** Which of them did not come before; of one part each comes once. */

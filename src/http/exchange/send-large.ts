@@ -3,8 +3,10 @@ import { RegistryError } from '../../oci/error.ts';
 import type { Exchange } from './exchange.ts';
 import { BodyWriter } from './send-body.ts';
 
-/** Whoever takes nothing for so long has his memory taken away where others wait for it. Milliseconds. */
+/** Whoever takes hardly anything for so long has his memory taken away where others wait for it. Milliseconds. */
 const patienceMs = 10_000;
+/** So often: whoever takes all of it in five minutes does not take hardly anything. A few who drip would else keep all from all others. */
+const patienceForAll = 30;
 
 /**
  * Sends a body that is in memory, piece by piece as the client takes it, or its headers alone to a HEAD. Throws ClientGoneError; UNAVAILABLE where the
@@ -16,13 +18,14 @@ export async function sendLarge(
   pieces: readonly Uint8Array[],
 ): Promise<void> {
   const { response } = exchange;
+  const length = lengthOf(pieces);
   response.setHeader('Content-Type', contentType);
-  response.setHeader('Content-Length', lengthOf(pieces));
+  response.setHeader('Content-Length', length);
   if (exchange.isHead) {
     response.end();
     return;
   }
-  using patience = new Patience(exchange);
+  using patience = new Patience(exchange, length);
   const writer = new BodyWriter(exchange);
   try {
     for (const piece of pieces) await writer.write(piece);
@@ -40,11 +43,14 @@ class Patience implements Disposable {
   /** Why it was broken off. */
   lost: RegistryError | undefined;
   readonly #exchange: Exchange;
+  /** Of the body. */
+  readonly #length: number;
   #bytes = 0;
   #timer: Disposable;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, length: number) {
     this.#exchange = exchange;
+    this.#length = length;
     this.#timer = this.#later();
   }
 
@@ -54,10 +60,14 @@ class Patience implements Disposable {
 
   #look(): void {
     const { bytes, response } = this.#exchange;
-    const isStuck = bytes === this.#bytes;
+    const least = Math.min(this.#length / patienceForAll, this.#length - this.#bytes);
+    const isStuck = bytes - this.#bytes < least;
     this.#bytes = bytes;
     if (isStuck && largeAnswers.waiting > 0) {
-      this.lost = new RegistryError('UNAVAILABLE', 'the client took nothing while others waited for memory');
+      this.lost = new RegistryError(
+        'UNAVAILABLE',
+        'the client took hardly anything while others waited for memory',
+      );
       response.destroy();
     } else this.#timer = this.#later();
   }

@@ -44,7 +44,7 @@ const counted = `on conflict do update set manifests = manifests + excluded.mani
 /**
  * Children of indexes, and where things came from, were not recorded: they are learnt when manifests come again. Each walk reads in the order
  * of a key and writes, as far as it can, in the order of another. The older server may be running: what it learns meanwhile is its own, and
- * a row that leads to it is left out (hence the joins).
+ * a row that leads to it is left out (hence the joins), as is a link to a blob that was not here yet: what is counted and wanted goes by links.
  */
 const walks: readonly Walk[] = [
   {
@@ -91,6 +91,11 @@ const walks: readonly Walk[] = [
          on conflict do update set size = excluded.size, stored_at = coalesce(stored_at, excluded.stored_at)`,
       `insert into contents (digest) select subject from older.manifests where ${range} and subject is not null
          on conflict do nothing`,
+      // Of an image that came meanwhile: with some of its blobs alone it would look complete.
+      `insert into contents (digest)
+         select blob from (select repository as owner, digest from older.manifests where ${range})
+         cross join older.manifest_blobs b on b.repository = owner and b.manifest = digest
+         where true on conflict do nothing`,
       `insert into manifests
          select r.id, c.id, media_type, o.size, artifact_type, annotations, s.id, 'upstream', created_at, used_at
          from (select * from older.manifests where ${range}) o
@@ -131,7 +136,8 @@ const walks: readonly Walk[] = [
     inserts: (range) => [
       named('older.blob_links', range),
       `insert into links select c.id, r.host, r.id, 'upstream' from (select * from older.blob_links where ${range}) o
-         cross join contents c on c.digest = o.digest cross join repositories r on r.name = o.repository`,
+         cross join contents c on c.digest = o.digest cross join repositories r on r.name = o.repository
+         where c.stored_at is not null`,
     ],
   },
   {

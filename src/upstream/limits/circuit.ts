@@ -4,6 +4,7 @@ import type { OnOddity } from '../../net/oddity.ts';
 import { requestKind } from '../../net/request-kind.ts';
 import { retryAfterMs } from '../../net/retry-after.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../../net/transport.ts';
+import { NoRoom } from '../../oci/busy.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { AfterAnswer, NoAnswer } from '../../oci/no-answer.ts';
 import { Breaker, probeMs } from './breaker.ts';
@@ -104,7 +105,10 @@ export class CircuitTransport implements Transport {
     } else if (error instanceof NoAnswer && error.saysOf !== 'nothing') {
       if (this.#isOfHost(request, error)) this.#open(url, passage, error);
       else this.#unanswered(request, passage, error);
-    } else if (error instanceof AfterAnswer && error.origin === request.url.origin) {
+    } else if (
+      error instanceof NoRoom ||
+      (error instanceof AfterAnswer && error.origin === request.url.origin)
+    ) {
       this.#answered(request, passage);
     }
   }
@@ -140,12 +144,12 @@ export class CircuitTransport implements Transport {
   }
 
   /** `about`: which requests, or which repository, fail at once until then. `host`: where that is an outage. */
-  #tellRest(about: Fields, { code, message }: RegistryError, pauseMs: number, host?: Breaker): void {
+  #tellRest(about: Fields, { code, forOperator }: RegistryError, pauseMs: number, host?: Breaker): void {
     const isLimit = code === 'TOOMANYREQUESTS';
     const what = isLimit ? 'upstream limits requests' : 'upstream unavailable';
     const level = host === undefined || isLimit ? 'warn' : this.#outages.begins(host);
     const retryInSeconds = Math.ceil(pauseMs / 1000);
-    this.#settings.onOddity(what, { ...about, reason: message, retryInSeconds }, level);
+    this.#settings.onOddity(what, { ...about, reason: forOperator, retryInSeconds }, level);
   }
 
   #tellEnd({ origin }: URL, about: Fields, openMs: number | undefined, host?: Breaker): void {

@@ -138,4 +138,35 @@ describe('room in memory', () => {
     room.giveBack('a', 8);
     assert.equal(await second, true);
   });
+
+  it('of others is not waited for by whoever is held up by the bound of one owner alone', async () => {
+    const { room } = made({ most: 20, mostOfOne: 8 });
+    const { order, ask } = asking(room);
+    room.force('a', 8);
+    const growing = ask('growing', 4, { owner: 'a', held: 2 });
+    const coming = ask('coming', 4, { owner: 'a' });
+    await turn();
+    assert.ok(room.tryTake('b', 4));
+    assert.ok(room.tryTake('b', 2, 4));
+    assert.deepEqual([await ask('c', 4), order], [true, ['c']]);
+    room.giveBack('a', 6);
+    assert.equal(await growing, true);
+    room.giveBack('a', 6);
+    assert.equal(await coming, true);
+  });
+
+  it('does not end where all that one owner has waits for more of its own, whatever others have', async () => {
+    const { room } = made({ most: 30, mostOfOne: 10 });
+    const { order, ask } = asking(room);
+    room.force('b', 5);
+    room.force('a', 10);
+    const first = ask('first', 3, { owner: 'a', held: 5 });
+    await turn();
+    assert.deepEqual(order, []);
+    const second = ask('second', 3, { owner: 'a', held: 5 });
+    assert.equal(await first, true);
+    assert.deepEqual(order, ['first']);
+    room.giveBack('a', 8);
+    assert.equal(await second, true);
+  });
 });

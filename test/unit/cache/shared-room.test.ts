@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { memoryShare } from '#src/base/memory-limit.ts';
 import { largeAnswers } from '#src/base/room.ts';
+import { tooMuchRead } from '#src/oci/busy.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
@@ -148,5 +150,46 @@ describe('a large answer', () => {
     assert.equal(new Set(all.map(({ bytes: same }) => same)).size, 1);
     assert.deepEqual([opened, shares.length, largeAnswers.taken], [1, 20, content.length - 64 * 1024]);
     for (const share of shares) share[Symbol.dispose]();
+  });
+
+  it('that is a manifest on the disk is counted for its registry, and waits for no other', async () => {
+    const text = Buffer.from(bytes(mebibyte)).toString('hex');
+    const content = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, text }));
+    const descriptor = { mediaType: ociManifest, digest: sha256(content), size: content.length };
+    await using cache = new CacheUnderTest();
+    await cache.parts.manifests.keep(alpine, { descriptor, bytes: content });
+    await cache.parts.tasks[Symbol.asyncDispose]();
+    cache.parts.manifests.forgetAll();
+    // As much as one may have, and not all.
+    const most = Math.max(20 * mebibyte, Math.floor((memoryShare(256 * mebibyte) * 3) / 8));
+    largeAnswers.force('', most);
+    const found = cache.registry.getManifest(alpine, descriptor.digest);
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    assert.equal(largeAnswers.waiting, 0);
+    largeAnswers.giveBack('', most);
+    assert.equal((await found).bytes.length, content.length);
+    await turn();
+  });
+
+  it('that is older is given at once where there is no room for a new one, if it takes none', async () => {
+    const { upstream } = large();
+    let isFull = false;
+    const list = upstream.listTags;
+    upstream.listTags = async (...args) => {
+      if (isFull) throw tooMuchRead();
+      args[1]?.room?.settle(100);
+      return { ...(await list(args[0])), tags: tags.slice(0, 10) };
+    };
+    await using cache = new CacheUnderTest({ upstream });
+    await cache.registry.listTags(alpine);
+    await cache.parts.tasks[Symbol.asyncDispose]();
+    await cache.clock.advance(60_000);
+    isFull = true;
+    assert.deepEqual((await cache.registry.listTags(alpine, cache.reporting)).tags, tags.slice(0, 10));
+    assert.equal(cache.outcome?.kind, 'stale');
+    largeAnswers.force('others', 1e12);
+    await assert.rejects(cache.registry.listTags(alpine), { status: 503 });
+    largeAnswers.giveBack('others', 1e12);
+    await turn();
   });
 });

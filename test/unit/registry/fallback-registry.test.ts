@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { tooMuchRead } from '#src/oci/busy.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { type ErrorCode, RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
@@ -191,6 +192,29 @@ describe('the referrers of a manifest', () => {
     const { itself, registry, image } = three();
     itself.script = fails('UNAVAILABLE');
     assert.deepEqual((await registry.listReferrers(name, image.manifest.digest)).referrers, []);
+  });
+});
+
+describe('want of room in our memory', () => {
+  const noRoom = (): never => {
+    throw tooMuchRead();
+  };
+
+  it('is none of a registry’s answers: what a mirror lacks is not taken for all there is', async () => {
+    const { first, itself, registry, image } = three();
+    itself.script = noRoom;
+    await assert.rejects(registry.listReferrers(name, image.manifest.digest), { status: 503 });
+    first.tags = async () => ({ tags: [parseTag('a')], hasMore: true, cut: 'failed' });
+    const alone = new FallbackRegistry([first], itself);
+    await assert.rejects(alone.listTags(name), { status: 503 });
+  });
+
+  it('makes no mirror that contradicts itself the one that counts', async () => {
+    const { first, second, itself, image } = three();
+    const contradicts = image.config.digest;
+    first.getManifest = async () => ({ ...(await second.getManifest(name, tag)), contradicts });
+    itself.script = noRoom;
+    await assert.rejects(new FallbackRegistry([first], itself).getManifest(name, tag), { status: 503 });
   });
 });
 

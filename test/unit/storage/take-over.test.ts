@@ -213,6 +213,54 @@ describe('a directory of schema 1', () => {
     assert.equal(await store.hasBlob(repository('docker.io/acme/other'), small), true);
   });
 
+  it('is consistent whenever an older server writes to it meanwhile', async () => {
+    const digests = ['manifest', 'one', 'two', 'three'].map((text) => sha256(Buffer.from(text)));
+    const [manifest, ...blobs] = digests;
+    for (let parts = 0; parts <= 26; parts += 1) {
+      await using directory = await olderCache();
+      const older = join(directory.path, 'index.sqlite');
+      using made = closing(':memory:');
+      made.value.prepare('attach ? as older').run(older);
+      const work = takeOver(made.value, 'older');
+      for (let part = 0; part < parts; part += 1) work.next();
+      {
+        using server = closing(older);
+        // A blob that an image lacked comes; and another image, of which one blob is here.
+        server.value.exec(`insert into blob_links select blob, repository from manifest_blobs
+          where true on conflict do nothing`);
+        server.value
+          .prepare("insert into manifests values ('a.io/new', ?, 'm', 5, null, null, null, 0, 1, 1)")
+          .run(manifest);
+        for (const blob of blobs)
+          server.value
+            .prepare("insert into manifest_blobs values ('a.io/new', ?, ?, 'm', 7)")
+            .run(manifest, blob);
+        server.value.prepare("insert into blob_links values (?, 'a.io/new')").run(blobs[0]);
+      }
+      Array.from(work);
+      const count = (sql: string): unknown => made.value.prepare(`select count(*) from ${sql}`).pluck().get();
+      const link = 'select 1 from links l where l.content = k.child and l.repository = k.repository';
+      const here = 'select 1 from contents c where c.id = k.child and c.stored_at is not null';
+      const lacks = `not (exists (${link}) and exists (${here}))`;
+      const wanted =
+        'exists (select 1 from wanted w where w.content = k.child and w.repository = k.repository)';
+      const stored =
+        'select distinct content from links l join contents c on c.id = l.content and stored_at is not null';
+      assert.deepEqual(
+        {
+          images: count(
+            'manifests m where 3 <> (select count(*) from children k where k.manifest = m.content)',
+          ),
+          wanted: count(`children k where ${lacks} <> ${wanted}`),
+          links: count('links l join contents c on c.id = l.content where stored_at is null'),
+          totals: made.value.prepare("select blobs from totals where host = ''").pluck().get(),
+        },
+        { images: 0, wanted: 0, links: 0, totals: count(`(${stored})`) },
+        `after ${parts} parts`,
+      );
+    }
+  });
+
   it('is taken over though an earlier release was ended while it did so', async () => {
     await using directory = await olderCache();
     {

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Claim } from '#src/base/claim.ts';
 import { largeAnswers, Room } from '#src/base/room.ts';
+import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
+import { ociIndex } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
@@ -95,6 +97,27 @@ describe('lists and manifests of megabytes', () => {
     while (room.waiting === 0) await turn();
     room.giveBack('x', 100 * mebibyte);
     assert.deepEqual((await reading).tags, v1);
+  });
+
+  it('of referrers are refused where a later page finds no room: what is left out would say that nothing else is there', async () => {
+    const { made } = await lists();
+    await using _ = made;
+    const subject = sha256(bytes(10));
+    const index = (padding: string): string =>
+      JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests: [], annotations: { padding } });
+    made.spoil(
+      on(/referrers/, ({ query }) =>
+        query.includes('page=2')
+          ? content(index('x'.repeat(mebibyte)), ociIndex)
+          : content(index(''), ociIndex, { Link: '</v2/?page=2>; rel="next"' }),
+      ),
+    );
+    const { clock, room } = fullRoom();
+    const reading = made.registry.listReferrers(made.name, subject, { room: new Claim('a', room) });
+    const refused = assert.rejects(reading, { status: 503 });
+    while (room.waiting === 0) await turn();
+    await clock.advance(10_000);
+    await refused;
   });
 
   it('of some hundred bytes neither wait nor are counted', async () => {

@@ -183,6 +183,23 @@ describe('what upstream answers', () => {
     }
   });
 
+  it('names our account to nobody else, as Docker Hub’s word of a limit does', async () => {
+    const credentials = staticCredentials({ kind: 'basic', username: 'me', password: secret('right') });
+    await using made = await UpstreamUnderTest.start({ credentials });
+    for (const [status, said] of [
+      [402, 'me has not paid'],
+      [429, "You have reached your pull rate limit as 'me'"],
+    ] as const) {
+      made.spoil(basicAuth('me', secret('right')), () =>
+        json({ errors: [{ code: 'TOOMANYREQUESTS', message: said }] }, status),
+      );
+      await assert.rejects(made.registry.getManifest(made.name, parseTag(`v${status}`)), {
+        message: `${made.upstream.origin} answered ${status}`,
+        forOperator: `${made.upstream.origin} answered ${status}: ${said}`,
+      });
+    }
+  });
+
   it('says so where the port speaks TLS and was asked by plain HTTP, as nginx and Go answer it', async () => {
     await using made = await UpstreamUnderTest.start();
     for (const body of [

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { Claim } from '#src/base/claim.ts';
+import { Room } from '#src/base/room.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { parseManifest } from '#src/oci/manifest.ts';
 import { acceptedManifests, dockerManifest, ociIndex, ociManifest } from '#src/oci/media-type.ts';
@@ -95,6 +97,24 @@ describe('a manifest', () => {
     assert.deepEqual(made.oddities, ['upstream announced a wrong digest']);
     made.spoil(headers({ 'Docker-Content-Digest': 'sha256:nonsense' }));
     assert.deepEqual(await made.registry.getManifest(made.name, tag), given);
+  });
+
+  it('by tag is not taken for what contradicts itself where it is our memory that has no room for the other', async () => {
+    await using made = await start();
+    const other = sha256(Buffer.from('other'));
+    const clock = new FakeClock();
+    const room = new Room({ clock, most: 0, mostOfOne: 0 });
+    room.force('x', 1);
+    const large = `{"x":"${'x'.repeat(100_000)}"}`;
+    made.spoil(
+      on(/v1$/, headers({ 'Docker-Content-Digest': other })),
+      on(/sha256/, () => content(large, ociManifest)),
+    );
+    const getting = made.registry.getManifest(made.name, tag, { room: new Claim('a', room) });
+    const refused = assert.rejects(getting, { code: 'UNAVAILABLE', status: 503 });
+    while (room.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(10_000);
+    await refused;
   });
 
   it('by tag whose bytes are not those of the announced digest is asked for by that digest', async () => {

@@ -4,6 +4,7 @@ import { connectError, connectionError } from '#src/net/connection-error.ts';
 import { proxyConnectionError } from '#src/net/dial/proxy-error.ts';
 import type { OnOddity } from '#src/net/oddity.ts';
 import type { TransportRequest } from '#src/net/transport.ts';
+import { NoRoom } from '#src/oci/busy.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { AfterAnswer, NoAnswer } from '#src/oci/no-answer.ts';
 import { own } from '#src/oci/wording.ts';
@@ -221,6 +222,35 @@ describe('a host that cannot be connected to', () => {
     for (const name of ['a', 'b', 'c']) await assert.rejects(transport.send(of(name, 'v1')), /cdn/);
     assert.equal(wire.requests.length, 3);
     await assert.rejects(transport.send(of('c', 'v2')), /asked again/);
+  });
+});
+
+describe('an answer for which there is no room in our memory', () => {
+  it('is one: the registry is there again', async () => {
+    const { clock, upstream, oddities, transport } = circuit(refused);
+    await assert.rejects(transport.send(manifest), { message: refused.message });
+    upstream.answer = new NoRoom(1000);
+    await clock.advance(60_000);
+    await assert.rejects(transport.send(manifest), NoRoom);
+    await assert.rejects(transport.send(other), NoRoom);
+    assert.deepEqual(
+      oddities.map((oddity) => oddity.slice(0, ends.length)),
+      [begins.slice(0, ends.length), ends],
+    );
+  });
+});
+
+describe('why nothing is sent', () => {
+  it('is told to the operator in full', async () => {
+    const words = own('the proxy 10.0.0.1', 'the proxy');
+    const wire = new ScriptedTransport(() => {
+      throw new NoAnswer(manifest.url, 'host', words);
+    });
+    const reasons: unknown[] = [];
+    const onOddity: OnOddity = (_message, { reason }) => void reasons.push(reason);
+    const transport = new CircuitTransport(wire, { clock: new FakeClock(), onOddity });
+    await assert.rejects(transport.send(manifest), { message: words.forClients });
+    assert.deepEqual(reasons, [words.forOperator]);
   });
 });
 
