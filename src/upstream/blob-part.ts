@@ -135,7 +135,7 @@ export function wrongRange(header = 'none'): RegistryError {
 
 /** Read to the part that is wanted it would cost the bytes before that once more. */
 export function wholeForPart(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'upstream gives the whole blob for a part of it');
+  return new RegistryError('UNSUPPORTED', 'upstream gives the whole blob for a part of it');
 }
 
 export function encodedPart(): RegistryError {

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { parseTag } from '#src/oci/reference.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
+import { ColdBlobs, rangeOf } from './support/cold-blobs.ts';
 import { freePort } from './support/free-port.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
@@ -106,5 +107,25 @@ describe('a disk without any room', { skip: canMount() ? false : 'mounting a tmp
     await server.startAgain();
     const again = await fetch(`http://127.0.0.1:${health}/readyz`);
     assert.deepEqual(await again.json(), { status: 'ready' });
+  });
+
+  it('costs nobody his answer where it becomes full while parts come ahead of the rest', async () => {
+    await using disk = await smallDisk();
+    const settings = { imagePath: disk.path, cache: { complete: false } };
+    await using cold = await ColdBlobs.start({ rate: 8_000_000, settings });
+    const blob = cold.put(40 * mebibyte);
+    // More than the disk has room for, in an order of its own.
+    const ahead = [30, 20, 10, 36, 25].map((at) => rangeOf(at * mebibyte, (at + 3) * mebibyte - 1));
+    const [whole, ...parts] = await Promise.all([
+      cold.get(blob),
+      ...ahead.map(async (range) => await cold.get(blob, range)),
+    ]);
+    assert.ok(whole.body.equals(blob.bytes), `${whole.status}, ${whole.body.length} bytes`);
+    for (const [at, { status, body }] of parts.entries()) {
+      const [, first = 0, last = 0] = /(\d+)-(\d+)/.exec(ahead[at] ?? '')?.map(Number) ?? [];
+      assert.equal(status, 206);
+      assert.ok(body.equals(blob.bytes.subarray(first, last + 1)), `${ahead[at]}: ${body.length} bytes`);
+    }
+    assert.ok((await cold.get(blob)).body.equals(blob.bytes));
   });
 });

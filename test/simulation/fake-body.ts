@@ -15,6 +15,8 @@ interface FakeBodyParts {
   readonly breaks: 'cut' | 'stall' | 'drip' | undefined;
   /** Its chunks are received into memory that is used again. */
   readonly isTakenBack: boolean;
+  /** Told how long each chunk is that it brings. */
+  readonly brings?: ((length: number) => void) | undefined;
   readonly over: () => void;
 }
 
@@ -61,6 +63,7 @@ export class FakeBody implements AsyncIterable<Buffer> {
       const length = random.between(1, pace.chunkBytes);
       const chunk = Buffer.from(bytes.subarray(at, Math.min(last, at + length)));
       at += chunk.length;
+      this.#parts.brings?.(chunk.length);
       yield chunk;
     }
     if (breaks === 'drip') yield* this.#drip(last);

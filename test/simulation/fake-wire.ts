@@ -1,4 +1,6 @@
+import { parseContentRange } from '#src/net/content-range.ts';
 import type { Transport, TransportRequest, TransportResponse } from '#src/net/transport.ts';
+import type { ByteCount } from './byte-count.ts';
 import type { FakeAnswer } from './fake-answer.ts';
 import { FakeBody } from './fake-body.ts';
 import type { Asked, FakeRegistry } from './fake-registry.ts';
@@ -29,6 +31,7 @@ export interface FakeWireParts {
   readonly headersTimeoutMs: number;
   readonly stallTimeoutMs: number;
   /** Told of each request that is sent. */
+  readonly bytes: ByteCount;
   readonly onRequest: (request: TransportRequest, asked: Asked) => void;
 }
 
@@ -126,6 +129,7 @@ export class FakeWire implements Transport, AsyncDisposable {
       stallTimeoutMs,
       label: `upstream sends ${short(asked.reference ?? asked.what)}`,
       signal: this.#ended(request.signal),
+      brings: this.#counting(request, asked, answer, fault),
       breaks: bodyFaults.find((kind) => kind === fault?.kind),
       isTakenBack: isBulk,
       over: () => {
@@ -145,6 +149,18 @@ export class FakeWire implements Transport, AsyncDisposable {
       ...(isBulk && { giveBack: (chunk: Uint8Array) => body.takeBack(chunk) }),
       [Symbol.asyncDispose]: async () => body.end(),
     };
+  }
+
+  /** Of what is as it should be. */
+  #counting(
+    { bulk, method }: TransportRequest,
+    asked: Asked,
+    { status, headers }: FakeAnswer,
+    fault: Fault | undefined,
+  ): ((length: number) => void) | undefined {
+    if (bulk !== true || method !== 'GET' || asked.what !== 'blob' || fault !== undefined) return undefined;
+    if (status !== 200 && status !== 206) return undefined;
+    return this.#parts.bytes.begin(asked, parseContentRange(headers['content-range'])?.first ?? 0);
   }
 
   #ended(signal: AbortSignal | undefined): AbortSignal {

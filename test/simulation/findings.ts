@@ -17,6 +17,7 @@ export const invariants = {
   'bounded files': 'open files stay within what the clients who are here account for',
   'bounded transfers': 'blobs on their way stay within what clients wait for and what may come without',
   'bounded requests': 'a blob is not fetched again and again from a healthy upstream',
+  'no byte comes twice': 'of a blob upstream gives each byte once while all is well',
   'everything ends': 'no client waits for ever, and the server stops',
   'nothing is left':
     'after the end no file is open, no answer unread, no timer set, no partial file there but what can be gone on with',

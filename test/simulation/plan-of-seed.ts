@@ -58,7 +58,32 @@ const sizes: readonly (readonly [number, number])[] = [
 /** The scenario of a seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed).fork('plan');
-  return random.chance(0.05) ? storm(seed, random) : usual(seed, random);
+  if (random.chance(0.05)) return storm(seed, random);
+  const plan = usual(seed, random);
+  const lazily = new Random(seed).fork('lazily');
+  return lazily.chance(0.12) ? lazy(plan, lazily) : plan;
+}
+
+/** Large blobs behind slow links, and mostly those who want parts of them. */
+function lazy(plan: Plan, random: Random): Plan {
+  const images = plan.images.map((image) => ({ ...image, isWrong: false }));
+  const clients = plan.clients.slice(0, 5).map((client, at) => ({
+    ...client,
+    kind: at === 0 ? ('puller' as const) : ('ranger' as const),
+    restMs: random.pick([20, 200]),
+    chunkMs: random.pick([0, 0, 1]),
+  }));
+  return {
+    ...plan,
+    durationMs: 8000,
+    images,
+    clients,
+    layerSizes: plan.layerSizes.map(() => random.between(1_500_000, 9_000_000)),
+    wire: { answerMs: random.pick([5, 40, 200]), chunkMs: random.pick([8, 30]), chunkBytes: 64_000 },
+    faults: random.chance(0.6) ? [] : plan.faults,
+    crashes: plan.crashes.map((crash) => ({ ...crash, at: Math.min(crash.at, 8000) })),
+    full: random.chance(0.2) ? fullOf(random, 8000) : undefined,
+  };
 }
 
 function usual(seed: number, random: Random): Plan {

@@ -11,6 +11,7 @@ import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';
+import { ByteCount } from './byte-count.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
 import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';
@@ -180,6 +181,7 @@ export class Server {
       pace: plan.wire,
       headersTimeoutMs: pullTimeoutMs,
       stallTimeoutMs,
+      bytes: new ByteCount(this.#world),
       onRequest: (request, asked) => {
         requests.note(request, asked);
         if (request.bulk === true) this.#checkTransfers();

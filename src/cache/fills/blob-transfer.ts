@@ -13,11 +13,14 @@ import { type Here, OtherBlobError } from './overlap.ts';
 import { Pace } from './pace.ts';
 import { PutOffError } from './put-off.ts';
 import { Relay } from './relay.ts';
+import { soonMs } from './speed.ts';
 
 /** Resumes without a single new byte before a fill gives up (containerd allows 3, dockerd 5). */
 const maxVainResumes = 4;
 /** Nobody waits for a transfer: it is judged slow so often in a row before it is ended, the first time another connection is tried. */
 const maxSlowAlone = 2;
+/** What is on its way at less than this part of the rate in order is not waited for. */
+const muchSlower = 2;
 /** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
 const minPart = 64 * 1024;
 
@@ -46,6 +49,8 @@ export class BlobTransfer {
   readonly #parts: TransferParts;
   readonly #abort = new AbortController();
   #at = 0;
+  /** How fast the last run in order was, until something was in its way. Bytes a millisecond. */
+  #rate = 0;
   #relay: Relay | undefined;
   #isBegun = false;
   #hopeless = false;
@@ -150,15 +155,25 @@ export class BlobTransfer {
     }
   }
 
-  /** Waits for what is on its way. */
+  /** Waits for what is on its way, as long as that is not far slower than what came in order was. */
   async #passOver(): Promise<void> {
     const { runs, tape } = this.#parts;
     while (tape.isStored) {
       this.#at = tape.here.endFrom(this.#at);
-      if (!runs.brings(this.#at)) return;
+      const run = runs.bringing(this.#at);
+      if (run === undefined) return;
       this.signal.throwIfAborted();
-      await runs.next();
+      if (run.isSlowerThan(this.#rate / muchSlower)) return run.giveUp();
+      await this.#moved();
     }
+  }
+
+  /** Settles when more has come, or it is time to see whether it does. */
+  async #moved(): Promise<void> {
+    const { runs, settings } = this.#parts;
+    const late = Promise.withResolvers<void>();
+    using _ = settings.clock.after(soonMs, late.resolve);
+    await Promise.race([runs.next(), late.promise]);
   }
 
   /** By the digest, where nobody has said how long it is. */
@@ -216,6 +231,7 @@ export class BlobTransfer {
       lost: (error) => settings.log.info({ err: error, digest }, 'the blob transfer goes on as it was'),
     });
     const last = await this.#relay.run(first);
+    this.#rate = run.rate;
     return !(run.isOver && tape.isStored) && this.#isAll(last, before);
   }
 

@@ -48,7 +48,9 @@ export function composeFill(
   /** What is still to be hashed is read, too. */
   const lowest = (range: ReadRange): number => {
     const slowest = followers.lowest(range);
-    return front.size < range.start ? slowest : Math.min(slowest, front.size);
+    if (front.size >= range.start) return Math.min(slowest, front.size);
+    // What is written will be read from there; else it is kept until the hash is there.
+    return tape.isStored ? slowest : Math.min(slowest, range.start);
   };
   const shared = { digest, repository, size, followers, tape, front, runs: new FillRuns(), clock };
   const source = new BlobSource({ digest, size, followers, upstream, onQueued });

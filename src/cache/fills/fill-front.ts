@@ -7,11 +7,11 @@ import type { FillTape } from './fill-tape.ts';
  * hashed as they pass; what came ahead is read back when the rest has reached it, so that nobody waits for a second pass over 20 GB.
  */
 export class FillFront {
-  readonly #tape: Pick<FillTape, 'here' | 'read'>;
+  readonly #tape: Pick<FillTape, 'here' | 'read' | 'wake' | 'isStored'>;
   readonly #hasher: DigestHasher;
   #readingBack: Promise<void> | undefined;
 
-  constructor(digest: Digest, tape: Pick<FillTape, 'here' | 'read'>) {
+  constructor(digest: Digest, tape: Pick<FillTape, 'here' | 'read' | 'wake' | 'isStored'>) {
     this.#tape = tape;
     this.#hasher = new DigestHasher(digest);
   }
@@ -31,9 +31,12 @@ export class FillFront {
     return this.#hasher.size === size ? this.#hasher.sum() : undefined;
   }
 
-  /** To be told of each chunk before it is on the tape, as it may be given away then. */
+  /**
+   * To be told of each chunk before it is on the tape, as it may be given away then. While what came ahead is read back that has these
+   * bytes too: where nothing is stored they come once more.
+   */
   passes(at: number, chunk: Uint8Array): void {
-    if (at === this.#hasher.size) this.#hasher.update(chunk);
+    if (this.#readingBack === undefined && at === this.#hasher.size) this.#hasher.update(chunk);
   }
 
   /** To be told when something is on the tape: goes on with what came ahead, if it has reached that. */
@@ -60,7 +63,11 @@ export class FillFront {
     while (!this.#isLevel) {
       const first = this.#hasher.size;
       const last = this.#tape.here.endFrom(first) - 1;
-      for await (const chunk of this.#tape.read({ first, last })) this.#hasher.update(chunk);
+      for await (const chunk of this.#tape.read({ first, last })) {
+        this.#hasher.update(chunk);
+        // Memory alone waits for us, too.
+        if (!this.#tape.isStored) this.#tape.wake();
+      }
       if (this.#hasher.size === first) throw new Error('what has come of the blob can no longer be read');
     }
   }

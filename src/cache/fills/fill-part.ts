@@ -63,7 +63,8 @@ export class FillPart {
     const origin = tape.here.endFrom(range.first);
     // Another was faster.
     if (origin > range.last || runs.bringsSoon(origin)) return;
-    using run = new FillRun(origin, range.last + 1, this.#parts);
+    const giveUp = () => this.#abort.abort(new Error('what comes in order is faster than this part'));
+    using run = new FillRun(origin, range.last + 1, this.#parts, giveUp);
     this.#run = run;
     source.gives(reader);
     pace.begin(reader.heldUpMs);
@@ -84,9 +85,10 @@ export class FillPart {
       if (fresh.length === 0) continue;
       pace.arrived(fresh.length);
       const before = run.at;
-      await run.take(fresh, reader, false, signal);
+      const isStored = await run.take(fresh, reader, false, signal);
       this.#received += run.at - before;
-      if (run.isOver) return;
+      // Where nothing is stored it comes in order, and once more.
+      if (run.isOver || !isStored) return;
       pace.waits();
     }
   }

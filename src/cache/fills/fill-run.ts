@@ -24,10 +24,12 @@ export class FillRun implements Disposable {
   readonly #parts: FillRunParts;
   readonly #stretch: Stretch;
   readonly #speed: Speed;
+  readonly #onGivenUp: () => void;
   #end: number;
 
-  /** From byte `origin` on, before `end`. */
-  constructor(origin: number, end: number, parts: FillRunParts) {
+  /** From byte `origin` on, before `end`. `onGivenUp` is called when another brings the rest. */
+  constructor(origin: number, end: number, parts: FillRunParts, onGivenUp: () => void = () => {}) {
+    this.#onGivenUp = onGivenUp;
     this.origin = origin;
     this.#end = end;
     this.#parts = parts;
@@ -43,6 +45,22 @@ export class FillRun implements Disposable {
 
   get end(): number {
     return this.#end;
+  }
+
+  /** Bytes a millisecond, lately. */
+  get rate(): number {
+    return this.#speed.rate;
+  }
+
+  /** Is it known to bring less than this? Bytes a millisecond. */
+  isSlowerThan(rate: number): boolean {
+    return this.#speed.isKnown && this.#speed.rate < rate;
+  }
+
+  /** Another brings the rest. */
+  giveUp(): void {
+    this.#end = this.at;
+    this.#onGivenUp();
   }
 
   /** Does it bring this byte soon, as far as anybody can tell? */

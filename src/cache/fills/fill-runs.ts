@@ -25,9 +25,9 @@ export class FillRuns {
     await this.#moved.promise;
   }
 
-  /** Is this byte on its way? */
-  brings(byte: number): boolean {
-    return this.#all.values().some(({ at, end }) => at <= byte && byte < end);
+  /** By which this byte is on its way. */
+  bringing(byte: number): FillRun | undefined {
+    return this.#all.values().find(({ at, end }) => at <= byte && byte < end);
   }
 
   /** Is it here soon? */

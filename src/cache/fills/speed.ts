@@ -30,6 +30,18 @@ export class Speed {
     this.#bytes = 0;
   }
 
+  /** Bytes a millisecond; of one that has just begun the mean so far, and ever less of one that stands still. */
+  get rate(): number {
+    const passed = this.#clock.monotonic() - this.#since;
+    if (this.#rate !== undefined && passed < soonMs) return this.#rate;
+    return this.#bytes / Math.max(passed, 1);
+  }
+
+  /** Has it been tried for long enough to say? */
+  get isKnown(): boolean {
+    return this.#rate !== undefined || this.#clock.monotonic() - this.#since >= soonMs;
+  }
+
   /** Will so many bytes more have come soon? */
   bringsSoon(bytes: number): boolean {
     if (this.#clock.monotonic() - this.#last >= soonMs) return false;

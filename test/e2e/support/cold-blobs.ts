@@ -1,0 +1,162 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { get as httpGet, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import type { Digest } from '#src/oci/reference.ts';
+import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
+import { bytes } from '#test/fakes/images.ts';
+import type { Fault } from '#test/fakes/upstream-answers.ts';
+import { alias } from './client.ts';
+import { digestOf } from './content.ts';
+import { CountingLink } from './counting-link.ts';
+import { Ociregistry, type Start } from './ociregistry.ts';
+import { until } from './until.ts';
+
+export interface ColdBlobsOptions {
+  /** Of the link to upstream; bytes a second. */
+  readonly rate: number;
+  readonly isShared?: boolean;
+  /** What else is wrong with upstream. */
+  readonly faults?: readonly Fault[];
+  /** So many transfers of the registry run at a time. */
+  readonly maxConcurrent?: number;
+  readonly settings?: Start['settings'];
+}
+
+export interface ColdBlob {
+  readonly digest: Digest;
+  readonly bytes: Buffer;
+}
+
+export interface PartAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Did it break off? */
+  readonly isCut: boolean;
+}
+
+/** The server before an upstream behind a slow link, which has blobs that nobody has asked for yet. */
+export class ColdBlobs implements AsyncDisposable {
+  readonly upstream: FakeUpstream;
+  readonly link: CountingLink;
+  readonly server: Ociregistry;
+  readonly #resources: AsyncDisposableStack;
+  #made = 0;
+
+  private constructor(
+    upstream: FakeUpstream,
+    link: CountingLink,
+    server: Ociregistry,
+    resources: AsyncDisposableStack,
+  ) {
+    this.upstream = upstream;
+    this.link = link;
+    this.server = server;
+    this.#resources = resources;
+  }
+
+  static async start({
+    rate,
+    isShared,
+    faults = [],
+    maxConcurrent = 32,
+    settings,
+  }: ColdBlobsOptions): Promise<ColdBlobs> {
+    await using resources = new AsyncDisposableStack();
+    const upstream = resources.use(await FakeUpstream.start());
+    const link = new CountingLink(rate, { isShared });
+    upstream.faults.push(link.fault, ...faults);
+    const registries = [{ name: upstream.host, scheme: 'http', alias, upstream: { maxConcurrent } }];
+    const server = resources.use(await Ociregistry.start({ settings: { registries, ...settings } }));
+    return new ColdBlobs(upstream, link, server, resources.move());
+  }
+
+  /** A blob that the server has never heard of. */
+  put(size: number, repository = 'library/app'): ColdBlob {
+    this.#made += 1;
+    const content = Buffer.from(bytes(size, this.#made));
+    const { digest } = this.upstream.content.putBlob(this.upstream.repository(repository), content);
+    return { digest, bytes: content };
+  }
+
+  urlOf({ digest }: ColdBlob, repository = 'library/app'): string {
+    return `${this.server.url}/v2/${alias}/${repository}/blobs/${digest}`;
+  }
+
+  async get(blob: ColdBlob, range?: string, repository?: string): Promise<PartAnswer> {
+    return await readAll(await this.open(blob, range, repository));
+  }
+
+  /** The answer, on a connection of its own, of which nothing is read yet. */
+  async open(blob: ColdBlob, range?: string, repository?: string): Promise<IncomingMessage> {
+    const headers = range === undefined ? {} : { range };
+    const request = httpGet(this.urlOf(blob, repository), { agent: false, headers });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return response;
+  }
+
+  /** Waits until the blob is in the store, and says whether its bytes are right there. */
+  async stores({ digest }: ColdBlob): Promise<boolean> {
+    await this.server.stores(`${alias}/library/app`, [digest]);
+    return digestOf(await readFile(this.#fileOf(digest))) === digest;
+  }
+
+  isStored({ digest }: ColdBlob): boolean {
+    return existsSync(this.#fileOf(digest));
+  }
+
+  /** Settles when upstream sends nothing of the blob any more. */
+  async rests({ digest }: ColdBlob): Promise<void> {
+    const isOver = async () => this.link.requests(digest).every((carried) => carried.isOver);
+    await until(`upstream is done with ${digest}`, isOver);
+  }
+
+  /** How many bytes of blobs on their way are on record, for the next process to go on with. */
+  async recordedBytes(): Promise<number> {
+    const folder = join(this.server.layout, 'partial');
+    const records = (await readdir(folder)).filter((name) => name.endsWith('.ranges'));
+    const totals = records.map(async (name) => await totalOf(join(folder, name)));
+    return (await Promise.all(totals)).reduce((sum, total) => sum + total, 0);
+  }
+
+  /** GETs of the blob that upstream was asked by, as `bytes=0-9`, or `whole`. */
+  asked({ digest }: ColdBlob): string[] {
+    return this.upstream.requests
+      .filter(({ method, path }) => method === 'GET' && path.endsWith(digest))
+      .map(({ headers }) => headers.range ?? 'whole');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+
+  #fileOf(digest: Digest): string {
+    return join(this.server.layout, 'blobs', ...digest.split(':'));
+  }
+}
+
+export async function readAll(response: IncomingMessage): Promise<PartAnswer> {
+  const chunks: Buffer[] = [];
+  let isCut = false;
+  try {
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+  } catch {
+    isCut = true;
+  }
+  const { statusCode: status = 0, headers } = response;
+  return { status, headers, body: Buffer.concat(chunks), isCut };
+}
+
+async function totalOf(record: string): Promise<number> {
+  // A record may be replaced while we look.
+  const text = await readFile(record, 'utf8').catch(() => '{"ranges":[]}');
+  const { ranges } = JSON.parse(text) as { ranges: [number, number][] };
+  return ranges.reduce((sum, [first, last]) => sum + last + 1 - first, 0);
+}
+
+/** `bytes=first-last` */
+export function rangeOf(first: number, last: number): string {
+  return `bytes=${first}-${last}`;
+}
