@@ -118,12 +118,19 @@ export class FillTape implements StretchTape, AsyncDisposable {
     else if (this.#spool !== undefined && first <= end) yield* this.#spool.read({ first, last: end });
   }
 
+  heldBefore(end: number): number {
+    let held = 0;
+    for (const stretch of this.#stretches) if (stretch.end <= end) held += stretch.end - stretch.start;
+    return held;
+  }
+
   /** Tells that something went on: a reader, a write. */
   wake(): void {
     for (const stretch of this.#stretches) {
-      if (!this.#isWritten && !stretch.isDone) continue;
+      // What is stored and still comes is dropped as it is written.
+      if (this.isStored && !this.#isWritten && !stretch.isDone) continue;
       stretch.pass();
-      if (stretch.isDone && stretch.start === stretch.end) this.#stretches.delete(stretch);
+      if (stretch.isOver && stretch.start === stretch.end) this.#stretches.delete(stretch);
     }
     this.#moved.resolve();
     this.#moved = Promise.withResolvers();
