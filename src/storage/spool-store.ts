@@ -28,7 +28,7 @@ export interface Spool extends AsyncDisposable {
   /** Which bytes can be read. */
   readonly ranges: Ranges;
   /**
-   * Writes from byte `at` on, where nothing is yet: calls may overlap in time, not in bytes. The chunks may be reused when the promise
+   * Writes from byte `at` on, where nothing is yet, or the same bytes once more: calls may overlap in time, not in bytes. The chunks may be reused when the promise
    * settles. Keeps to the pace of the disk, so that little is left to do in the end; throws {@link StoreBusyError} when that is too slow,
    * {@link StoreFullError} when nothing is left that is kept and could make room, and an Error once it is kept or was put.
    */

@@ -36,7 +36,9 @@ function tapeUnderTest(write?: () => Promise<void>) {
     slow: (signal: AbortSignal) => Promise<void> = async () => await new Promise(() => {}),
   ) => {
     held.bytes += bytes;
-    const giveBack = ({ length }: Uint8Array) => void (held.bytes -= length);
+    const giveBack = ({ length }: Uint8Array): void => {
+      held.bytes -= length;
+    };
     const ownership = { mayKeep: true, giveBack };
     return await tape.append(
       stretch,
