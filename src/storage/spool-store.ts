@@ -19,7 +19,7 @@ export interface SpoolStore {
   begin(): Promise<Spool>;
   /**
    * What was kept of this blob by this scope, by this process or by one that has ended; it is the caller's from now on, and gone when he
-   * disposes of it and has not kept it again. Costs nothing where there is none. Never rejects.
+   * disposes of it and has not kept it again. Waits, for some seconds at most, for what is being kept. Costs nothing where there is none. Never rejects.
    */
   reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined>;
 }
