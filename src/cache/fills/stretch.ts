@@ -104,6 +104,11 @@ export class Stretch {
     this.#window.drop(this.#writing === undefined ? lowest : Math.min(lowest, this.#written));
   }
 
+  /** Forgets all of it. */
+  drop(): void {
+    this.#window.drop(this.end);
+  }
+
   /** Nothing more comes. */
   over(): void {
     this.#isOver = true;

@@ -85,6 +85,26 @@ describe('a blob that passes by in pieces', () => {
   });
 });
 
+describe('the memory of a blob that comes in many parts', () => {
+  it('is bounded, however slowly each is read, and all of it can be read', async () => {
+    const { tape, reader, held, append } = tapeUnderTest(async () => {});
+    reader.at = 0;
+    for (let part = 0; part < 64; part += 1) {
+      const stretch = tape.begin(2 * part * mebibyte);
+      await append(stretch, mebibyte / 2);
+      stretch.over();
+      tape.wake();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(held.bytes > 0 && held.bytes <= 4 * mebibyte, `${held.bytes}`);
+    for (let first = 0; first < 128 * mebibyte; first += 2 * mebibyte) {
+      let read = 0;
+      for await (const { length } of tape.read({ first, last: first + mebibyte / 2 - 1 })) read += length;
+      assert.equal(read, mebibyte / 2);
+    }
+  });
+});
+
 describe('the memory of bytes that are being written', () => {
   it('is given back to nobody before they are, though they are to pass by meanwhile', async () => {
     const disk = gate();
