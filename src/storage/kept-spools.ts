@@ -9,6 +9,8 @@ export const maxKept = 64;
 const maxKeptBytes = 64 * 1024 ** 3;
 /** Milliseconds. */
 export const keptMs = 24 * 3_600_000;
+/** So long whoever asks for one waits for it while it is being kept: a disk that is stuck must not hold him up. Milliseconds. */
+const maxComingMs = 5000;
 
 /** What is kept of one spool. */
 export interface KeptSpool {
@@ -27,6 +29,8 @@ export class KeptSpools<Kept extends KeptSpool> {
   readonly worth: number;
   readonly #clock: Clock;
   readonly #all = new Map<string, { readonly kept: Kept; readonly since: number }>();
+  /** What is being kept. */
+  readonly #coming = new Map<string, Promise<void>>();
   #dropping: Promise<void> | undefined;
 
   constructor(clock: Clock, worth = worthBytes) {
@@ -50,9 +54,20 @@ export class KeptSpools<Kept extends KeptSpool> {
     while (this.#all.size > maxKept || this.#bytes > maxKeptBytes) await this.#dropOldest();
   }
 
-  /** It is the caller’s from now on. */
-  take(note: Asked): Kept | undefined {
+  /** It is being kept until `work` has settled, which never rejects: whoever is cut off asks again at once. */
+  comes(note: Asked, work: Promise<void>): void {
     const key = keyOf(note);
+    const coming = work.then(() => {
+      if (this.#coming.get(key) === coming) this.#coming.delete(key);
+    });
+    this.#coming.set(key, coming);
+  }
+
+  /** It is the caller’s from now on. Waits for what is being kept, for some seconds at most. */
+  async take(note: Asked): Promise<Kept | undefined> {
+    const key = keyOf(note);
+    const coming = this.#coming.get(key);
+    if (coming !== undefined) await this.#inTime(coming);
     const entry = this.#all.get(key);
     if (entry === undefined || this.#isOld(entry.since)) return undefined;
     this.#all.delete(key);
@@ -80,6 +95,12 @@ export class KeptSpools<Kept extends KeptSpool> {
         await this.#dropping;
       }
     }
+  }
+
+  async #inTime(coming: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    using _ = this.#clock.after(maxComingMs, late.resolve);
+    await Promise.race([coming, late.promise]);
   }
 
   get #bytes(): number {

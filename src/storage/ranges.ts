@@ -1,8 +1,8 @@
 import type { ByteRange } from '../oci/registry.ts';
 
-/** Which bytes are there, in order, without two that touch. Few: looked through from the beginning. */
+/** Which bytes are there, in order, without two that touch. There may be hundreds, and each chunk adds to them. */
 export class Ranges {
-  #all: ByteRange[] = [];
+  readonly #all: ByteRange[] = [];
 
   constructor(all: Iterable<ByteRange> = []) {
     for (const { first, last } of all) this.add(first, last + 1);
@@ -20,13 +20,13 @@ export class Ranges {
 
   /** The first byte from `at` on that is not there. */
   endFrom(at: number): number {
-    const found = this.#all.find(({ first, last }) => first <= at && at <= last);
-    return found === undefined ? at : found.last + 1;
+    const found = this.#all[this.#reaching(at)];
+    return found === undefined || found.first > at ? at : found.last + 1;
   }
 
   /** The first byte from `at` on that is there; Infinity: none. */
   nextFrom(at: number): number {
-    const found = this.#all.find(({ last }) => at <= last);
+    const found = this.#all[this.#reaching(at)];
     return found === undefined ? Number.POSITIVE_INFINITY : Math.max(at, found.first);
   }
 
@@ -44,24 +44,30 @@ export class Ranges {
   /** From `first` on, before `end`. */
   add(first: number, end: number): void {
     if (end <= first) return;
-    const tail = this.#all.at(-1);
-    // Bytes mostly come in order.
-    if (tail !== undefined && tail.last + 1 === first) {
-      this.#all[this.#all.length - 1] = { first: tail.first, last: end - 1 };
-      return;
+    const from = this.#reaching(first - 1);
+    let behind = from;
+    let joined = { first, last: end - 1 };
+    for (let next = this.#all[from]; next !== undefined && next.first <= end; next = this.#all[behind]) {
+      joined = { first: Math.min(joined.first, next.first), last: Math.max(joined.last, next.last) };
+      behind += 1;
     }
-    const apart = this.#all.filter((range) => range.last + 1 < first || range.first > end);
-    const joined = this.#all.filter((range) => range.last + 1 >= first && range.first <= end);
-    const merged = {
-      first: Math.min(first, ...joined.map((range) => range.first)),
-      last: Math.max(end - 1, ...joined.map((range) => range.last)),
-    };
-    this.#all = [...apart, merged].toSorted((one, other) => one.first - other.first);
+    this.#all.splice(from, behind - from, joined);
   }
 
   /** Those before byte `end`, for themselves. */
   upTo(end: number): Ranges {
     return new Ranges(this.#all.map(({ first, last }) => ({ first, last: Math.min(last, end - 1) })));
+  }
+
+  /** Where the first one is that has this byte or one behind it. */
+  #reaching(byte: number): number {
+    let [from, to] = [0, this.#all.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#all[middle]?.last ?? 0) < byte) from = middle + 1;
+      else to = middle;
+    }
+    return from;
   }
 
   [Symbol.iterator](): Iterator<ByteRange> {

@@ -19,7 +19,7 @@ export interface SpoolStore {
   begin(): Promise<Spool>;
   /**
    * What was kept of this blob by this scope, by this process or by one that has ended; it is the caller's from now on, and gone when he
-   * disposes of it and has not kept it again. Costs nothing where there is none. Never rejects.
+   * disposes of it and has not kept it again. Waits, for some seconds at most, for what is being kept. Costs nothing where there is none. Never rejects.
    */
   reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined>;
 }
@@ -28,7 +28,7 @@ export interface Spool extends AsyncDisposable {
   /** Which bytes can be read. */
   readonly ranges: Ranges;
   /**
-   * Writes from byte `at` on, where nothing is yet: calls may overlap in time, not in bytes. The chunks may be reused when the promise
+   * Writes from byte `at` on, where nothing is yet, or the same bytes once more: calls may overlap in time, not in bytes. The chunks may be reused when the promise
    * settles. Keeps to the pace of the disk, so that little is left to do in the end; throws {@link StoreBusyError} when that is too slow,
    * {@link StoreFullError} when nothing is left that is kept and could make room, and an Error once it is kept or was put.
    */

@@ -140,6 +140,18 @@ export function spoolStoreContract(name: string, create: SpoolStoreFactory): voi
       assert.equal(await made.used(), 0);
     });
 
+    it('takes the same bytes once more, at the cost of no room', async () => {
+      await using made = await create();
+      await keep(made.store, firstTwo);
+      await using spool = await made.store.reopen(note);
+      assert.ok(spool);
+      await write(spool, mebibyte, 3 * mebibyte);
+      assert.equal(spool.ranges.total, 3 * mebibyte);
+      assert.equal(await made.used(), 3 * mebibyte);
+      await spool[Symbol.asyncDispose]();
+      assert.equal(await made.used(), 0);
+    });
+
     it('keeps what was reopened again, with what came since', async () => {
       await using made = await create();
       await keep(made.store, firstTwo);

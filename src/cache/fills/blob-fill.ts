@@ -11,6 +11,8 @@ import type { Follower } from './fill-followers.ts';
 export interface FillSettings extends ComposedFillSettings {
   readonly content: ContentStore;
   readonly backlog: Backlog;
+  /** Settles when one of the same blob has left what came of it that was ended and is not over yet. */
+  readonly after: Promise<void> | undefined;
   /** So many of its registry's transfers may run that nobody waits for. */
   readonly maxAbandoned: number;
   /** Called for each repository that owns the blob once it is durable in the store, mostly before the fill is forgotten. */
@@ -232,7 +234,8 @@ export class BlobFill {
 
   /** What an earlier transfer has left is not fetched again. */
   async #takeUp(): Promise<void> {
-    const { log } = this.#settings;
+    const { after, log } = this.#settings;
+    await after;
     try {
       await this.#parts.tape.reopen();
       const { received } = this.progress;

@@ -51,14 +51,16 @@ export class BlobFills implements AsyncDisposable {
     scope: FillScope,
     place: Place,
     expected: BlobInfo,
-    settings: Omit<FillSettings, 'scope'>,
+    settings: Omit<FillSettings, 'scope' | 'after'>,
   ): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
     const { repository, range } = place;
     const key = `${scope}/${expected.digest}`;
-    if (this.#current.get(key)?.canJoin(range) === true) return undefined;
+    const before = this.#current.get(key);
+    if (before?.canJoin(range) === true) return undefined;
+    const after = before?.isCancelled === true ? before.done : undefined;
     const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
-    const fill = new BlobFill(repository, expected, { ...settings, scope }, changed);
+    const fill = new BlobFill(repository, expected, { ...settings, scope, after }, changed);
     this.#current.set(key, fill);
     this.#running.add(fill);
     void fill.done.finally(() => {

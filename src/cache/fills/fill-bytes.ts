@@ -78,9 +78,10 @@ export class FillBytes {
 
   /** Of a reader that was told another size than the blob has, the answer cannot be completed; other readers' can. */
   #checkSize(told: number | undefined): void {
-    const { end, tape } = this.#parts;
-    const length = tape.here.endFrom(0);
-    if (told === undefined || (end.isVerified ? length === told : length <= told)) return;
+    const { size, tape } = this.#parts;
+    if (told === undefined) return;
+    const { known } = size;
+    if (known === undefined ? tape.here.endFrom(0) <= told : known === told) return;
     throw new RegistryError('UNAVAILABLE', `the blob has not the ${told} bytes that were announced`);
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillFront } from './fill-front.ts';
-import type { FillRuns } from './fill-runs.ts';
+import type { FillRuns, RunUnderWay } from './fill-runs.ts';
 import type { FillTape } from './fill-tape.ts';
 import type { ChunkOwnership } from './memory-window.ts';
 import { Speed } from './speed.ts';
@@ -19,7 +19,7 @@ export interface FillRunParts {
  * Bytes that come by one request of upstream, in order. It ends before the first byte that is here already, or that a run begun
  * further on brings: nothing is fetched twice.
  */
-export class FillRun implements Disposable {
+export class FillRun implements RunUnderWay, Disposable {
   readonly origin: number;
   readonly #parts: FillRunParts;
   readonly #stretch: Stretch;

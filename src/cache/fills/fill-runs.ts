@@ -1,19 +1,28 @@
-import type { FillRun } from './fill-run.ts';
+/** Bytes that come by one request, as far as others must know of them. */
+export interface RunUnderWay {
+  readonly origin: number;
+  /** The next byte that it brings, and the one that it does not. */
+  readonly at: number;
+  readonly end: number;
+  bringsSoon(byte: number): boolean;
+  isSlowerThan(rate: number): boolean;
+  giveUp(): void;
+}
 
 /** The runs of one fill: what is on its way. */
 export class FillRuns {
-  readonly #all = new Set<FillRun>();
+  readonly #all = new Set<RunUnderWay>();
   #moved = Promise.withResolvers<void>();
 
   get isEmpty(): boolean {
     return this.#all.size === 0;
   }
 
-  add(run: FillRun): void {
+  add(run: RunUnderWay): void {
     this.#all.add(run);
   }
 
-  remove(run: FillRun): void {
+  remove(run: RunUnderWay): void {
     this.#all.delete(run);
     this.moved();
   }
@@ -30,7 +39,7 @@ export class FillRuns {
   }
 
   /** By which this byte is on its way. */
-  bringing(byte: number): FillRun | undefined {
+  bringing(byte: number): RunUnderWay | undefined {
     return this.#all.values().find(({ at, end }) => at <= byte && byte < end);
   }
 
@@ -47,7 +56,7 @@ export class FillRuns {
   }
 
   /** Where a run that was begun further on than this one goes on. */
-  nextBeyond(run: FillRun): number {
+  nextBeyond(run: RunUnderWay): number {
     let next = Number.POSITIVE_INFINITY;
     for (const other of this.#all)
       if (other.origin > run.origin && other.at >= run.at) next = Math.min(next, other.at);

@@ -12,6 +12,8 @@ import { Stretch, type StretchTape } from './stretch.ts';
 const maxOpenMs = 10;
 /** The last bytes that an earlier transfer has left are asked for anew, though nothing were missing: that upstream gives them shows that it still has the blob, and for whom. Bytes. */
 const askedAnew = 64 * 1024;
+/** What is written to its end stays in memory for readers who are at it, so much of one blob: there may be hundreds of parts, each with a slow reader. Bytes. */
+const maxRead = 4 * 1024 * 1024;
 
 export interface FillTapeParts {
   readonly spools: SpoolStore;
@@ -118,13 +120,21 @@ export class FillTape implements StretchTape, AsyncDisposable {
     else if (this.#spool !== undefined && first <= end) yield* this.#spool.read({ first, last: end });
   }
 
+  heldBefore(end: number): number {
+    let held = 0;
+    for (const stretch of this.#stretches) if (stretch.end <= end) held += stretch.end - stretch.start;
+    return held;
+  }
+
   /** Tells that something went on: a reader, a write. */
   wake(): void {
     for (const stretch of this.#stretches) {
-      if (!this.#isWritten && !stretch.isDone) continue;
+      // What is stored and still comes is dropped as it is written.
+      if (this.isStored && !this.#isWritten && !stretch.isDone) continue;
       stretch.pass();
-      if (stretch.isDone && stretch.start === stretch.end) this.#stretches.delete(stretch);
+      if (stretch.isOver && stretch.start === stretch.end) this.#stretches.delete(stretch);
     }
+    this.#leaveToSpool();
     this.#moved.resolve();
     this.#moved = Promise.withResolvers();
   }
@@ -170,6 +180,19 @@ export class FillTape implements StretchTape, AsyncDisposable {
 
   async #written(): Promise<void> {
     await Promise.all([...this.#stretches].map(async (stretch) => await stretch.written()));
+  }
+
+  /** Of what is done the oldest goes first; who is at it reads on from the spool. */
+  #leaveToSpool(): void {
+    let held = 0;
+    for (const { isDone, start, end } of this.#stretches) if (isDone) held += end - start;
+    for (const stretch of this.#stretches) {
+      if (held <= maxRead) return;
+      if (!stretch.isDone) continue;
+      held -= stretch.end - stretch.start;
+      stretch.drop();
+      this.#stretches.delete(stretch);
+    }
   }
 
   #stretchAt(first: number): Stretch | undefined {

@@ -100,6 +100,7 @@ export class Relay {
     await using reader = opened;
     const overlap = new Overlap(here, reader);
     for await (const chunk of reader.body) {
+      if (this.#over.signal.aborted) return;
       if (this.#lead !== reader && this.#challenger?.reader !== reader) return;
       const fresh = overlap.freshOf(chunk);
       if (fresh.length === 0) continue;

@@ -22,6 +22,8 @@ export interface StretchTape {
   giveUp(error: unknown): void;
   /** How far the slowest reader of these bytes is. */
   lowest(range: ReadRange): number;
+  /** How much of what lies before this byte is in memory. Bytes. */
+  heldBefore(end: number): number;
   /** Readers may look again. */
   wake(): void;
 }
@@ -52,6 +54,11 @@ export class Stretch {
     return this.#window.end;
   }
 
+  /** Does it not grow any more? */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Does it not grow any more, and is all of it written? */
   get isDone(): boolean {
     return this.#isOver && this.#tape.isStored && this.#written === this.end;
@@ -77,7 +84,7 @@ export class Stretch {
       await moved();
     }
     if (this.#tape.isStored) return;
-    for (this.pass(); this.end - this.start >= maxPassing; this.pass()) {
+    for (this.pass(); this.#tape.heldBefore(this.end) >= maxPassing; this.pass()) {
       signal.throwIfAborted();
       const waiting = new AbortController();
       await Promise.race([moved(), slow(waiting.signal)]).finally(() => waiting.abort());
@@ -92,7 +99,14 @@ export class Stretch {
   /** Forgets what no reader wants; of what is done, what no reader is at: who comes reads what was written. */
   pass(): void {
     const { start, end } = this;
-    this.#window.drop(this.#tape.lowest({ start, end, from: this.isDone ? start : 0 }));
+    const lowest = this.#tape.lowest({ start, end, from: this.isDone ? start : 0 });
+    // The memory of what is being written is nobody's before it is.
+    this.#window.drop(this.#writing === undefined ? lowest : Math.min(lowest, this.#written));
+  }
+
+  /** Forgets all of it. */
+  drop(): void {
+    this.#window.drop(this.end);
   }
 
   /** Nothing more comes. */

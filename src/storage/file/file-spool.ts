@@ -90,7 +90,7 @@ export class FileSpool implements Spool {
   }
 
   async keep(): Promise<void> {
-    this.#keeping ??= this.#keep();
+    this.#keeping ??= this.#announced(this.#keep());
     await this.#keeping;
   }
 
@@ -130,6 +130,13 @@ export class FileSpool implements Spool {
     const write = async () => await this.#open.file.writev(chunks, at);
     const { bytesWritten } = await this.#parts.kept.withRoom(async () => await withRoom(write));
     return bytesWritten;
+  }
+
+  /** Of what becomes a blob there is nothing to wait for. */
+  async #announced(keeping: Promise<void>): Promise<void> {
+    const { note } = this.#recording;
+    if (note !== undefined && this.#publishing === undefined) this.#parts.kept.comes(note, keeping);
+    await keeping;
   }
 
   async #keep(): Promise<void> {

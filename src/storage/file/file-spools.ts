@@ -69,7 +69,7 @@ export class FileSpools implements SpoolStore {
   }
 
   async reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined> {
-    const kept = this.#kept.take(note);
+    const kept = await this.#kept.take(note);
     if (kept === undefined) return undefined;
     using held = new DisposableStack();
     try {

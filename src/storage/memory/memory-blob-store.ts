@@ -54,7 +54,7 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
   }
 
   async reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined> {
-    const kept = this.#kept.take(note);
+    const kept = await this.#kept.take(note);
     if (kept === undefined) return undefined;
     const spool = new MemorySpool(this.#parts, kept.content);
     spool.mark(kept.note);

@@ -88,10 +88,11 @@ export class MemorySpool implements Spool {
   /** At once: its room and its bytes are the same matter. */
   #put(at: number, chunk: Uint8Array): void {
     if (this.#isOver) throw new Error('nothing more is written to this spool');
-    this.#parts.take(this.ranges.missing(at, at + chunk.length));
-    this.#make(at + chunk.length);
+    const end = at + chunk.length;
+    this.#parts.take(this.ranges.missing(at, end));
+    this.#make(end);
     this.#content.bytes.set(chunk, at);
-    this.ranges.add(at, at + chunk.length);
+    this.ranges.add(at, end);
   }
 
   #make(length: number): void {

@@ -313,6 +313,19 @@ describe('what a transfer leaves that has failed', () => {
     assert.deepEqual(test.asked.slice(before), [`${5 * mebibyte - 65_536}-`]);
   });
 
+  it('is gone on with by whoever asks while one is being ended', async () => {
+    await using test = behindSlowUpstream();
+    const ended = assert.rejects(test.pull(), /there are too many/);
+    await test.inOrder.reached;
+    await test.cache.settle();
+    test.fill?.cancel(new Error('there are too many'));
+    const pulling = test.pull();
+    test.inOrder.open();
+    assert.ok((await pulling).equals(layer));
+    assert.deepEqual(test.asked, ['whole', `${stands - 65_536}-`]);
+    await ended;
+  });
+
   it('is given to nobody whom upstream refuses', async () => {
     await using test = behindSlowUpstream();
     const { cache } = test;

@@ -53,7 +53,7 @@ describe('what is kept', () => {
     await kept.removeOld();
     assert.deepEqual(gone, ['found']);
     await clock.advance(23 * hour);
-    assert.equal(kept.take({ digest, scope: 'one' }), undefined);
+    assert.equal(await kept.take({ digest, scope: 'one' }), undefined);
     await kept.removeOld();
     assert.deepEqual(gone, ['found', 'one']);
   });

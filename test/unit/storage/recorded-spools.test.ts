@@ -310,6 +310,25 @@ describe('what is to be kept', () => {
     await other[Symbol.asyncDispose]();
   });
 
+  it('is waited for by whoever asks for it while it is being kept, for five seconds at most', async () => {
+    for (const isStuck of [false, true]) {
+      const { files, clock, store, spool, write, path } = await spoolUnderTest();
+      await write(2);
+      const slow = gate();
+      files.script = async (call) => (call === `datasync ${path}` ? await slow.wait() : undefined);
+      const keeping = spool.keep();
+      const reopening = store.reopen(note);
+      await slow.reached;
+      if (isStuck) await clock.advance(5000);
+      else slow.open();
+      await using again = await reopening;
+      assert.deepEqual([...(again?.ranges ?? [])], isStuck ? [] : first(2));
+      slow.open();
+      await keeping;
+      await spool[Symbol.asyncDispose]();
+    }
+  });
+
   it('is nothing that becomes a blob meanwhile, and no blob afterwards', async () => {
     const { files, store, spool, write, path } = await spoolUnderTest();
     await write(2);
