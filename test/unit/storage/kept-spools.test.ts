@@ -64,7 +64,7 @@ describe('what is kept', () => {
     await clock.advance(24 * hour);
     await kept.add(of('one', gibibyte));
     assert.deepEqual(gone, ['one']);
-    assert.equal(kept.take({ digest, scope: 'one' })?.bytes, gibibyte);
+    assert.equal((await kept.take({ digest, scope: 'one' }))?.bytes, gibibyte);
   });
 
   it('is not even taken up when it is that old already', async () => {
