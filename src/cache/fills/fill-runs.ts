@@ -1,15 +1,23 @@
-import type { FillRun } from './fill-run.ts';
+/** What comes by one request; see `FillRun`. */
+interface Run {
+  readonly origin: number;
+  readonly at: number;
+  readonly end: number;
+  bringsSoon(byte: number): boolean;
+  isSlowerThan(rate: number): boolean;
+  giveUp(): void;
+}
 
 /** The runs of one fill: what is on its way. */
 export class FillRuns {
-  readonly #all = new Set<FillRun>();
+  readonly #all = new Set<Run>();
   #moved = Promise.withResolvers<void>();
 
-  add(run: FillRun): void {
+  add(run: Run): void {
     this.#all.add(run);
   }
 
-  remove(run: FillRun): void {
+  remove(run: Run): void {
     this.#all.delete(run);
     this.moved();
   }
@@ -26,7 +34,7 @@ export class FillRuns {
   }
 
   /** By which this byte is on its way. */
-  bringing(byte: number): FillRun | undefined {
+  bringing(byte: number): Run | undefined {
     return this.#all.values().find(({ at, end }) => at <= byte && byte < end);
   }
 
@@ -43,7 +51,7 @@ export class FillRuns {
   }
 
   /** Where a run that was begun further on than this one goes on. */
-  nextBeyond(run: FillRun): number {
+  nextBeyond(run: Run): number {
     let next = Number.POSITIVE_INFINITY;
     for (const other of this.#all)
       if (other.origin > run.origin && other.at >= run.at) next = Math.min(next, other.at);
