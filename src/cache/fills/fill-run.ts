@@ -92,7 +92,7 @@ export class FillRun implements RunUnderWay, Disposable {
     if (fresh.length === 0) return tape.isStored;
     front.passes(at, fresh);
     this.#speed.brought(fresh.length);
-    const slow = async (waiting: AbortSignal) => await followers.dropSlowest(this.#stretch, waiting);
+    const slow = async (waiting: AbortSignal) => await followers.dropSlowest(this.#held, waiting);
     const stored = tape.append(this.#stretch, fresh, ownership, isLast, signal, slow);
     front.follow();
     this.#parts.runs.moved();
@@ -105,6 +105,19 @@ export class FillRun implements RunUnderWay, Disposable {
     this.#parts.runs.remove(this);
     this.#parts.tape.wake();
     this.#parts.followers.wake();
+  }
+
+  /** For what readers are waited: also for those of runs before. */
+  get #held() {
+    const [stretch, { tape }] = [this.#stretch, this.#parts];
+    return {
+      get start() {
+        return tape.heldFrom(stretch.end);
+      },
+      get end() {
+        return stretch.end;
+      },
+    };
   }
 
   get #limit(): number {

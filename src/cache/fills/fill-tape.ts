@@ -120,6 +120,14 @@ export class FillTape implements StretchTape, AsyncDisposable {
     else if (this.#spool !== undefined && first <= end) yield* this.#spool.read({ first, last: end });
   }
 
+  /** Where the first byte is that is held in memory of what lies before this one. */
+  heldFrom(end: number): number {
+    let from = end;
+    for (const stretch of this.#stretches)
+      if (stretch.end <= end && stretch.start < stretch.end) from = Math.min(from, stretch.start);
+    return from;
+  }
+
   heldBefore(end: number): number {
     let held = 0;
     for (const stretch of this.#stretches) if (stretch.end <= end) held += stretch.end - stretch.start;
@@ -128,6 +136,12 @@ export class FillTape implements StretchTape, AsyncDisposable {
 
   /** Tells that something went on: a reader, a write. */
   wake(): void {
+    this.pass();
+    this.#moved.resolve();
+    this.#moved = Promise.withResolvers();
+  }
+
+  pass(): void {
     for (const stretch of this.#stretches) {
       // What is stored and still comes is dropped as it is written.
       if (this.isStored && !this.#isWritten && !stretch.isDone) continue;
@@ -135,8 +149,6 @@ export class FillTape implements StretchTape, AsyncDisposable {
       if (stretch.isOver && stretch.start === stretch.end) this.#stretches.delete(stretch);
     }
     this.#leaveToSpool();
-    this.#moved.resolve();
-    this.#moved = Promise.withResolvers();
   }
 
   /** Says that the store will not have it, and why. What is there stays readable; no more is written. */

@@ -22,6 +22,8 @@ export interface StretchTape {
   giveUp(error: unknown): void;
   /** How far the slowest reader of these bytes is. */
   lowest(range: ReadRange): number;
+  /** Forgets what no reader wants. */
+  pass(): void;
   /** How much of what lies before this byte is in memory. Bytes. */
   heldBefore(end: number): number;
   /** Readers may look again. */
@@ -84,7 +86,7 @@ export class Stretch {
       await moved();
     }
     if (this.#tape.isStored) return;
-    for (this.pass(); this.#tape.heldBefore(this.end) >= maxPassing; this.pass()) {
+    for (this.#tape.pass(); this.#tape.heldBefore(this.end) >= maxPassing; this.#tape.pass()) {
       signal.throwIfAborted();
       const waiting = new AbortController();
       await Promise.race([moved(), slow(waiting.signal)]).finally(() => waiting.abort());

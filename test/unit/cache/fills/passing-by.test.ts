@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ReadRange } from '#src/cache/fills/fill-followers.ts';
+import { FillFollowers, type ReadRange } from '#src/cache/fills/fill-followers.ts';
+import { FillFront } from '#src/cache/fills/fill-front.ts';
+import { FillRun } from '#src/cache/fills/fill-run.ts';
+import { FillRuns } from '#src/cache/fills/fill-runs.ts';
 import { FillTape } from '#src/cache/fills/fill-tape.ts';
 import type { Stretch } from '#src/cache/fills/stretch.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { Spool } from '#src/storage/spool-store.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
 
@@ -49,7 +53,7 @@ function tapeUnderTest(write?: () => Promise<void>) {
       slow,
     );
   };
-  return { tape, reader, held, append };
+  return { spools, tape, reader, held, append };
 }
 
 describe('a blob that passes by in pieces', () => {
@@ -82,6 +86,34 @@ describe('a blob that passes by in pieces', () => {
       if (!isSlow) stretch.over();
     }
     assert.equal(held.bytes, 8 * mebibyte);
+  });
+});
+
+describe('a reader who does not read of what passes by', () => {
+  it('is dropped after half a minute, though all that he wants came in an earlier piece', async () => {
+    const { spools } = tapeUnderTest();
+    const clock = new FakeClock();
+    const alpine = repository('docker.io/library/alpine');
+    const followers = new FillFollowers(new Set([alpine]), clock);
+    const slow = followers.join(alpine, 0, true);
+    slow.until = 7 * mebibyte;
+    const other = followers.join(alpine, 7 * mebibyte, true);
+    const shared = new FillTape({ spools, note, clock, lowest: (range) => followers.lowest(range) });
+    const front = new FillFront(note.digest, shared);
+    const parts = { tape: shared, front, followers, runs: new FillRuns(), clock };
+    const { signal } = new AbortController();
+    for (const [origin, length] of [
+      [0, 7 * mebibyte],
+      [7 * mebibyte, mebibyte],
+    ] as const) {
+      using run = new FillRun(origin, Number.POSITIVE_INFINITY, parts);
+      const taking = run.take(Buffer.alloc(length), {}, false, signal);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.ok(followers.has(slow));
+      if (origin > 0) await clock.advance(30_000);
+      await taking;
+    }
+    assert.deepEqual([followers.has(slow), followers.has(other)], [false, true]);
   });
 });
 
