@@ -53,14 +53,19 @@ export class BlobSource {
     });
   }
 
-  /** These bytes and nothing else, beside what is read in order. Rejects where upstream does not give just them. */
+  /**
+   * These bytes and nothing else, beside what is read in order. Rejects where upstream does not give just them. What it says of the size
+   * is for the caller to compare: of that the transfer in order decides.
+   */
   async openPart(
     repository: RepositoryName,
     range: ByteRange,
     signal: AbortSignal,
     turn: Turn,
   ): Promise<BlobReader> {
-    return await this.#ask(repository, { signal, turn, range, onlyPart: true });
+    const { digest, size, upstream } = this.#parts;
+    const options = { signal, turn, range, onlyPart: true, size: size.expected };
+    return await upstream.getBlob(repository, digest, options);
   }
 
   async #ask(repository: RepositoryName, options: BlobOptions): Promise<BlobReader> {

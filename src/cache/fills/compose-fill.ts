@@ -31,7 +31,7 @@ export interface ComposedFill {
 
 /** What one fill is made of. */
 export function composeFill(
-  end: FillEnd,
+  end: FillEnd & { readonly head: Promise<void> },
   repository: RepositoryName,
   owners: ReadonlyMap<RepositoryName, unknown>,
   expected: BlobInfo,
@@ -60,6 +60,7 @@ export function composeFill(
     source,
     log,
     signal: transfer.signal,
+    head: () => end.head,
     inOrder: () => tape.here.endFrom(transfer.at),
   });
   const bytes = new FillBytes({ end, size, followers, tape, transfer, parts: ahead });

@@ -1,7 +1,10 @@
+import { abortable } from '../../base/abortable.ts';
+import { RegistryError } from '../../oci/error.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
 import type { BlobReader, ByteRange } from '../../oci/registry.ts';
 import type { BlobSource } from './blob-source.ts';
 import { FillRun, type FillRunParts } from './fill-run.ts';
+import type { FillSize } from './fill-size.ts';
 import { Overlap } from './overlap.ts';
 import { Pace } from './pace.ts';
 
@@ -9,6 +12,9 @@ export interface FillPartParts extends FillRunParts {
   readonly repository: RepositoryName;
   readonly source: Pick<BlobSource, 'openPart' | 'gives'>;
   readonly range: ByteRange;
+  readonly size: Pick<FillSize, 'known'>;
+  /** Settles when the headers of what comes in order are here. */
+  readonly head: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -59,6 +65,7 @@ export class FillPart {
     using pace = new Pace(clock, () => this.#abort.abort(new Error('hardly a byte of this part came')));
     const isUrgent = true;
     await using reader = await source.openPart(repository, range, signal, { isUrgent });
+    if (!(await this.#isOfSame(reader, signal))) return;
     const { tape, runs } = this.#parts;
     const origin = tape.here.endFrom(range.first);
     // Another was faster.
@@ -69,6 +76,17 @@ export class FillPart {
     source.gives(reader);
     pace.begin(reader.heldUpMs);
     await this.#read(run, reader, pace, signal);
+  }
+
+  /** It may be asked for before anybody knows the size: of that what comes in order decides. Throws UNAVAILABLE where it is another. */
+  async #isOfSame(reader: BlobReader, signal: AbortSignal): Promise<boolean> {
+    await abortable(this.#parts.head(), signal);
+    const { known } = this.#parts.size;
+    if (known === undefined || reader.size === undefined || reader.size === known) return known !== undefined;
+    throw new RegistryError(
+      'UNAVAILABLE',
+      `upstream gives a part of ${reader.size} bytes, expected are ${known}`,
+    );
   }
 
   async #read(run: FillRun, reader: BlobReader, pace: Pace, signal: AbortSignal): Promise<void> {

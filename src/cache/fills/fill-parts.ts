@@ -94,6 +94,8 @@ export class FillParts {
   /** Begins none any more, and ends those that run. */
   async end(): Promise<void> {
     this.#end.abort(new Error('the blob transfer is over'));
+    // Who waits for room on the tape looks again.
+    this.#parts.tape.wake();
     this.#look?.[Symbol.dispose]();
     await Promise.allSettled([...this.#running].map(async ({ done }) => await done));
   }
