@@ -6,10 +6,10 @@ import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
 import { FillBytes, type FillEnd } from './fill-bytes.ts';
 import { FillFollowers, type ReadRange } from './fill-followers.ts';
 import { FillFront } from './fill-front.ts';
-import { FillParts } from './fill-parts.ts';
 import { FillRuns } from './fill-runs.ts';
 import { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
+import { RangeRequests } from './range-requests.ts';
 
 export interface ComposedFillSettings extends TransferSettings {
   readonly spools: SpoolStore;
@@ -24,7 +24,7 @@ export interface ComposedFill {
   /** What comes in order. */
   readonly transfer: BlobTransfer;
   /** What comes ahead of it. */
-  readonly ahead: FillParts;
+  readonly ahead: RangeRequests;
   readonly source: BlobSource;
   readonly bytes: FillBytes;
 }
@@ -55,7 +55,7 @@ export function composeFill(
   const shared = { digest, repository, size, followers, tape, front, runs: new FillRuns(), clock };
   const source = new BlobSource({ digest, size, followers, upstream, onQueued });
   const transfer = new BlobTransfer({ ...shared, source, settings });
-  const ahead = new FillParts({
+  const ahead = new RangeRequests({
     ...shared,
     source,
     log,
@@ -63,6 +63,6 @@ export function composeFill(
     head: () => end.head,
     inOrder: () => tape.here.endFrom(transfer.at),
   });
-  const bytes = new FillBytes({ end, size, followers, tape, transfer, parts: ahead });
+  const bytes = new FillBytes({ end, size, followers, tape, transfer, ahead });
   return { size, followers, tape, transfer, ahead, source, bytes };
 }

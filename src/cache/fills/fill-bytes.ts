@@ -1,9 +1,9 @@
 import { RegistryError } from '../../oci/error.ts';
 import type { BlobTransfer } from './blob-transfer.ts';
 import type { FillFollowers, Follower } from './fill-followers.ts';
-import type { FillParts } from './fill-parts.ts';
 import type { FillSize } from './fill-size.ts';
 import type { FillTape } from './fill-tape.ts';
+import type { RangeRequests } from './range-requests.ts';
 
 /** So many bytes at the end stay back until the digest is known to be right. */
 const heldBack = 64 * 1024;
@@ -19,7 +19,7 @@ export interface FillBytesParts {
   readonly end: FillEnd;
   readonly tape: FillTape;
   readonly transfer: Pick<BlobTransfer, 'isRefuted' | 'refutation'>;
-  readonly parts: Pick<FillParts, 'want'>;
+  readonly ahead: Pick<RangeRequests, 'want'>;
   readonly size: Pick<FillSize, 'known'>;
   readonly followers: Pick<FillFollowers, 'has'>;
 }
@@ -41,7 +41,7 @@ export class FillBytes {
    * by.
    */
   async *follow(follower: Follower, told: number | undefined): AsyncGenerator<Uint8Array> {
-    const { end, parts } = this.#parts;
+    const { end, ahead } = this.#parts;
     const isPart = this.#isPart(follower);
     while (follower.at < follower.until) {
       const to = Math.min(this.#visible(follower.at, isPart), follower.until);
@@ -51,7 +51,7 @@ export class FillBytes {
       else if (end.isVerified) return;
       else if (end.failed) throw end.failure;
       else {
-        parts.want(follower);
+        ahead.want(follower);
         await new Promise<void>((resolve) => (follower.wake = resolve));
       }
     }

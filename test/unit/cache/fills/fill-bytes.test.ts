@@ -25,7 +25,7 @@ describe('the bytes of a blob that is not verified', () => {
         end: { isVerified: false, failed: false, failure: undefined },
         tape,
         transfer: { isRefuted: false, refutation: undefined },
-        parts: { want: () => assert.fail('it waits for more') },
+        ahead: { want: () => assert.fail('it waits for more') },
         size: { known },
         followers: { has: () => true },
       });

@@ -8,7 +8,7 @@ import type { FillSize } from './fill-size.ts';
 import { Overlap } from './overlap.ts';
 import { Pace } from './pace.ts';
 
-export interface FillPartParts extends FillRunParts {
+export interface RangeRequestParts extends FillRunParts {
   readonly repository: RepositoryName;
   readonly source: Pick<BlobSource, 'openPart' | 'gives'>;
   readonly range: ByteRange;
@@ -19,17 +19,17 @@ export interface FillPartParts extends FillRunParts {
 }
 
 /** One request for a part of a blob, ahead of the rest. */
-export class FillPart {
+export class RangeRequest {
   readonly range: ByteRange;
   /** Settles when it has ended, rejects with what broke it. */
   readonly done: Promise<void>;
-  readonly #parts: FillPartParts;
+  readonly #parts: RangeRequestParts;
   readonly #abort = new AbortController();
   #run: FillRun | undefined;
   #received = 0;
   #isUnwanted = false;
 
-  constructor(parts: FillPartParts) {
+  constructor(parts: RangeRequestParts) {
     this.range = parts.range;
     this.#parts = parts;
     this.done = this.#fetch();

@@ -4,18 +4,18 @@ import { RegistryError } from '../../oci/error.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { RangeSpec } from '../../oci/registry.ts';
 import type { Follower } from './fill-followers.ts';
-import { FillPart, type FillPartParts } from './fill-part.ts';
 import type { FillSize } from './fill-size.ts';
+import { RangeRequest, type RangeRequestParts } from './range-request.ts';
 import { near, soonMs } from './speed.ts';
 
 /** So many requests run at a time for parts of one blob. */
-const maxParts = 4;
+const maxRequests = 4;
 /** A part is at least so long, and ends at a multiple of it: what is asked for a little at a time costs few requests. Bytes. */
-const minPart = 1024 * 1024;
+const minRequested = 1024 * 1024;
 /** After so many in a row that brought hardly anything no more are asked for: the rest of the blob comes in order. */
 const maxVain = 3;
 
-export interface FillPartsParts extends Omit<FillPartParts, 'range'> {
+export interface RangeRequestsParts extends Omit<RangeRequestParts, 'range'> {
   readonly digest: Digest;
   readonly repository: RepositoryName;
   readonly size: FillSize;
@@ -29,15 +29,15 @@ export interface FillPartsParts extends Omit<FillPartParts, 'range'> {
  * Fetches what a client wants of a blob further ahead than what runs brings soon, by requests of its own: containerd fetches the parts
  * of a layer side by side, lazy pullers (eStargz, SOCI, Nydus) ask for its end first.
  */
-export class FillParts {
-  readonly #parts: FillPartsParts;
-  readonly #running = new Set<FillPart>();
+export class RangeRequests {
+  readonly #parts: RangeRequestsParts;
+  readonly #running = new Set<RangeRequest>();
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
   #vain = 0;
   #look: Disposable | undefined;
 
-  constructor(parts: FillPartsParts) {
+  constructor(parts: RangeRequestsParts) {
     this.#parts = parts;
     this.#signal = AbortSignal.any([parts.signal, this.#end.signal]);
   }
@@ -64,16 +64,16 @@ export class FillParts {
 
   #ask(at: number, until: number, whole: number): void {
     const { digest, log, repository, tape } = this.#parts;
-    if (this.#vain >= maxVain || this.#running.size >= maxParts || !tape.isStored || this.#signal.aborted)
+    if (this.#vain >= maxVain || this.#running.size >= maxRequests || !tape.isStored || this.#signal.aborted)
       return;
     if (this.#isAskedFor(at) || tape.here.endFrom(at) > at) return;
     const range = { first: at, last: this.#endOf(at, Math.min(until, whole), whole) - 1 };
     log.debug({ digest, repository, ...range }, 'a part of a blob is fetched ahead of the rest');
-    const part = new FillPart({ ...this.#parts, range, signal: this.#signal });
-    this.#running.add(part);
-    void part.done.then(
-      () => this.#ended(part, undefined),
-      (error: unknown) => this.#ended(part, error),
+    const request = new RangeRequest({ ...this.#parts, range, signal: this.#signal });
+    this.#running.add(request);
+    void request.done.then(
+      () => this.#ended(request, undefined),
+      (error: unknown) => this.#ended(request, error),
     );
   }
 
@@ -88,7 +88,7 @@ export class FillParts {
 
   /** A client has left: what nobody wants any more ends soon. */
   left(): void {
-    for (const part of this.#running) part.cutUnwanted(minPart);
+    for (const request of this.#running) request.cutUnwanted(minRequested);
   }
 
   /** Begins none any more, and ends those that run. */
@@ -100,14 +100,14 @@ export class FillParts {
     await Promise.allSettled([...this.#running].map(async ({ done }) => await done));
   }
 
-  #ended(part: FillPart, error: unknown): void {
-    this.#running.delete(part);
+  #ended(request: RangeRequest, error: unknown): void {
+    this.#running.delete(request);
     const { digest, followers, log, repository } = this.#parts;
-    if (part.received >= minPart || (part.received > 0 && error === undefined)) this.#vain = 0;
-    else if (error !== undefined && !this.#signal.aborted && !part.isUnwanted) {
+    if (request.received >= minRequested || (request.received > 0 && error === undefined)) this.#vain = 0;
+    else if (error !== undefined && !this.#signal.aborted && !request.isUnwanted) {
       // A clear no is not asked for again.
       this.#vain += error instanceof RegistryError && error.status < 500 ? maxVain : 1;
-      log.info({ err: error, digest, repository, ...part.range }, 'a part of a blob could not be fetched');
+      log.info({ err: error, digest, repository, ...request.range }, 'a part of a blob could not be fetched');
     }
     followers.wake();
   }
@@ -121,7 +121,7 @@ export class FillParts {
   /** Behind what is wanted, and what is soon wanted then; before what is here or asked for. */
   #endOf(at: number, until: number, whole: number): number {
     const { runs, tape } = this.#parts;
-    const aligned = Math.ceil(Math.max(until, at + minPart) / minPart) * minPart;
+    const aligned = Math.ceil(Math.max(until, at + minRequested) / minRequested) * minRequested;
     let end = Math.min(whole, aligned, tape.here.nextFrom(at));
     for (const { range } of this.#running) if (range.first > at) end = Math.min(end, range.first);
     return Math.min(end, runs.nextFrom(at));
