@@ -50,7 +50,7 @@ describe('parts of a cold blob behind a slow upstream', { concurrency: true }, (
   });
 
   it('are complete before a whole answer is, which ends when the digest was right', async () => {
-    const blob = cold.put(8 * mebibyte);
+    const blob = cold.put(24 * mebibyte);
     const response = await cold.open(blob);
     let got = 0;
     response.on('data', (chunk: Buffer) => (got += chunk.length));

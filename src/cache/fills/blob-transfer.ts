@@ -8,6 +8,7 @@ import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobReader, Registry } from '../../oci/registry.ts';
 import type { BlobSource } from './blob-source.ts';
 import { FillRun, type FillRunParts } from './fill-run.ts';
+import type { RunUnderWay } from './fill-runs.ts';
 import type { FillSize } from './fill-size.ts';
 import { type Here, OtherBlobError } from './overlap.ts';
 import { Pace } from './pace.ts';
@@ -19,8 +20,10 @@ import { soonMs } from './speed.ts';
 const maxVainResumes = 4;
 /** Nobody waits for a transfer: it is judged slow so often in a row before it is ended, the first time another connection is tried. */
 const maxSlowAlone = 2;
-/** What is on its way at less than this part of the rate in order is not waited for. */
-const muchSlower = 2;
+/** What is on its way at less than this part of the rate in order is not waited for. By less several that share a link would differ, or a busy machine. */
+const muchSlower = 16;
+/** So long it is watched before that is said: a busy machine reads nothing for a while. Milliseconds. */
+const watchedMs = 3000;
 /** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
 const minPart = 64 * 1024;
 
@@ -39,6 +42,13 @@ export interface TransferParts extends FillRunParts {
   readonly size: FillSize;
   readonly source: BlobSource;
   readonly settings: TransferSettings;
+}
+
+/** What is waited for, and since when and where. */
+interface Watch {
+  readonly run: RunUnderWay;
+  readonly at: number;
+  readonly since: number;
 }
 
 /**
@@ -158,12 +168,18 @@ export class BlobTransfer {
   /** Waits for what is on its way, as long as that is not far slower than what came in order was. */
   async #passOver(): Promise<void> {
     const { runs, tape } = this.#parts;
+    let watch: Watch | undefined;
     while (tape.isStored) {
       this.#at = tape.here.endFrom(this.#at);
       const run = runs.bringing(this.#at);
       if (run === undefined) return;
       this.signal.throwIfAborted();
-      if (run.isSlowerThan(this.#rate / muchSlower)) return run.giveUp();
+      const now = this.#parts.clock.monotonic();
+      if (watch?.run !== run) watch = { run, at: run.at, since: now };
+      if (now - watch.since >= watchedMs) {
+        if ((run.at - watch.at) * muchSlower < (now - watch.since) * this.#rate) return run.giveUp();
+        watch = undefined;
+      }
       await this.#moved();
     }
   }

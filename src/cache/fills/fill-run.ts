@@ -52,11 +52,6 @@ export class FillRun implements RunUnderWay, Disposable {
     return this.#speed.rate;
   }
 
-  /** Is it known to bring less than this? Bytes a millisecond. */
-  isSlowerThan(rate: number): boolean {
-    return this.#speed.isKnown && this.#speed.rate < rate;
-  }
-
   /** Another brings the rest. */
   giveUp(): void {
     this.#end = this.at;

@@ -5,7 +5,6 @@ export interface RunUnderWay {
   readonly at: number;
   readonly end: number;
   bringsSoon(byte: number): boolean;
-  isSlowerThan(rate: number): boolean;
   giveUp(): void;
 }
 

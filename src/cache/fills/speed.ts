@@ -37,11 +37,6 @@ export class Speed {
     return this.#bytes / Math.max(passed, 1);
   }
 
-  /** Has it been tried for long enough to say? */
-  get isKnown(): boolean {
-    return this.#rate !== undefined || this.#clock.monotonic() - this.#since >= soonMs;
-  }
-
   /** Will so many bytes more have come soon? */
   bringsSoon(bytes: number): boolean {
     if (this.#clock.monotonic() - this.#last >= soonMs) return false;
