@@ -74,16 +74,16 @@ describe('a blob that passes by in pieces', () => {
   it('waits for a slow reader as it does where it comes in one', async () => {
     const { tape, reader, held, append } = tapeUnderTest();
     reader.at = 0;
-    let isSlow = false;
+    const waited = { isSlow: false };
     const slow = async () => {
-      isSlow = true;
+      waited.isSlow = true;
       await new Promise(() => {});
     };
-    for (let piece = 0; piece < 20 && !isSlow; piece += 1) {
+    for (let piece = 0; piece < 20 && !waited.isSlow; piece += 1) {
       const stretch = tape.begin(piece * mebibyte);
       const appended = append(stretch, mebibyte, slow);
       await Promise.race([appended, new Promise((resolve) => setImmediate(resolve))]);
-      if (!isSlow) stretch.over();
+      if (!waited.isSlow) stretch.over();
     }
     assert.equal(held.bytes, 8 * mebibyte);
   });
