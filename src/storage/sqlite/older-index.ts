@@ -1,28 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
-import type { Descriptor } from '../../oci/descriptor.ts';
-import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
+import type { Digest, RegistryHost, RepositoryName } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
-import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
+import type { FormerTag, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
+import { IndexReads } from './index-reads.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
-import {
-  type DescriptorRow,
-  descriptorOf,
-  type ListRow,
-  listOf,
-  preparing,
-  type TagRow,
-  tagOf,
-} from './statements.ts';
+import { type DescriptorRow, type ListRow, preparing, type TagRow, tagOf } from './statements.ts';
 
 interface PlacedTag extends TagRow {
   readonly repository: string;
 }
-
-/** Of so many manifests that name a blob the newest are found. */
-const maxConsidered = 200;
 
 /** Nothing was counted then. */
 const uncounted: Inventory = {
@@ -35,16 +24,18 @@ const uncounted: Inventory = {
  * What an index of schema 1 or 2 knows, to be read and not changed, where there is no room for one of this version. What was not recorded then
  * is not known: former tags, and what is wanted, which there is no room for either.
  */
-export class OlderIndex implements MetadataStore {
+export class OlderIndex extends IndexReads implements MetadataStore {
   readonly path: string;
   readonly inventory = uncounted;
   readonly #database: Database;
   readonly #reads: ReturnType<typeof prepareOlderReads>;
 
   constructor(database: Database, path: string) {
+    const reads = prepareOlderReads(database);
+    super(reads);
     this.path = path;
     this.#database = database;
-    this.#reads = prepareOlderReads(database);
+    this.#reads = reads;
   }
 
   async change(): Promise<void> {
@@ -57,22 +48,8 @@ export class OlderIndex implements MetadataStore {
     return { [Symbol.dispose]() {} };
   }
 
-  async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
-    const row = this.#reads.getManifest.get(repository, digest);
-    return row === undefined ? undefined : descriptorOf(row);
-  }
-
-  async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
-    const row = this.#reads.getTag.get(repository, tag);
-    return row === undefined ? undefined : tagOf(row);
-  }
-
   async listFormerTags(): Promise<readonly FormerTag[]> {
     return [];
-  }
-
-  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
-    return this.#reads.listTags.all(repository).map(({ tag }) => tag as Tag);
   }
 
   async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
@@ -95,25 +72,6 @@ export class OlderIndex implements MetadataStore {
     return rows.map(({ repository }) => repository as RepositoryName);
   }
 
-  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
-    return this.#reads.listReferrers.all(repository, digest).map(descriptorOf);
-  }
-
-  async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
-    return listOf<Tag>(this.#reads.getTagList.get(repository));
-  }
-
-  async getReferrersList(
-    repository: RepositoryName,
-    digest: Digest,
-  ): Promise<ListingRecord<Descriptor> | undefined> {
-    return listOf<Descriptor>(this.#reads.getReferrersList.get(repository, digest));
-  }
-
-  async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#reads.hasBlob.get(digest, repository) !== undefined;
-  }
-
   async hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean> {
     // Names of this host begin with `host/`; `0` is the character behind the slash.
     return this.#reads.hasBlobOnHost.get(digest, `${host}/`, `${host}0`) !== undefined;
@@ -125,15 +83,6 @@ export class OlderIndex implements MetadataStore {
 
   async claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]> {
     return this.#reads.claimedSizes.all(digest, repository).map(({ size }) => size);
-  }
-
-  async listManifestsOf(
-    repository: RepositoryName,
-    digest: Digest,
-    limit: number,
-  ): Promise<readonly Digest[]> {
-    const rows = this.#reads.listManifestsOf.all(digest, repository, maxConsidered, limit);
-    return rows.map((row) => row.digest as Digest);
   }
 
   async listWantedBlobs(): Promise<readonly WantedBlob[]> {

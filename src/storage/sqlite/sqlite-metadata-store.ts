@@ -2,27 +2,20 @@ import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { piecesInTurns } from '../../json/json-pieces.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
 import type { Changes, Operation } from '../operation.ts';
-import type {
-  FormerTag,
-  ListingRecord,
-  ManifestRecord,
-  MissingBlob,
-  TagRecord,
-  WantedBlob,
-} from '../records.ts';
+import type { FormerTag, ManifestRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
 import { ChangeLog } from './change-log.ts';
 import { Checkpoints, lastResortPages } from './checkpoints.ts';
+import { IndexReads } from './index-reads.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
 import { isFull } from './sqlite-errors.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { descriptorOf, listOf, type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
+import { type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
 import { maxFormerTags, OperationWriter } from './write-operation.ts';
@@ -31,8 +24,6 @@ import { maxFormerTags, OperationWriter } from './write-operation.ts';
 const bytesPerItem = 256;
 /** So many rows of what may be thousands are written in one transaction. */
 const rowsAtOnce = 100;
-/** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
-const maxConsidered = 200;
 /** Whether others have changed something is asked so often. Milliseconds. */
 const watchMs = 300;
 
@@ -51,7 +42,7 @@ interface Settings {
  * the event loop is one transaction, visible when the calls settle, and survives a power cut half a second later. Nothing waits
  * synchronously for another process: what it has locked is written later.
  */
-export class SqliteMetadataStore implements MetadataStore {
+export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   readonly inventory: Inventory;
   /** The file that is open; in memory none. */
   readonly path: string;
@@ -76,12 +67,14 @@ export class SqliteMetadataStore implements MetadataStore {
       indexPages,
     }: Settings & { sharing?: Sharing | undefined },
   ) {
+    const reads = prepareReads(database);
+    super(reads);
     // Negative: KiB, and not pages.
     if (indexPages !== undefined) database.pragma(`cache_size = ${-Math.ceil(indexPages / 1024)}`);
     this.#isFull = isFull;
     this.path = path ?? '';
     this.#database = database;
-    this.#reads = prepareReads(database);
+    this.#reads = reads;
     this.#changes = new ChangeLog(database);
     this.#writer = new OperationWriter(database, this.#changes, () => clock.now());
     // Where nobody else may open it there is no second connection either.
@@ -189,26 +182,12 @@ export class SqliteMetadataStore implements MetadataStore {
     }
   }
 
-  async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
-    const row = this.#reads.getManifest.get(repository, digest);
-    return row === undefined ? undefined : descriptorOf(row);
-  }
-
-  async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
-    const row = this.#reads.getTag.get(repository, tag);
-    return row === undefined ? undefined : tagOf(row);
-  }
-
   async listFormerTags(repository: RepositoryName, tag: Tag): Promise<readonly FormerTag[]> {
     const rows = this.#reads.listFormerTags.all(repository, tag, maxFormerTags);
     return rows.map(({ digest, first_seen, last_seen, why }) => ({
       ...{ digest: digest as Digest, why },
       ...{ firstSeen: first_seen, lastSeen: last_seen },
     }));
-  }
-
-  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
-    return this.#reads.listTags.all(repository).map(({ tag }) => tag as Tag);
   }
 
   async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
@@ -239,25 +218,6 @@ export class SqliteMetadataStore implements MetadataStore {
     return rows.map(({ name }) => name as RepositoryName);
   }
 
-  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
-    return this.#reads.listReferrers.all(repository, digest).map(descriptorOf);
-  }
-
-  async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
-    return listOf<Tag>(this.#reads.getTagList.get(repository));
-  }
-
-  async getReferrersList(
-    repository: RepositoryName,
-    digest: Digest,
-  ): Promise<ListingRecord<Descriptor> | undefined> {
-    return listOf<Descriptor>(this.#reads.getReferrersList.get(repository, digest));
-  }
-
-  async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#reads.hasBlob.get(digest, repository) !== undefined;
-  }
-
   async hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean> {
     return this.#reads.hasBlobOnHost.get(digest, host) !== undefined;
   }
@@ -270,15 +230,6 @@ export class SqliteMetadataStore implements MetadataStore {
     const { least, most } = this.#reads.claimedSizes.get(digest, repository) ?? { least: null, most: null };
     if (least === null || most === null) return [];
     return least === most ? [least] : [least, most];
-  }
-
-  async listManifestsOf(
-    repository: RepositoryName,
-    digest: Digest,
-    limit: number,
-  ): Promise<readonly Digest[]> {
-    const rows = this.#reads.listManifestsOf.all(digest, repository, maxConsidered, limit);
-    return rows.map((row) => row.digest as Digest);
   }
 
   async listWantedBlobs({

@@ -1,0 +1,71 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
+import type { ListingRecord, TagRecord } from '../records.ts';
+import { descriptorOf, listOf, type prepareReads, tagOf } from './statements.ts';
+
+/** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
+const maxConsidered = 200;
+
+/** Statements that differ between schemas in their text alone. */
+type CommonReads = Pick<
+  ReturnType<typeof prepareReads>,
+  | 'getManifest'
+  | 'getTag'
+  | 'listTags'
+  | 'listReferrers'
+  | 'getTagList'
+  | 'getReferrersList'
+  | 'hasBlob'
+  | 'listManifestsOf'
+>;
+
+/** What is read of an index in the same way whichever its schema is. */
+export abstract class IndexReads {
+  readonly #reads: CommonReads;
+
+  protected constructor(reads: CommonReads) {
+    this.#reads = reads;
+  }
+
+  async getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined> {
+    const row = this.#reads.getManifest.get(repository, digest);
+    return row === undefined ? undefined : descriptorOf(row);
+  }
+
+  async getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+    const row = this.#reads.getTag.get(repository, tag);
+    return row === undefined ? undefined : tagOf(row);
+  }
+
+  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
+    return this.#reads.listTags.all(repository).map(({ tag }) => tag as Tag);
+  }
+
+  async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
+    return this.#reads.listReferrers.all(repository, digest).map(descriptorOf);
+  }
+
+  async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
+    return listOf<Tag>(this.#reads.getTagList.get(repository));
+  }
+
+  async getReferrersList(
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<ListingRecord<Descriptor> | undefined> {
+    return listOf<Descriptor>(this.#reads.getReferrersList.get(repository, digest));
+  }
+
+  async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#reads.hasBlob.get(digest, repository) !== undefined;
+  }
+
+  async listManifestsOf(
+    repository: RepositoryName,
+    digest: Digest,
+    limit: number,
+  ): Promise<readonly Digest[]> {
+    const rows = this.#reads.listManifestsOf.all(digest, repository, maxConsidered, limit);
+    return rows.map((row) => row.digest as Digest);
+  }
+}
