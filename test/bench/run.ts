@@ -7,12 +7,13 @@ import { Upstream } from './bench-upstream.ts';
 import { Candidate } from './candidates.ts';
 import { indexTable } from './index-table.ts';
 import { memoryTable } from './memory-table.ts';
+import { partsTable } from './parts-table.ts';
 import { add, emptyRun, type Peer, peers, type Run, table } from './report.ts';
 import { type Contestant, scenarios } from './scenarios.ts';
 import { memoryUnderSlowReaders } from './slow-readers.ts';
 import { soak } from './soak.ts';
 
-const usage = `npm run bench -- [--rounds N] [--only ${Object.keys(scenarios).join(',')}] [--slow-readers] [--json FILE] [--compare FILE], or --soak MINUTES, or --memory MIB,…, or --index MANIFESTS`;
+const usage = `npm run bench -- [--rounds N] [--only ${Object.keys(scenarios).join(',')}] [--slow-readers] [--json FILE] [--compare FILE], or --soak MINUTES, or --memory MIB,…, or --index MANIFESTS, or --parts`;
 
 /**
  * `npm run bench`: this server and Debian’s docker-registry as a pull-through cache, side by side, in alternating rounds. What
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     soak: { type: 'string' },
     memory: { type: 'string' },
     index: { type: 'string' },
+    parts: { type: 'boolean', default: false },
     json: { type: 'string' },
     compare: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -98,4 +100,5 @@ if (options.help) console.log(usage);
 else if (options.soak !== undefined) await soakFor(Number(options.soak));
 else if (options.memory !== undefined) await memoryTable(options.memory.split(',').map(Number));
 else if (options.index !== undefined) await indexTable(Number(options.index));
+else if (options.parts) await partsTable();
 else await main();
