@@ -207,7 +207,7 @@ export class CachedBlobs {
     }
   }
 
-  #fillSettings(): Omit<FillSettings, 'scope' | 'after'> {
+  #fillSettings(): Omit<FillSettings, 'scope' | 'after' | 'doubt'> {
     const { backlog, content, spools, clock, links, log, random, sizes, tasks } = this.#parts;
     return {
       upstream: this.#upstream,

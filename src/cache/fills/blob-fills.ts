@@ -5,6 +5,7 @@ import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../
 import type { BlobInfo } from '../../oci/registry.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
 import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
+import { DoubtedParts } from './doubted-parts.ts';
 
 /** Who shares a transfer: a registry, or a single repository of it, where upstream refused the blob in another's name. */
 export type FillScope = RegistryHost | RepositoryName;
@@ -18,9 +19,11 @@ export class BlobFills implements AsyncDisposable {
   /** With those that nobody can join any more and that others took the place of. */
   readonly #running = new Set<BlobFill>();
   readonly #abandoned: AbandonedFills;
+  readonly #doubts: DoubtedParts;
   #isStopping = false;
 
   constructor(clock: Clock, log: Log, maxAbandoned?: number) {
+    this.#doubts = new DoubtedParts(clock);
     this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 
@@ -51,7 +54,7 @@ export class BlobFills implements AsyncDisposable {
     scope: FillScope,
     place: Place,
     expected: BlobInfo,
-    settings: Omit<FillSettings, 'scope' | 'after'>,
+    settings: Omit<FillSettings, 'scope' | 'after' | 'doubt'>,
   ): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
     const { repository, range } = place;
@@ -60,7 +63,8 @@ export class BlobFills implements AsyncDisposable {
     if (before?.canJoin(range) === true) return undefined;
     const after = before?.isCancelled === true ? before.done : undefined;
     const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
-    const fill = new BlobFill(repository, expected, { ...settings, scope, after }, changed);
+    const doubt = this.#doubts.of(hostOf(repository), expected.digest);
+    const fill = new BlobFill(repository, expected, { ...settings, scope, after, doubt }, changed);
     this.#current.set(key, fill);
     this.#running.add(fill);
     void fill.done.finally(() => {

@@ -124,7 +124,9 @@ export class BlobTransfer {
 
   async #verified(): Promise<VerifiedBlob> {
     try {
-      return await abortable(this.#parts.front.verify(), this.#abort.signal);
+      const blob = await abortable(this.#parts.front.verify(), this.#abort.signal);
+      this.#parts.source.wasRight();
+      return blob;
     } catch (error) {
       this.#hopeless ||= !this.signal.aborted;
       if (!(error instanceof Fault)) throw error;

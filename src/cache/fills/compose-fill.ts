@@ -3,6 +3,7 @@ import type { BlobInfo } from '../../oci/registry.ts';
 import type { SpoolStore } from '../../storage/spool-store.ts';
 import { BlobSource } from './blob-source.ts';
 import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
+import type { PartDoubt } from './doubted-parts.ts';
 import { FillBytes, type FillEnd } from './fill-bytes.ts';
 import { FillFollowers, type ReadRange } from './fill-followers.ts';
 import { FillFront } from './fill-front.ts';
@@ -15,6 +16,7 @@ export interface ComposedFillSettings extends TransferSettings {
   readonly spools: SpoolStore;
   /** By whose word the bytes come: nobody else's transfer goes on with what is left of this one. */
   readonly scope: string;
+  readonly doubt: PartDoubt;
 }
 
 export interface ComposedFill {
@@ -38,7 +40,7 @@ export function composeFill(
   settings: ComposedFillSettings,
   onQueued: () => void,
 ): ComposedFill {
-  const { clock, log, scope, spools, upstream } = settings;
+  const { clock, doubt, log, scope, spools, upstream } = settings;
   const { digest } = expected;
   const size = new FillSize(expected);
   const followers = new FillFollowers(owners, clock);
@@ -53,7 +55,7 @@ export function composeFill(
     return tape.isStored ? slowest : Math.min(slowest, range.start);
   };
   const shared = { digest, repository, size, followers, tape, front, runs: new FillRuns(), clock };
-  const source = new BlobSource({ digest, size, followers, upstream, onQueued });
+  const source = new BlobSource({ digest, size, followers, upstream, doubt, onQueued });
   const transfer = new BlobTransfer({ ...shared, source, settings });
   const ahead = new RangeRequests({
     ...shared,

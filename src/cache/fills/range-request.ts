@@ -10,7 +10,7 @@ import { Pace } from './pace.ts';
 
 export interface RangeRequestParts extends FillRunParts {
   readonly repository: RepositoryName;
-  readonly source: Pick<BlobSource, 'openPart' | 'gives'>;
+  readonly source: Pick<BlobSource, 'openPart' | 'gives' | 'givesParts'>;
   readonly range: ByteRange;
   readonly size: Pick<FillSize, 'known'>;
   /** Settles when the headers of what comes in order are here. */
