@@ -1,14 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RegistryHost } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
 import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
 import { DoubtedParts } from './doubted-parts.ts';
-
-/** Who shares a transfer: a registry, or a single repository of it, where upstream refused the blob in another's name. */
-export type FillScope = RegistryHost | RepositoryName;
 
 /**
  * The fills that run, one for each blob of a registry: repositories of one registry share a transfer, registries never do,
@@ -27,8 +24,8 @@ export class BlobFills implements AsyncDisposable {
     this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 
-  get(scope: FillScope, digest: Digest): BlobFill | undefined {
-    return this.#current.get(`${scope}/${digest}`);
+  get(host: RegistryHost, digest: Digest): BlobFill | undefined {
+    return this.#current.get(`${host}/${digest}`);
   }
 
   get running(): number {
@@ -51,20 +48,19 @@ export class BlobFills implements AsyncDisposable {
    * Throws UNAVAILABLE (503) once the fills were ended.
    */
   start(
-    scope: FillScope,
     place: Place,
     expected: BlobInfo,
     settings: Omit<FillSettings, 'scope' | 'after' | 'doubt'>,
   ): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
-    const { repository, range } = place;
+    const scope = hostOf(place.repository);
     const key = `${scope}/${expected.digest}`;
     const before = this.#current.get(key);
-    if (before?.canJoin(range) === true) return undefined;
+    if (before?.canJoin(place) === true) return undefined;
     const after = before?.isCancelled === true ? before.done : undefined;
     const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
-    const doubt = this.#doubts.of(hostOf(repository), expected.digest);
-    const fill = new BlobFill(repository, expected, { ...settings, scope, after, doubt }, changed);
+    const doubt = this.#doubts.of(scope, expected.digest);
+    const fill = new BlobFill(place, expected, { ...settings, scope, after, doubt }, changed);
     this.#current.set(key, fill);
     this.#running.add(fill);
     void fill.done.finally(() => {

@@ -1,4 +1,4 @@
-import type { RepositoryName } from '../../oci/reference.ts';
+import type { RegistryHost, RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import type { SpoolStore } from '../../storage/spool-store.ts';
 import { BlobSource } from './blob-source.ts';
@@ -14,8 +14,8 @@ import { RangeRequests } from './range-requests.ts';
 
 export interface ComposedFillSettings extends TransferSettings {
   readonly spools: SpoolStore;
-  /** By whose word the bytes come: nobody else's transfer goes on with what is left of this one. */
-  readonly scope: string;
+  /** By which registry's word the bytes come: no other's transfer goes on with what is left of this one. */
+  readonly scope: RegistryHost;
   readonly doubt: PartDoubt;
 }
 
