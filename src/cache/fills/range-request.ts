@@ -99,9 +99,9 @@ export class RangeRequest {
     const overlap = new Overlap(here, reader);
     for await (const chunk of reader.body) {
       signal.throwIfAborted();
+      const { length } = chunk;
       const fresh = overlap.freshOf(chunk);
-      if (fresh.length === 0) continue;
-      pace.arrived(fresh.length);
+      pace.arrived(length);
       const before = run.at;
       const isStored = await run.take(fresh, reader, false, signal);
       this.#received += run.at - before;
