@@ -5,7 +5,8 @@ import { RegistryError } from '../oci/error.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
-import type { BlobFill, FillSettings, Place, Seat, Trust } from './fills/blob-fill.ts';
+import type { BlobFill, FillSettings, Seat } from './fills/blob-fill.ts';
+import type { SharedPlace, Trust } from './fills/blob-fills.ts';
 import { PutOffError } from './fills/put-off.ts';
 import { PromptedBlobs } from './prompted-blobs.ts';
 import { StoredBlobs } from './stored-blobs.ts';
@@ -101,8 +102,7 @@ export class CachedBlobs {
 
   /** Undefined: what was seen was gone when it was reached for. */
   async #look(asking: Asking): Promise<BlobReader | undefined> {
-    const { repository, digest } = asking;
-    const seat = this.#parts.fills.get(hostOf(repository), digest)?.join(placeOf(asking));
+    const seat = this.#parts.fills.join(placeOf(asking), asking.digest);
     if (seat !== undefined) return await this.#fromFill(asking, seat);
     return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
   }
@@ -269,6 +269,6 @@ function askingFor(
   return { repository, digest, options, isClient, ...unknown };
 }
 
-function placeOf({ repository, options, isClient, isOwner, trust }: Asking): Place {
+function placeOf({ repository, options, isClient, isOwner, trust }: Asking): SharedPlace {
   return { repository, isOwner, trust, range: options.range, isClient };
 }

@@ -30,15 +30,9 @@ export interface FillProgress {
   readonly limit: number;
 }
 
-/** Whose transfer a reader shares, besides one in its own name: anybody's, or that of who is known to own the blob, or nobody's. */
-export type Trust = 'all' | 'owners' | 'own';
-
 /** Where a reader begins, and whether it reads for a client. */
 export interface Place {
   readonly repository: RepositoryName;
-  /** Has upstream shown that the repository owns the blob? */
-  readonly isOwner: boolean;
-  readonly trust: Trust;
   readonly range: RangeSpec | undefined;
   readonly isClient: boolean;
 }
@@ -84,17 +78,14 @@ export class BlobFill {
   /** Once it is in the store. */
   #stored: VerifiedBlob | undefined;
   #finished = false;
-  /** Has upstream shown that the repository owns the blob in whose name it is asked? */
-  #isProven: boolean;
 
   /** `changed` is told when a client has come or the last one has left, when it begins to wait for its turn at upstream, and when all is here. */
   constructor(
-    { repository, isOwner }: Pick<Place, 'repository' | 'isOwner'>,
+    repository: RepositoryName,
     expected: BlobInfo,
     settings: FillSettings,
     changed: (fill: BlobFill) => void,
   ) {
-    this.#isProven = isOwner;
     this.#changed = changed;
     this.digest = expected.digest;
     this.repository = repository;
@@ -169,16 +160,14 @@ export class BlobFill {
     if (this.#stored !== undefined) await this.#settings.stored(repository, this.#stored);
   }
 
-  /** Can a reader still begin there, and share it? Once it is over its tape may be closed. */
-  canJoin({ repository, range, trust }: Pick<Place, 'repository' | 'range' | 'trust'>): boolean {
-    if (this.#finished || this.isCancelled || !this.#canReadFrom(this.#firstOf(range))) return false;
-    return trust === 'all' || repository === this.repository || (trust === 'owners' && this.#isProven);
+  /** Can a reader still begin there? Once it is over its tape may be closed. */
+  canJoin(spec: RangeSpec | undefined): boolean {
+    return !this.#finished && !this.isCancelled && this.#canReadFrom(this.#firstOf(spec));
   }
 
-  /** Takes a place, at once. Undefined: not possible, or not any more. */
-  join(place: Place): Seat | undefined {
-    if (!this.canJoin(place)) return undefined;
-    const { repository, range: spec, isClient } = place;
+  /** Takes a place, at once. Undefined: not possible any more. */
+  join({ repository, range: spec, isClient }: Place): Seat | undefined {
+    if (!this.canJoin(spec)) return undefined;
     const follower = this.#parts.followers.join(repository, this.#firstOf(spec), isClient);
     if (isClient) this.#changed(this);
     const isGood = () => this.#parts.followers.has(follower) && this.#canReadFrom(follower.at);
@@ -227,7 +216,7 @@ export class BlobFill {
   async #run(): Promise<void> {
     try {
       await this.#takeUp();
-      const blob = await this.#parts.transfer.run(() => this.#begun());
+      const blob = await this.#parts.transfer.run(this.#head.resolve);
       this.#parts.size.settle(blob.size);
       this.#state = 'received';
       this.#changed(this);
@@ -241,11 +230,6 @@ export class BlobFill {
       this.#finished = true;
       this.#release();
     }
-  }
-
-  #begun(): void {
-    this.#isProven = true;
-    this.#head.resolve();
   }
 
   /** What an earlier transfer has left is not fetched again. */

@@ -7,6 +7,16 @@ import { AbandonedFills } from './abandoned-fills.ts';
 import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
 import { DoubtedParts } from './doubted-parts.ts';
 
+/** Whose transfer a reader shares, besides one in its own name: anybody's, or that of who is known to own the blob, or nobody's. */
+export type Trust = 'all' | 'owners' | 'own';
+
+/** A place in whichever transfer there is. */
+export interface SharedPlace extends Place {
+  /** Has upstream shown that the repository owns the blob? */
+  readonly isOwner: boolean;
+  readonly trust: Trust;
+}
+
 /**
  * The fills that run, one for each blob of a registry: repositories of one registry share a transfer, registries never do,
  * for one must not vouch for another's bytes. One goes on when its clients leave, as far as there is room for such.
@@ -15,6 +25,8 @@ export class BlobFills implements AsyncDisposable {
   readonly #current = new Map<string, BlobFill>();
   /** With those that nobody can join any more and that others took the place of. */
   readonly #running = new Set<BlobFill>();
+  /** Those in the name of a repository for which upstream has shown that it owns the blob. */
+  readonly #ofOwners = new WeakSet<BlobFill>();
   readonly #abandoned: AbandonedFills;
   readonly #doubts: DoubtedParts;
   #isStopping = false;
@@ -26,6 +38,12 @@ export class BlobFills implements AsyncDisposable {
 
   get(host: RegistryHost, digest: Digest): BlobFill | undefined {
     return this.#current.get(`${host}/${digest}`);
+  }
+
+  /** Takes a place in the one that runs, at once. Undefined: there is none, or it cannot be joined any more, or is not shared. */
+  join(place: SharedPlace, digest: Digest): Seat | undefined {
+    const fill = this.get(hostOf(place.repository), digest);
+    return fill !== undefined && this.#isShared(fill, place) ? fill.join(place) : undefined;
   }
 
   get running(): number {
@@ -48,21 +66,24 @@ export class BlobFills implements AsyncDisposable {
    * Throws UNAVAILABLE (503) once the fills were ended.
    */
   start(
-    place: Place,
+    place: SharedPlace,
     expected: BlobInfo,
     settings: Omit<FillSettings, 'scope' | 'after' | 'doubt'>,
   ): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
-    const scope = hostOf(place.repository);
+    const { repository, range, isOwner } = place;
+    const scope = hostOf(repository);
     const key = `${scope}/${expected.digest}`;
     const before = this.#current.get(key);
-    if (before?.canJoin(place) === true) return undefined;
+    if (before?.canJoin(range) === true && this.#isShared(before, place)) return undefined;
     const after = before?.isCancelled === true ? before.done : undefined;
     const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
     const doubt = this.#doubts.of(scope, expected.digest);
-    const fill = new BlobFill(place, expected, { ...settings, scope, after, doubt }, changed);
+    const fill = new BlobFill(repository, expected, { ...settings, scope, after, doubt }, changed);
     this.#current.set(key, fill);
     this.#running.add(fill);
+    if (isOwner) this.#ofOwners.add(fill);
+    else fill.head.then(() => this.#ofOwners.add(fill), ignored);
     void fill.done.finally(() => {
       if (this.#current.get(key) === fill) this.#current.delete(key);
       this.#running.delete(fill);
@@ -73,6 +94,12 @@ export class BlobFills implements AsyncDisposable {
     return seat;
   }
 
+  #isShared(fill: BlobFill, { repository, trust }: SharedPlace): boolean {
+    return (
+      trust === 'all' || fill.repository === repository || (trust === 'owners' && this.#ofOwners.has(fill))
+    );
+  }
+
   /** Ends all of them; what came is left for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
@@ -81,3 +108,6 @@ export class BlobFills implements AsyncDisposable {
     await Promise.all(fills.map(async (fill) => await fill.done));
   }
 }
+
+/** Whoever waits for it is told. */
+function ignored(): void {}
