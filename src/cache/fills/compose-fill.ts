@@ -2,7 +2,7 @@ import type { RegistryHost, RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import type { SpoolStore } from '../../storage/spool-store.ts';
 import { BlobSource } from './blob-source.ts';
-import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
+import { BlobTransfer } from './blob-transfer.ts';
 import type { PartDoubt } from './doubted-parts.ts';
 import { FillBytes, type FillEnd } from './fill-bytes.ts';
 import { FillFollowers, type ReadRange } from './fill-followers.ts';
@@ -11,6 +11,7 @@ import { FillRuns } from './fill-runs.ts';
 import { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
 import { RangeRequests } from './range-requests.ts';
+import type { TransferSettings } from './transfer-parts.ts';
 
 export interface ComposedFillSettings extends TransferSettings {
   readonly spools: SpoolStore;
