@@ -5,8 +5,8 @@ import { RegistryError } from '../oci/error.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
-import type { BlobFill, FillSettings, Place, Seat } from './fills/blob-fill.ts';
-import type { FillScope } from './fills/blob-fills.ts';
+import type { BlobFill, FillSettings, Seat } from './fills/blob-fill.ts';
+import type { SharedPlace, Trust } from './fills/blob-fills.ts';
 import { PutOffError } from './fills/put-off.ts';
 import { PromptedBlobs } from './prompted-blobs.ts';
 import { StoredBlobs } from './stored-blobs.ts';
@@ -30,8 +30,8 @@ interface Asking {
   isOwner: boolean;
   /** The last one that it was to be answered by. */
   fill: BlobFill | undefined;
-  /** With whom it may be shared: with the registry, until upstream has refused it in another repository's name. */
-  scope: FillScope;
+  /** Fewer, each time that upstream has refused it in another repository's name. */
+  trust: Trust;
 }
 
 /**
@@ -102,8 +102,7 @@ export class CachedBlobs {
 
   /** Undefined: what was seen was gone when it was reached for. */
   async #look(asking: Asking): Promise<BlobReader | undefined> {
-    const { digest, scope } = asking;
-    const seat = this.#parts.fills.get(scope, digest)?.join(placeOf(asking));
+    const seat = this.#parts.fills.join(placeOf(asking), asking.digest);
     if (seat !== undefined) return await this.#fromFill(asking, seat);
     return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
   }
@@ -143,7 +142,7 @@ export class CachedBlobs {
     const key = contentKey(repository, digest);
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
-    const seat = fills.start(asking.scope, placeOf(asking), expected, this.#fillSettings());
+    const seat = fills.start(placeOf(asking), expected, this.#fillSettings());
     if (seat === undefined) return undefined;
     using held = new DisposableStack();
     held.use(seat);
@@ -165,7 +164,9 @@ export class CachedBlobs {
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!fill.failed || fill.repository === repository) throw error;
-      asking.scope = repository;
+      // It has had a place in it as an owner.
+      asking.isOwner = true;
+      asking.trust = asking.trust === 'all' ? 'owners' : 'own';
       return undefined;
     }
   }
@@ -207,7 +208,7 @@ export class CachedBlobs {
     }
   }
 
-  #fillSettings(): Omit<FillSettings, 'scope' | 'after'> {
+  #fillSettings(): Omit<FillSettings, 'scope' | 'after' | 'doubt'> {
     const { backlog, content, spools, clock, links, log, random, sizes, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
@@ -264,10 +265,10 @@ function askingFor(
   options: BlobOptions,
   isClient: boolean,
 ): Asking {
-  const scope = hostOf(repository);
-  return { repository, digest, options, isClient, asked: false, isOwner: false, fill: undefined, scope };
+  const unknown = { asked: false, isOwner: false, fill: undefined, trust: 'all' } as const;
+  return { repository, digest, options, isClient, ...unknown };
 }
 
-function placeOf({ repository, options, isClient }: Asking): Place {
-  return { repository, range: options.range, isClient };
+function placeOf({ repository, options, isClient, isOwner, trust }: Asking): SharedPlace {
+  return { repository, isOwner, trust, range: options.range, isClient };
 }

@@ -46,7 +46,8 @@ export class ByteCount {
     carried.total += last + 1 - first;
     const twice = carried.total - carried.ranges.total;
     // A connection is closed by the chunk that turns out to be here; the next one may be on its way.
-    const most = carried.answers * (2 * plan.wire.chunkBytes + askedAnew) + (carried.wholes - 1) * notKept;
+    const most =
+      carried.answers * (2 * plan.wire.chunkBytes + askedAnew) + Math.max(0, carried.wholes - 1) * notKept;
     const [host = ''] = key.split(' ');
     const isWell = plan.faults.length === 0 && plan.full === undefined && !health.wasEverOdd(host as never);
     if (isWell && twice > most)

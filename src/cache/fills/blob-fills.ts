@@ -1,13 +1,21 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RegistryHost } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
 import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
+import { DoubtedParts } from './doubted-parts.ts';
 
-/** Who shares a transfer: a registry, or a single repository of it, where upstream refused the blob in another's name. */
-export type FillScope = RegistryHost | RepositoryName;
+/** Whose transfer a reader shares, besides one in its own name: anybody's, or that of who is known to own the blob, or nobody's. */
+export type Trust = 'all' | 'owners' | 'own';
+
+/** A place in whichever transfer there is. */
+export interface SharedPlace extends Place {
+  /** Has upstream shown that the repository owns the blob? */
+  readonly isOwner: boolean;
+  readonly trust: Trust;
+}
 
 /**
  * The fills that run, one for each blob of a registry: repositories of one registry share a transfer, registries never do,
@@ -17,15 +25,25 @@ export class BlobFills implements AsyncDisposable {
   readonly #current = new Map<string, BlobFill>();
   /** With those that nobody can join any more and that others took the place of. */
   readonly #running = new Set<BlobFill>();
+  /** Those in the name of a repository for which upstream has shown that it owns the blob. */
+  readonly #ofOwners = new WeakSet<BlobFill>();
   readonly #abandoned: AbandonedFills;
+  readonly #doubts: DoubtedParts;
   #isStopping = false;
 
   constructor(clock: Clock, log: Log, maxAbandoned?: number) {
+    this.#doubts = new DoubtedParts(clock);
     this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 
-  get(scope: FillScope, digest: Digest): BlobFill | undefined {
-    return this.#current.get(`${scope}/${digest}`);
+  get(host: RegistryHost, digest: Digest): BlobFill | undefined {
+    return this.#current.get(`${host}/${digest}`);
+  }
+
+  /** Takes a place in the one that runs, at once. Undefined: there is none, or it cannot be joined any more, or is not shared. */
+  join(place: SharedPlace, digest: Digest): Seat | undefined {
+    const fill = this.get(hostOf(place.repository), digest);
+    return fill !== undefined && this.#isShared(fill, place) ? fill.join(place) : undefined;
   }
 
   get running(): number {
@@ -48,21 +66,24 @@ export class BlobFills implements AsyncDisposable {
    * Throws UNAVAILABLE (503) once the fills were ended.
    */
   start(
-    scope: FillScope,
-    place: Place,
+    place: SharedPlace,
     expected: BlobInfo,
-    settings: Omit<FillSettings, 'scope' | 'after'>,
+    settings: Omit<FillSettings, 'scope' | 'after' | 'doubt'>,
   ): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
-    const { repository, range } = place;
+    const { repository, range, isOwner } = place;
+    const scope = hostOf(repository);
     const key = `${scope}/${expected.digest}`;
     const before = this.#current.get(key);
-    if (before?.canJoin(range) === true) return undefined;
+    if (before?.canJoin(range) === true && this.#isShared(before, place)) return undefined;
     const after = before?.isCancelled === true ? before.done : undefined;
     const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
-    const fill = new BlobFill(repository, expected, { ...settings, scope, after }, changed);
+    const doubt = this.#doubts.of(scope, expected.digest);
+    const fill = new BlobFill(repository, expected, { ...settings, scope, after, doubt }, changed);
     this.#current.set(key, fill);
     this.#running.add(fill);
+    if (isOwner) this.#ofOwners.add(fill);
+    else fill.head.then(() => this.#ofOwners.add(fill), ignored);
     void fill.done.finally(() => {
       if (this.#current.get(key) === fill) this.#current.delete(key);
       this.#running.delete(fill);
@@ -73,6 +94,12 @@ export class BlobFills implements AsyncDisposable {
     return seat;
   }
 
+  #isShared(fill: BlobFill, { repository, trust }: SharedPlace): boolean {
+    return (
+      trust === 'all' || fill.repository === repository || (trust === 'owners' && this.#ofOwners.has(fill))
+    );
+  }
+
   /** Ends all of them; what came is left for the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
@@ -81,3 +108,6 @@ export class BlobFills implements AsyncDisposable {
     await Promise.all(fills.map(async (fill) => await fill.done));
   }
 }
+
+/** Whoever waits for it is told. */
+function ignored(): void {}

@@ -1,5 +1,6 @@
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobOptions, BlobReader, ByteRange, Registry, Turn } from '../../oci/registry.ts';
+import type { PartDoubt } from './doubted-parts.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
 
@@ -8,6 +9,7 @@ export interface BlobSourceParts {
   readonly size: FillSize;
   readonly followers: FillFollowers;
   readonly upstream: Pick<Registry, 'getBlob'>;
+  readonly doubt: PartDoubt;
   /** Told when the transfer begins to wait for its turn at upstream. */
   readonly onQueued: () => void;
 }
@@ -17,6 +19,10 @@ export class BlobSource {
   readonly #parts: BlobSourceParts;
   /** For each place that bytes came from, if there are several places. */
   readonly #leavePlace = new Set<NonNullable<BlobReader['leavePlace']>>();
+  /** Did some come by a part? */
+  #byParts = false;
+  /** Where the whole was asked for last though only the rest was missing. */
+  #begunAnewAt = -1;
   #isQueued = false;
   #hasAnotherPlace = false;
 
@@ -34,9 +40,14 @@ export class BlobSource {
     return this.#hasAnotherPlace;
   }
 
+  /** May parts be asked for? */
+  get givesParts(): boolean {
+    return !this.#parts.doubt.isDoubted;
+  }
+
   /**
    * The blob from this byte on, or whatever carries it; what lies behind `last` is not needed. `standsIn`: another is read meanwhile,
-   * whose place it is to take.
+   * whose place it is to take. Where parts are doubted it is the whole, and the rest alone only where the whole got no further.
    */
   async open(
     repository: RepositoryName,
@@ -45,7 +56,7 @@ export class BlobSource {
     standsIn = false,
   ): Promise<BlobReader> {
     if (!standsIn) this.#hasAnotherPlace = false;
-    const isAll = first === 0 && last === undefined;
+    const isAll = (first === 0 && last === undefined) || this.#beginsAnew(first);
     return await this.#ask(repository, {
       signal,
       turn: this.#turn(standsIn),
@@ -68,6 +79,12 @@ export class BlobSource {
     return await upstream.getBlob(repository, digest, options);
   }
 
+  #beginsAnew(first: number): boolean {
+    if (this.givesParts || this.#begunAnewAt === first) return false;
+    this.#begunAnewAt = first;
+    return true;
+  }
+
   async #ask(repository: RepositoryName, options: BlobOptions): Promise<BlobReader> {
     const { digest, size, upstream } = this.#parts;
     const reader = await upstream.getBlob(repository, digest, { ...options, size: size.expected });
@@ -81,13 +98,20 @@ export class BlobSource {
   }
 
   /** Bytes come from this one. */
-  gives({ leavePlace }: BlobReader): void {
+  gives({ leavePlace, range }: BlobReader): void {
+    this.#byParts ||= range !== undefined;
     if (leavePlace !== undefined) this.#leavePlace.add(leavePlace);
   }
 
-  /** One of those that gave bytes was wrong, and nobody knows which: the next transfer begins with none of them. */
+  /** One of those that gave bytes was wrong, and nobody knows which: the next transfer begins with none of them. Nor with parts, if there were some. */
   leavePlaces(): void {
     for (const leave of this.#leavePlace) leave();
+    if (this.#byParts) this.#parts.doubt.wrong(this.#leavePlace.size > 0);
+  }
+
+  /** All that they gave was right. */
+  wasRight(): void {
+    this.#parts.doubt.right(this.#byParts);
   }
 
   #turn(standsIn: boolean): Turn {

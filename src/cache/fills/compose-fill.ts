@@ -1,8 +1,9 @@
-import type { RepositoryName } from '../../oci/reference.ts';
+import type { RegistryHost, RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import type { SpoolStore } from '../../storage/spool-store.ts';
 import { BlobSource } from './blob-source.ts';
-import { BlobTransfer, type TransferSettings } from './blob-transfer.ts';
+import { BlobTransfer } from './blob-transfer.ts';
+import type { PartDoubt } from './doubted-parts.ts';
 import { FillBytes, type FillEnd } from './fill-bytes.ts';
 import { FillFollowers, type ReadRange } from './fill-followers.ts';
 import { FillFront } from './fill-front.ts';
@@ -10,11 +11,13 @@ import { FillRuns } from './fill-runs.ts';
 import { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
 import { RangeRequests } from './range-requests.ts';
+import type { TransferSettings } from './transfer-parts.ts';
 
 export interface ComposedFillSettings extends TransferSettings {
   readonly spools: SpoolStore;
-  /** By whose word the bytes come: nobody else's transfer goes on with what is left of this one. */
-  readonly scope: string;
+  /** By which registry's word the bytes come: no other's transfer goes on with what is left of this one. */
+  readonly scope: RegistryHost;
+  readonly doubt: PartDoubt;
 }
 
 export interface ComposedFill {
@@ -38,7 +41,7 @@ export function composeFill(
   settings: ComposedFillSettings,
   onQueued: () => void,
 ): ComposedFill {
-  const { clock, log, scope, spools, upstream } = settings;
+  const { clock, doubt, log, scope, spools, upstream } = settings;
   const { digest } = expected;
   const size = new FillSize(expected);
   const followers = new FillFollowers(owners, clock);
@@ -53,7 +56,7 @@ export function composeFill(
     return tape.isStored ? slowest : Math.min(slowest, range.start);
   };
   const shared = { digest, repository, size, followers, tape, front, runs: new FillRuns(), clock };
-  const source = new BlobSource({ digest, size, followers, upstream, onQueued });
+  const source = new BlobSource({ digest, size, followers, upstream, doubt, onQueued });
   const transfer = new BlobTransfer({ ...shared, source, settings });
   const ahead = new RangeRequests({
     ...shared,

@@ -10,7 +10,7 @@ import { Pace } from './pace.ts';
 
 export interface RangeRequestParts extends FillRunParts {
   readonly repository: RepositoryName;
-  readonly source: Pick<BlobSource, 'openPart' | 'gives'>;
+  readonly source: Pick<BlobSource, 'openPart' | 'gives' | 'givesParts'>;
   readonly range: ByteRange;
   readonly size: Pick<FillSize, 'known'>;
   /** Settles when the headers of what comes in order are here. */
@@ -99,9 +99,9 @@ export class RangeRequest {
     const overlap = new Overlap(here, reader);
     for await (const chunk of reader.body) {
       signal.throwIfAborted();
+      const { length } = chunk;
       const fresh = overlap.freshOf(chunk);
-      if (fresh.length === 0) continue;
-      pace.arrived(fresh.length);
+      pace.arrived(length);
       const before = run.at;
       const isStored = await run.take(fresh, reader, false, signal);
       this.#received += run.at - before;

@@ -64,9 +64,7 @@ export class RangeRequests {
 
   #ask(at: number, until: number, whole: number): void {
     const { digest, log, repository, tape } = this.#parts;
-    if (this.#vain >= maxVain || this.#running.size >= maxRequests || !tape.isStored || this.#signal.aborted)
-      return;
-    if (this.#isAskedFor(at) || tape.here.endFrom(at) > at) return;
+    if (!this.#mayAsk || this.#isAskedFor(at) || tape.here.endFrom(at) > at) return;
     const range = { first: at, last: this.#endOf(at, Math.min(until, whole), whole) - 1 };
     log.debug({ digest, repository, ...range }, 'a part of a blob is fetched ahead of the rest');
     const request = new RangeRequest({ ...this.#parts, range, signal: this.#signal });
@@ -75,6 +73,12 @@ export class RangeRequests {
       () => this.#ended(request, undefined),
       (error: unknown) => this.#ended(request, error),
     );
+  }
+
+  get #mayAsk(): boolean {
+    const { source, tape } = this.#parts;
+    if (this.#vain >= maxVain || this.#running.size >= maxRequests) return false;
+    return source.givesParts && tape.isStored && !this.#signal.aborted;
   }
 
   /** What was said to be here soon may not come. */

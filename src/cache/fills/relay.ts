@@ -102,11 +102,15 @@ export class Relay {
     for await (const chunk of reader.body) {
       if (this.#over.signal.aborted) return;
       if (this.#lead !== reader && this.#challenger?.reader !== reader) return;
+      const { length } = chunk;
       const fresh = overlap.freshOf(chunk);
-      if (fresh.length === 0) continue;
-      if (this.#lead !== reader) this.#overtake(reader);
-      pace.arrived(fresh.length);
-      if ((await take(fresh, reader)) || this.#lead !== reader) return;
+      if (this.#lead !== reader) {
+        if (fresh.length === 0) continue;
+        this.#overtake(reader);
+      }
+      // What is repeated is new to nobody, and yet its connection is well.
+      pace.arrived(length);
+      if (fresh.length > 0 && ((await take(fresh, reader)) || this.#lead !== reader)) return;
       pace.waits();
     }
     overlap.end();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { DigestHasher, sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { hostOf } from '#src/oci/reference.ts';
@@ -285,6 +286,120 @@ describe('bytes of a blob that is not what its digest says', () => {
       range: { first: 100, last: 199 },
     });
     await assert.rejects(collect(reader.body), /wrong bytes/);
+  });
+});
+
+describe('an upstream that lies in parts, and has the whole right,', () => {
+  /** As each of its parts begins. */
+  const wrong = Buffer.alloc(10);
+
+  /** Every part is wrong; of `layers` blobs the one at `place` is pulled. */
+  function behindLyingParts(layers = 1) {
+    const cache = new CacheUnderTest();
+    const blobs = Array.from({ length: layers }, (_, at) =>
+      Buffer.concat([layer.subarray(0, 4 * mebibyte), Buffer.from([at])]),
+    );
+    for (const blob of blobs) cache.content.putBlob(alpine, blob);
+    const lies = { inParts: true, inTheWhole: false };
+    cache.upstream.body = async function* (chunks, call) {
+      const isPart = call.includes('{');
+      // What comes in order is slower: whoever wants a part has it before.
+      for await (const chunk of chunks) {
+        if (!isPart) await setImmediate();
+        yield (isPart ? lies.inParts : lies.inTheWhole) ? Buffer.alloc(chunk.length) : chunk;
+      }
+    };
+    return {
+      cache,
+      blobs,
+      lies,
+      /** What upstream was asked for since the last time. */
+      asked: (): string[] =>
+        cache.upstream.calls.splice(0).map((call) => /\{.*\}/.exec(call)?.[0] ?? 'whole'),
+      async pull(place: number, range?: RangeSpec): Promise<Buffer> {
+        const wanted = sha256(blobs[place] ?? Buffer.of());
+        await using reader = await cache.registry.getBlob(alpine, wanted, { range });
+        return await collect(reader.body);
+      },
+      /** The whole, and a part of it beside. */
+      async pullBoth(place = 0): Promise<{ whole: Buffer | undefined; part: Buffer }> {
+        const pulling = this.pull(place).catch(() => undefined);
+        const part = await this.pull(place, { first: 3 * mebibyte, last: 3 * mebibyte + 9 });
+        const whole = await pulling;
+        await cache.settle();
+        return { whole, part };
+      },
+      [Symbol.asyncDispose]: async () => await cache[Symbol.asyncDispose](),
+    };
+  }
+
+  it('fails one pull beside those who want parts, and not the next', async () => {
+    await using test = behindLyingParts();
+    const first = await test.pullBoth();
+    assert.equal(first.whole, undefined);
+    assert.ok(first.part.equals(wrong));
+    test.asked();
+    const second = await test.pullBoth();
+    assert.ok(second.whole?.equals(test.blobs[0] ?? wrong));
+    assert.ok(second.part.equals(layer.subarray(3 * mebibyte).subarray(0, 10)));
+    assert.deepEqual(test.asked(), ['whole']);
+    assert.ok((await test.pullBoth()).whole?.equals(test.blobs[0] ?? wrong));
+    assert.deepEqual(test.asked(), []);
+  });
+
+  it('is not believed when it goes on where a transfer was cut either', async () => {
+    await using test = behindLyingParts();
+    const { cache } = test;
+    const lying = cache.upstream.body;
+    const cutOnce = () => {
+      let cuts = 0;
+      cache.upstream.body = (chunks, call) => {
+        cuts += 1;
+        const error = new RegistryError('UNAVAILABLE', 'cut');
+        return cuts === 1 ? cut(lying(chunks, call), 2 * mebibyte, error) : lying(chunks, call);
+      };
+    };
+    const pull = async () => {
+      cutOnce();
+      const pulling = test.pull(0).catch(() => undefined);
+      await cache.settle();
+      for (let pause = 0; pause < 500 && cache.parts.fills.running > 0; pause += 1) {
+        await cache.settle();
+        await cache.clock.advance(1000);
+      }
+      return await pulling;
+    };
+    assert.equal(await pull(), undefined);
+    test.asked();
+    assert.ok((await pull())?.equals(test.blobs[0] ?? wrong));
+    assert.deepEqual(test.asked(), ['whole', 'whole']);
+  });
+
+  it('is asked for no parts at all for a while, when three blobs had it so', async () => {
+    await using test = behindLyingParts(5);
+    for (const place of [0, 1, 2]) {
+      assert.equal((await test.pullBoth(place)).whole, undefined);
+      assert.ok((await test.pullBoth(place)).whole?.equals(test.blobs[place] ?? wrong));
+    }
+    test.asked();
+    assert.ok((await test.pullBoth(3)).whole?.equals(test.blobs[3] ?? wrong));
+    assert.deepEqual(test.asked(), ['whole']);
+    await test.cache.clock.advance(3_600_000);
+    test.lies.inParts = false;
+    assert.ok((await test.pullBoth(4)).whole?.equals(test.blobs[4] ?? wrong));
+    assert.equal(test.asked().length, 3);
+  });
+
+  it('is nothing that a wrong whole shows', async () => {
+    await using test = behindLyingParts();
+    test.lies.inTheWhole = true;
+    assert.equal(await test.pull(0).catch(() => undefined), undefined);
+    await test.cache.settle();
+    test.lies.inTheWhole = false;
+    test.lies.inParts = false;
+    test.asked();
+    assert.ok((await test.pullBoth()).whole?.equals(test.blobs[0] ?? wrong));
+    assert.equal(test.asked().length, 3);
   });
 });
 

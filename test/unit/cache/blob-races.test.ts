@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { hexOf, sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { type Digest, hostOf } from '#src/oci/reference.ts';
@@ -125,7 +126,8 @@ describe('a blob that two repositories share', () => {
       if (call.startsWith(`GET ${alpine}`)) throw new RegistryError('DENIED');
     };
     const refused = Array.from({ length: 3 }, async () => {
-      while (!isDone) await assert.rejects(pull(cache, digest), { code: /DENIED|BLOB_UNKNOWN|NAME_UNKNOWN/ });
+      for (; !isDone; await setImmediate())
+        await assert.rejects(pull(cache, digest), { code: /DENIED|BLOB_UNKNOWN|NAME_UNKNOWN/ });
     });
     await cache.settle();
     const bodies = await Promise.all([pull(cache, digest, other), pull(cache, digest, other)]);
@@ -133,6 +135,40 @@ describe('a blob that two repositories share', () => {
     isDone = true;
     await Promise.all(refused);
     assert.equal(gets(cache).filter((call) => call.includes(other)).length, 1);
+  });
+
+  it('is transferred once for all to whom it is not refused, whoever comes when', async () => {
+    await using cache = new CacheUnderTest();
+    const third = repository('docker.io/acme/third');
+    const layer = bytes(200_000);
+    const { digest } = cache.content.putBlob(other, layer);
+    cache.content.putBlob(third, layer);
+    const [asked, answered, begun, goesOn] = [gate(), gate(), gate(), gate()];
+    cache.upstream.script = async (call) => {
+      if (!call.startsWith(`GET ${alpine}`)) return;
+      await asked.wait();
+      await answered.wait();
+      throw new RegistryError('DENIED');
+    };
+    cache.upstream.body = async function* (chunks) {
+      await begun.wait();
+      await goesOn.wait();
+      yield* chunks;
+    };
+    const refused = assert.rejects(pull(cache, digest), { code: 'DENIED' });
+    await asked.reached;
+    const pulls = [other, third, other].map(async (name) => await pull(cache, digest, name));
+    await cache.settle();
+    asked.open();
+    answered.open();
+    await refused;
+    begun.open();
+    await goesOn.reached;
+    pulls.push(...[other, third].map(async (name) => await pull(cache, digest, name)));
+    await cache.settle();
+    goesOn.open();
+    for (const body of await Promise.all(pulls)) assert.ok(body.equals(layer));
+    assert.equal(gets(cache).length, 2);
   });
 
   it('is not open to the second while upstream has not said that it is its own', async () => {
@@ -164,7 +200,14 @@ describe('a fill that is over', () => {
     await using reader = await cache.registry.getBlob(alpine, digest);
     const fill = cache.parts.fills.get(hostOf(alpine), digest) ?? assert.fail();
     await fill.done;
-    assert.equal(fill.join({ repository: alpine, range: undefined, isClient: true }), undefined);
+    const place = {
+      repository: alpine,
+      isOwner: true,
+      trust: 'all',
+      range: undefined,
+      isClient: true,
+    } as const;
+    assert.equal(fill.join(place), undefined);
     assert.ok((await collect(reader.body)).equals(layer));
   });
 

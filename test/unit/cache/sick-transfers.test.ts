@@ -10,7 +10,7 @@ import type { UpstreamSettings } from '#src/upstream/upstream.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import type { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
-import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
+import { cut, gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
 import { on, rangeIgnored, stalledAfter, times } from '#test/fakes/upstream-faults.ts';
 import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
@@ -184,6 +184,33 @@ describe('a transfer that drips', () => {
     const [, resumed] = cache.upstream.calls;
     assert.match(resumed ?? '', /\{"first":(9|10)000\}$/);
   });
+});
+
+describe('a transfer that repeats what is here, from an upstream that knows no ranges', () => {
+  for (const isClient of [true, false])
+    it(`is not taken for a sick one, ${isClient ? 'nor' : 'even where no client waits for it, nor'} tried on another connection`, async () => {
+      await using cache = new CacheUnderTest();
+      cache.content.putBlob(alpine, layer);
+      const ask = cache.upstream.getBlob.bind(cache.upstream);
+      cache.upstream.getBlob = async (name, its, { signal } = {}) => await ask(name, its, { signal });
+      let count = 0;
+      cache.upstream.body = (chunks) => {
+        count += 1;
+        const error = new RegistryError('UNAVAILABLE', 'cut');
+        return count === 1 ? cut(chunks, 600_000, error) : dripping(chunks, 20_000, cache.clock);
+      };
+      const reader = await cache.registry.getBlob(alpine, digest);
+      const reading = isClient ? collect(reader.body) : reader[Symbol.asyncDispose]();
+      const { done } = cache.parts.fills.get(hostOf(alpine), digest) ?? assert.fail();
+      for (let second = 0; cache.parts.fills.running > 0 && second < 200; second += 1) {
+        await cache.clock.advance(1000);
+        await cache.settle();
+      }
+      await done;
+      await reading;
+      assert.equal((await cache.blobs.stat(digest))?.size, layer.length);
+      assert.equal(count, 2);
+    });
 });
 
 describe('a transfer that its readers hold up', () => {

@@ -1,0 +1,177 @@
+import { RegistryError } from '../../oci/error.ts';
+import type { BlobReader } from '../../oci/registry.ts';
+import { FillRun } from './fill-run.ts';
+import { type Here, OtherBlobError } from './overlap.ts';
+import type { Pace } from './pace.ts';
+import { PassingOver } from './passing-over.ts';
+import { PutOffError } from './put-off.ts';
+import { Relay } from './relay.ts';
+import type { TransferParts } from './transfer-parts.ts';
+
+/** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
+const minPart = 64 * 1024;
+
+/** What comes of one blob in order, by one request of upstream after the other, each for what is missing where the last one ended. */
+export class InOrder {
+  readonly #parts: TransferParts;
+  readonly #signal: AbortSignal;
+  readonly #over: PassingOver;
+  #at = 0;
+  /** How fast the last request was, until something was in its way. Bytes a millisecond. */
+  #rate = 0;
+  #relay: Relay | undefined;
+  #isBegun = false;
+  #isHopeless = false;
+  #isPiping = false;
+
+  constructor(parts: TransferParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+    this.#over = new PassingOver(parts);
+  }
+
+  /** All bytes before this one have come. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Have upstream's headers come, once? */
+  get isBegun(): boolean {
+    return this.#isBegun;
+  }
+
+  /** Will no further request make a blob of it? */
+  get isHopeless(): boolean {
+    return this.#isHopeless;
+  }
+
+  /** By the digest. Of no bytes there is a blob, too: none is here before upstream has said that it has it. */
+  get isRight(): boolean {
+    const { front } = this.#parts;
+    return this.#isBegun && front.size === this.#at && front.isRight;
+  }
+
+  /** Another connection is tried beside the one that brings bytes now. */
+  challenge(): void {
+    this.#relay?.challenge();
+  }
+
+  /** Waits for what is on its way to the next byte, as long as that is not far slower than what came in order was. */
+  async passOver(): Promise<void> {
+    this.#at = await this.#over.from(this.#at, this.#rate, this.#signal);
+  }
+
+  /**
+   * By one request. `begun` is called when upstream's headers are here. False: there is more, behind the part that upstream gave or what is
+   * here already. Throws upstream's error, or why it is of no use.
+   */
+  async receive(pace: Pace, begun: () => void): Promise<boolean> {
+    if (this.#isWhole) return true;
+    const { repository, source, tape } = this.#parts;
+    const before = this.#at;
+    const first = await source.open(repository, this.#gap(), this.#signal);
+    try {
+      this.#begin(begun);
+    } catch (error) {
+      await first[Symbol.asyncDispose]();
+      throw error;
+    }
+    using run = new FillRun(before, Number.POSITIVE_INFINITY, this.#parts);
+    this.#relay = this.#relayTo(run, pace);
+    const last = await this.#relay.run(first);
+    this.#rate = run.rate;
+    return !(run.isOver && tape.isStored) && this.#isAll(last, before);
+  }
+
+  #relayTo(run: FillRun, pace: Pace): Relay {
+    const { clock, digest, repository, settings, source } = this.#parts;
+    return new Relay({
+      here: this.#here,
+      pace,
+      clock,
+      signal: this.#signal,
+      open: async (ending) => await source.open(repository, this.#gap(), ending, true),
+      leads: (reader) => source.gives(reader),
+      take: async (chunk, reader) => await this.#take(run, chunk, reader),
+      lost: (error) => settings.log.info({ err: error, digest }, 'the blob transfer goes on as it was'),
+    });
+  }
+
+  /** Upstream's headers are here. Throws OtherBlobError where an earlier transfer has left more than the blob has. */
+  #begin(begun: () => void): void {
+    const { size, tape } = this.#parts;
+    this.#isBegun = true;
+    if (size.known !== undefined && tape.end > size.known) throw new OtherBlobError();
+    tape.mark(size.known);
+    begun();
+  }
+
+  /** What is missing from here on: to the end, where nothing is here further on. */
+  #gap(): { first: number; last: number | undefined } {
+    const { tape } = this.#parts;
+    const next = tape.isStored ? tape.here.nextFrom(this.#at) : Number.POSITIVE_INFINITY;
+    return { first: this.#at, last: Number.isFinite(next) ? next - 1 : undefined };
+  }
+
+  get #here(): Here {
+    const at = () => this.#at;
+    const { front } = this.#parts;
+    return {
+      get size() {
+        return at();
+      },
+      sum: () => front.sum(at()),
+    };
+  }
+
+  /** By the digest, where nobody has said how long it is. */
+  get #isWhole(): boolean {
+    const { known } = this.#parts.size;
+    return this.#isBegun && ((known !== undefined && this.#at >= known) || this.isRight);
+  }
+
+  #isAll(last: BlobReader, before: number): boolean {
+    const { expected = 0 } = this.#parts.size;
+    if (this.#at >= expected || this.#isWhole) return true;
+    if (last.range !== undefined && this.#at - before >= minPart) return false;
+    throw new RegistryError('UNAVAILABLE', `upstream ended after ${this.#at} of ${expected} bytes`);
+  }
+
+  /** True: what comes next is here already, or on its way. */
+  async #take(run: FillRun, chunk: Uint8Array, reader: BlobReader): Promise<boolean> {
+    this.#checkLength(this.#at + chunk.length);
+    const { size } = this.#parts;
+    const taken = run.take(chunk, reader, this.#at + chunk.length === size.expected, this.#signal);
+    this.#at = run.at;
+    if (!(await taken)) this.#pipe();
+    return run.isOver;
+  }
+
+  #checkLength(length: number): void {
+    const { followers, size, source } = this.#parts;
+    const { limit, limitAlone } = size;
+    if (length > limit) {
+      this.#isHopeless = true;
+      source.leavePlaces();
+      throw new RegistryError('UNAVAILABLE', `upstream sent more than the blob's ${limit} bytes`);
+    }
+    if (length <= limitAlone || followers.isWaitedFor) return;
+    this.#isHopeless = true;
+    throw new Error(
+      `more than ${limitAlone} bytes of a blob whose size nobody says, and nobody waits for it`,
+    );
+  }
+
+  #pipe(): void {
+    const { digest, followers, settings, tape } = this.#parts;
+    if (!this.#isPiping)
+      settings.log.error({ err: tape.storeError, digest }, 'blob cannot be stored: passing it through');
+    this.#isPiping = true;
+    if (!followers.isEmpty) return;
+    this.#isHopeless = true;
+    throw new PutOffError('nobody reads a blob that cannot be stored', {
+      isOfAll: true,
+      cause: tape.storeError,
+    });
+  }
+}
