@@ -79,12 +79,12 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     this.#writer = new OperationWriter(database, this.#changes, () => clock.now());
     // Where nobody else may open it there is no second connection either.
     if (path !== undefined && sharing === 'shared') {
-      this.#checkpoints = new Checkpoints(path);
+      this.#checkpoints = new Checkpoints(path, () => this.#writes.hold());
       database.pragma(`wal_autocheckpoint = ${lastResortPages}`);
     }
     if (path !== undefined) this.#sync = new WalSync(path);
     this.#writes = new WriteBatch(database, clock, () => this.#committed());
-    this.inventory = new SqliteInventory(database);
+    this.inventory = new SqliteInventory(database, clock);
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
