@@ -4,6 +4,7 @@ import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts
 import type { Operation } from '../operation.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
+import type { UnknownDigests } from './unknown-digests.ts';
 import { type ContentRow, prepareWrites } from './write-statements.ts';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
@@ -25,12 +26,14 @@ const all = -1;
 export class OperationWriter {
   readonly #statements: ReturnType<typeof prepareWrites>;
   readonly #changes: ChangeLog;
+  readonly #unknown: UnknownDigests;
   readonly #totals: ChangeTotals;
   readonly #now: () => number;
 
-  constructor(database: Database, changes: ChangeLog, now: () => number) {
+  constructor(database: Database, changes: ChangeLog, unknown: UnknownDigests, now: () => number) {
     this.#statements = prepareWrites(database);
     this.#changes = changes;
+    this.#unknown = unknown;
     this.#totals = new ChangeTotals(database);
     this.#now = now;
   }
@@ -190,6 +193,7 @@ export class OperationWriter {
    */
   #store(digest: Digest, before: ContentRow, size: number | null, link?: () => void): void {
     const { id: content } = before;
+    this.#unknown.delete(digest);
     const isHere = before.stored_at !== null;
     if (isHere && size === before.size && link === undefined) return;
     const wasOwned = isHere && this.#count(content, -1, before.size);
