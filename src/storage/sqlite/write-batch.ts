@@ -55,7 +55,7 @@ export class WriteBatch implements AsyncDisposable {
   #writes: Write[] = [];
   #waiting = 0;
   #flush: NodeJS.Immediate | undefined;
-  #isHeld = false;
+  #holds = 0;
 
   /** `committed` is called after each commit. */
   constructor(database: Database, clock: Clock, committed: () => void) {
@@ -106,16 +106,17 @@ export class WriteBatch implements AsyncDisposable {
     if (!this.#locked.isWaiting) this.#flush ??= setImmediate(() => this.#commit());
   }
 
-  /** Until it is disposed of nothing is committed: what comes waits as for somebody else's lock. */
+  /** Until it is disposed of nothing is committed: what comes waits as for somebody else's lock. Whoever writes would wait for the disk, and the event loop with him. */
   hold(): Disposable {
-    this.#isHeld = true;
-    return { [Symbol.dispose]: () => this.#letGo() };
+    this.#holds += 1;
+    const held = new DisposableStack();
+    held.defer(() => this.#letGo());
+    return held;
   }
 
   #letGo(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    if (!this.#locked.isWaiting) return;
+    this.#holds -= 1;
+    if (this.#holds > 0 || !this.#locked.isWaiting) return;
     this.#locked.opened();
     this.#commit();
   }
@@ -124,7 +125,7 @@ export class WriteBatch implements AsyncDisposable {
     this.#flush = undefined;
     const batch = this.#next();
     try {
-      if (this.#isHeld) throw new HeldError();
+      if (this.#holds > 0) throw new HeldError('its log is being begun anew');
       const done = this.#transact(batch);
       this.#locked.opened();
       this.#settle(done);
@@ -201,7 +202,6 @@ export class WriteBatch implements AsyncDisposable {
   }
 }
 
-/** A checkpoint is about to begin the log anew. */
 class HeldError extends Error {}
 
 function tellOfLock(write: Write): void {
@@ -211,5 +211,6 @@ function tellOfLock(write: Write): void {
 }
 
 function busyError(cause: unknown): StoreBusyError {
-  return new StoreBusyError('another process has the index locked', { cause });
+  const why = cause instanceof HeldError ? cause.message : 'another process has it locked';
+  return new StoreBusyError(`the index cannot be written: ${why}`, { cause });
 }
