@@ -23,6 +23,12 @@ export interface MetadataStore extends AsyncDisposable {
   /** Tells of what other processes change, within a second, until disposed of. */
   watch(listener: (changes: Changes) => void): Disposable;
 
+  /**
+   * A manifest that names these has just come, and they will be asked for: what is known of each is found out for all at once, and nobody has to
+   * ask the store for what it does not know until somebody brings it. Returns those that no cached manifest names, and of which nothing else is known. Never rejects: then
+   * they are asked for one by one.
+   */
+  foresee(digests: readonly Digest[]): Promise<ReadonlySet<Digest>>;
   /** Without annotations, as everywhere but in {@link listReferrers}: they may be as large as the manifest. */
   getManifest(repository: RepositoryName, digest: Digest): Promise<Descriptor | undefined>;
   getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined>;

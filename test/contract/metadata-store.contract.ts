@@ -348,6 +348,41 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await made.store.listReferrers(busybox, subject.digest), []);
     });
 
+    it('foresees which blobs nothing is known of, and knows them as soon as they have come', async () => {
+      await using made = await create();
+      const { store } = made;
+      using _ = store.watch(() => {});
+      const [here, named, fresh] = ['here', 'named', 'fresh'].map((text) => descriptor(text)) as [
+        Descriptor,
+        Descriptor,
+        Descriptor,
+      ];
+      await put(store, busybox, 'image', [named]);
+      await store.change([linkBlob(busybox, here.digest, here.size)]);
+      const digests = [here, named, fresh].map(({ digest }) => digest);
+      assert.deepEqual(await store.foresee(digests), new Set([fresh.digest]));
+      const seen = async ({ digest }: Descriptor): Promise<unknown[]> => [
+        await store.hasBlob(busybox, digest),
+        await store.hasBlobOnHost(parseRegistryHost('docker.io'), digest),
+        await store.blobSize(digest),
+      ];
+      assert.deepEqual(await seen(here), [true, true, here.size]);
+      for (const blob of [named, fresh]) {
+        assert.deepEqual(await seen(blob), [false, false, undefined]);
+        // What is being written is not there yet, and comes all the same.
+        const coming = store.change([linkBlob(busybox, blob.digest, blob.size)]);
+        assert.equal((await store.foresee([blob.digest])).has(named.digest), false);
+        await coming;
+        assert.deepEqual(await seen(blob), [true, true, blob.size]);
+      }
+      await store.change([loseBlob(here.digest)]);
+      assert.deepEqual(
+        await store.foresee([...digests, descriptor('fourth').digest]),
+        new Set([descriptor('fourth').digest]),
+      );
+      assert.deepEqual(await seen(here), [false, false, here.size]);
+    });
+
     it('keeps the lists that upstream gave', async () => {
       await using made = await create();
       const { digest } = descriptor('x');

@@ -7,8 +7,12 @@ import type { MetadataStore } from '../../storage/metadata-store.ts';
 import type { Change } from '../../storage/operation.ts';
 import type { Memory } from './memory.ts';
 
-/** What a repository's manifests say that contradict each other: nothing. */
-const contradicted = Symbol('contradicted');
+/** What manifests of a repository that memory has seen say of a blob; undefined: they contradict each other, and say nothing. */
+interface Claimed {
+  readonly size: number | undefined;
+  /** Did none say anything before? */
+  readonly isAll: boolean;
+}
 
 /**
  * How many bytes blobs have. What a digest was verified for is a fact, for everybody. What a manifest says is a claim, of its
@@ -17,7 +21,7 @@ const contradicted = Symbol('contradicted');
 export class BlobSizes implements Memory {
   readonly #metadata: MetadataStore;
   readonly #verified = new LRUCache<Digest, number>({ max: 10_000 });
-  readonly #claims = new LRUCache<string, number | typeof contradicted>({ max: 10_000 });
+  readonly #claims = new LRUCache<string, Claimed>({ max: 10_000 });
 
   constructor(metadata: MetadataStore) {
     this.#metadata = metadata;
@@ -37,12 +41,15 @@ export class BlobSizes implements Memory {
     this.#verified.set(digest, size);
   }
 
-  /** A manifest of the repository says so. A client asks for its blobs before what it has just read is stored. */
-  claim(repository: RepositoryName, blobs: readonly Descriptor[]): void {
+  /**
+   * A manifest of the repository says so. A client asks for its blobs before what it has just read is stored. `unnamed`: those that no stored one
+   * names, of which nothing has to be looked up.
+   */
+  claim(repository: RepositoryName, blobs: readonly Descriptor[], unnamed?: ReadonlySet<Digest>): void {
     for (const { digest, size } of blobs) {
       const key = contentKey(repository, digest);
-      const known = this.#claims.get(key) ?? size;
-      this.#claims.set(key, known === size ? size : contradicted);
+      const known = this.#claims.get(key) ?? { size, isAll: unnamed?.has(digest) === true };
+      this.#claims.set(key, known.size === size ? known : { ...known, size: undefined });
     }
   }
 
@@ -59,12 +66,15 @@ export class BlobSizes implements Memory {
   async expected(repository: RepositoryName, digest: Digest): Promise<BlobInfo> {
     const size = await this.verified(digest);
     if (size !== undefined) return { digest, size, isVerified: true };
-    const claims = new Set<unknown>(await this.#metadata.claimedSizes(repository, digest));
-    const latest = this.#claims.get(contentKey(repository, digest));
-    if (latest !== undefined) claims.add(latest);
+    const key = contentKey(repository, digest);
+    const isAll = this.#claims.get(key)?.isAll === true;
+    const claims = new Set<number | undefined>(
+      isAll ? [] : await this.#metadata.claimedSizes(repository, digest),
+    );
+    const latest = this.#claims.get(key);
+    if (latest !== undefined) claims.add(latest.size);
     // Only the digest of no bytes has none: who claims it of another says nothing.
     if (!isOfNoBytes(digest)) claims.delete(0);
-    const [claimed] = claims;
-    return { digest, size: claims.size === 1 && typeof claimed === 'number' ? claimed : undefined };
+    return { digest, size: claims.size === 1 ? [...claims][0] : undefined };
   }
 }

@@ -217,7 +217,9 @@ export class ManifestCache implements Memory {
     this.#parts.tasks.run('storing a manifest', async () => {
       using _ = manifest.room?.share();
       using place = await this.#place(manifest);
-      this.#remember(repository, manifest, content);
+      // Its blobs are asked for next.
+      const unnamed = await this.#parts.metadata.foresee(content.blobs.map(({ digest }) => digest));
+      this.#remember(repository, manifest, content, unnamed);
       this.#lead(repository, manifest, point());
       admitted.resolve();
       const storing = this.#unstored.begin(contentKey(repository, record.descriptor.digest));
@@ -310,6 +312,7 @@ export class ManifestCache implements Memory {
     repository: RepositoryName,
     { bytes, descriptor, room }: Manifest,
     content: ManifestContent,
+    unnamed: ReadonlySet<Digest>,
   ): void {
     const { digest } = descriptor;
     const key = contentKey(repository, digest);
@@ -321,7 +324,7 @@ export class ManifestCache implements Memory {
     }
     this.#manifests.set(key, own({ descriptor, bytes, room }));
     this.#unstored.add(key);
-    this.#parts.sizes.claim(repository, content.blobs);
+    this.#parts.sizes.claim(repository, content.blobs, unnamed);
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Change, Changes } from '../operation.ts';
+import { sliceRows } from './slices.ts';
 import { type ChangeRow, preparing } from './statements.ts';
 
 /** Who has missed more has to forget all that it remembers. */
@@ -15,6 +16,7 @@ export class ChangeLog {
   readonly #writer = randomBytes(8).toString('hex');
   #version: number;
   #seen: number;
+  #isBehind = false;
 
   constructor(database: Database) {
     this.#statements = prepare(database);
@@ -29,25 +31,31 @@ export class ChangeLog {
     if (sequence % countedEvery === 0) this.#statements.forget.run(sequence - maxKept);
   }
 
+  /** Is there more than was told? */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   /**
-   * What others have changed since it was last asked. SQLite counts the commits of other connections, and other things that they do: that
+   * What others have changed since it was last asked, the first of it where it is much. SQLite counts the commits of other connections, and other things that they do: that
    * it has moved is a hint. Throws SQLite's error; then nothing is missed, and is told the next time.
    */
   news(): Changes {
     const written = this.#last();
     const version = this.#dataVersion();
-    if (version === this.#version) {
+    if (version === this.#version && !this.#isBehind) {
       // All of it is our own, however much.
       this.#seen = written;
       return [];
     }
-    const rows = this.#statements.list.all(this.#seen, maxKept + 1);
+    const rows = this.#statements.list.all(this.#seen, sliceRows);
     const [first, last] = [rows[0], rows.at(-1)];
     // Not before they were read: that may fail, and they would be nobody's news.
     this.#version = version;
-    if (first === undefined || last === undefined) return [];
-    const hasGap = first.sequence > this.#seen + 1 || rows.length > maxKept;
-    this.#seen = last.sequence;
+    const hasGap = first !== undefined && first.sequence > this.#seen + 1;
+    this.#isBehind = !hasGap && rows.length === sliceRows;
+    if (last === undefined) return [];
+    this.#seen = hasGap ? Math.max(written, last.sequence) : last.sequence;
     return hasGap ? 'all' : rows.filter(({ writer }) => writer !== this.#writer).map(changeOf);
   }
 

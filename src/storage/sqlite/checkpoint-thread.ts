@@ -2,24 +2,33 @@ import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
 import { schemaVersion } from './schema.ts';
 
-/** Whoever writes all the time leaves gaps of a millisecond or two: so often one is looked for. */
-const maxTries = 500;
+/** Whoever of another process writes all the time leaves gaps of a millisecond or two: so often one is looked for. */
+const maxTries = 50;
+
+/**
+ * `copy`: brings into the file what the log has, beside those who write. `begin`: with the little that they have added, before them, so that the log
+ * begins anew; this process writes nothing meanwhile.
+ */
+export type CheckpointStep = 'copy' | 'begin';
 
 const database = new SqliteDatabase(workerData as string, { timeout: 0, fileMustExist: true });
 database.pragma('synchronous = NORMAL');
 
-// The program of the thread of Checkpoints: at each message it brings into the file what the log has.
-parentPort?.on('message', () => {
+// The program of the thread of Checkpoints: at each message it does a step, and says so.
+parentPort?.on('message', (step: CheckpointStep) => {
   try {
-    // Beside those who write; then, with the little that they have added, so that the log begins anew, before them.
-    database.pragma('wal_checkpoint(PASSIVE)');
-    for (let tries = 0; tries < maxTries && !beginAnew(); tries += 1)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    if (step === 'copy') database.pragma('wal_checkpoint(PASSIVE)');
+    else beginInTime();
   } catch {
     // No room, a disk that fails, a lock: whoever writes is told so. It is tried again.
   }
-  parentPort?.postMessage('over');
+  parentPort?.postMessage(step);
 });
+
+function beginInTime(): void {
+  for (let tries = 0; tries < maxTries && !beginAnew(); tries += 1)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
 
 /** False: somebody writes, or reads what is old. */
 function beginAnew(): boolean {

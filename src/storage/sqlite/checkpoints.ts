@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
+import type { CheckpointStep } from './checkpoint-thread.ts';
 
 /** When the log has grown by so much, it is brought into the file. Bytes: SQLite's own thousand pages. */
 const longLog = 4 * 1024 * 1024;
@@ -19,6 +20,8 @@ const resourceLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4
  */
 export class Checkpoints implements AsyncDisposable {
   readonly #path: string;
+  readonly #hold: () => Disposable;
+  #held: Disposable | undefined;
   #commits = 0;
   #thread: Worker | undefined;
   #isRunning = false;
@@ -27,8 +30,10 @@ export class Checkpoints implements AsyncDisposable {
   /** How long the log may be before it is its turn. */
   #limit = longLog;
 
-  constructor(databasePath: string) {
+  /** `hold`: until what it gives is disposed of nothing is to be committed. */
+  constructor(databasePath: string, hold: () => Disposable) {
     this.#path = databasePath;
+    this.#hold = hold;
   }
 
   /** To be called after each commit. */
@@ -47,7 +52,11 @@ export class Checkpoints implements AsyncDisposable {
     this.#isRunning = true;
     this.#rest?.[Symbol.dispose]();
     this.#thread ??= this.#started();
-    this.#thread?.postMessage('go');
+    this.#ask('copy');
+  }
+
+  #ask(step: CheckpointStep): void {
+    this.#thread?.postMessage(step);
   }
 
   /** Undefined: the system gives no thread. */
@@ -56,7 +65,7 @@ export class Checkpoints implements AsyncDisposable {
       const program = new URL(`checkpoint-thread${extname(import.meta.filename)}`, import.meta.url);
       const thread = new Worker(program, { workerData: this.#path, resourceLimits, execArgv: [] });
       thread.unref();
-      thread.on('message', () => this.#over());
+      thread.on('message', (done: CheckpointStep) => this.#done(thread, done));
       thread.on('error', () => this.#drop(thread));
       thread.on('exit', () => this.#drop(thread));
       return thread;
@@ -66,21 +75,34 @@ export class Checkpoints implements AsyncDisposable {
     }
   }
 
+  #done(thread: Worker, step: CheckpointStep): void {
+    if (this.#thread !== thread) return;
+    if (step === 'copy') {
+      // Whoever commits while the log begins anew waits for the disk.
+      this.#held = this.#hold();
+      this.#ask('begin');
+    } else {
+      this.#over();
+      this.#rest = systemClock.after(restMs, () => void this.#end());
+    }
+  }
+
   #over(): void {
     this.#isRunning = false;
-    this.#rest = systemClock.after(restMs, () => void this.#end());
+    this.#held?.[Symbol.dispose]();
+    this.#held = undefined;
   }
 
   #drop(thread: Worker): void {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
-    this.#isRunning = false;
+    this.#over();
   }
 
   async #end(): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
-    this.#isRunning = false;
+    this.#over();
     this.#rest?.[Symbol.dispose]();
     await thread?.terminate();
   }

@@ -44,6 +44,10 @@ export class OlderIndex extends IndexReads implements MetadataStore {
 
   hurry(): void {}
 
+  async foresee(): Promise<ReadonlySet<Digest>> {
+    return new Set();
+  }
+
   watch(): Disposable {
     return { [Symbol.dispose]() {} };
   }

@@ -9,6 +9,7 @@ import type { MetadataStore } from '../metadata-store.ts';
 import type { Changes, Operation } from '../operation.ts';
 import type { FormerTag, ManifestRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
 import { ChangeLog } from './change-log.ts';
+import { ChangeWatch } from './change-watch.ts';
 import { Checkpoints, lastResortPages } from './checkpoints.ts';
 import { IndexReads } from './index-reads.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
@@ -16,6 +17,7 @@ import { rowsBySlices, sliceRows } from './slices.ts';
 import { isFull } from './sqlite-errors.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
 import { type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
+import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
 import { maxFormerTags, OperationWriter } from './write-operation.ts';
@@ -24,8 +26,6 @@ import { maxFormerTags, OperationWriter } from './write-operation.ts';
 const bytesPerItem = 256;
 /** So many rows of what may be thousands are written in one transaction. */
 const rowsAtOnce = 100;
-/** Whether others have changed something is asked so often. Milliseconds. */
-const watchMs = 300;
 
 type Removal = Extract<Operation, { kind: 'remove manifest' }>;
 
@@ -48,14 +48,13 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   readonly path: string;
   readonly #database: Database;
   readonly #reads: ReturnType<typeof prepareReads>;
-  readonly #changes: ChangeLog;
+  readonly #watch: ChangeWatch;
+  readonly #unknown: UnknownDigests;
   readonly #writer: OperationWriter;
   readonly #writes: WriteBatch;
   readonly #sync: WalSync | undefined;
   readonly #checkpoints: Checkpoints | undefined;
   readonly #isFull: boolean;
-  readonly #listeners = new Set<(changes: Changes) => void>();
-  #timer: NodeJS.Timeout | undefined;
 
   private constructor(
     database: Database,
@@ -75,16 +74,18 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     this.path = path ?? '';
     this.#database = database;
     this.#reads = reads;
-    this.#changes = new ChangeLog(database);
-    this.#writer = new OperationWriter(database, this.#changes, () => clock.now());
+    this.#unknown = new UnknownDigests((digests) => reads.foresee.all(digests));
+    const changes = new ChangeLog(database);
+    this.#watch = new ChangeWatch(changes, (told) => this.#unknown.forget(told));
+    this.#writer = new OperationWriter(database, changes, this.#unknown, () => clock.now());
     // Where nobody else may open it there is no second connection either.
     if (path !== undefined && sharing === 'shared') {
-      this.#checkpoints = new Checkpoints(path);
+      this.#checkpoints = new Checkpoints(path, () => this.#writes.hold());
       database.pragma(`wal_autocheckpoint = ${lastResortPages}`);
     }
     if (path !== undefined) this.#sync = new WalSync(path);
     this.#writes = new WriteBatch(database, clock, () => this.#committed());
-    this.inventory = new SqliteInventory(database);
+    this.inventory = new SqliteInventory(database, clock);
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
@@ -159,27 +160,16 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   }
 
   watch(listener: (changes: Changes) => void): Disposable {
-    this.#listeners.add(listener);
-    this.#timer ??= setInterval(() => void this.#tell(), watchMs).unref();
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return this.#watch.add(listener);
   }
 
-  async #tell(): Promise<void> {
-    const changes = this.#news();
-    const pieces = changes === 'all' ? [changes] : slicesOf(changes, sliceRows);
-    for (const piece of pieces) {
-      for (const listener of this.#listeners) listener(piece);
-      await setImmediate();
-    }
+  /** Where nobody is told of what others change nothing is remembered. */
+  async foresee(digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    return this.#watch.isWatching ? this.#unknown.foresee(digests) : new Set();
   }
 
-  /** What cannot be read now (a lock, a disk) is read the next time: nothing of it is lost. */
-  #news(): Changes {
-    try {
-      return this.#changes.news();
-    } catch {
-      return [];
-    }
+  override async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return !this.#unknown.has(digest) && (await super.hasBlob(repository, digest));
   }
 
   async listFormerTags(repository: RepositoryName, tag: Tag): Promise<readonly FormerTag[]> {
@@ -219,10 +209,11 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   }
 
   async hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean> {
-    return this.#reads.hasBlobOnHost.get(digest, host) !== undefined;
+    return !this.#unknown.has(digest) && this.#reads.hasBlobOnHost.get(digest, host) !== undefined;
   }
 
   async blobSize(digest: Digest): Promise<number | undefined> {
+    if (this.#unknown.has(digest)) return undefined;
     return this.#reads.blobSize.get(digest)?.size ?? undefined;
   }
 
@@ -259,7 +250,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
+    this.#watch[Symbol.dispose]();
     await this.#writes[Symbol.asyncDispose]();
     await this.#sync?.[Symbol.asyncDispose]();
     await this.#checkpoints?.[Symbol.asyncDispose]();

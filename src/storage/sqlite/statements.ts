@@ -119,6 +119,12 @@ export function prepareReads(database: Database) {
     getReferrersList: prepare<[string, string], ListRow>(
       `select items, checked_at from referrers_lists where repository = ${repositoryId} and subject = ${contentId}`,
     ),
+    /** Of a list those of whose bytes nothing is known, and whether anything is: a manifest may name them. */
+    foresee: prepare<[string], { digest: string; is_named: 0 | 1 }>(
+      `select value as digest, c.id is not null as is_named from json_each(?)
+       left join contents c on c.digest = value
+       where c.id is null or c.size is null and c.stored_at is null`,
+    ),
     hasBlob: prepare<[string, string], { found: 1 }>(
       `select 1 as found from contents c join repositories r
        join links l on l.content = c.id and l.host = r.host and l.repository = r.id

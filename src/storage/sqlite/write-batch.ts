@@ -1,10 +1,15 @@
-import type { Database } from 'better-sqlite3';
+import type { Database, Transaction } from 'better-sqlite3';
 import type { Clock } from '../../base/clock.ts';
+import { Turns } from '../../base/turns.ts';
 import { StoreBusyError } from '../content-store.ts';
 import { LockedIndex } from './locked-index.ts';
 import { isBusy } from './sqlite-errors.ts';
 
-/** A longer transaction would hold up the event loop: so many rows, and so much in them (bytes, as below), unless one write alone is larger. */
+/**
+ * A longer transaction would hold up the event loop: so long until it is committed, which takes about as long again (milliseconds), so many rows, and
+ * so much in them (bytes, as below), unless one write alone is larger.
+ */
+const maxRunMs = 2;
 const maxRows = 128;
 const maxWritten = 256 * 1024;
 /** What waits to be written, in bytes of memory, and what each write takes beside its texts. */
@@ -36,24 +41,28 @@ export interface WriteSettings {
 }
 
 /**
- * Group commit: what is written in one turn of the event loop is one transaction. What fails of it for its own reason (a tag
- * without its manifest) takes nothing else along; what fails for the file's (no room) fails all. While another process has the
+ * Group commit: what is written in one turn of the event loop is one transaction, as far as that has time for it. What fails of it for its own
+ * reason (a tag without its manifest) takes nothing else along; what fails for the file's (no room) fails all. While somebody else has the
  * file locked everything waits, in its order, and the event loop goes on; what has waited too long, or finds too much waiting, fails.
  */
 export class WriteBatch implements AsyncDisposable {
   readonly #database: Database;
-  readonly #committed: () => void;
   readonly #clock: Clock;
   readonly #locked: LockedIndex;
+  /** Inside another, a step of it that fails alone. */
+  readonly #atomic: Transaction<(work: () => void) => void>;
+  readonly #committed: () => void;
   #writes: Write[] = [];
   #waiting = 0;
   #flush: NodeJS.Immediate | undefined;
+  #holds = 0;
 
   /** `committed` is called after each commit. */
   constructor(database: Database, clock: Clock, committed: () => void) {
     this.#database = database;
     this.#clock = clock;
     this.#committed = committed;
+    this.#atomic = database.transaction((work: () => void) => work());
     this.#locked = new LockedIndex(clock, () => this.#commit());
   }
 
@@ -67,8 +76,10 @@ export class WriteBatch implements AsyncDisposable {
     this.#push({
       run: () => {
         try {
-          const result = this.#database.transaction(work)();
-          settle = () => done.resolve(result);
+          this.#atomic(() => {
+            const result = work();
+            settle = () => done.resolve(result);
+          });
         } catch (error) {
           // SQLite has ended the whole transaction by itself.
           if (!this.#database.inTransaction) throw error;
@@ -95,15 +106,31 @@ export class WriteBatch implements AsyncDisposable {
     if (!this.#locked.isWaiting) this.#flush ??= setImmediate(() => this.#commit());
   }
 
+  /** Until it is disposed of nothing is committed: what comes waits as for somebody else's lock. Whoever writes would wait for the disk, and the event loop with him. */
+  hold(): Disposable {
+    this.#holds += 1;
+    const held = new DisposableStack();
+    held.defer(() => this.#letGo());
+    return held;
+  }
+
+  #letGo(): void {
+    this.#holds -= 1;
+    if (this.#holds > 0 || !this.#locked.isWaiting) return;
+    this.#locked.opened();
+    this.#commit();
+  }
+
   #commit(): void {
     this.#flush = undefined;
     const batch = this.#next();
     try {
-      this.#transact(batch);
+      if (this.#holds > 0) throw new HeldError('its log is being begun anew');
+      const done = this.#transact(batch);
       this.#locked.opened();
-      this.#settle(batch.length);
+      this.#settle(done);
     } catch (error) {
-      if (isBusy(error)) this.#failLate(error);
+      if (error instanceof HeldError || isBusy(error)) this.#failLate(error);
       else this.#settle(batch.length, error);
     }
     if (this.#writes.length > 0 && !this.#locked.isWaiting) this.#flush = setImmediate(() => this.#commit());
@@ -119,13 +146,19 @@ export class WriteBatch implements AsyncDisposable {
     return end === -1 ? [...this.#writes] : this.#writes.slice(0, end);
   }
 
-  #transact(batch: readonly Write[]): void {
-    this.#database
-      .transaction(() => {
-        for (const { run } of batch) run();
-      })
-      .immediate();
+  /** How many of them are committed: as many as there is time for, one at least. */
+  #transact(batch: readonly Write[]): number {
+    let done = 0;
+    this.#atomic.immediate(() => {
+      const turns = new Turns(this.#clock, maxRunMs);
+      for (const { run } of batch) {
+        run();
+        done += 1;
+        if (turns.isOver) return;
+      }
+    });
     this.#committed();
+    return done;
   }
 
   /** So many of those that wait, the first. */
@@ -160,8 +193,7 @@ export class WriteBatch implements AsyncDisposable {
 
   #commitLast(batch: readonly Write[]): void {
     try {
-      this.#transact(batch);
-      this.#settle(batch.length);
+      this.#settle(this.#transact(batch));
     } catch (error) {
       // Whoever has it locked is not waited for once more.
       if (isBusy(error)) this.#settle(this.#writes.length, busyError(error));
@@ -170,6 +202,8 @@ export class WriteBatch implements AsyncDisposable {
   }
 }
 
+class HeldError extends Error {}
+
 function tellOfLock(write: Write): void {
   const { locked } = write;
   write.locked = undefined;
@@ -177,5 +211,6 @@ function tellOfLock(write: Write): void {
 }
 
 function busyError(cause: unknown): StoreBusyError {
-  return new StoreBusyError('another process has the index locked', { cause });
+  const why = cause instanceof HeldError ? cause.message : 'another process has it locked';
+  return new StoreBusyError(`the index cannot be written: ${why}`, { cause });
 }

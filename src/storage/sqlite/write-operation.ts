@@ -1,8 +1,10 @@
 import type { Database } from 'better-sqlite3';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Operation } from '../operation.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
+import type { UnknownDigests } from './unknown-digests.ts';
 import { type ContentRow, prepareWrites } from './write-statements.ts';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
@@ -24,12 +26,14 @@ const all = -1;
 export class OperationWriter {
   readonly #statements: ReturnType<typeof prepareWrites>;
   readonly #changes: ChangeLog;
+  readonly #unknown: UnknownDigests;
   readonly #totals: ChangeTotals;
   readonly #now: () => number;
 
-  constructor(database: Database, changes: ChangeLog, now: () => number) {
+  constructor(database: Database, changes: ChangeLog, unknown: UnknownDigests, now: () => number) {
     this.#statements = prepareWrites(database);
     this.#changes = changes;
+    this.#unknown = unknown;
     this.#totals = new ChangeTotals(database);
     this.#now = now;
   }
@@ -106,9 +110,10 @@ export class OperationWriter {
   #putManifest({ repository, manifest, origin }: Of<'put manifest'>): void {
     const { descriptor, blobs, manifests = [], subject } = manifest;
     const { digest, mediaType, size, artifactType, annotations } = descriptor;
-    const [owner, content, now] = [this.#repository(repository), this.#content(digest), this.#now()];
+    const [owner, stored, now] = [this.#repository(repository), this.#contentOf(digest), this.#now()];
+    const { id: content } = stored;
     const host = hostOf(repository);
-    this.#store(content, digest, this.#statements.getContent.get(content), size);
+    this.#store(digest, stored, size);
     const isNew = this.#statements.hasManifest.get(owner, content) === undefined;
     this.#statements.putManifest.run({
       ...{ owner, content, mediaType, size, origin, now },
@@ -117,14 +122,17 @@ export class OperationWriter {
       subject: subject === undefined ? null : this.#content(subject),
     });
     if (isNew) this.#totals.add([host, ''], { manifests: 1, manifestBytes: size });
-    for (const blob of blobs) {
-      const child = this.#content(blob.digest);
-      this.#statements.putChild.run(owner, content, child, 0, blob.size);
-      if (this.#statements.hasBlob.get(child, host, owner) === undefined)
-        this.#statements.want.run(child, owner, blob.size, now);
-    }
-    for (const child of manifests)
-      this.#statements.putChild.run(owner, content, this.#content(child.digest), 1, child.size);
+    this.#putChildren(owner, content, blobs, 0);
+    if (blobs.length > 0) this.#statements.wantMissing.run({ owner, content, host, now });
+    this.#putChildren(owner, content, manifests, 1);
+  }
+
+  /** All in one statement: one for each takes three times as long. */
+  #putChildren(owner: number, content: number, descriptors: readonly Descriptor[], isManifest: 0 | 1): void {
+    if (descriptors.length === 0) return;
+    this.name(descriptors.map(({ digest }) => digest));
+    const children = JSON.stringify(descriptors.map(({ digest, size }) => [digest, size]));
+    this.#statements.putChildren.run({ owner, content, isManifest, children });
   }
 
   #removeManifest({ repository, digest }: Of<'remove manifest'>): void {
@@ -134,9 +142,8 @@ export class OperationWriter {
     const removed = this.#statements.hasManifest.get(owner, content);
     if (removed === undefined) return;
     this.forgetTags(repository, digest, all);
-    const children = this.#statements.childrenOf.all(owner, content);
+    this.#statements.unwantUnnamed.run({ owner, content });
     this.#statements.removeManifest.run(owner, content);
-    for (const { child } of children) this.#statements.unwantUnnamed.run(child, owner);
     this.#totals.add([hostOf(repository), ''], { manifests: -1, manifestBytes: -removed.size });
     this.#changes.add('manifest', repository, digest);
   }
@@ -170,39 +177,37 @@ export class OperationWriter {
   }
 
   #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
-    const [owner, host, content] = [this.#repository(repository), hostOf(repository), this.#content(digest)];
-    const before = this.#statements.getContent.get(content);
-    const size = verified ?? before?.size ?? null;
-    const isLinked = this.#statements.hasLink.get(content, host, owner) !== undefined;
-    if (isLinked && before?.stored_at != null && size === before.size) return;
-    this.#store(content, digest, before, size, () => this.#statements.link.run(content, host, owner, origin));
-    this.#statements.unwant.run(content, owner);
+    const [owner, host, before] = [this.#repository(repository), hostOf(repository), this.#contentOf(digest)];
+    const { id: content } = before;
+    const size = verified ?? before.size;
+    const isSame = before.stored_at !== null && size === before.size;
+    if (isSame && this.#statements.hasLink.get(content, host, owner) !== undefined) return;
+    this.#store(digest, before, size, () => this.#statements.link.run(content, host, owner, origin));
+    // Who owned it before lacks it no more either, where it was not here.
+    if (before.stored_at !== null) this.#statements.unwant.run(content, owner);
   }
 
-  /** Its bytes are here: those who own it lack it no more. `size` as it was verified. */
-  #store(
-    content: number,
-    digest: Digest,
-    before: ContentRow | undefined,
-    size: number | null,
-    link?: () => void,
-  ): void {
-    const isHere = before?.stored_at != null;
+  /**
+   * Its bytes are here: those who own it lack it no more. `size` as it was verified. Other processes are told where it is new that somebody owns
+   * what is here.
+   */
+  #store(digest: Digest, before: ContentRow, size: number | null, link?: () => void): void {
+    const { id: content } = before;
+    this.#unknown.delete(digest);
+    const isHere = before.stored_at !== null;
     if (isHere && size === before.size && link === undefined) return;
-    if (isHere) this.#count(content, -1, before.size);
+    const wasOwned = isHere && this.#count(content, -1, before.size);
     this.#statements.setStored.run({ content, size, now: this.#now() });
     link?.();
-    const isOwned = this.#count(content, 1, size);
-    if (isHere || !isOwned) return;
-    this.#statements.unwantOwned.run(content);
-    this.#changes.add('blob', undefined, digest);
+    if (!this.#count(content, 1, size)) return;
+    if (!isHere) this.#statements.unwantOwned.run(content);
+    if (!wasOwned) this.#changes.add('blob', undefined, digest);
   }
 
   #loseBlob({ digest }: Of<'lose blob'>): void {
-    const content = this.#statements.findContent.get(digest)?.id;
-    if (content === undefined) return;
-    const before = this.#statements.getContent.get(content);
-    if (before?.stored_at == null) return;
+    const before = this.#statements.findContent.get(digest);
+    if (before === undefined || before.stored_at === null) return;
+    const { id: content } = before;
     this.#count(content, -1, before.size);
     this.#statements.setLost.run(content);
     for (const { repository, size } of this.#statements.ownersInNeed.all(content, maxWanting))
@@ -254,7 +259,13 @@ export class OperationWriter {
   }
 
   #content(digest: Digest): number {
-    return (this.#statements.findContent.get(digest) ?? this.#statements.addContent.get(digest))
-      ?.id as number;
+    return this.#contentOf(digest).id;
+  }
+
+  #contentOf(digest: Digest): ContentRow {
+    const known = this.#statements.findContent.get(digest);
+    if (known !== undefined) return known;
+    const id = Number(this.#statements.addContent.run(digest).lastInsertRowid);
+    return { id, size: null, stored_at: null };
   }
 }

@@ -9,6 +9,7 @@ const unlessOlder = `on conflict do update set items = excluded.items, checked_a
 
 /** What is known of a digest: bytes as they were verified, and since when they are here. */
 export interface ContentRow {
+  readonly id: number;
   readonly size: number | null;
   readonly stored_at: number | null;
 }
@@ -23,12 +24,11 @@ export function prepareWrites(database: Database) {
     addRepository: prepare<[string, string], { id: number }>(
       'insert into repositories (name, host) values (?, ?) returning id',
     ),
-    findContent: prepare<[string], { id: number }>('select id from contents where digest = ?'),
-    addContent: prepare<[string], { id: number }>('insert into contents (digest) values (?) returning id'),
+    findContent: prepare<[string], ContentRow>('select id, size, stored_at from contents where digest = ?'),
+    addContent: prepare<[string]>('insert into contents (digest) values (?)'),
     nameContents: prepare<[string]>(
       'insert into contents (digest) select value from json_each(?) where true on conflict do nothing',
     ),
-    getContent: prepare<[number], ContentRow>('select size, stored_at from contents where id = ?'),
     setStored: prepare<[Record<string, unknown>]>(
       'update contents set size = coalesce($size, size), stored_at = coalesce(stored_at, $now) where id = $content',
     ),
@@ -42,11 +42,12 @@ export function prepareWrites(database: Database) {
        on conflict do update set media_type = excluded.media_type, artifact_type = excluded.artifact_type,
          annotations = excluded.annotations, subject = excluded.subject`,
     ),
-    putChild: prepare<[number, number, number, 0 | 1, number]>(
-      'insert into children values (?, ?, ?, ?, ?) on conflict do nothing',
-    ),
-    childrenOf: prepare<[number, number], { child: number }>(
-      'select child from children where repository = ? and manifest = ?',
+    /** `children`: of each its digest and its size. */
+    putChildren: prepare<[Record<string, unknown>]>(
+      `insert into children
+         select $owner, $content, c.id, $isManifest, value ->> 1 from json_each($children)
+         cross join contents c on c.digest = value ->> 0
+         where true on conflict do nothing`,
     ),
     removeManifest: prepare<[number, number]>('delete from manifests where repository = ? and content = ?'),
 
@@ -88,13 +89,18 @@ export function prepareWrites(database: Database) {
     hostBehind: prepare<[number, string], { host: string | null }>(
       'select min(host) as host from links where content = ? and host > ?',
     ),
-    /** Does the repository own it, and are its bytes here? */
-    hasBlob: prepare<[number, string, number], { found: 1 }>(
-      `select 1 as found from links l join contents c on c.id = l.content
-       where l.content = ? and l.host = ? and l.repository = ? and c.stored_at is not null`,
-    ),
     want: prepare<[number, number, number, number]>(
       'insert into wanted values (?, ?, ?, ?) on conflict do nothing',
+    ),
+    /** What the manifest names, and its repository does not own or has lost. */
+    wantMissing: prepare<[Record<string, unknown>]>(
+      `insert into wanted
+         select k.child, k.repository, k.size, $now from children k
+         where k.repository = $owner and k.manifest = $content and k.is_manifest = 0
+         and not exists (
+           select 1 from links l join contents c on c.id = l.content
+           where l.content = k.child and l.host = $host and l.repository = k.repository and c.stored_at is not null)
+         on conflict do nothing`,
     ),
     /** Who owns it and has an image that names it, which says how large it is. */
     ownersInNeed: prepare<[number, number], { repository: number; size: number }>(
@@ -110,10 +116,13 @@ export function prepareWrites(database: Database) {
          select 1 from links l join repositories r on r.id = wanted.repository
          where l.content = wanted.content and l.host = r.host and l.repository = r.id)`,
     ),
-    unwantUnnamed: prepare<[number, number]>(
-      `delete from wanted where content = ? and repository = ? and not exists (
+    /** What no other manifest of the repository names. */
+    unwantUnnamed: prepare<[Record<string, unknown>]>(
+      `delete from wanted where repository = $owner
+       and content in (select child from children where repository = $owner and manifest = $content)
+       and not exists (
          select 1 from children k
-         where k.child = wanted.content and k.repository = wanted.repository and k.is_manifest = 0)`,
+         where k.child = wanted.content and k.repository = wanted.repository and k.is_manifest = 0 and k.manifest <> $content)`,
     ),
 
     putTagList: prepare<[number, string, number, number]>(

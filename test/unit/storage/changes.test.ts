@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { sha256 } from '#src/oci/digest.ts';
-import { type Changes, linkBlob } from '#src/storage/operation.ts';
+import { type Change, type Changes, linkBlob, putManifest } from '#src/storage/operation.ts';
 import { ChangeLog } from '#src/storage/sqlite/change-log.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
@@ -57,6 +57,19 @@ describe('what others have changed', () => {
     assert.ok(here.count() <= 11_000);
   });
 
+  it('is told some at a time where it is much', async () => {
+    await using directory = await temporaryDirectory();
+    using here = await logOn(directory.path);
+    using there = await logOn(directory.path);
+    there.add(1200);
+    const told = Array.from({ length: 3 }, () => [here.log.news().length, here.log.isBehind]);
+    assert.deepEqual(told, [
+      [500, true],
+      [500, true],
+      [200, false],
+    ]);
+  });
+
   it('is everything where more was changed than is kept', async () => {
     await using directory = await temporaryDirectory();
     using here = await logOn(directory.path);
@@ -88,7 +101,67 @@ describe('what others have changed', () => {
     }
     assert.deepEqual(told, [[{ kind: 'blob', digest }]]);
   });
+
+  it('are also owners of what was here before without one', async () => {
+    await using directory = await temporaryDirectory();
+    await using here = await SqliteMetadataStore.open(directory.path);
+    await using there = await SqliteMetadataStore.open(directory.path);
+    const told: Change[] = [];
+    using _ = here.watch((changes) => void (changes !== 'all' && told.push(...changes)));
+    const manifest = { mediaType: 'x/y', digest: sha256(Buffer.from('manifest')), size: 8 };
+    await there.change([putManifest(alpine, { descriptor: manifest, blobs: [] })]);
+    await there.change([linkBlob(alpine, manifest.digest, 8)]);
+    await there.change([linkBlob(repository('docker.io/acme/other'), manifest.digest, 8)]);
+    await until(() => told.length > 0);
+    assert.deepEqual(told, [{ kind: 'blob', digest: manifest.digest }]);
+  });
+
+  it('are known in their order, some at a time, however many they are', async () => {
+    await using directory = await temporaryDirectory();
+    await using here = await SqliteMetadataStore.open(directory.path);
+    using there = await logOn(directory.path);
+    const told: Changes[] = [];
+    using _ = here.watch((changes) => void told.push(changes));
+    there.add(3000);
+    await until(() => told.flat().length >= 3000);
+    const tags = (told.flat() as Change[]).map((change) => (change.kind === 'tag' ? change.tag : ''));
+    assert.deepEqual(
+      tags,
+      Array.from({ length: 3000 }, (__, at) => `t${at}`),
+    );
+    assert.ok(told.every(({ length }) => length <= 500));
+  });
+
+  it('make known what was foreseen to be nowhere', async () => {
+    await using directory = await temporaryDirectory();
+    await using here = await SqliteMetadataStore.open(directory.path);
+    await using there = await SqliteMetadataStore.open(directory.path);
+    using _ = here.watch(() => {});
+    const digest = sha256(Buffer.from('layer'));
+    assert.deepEqual(await here.foresee([digest]), new Set([digest]));
+    await there.change([linkBlob(alpine, digest, 5)]);
+    await until(async () => await here.hasBlob(alpine, digest));
+    assert.equal(await here.blobSize(digest), 5);
+  });
+
+  it('are not foreseen where nobody is told of them', async () => {
+    await using directory = await temporaryDirectory();
+    await using here = await SqliteMetadataStore.open(directory.path);
+    await using there = await SqliteMetadataStore.open(directory.path);
+    const digest = sha256(Buffer.from('layer'));
+    await here.foresee([digest]);
+    await there.change([linkBlob(alpine, digest, 5)]);
+    assert.equal(await here.hasBlob(alpine, digest), true);
+  });
 });
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const giveUpAt = Date.now() + 10_000;
+  while (!(await isSo())) {
+    assert.ok(Date.now() < giveUpAt, 'it never is so');
+    await sleep(20);
+  }
+}
 
 function closing(value: Database) {
   return { value, [Symbol.dispose]: () => void value.close() };

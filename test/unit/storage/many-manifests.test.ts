@@ -12,6 +12,7 @@ import {
 } from '#src/storage/operation.ts';
 import { ChangeLog } from '#src/storage/sqlite/change-log.ts';
 import { openInMemory } from '#src/storage/sqlite/open-database.ts';
+import { UnknownDigests } from '#src/storage/sqlite/unknown-digests.ts';
 import { OperationWriter } from '#src/storage/sqlite/write-operation.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 
@@ -32,7 +33,12 @@ const filling = `
 
 describe(`an index of ${count} manifests that share a layer`, () => {
   const database = openInMemory();
-  const writer = new OperationWriter(database, new ChangeLog(database), () => 1);
+  const writer = new OperationWriter(
+    database,
+    new ChangeLog(database),
+    new UnknownDigests(() => []),
+    () => 1,
+  );
   before(() => void database.exec(filling));
   after(() => void database.close());
 

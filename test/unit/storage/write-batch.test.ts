@@ -8,11 +8,24 @@ import { WriteBatch, type WriteSettings } from '#src/storage/sqlite/write-batch.
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
+/** Time passes while something is done, and nobody is woken. */
+class TimedClock extends FakeClock {
+  #passed = 0;
+
+  pass(milliseconds: number): void {
+    this.#passed += milliseconds;
+  }
+
+  override monotonic(): number {
+    return super.monotonic() + this.#passed;
+  }
+}
+
 async function batchUnderTest() {
   const directory = await temporaryDirectory();
   const { database } = await openDatabase(directory.path);
   database.exec('create table t (n integer primary key)');
-  const clock = new FakeClock();
+  const clock = new TimedClock();
   const state = { commits: 0 };
   const batch = new WriteBatch(database, clock, () => (state.commits += 1));
   const insert = database.prepare<[number]>('insert into t values (?)');
@@ -100,6 +113,33 @@ describe('writes to the index', () => {
     const sizes = [100_000, 100_000, 100_000, 2_000_000, 10];
     await Promise.all(sizes.map(async (bytes, n) => await test.put(n, { bytes })));
     assert.equal(test.state.commits, 4);
+  });
+
+  it('that take long are several transactions, too, whatever they said of their size', async () => {
+    await using test = await batchUnderTest();
+    const slow = async (): Promise<void> => await test.batch.add(() => test.clock.pass(1));
+    await Promise.all(Array.from({ length: 10 }, slow));
+    assert.equal(test.state.commits, 5);
+    await test.batch.add(() => test.clock.pass(1000));
+    assert.equal(test.state.commits, 6);
+  });
+
+  it('wait while they are held, without holding up anybody, in their order', async () => {
+    await using test = await batchUnderTest();
+    const held = test.batch.hold();
+    const told: number[] = [];
+    const early = [2, 1].map(async (n) => await test.put(n, { locked: () => void told.push(n) }));
+    await test.clock.untilSleeping();
+    await test.clock.advance(50);
+    const late = test.batch.add(() => assert.deepEqual(test.numbers(), [1, 2]));
+    assert.deepEqual([test.numbers(), told], [[], []]);
+    await test.clock.advance(200);
+    assert.deepEqual([test.numbers(), told], [[], [2, 1]]);
+    held[Symbol.dispose]();
+    held[Symbol.dispose]();
+    await Promise.all([...early, late]);
+    await test.put(3);
+    assert.deepEqual([test.numbers(), test.clock.sleeping], [[1, 2, 3], 0]);
   });
 
   it('are done before the end', async () => {
