@@ -2,14 +2,17 @@ import { abortable } from '../base/abortable.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
+import { readerOfBytes } from '../oci/reader-of-bytes.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
-import type { BlobFill, FillSettings, Place, Seat } from './fills/blob-fill.ts';
-import type { FillScope } from './fills/blob-fills.ts';
+import type { FillScope, FillsSettings } from './fills/blob-fills.ts';
+import type { Fill, Place, Seat } from './fills/fill.ts';
 import { PutOffError } from './fills/put-off.ts';
+import { LongWayError } from './fills/receive-whole.ts';
+import { maxSmallBlob } from './memory/small-blobs.ts';
 import { PromptedBlobs } from './prompted-blobs.ts';
-import { readerOfBytes, StoredBlobs } from './stored-blobs.ts';
+import { StoredBlobs } from './stored-blobs.ts';
 
 /** What was seen may be gone when it is reached for: a fill fails, a file is removed. Then it is looked for again, so often. */
 const maxLooks = 8;
@@ -29,7 +32,9 @@ interface Asking {
   /** Has upstream said that the repository owns the blob? */
   isOwner: boolean;
   /** The last one that it was to be answered by. */
-  fill: BlobFill | undefined;
+  fill: Fill | undefined;
+  /** Has it failed to come whole? */
+  isLongWay: boolean;
   /** With whom it may be shared: with the registry, until upstream has refused it in another repository's name. */
   scope: FillScope;
 }
@@ -48,12 +53,14 @@ export class CachedBlobs {
   readonly #parts: CacheParts;
   readonly #stored: StoredBlobs;
   readonly #heads = new SingleFlight<string, BlobInfo>();
+  readonly #fillSettings: FillsSettings;
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = new PromptedBlobs(upstream, parts);
     this.#stored = new StoredBlobs(parts);
     this.#policy = policy;
     this.#parts = parts;
+    this.#fillSettings = this.#settingsOfFills();
   }
 
   async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
@@ -158,7 +165,8 @@ export class CachedBlobs {
     const key = contentKey(repository, digest);
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
-    const seat = fills.start(asking.scope, placeOf(asking), expected, this.#fillSettings());
+    const isSmall = !asking.isLongWay && expected.size !== undefined && expected.size <= maxSmallBlob;
+    const seat = fills.start(asking.scope, placeOf(asking), expected, this.#fillSettings, isSmall);
     if (seat === undefined) return undefined;
     using held = new DisposableStack();
     held.use(seat);
@@ -169,7 +177,7 @@ export class CachedBlobs {
     return reader;
   }
 
-  /** Undefined: upstream refused it, but in another repository's name. */
+  /** Undefined: upstream refused it, but in another repository's name; or gave it in another way than one that is small comes. */
   async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
     const { repository, options, asked } = asking;
     const { fill } = seat;
@@ -179,13 +187,14 @@ export class CachedBlobs {
       return await seat.open(options.signal);
     } catch (error) {
       options.signal?.throwIfAborted();
-      if (!fill.failed || fill.repository === repository) throw error;
-      asking.scope = repository;
+      if (error instanceof LongWayError) asking.isLongWay = true;
+      else if (!fill.failed || fill.repository === repository) throw error;
+      else asking.scope = repository;
       return undefined;
     }
   }
 
-  async #own(asking: Asking, fill: BlobFill): Promise<void> {
+  async #own(asking: Asking, fill: Fill): Promise<void> {
     const { repository, digest } = asking;
     await this.#proveOwner(asking);
     const { size } = await this.#parts.sizes.expected(repository, digest);
@@ -207,7 +216,7 @@ export class CachedBlobs {
 
   /** As a fill tells it. Undefined: it is another repository's business. */
   async #headOf(
-    fill: BlobFill,
+    fill: Fill,
     repository: RepositoryName,
     signal: AbortSignal | undefined,
   ): Promise<BlobInfo | undefined> {
@@ -217,13 +226,14 @@ export class CachedBlobs {
       return fill.infoFor(repository);
     } catch (error) {
       signal?.throwIfAborted();
-      if (fill.repository === repository && !fill.isCancelled) throw error;
+      if (fill.repository === repository && !fill.isCancelled && !(error instanceof LongWayError))
+        throw error;
       return undefined;
     }
   }
 
-  #fillSettings(): Omit<FillSettings, 'scope' | 'after'> {
-    const { backlog, content, spools, clock, links, log, random, sizes, tasks } = this.#parts;
+  #settingsOfFills(): FillsSettings {
+    const { backlog, content, spools, clock, links, log, random, sizes, small, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
       content,
@@ -237,6 +247,7 @@ export class CachedBlobs {
         sizes.settle(digest, size);
         await links.add(owner, digest, size);
       },
+      remember: (digest, bytes) => small.put(digest, bytes),
       closed: (tape) => tasks.run('closing a blob transfer', async () => await tape[Symbol.asyncDispose]()),
     };
   }
@@ -280,7 +291,8 @@ function askingFor(
   isClient: boolean,
 ): Asking {
   const scope = hostOf(repository);
-  return { repository, digest, options, isClient, asked: false, isOwner: false, fill: undefined, scope };
+  const isOpen = { asked: false, isOwner: false, isLongWay: false };
+  return { repository, digest, options, isClient, ...isOpen, fill: undefined, scope };
 }
 
 function placeOf({ repository, options, isClient }: Asking): Place {

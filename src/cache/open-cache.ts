@@ -71,7 +71,7 @@ export function openCache(settings: CacheSettings): OpenCache {
   stack.use(completer);
   stack.use(fills);
   const manifests = new ManifestCache({
-    ...{ content, spools, metadata, sizes, backlog, tasks, clock, log, changed },
+    ...{ content, metadata, sizes, backlog, tasks, clock, log, changed },
     maxBytes: memory.manifests,
   });
   const links = new BlobLinks(metadata, log);

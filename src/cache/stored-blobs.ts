@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { digestLike } from '../oci/digest.ts';
 import { resolveRange } from '../oci/range.ts';
+import { readerOfBytes } from '../oci/reader-of-bytes.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobReader, RangeSpec } from '../oci/registry.ts';
 import { BlobUnreadableError, type OpenBlob, type StoredBlob } from '../storage/content-store.ts';
@@ -112,26 +113,6 @@ export class StoredBlobs {
 /** Of what was stored before sizes were recorded nothing is known that would contradict it. */
 function isWhole({ size }: StoredBlob, verified: number | undefined): boolean {
   return verified === undefined || size === verified;
-}
-
-/** Of all its bytes. Throws RANGE_INVALID. */
-export function readerOfBytes(digest: Digest, all: Uint8Array, spec: RangeSpec | undefined): BlobReader {
-  const range = spec === undefined ? undefined : resolveRange(spec, all.length);
-  const bytes = range === undefined ? all : all.subarray(range.first, range.last + 1);
-  return {
-    digest,
-    size: all.length,
-    isVerified: true,
-    range,
-    bytes,
-    body: once(bytes),
-    mayKeep: true,
-    async [Symbol.asyncDispose]() {},
-  };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes;
 }
 
 async function readerOf(

@@ -4,7 +4,12 @@ import { RegistryError } from '../../oci/error.ts';
 import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
-import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
+import { BlobFill, type FillSettings } from './blob-fill.ts';
+import type { Fill, Place, Seat } from './fill.ts';
+import { SmallFill, type SmallFillSettings } from './small-fill.ts';
+
+/** What the fills of one registry have in common. */
+export type FillsSettings = Omit<FillSettings, 'scope' | 'after'> & SmallFillSettings;
 
 /** Who shares a transfer: a registry, or a single repository of it, where upstream refused the blob in another's name. */
 export type FillScope = RegistryHost | RepositoryName;
@@ -14,9 +19,9 @@ export type FillScope = RegistryHost | RepositoryName;
  * for one must not vouch for another's bytes. One goes on when its clients leave, as far as there is room for such.
  */
 export class BlobFills implements AsyncDisposable {
-  readonly #current = new Map<string, BlobFill>();
+  readonly #current = new Map<string, Fill>();
   /** With those that nobody can join any more and that others took the place of. */
-  readonly #running = new Set<BlobFill>();
+  readonly #running = new Set<Fill>();
   readonly #abandoned: AbandonedFills;
   #isStopping = false;
 
@@ -24,7 +29,7 @@ export class BlobFills implements AsyncDisposable {
     this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 
-  get(scope: FillScope, digest: Digest): BlobFill | undefined {
+  get(scope: FillScope, digest: Digest): Fill | undefined {
     return this.#current.get(`${scope}/${digest}`);
   }
 
@@ -44,23 +49,21 @@ export class BlobFills implements AsyncDisposable {
   }
 
   /**
-   * Starts one and takes the first place in it. Undefined: one runs that can be joined, so that nothing is fetched twice.
-   * Throws UNAVAILABLE (503) once the fills were ended.
+   * Starts one and takes the first place in it. `isSmall`: it may be received whole. Undefined: one runs that can be joined, so that
+   * nothing is fetched twice. Throws UNAVAILABLE (503) once the fills were ended.
    */
   start(
     scope: FillScope,
     place: Place,
     expected: BlobInfo,
-    settings: Omit<FillSettings, 'scope' | 'after'>,
+    settings: FillsSettings,
+    isSmall = false,
   ): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
-    const { repository, range } = place;
     const key = `${scope}/${expected.digest}`;
     const before = this.#current.get(key);
-    if (before?.canJoin(range) === true) return undefined;
-    const after = before?.isCancelled === true ? before.done : undefined;
-    const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
-    const fill = new BlobFill(repository, expected, { ...settings, scope, after }, changed);
+    if (before?.canJoin(place.range) === true) return undefined;
+    const fill = this.#begun(scope, place, expected, settings, isSmall, before);
     this.#current.set(key, fill);
     this.#running.add(fill);
     void fill.done.finally(() => {
@@ -71,6 +74,20 @@ export class BlobFills implements AsyncDisposable {
     const seat = fill.join(place);
     this.#abandoned.judge(fill);
     return seat;
+  }
+
+  #begun(
+    scope: FillScope,
+    { repository }: Place,
+    expected: BlobInfo,
+    settings: FillsSettings,
+    isSmall: boolean,
+    before: Fill | undefined,
+  ): Fill {
+    const changed = (fill: Fill): void => this.#abandoned.judge(fill);
+    if (isSmall) return new SmallFill(repository, expected, settings, changed);
+    const after = before?.isCancelled === true ? before.done : undefined;
+    return new BlobFill(repository, expected, { ...settings, scope, after }, changed);
   }
 
   /** Ends all of them; what came is left for the next start. */
