@@ -15,7 +15,9 @@ const datasync = promisify(fdatasync);
 
 // The program of the thread of FileMaker. Calls are synchronous, for nobody else is here to be held up: a call of libuv's costs as much as
 // what it does. Syncs are not, since several at a time cost the disk one.
-parentPort?.on('message', async ({ id, bytes, files, syncs }: Order) => {
+parentPort?.on('message', (order: Order) => void obey(order));
+
+async function obey({ id, bytes, files, syncs }: Order): Promise<void> {
   const open = opened(files, bytes);
   await inParallel(open, syncs, async (each) => {
     each.isSynced = await datasync(each.file).then(
@@ -27,7 +29,7 @@ parentPort?.on('message', async ({ id, bytes, files, syncs }: Order) => {
   const synced = syncedDirectories(named);
   const made = named.filter(({ to }) => synced.has(dirname(to))).map(({ at }) => at);
   parentPort?.postMessage({ id, made } satisfies Made);
-});
+}
 
 function opened(files: readonly OrderedFile[], bytes: Uint8Array): OpenFile[] {
   let end = 0;
