@@ -2,12 +2,15 @@ import { abortable } from '../base/abortable.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
+import { readerOfBytes } from '../oci/reader-of-bytes.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
-import type { BlobFill, FillSettings, Seat } from './fills/blob-fill.ts';
-import type { SharedPlace, Trust } from './fills/blob-fills.ts';
+import type { FillsSettings, SharedPlace, Trust } from './fills/blob-fills.ts';
+import type { Fill, Seat } from './fills/fill.ts';
 import { PutOffError } from './fills/put-off.ts';
+import { LongWayError } from './fills/receive-whole.ts';
+import { maxSmallBlob } from './memory/small-blobs.ts';
 import { PromptedBlobs } from './prompted-blobs.ts';
 import { StoredBlobs } from './stored-blobs.ts';
 
@@ -29,7 +32,9 @@ interface Asking {
   /** Has upstream said that the repository owns the blob? */
   isOwner: boolean;
   /** The last one that it was to be answered by. */
-  fill: BlobFill | undefined;
+  fill: Fill | undefined;
+  /** Has it failed to come whole? */
+  isLongWay: boolean;
   /** Fewer, each time that upstream has refused it in another repository's name. */
   trust: Trust;
 }
@@ -48,15 +53,22 @@ export class CachedBlobs {
   readonly #parts: CacheParts;
   readonly #stored: StoredBlobs;
   readonly #heads = new SingleFlight<string, BlobInfo>();
+  readonly #fillSettings: FillsSettings;
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = new PromptedBlobs(upstream, parts);
     this.#stored = new StoredBlobs(parts);
     this.#policy = policy;
     this.#parts = parts;
+    this.#fillSettings = this.#settingsOfFills();
   }
 
   async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
+    const known = this.#inMemory(repository, digest);
+    if (known !== undefined) {
+      options.report?.({ kind: 'hit' });
+      return { digest, size: known.length, isVerified: true };
+    }
     const { fills, links } = this.#parts;
     const stored = (await links.has(repository, digest)) ? await this.#stored.stat(digest) : undefined;
     if (stored !== undefined) {
@@ -71,7 +83,17 @@ export class CachedBlobs {
   }
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
-    return await this.#find(askingFor(repository, digest, options, true));
+    const known = this.#inMemory(repository, digest);
+    if (known === undefined) return await this.#find(askingFor(repository, digest, options, true));
+    const reader = readerOfBytes(digest, known, options.range);
+    options.report?.({ kind: 'hit' });
+    return reader;
+  }
+
+  /** Of what this repository owns, as far as both are known without asking anybody. */
+  #inMemory(repository: RepositoryName, digest: Digest): Uint8Array | undefined {
+    const { links, small } = this.#parts;
+    return links.knows(repository, digest) ? small.get(digest) : undefined;
   }
 
   /**
@@ -142,7 +164,8 @@ export class CachedBlobs {
     const key = contentKey(repository, digest);
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
-    const seat = fills.start(placeOf(asking), expected, this.#fillSettings());
+    const isSmall = !asking.isLongWay && expected.size !== undefined && expected.size <= maxSmallBlob;
+    const seat = fills.start(placeOf(asking), expected, this.#fillSettings, isSmall);
     if (seat === undefined) return undefined;
     using held = new DisposableStack();
     held.use(seat);
@@ -153,7 +176,7 @@ export class CachedBlobs {
     return reader;
   }
 
-  /** Undefined: upstream refused it, but in another repository's name. */
+  /** Undefined: upstream refused it, but in another repository's name; or gave it in another way than one that is small comes. */
   async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
     const { repository, options, asked } = asking;
     const { fill } = seat;
@@ -163,6 +186,10 @@ export class CachedBlobs {
       return await seat.open(options.signal);
     } catch (error) {
       options.signal?.throwIfAborted();
+      if (error instanceof LongWayError) {
+        asking.isLongWay = true;
+        return undefined;
+      }
       if (!fill.failed || fill.repository === repository) throw error;
       // It has had a place in it as an owner.
       asking.isOwner = true;
@@ -171,7 +198,7 @@ export class CachedBlobs {
     }
   }
 
-  async #own(asking: Asking, fill: BlobFill): Promise<void> {
+  async #own(asking: Asking, fill: Fill): Promise<void> {
     const { repository, digest } = asking;
     await this.#proveOwner(asking);
     const { size } = await this.#parts.sizes.expected(repository, digest);
@@ -193,7 +220,7 @@ export class CachedBlobs {
 
   /** As a fill tells it. Undefined: it is another repository's business. */
   async #headOf(
-    fill: BlobFill,
+    fill: Fill,
     repository: RepositoryName,
     signal: AbortSignal | undefined,
   ): Promise<BlobInfo | undefined> {
@@ -203,13 +230,14 @@ export class CachedBlobs {
       return fill.infoFor(repository);
     } catch (error) {
       signal?.throwIfAborted();
-      if (fill.repository === repository && !fill.isCancelled) throw error;
+      if (fill.repository === repository && !fill.isCancelled && !(error instanceof LongWayError))
+        throw error;
       return undefined;
     }
   }
 
-  #fillSettings(): Omit<FillSettings, 'scope' | 'after' | 'doubt'> {
-    const { backlog, content, spools, clock, links, log, random, sizes, tasks } = this.#parts;
+  #settingsOfFills(): FillsSettings {
+    const { backlog, content, spools, clock, links, log, random, sizes, small, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
       content,
@@ -223,6 +251,7 @@ export class CachedBlobs {
         sizes.settle(digest, size);
         await links.add(owner, digest, size);
       },
+      remember: (digest, bytes) => small.put(digest, bytes),
       closed: (tape) => tasks.run('closing a blob transfer', async () => await tape[Symbol.asyncDispose]()),
     };
   }
@@ -265,7 +294,7 @@ function askingFor(
   options: BlobOptions,
   isClient: boolean,
 ): Asking {
-  const unknown = { asked: false, isOwner: false, fill: undefined, trust: 'all' } as const;
+  const unknown = { asked: false, isOwner: false, isLongWay: false, fill: undefined, trust: 'all' } as const;
   return { repository, digest, options, isClient, ...unknown };
 }
 

@@ -3,7 +3,7 @@ import { Fault } from './fault.ts';
 import { type Digest, parseDigest } from './reference.ts';
 
 declare const verified: unique symbol;
-/** Proof that the bytes of a blob were hashed and are what its digest says. Only {@link DigestHasher} makes one. */
+/** Proof that the bytes of a blob were hashed and are what its digest says. Only {@link DigestHasher} and {@link verifyWhole} make one. */
 export interface VerifiedBlob {
   readonly digest: Digest;
   readonly size: number;
@@ -13,6 +13,13 @@ export interface VerifiedBlob {
 /** The sha256 digest of bytes in memory. */
 export function sha256(bytes: Uint8Array): Digest {
   return `sha256:${hash('sha256', bytes, 'hex')}` as Digest;
+}
+
+/** Hashes all bytes of a blob at once. Throws a {@link Fault} when they are not the digest's. */
+export function verifyWhole(digest: Digest, bytes: Uint8Array): VerifiedBlob {
+  const actual = digestLike(digest, bytes);
+  if (actual !== digest) throw wrongBytes(digest, actual);
+  return { digest, size: bytes.length } as VerifiedBlob;
 }
 
 /** The digest of bytes in memory, by the algorithm of another digest. */
@@ -86,7 +93,11 @@ export class DigestHasher {
   /** To be called once, at the end. Throws a {@link Fault} when the bytes are not the digest's. */
   verify(): VerifiedBlob {
     const actual = `${algorithmOf(this.#expected)}:${this.#hash.digest('hex')}`;
-    if (actual !== this.#expected) throw new Fault(`wrong bytes: want ${this.#expected}, got ${actual}`);
+    if (actual !== this.#expected) throw wrongBytes(this.#expected, actual);
     return { digest: this.#expected, size: this.#size } as VerifiedBlob;
   }
+}
+
+function wrongBytes(wanted: Digest, got: string): Fault {
+  return new Fault(`wrong bytes: want ${wanted}, got ${got}`);
 }

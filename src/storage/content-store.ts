@@ -34,6 +34,8 @@ export interface ContentStore {
    * from. Throws where it has not exactly the blob's bytes, without holes.
    */
   put(spool: Spool, blob: VerifiedBlob): Promise<StoredBlob>;
+  /** The same for bytes that are in memory whole, which nobody changes meanwhile. */
+  keep(blob: VerifiedBlob, bytes: Uint8Array): Promise<StoredBlob>;
   /** True if there was something to delete. */
   delete(digest: Digest): Promise<boolean>;
   list(): AsyncIterable<StoredBlob>;

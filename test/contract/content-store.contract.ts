@@ -70,6 +70,31 @@ export function contentStoreContract(name: string, create: ContentStoreFactory):
       assert.equal((await read(made.store, bytes(0))).length, 0);
     });
 
+    it('keeps bytes that are in memory, whatever is there already', async () => {
+      await using made = await create();
+      const sizes = [0, 1, 65_536, 1_000_000];
+      for (const size of [...sizes, ...sizes]) {
+        const content = Buffer.from(bytes(size));
+        const { digest } = verified(content);
+        assert.deepEqual(await made.store.keep(verified(content), content), { digest, size });
+        assert.deepEqual(await made.store.stat(digest), { digest, size });
+        if (size > 0) assert.ok((await read(made.store, content)).equals(content));
+      }
+      assert.equal((await Array.fromAsync(made.store.list())).length, sizes.length);
+    });
+
+    it('keeps many at once, and one that is put or kept twice at once', async () => {
+      await using made = await create();
+      const contents = Array.from({ length: 200 }, (_, at) => bytes(1000 + (at % 150), (at % 150) + 1));
+      await Promise.all([
+        ...contents.map(async (content) => await made.store.keep(verified(content), content)),
+        put(made.store, contents[0] ?? bytes(1)),
+      ]);
+      assert.equal((await Array.fromAsync(made.store.list())).length, 150);
+      for (const content of contents.slice(0, 150))
+        assert.ok((await read(made.store, content)).equals(content));
+    });
+
     it('discards what was begun and not committed', async () => {
       await using made = await create();
       const content = bytes(100);

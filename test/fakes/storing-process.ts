@@ -11,7 +11,9 @@ export type StoringCommand =
   /** Answers whether that owner lives. */
   | { readonly kind: 'life'; readonly directory: string; readonly owner: string }
   /** Goes on with {@link largeBlob} in a store: `write` answers at once and writes behind, `keep` answers which ranges it has kept. */
-  | { readonly kind: 'write' | 'keep'; readonly directory: string; readonly parts: readonly number[] };
+  | { readonly kind: 'write' | 'keep'; readonly directory: string; readonly parts: readonly number[] }
+  /** Answers at once, and keeps so many small blobs behind that, all at a time. */
+  | { readonly kind: 'small'; readonly directory: string; readonly count: number };
 
 const note: SpoolNote = {
   digest: parseDigest(`sha256:${'1'.repeat(64)}`),
@@ -21,6 +23,11 @@ const note: SpoolNote = {
 
 /** What a storing process writes: each part is the same megabyte and a bit, so that no two ends fall on a page. */
 export const largeBlob = { note, part: Buffer.from(bytes(1024 * 1024 + 13, 7)) };
+
+/** What it keeps of small blobs: of any size up to 64 KiB. */
+export function smallBlob(at: number): Buffer {
+  return Buffer.from(bytes(1 + ((at * 7919) % 65_536), at + 1));
+}
 
 /** Another process that has a store, or a lock, and can be killed. */
 export class StoringProcess implements AsyncDisposable {

@@ -1,5 +1,6 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { File, FileStatus, FileSystem } from '#src/storage/file/file-system.ts';
+import type { NewFile } from '#src/storage/file/new-file.ts';
 import type { Disk } from './disk.ts';
 import type { FileContent } from './file-content.ts';
 import type { Life } from './life.ts';
@@ -86,6 +87,26 @@ export class SimulatedFiles implements FileSystem {
       const { size, mtimeMs } = content;
       return { size, mtimeMs, isFile: () => true, isDirectory: () => false };
     });
+  }
+
+  /** As a thread makes them that is killed with the process. */
+  async make(files: readonly NewFile[]): Promise<readonly NewFile[]> {
+    const made = await Promise.all(files.map(async (file) => ((await this.#isMade(file)) ? [file] : [])));
+    for (const path of new Set(made.flat().map(({ to }) => dirname(to)))) await this.sync(path, undefined);
+    return made.flat();
+  }
+
+  async #isMade({ from, to, bytes }: NewFile): Promise<boolean> {
+    try {
+      await using file = await this.open(from, 'wx+');
+      await file.writev([bytes], 0);
+      await file.datasync();
+      await this.rename(from, to);
+      return true;
+    } catch {
+      await this.rm(from, { force: true });
+      return false;
+    }
   }
 
   async access(): Promise<void> {}

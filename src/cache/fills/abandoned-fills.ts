@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { hostOf, type RegistryHost } from '../../oci/reference.ts';
-import type { BlobFill } from './blob-fill.ts';
+import type { Fill } from './fill.ts';
 import { PutOffError } from './put-off.ts';
 
 /** So many in the process where it has files enough; of a registry half of its places. */
@@ -29,14 +29,14 @@ interface Room {
  * waits for its turn at a registry has the place of one of them.
  */
 export class AbandonedFills {
-  readonly #running: ReadonlySet<BlobFill>;
+  readonly #running: ReadonlySet<Fill>;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #maxFills: number;
   /** With the end of each, the longest abandoned first. */
-  readonly #ends = new Map<BlobFill, Disposable>();
+  readonly #ends = new Map<Fill, Disposable>();
 
-  constructor(running: ReadonlySet<BlobFill>, clock: Clock, log: Log, maxFills = usualFills) {
+  constructor(running: ReadonlySet<Fill>, clock: Clock, log: Log, maxFills = usualFills) {
     this.#running = running;
     this.#clock = clock;
     this.#log = log;
@@ -48,7 +48,7 @@ export class AbandonedFills {
   }
 
   /** To be told of a fill whenever its clients come or go, it begins to wait for its turn, or it has all or is over. */
-  judge(fill: BlobFill): void {
+  judge(fill: Fill): void {
     if (!fill.isAbandoned || !this.#running.has(fill)) this.#forget(fill);
     else if (!this.#ends.has(fill)) this.#admit(fill);
     // With one that is over its place is free, and taken by whoever waits.
@@ -57,18 +57,18 @@ export class AbandonedFills {
     this.#makeRoomAt(hostOf(fill.repository));
   }
 
-  #admit(fill: BlobFill): void {
+  #admit(fill: Fill): void {
     const end = () => this.#end(fill, 'it takes too long', false);
     this.#ends.set(fill, this.#clock.after(aloneMsOf(fill), end));
   }
 
-  #forget(fill: BlobFill): void {
+  #forget(fill: Fill): void {
     this.#ends.get(fill)?.[Symbol.dispose]();
     this.#ends.delete(fill);
   }
 
   /** `isOfAll`: another would fare no better. */
-  #end(fill: BlobFill, why: string, isOfAll = true): void {
+  #end(fill: Fill, why: string, isOfAll = true): void {
     const { digest, repository } = fill;
     const { received } = fill.progress;
     this.#log.info({ digest, repository, received, why }, 'a blob transfer is ended that nobody waits for');
@@ -107,20 +107,20 @@ export class AbandonedFills {
     for (const fill of removable.slice(-wanted)) this.#end(fill, 'a client waits for its place');
   }
 
-  #furthestFirst(): readonly BlobFill[] {
+  #furthestFirst(): readonly Fill[] {
     return [...this.#ends.keys()].toSorted((one, other) => shareOf(other) - shareOf(one));
   }
 }
 
 /** Does it wait for its turn at upstream, and a client for it? */
-function isInLine({ isQueued, isWaitedFor }: BlobFill): boolean {
+function isInLine({ isQueued, isWaitedFor }: Fill): boolean {
   return isQueued && isWaitedFor;
 }
 
 /** One of each registry after the other, so that none takes the room of all. */
-function inTurns(fills: readonly BlobFill[]): readonly BlobFill[] {
+function inTurns(fills: readonly Fill[]): readonly Fill[] {
   const turns = new Map<RegistryHost, number>();
-  const turnOf = new Map<BlobFill, number>();
+  const turnOf = new Map<Fill, number>();
   for (const fill of fills) {
     const host = hostOf(fill.repository);
     const turn = turns.get(host) ?? 0;
@@ -131,16 +131,16 @@ function inTurns(fills: readonly BlobFill[]): readonly BlobFill[] {
 }
 
 /** How much of it is here, of 1. */
-function shareOf({ progress: { received, expected } }: BlobFill): number {
+function shareOf({ progress: { received, expected } }: Fill): number {
   if (expected === undefined) return 0;
   return expected === 0 ? 1 : received / expected;
 }
 
-function aloneMsOf(fill: BlobFill): number {
+function aloneMsOf(fill: Fill): number {
   return Math.min(Math.max((leftOf(fill) / slowRate) * 1000, usualAloneMs), maxAloneMs);
 }
 
-function leftOf({ progress: { received, expected, limit } }: BlobFill): number {
+function leftOf({ progress: { received, expected, limit } }: Fill): number {
   return Math.max(0, (expected ?? limit) - received);
 }
 

@@ -6,6 +6,7 @@ import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import type { Backlog } from './backlog.ts';
 import { type ComposedFill, type ComposedFillSettings, composeFill } from './compose-fill.ts';
+import type { Fill, FillProgress, Place, Seat } from './fill.ts';
 import type { Follower } from './fill-followers.ts';
 
 export interface FillSettings extends ComposedFillSettings {
@@ -21,43 +22,12 @@ export interface FillSettings extends ComposedFillSettings {
   readonly closed: (tape: AsyncDisposable) => void;
 }
 
-/** How far it is, in bytes. */
-export interface FillProgress {
-  readonly received: number;
-  /** What should come in all; undefined: nobody says. */
-  readonly expected: number | undefined;
-  /** What may come in all while nobody waits for it. */
-  readonly limit: number;
-}
-
-/** Where a reader begins, and whether it reads for a client. */
-export interface Place {
-  readonly repository: RepositoryName;
-  readonly range: RangeSpec | undefined;
-  readonly isClient: boolean;
-}
-
-/**
- * A reader's place in a fill, taken before anything was waited for: while it is held the fill's bytes stay readable, however
- * the fill ends meanwhile. To be left, or given to the reader that `open` makes.
- */
-export interface Seat extends Disposable {
-  readonly fill: BlobFill;
-  /** Can it still be read from here? Not when the fill has failed or, on a full disk, has passed by. */
-  readonly isGood: boolean;
-  /**
-   * Follows the fill, over the whole blob while its size is not known. The repository must own the blob by now. Rejects
-   * with upstream's error.
-   */
-  open(signal: AbortSignal | undefined): Promise<BlobReader>;
-}
-
 /**
  * One transfer of one blob from upstream, owned by the cache and not by a client: readers follow the growing bytes at
  * their own pace and come and go. A cut is resumed, the last bytes stay back until the digest matched, a full disk makes
  * it a pipe.
  */
-export class BlobFill {
+export class BlobFill implements Fill {
   readonly digest: Digest;
   /** In whose name upstream is asked. */
   readonly repository: RepositoryName;

@@ -4,8 +4,13 @@ import { RegistryError } from '../../oci/error.ts';
 import { type Digest, hostOf, type RegistryHost } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
-import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
+import { BlobFill, type FillSettings } from './blob-fill.ts';
 import { DoubtedParts } from './doubted-parts.ts';
+import type { Fill, Place, Seat } from './fill.ts';
+import { SmallFill, type SmallFillSettings } from './small-fill.ts';
+
+/** What the fills of one registry have in common. */
+export type FillsSettings = Omit<FillSettings, 'scope' | 'after' | 'doubt'> & SmallFillSettings;
 
 /** Whose transfer a reader shares, besides one in its own name: anybody's, or that of who is known to own the blob, or nobody's. */
 export type Trust = 'all' | 'owners' | 'own';
@@ -22,11 +27,11 @@ export interface SharedPlace extends Place {
  * for one must not vouch for another's bytes. One goes on when its clients leave, as far as there is room for such.
  */
 export class BlobFills implements AsyncDisposable {
-  readonly #current = new Map<string, BlobFill>();
+  readonly #current = new Map<string, Fill>();
   /** With those that nobody can join any more and that others took the place of. */
-  readonly #running = new Set<BlobFill>();
+  readonly #running = new Set<Fill>();
   /** Those in the name of a repository for which upstream has shown that it owns the blob. */
-  readonly #ofOwners = new WeakSet<BlobFill>();
+  readonly #ofOwners = new WeakSet<Fill>();
   readonly #abandoned: AbandonedFills;
   readonly #doubts: DoubtedParts;
   #isStopping = false;
@@ -36,7 +41,7 @@ export class BlobFills implements AsyncDisposable {
     this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 
-  get(host: RegistryHost, digest: Digest): BlobFill | undefined {
+  get(host: RegistryHost, digest: Digest): Fill | undefined {
     return this.#current.get(`${host}/${digest}`);
   }
 
@@ -62,27 +67,18 @@ export class BlobFills implements AsyncDisposable {
   }
 
   /**
-   * Starts one and takes the first place in it. Undefined: one runs that can be joined, so that nothing is fetched twice.
-   * Throws UNAVAILABLE (503) once the fills were ended.
+   * Starts one and takes the first place in it. `isSmall`: it may be received whole. Undefined: one runs that can be joined, so that
+   * nothing is fetched twice. Throws UNAVAILABLE (503) once the fills were ended.
    */
-  start(
-    place: SharedPlace,
-    expected: BlobInfo,
-    settings: Omit<FillSettings, 'scope' | 'after' | 'doubt'>,
-  ): Seat | undefined {
+  start(place: SharedPlace, expected: BlobInfo, settings: FillsSettings, isSmall = false): Seat | undefined {
     if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
-    const { repository, range, isOwner } = place;
-    const scope = hostOf(repository);
-    const key = `${scope}/${expected.digest}`;
+    const key = `${hostOf(place.repository)}/${expected.digest}`;
     const before = this.#current.get(key);
-    if (before?.canJoin(range) === true && this.#isShared(before, place)) return undefined;
-    const after = before?.isCancelled === true ? before.done : undefined;
-    const changed = (fill: BlobFill): void => this.#abandoned.judge(fill);
-    const doubt = this.#doubts.of(scope, expected.digest);
-    const fill = new BlobFill(repository, expected, { ...settings, scope, after, doubt }, changed);
+    if (before?.canJoin(place.range) === true && this.#isShared(before, place)) return undefined;
+    const fill = this.#begun(place, expected, settings, isSmall, before);
     this.#current.set(key, fill);
     this.#running.add(fill);
-    if (isOwner) this.#ofOwners.add(fill);
+    if (place.isOwner) this.#ofOwners.add(fill);
     else fill.head.then(() => this.#ofOwners.add(fill), ignored);
     void fill.done.finally(() => {
       if (this.#current.get(key) === fill) this.#current.delete(key);
@@ -94,10 +90,25 @@ export class BlobFills implements AsyncDisposable {
     return seat;
   }
 
-  #isShared(fill: BlobFill, { repository, trust }: SharedPlace): boolean {
+  #isShared(fill: Fill, { repository, trust }: SharedPlace): boolean {
     return (
       trust === 'all' || fill.repository === repository || (trust === 'owners' && this.#ofOwners.has(fill))
     );
+  }
+
+  #begun(
+    { repository }: Place,
+    expected: BlobInfo,
+    settings: FillsSettings,
+    isSmall: boolean,
+    before: Fill | undefined,
+  ): Fill {
+    const changed = (fill: Fill): void => this.#abandoned.judge(fill);
+    if (isSmall) return new SmallFill(repository, expected, settings, changed);
+    const scope = hostOf(repository);
+    const after = before?.isCancelled === true ? before.done : undefined;
+    const doubt = this.#doubts.of(scope, expected.digest);
+    return new BlobFill(repository, expected, { ...settings, scope, after, doubt }, changed);
   }
 
   /** Ends all of them; what came is left for the next start. */

@@ -3,6 +3,7 @@ import type { Log } from '../../base/log.ts';
 import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { type Change, linkBlob, loseBlob } from '../../storage/operation.ts';
+import { LinkBatch } from './link-batch.ts';
 import type { Memory } from './memory.ts';
 
 /** When a blob's bytes were found gone, and whether the metadata store knows. */
@@ -18,6 +19,7 @@ interface Loss {
  */
 export class BlobLinks implements Memory {
   readonly #metadata: MetadataStore;
+  readonly #batch: LinkBatch;
   readonly #log: Log;
   /** When it was said that a repository owns a blob. */
   readonly #owned = new LRUCache<string, number>({ max: 10_000 });
@@ -35,12 +37,18 @@ export class BlobLinks implements Memory {
 
   constructor(metadata: MetadataStore, log: Log) {
     this.#metadata = metadata;
+    this.#batch = new LinkBatch(metadata);
     this.#log = log;
   }
 
   /** To be taken before one looks whether a blob is there. */
   now(): number {
     return this.#moment;
+  }
+
+  /** By memory alone: false may be for want of having asked. */
+  knows(repository: RepositoryName, digest: Digest): boolean {
+    return this.#isOwned(contentKey(repository, digest), digest);
   }
 
   async has(repository: RepositoryName, digest: Digest): Promise<boolean> {
@@ -63,7 +71,7 @@ export class BlobLinks implements Memory {
     this.#linked.set(digest, this.#moment);
     const { promise: locked, resolve } = Promise.withResolvers<void>();
     const written = this.#write(digest, async () => {
-      await this.#metadata.change([linkBlob(repository, digest, verified)], resolve);
+      await this.#batch.add(linkBlob(repository, digest, verified), resolve);
     });
     await Promise.race([written, locked]);
   }
@@ -74,7 +82,7 @@ export class BlobLinks implements Memory {
     this.#moment += 1;
     const loss: Loss = { at: this.#moment, isWritten: false };
     this.#lost.set(digest, loss);
-    loss.isWritten = await this.#write(digest, async () => await this.#metadata.change([loseBlob(digest)]));
+    loss.isWritten = await this.#write(digest, async () => await this.#batch.add(loseBlob(digest)));
   }
 
   /** Another process has brought the blob, or taken it away. */

@@ -11,7 +11,6 @@ import type { ContentStore } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { type Change, putTag } from '../../storage/operation.ts';
 import type { ManifestRecord, TagRecord } from '../../storage/records.ts';
-import type { SpoolStore } from '../../storage/spool-store.ts';
 import type { Backlog } from '../fills/backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
@@ -26,7 +25,6 @@ const perManifest = 1024;
 
 export interface ManifestCacheParts {
   readonly content: ContentStore;
-  readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   readonly sizes: BlobSizes;
   readonly backlog: Backlog;

@@ -15,11 +15,9 @@ import { BlobUnreadableError, type ContentStore } from '../../storage/content-st
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { putManifest } from '../../storage/operation.ts';
 import type { ManifestRecord } from '../../storage/records.ts';
-import type { SpoolStore } from '../../storage/spool-store.ts';
 
 interface Stores {
   readonly content: ContentStore;
-  readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   readonly log: Log;
 }
@@ -118,10 +116,7 @@ export class StoredManifests {
       if (at > 0) await setImmediate();
       hasher.update(bytes.subarray(at, at + hashedInTurn));
     }
-    const { content, spools } = this.#stores;
-    await using spool = await spools.begin();
-    await spool.write(0, bytes);
-    await content.put(spool, hasher.verify());
+    await this.#stores.content.keep(hasher.verify(), bytes);
     this.#damaged.delete(digest);
   }
 }

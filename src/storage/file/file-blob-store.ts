@@ -128,6 +128,11 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     return { digest, size };
   }
 
+  async keep({ digest, size }: VerifiedBlob, bytes: Uint8Array): Promise<StoredBlob> {
+    await this.#spools.publish(bytes, this.directories.blob(digest));
+    return { digest, size };
+  }
+
   async delete(digest: Digest): Promise<boolean> {
     try {
       await this.#files.rm(this.directories.blob(digest));

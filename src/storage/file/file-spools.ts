@@ -4,7 +4,7 @@ import { KeptSpools, maxKept } from '../kept-spools.ts';
 import type { Owners } from '../owners.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import { FileSpool, type SpoolParts } from './file-spool.ts';
+import { FileSpool, type OpenPartial, type SpoolParts } from './file-spool.ts';
 import { codeOf, type File, type FileSystem } from './file-system.ts';
 import type { KeptFile } from './kept-file.ts';
 import { newId } from './partial-file.ts';
@@ -14,6 +14,7 @@ import type { StoreDirectories } from './store-directories.ts';
 import { withRoom } from './store-full.ts';
 import { SyncAhead } from './sync-ahead.ts';
 import type { SyncTurns } from './sync-turns.ts';
+import { WholeFiles } from './whole-files.ts';
 
 export interface FileSpoolsOptions {
   readonly files: FileSystem;
@@ -36,6 +37,7 @@ export class FileSpools implements SpoolStore {
   readonly #parts: SpoolParts;
   readonly #kept: KeptSpools<KeptFile>;
   readonly #writers: Slots;
+  readonly #whole: WholeFiles;
   #generation = 0;
 
   constructor(options: FileSpoolsOptions) {
@@ -44,6 +46,8 @@ export class FileSpools implements SpoolStore {
     this.#kept = new KeptSpools(clock, options.worth);
     this.partial = new PartialFiles({ ...options, directory: directories.partial, kept: this.#kept });
     this.#writers = new Slots(maxWriters);
+    const alone = async (bytes: Uint8Array, target: string) => await this.#publishAlone(bytes, target);
+    this.#whole = new WholeFiles({ ...options, partial: this.partial, alone });
     const ahead = new SyncAhead(clock, turns);
     this.#parts = { ...options, ahead, kept: this.#kept, keepers: new Slots(maxKept) };
   }
@@ -55,6 +59,36 @@ export class FileSpools implements SpoolStore {
   }
 
   async begin(): Promise<Spool> {
+    return new FileSpool(this.#parts, await this.#make());
+  }
+
+  /** Bytes that are all here get a file of this name. Settles when that will survive a power cut. */
+  async publish(bytes: Uint8Array, target: string): Promise<void> {
+    await this.#whole.keep(bytes, target);
+  }
+
+  async #publishAlone(bytes: Uint8Array, target: string): Promise<void> {
+    const { file, partial, place } = await this.#make();
+    using _ = place;
+    let isNamed = false;
+    try {
+      await this.#write(file, bytes);
+      await this.#options.publisher.publish(file, partial.path, target);
+      isNamed = true;
+    } finally {
+      await file.close();
+      await (isNamed ? partial.leave() : partial.remove());
+    }
+  }
+
+  async #write(file: File, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const write = async () => await file.writev([bytes.subarray(at)], at);
+      at += (await this.#kept.withRoom(async () => await withRoom(write))).bytesWritten;
+    }
+  }
+
+  async #make(): Promise<OpenPartial> {
     const { files, directories } = this.#options;
     using held = new DisposableStack();
     const place = held.use(this.#place());
@@ -65,7 +99,7 @@ export class FileSpools implements SpoolStore {
     const file = await this.#kept.withRoom(within);
     held.move();
     await this.#foundAgain();
-    return new FileSpool(this.#parts, { file, partial, place });
+    return { file, partial, place };
   }
 
   async reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined> {
@@ -87,6 +121,7 @@ export class FileSpools implements SpoolStore {
 
   /** What is kept waits for the next process. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#whole[Symbol.asyncDispose]();
     using owners = this.#options.owners;
     if (this.#kept.isEmpty) await owners?.forget(owners.mine);
   }

@@ -1,5 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import { FileMaker } from './file-maker.ts';
+import type { NewFile } from './new-file.ts';
 
 /** An open file, or a directory that is open to be synced. Errors are those of `node:fs`, with their codes. */
 export interface File extends AsyncDisposable {
@@ -38,6 +40,11 @@ export interface FileSystem {
   /** One directory: those above it are there. */
   mkdir(path: string): Promise<unknown>;
   opendir(path: string): Promise<AsyncIterable<{ readonly name: string }>>;
+  /**
+   * Makes small files and settles with those that will survive a power cut under their last names; of the others nothing is left under the first
+   * one, if the system lets it be removed. So many are synced at a time. Never rejects. Absent: it has nothing better than one call after the other.
+   */
+  make?(files: readonly NewFile[], syncs: number): Promise<readonly NewFile[]>;
   /** Rejects unless it is a directory, and files in it can be read, made and removed. */
   access(directory: string): Promise<void>;
 }
@@ -49,6 +56,9 @@ const openFlags = {
   'wx+': 'wx+',
 };
 
+/** The process has one. */
+const maker = new FileMaker();
+
 export const nodeFileSystem: FileSystem = {
   open: async (path, flags, mode) => await open(path, openFlags[flags], mode),
   rename,
@@ -56,6 +66,7 @@ export const nodeFileSystem: FileSystem = {
   stat,
   mkdir,
   opendir,
+  make: async (files, syncs) => await maker.make(files, syncs),
   // What is no directory has no `.` in it, whatever its mode says.
   access: async (directory) =>
     await access(`${directory}/.`, constants.R_OK | constants.W_OK | constants.X_OK),

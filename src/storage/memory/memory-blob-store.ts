@@ -69,6 +69,12 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
     return { digest, size };
   }
 
+  async keep(blob: VerifiedBlob, bytes: Uint8Array): Promise<StoredBlob> {
+    await using spool = await this.begin();
+    await spool.write(0, bytes);
+    return await this.put(spool, blob);
+  }
+
   async delete(digest: Digest): Promise<boolean> {
     this.#used -= this.#blobs.get(digest)?.length ?? 0;
     return this.#blobs.delete(digest);

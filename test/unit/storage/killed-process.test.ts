@@ -3,6 +3,7 @@ import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sha256 } from '#src/oci/digest.ts';
 import type { ByteRange } from '#src/oci/registry.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { OwnerLocks } from '#src/storage/sqlite/owner-locks.ts';
@@ -21,6 +22,14 @@ async function recordIn(partial: string): Promise<string> {
     if (found !== undefined) return join(partial, found);
   }
   throw new Error('nothing was put on record');
+}
+
+/** Bounded likewise. */
+async function somethingIn(directory: string): Promise<void> {
+  for (const giveUpAt = Date.now() + 60_000; Date.now() < giveUpAt; await sleep(1)) {
+    if ((await readdir(directory).catch(() => [])).length > 0) return;
+  }
+  throw new Error('nothing was kept');
 }
 
 /** What is on record are bytes that were written, and right. */
@@ -111,6 +120,30 @@ describe('a process that is killed while it writes', () => {
     ];
     assert.deepEqual(ranges, expected);
     assert.deepEqual(await assertRight(directory.path), expected);
+  });
+
+  it('leaves no half of a small blob under its name, and nothing else behind the next start', async () => {
+    for (const afterMs of [0, 3, 20]) {
+      await using directory = await temporaryDirectory();
+      const blobs = join(directory.path, 'blobs/sha256');
+      await using child = new StoringProcess();
+      await child.ask({ kind: 'small', directory: directory.path, count: 2000 });
+      await somethingIn(blobs);
+      await sleep(afterMs);
+      await child.kill();
+      const names = await readdir(blobs);
+      for (const name of names) assert.equal(sha256(await readFile(join(blobs, name))), `sha256:${name}`);
+      await using store = await FileBlobStore.open({
+        directory: directory.path,
+        owners: (partial) => new OwnerLocks(partial),
+      });
+      assert.equal((await Array.fromAsync(store.list())).length, names.length);
+      const left = await readdir(join(directory.path, 'partial'));
+      assert.deepEqual(
+        left.filter((name) => !name.startsWith('owner.')),
+        [],
+      );
+    }
   });
 
   it('loses nothing to another that runs beside it, and everything when it is dead', async () => {

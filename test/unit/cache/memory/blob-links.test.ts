@@ -44,6 +44,35 @@ describe('the links of blobs', () => {
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [true, true]);
   });
 
+  it('are one change of the index where they are said at once, of 64 at most and in their order', async () => {
+    const changes: number[] = [];
+    const metadata = scriptedIndex((store) => ({
+      change: async (operations, locked) => {
+        changes.push(operations.length);
+        await store.change(operations, locked);
+      },
+    }));
+    const links = new BlobLinks(metadata, new LogLines());
+    const digests = Array.from({ length: 100 }, (_, at) => sha256(bytes(10, at + 1)));
+    await Promise.all(digests.map(async (each) => await links.add(alpine, each, 10)));
+    for (const each of digests) assert.equal(await metadata.hasBlob(alpine, each), true);
+    const since = links.now();
+    await Promise.all([links.add(alpine, digest), links.lose(digest, since + 1)]);
+    assert.equal(await metadata.hasBlob(alpine, digest), false);
+    assert.deepEqual(changes, [64, 36, 2]);
+  });
+
+  it('fail together where the index cannot be written, and are said all the same', async () => {
+    const { script, metadata, links } = start();
+    script.isFull = true;
+    await Promise.all([links.add(alpine, digest), links.add(other, digest)]);
+    assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [true, true]);
+    assert.equal(await metadata.hasBlob(alpine, digest), false);
+    script.isFull = false;
+    await links.add(alpine, digest);
+    assert.equal(await metadata.hasBlob(alpine, digest), true);
+  });
+
   it('stay when the blob was linked after somebody began to look for its bytes', async () => {
     const { metadata, links } = start();
     await links.add(alpine, digest);

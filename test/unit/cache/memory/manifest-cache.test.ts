@@ -46,7 +46,6 @@ class Stores {
     };
     return new ManifestCache({
       content: blobs,
-      spools: blobs,
       metadata,
       tasks,
       log,

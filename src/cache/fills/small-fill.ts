@@ -1,0 +1,245 @@
+import { abortable } from '../../base/abortable.ts';
+import type { VerifiedBlob } from '../../oci/digest.ts';
+import { readerOfBytes } from '../../oci/reader-of-bytes.ts';
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { BlobInfo, BlobReader, RangeSpec, Turn } from '../../oci/registry.ts';
+import type { FillSettings } from './blob-fill.ts';
+import type { Fill, FillProgress, Place, Seat } from './fill.ts';
+import { LongWayError, receiveWhole, type WholeBlob } from './receive-whole.ts';
+
+/** What has not come whole so long after upstream's headers hardly gets on. Milliseconds. */
+const slowMs = 10_000;
+
+export interface SmallFillSettings
+  extends Pick<
+    FillSettings,
+    'upstream' | 'content' | 'backlog' | 'maxAbandoned' | 'clock' | 'log' | 'stored'
+  > {
+  /** Handed what is in the store, and whose it is not said: the bytes are nobody's to change. */
+  readonly remember: (digest: Digest, bytes: Uint8Array) => void;
+}
+
+/**
+ * A blob of so few bytes that it is received whole, hashed at once and answered from memory: nobody follows it while it comes, and it
+ * is stored behind the answer. It is asked for once; whatever goes wrong with that behind upstream's headers is another fill's business.
+ */
+export class SmallFill implements Fill {
+  readonly digest: Digest;
+  readonly repository: RepositoryName;
+  /** Settles when all of it is here, and right. */
+  readonly head: Promise<void>;
+  readonly done: Promise<void>;
+  readonly #expected: number;
+  readonly #settings: SmallFillSettings;
+  readonly #changed: (fill: Fill) => void;
+  /** As {@link Fill.own} says it. */
+  readonly #owners = new Map<RepositoryName, number | undefined>();
+  readonly #abort = new AbortController();
+  readonly #whole = Promise.withResolvers<Uint8Array>();
+  #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
+  #bytes: Uint8Array | undefined;
+  #error: unknown;
+  #stored: VerifiedBlob | undefined;
+  #clients = 0;
+  #isQueued = false;
+  #hasBegun = false;
+  #isOver = false;
+
+  /** `changed` as a {@link BlobFill}'s. */
+  constructor(
+    repository: RepositoryName,
+    { digest, size = 0 }: BlobInfo,
+    settings: SmallFillSettings,
+    changed: (fill: Fill) => void,
+  ) {
+    this.digest = digest;
+    this.repository = repository;
+    this.#expected = size;
+    this.#settings = settings;
+    this.#changed = changed;
+    this.#owners.set(repository, size);
+    this.head = this.#whole.promise.then(() => {});
+    // Nobody may wait.
+    this.head.catch(() => {});
+    this.done = this.#run();
+  }
+
+  get failed(): boolean {
+    return this.#state === 'failed';
+  }
+
+  get failure(): unknown {
+    return this.#error;
+  }
+
+  get isVerified(): boolean {
+    return this.#state === 'verified';
+  }
+
+  get isWaitedFor(): boolean {
+    return this.#clients > 0;
+  }
+
+  get isQueued(): boolean {
+    return this.#isQueued;
+  }
+
+  get isCancelled(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  get isAbandoned(): boolean {
+    return this.#state === 'filling' && !this.isCancelled && !this.isWaitedFor;
+  }
+
+  get maxAbandoned(): number {
+    return this.#settings.maxAbandoned;
+  }
+
+  /** Of so few bytes nobody counts how many have come. */
+  get progress(): FillProgress {
+    return { received: this.#bytes?.length ?? 0, expected: this.#expected, limit: this.#expected };
+  }
+
+  infoFor(repository: RepositoryName): BlobInfo {
+    const size = this.#bytes?.length ?? this.#owners.get(repository);
+    return { digest: this.digest, size, isVerified: this.isVerified };
+  }
+
+  isOwnedBy(repository: RepositoryName): boolean {
+    return this.#owners.has(repository);
+  }
+
+  async own(repository: RepositoryName, claimed: number | undefined): Promise<void> {
+    if (this.#owners.has(repository)) return;
+    this.#owners.set(repository, claimed);
+    if (this.#stored !== undefined) await this.#settings.stored(repository, this.#stored);
+  }
+
+  canJoin(): boolean {
+    return !this.#isOver && !this.isCancelled && !this.failed;
+  }
+
+  join({ repository, range, isClient }: Place): Seat | undefined {
+    if (!this.canJoin()) return undefined;
+    let isLeft = false;
+    const leave = (): void => {
+      if (!isLeft && isClient) this.#left();
+      isLeft = true;
+    };
+    if (isClient) this.#clients += 1;
+    if (isClient) this.#changed(this);
+    const isGood = (): boolean => !this.failed;
+    return {
+      fill: this,
+      get isGood() {
+        return isGood();
+      },
+      open: async (signal) => await this.#open(repository, range, signal).finally(leave),
+      [Symbol.dispose]: leave,
+    };
+  }
+
+  cancel(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  #left(): void {
+    this.#clients -= 1;
+    if (this.isAbandoned) this.#changed(this);
+  }
+
+  async #open(
+    repository: RepositoryName,
+    range: RangeSpec | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<BlobReader> {
+    if (!this.#owners.has(repository)) throw new Error(`${repository} is not known to own ${this.digest}`);
+    const bytes = this.isVerified && this.#bytes ? this.#bytes : await abortable(this.#whole.promise, signal);
+    return readerOfBytes(this.digest, bytes, range);
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const whole = await this.#receive();
+      this.#bytes = whole.bytes;
+      this.#state = 'received';
+      this.#changed(this);
+      using place = await this.#admitted(whole);
+      this.#state = 'verified';
+      this.#whole.resolve(whole.bytes);
+      if (place !== undefined) await this.#store(whole);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isOver = true;
+    }
+  }
+
+  /** Throws upstream's error, or LongWayError. */
+  async #receive(): Promise<WholeBlob> {
+    const { clock, upstream } = this.#settings;
+    const { signal } = this.#abort;
+    const options = { signal, turn: this.#turn, size: this.#expected };
+    await using reader = await upstream.getBlob(this.repository, this.digest, options);
+    this.#hasBegun = true;
+    using _ = clock.after(slowMs, () => this.cancel(new LongWayError('it hardly gets on')));
+    return await receiveWhole(reader, this.digest, this.#expected);
+  }
+
+  get #turn(): Turn {
+    const isUrgent = (): boolean => this.isWaitedFor;
+    return {
+      get isUrgent() {
+        return isUrgent();
+      },
+      waits: (isWaiting) => {
+        this.#isQueued = isWaiting;
+        if (isWaiting) this.#changed(this);
+      },
+    };
+  }
+
+  #fail(error: unknown): void {
+    const { signal } = this.#abort;
+    // Whatever breaks when it is ended says nothing of why it was.
+    this.#error = signal.aborted ? signal.reason : error;
+    this.#state = 'failed';
+    this.#tell();
+    this.#whole.reject(this.#error);
+  }
+
+  #tell(): void {
+    const { digest, repository } = this;
+    const fields = { err: this.#error, digest, repository };
+    if (this.#error instanceof LongWayError)
+      this.#settings.log.info(fields, 'a small blob did not come whole: it is asked for once more');
+    else if (this.#hasBegun && !this.isCancelled) this.#settings.log.warn(fields, 'blob transfer failed');
+  }
+
+  /** Undefined: it passes by. As {@link BlobFill} does it. */
+  async #admitted({ blob }: WholeBlob): Promise<Disposable | undefined> {
+    const { signal } = this.#abort;
+    try {
+      return await this.#settings.backlog.admit(blob.size, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const fields = { err: error, digest: this.digest };
+      this.#settings.log.warn(fields, 'blob cannot be stored: passing it through');
+      return undefined;
+    }
+  }
+
+  /** It is right whether or not the store can keep it. */
+  async #store({ blob, bytes }: WholeBlob): Promise<void> {
+    const { content, log, remember, stored } = this.#settings;
+    try {
+      await content.keep(blob, bytes);
+      remember(this.digest, bytes);
+      this.#stored = blob;
+      await Promise.all([...this.#owners.keys()].map(async (owner) => await stored(owner, blob)));
+    } catch (error) {
+      log.error({ err: error, digest: this.digest }, 'blob could not be stored');
+    }
+  }
+}
