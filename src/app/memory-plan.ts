@@ -4,6 +4,8 @@ import { memoryLimit, memoryShare } from '../base/memory-limit.ts';
 export interface MemoryPlan {
   /** Manifests that were asked for lately. */
   readonly manifests: number;
+  /** Small blobs that were asked for lately. */
+  readonly smallBlobs: number;
   /** Lists of tags that were read lately. */
   readonly lists: number;
   /** Pages of the index. */
@@ -21,6 +23,7 @@ export function memoryPlan(limit = memoryLimit()): MemoryPlan {
   const share = (most: number): number => memoryShare(most, limit);
   return {
     manifests: share(64 * mebibyte),
+    smallBlobs: share(32 * mebibyte),
     lists: share(32 * mebibyte),
     indexPages: share(16 * mebibyte),
     readBuffers: share(16 * mebibyte),

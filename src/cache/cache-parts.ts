@@ -16,6 +16,7 @@ import type { FreshnessPolicy } from './memory/freshness.ts';
 import type { ListKeeping } from './memory/list-keeping.ts';
 import type { ManifestCache } from './memory/manifest-cache.ts';
 import type { NegativeCache } from './memory/negative-cache.ts';
+import type { SmallBlobs } from './memory/small-blobs.ts';
 import type { TagWalks } from './memory/tag-walks.ts';
 import type { UseLog } from './memory/use-log.ts';
 
@@ -30,6 +31,7 @@ export interface CacheParts {
   readonly fills: BlobFills;
   readonly links: BlobLinks;
   readonly sizes: BlobSizes;
+  readonly small: SmallBlobs;
   readonly asked: AskedManifests;
   readonly absent: NegativeCache;
   /** Tags for which upstream has just failed, and why. */

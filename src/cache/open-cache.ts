@@ -18,6 +18,7 @@ import { ListKeeping } from './memory/list-keeping.ts';
 import { ManifestCache } from './memory/manifest-cache.ts';
 import { forgetIn } from './memory/memory.ts';
 import { NegativeCache } from './memory/negative-cache.ts';
+import { SmallBlobs } from './memory/small-blobs.ts';
 import { TagWalks } from './memory/tag-walks.ts';
 import { UseLog } from './memory/use-log.ts';
 
@@ -35,8 +36,8 @@ interface CacheStore {
 
 export interface CacheSettings {
   readonly store: CacheStore;
-  /** What may be kept in memory only to be fast: manifests asked for lately, lists of tags read lately. Bytes. */
-  readonly memory: { readonly manifests: number; readonly lists: number };
+  /** What may be kept in memory only to be fast: manifests and small blobs asked for lately, lists of tags read lately. Bytes. */
+  readonly memory: { readonly manifests: number; readonly smallBlobs?: number; readonly lists: number };
   /** Transfers that no client waits for, and what waits for the disk: so many at a time, each with a file. Default: those of a process that may open many. */
   readonly files?: { readonly abandoned: number; readonly waiting: number };
   readonly clock: Clock;
@@ -74,7 +75,8 @@ export function openCache(settings: CacheSettings): OpenCache {
     maxBytes: memory.manifests,
   });
   const links = new BlobLinks(metadata, log);
-  stack.use(metadata.watch((changes) => forgetIn([manifests, links, sizes], changes)));
+  const small = new SmallBlobs(memory.smallBlobs);
+  stack.use(metadata.watch((changes) => forgetIn([manifests, links, sizes, small], changes)));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   // What is left to be written may have to wait for somebody's lock, and we for it.
@@ -94,6 +96,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     manifests,
     links,
     sizes,
+    small,
     asked: new AskedManifests(clock),
     absent: new NegativeCache(clock),
     resting: new Expiring(clock, maxResting),
