@@ -9,7 +9,7 @@ import type { BlobFill, FillSettings, Place, Seat } from './fills/blob-fill.ts';
 import type { FillScope } from './fills/blob-fills.ts';
 import { PutOffError } from './fills/put-off.ts';
 import { PromptedBlobs } from './prompted-blobs.ts';
-import { StoredBlobs } from './stored-blobs.ts';
+import { readerOfBytes, StoredBlobs } from './stored-blobs.ts';
 
 /** What was seen may be gone when it is reached for: a fill fails, a file is removed. Then it is looked for again, so often. */
 const maxLooks = 8;
@@ -57,6 +57,11 @@ export class CachedBlobs {
   }
 
   async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
+    const known = this.#inMemory(repository, digest);
+    if (known !== undefined) {
+      options.report?.({ kind: 'hit' });
+      return { digest, size: known.length, isVerified: true };
+    }
     const { fills, links } = this.#parts;
     const stored = (await links.has(repository, digest)) ? await this.#stored.stat(digest) : undefined;
     if (stored !== undefined) {
@@ -71,7 +76,17 @@ export class CachedBlobs {
   }
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
-    return await this.#find(askingFor(repository, digest, options, true));
+    const known = this.#inMemory(repository, digest);
+    if (known === undefined) return await this.#find(askingFor(repository, digest, options, true));
+    const reader = readerOfBytes(digest, known, options.range);
+    options.report?.({ kind: 'hit' });
+    return reader;
+  }
+
+  /** Of what this repository owns, as far as both are known without asking anybody. */
+  #inMemory(repository: RepositoryName, digest: Digest): Uint8Array | undefined {
+    const { links, small } = this.#parts;
+    return links.knows(repository, digest) ? small.get(digest) : undefined;
   }
 
   /**

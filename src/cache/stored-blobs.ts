@@ -1,30 +1,37 @@
 import { LRUCache } from 'lru-cache';
+import { digestLike } from '../oci/digest.ts';
 import { resolveRange } from '../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobReader, RangeSpec } from '../oci/registry.ts';
 import { BlobUnreadableError, type OpenBlob, type StoredBlob } from '../storage/content-store.ts';
 import type { CacheParts } from './cache-parts.ts';
+import { maxSmallBlob } from './memory/small-blobs.ts';
 
 /** A disk may be damaged as a whole; one that is forgotten is found again. */
 const maxUnreadable = 10_000;
 
+type Parts = Pick<CacheParts, 'content' | 'links' | 'log' | 'metadata' | 'sizes' | 'small' | 'tasks'>;
+
 /**
  * Blobs in the store, as far as they are what was verified: a file of another size is damaged, and none. It stays where it is
- * until the right bytes take its place, since by the time that somebody would delete it they may be there.
+ * until the right bytes take its place, since by the time that somebody would delete it they may be there. A small one is read and hashed
+ * whole, and once: from then on it is in memory.
  */
 export class StoredBlobs {
-  readonly #parts: Pick<CacheParts, 'content' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>;
+  readonly #parts: Parts;
   /**
    * Could not be read when somebody looked after this moment, and are none until they were fetched again. Their links stay: what
    * may be the fault of a whole disk for a while is no reason to forget whose they are.
    */
   readonly #unreadable = new LRUCache<Digest, number>({ max: maxUnreadable });
 
-  constructor(parts: Pick<CacheParts, 'content' | 'links' | 'log' | 'metadata' | 'sizes' | 'tasks'>) {
+  constructor(parts: Parts) {
     this.#parts = parts;
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
+    const known = this.#parts.small.get(digest);
+    if (known !== undefined) return { digest, size: known.length };
     if (this.#isUnreadable(digest)) return undefined;
     const verified = await this.#parts.sizes.verified(digest);
     const stored = await this.#parts.content.stat(digest);
@@ -43,11 +50,16 @@ export class StoredBlobs {
     digest: Digest,
     range: RangeSpec | undefined,
   ): Promise<BlobReader | undefined> {
-    const { links, tasks } = this.#parts;
-    if (this.#isUnreadable(digest) || !(await links.has(repository, digest))) return undefined;
+    const { links, small, tasks } = this.#parts;
+    if (!(await links.has(repository, digest))) return undefined;
+    const known = small.get(digest);
+    if (known !== undefined) return readerOfBytes(digest, known, range);
+    if (this.#isUnreadable(digest)) return undefined;
     const since = links.now();
     try {
       const blob = await this.#open(digest);
+      if (blob !== undefined && blob.size <= maxSmallBlob)
+        return readerOfBytes(digest, await this.#readSmall(blob), range);
       if (blob !== undefined)
         return await readerOf(blob, range, (error) => this.#failed(digest, error, since));
       // No client waits for the index: it is known at once.
@@ -58,6 +70,21 @@ export class StoredBlobs {
       this.#failed(digest, error, since);
       return undefined;
     }
+  }
+
+  /** Throws BlobUnreadableError. */
+  async #readSmall(opened: OpenBlob): Promise<Uint8Array> {
+    await using blob = opened;
+    const bytes = Buffer.allocUnsafeSlow(blob.size);
+    let length = 0;
+    for await (const chunk of blob.read()) {
+      bytes.set(chunk, length);
+      length += chunk.length;
+    }
+    if (digestLike(blob.digest, bytes) !== blob.digest)
+      throw new BlobUnreadableError('its bytes are not those of its digest');
+    this.#parts.small.put(blob.digest, bytes);
+    return bytes;
   }
 
   #isUnreadable(digest: Digest): boolean {
@@ -85,6 +112,26 @@ export class StoredBlobs {
 /** Of what was stored before sizes were recorded nothing is known that would contradict it. */
 function isWhole({ size }: StoredBlob, verified: number | undefined): boolean {
   return verified === undefined || size === verified;
+}
+
+/** Of all its bytes. Throws RANGE_INVALID. */
+export function readerOfBytes(digest: Digest, all: Uint8Array, spec: RangeSpec | undefined): BlobReader {
+  const range = spec === undefined ? undefined : resolveRange(spec, all.length);
+  const bytes = range === undefined ? all : all.subarray(range.first, range.last + 1);
+  return {
+    digest,
+    size: all.length,
+    isVerified: true,
+    range,
+    bytes,
+    body: once(bytes),
+    mayKeep: true,
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
 }
 
 async function readerOf(

@@ -46,6 +46,8 @@ export interface BlobReader extends BlobInfo, AsyncDisposable {
   /** The part that `body` carries; undefined is the whole blob. */
   readonly range: ByteRange | undefined;
   readonly body: AsyncIterable<Uint8Array>;
+  /** All that `body` carries, where it is in memory anyway and was verified. Nobody changes it, or needs to read `body` then. */
+  readonly bytes?: Uint8Array;
   /** True: nobody writes to a chunk again, so that it stays valid for whoever keeps it. */
   readonly mayKeep?: boolean;
   /**

@@ -43,6 +43,11 @@ export class BlobLinks implements Memory {
     return this.#moment;
   }
 
+  /** By memory alone: false may be for want of having asked. */
+  knows(repository: RepositoryName, digest: Digest): boolean {
+    return this.#isOwned(contentKey(repository, digest), digest);
+  }
+
   async has(repository: RepositoryName, digest: Digest): Promise<boolean> {
     const key = contentKey(repository, digest);
     if (this.#isOwned(key, digest)) return true;

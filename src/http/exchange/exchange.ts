@@ -147,6 +147,11 @@ export class Exchange {
       this.response.end();
       return;
     }
+    this.sendAll(bytes);
+  }
+
+  /** Sends all of a body of less than {@link largeBody}, behind the headers that were set. */
+  sendAll(bytes: Uint8Array): void {
     this.bytes = bytes.length;
     this.firstByteAt = performance.now();
     this.response.end(bytes);

@@ -2,7 +2,7 @@ import { parseRange } from '../../oci/range.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
 import { setCacheStatus } from '../exchange/cache-status.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import { type Exchange, largeBody } from '../exchange/exchange.ts';
 import { sendRanges } from '../exchange/multipart.ts';
 import { answersNotModified } from '../exchange/not-modified.ts';
 import { BodyWriter } from '../exchange/send-body.ts';
@@ -40,13 +40,17 @@ async function sendOne(exchange: Exchange, opened: BlobReader): Promise<void> {
   await using reader = opened;
   const { response } = exchange;
   if (describe(exchange, reader)) return;
-  const { range, size } = reader;
+  const { range, size, bytes } = reader;
   if (range !== undefined) {
     response.statusCode = 206;
     response.setHeader('Content-Range', `bytes ${range.first}-${range.last}/${size ?? '*'}`);
   }
   const length = range === undefined ? size : range.last - range.first + 1;
   if (length !== undefined) response.setHeader('Content-Length', length);
+  if (bytes !== undefined && bytes.length < largeBody) {
+    exchange.sendAll(bytes);
+    return;
+  }
   const writer = new BodyWriter(exchange);
   const late = setTimeout(() => writer.sendHead(), Math.min(headWaitsMs, exchange.headDueMs));
   try {
