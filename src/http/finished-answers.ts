@@ -6,6 +6,7 @@ import type { RegistryHost } from '../oci/reference.ts';
 import type { Standing } from '../oci/registry.ts';
 import type { Access } from './authorise.ts';
 import type { Exchange } from './exchange/exchange.ts';
+import type { RequestTarget } from './exchange/request-target.ts';
 import { isPlain } from './plain-request.ts';
 
 /** An answer with the status 200 as it was sent, for whoever sends the same request again. */
@@ -16,6 +17,8 @@ export interface FinishedAnswer {
   readonly headers: readonly string[];
   /** Undefined: it is the answer to a HEAD. */
   readonly body: Uint8Array | undefined;
+  /** For the log, as everything below. */
+  readonly target: Pick<RequestTarget, 'shown'>;
   readonly kind: RequestKind;
   readonly host: RegistryHost | undefined;
   readonly outcome: Outcome | undefined;
@@ -49,13 +52,14 @@ export class FinishedAnswers {
 
   /** To be told of each read that was answered: it keeps the answer if it may be given again. */
   keep(exchange: Exchange, access: FinishedAnswer['access']): void {
-    const { request, response, standing, kind, host, outcome, whole } = exchange;
+    const { request, response, target, standing, kind, host, outcome, whole } = exchange;
     if (standing === undefined || response.statusCode !== 200) return;
     if ((whole === undefined && !exchange.isHead) || !isPlain(request, request.originalUrl)) return;
     const headers = headersOf(response);
     if (headers === undefined) return;
     const body = exchange.isHead ? undefined : whole;
-    const answer = { access, headers, body, kind, host, outcome, standing };
+    const { shown } = target;
+    const answer = { access, headers, body, target: { shown }, kind, host, outcome, standing };
     this.#answers.set(keyOf(request.method, request.originalUrl), answer);
   }
 }
@@ -64,10 +68,18 @@ function keyOf(method: string, target: string): string {
   return `${method} ${target}`;
 }
 
+/** Node has it at every outgoing message; its types have it at requests alone. */
+interface RawHeaderNames {
+  /** As they were set, upper and lower case. */
+  getRawHeaderNames(): string[];
+}
+
 /** Undefined: something of it is of this one alone. */
-function headersOf(response: ServerResponse): string[] | undefined {
+function headersOf(response: ServerResponse & Partial<RawHeaderNames>): string[] | undefined {
+  const names = response.getRawHeaderNames?.();
+  if (names === undefined) return undefined;
   const headers: string[] = [];
-  for (const name of response.getRawHeaderNames()) {
+  for (const name of names) {
     const value = response.getHeader(name);
     if (name === 'Connection' || Array.isArray(value)) return undefined;
     if (name !== 'X-Request-Id') headers.push(name, String(value));

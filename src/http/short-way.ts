@@ -20,7 +20,10 @@ interface ShortWayParts {
  * Sends what is finished, before any router: a request that was answered before in the same words, whose caller may have it, and whose answer
  * stands. Nobody can tell it from the long way but by the time that it takes; all else goes that way, with what was asked about its caller.
  */
-export function shortWay({ finished, admit, authorise, over }: ShortWayParts, longWay: LongWay): RequestListener {
+export function shortWay(
+  { finished, admit, authorise, over }: ShortWayParts,
+  longWay: LongWay,
+): RequestListener {
   return (request, response) => {
     const startedAt = performance.now();
     const answer = finished.of(request);
@@ -29,7 +32,8 @@ export function shortWay({ finished, admit, authorise, over }: ShortWayParts, lo
       return;
     }
     const refused = refusal(authorise, answer, request);
-    if (refused === undefined && answer.standing.holds()) send(answer, request, response, { startedAt, over });
+    if (refused === undefined && answer.standing.holds())
+      send(answer, request, response, { startedAt, over });
     else longWay(request, response, refused ?? admitAll);
   };
 }
@@ -60,7 +64,7 @@ function refusal(
 }
 
 function send(
-  { standing, headers, body, kind, host, outcome }: FinishedAnswer,
+  { standing, headers, body, target, kind, host, outcome }: FinishedAnswer,
   request: IncomingMessage,
   response: ServerResponse,
   { startedAt, over }: { readonly startedAt: number; readonly over: ShortWayParts['over'] },
@@ -69,8 +73,15 @@ function send(
   const id = requestId(request.headers['x-request-id']);
   const firstByteAt = body === undefined ? undefined : performance.now();
   const ended: EndedExchange = {
-    ...{ request, response, id, startedAt, firstByteAt, kind, host, outcome },
-    target: { shown: request.url ?? '' },
+    request,
+    response,
+    target,
+    id,
+    startedAt,
+    firstByteAt,
+    kind,
+    host,
+    outcome,
     bytes: body?.length ?? 0,
     brokeOff: false,
     incomplete: undefined,

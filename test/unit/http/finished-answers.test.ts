@@ -86,7 +86,10 @@ describe('an answer that was given out of memory', () => {
     const [use] = server.seen().filter((one) => Object(one).kind === 'record uses') as {
       readonly uses: readonly { readonly digest: string }[];
     }[];
-    assert.deepEqual(use?.uses.map(({ digest }) => digest), [manifest]);
+    assert.deepEqual(
+      use?.uses.map(({ digest }) => digest),
+      [manifest],
+    );
   });
 
   it('is refused like any other while the server stops', async () => {

@@ -95,16 +95,28 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       sent: fc.record({
         method: fc.oneof(
           { weight: 6, arbitrary: fc.constantFrom('GET', 'HEAD') },
-          fc.constantFrom('POST', 'get'),
+          fc.constantFrom('POST', 'DELETE'),
         ),
-        target: fc.oneof({ weight: 2, arbitrary: fc.constantFrom(...paths.slice(0, 2)) }, fc.constantFrom(...paths)),
+        target: fc.oneof(
+          { weight: 2, arbitrary: fc.constantFrom(...paths.slice(0, 2)) },
+          fc.constantFrom(...paths),
+        ),
         headers: fc.oneof({ weight: 2, arbitrary: plain }, fc.constantFrom(...headers)),
       }),
       times: fc.integer({ min: 1, max: 3 }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(1, 9000, 30_000, freshMs) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('move' as const), to: fc.integer({ min: 0, max: 3 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('pass' as const),
+      ms: fc.constantFrom(1, 9000, 30_000, freshMs),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('move' as const), to: fc.integer({ min: 0, max: 3 }) }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constantFrom('remove' as const, 'lose', 'forget', 'drain', 'outage') }),

@@ -56,7 +56,11 @@ describe('small blobs in memory', () => {
     const small = new SmallBlobs();
     const [one, two] = [blob(10, 1), blob(10, 2)];
     for (const { content, digest } of [one, two]) small.put(digest, content);
-    small.forget({ kind: 'manifest', repository: repository('docker.io/library/alpine'), digest: one.digest });
+    small.forget({
+      kind: 'manifest',
+      repository: repository('docker.io/library/alpine'),
+      digest: one.digest,
+    });
     assert.notEqual(small.get(one.digest), undefined);
     small.forget({ kind: 'blob', digest: one.digest });
     assert.deepEqual([small.get(one.digest), small.get(two.digest) === undefined], [undefined, false]);
