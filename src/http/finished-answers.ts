@@ -15,8 +15,8 @@ export interface FinishedAnswer {
   readonly access: Omit<Access, 'caller'>;
   /** Names and values in turn, behind X-Request-Id; without those that Node writes. */
   readonly headers: readonly string[];
-  /** Undefined: it is the answer to a HEAD. */
-  readonly body: Uint8Array | undefined;
+  /** A text has its bytes as characters (latin1). Undefined: it is the answer to a HEAD. */
+  readonly body: Uint8Array | string | undefined;
   /** For the log, as everything below. */
   readonly target: Pick<RequestTarget, 'shown'>;
   readonly kind: RequestKind;
@@ -27,6 +27,12 @@ export interface FinishedAnswer {
 
 /** What each takes besides its texts and its body: the objects, and what its standing holds. Bytes. */
 const perAnswer = 1024;
+
+/**
+ * Node writes a head and a text as one piece, a head and bytes as two: that costs a twentieth of a small answer, and copying a large one costs
+ * more (measured: 1 and 7 KiB 0.95, 15 KiB 1.07, 60 KiB 1.6). Bytes.
+ */
+const maxText = 8 * 1024;
 
 /**
  * Answers out of memory that were given and may be given again, by what was sent: the method and the target, letter by letter. Nothing is
@@ -52,16 +58,22 @@ export class FinishedAnswers {
 
   /** To be told of each read that was answered: it keeps the answer if it may be given again. */
   keep(exchange: Exchange, access: FinishedAnswer['access']): void {
-    const { request, response, target, standing, kind, host, outcome, whole } = exchange;
+    const { request, response, target, standing, kind, host, outcome, isHead, whole } = exchange;
     if (standing === undefined || response.statusCode !== 200) return;
-    if ((whole === undefined && !exchange.isHead) || !isPlain(request, request.originalUrl)) return;
+    if (!(isHead || whole !== undefined) || !isPlain(request, request.originalUrl)) return;
     const headers = headersOf(response);
     if (headers === undefined) return;
-    const body = exchange.isHead ? undefined : whole;
+    const body = isHead || whole === undefined ? undefined : bodyOf(whole);
     const { shown } = target;
     const answer = { access, headers, body, target: { shown }, kind, host, outcome, standing };
     this.#answers.set(keyOf(request.method, request.originalUrl), answer);
   }
+}
+
+/** As what it costs least to send. */
+function bodyOf(whole: Uint8Array): Uint8Array | string {
+  const { buffer, byteOffset, length } = whole;
+  return length > maxText ? whole : Buffer.from(buffer, byteOffset, length).toString('latin1');
 }
 
 function keyOf(method: string, target: string): string {

@@ -89,5 +89,5 @@ function send(
   };
   response.once('close', () => over(ended));
   response.writeHead(200, ['X-Request-Id', id, ...headers]);
-  response.end(body);
+  response.end(body, 'latin1');
 }
