@@ -10,7 +10,7 @@ import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { referrersMs } from './cached-referrers.ts';
 import { blobsOf } from './completion/completion-job.ts';
 import { type Kept, keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
-import { isFresh } from './memory/freshness.ts';
+import { type Freshness, isFresh } from './memory/freshness.ts';
 import { isAbsent } from './memory/negative-cache.ts';
 import { patiently, staleCause } from './stale.ts';
 
@@ -82,11 +82,11 @@ export class CachedManifests {
   }
 
   /** What is fresh, as far as that is known without asking anybody. */
-  #inMemory(repository: RepositoryName, reference: Reference): Manifest | undefined {
+  #inMemory(repository: RepositoryName, reference: Reference, freshness?: Freshness): Manifest | undefined {
     const { manifests } = this.#parts;
     if (isDigest(reference)) return manifests.known(repository, reference);
     const record = manifests.knownTag(repository, reference);
-    if (record === undefined || !this.#isFresh(repository, record)) return undefined;
+    if (record === undefined || !this.#isFresh(repository, record, freshness)) return undefined;
     return manifests.known(repository, record.descriptor.digest);
   }
 
@@ -97,9 +97,10 @@ export class CachedManifests {
     { digest, mediaType }: Descriptor,
     isPull: boolean,
   ): Standing {
+    const freshness = isDigest(reference) ? undefined : this.#policy.freshness(repository, reference);
     return {
       holds: () => {
-        const now = this.#inMemory(repository, reference)?.descriptor;
+        const now = this.#inMemory(repository, reference, freshness)?.descriptor;
         return now?.digest === digest && now.mediaType === mediaType;
       },
       given: () => {
@@ -140,9 +141,13 @@ export class CachedManifests {
   }
 
   /** Across an air gap nobody can be asked. */
-  #isFresh(repository: RepositoryName, { tag, checkedAt }: TagRecord): boolean {
+  #isFresh(
+    repository: RepositoryName,
+    { tag, checkedAt }: TagRecord,
+    freshness = this.#policy.freshness(repository, tag),
+  ): boolean {
     if (this.#policy.offline) return true;
-    return isFresh(this.#policy.freshness(repository, tag), checkedAt, this.#parts.clock.now());
+    return isFresh(freshness, checkedAt, this.#parts.clock.now());
   }
 
   /** One GET upstream for all who ask meanwhile; it outlives each of them. */
