@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts';
 import { openCache } from '../cache/open-cache.ts';
 import type { Config } from '../config/schema.ts';
 import { admitAll } from '../http/authorise.ts';
+import { FinishedAnswers } from '../http/finished-answers.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
@@ -178,6 +179,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer,
+    finished: new FinishedAnswers(memory.answers),
   });
   waitsFor(`its addresses and ports at ${config.host}`);
   const metrics =

@@ -6,6 +6,8 @@ export interface MemoryPlan {
   readonly manifests: number;
   /** Small blobs that were asked for lately. */
   readonly smallBlobs: number;
+  /** Answers that were given lately, as they were sent. */
+  readonly answers: number;
   /** Lists of tags that were read lately. */
   readonly lists: number;
   /** Pages of the index. */
@@ -24,6 +26,7 @@ export function memoryPlan(limit = memoryLimit()): MemoryPlan {
   return {
     manifests: share(64 * mebibyte),
     smallBlobs: share(32 * mebibyte),
+    answers: share(16 * mebibyte),
     lists: share(32 * mebibyte),
     indexPages: share(16 * mebibyte),
     readBuffers: share(16 * mebibyte),

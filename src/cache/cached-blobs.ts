@@ -66,7 +66,7 @@ export class CachedBlobs {
   async resolve(repository: RepositoryName, digest: Digest, options: CallOptions = {}): Promise<BlobInfo> {
     const known = this.#inMemory(repository, digest);
     if (known !== undefined) {
-      options.report?.({ kind: 'hit' });
+      this.#isHit(repository, digest, options);
       return { digest, size: known.length, isVerified: true };
     }
     const { fills, links } = this.#parts;
@@ -86,8 +86,13 @@ export class CachedBlobs {
     const known = this.#inMemory(repository, digest);
     if (known === undefined) return await this.#find(askingFor(repository, digest, options, true));
     const reader = readerOfBytes(digest, known, options.range);
-    options.report?.({ kind: 'hit' });
+    this.#isHit(repository, digest, options);
     return reader;
+  }
+
+  #isHit(repository: RepositoryName, digest: Digest, options: CallOptions): void {
+    options.report?.({ kind: 'hit' });
+    options.stands?.({ holds: () => this.#inMemory(repository, digest) !== undefined, given() {} });
   }
 
   /** Of what this repository owns, as far as both are known without asking anybody. */

@@ -4,13 +4,13 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { isIndex } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
 import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
-import type { CallOptions, Manifest, Registry } from '../oci/registry.ts';
+import type { CallOptions, Manifest, Registry, Standing } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/records.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { referrersMs } from './cached-referrers.ts';
 import { blobsOf } from './completion/completion-job.ts';
 import { type Kept, keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
-import { isFresh } from './memory/freshness.ts';
+import { type Freshness, isFresh } from './memory/freshness.ts';
 import { isAbsent } from './memory/negative-cache.ts';
 import { patiently, staleCause } from './stale.ts';
 
@@ -48,6 +48,12 @@ export class CachedManifests {
     reference: Reference,
     options: CallOptions = {},
   ): Promise<Descriptor> {
+    const known = this.#inMemory(repository, reference);
+    if (known !== undefined) {
+      options.report?.({ kind: 'hit' });
+      options.stands?.(this.#standing(repository, reference, known.descriptor, false));
+      return known.descriptor;
+    }
     const { descriptor, outcome, kept } = isDigest(reference)
       ? await this.#byDigest(repository, reference, options)
       : await this.#describeTag(repository, reference, options);
@@ -57,15 +63,50 @@ export class CachedManifests {
   }
 
   async get(repository: RepositoryName, reference: Reference, options: CallOptions = {}): Promise<Manifest> {
-    const { manifest, outcome, kept } = isDigest(reference)
-      ? await this.#byDigest(repository, reference, options)
-      : await this.#byTag(repository, reference, options);
-    const { room } = manifest;
+    const known = this.#inMemory(repository, reference);
+    const { manifest, outcome, kept } =
+      known === undefined ? await this.#find(repository, reference, options) : found(known, { kind: 'hit' });
+    const { room, descriptor } = manifest;
     if (room !== undefined) options.holds?.(room.share());
     if (kept !== undefined) await abortable(kept, options.signal);
     options.report?.(outcome);
-    this.#served(repository, manifest);
+    this.#served(repository, descriptor.digest, descriptor.mediaType);
+    if (known !== undefined) options.stands?.(this.#standing(repository, reference, descriptor, true));
     return manifest;
+  }
+
+  async #find(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Found> {
+    return isDigest(reference)
+      ? await this.#byDigest(repository, reference, options)
+      : await this.#byTag(repository, reference, options);
+  }
+
+  /** What is fresh, as far as that is known without asking anybody. */
+  #inMemory(repository: RepositoryName, reference: Reference, freshness?: Freshness): Manifest | undefined {
+    const { manifests } = this.#parts;
+    if (isDigest(reference)) return manifests.known(repository, reference);
+    const record = manifests.knownTag(repository, reference);
+    if (record === undefined || !this.#isFresh(repository, record, freshness)) return undefined;
+    return manifests.known(repository, record.descriptor.digest);
+  }
+
+  /** It holds nothing that memory has only to be fast. */
+  #standing(
+    repository: RepositoryName,
+    reference: Reference,
+    { digest, mediaType }: Descriptor,
+    isPull: boolean,
+  ): Standing {
+    const freshness = isDigest(reference) ? undefined : this.#policy.freshness(repository, reference);
+    return {
+      holds: () => {
+        const now = this.#inMemory(repository, reference, freshness)?.descriptor;
+        return now?.digest === digest && now.mediaType === mediaType;
+      },
+      given: () => {
+        if (isPull) this.#served(repository, digest, mediaType);
+      },
+    };
   }
 
   async #byDigest(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<Found> {
@@ -100,9 +141,13 @@ export class CachedManifests {
   }
 
   /** Across an air gap nobody can be asked. */
-  #isFresh(repository: RepositoryName, { tag, checkedAt }: TagRecord): boolean {
+  #isFresh(
+    repository: RepositoryName,
+    { tag, checkedAt }: TagRecord,
+    freshness = this.#policy.freshness(repository, tag),
+  ): boolean {
     if (this.#policy.offline) return true;
-    return isFresh(this.#policy.freshness(repository, tag), checkedAt, this.#parts.clock.now());
+    return isFresh(freshness, checkedAt, this.#parts.clock.now());
   }
 
   /** One GET upstream for all who ask meanwhile; it outlives each of them. */
@@ -209,7 +254,7 @@ export class CachedManifests {
     return found(manifest, isFresh ? { kind: 'hit' } : { kind: 'stale', cause });
   }
 
-  #served(repository: RepositoryName, { descriptor: { digest, mediaType } }: Manifest): void {
+  #served(repository: RepositoryName, digest: Digest, mediaType: string): void {
     const { uses, completer } = this.#parts;
     const { complete } = this.#policy;
     uses.note(repository, digest);

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { Log } from '../base/log.ts';
 import type { Outcome } from '../oci/outcome.ts';
+import type { EndedExchange } from './exchange/ended-exchange.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { HeadLimit } from './exchange/head-limit.ts';
 
@@ -13,7 +14,7 @@ const maxAgent = 200;
  */
 export function accessLog(
   log: Log,
-  over: (exchange: Exchange) => void = () => {},
+  over: (exchange: EndedExchange) => void = () => {},
   headLimit?: HeadLimit,
 ): RequestHandler {
   return (request, response, next) => {
@@ -21,14 +22,15 @@ export function accessLog(
     response.locals['exchange'] = exchange;
     response.setHeader('X-Request-Id', exchange.id);
     response.once('close', () => {
-      write(log, exchange);
+      logExchange(log, exchange);
       over(exchange);
     });
     next();
   };
 }
 
-function write(log: Log, exchange: Exchange): void {
+/** Its one line. */
+export function logExchange(log: Log, exchange: EndedExchange): void {
   const { request, response, host, outcome, bytes, failure, incomplete, startedAt } = exchange;
   const { statusCode: status } = response;
   log[levelOf(status)](

@@ -1,6 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Request } from '../oci/request.ts';
-import type { Exchange } from './exchange/exchange.ts';
 
 /**
  * What is done with a repository, in the words of token scopes (distribution, "Token Scope Documentation"); `catalog` is
@@ -34,6 +34,6 @@ export type Authorise = (access: Access) => void | Promise<void>;
 /** Nobody is asked who he is. */
 export const admitAll: Authorise = () => {};
 
-export function callerOf({ request }: Exchange): Caller {
-  return { address: request.socket.remoteAddress, authorization: request.headers.authorization };
+export function callerOf({ socket, headers }: IncomingMessage): Caller {
+  return { address: socket.remoteAddress, authorization: headers.authorization };
 }

@@ -6,17 +6,20 @@ import type { Observer } from '../observe/observer.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RepositoryName } from '../oci/reference.ts';
 import { parseRequest, type Request } from '../oci/request.ts';
-import { accessLog } from './access-log.ts';
+import { accessLog, logExchange } from './access-log.ts';
 import { withAliasHint } from './alias-hint.ts';
 import { type Authorise, callerOf } from './authorise.ts';
 import { refuseMisdirected } from './authority.ts';
 import { type Endpoint, Endpoints } from './endpoints.ts';
 import { errorResponse } from './error-response.ts';
+import type { EndedExchange } from './exchange/ended-exchange.ts';
 import { type Exchange, exchangeOf } from './exchange/exchange.ts';
 import type { HeadLimit } from './exchange/head-limit.ts';
+import type { FinishedAnswers } from './finished-answers.ts';
 import type { Sources } from './handlers/call.ts';
 import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
+import { type LongWay, shortWay } from './short-way.ts';
 import { aliasMeant, type NamedRegistry, type TargetSettings, targetOf } from './target.ts';
 
 export interface RouterParts extends Sources {
@@ -30,6 +33,14 @@ export interface RouterParts extends Sources {
   readonly headLimit?: HeadLimit | undefined;
   readonly log: Log;
   readonly observer?: Observer | undefined;
+  /** Default: every answer is put together anew. */
+  readonly finished?: FinishedAnswers | undefined;
+}
+
+/** A request on its way through Express. */
+interface OnItsWay extends ExpressRequest {
+  /** Whose word counts for it. */
+  readonly authorise: Authorise;
 }
 
 /**
@@ -38,21 +49,29 @@ export interface RouterParts extends Sources {
  * absolute form by rules of its own.
  */
 export function createRouter(parts: RouterParts, endpoints = new Endpoints()): RequestListener {
+  const { log, observer, headLimit, finished } = parts;
+  const observe = observeExchange(observer);
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   // What fails even here shows no stack to anybody.
   app.set('env', 'production');
   app.set('query parser', false);
-  app.use(accessLog(parts.log, observeExchange(parts.observer), parts.headLimit));
+  app.use(accessLog(log, observe, headLimit));
   app.use(distribution(parts, endpoints));
   app.use(elsewhere);
-  app.use(errorResponse(parts.log));
-  return (request, response) =>
+  app.use(errorResponse(log));
+  const longWay: LongWay = (request, response, authorise = parts.authorise) =>
     void app(
-      Object.assign(request, { originalUrl: request.url, url: '/' }) as ExpressRequest,
+      Object.assign(request, { originalUrl: request.url, url: '/', authorise }) as OnItsWay,
       response as Response,
     );
+  if (finished === undefined) return (request, response) => longWay(request, response);
+  const over = (exchange: EndedExchange): void => {
+    logExchange(log, exchange);
+    observe(exchange);
+  };
+  return shortWay({ ...parts, finished, over }, longWay);
 }
 
 function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler {
@@ -84,12 +103,14 @@ async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterPart
   const { endpoint, request } = asked(exchange, endpoints);
   const { repository, fault, nearAlias } = targetIn(exchange, request, parts.target);
   const { action } = endpoint;
-  const verdict = parts.authorise({ action, request, repository, caller: callerOf(exchange) });
+  const { authorise } = exchange.request as OnItsWay;
+  const verdict = authorise({ action, request, repository, caller: callerOf(exchange.request) });
   if (verdict !== undefined) await exchange.ask(async ({ signal }) => await abortable(verdict, signal));
   if (fault !== undefined) throw fault;
   if (exchange.host !== undefined) exchange.response.setHeader('OCI-Namespace', exchange.host);
   try {
     await endpoint.answer({ exchange, request, repository }, parts);
+    parts.finished?.keep(exchange, { action, request, repository });
   } catch (error) {
     throw withAliasHint(error, nearAlias);
   }

@@ -76,11 +76,21 @@ export interface AnswerRoom {
   settle(bytes: number): void;
 }
 
+/** Of an answer that was given out of memory, at once and as a hit. */
+export interface Standing {
+  /** Would the same call be answered the same now, in the same way? To be asked anew each time: it looks in memory, and nobody waits for it. */
+  readonly holds: () => boolean;
+  /** It was given once more without a call, and counts as if there had been one. */
+  readonly given: () => void;
+}
+
 export interface CallOptions {
   /** Ends the caller's waiting, never work that others share. */
   readonly signal?: AbortSignal | undefined;
   /** Told how the answer came about, at the latest when the method settles. The last word counts. */
   readonly report?: ((outcome: Outcome) => void) | undefined;
+  /** Told where the answer may be given again without a call. */
+  readonly stands?: ((standing: Standing) => void) | undefined;
   /** By which the caller's request is known in the log. */
   readonly request?: string | undefined;
   /** What the answer is counted for. Absent: nobody keeps it for long. */

@@ -4,6 +4,7 @@ import type { Log } from '#src/base/log.ts';
 import { type Authorise, admitAll } from '#src/http/authorise.ts';
 import type { Endpoints } from '#src/http/endpoints.ts';
 import type { HeadLimit } from '#src/http/exchange/head-limit.ts';
+import { FinishedAnswers } from '#src/http/finished-answers.ts';
 import { createRouter, type RouterParts } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
@@ -24,6 +25,8 @@ export interface ServerOptions {
   readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
   readonly observer?: Observer;
+  /** Default: as the program has them. */
+  readonly finished?: FinishedAnswers | 'none';
   /** The connections'. */
   readonly clock?: Clock;
 }
@@ -42,6 +45,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     headLimit: options.headLimit,
     log: options.log ?? new LogLines(),
     observer: options.observer,
+    finished: options.finished === 'none' ? undefined : (options.finished ?? new FinishedAnswers(2 ** 24)),
   } satisfies RouterParts;
   return await startServer(createRouter(parts, options.endpoints), {
     host: '127.0.0.1',

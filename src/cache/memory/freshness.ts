@@ -10,7 +10,7 @@ export interface FreshnessRule {
   readonly freshness: Freshness;
 }
 
-/** How long an answer for this tag may be served without asking. */
+/** How long an answer for this tag may be served without asking: always the same, and to be remembered by whoever asks often. */
 export type FreshnessPolicy = (repository: RepositoryName, tag: Tag) => Freshness;
 
 /** The first rule that matches, else the default. */

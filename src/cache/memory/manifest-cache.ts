@@ -66,14 +66,19 @@ export class ManifestCache implements Memory {
     this.#unstored = new UnstoredManifests(parts.clock);
   }
 
-  /** Undefined: not cached for this repository, or its bytes are gone or damaged. */
-  async find(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
+  /** By memory alone: undefined also for want of having looked. */
+  known(repository: RepositoryName, digest: Digest): Manifest | undefined {
     const key = contentKey(repository, digest);
     const known = this.#manifests.get(key);
-    if (known !== undefined) {
-      if (this.#unstored.has(key)) this.#storeAgain(repository, known);
-      return known;
-    }
+    if (known !== undefined && this.#unstored.has(key)) this.#storeAgain(repository, known);
+    return known;
+  }
+
+  /** Undefined: not cached for this repository, or its bytes are gone or damaged. */
+  async find(repository: RepositoryName, digest: Digest): Promise<Manifest | undefined> {
+    const known = this.known(repository, digest);
+    if (known !== undefined) return known;
+    const key = contentKey(repository, digest);
     const before = this.#forgotten;
     const manifest = await this.#stored.get(repository, digest);
     // What was damaged when it was read may have been fetched meanwhile.
@@ -83,10 +88,17 @@ export class ManifestCache implements Memory {
     return manifest;
   }
 
-  async findTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+  /** As {@link known}. */
+  knownTag(repository: RepositoryName, tag: Tag): TagRecord | undefined {
     const known = this.#tags.get(repository, tag);
-    if (known !== undefined && this.#leadsOn(repository, known)) return known;
-    if (known !== undefined) this.#tags.drop(repository, known);
+    if (known === undefined || this.#leadsOn(repository, known)) return known;
+    this.#tags.drop(repository, known);
+    return undefined;
+  }
+
+  async findTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined> {
+    const known = this.knownTag(repository, tag);
+    if (known !== undefined) return known;
     const before = this.#forgotten;
     const record = await this.#parts.metadata.getTag(repository, tag);
     if (record === undefined) return this.#tags.get(repository, tag);

@@ -3,7 +3,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { RequestKind } from '../../observe/observer.ts';
 import type { Outcome } from '../../oci/outcome.ts';
 import type { RegistryHost } from '../../oci/reference.ts';
-import type { CallOptions } from '../../oci/registry.ts';
+import type { CallOptions, Standing } from '../../oci/registry.ts';
+import type { EndedExchange } from './ended-exchange.ts';
 import { defaultHeadLimit, type HeadLimit, lateError } from './head-limit.ts';
 import { requestId } from './request-id.ts';
 import { parseRequestTarget, type RequestTarget } from './request-target.ts';
@@ -24,7 +25,7 @@ export class ClientGoneError extends Error {
 export const largeBody = 64 * 1024;
 
 /** One request and what the access log wants to know of it in the end. */
-export class Exchange {
+export class Exchange implements EndedExchange {
   readonly request: Request;
   readonly response: Response;
   readonly target: RequestTarget;
@@ -39,6 +40,10 @@ export class Exchange {
   /** The registry that it is about. */
   host: RegistryHost | undefined;
   outcome: Outcome | undefined;
+  /** Of what the registry gave for it, where that may be given again without asking it. */
+  standing: Standing | undefined;
+  /** The body, where it was sent at once. */
+  whole: Uint8Array | undefined;
   /** Bytes of the body that was sent. */
   bytes = 0;
   /** Did we end the answer in its middle? */
@@ -47,6 +52,9 @@ export class Exchange {
   incomplete: string | undefined;
   /** What went wrong, in words. */
   failure: string | undefined;
+  readonly #stands = (standing: Standing): void => {
+    this.standing = standing;
+  };
   readonly #waiting = new AbortController();
   readonly #headLimit: HeadLimit;
   #headDueAt: number | undefined;
@@ -127,7 +135,7 @@ export class Exchange {
    */
   async ask<Value>(call: (options: CallOptions) => Promise<Value>): Promise<Value> {
     const { waiting: signal, report, holds, id: request } = this;
-    const options = { signal, report, holds, request };
+    const options = { signal, report, stands: this.#stands, holds, request };
     if (this.response.headersSent) return await call(options);
     using _limit = this.#headLimit.clock.after(this.headDueMs, () => this.#waiting.abort(this.#late()));
     return await call(options);
@@ -152,6 +160,7 @@ export class Exchange {
 
   /** Sends all of a body of less than {@link largeBody}, behind the headers that were set. */
   sendAll(bytes: Uint8Array): void {
+    this.whole = bytes;
     this.bytes = bytes.length;
     this.firstByteAt = performance.now();
     this.response.end(bytes);
