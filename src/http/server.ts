@@ -3,6 +3,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Log, silent } from '../base/log.ts';
+import { Connections } from './connections.ts';
 import { FailedHandshakes } from './failed-handshakes.ts';
 import { Pipelining } from './pipelining.ts';
 import { Refusals } from './refusals.ts';
@@ -39,12 +40,12 @@ const maxHeaderBytes = 16 * 1024;
 /** A server that listens. */
 export class RunningServer implements AsyncDisposable {
   readonly #server: Server;
-  readonly #tunnels: Tunnels;
+  readonly #connections: Connections;
   readonly #scheme: string;
 
-  constructor(server: Server, tunnels: Tunnels, scheme: string) {
+  constructor(server: Server, connections: Connections, scheme: string) {
     this.#server = server;
-    this.#tunnels = tunnels;
+    this.#connections = connections;
     this.#scheme = scheme;
   }
 
@@ -67,10 +68,7 @@ export class RunningServer implements AsyncDisposable {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     // A connection is idle as soon as its answer is out; nothing tells of that moment.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
-    const limit = setTimeout(() => {
-      this.#server.closeAllConnections();
-      this.#tunnels.cut();
-    }, timeoutMs);
+    const limit = setTimeout(() => this.#connections.cut(), timeoutMs);
     try {
       await closed;
     } finally {
@@ -97,6 +95,7 @@ export async function startServer(
     listener(request, response);
   });
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
+  const connections = new Connections(server);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;
   server.on('clientError', new Refusals(pipelining, clock).refuse);
@@ -111,7 +110,7 @@ export async function startServer(
       resolve();
     });
   });
-  return new RunningServer(server, tunnels, tls === undefined ? 'http' : 'https');
+  return new RunningServer(server, connections, tls === undefined ? 'http' : 'https');
 }
 
 const limits = {
