@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { RegistryError } from '../../oci/error.ts';
 import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
+import { Stopping } from '../../oci/stopping.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
 import { BlobFill, type FillSettings, type Place, type Seat } from './blob-fill.ts';
 
@@ -53,7 +53,7 @@ export class BlobFills implements AsyncDisposable {
     expected: BlobInfo,
     settings: Omit<FillSettings, 'scope' | 'after'>,
   ): Seat | undefined {
-    if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
+    if (this.#isStopping) throw new Stopping();
     const { repository, range } = place;
     const key = `${scope}/${expected.digest}`;
     const before = this.#current.get(key);
@@ -77,7 +77,7 @@ export class BlobFills implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     const fills = [...this.#running];
-    for (const fill of fills) fill.cancel(new Error('the server is stopping'));
+    for (const fill of fills) fill.cancel(new Stopping());
     await Promise.all(fills.map(async (fill) => await fill.done));
   }
 }

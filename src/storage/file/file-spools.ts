@@ -85,6 +85,10 @@ export class FileSpools implements SpoolStore {
     }
   }
 
+  hurry(): void {
+    this.#parts.ahead.hurry();
+  }
+
   /** What is kept waits for the next process. */
   async [Symbol.asyncDispose](): Promise<void> {
     using owners = this.#options.owners;
