@@ -13,7 +13,7 @@ import { refuseMisdirected } from './authority.ts';
 import { type Endpoint, Endpoints } from './endpoints.ts';
 import { errorResponse } from './error-response.ts';
 import { type Exchange, exchangeOf } from './exchange/exchange.ts';
-import type { HeadLimit } from './exchange/head-limit.ts';
+import { defaultHeadLimit, type HeadLimit } from './exchange/head-limit.ts';
 import type { Sources } from './handlers/call.ts';
 import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
@@ -47,7 +47,7 @@ export function createRouter(parts: RouterParts, endpoints = new Endpoints()): R
   app.use(accessLog(parts.log, observeExchange(parts.observer), parts.headLimit));
   app.use(distribution(parts, endpoints));
   app.use(elsewhere);
-  app.use(errorResponse(parts.log));
+  app.use(errorResponse(parts.log, (parts.headLimit ?? defaultHeadLimit).clock));
   return (request, response) =>
     void app(
       Object.assign(request, { originalUrl: request.url, url: '/' }) as ExpressRequest,
