@@ -36,6 +36,11 @@ export interface ServerSettings {
 const keepAliveMs = 130_000;
 const headersMs = 30_000;
 const maxHeaderBytes = 16 * 1024;
+/**
+ * So many connections may wait until the loop has time for them; the system takes as many as it allows (net.core.somaxconn, 4096). With Node's 511 whoever
+ * comes behind them while the loop stands for a second, as nodes do that all start at once, is not heard and comes again after one second, or three.
+ */
+const backlog = 4096;
 
 /** A server that listens. */
 export class RunningServer implements AsyncDisposable {
@@ -105,7 +110,7 @@ export async function startServer(
   else server.on('tlsClientError', handshakes.tls);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog }, () => {
       server.off('error', reject);
       resolve();
     });
