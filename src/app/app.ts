@@ -11,8 +11,8 @@ import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
 import { NameLookups } from '../net/dial/name-lookups.ts';
 import { SocketLimit } from '../net/dial/socket-limit.ts';
-import { RegistryError } from '../oci/error.ts';
 import { hostOf } from '../oci/reference.ts';
+import { Stopping, stopping } from '../oci/stopping.ts';
 import { lookupThreads } from '../process/thread-pool.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { CannotListen, type PortKey } from './cannot-listen.ts';
@@ -76,13 +76,17 @@ export class App implements AsyncDisposable {
     this.#clock = parts.clock;
   }
 
-  /** Not ready first, then closed to new requests; downloads that run may end within `server.drainTimeout`. */
-  async stop(): Promise<void> {
+  /**
+   * Not ready first, then closed to new requests; downloads that run may end within `server.drainTimeout`. `drained`: no client is there any
+   * more, what is left to do takes as long as the disk does.
+   */
+  async stop(drained: () => void = () => {}): Promise<void> {
     const { shutdownDelay, drainTimeout } = this.#config.server;
     this.#gate.notReady = stopping;
     if (shutdownDelay > 0) await this.#clock.sleep(shutdownDelay);
     this.#gate.isOpen = false;
     await this.server.drain(drainTimeout);
+    drained();
     await this[Symbol.asyncDispose]();
   }
 
@@ -92,8 +96,6 @@ export class App implements AsyncDisposable {
   }
 }
 
-const stopping = 'the server is stopping';
-
 /** May requests come in? */
 class Gate {
   /** Why new clients may not be sent here, in words; undefined: they may. */
@@ -102,11 +104,7 @@ class Gate {
   isOpen = true;
 
   readonly admit = (): void => {
-    if (this.isOpen) return;
-    throw new RegistryError('UNAVAILABLE', stopping, {
-      status: 503,
-      headers: { Connection: 'close', 'Retry-After': '5' },
-    });
+    if (!this.isOpen) throw new Stopping();
   };
 }
 
@@ -122,10 +120,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     gate.notReady = `the start waits for ${what}`;
     parts.waitsFor?.(what);
   };
-  waitsFor('the files of serverTlsConfig');
-  const certificates = await ServerCertificates.open(config, { clock, log });
   checkProxies(config, env);
-  waitsFor(`the cache directory ${config.imagePath}`);
+  waitsFor(`its addresses and ports at ${config.host}`);
   const memory = memoryPlan();
   const files = await filePlan(config.server.maxConnections, log);
   const aside = { config, clock, log, maxConnections: files.aside };
@@ -136,6 +132,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     config.health === 0
       ? undefined
       : stack.use(await listen(createHealth(readiness), { ...aside, at: 'health' }));
+  waitsFor('the files of serverTlsConfig');
+  const certificates = await ServerCertificates.open(config, { clock, log });
+  waitsFor(`the cache directory ${config.imagePath}`);
   const says = (what: string): void => {
     waitsFor(what);
     gate.notReady = what;

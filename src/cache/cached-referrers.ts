@@ -24,7 +24,7 @@ const perDescriptor = 200;
 
 /** What there is when upstream cannot be asked. */
 interface Fallback {
-  readonly referrers: readonly Descriptor[];
+  readonly list: ReferrersList;
   /** Does it say anything? */
   readonly isKnown: boolean;
   readonly room: Claim;
@@ -74,7 +74,7 @@ export class CachedReferrers {
     try {
       const isSome = async (): Promise<boolean> => {
         const known = await this.#fallback(repository, digest, 'at once');
-        return known !== undefined && known.referrers.length > 0;
+        return known !== undefined && known.list.referrers.length > 0;
       };
       const { list, room } = await patiently(
         this.#ask(repository, digest),
@@ -92,27 +92,40 @@ export class CachedReferrers {
       const when = isOurs ? 'at once' : 'when there is room';
       const known = await abortable(this.#fallback(repository, digest, when), signal);
       if (known === undefined) throw isOurs ? error : tooMuchRead();
-      const { referrers, isKnown, room } = known;
+      const { list, isKnown, room } = known;
       const outcome = outcomeOfFallback(error, isKnown, this.#policy);
       report?.(outcome);
       if (!room.isSmall) holds?.(room.share());
-      return { referrers };
+      return list;
     }
   }
 
   /** Undefined: there is no room for it. */
   async #fallback(repository: RepositoryName, digest: Digest, when: When): Promise<Fallback | undefined> {
-    const { metadata } = this.#parts;
     return await this.#fallbacks.run(`${when} ${contentKey(repository, digest)}`, async () => {
       const room = new Claim(hostOf(repository));
       return await reading(room, async () => {
         if (!(await hasRoom(room, timesWhileKept * maxKeptChars, when))) return undefined;
-        const kept = this.#policy.offline ? undefined : await metadata.getReferrersList(repository, digest);
-        const referrers = kept?.items ?? (await metadata.listReferrers(repository, digest));
-        room.settle(timesWhileKept * charsOf(referrers));
-        return { referrers, isKnown: kept !== undefined || referrers.length > 0, room };
+        const known = await this.#known(repository, digest);
+        room.settle(timesWhileKept * charsOf(known.list.referrers));
+        return { ...known, room };
       });
     });
+  }
+
+  /**
+   * The whole list as it was last seen; else a part, those that are cached. Across an air gap both: who looks for a signature is not
+   * told that there is none because it is not here.
+   */
+  async #known(repository: RepositoryName, digest: Digest): Promise<Omit<Fallback, 'room'>> {
+    const { metadata } = this.#parts;
+    const { offline } = this.#policy;
+    const kept = await metadata.getReferrersList(repository, digest);
+    if (kept !== undefined && !offline) return { list: { referrers: kept.items }, isKnown: true };
+    const cached = await metadata.listReferrers(repository, digest);
+    const both = new Map([...(kept?.items ?? []), ...cached].map((each) => [each.digest, each]));
+    const list: ReferrersList = { referrers: [...both.values()], cut: offline ? undefined : 'failed' };
+    return { list, isKnown: kept !== undefined || both.size > 0 };
   }
 
   async #ask(repository: RepositoryName, digest: Digest): Promise<Checked> {

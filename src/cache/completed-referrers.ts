@@ -9,7 +9,7 @@ import {
 } from '../oci/reference.ts';
 import type { Manifest, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
-import type { CachedReferrers } from './cached-referrers.ts';
+import { type CachedReferrers, referrersMs } from './cached-referrers.ts';
 import { blobsOf, type CompletionJob } from './completion/completion-job.ts';
 import { PutOffError } from './fills/put-off.ts';
 import { isAbsent } from './memory/negative-cache.ts';
@@ -31,13 +31,13 @@ export class CompletedReferrers {
   readonly #upstream: Registry;
   readonly #referrers: CachedReferrers;
   readonly #policy: CachePolicy;
-  readonly #parts: Pick<CacheParts, 'manifests' | 'log'>;
+  readonly #parts: Pick<CacheParts, 'manifests' | 'completer' | 'log'>;
 
   constructor(
     upstream: Registry,
     referrers: CachedReferrers,
     policy: CachePolicy,
-    parts: Pick<CacheParts, 'manifests' | 'log'>,
+    parts: Pick<CacheParts, 'manifests' | 'completer' | 'log'>,
   ) {
     this.#upstream = upstream;
     this.#referrers = referrers;
@@ -48,14 +48,15 @@ export class CompletedReferrers {
   /** Asks for the list, whose referrers are handed in where it is read, and says where else some may be. */
   async find(repository: RepositoryName, digest: Digest, signal: AbortSignal): Promise<CompletionJob[]> {
     this.#checkQuota();
-    await this.#referrers.refresh(repository, digest, signal);
-    // A tag has no room for the digits of others.
-    if (algorithmOf(digest) !== 'sha256') return [];
-    return cosignSuffixes.map((suffix) => ({
-      kind: 'referrer',
-      repository,
-      reference: parseTag(`sha256-${hexOf(digest)}.${suffix}`),
-    }));
+    const elsewhere = cosignTags(repository, digest);
+    try {
+      await this.#referrers.refresh(repository, digest, signal);
+    } catch (error) {
+      // That there are none is the registry's to say alone; a mirror may have the tags.
+      for (const tag of elsewhere) this.#parts.completer.once(tag, referrersMs);
+      throw error;
+    }
+    return elsewhere;
   }
 
   /** Brings one referrer into the cache; its blobs are next. That a tag of cosign is not there is as usual. */
@@ -115,4 +116,14 @@ export class CompletedReferrers {
     if (this.#policy.mayRevalidate?.() === false)
       throw new PutOffError('upstream quota is low', { isOfAll: true });
   }
+}
+
+function cosignTags(repository: RepositoryName, digest: Digest): CompletionJob[] {
+  // A tag has no room for the digits of others.
+  if (algorithmOf(digest) !== 'sha256') return [];
+  return cosignSuffixes.map((suffix) => ({
+    kind: 'referrer',
+    repository,
+    reference: parseTag(`sha256-${hexOf(digest)}.${suffix}`),
+  }));
 }

@@ -79,8 +79,11 @@ export function openCache(settings: CacheSettings): OpenCache {
   stack.use(metadata.watch((changes) => forgetIn([manifests, links, sizes, small], changes)));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
-  // What is left to be written may have to wait for somebody's lock, and we for it.
-  stack.defer(() => metadata.hurry());
+  // What is left to be written may have to wait for somebody's lock, or for the disk, and we for it.
+  stack.defer(() => {
+    metadata.hurry();
+    spools.hurry();
+  });
   return {
     content,
     spools,

@@ -115,26 +115,6 @@ function isWhole({ size }: StoredBlob, verified: number | undefined): boolean {
   return verified === undefined || size === verified;
 }
 
-/** Of all its bytes. Throws RANGE_INVALID. */
-export function readerOfBytes(digest: Digest, all: Uint8Array, spec: RangeSpec | undefined): BlobReader {
-  const range = spec === undefined ? undefined : resolveRange(spec, all.length);
-  const bytes = range === undefined ? all : all.subarray(range.first, range.last + 1);
-  return {
-    digest,
-    size: all.length,
-    isVerified: true,
-    range,
-    bytes,
-    body: once(bytes),
-    mayKeep: true,
-    async [Symbol.asyncDispose]() {},
-  };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes;
-}
-
 async function readerOf(
   blob: OpenBlob,
   spec: RangeSpec | undefined,

@@ -10,7 +10,7 @@ import { banner, startFacts } from './banner.ts';
 import type { LongStart } from './long-start.ts';
 import { endAtOnce, type ProcessSignals } from './process-signals.ts';
 
-/** So long a file system may hold the process when all is over. Milliseconds. */
+/** So long a file system may hold the process when no client is left. Milliseconds. */
 const lastMs = 5000;
 
 export interface ServeParts {
@@ -56,14 +56,17 @@ export async function serve(loaded: LoadedConfig, parts: ServeParts): Promise<bo
   (isForPeople ? log : announce).info(startFacts(started), 'server is running');
   const signal = await stopped;
   announce.info({ signal }, 'stopping: running downloads may end');
-  await app.stop();
+  await app.stop(() => endInTime(log, signal));
   log.info({}, 'stopped');
-  // Where nothing holds it the process has ended by then.
+  return true;
+}
+
+/** Where nothing holds it the process has ended by then. */
+function endInTime(log: Log, signal: NodeJS.Signals): void {
   systemClock.after(lastMs, () => {
     log.error({}, 'a file system does not answer: the process is ended all the same');
     endAtOnce(signal);
   });
-  return true;
 }
 
 function hangUp({ announce, reopen }: OpenLogger, app: App | undefined): void {

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { TimeLimit } from '../base/time-limit.ts';
 import { RegistryError } from '../oci/error.ts';
+import { Stopping } from '../oci/stopping.ts';
 import type { Credential, CredentialProvider, ProvidedCredential, ProvideOptions } from './credentials.ts';
 
 /** Somebody outside of the process who gives credentials: a cloud's API, a metadata server, a program. */
@@ -80,7 +81,7 @@ export class RefreshingCredentials implements CredentialProvider, AsyncDisposabl
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed.abort(new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 }));
+    this.#disposed.abort(new Stopping());
     await Promise.allSettled([this.#fetching, this.#refreshing]);
     await this.#settings.source[Symbol.asyncDispose]?.();
   }

@@ -1,4 +1,6 @@
 import type { ErrorRequestHandler } from 'express';
+import type { Clock } from '../base/clock.ts';
+import { CountedLines } from '../base/counted-lines.ts';
 import type { Log } from '../base/log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { setCacheStatus } from './exchange/cache-status.ts';
@@ -6,10 +8,12 @@ import { ClientGoneError, type Exchange, exchangeOf } from './exchange/exchange.
 import { ownFault } from './own-fault.ts';
 
 /**
- * Turns whatever was thrown into an answer. What is no RegistryError is a fault of the machine (503) or a bug: 500, its stack in the log, nothing of it to the
- * client. Once the headers are out the connection is cut, so that nobody takes a part for the whole.
+ * Turns whatever was thrown into an answer. What is no RegistryError is a fault of the machine (503), which many requests meet and the log tells once a
+ * minute, or a bug: 500, its stack in the log, nothing of it to the client. Once the headers are out the connection is cut, so that nobody
+ * takes a part for the whole.
  */
-export function errorResponse(log: Log): ErrorRequestHandler {
+export function errorResponse(log: Log, clock: Clock): ErrorRequestHandler {
+  const faults = new CountedLines({ clock, write: (fields, message) => log.error(fields, message) });
   return (error: unknown, _request, response, _next) => {
     const exchange = exchangeOf(response);
     if (exchange.hasLeft || error instanceof ClientGoneError) {
@@ -18,10 +22,10 @@ export function errorResponse(log: Log): ErrorRequestHandler {
       return;
     }
     const ours = error instanceof RegistryError ? undefined : ownFault(error);
-    const known = error instanceof RegistryError ? error : (ours ?? notFromUs(error));
+    const known = error instanceof RegistryError ? error : (ours?.error ?? notFromUs(error));
     exchange.failure = `${known.code}: ${known.forOperator}`;
     const { path: url, id } = exchange;
-    if (ours !== undefined) log.error({ err: error, id, url }, 'the cache cannot be used');
+    if (ours !== undefined) faults.write({ err: error, id, url }, ours.line);
     else if (known.status === 500) log.error({ err: error, id, url }, 'unexpected error');
     if (!response.headersSent) {
       answer(exchange, known);

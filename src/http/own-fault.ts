@@ -11,22 +11,42 @@ const indexCode = /^SQLITE_(?:BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|PROTOCOL)/;
 /** Of the store (its interfaces), which this room does not import. */
 const ofStore: ReadonlySet<string> = new Set(['StoreFullError', 'StoreBusyError', 'BlobUnreadableError']);
 
+/** In words for clients, and for who runs this server. */
+interface Words {
+  readonly forClients: string;
+  readonly forLog: string;
+}
+
+const want: Words = {
+  forClients: 'the server has more to do than it has files or memory for; ask again',
+  forLog: 'the process has no file or memory left for a request (ulimit -n, LimitNOFILE)',
+};
+const cacheAway: Words = {
+  forClients: 'the server cannot use its cache now; ask again',
+  forLog: 'the cache cannot be used',
+};
+
+export interface OwnFault {
+  readonly error: RegistryError;
+  /** What the log says of it: one of a fixed number of sentences. */
+  readonly line: string;
+}
+
 /**
  * What a failure of the machine that we run on is to clients: 503 and when to come again. Undefined: it is none, but a bug. Nothing of
  * its message is told, which names files of ours.
  */
-export function ownFault(error: unknown): RegistryError | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const message = messageFor(code, error.name);
-  if (message === undefined) return undefined;
+export function ownFault(cause: unknown): OwnFault | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+  const words = wordsFor(code, cause.name);
+  if (words === undefined) return undefined;
   const headers = { 'Retry-After': retryAfter };
-  return new RegistryError('UNAVAILABLE', message, { status: 503, headers, cause: error });
+  const error = new RegistryError('UNAVAILABLE', words.forClients, { status: 503, headers, cause });
+  return { error, line: words.forLog };
 }
 
-function messageFor(code: string, name: string): string | undefined {
-  if (wanting.has(code)) return 'the server has more to do than it has files or memory for; ask again';
-  if (ofStore.has(name) || systemCode.test(code) || indexCode.test(code))
-    return 'the server cannot use its cache now; ask again';
-  return undefined;
+function wordsFor(code: string, name: string): Words | undefined {
+  if (wanting.has(code)) return want;
+  return ofStore.has(name) || systemCode.test(code) || indexCode.test(code) ? cacheAway : undefined;
 }

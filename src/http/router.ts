@@ -14,7 +14,7 @@ import { type Endpoint, Endpoints } from './endpoints.ts';
 import { errorResponse } from './error-response.ts';
 import type { EndedExchange } from './exchange/ended-exchange.ts';
 import { type Exchange, exchangeOf } from './exchange/exchange.ts';
-import type { HeadLimit } from './exchange/head-limit.ts';
+import { defaultHeadLimit, type HeadLimit } from './exchange/head-limit.ts';
 import type { FinishedAnswers } from './finished-answers.ts';
 import type { Sources } from './handlers/call.ts';
 import { root } from './handlers/root.ts';
@@ -60,7 +60,7 @@ export function createRouter(parts: RouterParts, endpoints = new Endpoints()): R
   app.use(accessLog(log, observe, headLimit));
   app.use(distribution(parts, endpoints));
   app.use(elsewhere);
-  app.use(errorResponse(log));
+  app.use(errorResponse(log, (headLimit ?? defaultHeadLimit).clock));
   const longWay: LongWay = (request, response, authorise = parts.authorise) =>
     void app(
       Object.assign(request, { originalUrl: request.url, url: '/', authorise }) as OnItsWay,

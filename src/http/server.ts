@@ -3,6 +3,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Log, silent } from '../base/log.ts';
+import { Connections } from './connections.ts';
 import { FailedHandshakes } from './failed-handshakes.ts';
 import { Pipelining } from './pipelining.ts';
 import { Refusals } from './refusals.ts';
@@ -35,16 +36,21 @@ export interface ServerSettings {
 const keepAliveMs = 130_000;
 const headersMs = 30_000;
 const maxHeaderBytes = 16 * 1024;
+/**
+ * So many connections may wait until the loop has time for them; the system takes as many as it allows (net.core.somaxconn, 4096). With Node's 511 whoever
+ * comes behind them while the loop stands for a second, as nodes do that all start at once, is not heard and comes again after one second, or three.
+ */
+const backlog = 4096;
 
 /** A server that listens. */
 export class RunningServer implements AsyncDisposable {
   readonly #server: Server;
-  readonly #tunnels: Tunnels;
+  readonly #connections: Connections;
   readonly #scheme: string;
 
-  constructor(server: Server, tunnels: Tunnels, scheme: string) {
+  constructor(server: Server, connections: Connections, scheme: string) {
     this.#server = server;
-    this.#tunnels = tunnels;
+    this.#connections = connections;
     this.#scheme = scheme;
   }
 
@@ -67,10 +73,7 @@ export class RunningServer implements AsyncDisposable {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     // A connection is idle as soon as its answer is out; nothing tells of that moment.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
-    const limit = setTimeout(() => {
-      this.#server.closeAllConnections();
-      this.#tunnels.cut();
-    }, timeoutMs);
+    const limit = setTimeout(() => this.#connections.cut(), timeoutMs);
     try {
       await closed;
     } finally {
@@ -97,6 +100,7 @@ export async function startServer(
     listener(request, response);
   });
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
+  const connections = new Connections(server);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;
   server.on('clientError', new Refusals(pipelining, clock).refuse);
@@ -106,12 +110,12 @@ export async function startServer(
   else server.on('tlsClientError', handshakes.tls);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog }, () => {
       server.off('error', reject);
       resolve();
     });
   });
-  return new RunningServer(server, tunnels, tls === undefined ? 'http' : 'https');
+  return new RunningServer(server, connections, tls === undefined ? 'http' : 'https');
 }
 
 const limits = {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { answerBehind, answerLast, responseOn } from './last-answer.ts';
 
@@ -11,8 +10,6 @@ const refusal = { status: 405, headers: { Allow: 'GET, HEAD' } };
  */
 export class Tunnels {
   readonly #clock: Clock;
-  /** Node's server has let go of them. */
-  readonly #refused = new Set<Socket>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -20,8 +17,6 @@ export class Tunnels {
 
   /** For the server's event `connect`: from here on nothing that Node does for a connection is done for this one. */
   readonly refuse = ({ socket }: IncomingMessage): void => {
-    this.#refused.add(socket);
-    socket.once('close', () => this.#refused.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.on('timeout', () => socket.destroy());
     // What comes behind it is read and thrown away, so that a client is seen to leave.
@@ -38,10 +33,5 @@ export class Tunnels {
   passOver({ headers }: IncomingMessage, response: ServerResponse): void {
     if (headers.upgrade !== undefined && /\bupgrade\b/i.test(headers.connection ?? ''))
       response.shouldKeepAlive = false;
-  }
-
-  /** As the server cuts all others. */
-  cut(): void {
-    for (const socket of this.#refused) socket.destroy();
   }
 }

@@ -122,7 +122,7 @@ export function connectError(url: URL, cause: unknown, via?: string): RegistryEr
 /** Where it is not `whom` that does not answer, but we who cannot ask. */
 export function wantOfOurs(whom: string | Wording, cause: unknown): Busy | undefined {
   if (!ourCodes.has(causeCode(cause) ?? '')) return undefined;
-  return new Busy(noAnswer(whom, cause)[0], cause);
+  return new Busy(noAnswer(whom, cause)[0], { cause });
 }
 
 function madeOf(url: URL, saysOf: SaysOf, cause: unknown, via: string | undefined): NoAnswer {

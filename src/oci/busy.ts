@@ -1,10 +1,10 @@
-import { RegistryError } from './error.ts';
+import { RegistryError, type RegistryErrorOptions } from './error.ts';
 import type { Wording } from './wording.ts';
 
-/** UNAVAILABLE (503) because this process has too much to do. It says nothing of who was asked, nor of what for. */
+/** UNAVAILABLE (503) because this process has too much to do, or ends. It says nothing of who was asked, nor of what for. */
 export class Busy extends RegistryError {
-  constructor(words: string | Wording, cause?: unknown) {
-    super('UNAVAILABLE', words, { status: 503, headers: { 'Retry-After': '1' }, cause });
+  constructor(words: string | Wording, options: Pick<RegistryErrorOptions, 'headers' | 'cause'> = {}) {
+    super('UNAVAILABLE', words, { headers: { 'Retry-After': '1' }, ...options, status: 503 });
   }
 }
 

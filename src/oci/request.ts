@@ -52,6 +52,13 @@ const parameters = {
   referrers: ['artifactType'],
 } as const satisfies Readonly<Record<Kind, readonly string[]>>;
 
+const parameterNames: ReadonlySet<string> = new Set(Object.values(parameters).flat());
+
+/** Does some request of the API have a parameter of this name? */
+export function isParameter(name: string): boolean {
+  return parameterNames.has(name);
+}
+
 /**
  * Reads the parts of a request line: a raw path (escapes as sent) and the query. Undefined: the path is none of this API.
  * Throws NAME_INVALID for a broken escape, a NUL, an empty or a dot segment.

@@ -16,6 +16,7 @@ import type {
   TagList,
   TagListOptions,
 } from '../oci/registry.ts';
+import { Stopping } from '../oci/stopping.ts';
 
 /** Where a blob that broke off is to be had next. */
 interface Resumption {
@@ -131,11 +132,11 @@ export class FallbackRegistry implements Registry {
       options,
       async (registry) => await registry.listTags(repository, options),
       ({ tags }) => tags.length,
-      ({ cut }) => cut !== 'failed',
+      // Behind a tag there may be none: that is the end of a list.
+      ({ tags, cut }) => cut !== 'failed' && (tags.length > 0 || options?.last !== undefined),
     );
   }
 
-  /** That a mirror knows of none may mean that it does not know of referrers: then the next is asked. */
   async listReferrers(
     repository: RepositoryName,
     digest: Digest,
@@ -149,7 +150,10 @@ export class FallbackRegistry implements Registry {
     );
   }
 
-  /** The first list that will do, else the longest of those that somebody gave. */
+  /**
+   * The first list that will do, else the longest of those that somebody gave. That there is nothing to list is the registry's to say
+   * alone: a mirror says so too of what it cannot have now, or has no API for (decision 26).
+   */
   async #longest<List>(
     options: CallOptions | undefined,
     ask: (registry: Registry) => Promise<List>,
@@ -158,10 +162,11 @@ export class FallbackRegistry implements Registry {
   ): Promise<List> {
     let longest: List | undefined;
     try {
-      return await this.#first(options, async (registry) => {
+      return await this.#first(options, async (registry, place) => {
         const list = await ask(registry);
         if (willDo(list)) return list;
-        if (longest === undefined || lengthOf(list) > lengthOf(longest)) longest = list;
+        const counts = lengthOf(list) > 0 || place === this.places.length - 1;
+        if (counts && (longest === undefined || lengthOf(list) > lengthOf(longest))) longest = list;
         throw new RegistryError('UNAVAILABLE', 'the list is empty, or broke off');
       });
     } catch (error) {
@@ -229,7 +234,7 @@ export class FallbackRegistry implements Registry {
   }
 }
 
-/** That there is no room in our memory says nothing of a mirror, nor of what it has. */
+/** That there is no room in our memory, or that we end, says nothing of a mirror, nor of what it has. */
 function saysOfPlaces(error: unknown): error is RegistryError {
-  return error instanceof RegistryError && !(error instanceof NoRoom);
+  return error instanceof RegistryError && !(error instanceof NoRoom || error instanceof Stopping);
 }

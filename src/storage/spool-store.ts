@@ -22,6 +22,8 @@ export interface SpoolStore {
    * disposes of it and has not kept it again. Waits, for some seconds at most, for what is being kept. Costs nothing where there is none. Never rejects.
    */
   reopen(note: Pick<SpoolNote, 'digest' | 'scope'>): Promise<Spool | undefined>;
+  /** The end is near: for what is kept the disk is not waited for any longer than some tenths of a second, all together. */
+  hurry(): void;
 }
 
 export interface Spool extends AsyncDisposable {

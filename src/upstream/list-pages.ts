@@ -112,6 +112,17 @@ export class ListPages {
     return true;
   }
 
+  /**
+   * To be asked of a list that has no entry, before it says that there are none: throws why it broke off, where it did. That a later page
+   * is not there does not mean that nothing is.
+   */
+  checkEmpty(): void {
+    if (this.cut === undefined) return;
+    if (this.failure !== undefined && this.failure.status !== 404) throw this.failure;
+    const cause = this.failure;
+    throw new RegistryError('UNAVAILABLE', 'upstream’s list breaks off before its first entry', { cause });
+  }
+
   /** It is the whole list after all. */
   end(): void {
     this.next = undefined;

@@ -1,3 +1,5 @@
+import { withoutQueries } from './without-queries.ts';
+
 /** Encodings lie in each other, but not deeper. */
 const maxDepth = 5;
 /** A part of a secret is as secret: of a longer one every run of characters that holds one of its blocks of so many. */
@@ -12,14 +14,17 @@ const credential = /\b(basic|bearer)\s+[^\s"',;]+/gi;
 
 /**
  * What may be told of upstream's own words: without the credentials that it quotes (some quote the Authorization header that they
- * refuse), and nothing, which is undefined, where one of these secrets or a part of it can be read out of them: as it is, in
- * percent-encoding, escapes of JSON or HTML, base64 at any alignment, or several of these in each other.
+ * refuse, some a URL that is signed), and nothing, which is undefined, where one of these secrets or a part of it can be read out of them:
+ * as it is, in percent-encoding, escapes of JSON or HTML, base64 at any alignment, or several of these in each other.
  */
 export function quotable(text: string, secrets: readonly string[]): string | undefined {
   const decoded = readings(text);
   const plain = decoded.at(-1) ?? text;
   if ((plain.match(credential)?.length ?? 0) > (text.match(credential)?.length ?? 0)) return undefined;
-  return betrays(decoded, secrets) ? undefined : text.replaceAll(credential, '$1 …');
+  if (betrays(decoded, secrets)) return undefined;
+  const told = withoutQueries(text.replaceAll(credential, '$1 …'));
+  const read = readings(told).at(-1) ?? told;
+  return withoutQueries(read) === read ? told : undefined;
 }
 
 /** Can one of these be read out of a text, of which these are all {@link readings}? */

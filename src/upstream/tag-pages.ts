@@ -62,8 +62,9 @@ export class TagPages {
     return this.#pages.cut;
   }
 
-  get failure(): Error | undefined {
-    return this.#pages.failure;
+  /** As {@link ListPages.checkEmpty}. */
+  checkEmpty(): void {
+    this.#pages.checkEmpty();
   }
 
   /**

@@ -47,6 +47,7 @@ export class UpstreamReferrers {
     // It has no page behind this one that a client could go on with, and who comes again soon is given all.
     if (pages.failure instanceof NoRoom) throw pages.failure;
     if (pages.isLost) pages.giveUp();
+    if (referrers.size === 0) pages.checkEmpty();
     return { referrers: [...referrers.values()], cut: pages.cut };
   }
 

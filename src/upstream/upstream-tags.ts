@@ -45,7 +45,7 @@ export class UpstreamTags {
     while (pages.found().length < n && (await pages.read()));
     const tags = pages.found();
     const end = tags.at(-1);
-    if (end === undefined && pages.failure !== undefined) throw pages.failure;
+    if (end === undefined && pages.cut === 'failed') pages.checkEmpty();
     if (end !== undefined && pages.link !== undefined) this.#remember(repository, end, pages.link);
     // Whoever is told that there is more asks for what is behind the last one: without any there is no way on.
     return { tags, hasMore: pages.next !== undefined && end !== undefined, cut: pages.cut };

@@ -15,8 +15,8 @@ import type { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
 import { Wire } from '../net/wire/wire.ts';
 import type { ExchangeEvent, OnWireEvent } from '../net/wire-event.ts';
 import { isDockerHub } from '../oci/docker-hub.ts';
-import { RegistryError } from '../oci/error.ts';
 import type { RegistryHost } from '../oci/reference.ts';
+import { Stopping } from '../oci/stopping.ts';
 import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { checkRealmUrl } from './auth/realm.ts';
 import { TokenClient } from './auth/token-client.ts';
@@ -186,7 +186,7 @@ class OpenUpstream extends UpstreamRegistry implements Upstream {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#parts.closing.abort(new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 }));
+    this.#parts.closing.abort(new Stopping());
     await this.#parts.wire[Symbol.asyncDispose]();
   }
 }

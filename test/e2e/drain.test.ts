@@ -3,11 +3,19 @@ import { describe, it } from 'node:test';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
-import { bodied } from '#test/fakes/upstream-faults.ts';
+import { bodied, stalledAfter } from '#test/fakes/upstream-faults.ts';
 import { Ociregistry } from './support/ociregistry.ts';
 import { until } from './support/until.ts';
 
 const layer = Buffer.from(bytes(4_000_000));
+
+/** As the log has them. */
+interface Line {
+  readonly level: string;
+  readonly msg: string;
+  readonly failure?: string;
+  readonly cut?: boolean;
+}
 
 describe('SIGTERM', () => {
   it('lets a running download end, refuses new ones, and the program exits with 0, also when it comes twice at once', async () => {
@@ -44,5 +52,37 @@ describe('SIGTERM', () => {
     half.open();
     assert.ok(Buffer.from(await response.arrayBuffer()).equals(layer));
     assert.deepEqual(await stopped, { code: 0, signal: null });
+  });
+
+  it('ends transfers that have not ended in time, and says no more of it than that', async () => {
+    await using upstream = await FakeUpstream.start();
+    const { content, host } = upstream;
+    const digests = Array.from({ length: 40 }, (_, at) => {
+      return content.putBlob(upstream.repository('library/app'), bytes(3_000_000, at)).digest;
+    });
+    const never = gate();
+    upstream.faults.push(stalledAfter(2_000_000, never.wait));
+    const registries = [{ name: host, scheme: 'http', alias: 'up', upstream: { maxConcurrent: 50 } }];
+    const settings = { registries, server: { drainTimeout: '200ms' } };
+    await using server = await Ociregistry.start({ settings });
+    const downloads = digests.map(async (digest) => {
+      const response = await fetch(`${server.url}/v2/up/library/app/blobs/${digest}`);
+      return await response.arrayBuffer().then(
+        () => 'whole',
+        () => 'cut',
+      );
+    });
+    await until('all are under way', async () => (await server.partialBytes()) > 40 * 1_500_000);
+    assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
+    assert.deepEqual(new Set(await Promise.all(downloads)), new Set(['cut']));
+    const lines = server.output.split('\n').map((line) => JSON.parse(line) as Line);
+    assert.deepEqual(
+      lines.filter(({ level }) => level === 'error'),
+      [],
+    );
+    const requests = lines.filter(({ msg }) => msg === 'request');
+    assert.equal(requests.length, 40);
+    assert.ok(requests.every(({ cut }) => cut === true));
+    never.open();
   });
 });

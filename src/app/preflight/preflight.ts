@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../../base/clock.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { openCredentials } from '../../config/open-credentials.ts';
 import type { Problem } from '../../config/problem.ts';
@@ -17,12 +18,28 @@ export interface Preflight {
 
 export interface PreflightOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** Also try to listen, as who starts will do by himself. */
+  /** No start follows, which would try to listen by itself, and wait for files with a port open for who asks whether it lives. */
   readonly tryPorts: boolean;
+  /** Default: that of the system. */
+  readonly clock?: Clock;
 }
 
+/** Who starts does not wait longer for a file system here. Milliseconds. */
+const patienceMs = 3000;
+const tooLate =
+  'the files and directories that the configuration names were not looked at before the start: a file system does not answer';
+
 /** What the start would stumble over that is not in the configuration itself: files, directories, addresses. It changes nothing. */
-export async function preflight(
+export async function preflight(loaded: LoadedConfig, options: PreflightOptions): Promise<Preflight> {
+  const { tryPorts, clock = systemClock } = options;
+  const looking = look(loaded, options);
+  if (tryPorts) return await looking;
+  const late = Promise.withResolvers<Preflight>();
+  using _ = clock.after(patienceMs, () => late.resolve({ problems: [], warnings: [tooLate] }));
+  return await Promise.race([looking, late.promise]);
+}
+
+async function look(
   { config, file, located }: LoadedConfig,
   { env, tryPorts }: PreflightOptions,
 ): Promise<Preflight> {

@@ -7,6 +7,7 @@ import { TimeLimit } from '../../base/time-limit.ts';
 import { Busy } from '../../oci/busy.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { RegistryHost } from '../../oci/reference.ts';
+import { Stopping } from '../../oci/stopping.ts';
 import { PutOffError } from '../fills/put-off.ts';
 import { isAbsent } from '../memory/negative-cache.ts';
 import { type CompletionJob, keyOf, limitOf, lookMs } from './completion-job.ts';
@@ -221,7 +222,7 @@ export class Completer implements AsyncDisposable {
     this.#isStopping = true;
     this.#timer?.[Symbol.dispose]();
     this.#lanes.clear();
-    for (const { end } of this.#attempts.values()) end.abort(new Error('the server is stopping'));
+    for (const { end } of this.#attempts.values()) end.abort(new Stopping());
     await Promise.all(this.#attempts.keys());
   }
 }

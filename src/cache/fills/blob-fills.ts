@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { RegistryError } from '../../oci/error.ts';
 import { type Digest, hostOf, type RegistryHost } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
+import { Stopping } from '../../oci/stopping.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
 import { BlobFill, type FillSettings } from './blob-fill.ts';
 import { DoubtedParts } from './doubted-parts.ts';
@@ -71,7 +71,7 @@ export class BlobFills implements AsyncDisposable {
    * nothing is fetched twice. Throws UNAVAILABLE (503) once the fills were ended.
    */
   start(place: SharedPlace, expected: BlobInfo, settings: FillsSettings, isSmall = false): Seat | undefined {
-    if (this.#isStopping) throw new RegistryError('UNAVAILABLE', 'the server is stopping', { status: 503 });
+    if (this.#isStopping) throw new Stopping();
     const key = `${hostOf(place.repository)}/${expected.digest}`;
     const before = this.#current.get(key);
     if (before?.canJoin(place.range) === true && this.#isShared(before, place)) return undefined;
@@ -115,7 +115,7 @@ export class BlobFills implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     const fills = [...this.#running];
-    for (const fill of fills) fill.cancel(new Error('the server is stopping'));
+    for (const fill of fills) fill.cancel(new Stopping());
     await Promise.all(fills.map(async (fill) => await fill.done));
   }
 }

@@ -1,4 +1,5 @@
 import { ownText } from '../../oci/own-text.ts';
+import { isParameter } from '../../oci/request.ts';
 
 /** Where a request goes, by its first line (RFC 9112 section 3.2). */
 export interface RequestTarget {
@@ -8,16 +9,16 @@ export interface RequestTarget {
   readonly path: string;
   /** Without its question mark. */
   readonly query: string;
-  /** For the log: as sent, but for a password. */
+  /** For the log: as sent, but for a password, and for what of a query may be one. */
   readonly shown: string;
 }
 
 /** Not by `URL`: that would resolve dot segments, and take `http:///v2/` for a host of this name. */
 export function parseRequestTarget(text: string): RequestTarget {
   const [, scheme, authority = '', rest = ''] = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(text) ?? [];
-  if (scheme === undefined) return { server: undefined, ...parts(text, text), shown: text };
+  if (scheme === undefined) return { server: undefined, ...parts(text, text), shown: shownOf(text) };
   const server = { scheme: scheme.toLowerCase() as 'http' | 'https', authority };
-  const shown = `${scheme}://${authority.slice(authority.lastIndexOf('@') + 1)}${rest}`;
+  const shown = `${scheme}://${authority.slice(authority.lastIndexOf('@') + 1)}${shownOf(rest)}`;
   return { server, ...parts(rest.startsWith('/') ? rest : `/${rest}`, text), shown };
 }
 
@@ -36,4 +37,28 @@ function parts(text: string, whole: string): { readonly path: string; readonly q
 function cleaned(path: string): string {
   const single = path.includes('//') ? path.replaceAll(/\/{2,}/g, '/') : path;
   return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single;
+}
+
+/** What a host, a tag, a digest, a media type and a number are written with, and their escapes. */
+const plain = /^[\w.:%+/,-]*$/;
+
+/**
+ * Of a query what the API gives a meaning to: `/v2/…/tags/list?n=5&…`. All else may be a token or a signature, by whatever name, or by
+ * none.
+ */
+function shownOf(text: string): string {
+  const end = text.search(/[?#]/);
+  if (end === -1) return text;
+  if (text[end] === '#') return `${text.slice(0, end)}#…`;
+  const sent = text.slice(end + 1).split('&');
+  const known = sent.filter(isKnown);
+  return `${text.slice(0, end)}?${(known.length === sent.length ? known : [...known, '…']).join('&')}`;
+}
+
+function isKnown(part: string): boolean {
+  const end = part.indexOf('=');
+  if (end === -1) return part === '';
+  const name = part.slice(0, end);
+  // Besides those of the API there is `ns` (distribution-spec "Registry Proxying").
+  return (name === 'ns' || isParameter(name)) && plain.test(part.slice(end + 1));
 }

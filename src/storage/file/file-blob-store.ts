@@ -118,6 +118,10 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     return await this.#spools.reopen(note);
   }
 
+  hurry(): void {
+    this.#spools.hurry();
+  }
+
   async put(spool: Spool, { digest, size }: VerifiedBlob): Promise<StoredBlob> {
     if (!(spool instanceof FileSpool)) throw new Error('a spool of another store');
     if (spool.ranges.endFrom(0) !== size || spool.ranges.total !== size)

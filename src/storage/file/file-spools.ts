@@ -119,6 +119,10 @@ export class FileSpools implements SpoolStore {
     }
   }
 
+  hurry(): void {
+    this.#parts.ahead.hurry();
+  }
+
   /** What is kept waits for the next process. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#whole[Symbol.asyncDispose]();

@@ -17,6 +17,8 @@ const mostAhead = 256 * 1024 * 1024;
 const maxStuckMs = 5000;
 /** Nobody waits longer for the files of others before his own, though the disk does what it can: his upstream may not. Milliseconds. */
 const maxWaitMs = 20_000;
+/** At the end of the process no last sync begins later than that. Milliseconds. */
+const hurriedMs = 300;
 
 /** Told as a sync of a file begins; what it returns is called when that has ended well. */
 export type SyncWatch = () => () => void;
@@ -33,6 +35,7 @@ export class SyncAhead {
   readonly #early = new Set<() => Promise<void>>();
   #earlier: Promise<void> | undefined;
   #lastEndedAt = Number.NEGATIVE_INFINITY;
+  #hurriedUntil = Number.POSITIVE_INFINITY;
 
   constructor(clock: Clock, turns: SyncTurns) {
     this.#clock = clock;
@@ -45,6 +48,11 @@ export class SyncAhead {
 
   get isFull(): boolean {
     return this.#unsynced > this.#most;
+  }
+
+  /** As {@link SpoolStore.hurry}. */
+  hurry(): void {
+    this.#hurriedUntil = Math.min(this.#hurriedUntil, this.#clock.monotonic() + hurriedMs);
   }
 
   wrote(bytes: number): void {
@@ -105,7 +113,8 @@ export class SyncAhead {
   async last(file: File, start: () => number): Promise<void> {
     const waiting = new AbortController();
     const late = () => waiting.abort(new StoreBusyError('the disk is too slow for what was written to it'));
-    using _limit = this.#clock.after(maxStuckMs, late);
+    const leftMs = Math.max(0, this.#hurriedUntil - this.#clock.monotonic());
+    using _limit = this.#clock.after(Math.min(maxStuckMs, leftMs), late);
     await this.sync(file, waiting.signal, start);
   }
 

@@ -61,6 +61,8 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
     return spool;
   }
 
+  hurry(): void {}
+
   async put(spool: Spool, { digest, size }: VerifiedBlob): Promise<StoredBlob> {
     if (!(spool instanceof MemorySpool)) throw new Error('a spool of another store');
     const bytes = spool.finished(size);

@@ -210,12 +210,13 @@ export function identityOf(older: string): string {
 
 /**
  * Fills an index with all that the older one knows, attached as `older`, a part at a time: each is a transaction that also says how far it
- * is, so that whoever was ended goes on there. `identity`: of the older file; if it is another than the parts were made from, false, and
- * nothing is done: begin with an empty file. Throws SQLite's errors, and for a version that is not known.
+ * is, so that whoever was ended goes on there. `identity`: of the older file; if it is another than the parts were made from, or nobody knows,
+ * false, and nothing is done: begin with an empty file. Throws SQLite's errors, and for a version that is not known.
  */
 export function* takeOver(database: Database, identity: string): Generator<Progress, boolean> {
   database.exec(sizesOf(database));
-  if (versionOf(database, 'main') === schemaVersion) return true;
+  // One that is whole does not say from what: it has not got its name because its process was ended just then.
+  if (versionOf(database, 'main') === schemaVersion) return false;
   if (!isBegun(database)) database.transaction(() => begin(database, identity)).immediate();
   if (database.prepare('select older from taking_over').pluck().get() !== identity) return false;
   const state = database.prepare<[], State>('select walk, at, done, total from taking_over');

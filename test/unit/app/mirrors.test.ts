@@ -125,6 +125,26 @@ describe('a mirror under endpoints', () => {
     assert.match(body.toString(), new RegExp(made.itself.host));
   });
 
+  it('that has nothing to list leaves the registry’s error to the client, and the registry’s list when it is back', async () => {
+    for (const status of [403, 503]) {
+      await using made = await start({ top: { cache: { complete: false, negativeTtl: 0 } } });
+      const { mirror, itself, image } = made;
+      const list = async (what: string) => await ask(made.app.server, `/v2/up/team/app/${what}`);
+      const referrers = `referrers/${image.manifest.digest}`;
+      mirror.faults.push(failing(404));
+      itself.faults.push(failing(status));
+      for (const what of [referrers, 'tags/list']) {
+        const answer = await list(what);
+        assert.equal(answer.status, status === 503 ? 502 : 403, what);
+        assert.match(answer.body.toString(), new RegExp(itself.host));
+      }
+      assert.ok(mirror.calls.length > 0 && itself.calls.length > 0);
+      itself.faults.length = 0;
+      assert.deepEqual(JSON.parse((await list(referrers)).body.toString()).manifests, []);
+      assert.deepEqual(JSON.parse((await list('tags/list')).body.toString()).tags, ['v1']);
+    }
+  });
+
   it('never sees the registry’s credentials', async () => {
     const auth = { user: 'me', password: 's3cret-in-tests-hunter2' };
     await using made = await start({ registry: { auth } });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { get } from 'node:https';
 import { connect as connectPlain } from 'node:net';
@@ -44,6 +45,24 @@ describe('the server over TLS', needs('openssl'), () => {
     assert.match(app.server.url, /^https:/);
     assert.equal(await status(app.server.port, { ca: await readFile(authority.caFile, 'utf8') }), 200);
     await assert.rejects(status(app.server.port, {}), /certificate/);
+  });
+
+  it('ends though somebody has connected and never begins his handshake', { timeout: 10_000 }, async () => {
+    await using directory = await temporaryDirectory();
+    const { certFile: cert, keyFile: key } = await authority.issue('server', 'IP:127.0.0.1');
+    const settings = {
+      imagePath: directory.path,
+      serverTlsConfig: { cert, key },
+      server: { drainTimeout: '0s' },
+    };
+    await using app = await runApp(settings);
+    const silent = connectPlain({ host: '127.0.0.1', port: app.server.port });
+    await once(silent, 'connect');
+    // Whoever was accepted behind it has an answer.
+    assert.equal(await status(app.server.port, { ca: await readFile(authority.caFile, 'utf8') }), 200);
+    const closed = once(silent, 'close');
+    await app.stop();
+    await closed;
   });
 
   it('with clientAuth: verify serves only those with a certificate of its authority', async () => {

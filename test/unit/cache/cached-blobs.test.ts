@@ -7,6 +7,7 @@ import { RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, parseDigest, parseTag } from '#src/oci/reference.ts';
 import type { ResolveBlobOptions } from '#src/oci/registry.ts';
+import { Stopping } from '#src/oci/stopping.ts';
 import { StoreFullError } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
@@ -463,9 +464,25 @@ describe('when the store is full', () => {
     await body.next();
     await cache.clock.untilPausing();
     await cache.parts.fills[Symbol.asyncDispose]();
-    await assert.rejects(async () => {
-      while ((await body.next()).done !== true);
-    }, /stopping/);
+    await assert.rejects(
+      async () => {
+        while ((await body.next()).done !== true);
+      },
+      (error) => error instanceof Stopping,
+    );
+  });
+
+  it('and the server has ended its transfers, is not begun any more: who asks is told when to come again', async () => {
+    await using cache = new CacheUnderTest();
+    const { digest } = cache.content.putBlob(alpine, bytes(1000));
+    await cache.parts.fills[Symbol.asyncDispose]();
+    await assert.rejects(cache.registry.getBlob(alpine, digest), {
+      code: 'UNAVAILABLE',
+      status: 503,
+      message: 'the server is stopping',
+      headers: { Connection: 'close', 'Retry-After': '5' },
+    });
+    assert.deepEqual(cache.upstream.calls, []);
   });
 });
 

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
+import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
+import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { OfflineRegistry } from '#src/registry/offline-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
-import { gate } from '#test/fakes/scripted-registry.ts';
+import { gate, ScriptedRegistry } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
 
@@ -134,4 +137,85 @@ describe('the referrers of a manifest', () => {
     cache.upstream.script = () => undefined;
     assert.deepEqual((await cache.registry.listReferrers(alpine, sha256(bytes(3)))).referrers, []);
   });
+
+  it('that are cached are a part, and said to be one, where the whole list was never seen', async () => {
+    await using cache = new CacheUnderTest();
+    const { manifest, referrer } = signed(cache);
+    await cache.registry.getManifest(alpine, referrer.digest);
+    await cache.settle();
+    cache.upstream.script = down;
+    const list = await cache.registry.listReferrers(alpine, manifest.digest);
+    assert.deepEqual([list.referrers.map(({ digest }) => digest), list.cut], [[referrer.digest], 'failed']);
+  });
+
+  for (const what of ['an empty list', '404'] as const) {
+    it(`are never none because a mirror says so, by ${what}, while the registry is away`, async () => {
+      const content = new MemoryRegistry();
+      const [mirror, itself] = [new ScriptedRegistry(content), new ScriptedRegistry(content)];
+      await using cache = new CacheUnderTest({ upstream: new FallbackRegistry([mirror], itself) });
+      const { manifest, referrer } = signed({ content });
+      const ask = async () => await cache.registry.listReferrers(alpine, manifest.digest, cache.reporting);
+      mirror.referrers = async () => {
+        if (what === '404') throw new RegistryError('NAME_UNKNOWN');
+        return { referrers: [] };
+      };
+      itself.script = down;
+      await assert.rejects(ask(), { code: 'UNAVAILABLE', status: 502 });
+      await cache.settle();
+      assert.equal(await cache.parts.metadata.getReferrersList(alpine, manifest.digest), undefined);
+      itself.script = () => undefined;
+      const listed = async () => (await ask()).referrers.map(({ digest }) => digest);
+      assert.deepEqual(await listed(), [referrer.digest]);
+      await cache.settle();
+      itself.script = down;
+      assert.deepEqual(await listed(), [referrer.digest]);
+      assert.deepEqual(cache.outcome, { kind: 'stale', cause: 'upstream unavailable' });
+      assert.deepEqual([mirror.calls.length, itself.calls.length], [3, 3]);
+    });
+  }
+
+  it('are none in an outage where the registry has said so before', async () => {
+    await using cache = new CacheUnderTest();
+    const { manifest } = putImage(cache.content, alpine, 'v1', []);
+    await cache.registry.listReferrers(alpine, manifest.digest);
+    await cache.settle();
+    cache.upstream.script = down;
+    const list = await cache.registry.listReferrers(alpine, manifest.digest, cache.reporting);
+    assert.deepEqual(list, { referrers: [] });
+    assert.equal(cache.outcome?.kind, 'stale');
+  });
+
+  it('are across an air gap all that are known, those too that are not here', async () => {
+    await using online = new CacheUnderTest();
+    const { manifest, referrer } = signed(online);
+    await online.registry.listReferrers(alpine, manifest.digest);
+    const later = signature(online, manifest, 'later');
+    await online.registry.getManifest(alpine, later.digest);
+    await online.settle();
+    const { blobs } = online;
+    const { metadata } = online.parts;
+    const policy = { offline: true, negativeTtl: 0 };
+    await using cache = new CacheUnderTest({ blobs, metadata, upstream: new OfflineRegistry(), policy });
+    const { referrers } = await cache.registry.listReferrers(alpine, manifest.digest);
+    assert.deepEqual(
+      referrers.map(({ digest }) => digest).toSorted(),
+      [referrer.digest, later.digest].toSorted(),
+    );
+    assert.deepEqual((await cache.registry.listReferrers(alpine, sha256(bytes(3)))).referrers, []);
+  });
 });
+
+function signed(made: Pick<CacheUnderTest, 'content'>) {
+  const { manifest } = putImage(made.content, alpine, 'v1', []);
+  return { manifest, referrer: signature(made, manifest, 'first') };
+}
+
+function signature(
+  { content }: Pick<CacheUnderTest, 'content'>,
+  subject: Descriptor,
+  by: string,
+): Descriptor {
+  const config = content.putBlob(alpine, Buffer.from('{}'));
+  const json = { schemaVersion: 2, mediaType: ociManifest, config, layers: [], subject, annotations: { by } };
+  return content.putManifest(alpine, undefined, Buffer.from(JSON.stringify(json)), ociManifest);
+}

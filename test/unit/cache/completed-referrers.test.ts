@@ -121,6 +121,22 @@ describe('what refers to an image that was served', () => {
     assert.equal(asked(cache, `GET ${app} manifest ${cosignTag(manifest.digest, 'sbom')}`), 0);
   });
 
+  it('is brought under the tags of cosign also while nobody gives the list', async () => {
+    await using cache = completing();
+    const { manifest } = putImage(cache.content, app, 'v1', [bytes(1000)]);
+    const tag = cosignTag(manifest.digest, 'sig');
+    const signature = attach(cache.content, { tag }, bytes(300, 7));
+    cache.upstream.referrers = async () => {
+      throw new RegistryError('UNAVAILABLE');
+    };
+    await cache.registry.getManifest(app, v1);
+    await pass(cache, 5000);
+    outage(cache);
+    const { descriptor } = await cache.registry.getManifest(app, tag);
+    assert.equal(descriptor.digest, signature.manifest.digest);
+    assert.equal(asked(cache, `HEAD ${app} manifest ${tag}`), 1);
+  });
+
   it('is looked for at the index and at the manifests that are asked for, not at others', async () => {
     await using cache = completing();
     const amd64 = putImage(cache.content, app, 'amd64', [bytes(10, 1)]);

@@ -4,6 +4,7 @@ import type { Access, Authorise } from '#src/http/authorise.ts';
 import { Endpoints, served } from '#src/http/endpoints.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';
+import { Stopping } from '#src/oci/stopping.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -139,7 +140,7 @@ describe('whoever asks', () => {
   it('is not asked for what nobody may: a write, a body, a path that is none, a server that stops', async () => {
     let isOpen = true;
     const admit = (): void => {
-      if (!isOpen) throw new RegistryError('UNAVAILABLE', 'stopping', { status: 503 });
+      if (!isOpen) throw new Stopping();
     };
     await using made = await start(unauthorised, { admit });
     const status = async (path: string, method = 'GET', body = '') => {

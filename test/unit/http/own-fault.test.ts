@@ -2,12 +2,43 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { BlobUnreadableError, StoreFullError } from '#src/storage/content-store.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask, codeOf, serveRegistry } from '#test/fakes/registry-server.ts';
 
 function failure(code: string): Error {
   return Object.assign(new Error(`${code}: cannot open '/data/v1/blobs/x'`), { code });
 }
+
+describe('a fault of the machine that many requests meet', () => {
+  it('is told once a minute, with how many they were, each of its kind by itself', async () => {
+    const registry = new MemoryRegistry();
+    let error = failure('EMFILE');
+    registry.getManifest = async () => {
+      throw error;
+    };
+    const log = new LogLines();
+    const clock = new FakeClock();
+    const headLimit = { clock, milliseconds: 20_000 };
+    await using server = await serveRegistry(registry, { log, headLimit });
+    const ask30 = async () => {
+      for (let times = 0; times < 30; times += 1) {
+        const { status } = await ask(server, '/v2/docker.io/x/y/manifests/v1');
+        assert.equal(status, 503);
+      }
+    };
+    const told = () => log.at('error').filter((line) => !line.startsWith('error request'));
+    await ask30();
+    assert.equal(told().length, 1);
+    assert.match(told()[0] ?? '', /no file or memory left .*EMFILE/s);
+    error = failure('EIO');
+    await ask30();
+    assert.equal(told().length, 2);
+    await clock.advance(60_000);
+    assert.equal(told().length, 4);
+    assert.match(told()[2] ?? '', /times: 29/);
+  });
+});
 
 describe('a fault of the machine on the way of a request', () => {
   for (const [error, status] of [

@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { Pipelining } from '#src/http/pipelining.ts';
-import { RegistryError } from '#src/oci/error.ts';
+import { Stopping } from '#src/oci/stopping.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
@@ -193,7 +193,7 @@ describe('requests that are sent ahead on one connection', () => {
     let isOpen = true;
     await using server = await serveRegistry(upstream, {
       admit() {
-        if (!isOpen) throw stopping();
+        if (!isOpen) throw new Stopping();
       },
     });
     const blob = `/v2/docker.io/library/alpine/blobs/${image.layers[0]?.digest}`;
@@ -212,10 +212,3 @@ describe('requests that are sent ahead on one connection', () => {
     assert.equal(upstream.calls.length, 1);
   });
 });
-
-function stopping(): Error {
-  return new RegistryError('UNAVAILABLE', 'the server is stopping', {
-    status: 503,
-    headers: { Connection: 'close' },
-  });
-}

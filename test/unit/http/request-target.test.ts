@@ -154,10 +154,10 @@ describe('an absolute request target', () => {
   it('leaves no password in the log, and its path as it was sent', async () => {
     const log = new LogLines();
     await using server = await serveRegistry(filled(), { log });
-    await answerTo(server.port, 'GET http://user:hunter2@localhost/v2//x?ns=a@b');
+    await answerTo(server.port, 'GET http://user:hunter2@localhost/v2//x@b?ns=a');
     const text = JSON.stringify(log.lines);
     assert.doesNotMatch(text, /hunter2/);
-    assert.match(text, /http:\/\/localhost\/v2\/\/x\?ns=a@b/);
+    assert.match(text, /http:\/\/localhost\/v2\/\/x@b\?ns=a/);
   });
 
   for (const line of [
@@ -214,6 +214,57 @@ describe('an absolute request target', () => {
     at('fd00::1', 'http://[FD00:0:0:0::1]:8080/v2/');
     at('fe80::1%eth0', 'http://[fe80::1]:8080/v2/');
     assert.throws(() => at('::ffff:10.1.2.3', 'http://10.1.2.4:8080/v2/'), { status: 421 });
+  });
+});
+
+describe('the query of a request', () => {
+  const rows: [sent: string, shown: string][] = [
+    ['/v2/a/tags/list', '/v2/a/tags/list'],
+    ['/v2/a/tags/list?', '/v2/a/tags/list?'],
+    ['/v2/a/tags/list?ns=docker.io&n=5&last=v1.0-rc_2', '/v2/a/tags/list?ns=docker.io&n=5&last=v1.0-rc_2'],
+    [
+      '/v2/a/referrers/sha256:0?artifactType=application%2Fvnd.x%2Bjson',
+      '/v2/a/referrers/sha256:0?artifactType=application%2Fvnd.x%2Bjson',
+    ],
+    ['/v2/a/blobs/uploads/?mount=sha256:0&from=b', '/v2/a/blobs/uploads/?mount=sha256:0&from=b'],
+    ['/v2/?token=hunter2', '/v2/?…'],
+    ['/v2/?access_token=hunter2&ns=docker.io', '/v2/?ns=docker.io&…'],
+    ['/v2/?ns=docker.io&X-Amz-Signature=hunter2&X-Amz-Date=1', '/v2/?ns=docker.io&…'],
+    ['/v2/?hunter2', '/v2/?…'],
+    ['/v2/?hunter2==', '/v2/?…'],
+    ['/v2/?n=1;token=hunter2', '/v2/?…'],
+    ['/v2/?n=1?token=hunter2', '/v2/?…'],
+    ['/v2/?ns=me:hunter2@docker.io', '/v2/?…'],
+    ['/v2/?%6es=hunter2', '/v2/?…'],
+    ['/v2/?NS=hunter2', '/v2/?…'],
+    ['/v2/?n=1#token=hunter2', '/v2/?…'],
+    ['/v2/#token=hunter2?n=1', '/v2/#…'],
+    ['http://localhost/v2/?token=hunter2', 'http://localhost/v2/?…'],
+    ['http://localhost?token=hunter2', 'http://localhost?…'],
+  ];
+  for (const [sent, shown] of rows) {
+    it(`is shown as far as the API knows it: ${sent}`, () => {
+      assert.equal(parseRequestTarget(sent).shown, shown);
+    });
+  }
+
+  it('leaves no token in the log, of whatever is asked for', async () => {
+    const log = new LogLines();
+    await using server = await serveRegistry(filled(), { log });
+    for (const path of [
+      '/v2/',
+      '/',
+      '/elsewhere',
+      '/v2/_catalog',
+      '/v2/docker.io/library/alpine/tags/list',
+      '/v2/docker.io/library/alpine/manifests/v1',
+      '/v2/docker.io/library/alpine/manifests/-',
+      '/v2/docker.io/%zz/alpine/manifests/v1',
+    ])
+      await answerTo(server.port, `GET ${path}?token=hunter2&n=1`);
+    const text = JSON.stringify(log.lines);
+    assert.doesNotMatch(text, /hunter2/);
+    assert.equal(text.match(/\?n=1&…/g)?.length, 8);
   });
 });
 

@@ -6,6 +6,7 @@ import { type ErrorCode, RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { parseTag } from '#src/oci/reference.ts';
 import type { Manifest } from '#src/oci/registry.ts';
+import { Stopping } from '#src/oci/stopping.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
@@ -156,6 +157,24 @@ describe('a list that breaks off at a mirror', () => {
     assert.deepEqual(await registry.listTags(name), { tags: tags.slice(0, 2), hasMore: true, cut: 'failed' });
   });
 
+  it('and has nothing in it is asked for at the next, and believed of the registry alone', async () => {
+    const { first, second, itself, registry, passed } = three();
+    for (const mirror of [first, second]) mirror.tags = async () => ({ tags: [], hasMore: false });
+    assert.deepEqual((await registry.listTags(name)).tags, [tag]);
+    assert.deepEqual(passed, ['0 UNAVAILABLE', '1 UNAVAILABLE']);
+    itself.tags = async () => ({ tags: [], hasMore: false });
+    assert.deepEqual(await registry.listTags(name), { tags: [], hasMore: false });
+    itself.script = fails('UNAVAILABLE', 504);
+    await assert.rejects(registry.listTags(name), { status: 504 });
+  });
+
+  it('has its end where a mirror says that nothing is behind the last one', async () => {
+    const { first, second, itself, registry } = three();
+    first.tags = async () => ({ tags: [], hasMore: false });
+    assert.deepEqual(await registry.listTags(name, { last: tag }), { tags: [], hasMore: false });
+    assert.deepEqual([...second.calls, ...itself.calls], []);
+  });
+
   it('is so of referrers as well', async () => {
     const { first, second, itself, registry, image } = three();
     const referrers = [image.config, image.manifest];
@@ -188,10 +207,50 @@ describe('the referrers of a manifest', () => {
     assert.deepEqual([listed(second), listed(itself)], [1, 1]);
   });
 
-  it('are none where a mirror says so and the registry says nothing', async () => {
-    const { itself, registry, image } = three();
-    itself.script = fails('UNAVAILABLE');
+  it('are none where the registry itself says so, whatever became of its mirrors', async () => {
+    const { first, second, registry, image } = three();
+    first.script = fails('UNAVAILABLE', 504);
+    second.script = fails('MANIFEST_UNKNOWN');
     assert.deepEqual((await registry.listReferrers(name, image.manifest.digest)).referrers, []);
+  });
+
+  for (const [code, status] of [
+    ['UNAVAILABLE', 502],
+    ['UNAVAILABLE', 503],
+    ['UNAVAILABLE', 504],
+    ['DENIED', 403],
+    ['TOOMANYREQUESTS', 429],
+  ] as const) {
+    it(`are not known where mirrors know of none and the registry says ${status}, which is the answer`, async () => {
+      const { second, itself, registry, image } = three();
+      second.script = fails('NAME_UNKNOWN');
+      itself.script = fails(code, status);
+      await assert.rejects(registry.listReferrers(name, image.manifest.digest), { code, status });
+      assert.equal(listed(itself), 1);
+    });
+  }
+
+  it('are as many as a mirror gave before its list broke off, where nobody else gives any', async () => {
+    const { first, itself, registry, image } = three();
+    const list = { referrers: [image.config], cut: 'failed' } as const;
+    first.referrers = async () => list;
+    itself.script = fails('UNAVAILABLE');
+    assert.deepEqual(await registry.listReferrers(name, image.manifest.digest), list);
+  });
+});
+
+describe('the end of this process', () => {
+  it('is none of a mirror’s answers: the next is not asked', async () => {
+    const { first, second, itself, registry, passed } = three();
+    first.script = () => {
+      throw new Stopping();
+    };
+    await assert.rejects(registry.getManifest(name, tag), {
+      status: 503,
+      name: 'RegistryError',
+      message: 'the server is stopping',
+    });
+    assert.deepEqual([...second.calls, ...itself.calls, ...passed], []);
   });
 });
 

@@ -288,27 +288,32 @@ describe('what is to be kept', () => {
     }
   });
 
-  it('is what was on record where the disk has no time for more, and nothing hangs for it', async () => {
-    const { files, clock, store, spool, write, path } = await spoolUnderTest();
-    await write(33);
-    await turns();
-    // Another has its turn, and does not end.
-    const stuck = gate();
-    files.script = async (call) =>
-      call.startsWith('datasync') && !call.includes(path) ? await stuck.wait() : undefined;
-    const other = await store.begin();
-    for (let at = 0; at < 33; at += 1) await other.write(at * mebibyte, block);
-    await stuck.reached;
-    const keeping = spool.keep();
-    await turns();
-    await clock.advance(5000);
-    await keeping;
-    await spool[Symbol.asyncDispose]();
-    await using again = await store.reopen(note);
-    assert.deepEqual([...(again?.ranges ?? [])], first(32));
-    stuck.open();
-    await other[Symbol.asyncDispose]();
-  });
+  for (const [when, patienceMs] of [
+    ['', 5000],
+    [' at the end of the process', 300],
+  ] as const)
+    it(`is what was on record where the disk has no time for more${when}, and nothing hangs for it`, async () => {
+      const { files, clock, store, spool, write, path } = await spoolUnderTest();
+      await write(33);
+      await turns();
+      // Another has its turn, and does not end.
+      const stuck = gate();
+      files.script = async (call) =>
+        call.startsWith('datasync') && !call.includes(path) ? await stuck.wait() : undefined;
+      const other = await store.begin();
+      for (let at = 0; at < 33; at += 1) await other.write(at * mebibyte, block);
+      await stuck.reached;
+      if (when !== '') store.hurry();
+      const keeping = spool.keep();
+      await turns();
+      await clock.advance(patienceMs);
+      await keeping;
+      await spool[Symbol.asyncDispose]();
+      await using again = await store.reopen(note);
+      assert.deepEqual([...(again?.ranges ?? [])], first(32));
+      stuck.open();
+      await other[Symbol.asyncDispose]();
+    });
 
   it('is waited for by whoever asks for it while it is being kept, for five seconds at most', async () => {
     for (const isStuck of [false, true]) {

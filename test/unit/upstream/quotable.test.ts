@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { quotable } from '#src/upstream/quotable.ts';
+import { quotable, readings } from '#src/upstream/quotable.ts';
 
 type Encoding = (text: string) => string;
 
@@ -102,8 +102,56 @@ describe('a secret in upstream’s words', () => {
     assert.equal(quotable('refused: Basic\\u0020dTpw', []), undefined);
   });
 
+  it('is not told as what a URL was signed with, nor what it was signed for, nor whom it names', () => {
+    for (const [words, told] of [
+      [
+        'expired: https://b.s3.amazonaws.com/o/k?X-Amz-Date=1&X-Amz-Signature=abc, ask again',
+        'expired: https://b.s3.amazonaws.com/… ask again',
+      ],
+      [
+        'GET "https://a.blob.core.windows.net/c/o?sv=1&sig=a%2Fb%3D" failed',
+        'GET "https://a.blob.core.windows.net/…" failed',
+      ],
+      ['no <a href="https://c.example/x?y">x</a>', 'no <a href="https://c.example/…">x</a>'],
+      ['see https://me:hunter2@a.example/x.', 'see https://a.example/x.'],
+      ['see https://a.example:5000/x#access_token=abc', 'see https://a.example:5000/…'],
+      ['no /o/k?sig=abc&se=1 here', 'no /o/k?… here'],
+      ['no /o/k?eyJhbGciOiJIUzI1NiJ9.e30.abc here', 'no /o/k?… here'],
+      ['X-Amz-Credential=AKIA%2F1&X-Amz-Signature=abc', 'X-Amz-Credential=…&X-Amz-Signature=…'],
+      ['bad form: user=me&refresh_token=abc', 'bad form: user=me&refresh_token=…'],
+    ] as const)
+      assert.equal(quotable(words, []), told);
+  });
+
+  it('is a URL’s in any encoding', () => {
+    const signature = 'dGhpcyBpcyBhIHNpZ25hdHVyZQ';
+    const urls = [
+      `https://b.example/o/k?X-Amz-Date=1&X-Amz-Signature=${signature}`,
+      `/o/k?sig=${signature}&se=1`,
+      `https://me:${signature}@b.example/`,
+    ];
+    for (const [how, encode] of Object.entries(encodings)) {
+      // What is in base64 is no URL to anybody who reads it.
+      if (how.includes('base64')) continue;
+      for (const url of urls) {
+        const told = quotable(`expired: ${encode(url)}, ask again`, []) ?? '';
+        assert.ok(!readings(told).at(-1)?.includes(signature.slice(0, 8)), `${how}: ${told}`);
+      }
+    }
+  });
+
+  it('is nothing that leads to what everybody may read', () => {
+    for (const words of [
+      'You have reached your pull rate limit: https://www.docker.com/increase-rate-limit',
+      'see https://docs.example/registry/#limits, or ask: really? yes',
+      'is it https://a.example/x?',
+      'tag=v1 is unknown; did you mean v2?',
+    ])
+      assert.equal(quotable(words, []), words);
+  });
+
   it('is all that is not told', () => {
-    const words = 'manifest unknown: <b>50% of r&d</b> “v1” \\o/ https://a.example/x?y=1&z=2';
+    const words = 'manifest unknown: <b>50% of r&d</b> “v1” \\o/ https://a.example/x';
     assert.equal(quotable(words, ['hunter2hunter2', 'x']), undefined);
     assert.equal(quotable(words, ['hunter2hunter2', '']), words);
     fc.assert(

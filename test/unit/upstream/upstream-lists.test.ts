@@ -73,6 +73,22 @@ describe('the tags of a repository', () => {
     }
   });
 
+  it('are an error, and not none, where an empty page has a next one that is not there', async () => {
+    await using made = await start();
+    for (const [link, status] of [
+      ['</elsewhere?page=2>; rel="next"', 404],
+      ['</elsewhere?page=2>; rel="next"', 500],
+      ['<http://[>; rel="next"', 200],
+    ] as const) {
+      made.spoil(async (request, next) =>
+        request.query.includes('page=')
+          ? await failing(status)(request, next)
+          : json({ tags: [] }, 200, { Link: link }),
+      );
+      await assert.rejects(made.registry.listTags(made.name), { status: 502 }, link);
+    }
+  });
+
   it('end after a hundred pages, and that is reported', async () => {
     await using made = await start();
     let page = 0;
@@ -272,6 +288,33 @@ describe('what refers to a manifest', () => {
       assert.deepEqual(made.oddities, ['a list of upstream broke off']);
     });
   }
+
+  for (const [what, status] of [
+    ['500', 502],
+    ['429', 429],
+    ['404', 502],
+  ] as const) {
+    it(`is an error, and not none, where the first page is empty and the next is ${what}`, async () => {
+      await using test = await signed();
+      const { made, subject } = test;
+      const first = { 'Content-Type': ociIndex, Link: '</elsewhere?page=2>; rel="next"' };
+      made.spoil(async (request, next) =>
+        request.query === ''
+          ? json({ manifests: [] }, 200, first)
+          : await failing(Number(what))(request, next),
+      );
+      await assert.rejects(made.registry.listReferrers(made.name, subject.digest), { status });
+    });
+  }
+
+  it('is an error where an empty page has a next one and does not say where', async () => {
+    await using test = await signed();
+    const { made, subject } = test;
+    made.spoil(() =>
+      json({ manifests: [] }, 200, { 'Content-Type': ociIndex, Link: '<http://[>; rel="next"' }),
+    );
+    await assert.rejects(made.registry.listReferrers(made.name, subject.digest), { status: 502 });
+  });
 
   it('is a part where there are more pages than are read, or the way to the next is not told', async () => {
     await using test = await signed();

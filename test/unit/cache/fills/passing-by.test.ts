@@ -29,7 +29,7 @@ function tapeUnderTest(write?: () => Promise<void>) {
     };
     return spool;
   };
-  const spools = { reopen: async () => undefined, begin };
+  const spools = { hurry() {}, reopen: async () => undefined, begin };
   const reader = { at: Number.POSITIVE_INFINITY };
   const lowest = ({ end }: ReadRange) => Math.min(end, reader.at);
   const tape = new FillTape({ spools, note, clock: new FakeClock(), lowest });
