@@ -1,4 +1,5 @@
 import { rounded } from '../text-table.ts';
+import { inBytes } from './bytes.ts';
 import type { Dimension } from './dimension.ts';
 import { dimensions } from './dimensions.ts';
 import { costSeries, type Point } from './point.ts';
@@ -50,11 +51,4 @@ function tableOf({ axis, isBytes, series }: Dimension, points: readonly Point[])
     ...columns.map(({ key }) => rounded(values[key] ?? Number.NaN)),
   ]);
   return [head, head.map(() => '--:'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-}
-
-const units = ['B', 'KiB', 'MiB', 'GiB'];
-
-function inBytes(size: number): string {
-  const power = Math.floor(Math.log2(size) / 10);
-  return `${size / 1024 ** power} ${units[power]}`;
 }

@@ -1,3 +1,4 @@
+import { inBytes } from './bytes.ts';
 import type { Dimension } from './dimension.ts';
 import { costSeries, type Point, type Series } from './point.ts';
 
@@ -36,9 +37,10 @@ function panelOf(dimension: Dimension, { key, name, unit }: Series, points: read
     const value = values[key];
     return value === undefined || Number.isNaN(value) ? [] : [{ at, value }];
   });
-  const across = logarithmic(
-    seen.map(({ at }) => at),
+  const across = exactly(
+    points.map(({ at }) => at),
     [inner.left, panel.width - inner.right],
+    dimension.isBytes ? 1024 : 10,
   );
   const up = scaleFor(
     seen.map(({ value }) => value),
@@ -87,6 +89,17 @@ function niceStep(least: number): number {
   return power * ([1, 2, 5].find((times) => times * power >= least) ?? 10);
 }
 
+/** From the least to the most, logarithmic, with a mark at each power of the base. */
+function exactly(values: readonly number[], [from, to]: readonly [number, number], base: number): Scale {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const power = (value: number) => Math.log(value) / Math.log(base);
+  const first = Math.ceil(power(least) - 1e-9);
+  const count = Math.floor(power(most) + 1e-9) - first + 1;
+  const ticks = Array.from({ length: count }, (_, at) => base ** (first + at));
+  const width = Math.max(power(most) - power(least), 1e-9);
+  return { place: (value) => from + ((to - from) * (power(value) - power(least))) / width, ticks };
+}
+
 /** By whole decades, with a mark at each; at each second one where there are many. */
 function logarithmic(values: readonly number[], [from, to]: readonly [number, number]): Scale {
   const least = Math.floor(Math.log10(Math.min(...values)));
@@ -111,5 +124,5 @@ function short(value: number): string {
 }
 
 function label(value: number, isBytes: boolean): string {
-  return isBytes ? `${short(value)}B` : short(value);
+  return isBytes ? inBytes(value) : short(value);
 }
