@@ -32,9 +32,10 @@ export class Contestant implements AsyncDisposable {
     return await Candidate.start(this.peer, this.#upstream, options);
   }
 
-  /** Memory of the process that all rounds had; undefined: there was none. MiB. */
+  /** Memory of the process that all rounds had; undefined: there was none, or it has ended. MiB. */
   async residentMiB(): Promise<number | undefined> {
-    return (await this.#roles.get('fast'))?.residentMiB;
+    const server = await this.#roles.get('fast')?.catch(() => undefined);
+    return server === undefined || server.residentMiB === 0 ? undefined : server.residentMiB;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

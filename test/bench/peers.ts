@@ -8,8 +8,8 @@ export interface Peer {
   /** What runs it, as a process could be started with it. */
   readonly commandLine: (files: ConfigurationFiles, place: Place) => readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
-  /** The scenarios that it can take part in; undefined: all. */
-  readonly scenarios?: readonly string[];
+  /** Has it part in a scenario? Undefined: in all. */
+  readonly plays?: (scenario: string) => boolean;
 }
 
 const bin = join(import.meta.dirname, '../../src/bin.js');
@@ -23,7 +23,8 @@ export const ours: Peer = {
 /** Debian’s docker-registry (distribution 2.8). */
 const dockerRegistry: Peer = {
   name: 'docker-registry',
-  commandLine: ({ distribution }) => [programOf('docker-registry'), 'serve', distribution],
+  commandLine: ({ distribution: file }) => [programOf('docker-registry'), 'serve', file],
+  plays: isNoStart,
 };
 
 const distribution: Peer = {
@@ -31,7 +32,13 @@ const distribution: Peer = {
   commandLine: ({ distribution: file }) => [programOf('distribution'), 'serve', file],
   // As its own image does: without it each request is told to a collector that is not there.
   env: { OTEL_TRACES_EXPORTER: 'none' },
+  plays: isNoStart,
 };
+
+/** They look at nothing when they start, however much there is, and would take a quarter of an hour to be filled. */
+function isNoStart(scenario: string): boolean {
+  return scenario !== 'start';
+}
 
 /** A server of `node:http` that has finished answers for manifests and no more: what can be reached at most. */
 const ceiling: Peer = {
@@ -40,7 +47,7 @@ const ceiling: Peer = {
     ...([process.execPath, join(import.meta.dirname, 'ceiling.ts'), String(port)] as const),
     ...(tls === undefined ? [] : [tls.certFile, tls.keyFile]),
   ],
-  scenarios: ['manifests'],
+  plays: (scenario) => scenario === 'manifests',
 };
 
 /** Those that need not be named. */

@@ -68,7 +68,7 @@ async function take(
   const scenario = scenarios[name];
   const { peer } = contestant;
   if (scenario === undefined || (scenario.isOnce && round > 0)) return;
-  if (peer.scenarios?.includes(name) === false) return;
+  if (peer.plays?.(name) === false) return;
   const before = process.cpuUsage();
   const startedAt = performance.now();
   const sample = await scenario.measure(contestant, upstream, round).catch((error: unknown) => {
