@@ -1,48 +1,65 @@
 import { join } from 'node:path';
 import { Program } from '../e2e/support/program.ts';
+import type { Address } from './connection.ts';
 import { type LargeBlob, largeBlob } from './content.ts';
+import type { Tls } from './tls.ts';
 
 /** The benchmark’s upstream as its driver sees it. */
-export class Upstream implements AsyncDisposable {
+export class Upstream implements Address, AsyncDisposable {
   /** Both `127.0.0.1:port`. */
   readonly host: string;
   readonly limitedHost: string;
+  /** Undefined: plain HTTP. */
+  readonly tls: Tls | undefined;
+  readonly #controlHost: string;
   readonly #program: Program;
   #seed = 1_000_000;
 
-  private constructor(host: string, limitedHost: string, program: Program) {
+  private constructor(
+    [host = '', limitedHost = '', controlHost = '']: readonly string[],
+    program: Program,
+    tls?: Tls,
+  ) {
     this.host = host;
     this.limitedHost = limitedHost;
+    this.tls = tls;
+    this.#controlHost = controlHost;
     this.#program = program;
   }
 
-  static async start(): Promise<Upstream> {
-    const program = new Program(process.execPath, [join(import.meta.dirname, 'upstream.ts')]);
+  static async start(tls?: Tls): Promise<Upstream> {
+    const files = tls === undefined ? [] : [tls.certFile, tls.keyFile];
+    const program = new Program(process.execPath, [join(import.meta.dirname, 'upstream.ts'), ...files]);
     try {
-      const [, host = '', limitedHost = ''] = await program.line(/^upstream (\S+) (\S+)$/);
-      return new Upstream(host, limitedHost, program);
+      const [, hosts = ''] = await program.line(/^upstream (.+)$/);
+      return new Upstream(hosts.split(' '), program, tls);
     } catch (error) {
       await program[Symbol.asyncDispose]();
       throw error;
     }
   }
 
+  get ca(): string | undefined {
+    return this.tls?.ca;
+  }
+
   /** A blob that nobody has seen yet. */
   async newBlob(size: number): Promise<LargeBlob> {
     this.#seed += 1;
     const blob = largeBlob(this.#seed, size);
-    const answer = await fetch(`http://${this.host}/large?seed=${this.#seed}&size=${size}`, {
-      method: 'POST',
-    });
-    const { digest } = (await answer.json()) as { digest: string };
+    const { digest } = (await this.#tell(`large?seed=${this.#seed}&size=${size}`)) as { digest: string };
     if (digest !== blob.digest) throw new Error('driver and upstream do not agree on a blob');
     return blob;
   }
 
-  /** `GET blobs`, `HEAD manifests` and so on since the last call. */
+  /** `GET blobs`, `HEAD manifests`, `GET large` (a large blob) and so on since the last call. */
   async takeCounts(): Promise<Readonly<Record<string, number>>> {
-    const answer = await fetch(`http://${this.host}/counts`, { method: 'POST' });
-    return (await answer.json()) as Record<string, number>;
+    return (await this.#tell('counts')) as Record<string, number>;
+  }
+
+  async #tell(what: string): Promise<unknown> {
+    const answer = await fetch(`http://${this.#controlHost}/${what}`, { method: 'POST' });
+    return await answer.json();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,16 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /** Large enough that reading costs little per byte; one for each connection. */
 const bufferBytes = 256 * 1024;
+
+/** Where a server listens. */
+export interface Address {
+  /** `127.0.0.1:port` */
+  readonly host: string;
+  /** Its certificate authority, in PEM. Undefined: it speaks plain HTTP. */
+  readonly ca?: string | undefined;
+}
 
 export interface Answer {
   readonly status: number;
@@ -36,11 +45,10 @@ export class Connection implements Disposable {
   #head = '';
   #failure: Error | undefined;
 
-  /** `host` is `127.0.0.1:port`. */
-  constructor(host: string) {
-    const { hostname, port } = new URL(`http://${host}`);
-    const onread = { buffer: Buffer.allocUnsafe(bufferBytes), callback: this.#receive };
-    this.#socket = connect({ host: hostname, port: Number(port), noDelay: true, onread });
+  constructor(address: Address) {
+    this.#socket = openSocket(address, {
+      onread: { buffer: Buffer.allocUnsafe(bufferBytes), callback: this.#receive },
+    });
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.on('close', () => this.#fail(new Error('the server closed the connection')));
   }
@@ -122,6 +130,13 @@ export class Connection implements Disposable {
     this.#running?.reject(this.#failure);
     this.#running = undefined;
   }
+}
+
+/** A connection that is being opened. */
+export function openSocket({ host, ca }: Address, options: { onread?: OnReadOpts } = {}): Socket {
+  const { hostname, port } = new URL(`http://${host}`);
+  const to = { ...options, host: hostname, port: Number(port) };
+  return (ca === undefined ? connect(to) : connectTls({ ...to, ca })).setNoDelay(true);
 }
 
 /** The bytes of a request. */

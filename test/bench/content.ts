@@ -1,21 +1,24 @@
 import { createCipheriv, createHash } from 'node:crypto';
 
-/** A blob of any size that costs no memory: one block, over and over. */
+/** A blob of any size that costs no memory: one block, over and over. An image has it as its only layer. */
 export interface LargeBlob {
   readonly digest: string;
   readonly size: number;
   readonly block: Buffer;
+  /** Of that image. */
+  readonly tag: string;
+  readonly manifest: Buffer;
 }
 
 export interface SmallImage {
   readonly tag: string;
   readonly manifest: Buffer;
-  readonly mediaType: string;
   /** Config and layers. */
   readonly blobs: readonly { readonly digest: string; readonly bytes: Buffer }[];
 }
 
 export const mebibyte = 1024 * 1024;
+export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const layerBytes = 1024;
 const layers = 5;
 
@@ -28,7 +31,8 @@ export function largeBlob(seed: number, size: number): LargeBlob {
   const block = noise(seed, mebibyte);
   const hash = createHash('sha256');
   for (let at = 0; at < size; at += block.length) hash.update(block.subarray(0, size - at));
-  return { digest: `sha256:${hash.digest('hex')}`, size, block };
+  const digest = `sha256:${hash.digest('hex')}`;
+  return { digest, size, block, tag: `large${seed}`, manifest: manifestOf(emptyConfig, [{ digest, size }]) };
 }
 
 /** Do these bytes stand at this place of the blob? */
@@ -61,6 +65,19 @@ export function withoutBase({ blobs, ...image }: SmallImage): SmallImage {
   return { ...image, blobs: blobs.slice(0, 1) };
 }
 
+/** What all images of one large layer have in common, and all that differ by their manifest alone. */
+export const emptyConfig = Buffer.from('{}');
+const onlyLayer = noise(3_000_000, layerBytes);
+const slightBlobs = [emptyConfig, onlyLayer].map((bytes) => ({ digest: sha256(bytes), bytes }));
+const slightLayers = slightBlobs.slice(1).map(({ digest, bytes }) => ({ digest, size: bytes.length }));
+
+/** An image that shares config and layer with all of its kind: there may be any number of them. */
+export function slightImage(number: number): SmallImage {
+  const annotations = { 'org.opencontainers.image.version': String(number) };
+  const manifest = manifestOf(emptyConfig, slightLayers, annotations);
+  return { tag: `slight${number}`, manifest, blobs: slightBlobs };
+}
+
 function configOf(number: number | string): Buffer {
   return Buffer.from(
     JSON.stringify({ architecture: 'amd64', os: 'linux', number, rootfs: { type: 'layers' } }),
@@ -69,14 +86,29 @@ function configOf(number: number | string): Buffer {
 
 function imageOf(tag: string, config: Buffer, layersOf: readonly Buffer[]): SmallImage {
   const blobs = [config, ...layersOf].map((bytes) => ({ digest: sha256(bytes), bytes }));
-  const descriptors = blobs.map(({ digest, bytes }, index) => ({
-    mediaType: `application/vnd.oci.image.${index === 0 ? 'config.v1+json' : 'layer.v1.tar+gzip'}`,
-    digest,
-    size: bytes.length,
-  }));
-  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = { schemaVersion: 2, mediaType, config: descriptors[0], layers: descriptors.slice(1) };
-  return { tag, manifest: Buffer.from(JSON.stringify(manifest)), mediaType, blobs };
+  const descriptors = blobs.slice(1).map(({ digest, bytes }) => ({ digest, size: bytes.length }));
+  return { tag, manifest: manifestOf(config, descriptors), blobs };
+}
+
+/** Of a layer. */
+interface Part {
+  readonly digest: string;
+  readonly size: number;
+}
+
+function manifestOf(config: Buffer, layersOf: readonly Part[], annotations?: object): Buffer {
+  const descriptor = (kind: string, part: Part) => ({
+    mediaType: `application/vnd.oci.image.${kind}`,
+    ...part,
+  });
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    config: descriptor('config.v1+json', { digest: sha256(config), size: config.length }),
+    layers: layersOf.map((part) => descriptor('layer.v1.tar+gzip', part)),
+    annotations,
+  };
+  return Buffer.from(JSON.stringify(manifest));
 }
 
 function noise(seed: number, length: number): Buffer {

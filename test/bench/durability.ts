@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase from 'better-sqlite3';
 import type { Upstream } from './bench-upstream.ts';
-import { Candidate, indexIn } from './candidates.ts';
+import { type Candidate, indexIn } from './candidates.ts';
 import { type SmallImage, smallImage } from './content.ts';
+import type { Contestant } from './contestant.ts';
 import type { Sample } from './figures.ts';
 import { checkImage, pullAll } from './load.ts';
 
@@ -15,15 +16,17 @@ const sampleMs = 5;
 /** Longer is not waited for. Milliseconds. */
 const limitMs = 60_000;
 
-/** How far what would survive the end of the process is behind what clients have. */
-export async function durability(server: Candidate, upstream: Upstream, round: number): Promise<Sample> {
+/** How far what would survive the end of the process is behind what clients have. Nothing of a server whose index is none of ours. */
+export async function durability(contestant: Contestant, upstream: Upstream, round: number): Promise<Sample> {
+  const server = await contestant.as('fast');
+  if (!server.isOurs) return {};
   const repository = `${upstream.host}/bench`;
   let lag = 0;
   for (const [at, clients] of crowds.entries()) {
     const images = newImages(100_000 * (round + 1) + 1000 * at, imagesEach);
     lag = Math.max(lag, await greatestLag(server, repository, images, clients));
   }
-  return { lag, lost: await lostImages(upstream, repository) };
+  return { lag: { value: lag }, lost: { value: await lostImages(contestant, repository) } };
 }
 
 /** What another process finds in the index. */
@@ -62,7 +65,7 @@ async function greatestLag(
   const waiting = new Map<string, number>();
   let greatest = 0;
   const over = new AbortController();
-  const pulled = pullAll(server.host, images, clients, ({ tag }) => waiting.set(tag, performance.now()));
+  const pulled = pullAll(server, images, clients, ({ tag }) => waiting.set(tag, performance.now()));
   const pulling = pulled.finally(() => over.abort());
   while (!over.signal.aborted || waiting.size > 0) {
     await setTimeout(sampleMs);
@@ -77,11 +80,11 @@ async function greatestLag(
 }
 
 /** Of a server of its own, since it does not outlive this. */
-async function lostImages(upstream: Upstream, repository: string): Promise<number> {
-  await using server = await Candidate.ociregistry(upstream.host);
+async function lostImages(contestant: Contestant, repository: string): Promise<number> {
+  await using server = await contestant.another();
   const had = new Map<string, number>();
   const images = newImages(0, 2000);
-  const pulling = pullAll(server.host, images, Math.max(...crowds), ({ tag }) => {
+  const pulling = pullAll(server, images, Math.max(...crowds), ({ tag }) => {
     had.set(tag, performance.now());
   }).catch(() => {});
   await setTimeout(loadMs);

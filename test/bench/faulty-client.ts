@@ -1,5 +1,6 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Address, openSocket } from './connection.ts';
 import type { LargeBlob } from './content.ts';
 import { blobRequest } from './load.ts';
 
@@ -43,12 +44,16 @@ const faults: readonly Fault[] = [
 ];
 
 /** One fault after the other until the signal says so. */
-export async function doWrong(target: Target, first: number, signal: AbortSignal): Promise<void> {
+export async function doWrong(
+  server: Address,
+  blob: LargeBlob,
+  first: number,
+  signal: AbortSignal,
+): Promise<void> {
   for (let at = first; !signal.aborted; at += 1) {
-    const { hostname, port } = new URL(`http://${target.host}`);
-    const socket = connect({ host: hostname, port: Number(port) });
+    const socket = openSocket(server);
     socket.on('error', () => undefined).on('data', () => undefined);
-    faults[at % faults.length]?.(socket, target);
+    faults[at % faults.length]?.(socket, { host: server.host, blob });
     await sleep(Math.random() * longestHold, undefined, { signal }).catch(() => undefined);
     if (at % 2 === 0) socket.resetAndDestroy();
     else socket.destroy();

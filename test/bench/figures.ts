@@ -1,34 +1,53 @@
-/** What is measured. `goal` is the ratio of this server to docker-registry that we want. */
+import type { Measurement } from './measurement.ts';
+
+/** What is measured. */
 export interface Figure {
   readonly name: string;
   readonly unit: string;
-  readonly goal?: string;
+  /** What the processor time beside it is for. */
+  readonly per?: string;
 }
 
 export const figures = {
-  manifestGet: { name: 'manifest GET by tag, warm', unit: '1/s', goal: '≥ 5' },
-  manifestCpu: { name: '… processor time for each', unit: 'µs' },
-  manifestHead: { name: 'manifest HEAD by tag, warm', unit: '1/s', goal: '≥ 5' },
-  imageWarm: { name: 'small images, warm', unit: '1/s', goal: '≥ 5' },
-  imageCold: { name: 'small images, cold', unit: '1/s' },
-  lag: { name: '… greatest lag of the index behind 1 … 64 clients', unit: 'ms', goal: 'we: < 1,000' },
-  lost: { name: '… images lost by a SIGKILL that clients had for 1 s', unit: '', goal: 'we: 0' },
-  shared: { name: 'two images that share layers: answers that are not 200', unit: '', goal: 'we: 0' },
-  layerFirstByte: { name: '4 MiB layers, cold, time to first byte', unit: 'ms', goal: '≤ 0.5' },
-  coldBlob: { name: '256 MiB blob, cold', unit: 'MB/s', goal: '≥ 0.4' },
-  coldFirstByte: { name: '… time to first byte', unit: 'ms', goal: '≤ 0.5' },
-  coldCpu: { name: '… processor time', unit: 'ms' },
-  limitedBlob: { name: '256 MiB blob, cold, upstream at 1 Gbit/s', unit: 'MB/s' },
-  limitedShare: { name: '… of what upstream gives directly', unit: '×', goal: 'we: ≥ 0.95' },
-  limitedFirstByte: { name: '… time to first byte', unit: 'ms', goal: '≤ 0.5' },
-  crowd: { name: '256 MiB blob, cold, 20 clients', unit: 'MB/s' },
-  crowdFirstByte: { name: '… time to first byte, median client', unit: 'ms' },
-  crowdGets: { name: '… GETs at upstream', unit: '', goal: 'we: 1' },
-  cachedBlob: { name: '256 MiB blob, cached, 10 clients', unit: 'MB/s', goal: '≥ 1.2' },
-  cachedCpu: { name: '… processor time for each GiB', unit: 'ms' },
+  imageWarm: { name: 'small images, cached, settled', unit: 'images/s', per: 'image' },
+  imageBehind: { name: 'small images, cached, right behind cold', unit: 'images/s', per: 'image' },
+  imageCold: { name: 'small images, cold', unit: 'images/s', per: 'image' },
+  settling: { name: 'small images, cold and asked for again, until it has settled', unit: 'ms' },
+  manifestGet: { name: 'manifest GET by tag, cached', unit: '1/s', per: 'request' },
+  manifestDigest: { name: 'manifest GET by digest, cached', unit: '1/s', per: 'request' },
+  manifestHead: { name: 'manifest HEAD by tag, cached', unit: '1/s', per: 'request' },
+  lag: { name: 'small images, cold: greatest lag of the index behind 1 … 64 clients', unit: 'ms' },
+  lost: { name: 'small images, cold: lost by a SIGKILL that clients had for 1 s', unit: 'images' },
+  shared: { name: 'two images that share layers: answers that are not 200', unit: 'answers' },
+  layerFirstByte: { name: 'a blob of 4 MiB, cold, time to first byte', unit: 'ms' },
+  coldBlob: { name: 'an image of 256 MiB, cold', unit: 'MB/s', per: 'GiB' },
+  coldFirstByte: { name: 'an image of 256 MiB, cold, time to first byte', unit: 'ms' },
+  limitedBlob: { name: 'an image of 256 MiB, cold, upstream at 1 Gbit/s', unit: 'MB/s', per: 'GiB' },
+  limitedShare: { name: 'an image of 256 MiB, cold, of what upstream at 1 Gbit/s gives directly', unit: '×' },
+  limitedFirstByte: {
+    name: 'an image of 256 MiB, cold, upstream at 1 Gbit/s, time to first byte',
+    unit: 'ms',
+  },
+  crowd: { name: 'an image of 256 MiB, cold, 20 clients', unit: 'MB/s', per: 'GiB' },
+  crowdFirstByte: {
+    name: 'an image of 256 MiB, cold, 20 clients, time to first byte in the median',
+    unit: 'ms',
+  },
+  crowdGets: { name: 'an image of 256 MiB, cold, 20 clients, GETs at upstream', unit: 'requests' },
+  cachedBlob: { name: 'an image of 256 MiB, cached, 10 clients', unit: 'MB/s', per: 'GiB' },
+  start: { name: 'start with many manifests, until the first right answer', unit: 'ms', per: 'start' },
+  loopP99: {
+    name: 'ten blobs of 1 GiB stream, manifests are asked: delay of the event loop, p99',
+    unit: 'ms',
+  },
+  loopMost: {
+    name: 'ten blobs of 1 GiB stream, manifests are asked: delay of the event loop, most',
+    unit: 'ms',
+  },
   memory: { name: 'memory after the run', unit: 'MiB' },
-  slowReaders: { name: 'memory: ten 1 GiB blobs stream, 500 slow readers', unit: 'MiB', goal: 'we: < 200' },
+  slowReaders: { name: 'ten blobs of 1 GiB stream, 500 slow readers: most memory', unit: 'MiB' },
 } as const satisfies Readonly<Record<string, Figure>>;
 
 export type FigureKey = keyof typeof figures;
-export type Sample = Partial<Readonly<Record<FigureKey, number>>>;
+/** What a scenario has found out about a server. */
+export type Sample = Partial<Readonly<Record<FigureKey, Measurement>>>;

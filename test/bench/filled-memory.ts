@@ -1,4 +1,4 @@
-import { Connection } from './connection.ts';
+import { type Address, Connection } from './connection.ts';
 import { layeredImage, withoutBase } from './content.ts';
 import { exchange, pullOf } from './load.ts';
 
@@ -10,14 +10,14 @@ const clients = 32;
  * Pulls images until what the server remembers of them within bounds is full: 64 MiB of manifests, 10,000 tags and blobs, 16 MiB of the
  * index's pages. Returns how long it took. Seconds.
  */
-export async function fillMemory(host: string): Promise<number> {
+export async function fillMemory(server: Address): Promise<number> {
   const startedAt = performance.now();
   const numbers = Array.from({ length: images }, (_, number) => number).values();
   await Promise.all(
     Array.from({ length: clients }, async () => {
-      using connection = new Connection(host);
+      using connection = new Connection(server);
       for (const number of numbers)
-        for (const expected of pullOf(host, withoutBase(layeredImage(number))))
+        for (const expected of pullOf(server.host, withoutBase(layeredImage(number))))
           await exchange(connection, expected);
     }),
   );

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Connection, requestOf } from './connection.ts';
+import { type Address, Connection, requestOf } from './connection.ts';
 import { isPartOf, type LargeBlob, type SmallImage, sha256 } from './content.ts';
-import { median } from './report.ts';
+import { median } from './ratios.ts';
 
 /** A request and the body that must come; undefined: none, it is a HEAD. */
 export interface Expected {
@@ -12,7 +12,7 @@ export interface Expected {
 /** `docker pull` of an image as requests: the manifest by tag, config, layers. */
 export function pullOf(host: string, image: SmallImage): Expected[] {
   return [
-    { request: requestOf('GET', host, `/v2/bench/manifests/${image.tag}`), body: image.manifest },
+    { request: manifestRequest('GET', host, image.tag), body: image.manifest },
     ...image.blobs.map(({ digest, bytes }) => ({
       request: requestOf('GET', host, `/v2/bench/blobs/${digest}`),
       body: bytes,
@@ -32,7 +32,7 @@ export async function exchange(connection: Connection, { request, body }: Expect
 
 /** Clients that ask without a pause for so long; each goes through the list from another place. Returns requests per second. */
 export async function requestRate(
-  host: string,
+  server: Address,
   list: readonly Expected[],
   { clients, seconds }: { clients: number; seconds: number },
 ): Promise<{ perSecond: number; count: number }> {
@@ -40,7 +40,7 @@ export async function requestRate(
   const end = startedAt + seconds * 1000;
   const counts = await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
-      using connection = new Connection(host);
+      using connection = new Connection(server);
       let count = 0;
       for (let at = client * 7; performance.now() < end; at += 1, count += 1) {
         const next = list[at % list.length];
@@ -58,7 +58,7 @@ export async function requestRate(
  * Returns images per second.
  */
 export async function pullAll(
-  host: string,
+  server: Address,
   images: readonly SmallImage[],
   clients: number,
   had: (image: SmallImage) => void = () => {},
@@ -67,9 +67,9 @@ export async function pullAll(
   const queue = images.values();
   await Promise.all(
     Array.from({ length: clients }, async () => {
-      using connection = new Connection(host);
+      using connection = new Connection(server);
       for (const image of queue) {
-        for (const expected of pullOf(host, image)) await exchange(connection, expected);
+        for (const expected of pullOf(server.host, image)) await exchange(connection, expected);
         had(image);
       }
     }),
@@ -80,22 +80,36 @@ export async function pullAll(
 export interface Download {
   /** All clients together. */
   readonly megabytesPerSecond: number;
-  /** Of the median client. */
+  /** Of the median client, from its first request: some servers have the whole image before they answer with its manifest. Milliseconds. */
   readonly firstByteMs: number;
 }
 
-/** One blob by so many clients at a time. The first checks each byte; the rest count them. */
-export async function download(host: string, blob: LargeBlob, clients = 1): Promise<Download> {
+/** An image of one large layer by so many clients at a time, as they pull it: its manifest, then the blob. */
+export async function pullLarge(server: Address, blob: LargeBlob, clients = 1): Promise<Download> {
+  const manifest = { request: manifestRequest('GET', server.host, blob.tag), body: blob.manifest };
+  return await download(server, blob, clients, async (connection) => await exchange(connection, manifest));
+}
+
+/** One blob by so many clients at a time. The first checks each byte; the rest count them. `before` is what each asks for first. */
+export async function download(
+  server: Address,
+  blob: LargeBlob,
+  clients = 1,
+  before: (connection: Connection) => Promise<void> = async () => {},
+): Promise<Download> {
+  const request = blobRequest(server.host, blob);
   const startedAt = performance.now();
   const firstBytes = await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
-      using connection = new Connection(host);
-      const request = blobRequest(host, blob);
+      using connection = new Connection(server);
+      const begunAt = performance.now();
+      await before(connection);
+      const beforeMs = performance.now() - begunAt;
       const { status, length, firstByteMs } = await connection.send(request, (bytes, at) => {
         if (client === 0 && !isPartOf(blob, at, bytes)) throw wrongAnswer(request, 'other bytes');
       });
       if (status !== 200 || length !== blob.size) throw wrongAnswer(request, `${status}, ${length} bytes`);
-      return firstByteMs;
+      return beforeMs + firstByteMs;
     }),
   );
   const seconds = (performance.now() - startedAt) / 1000;
@@ -106,17 +120,26 @@ export async function download(host: string, blob: LargeBlob, clients = 1): Prom
 }
 
 /** Throws when what the server has by that digest is something else. */
-export async function checkDigest(host: string, blob: LargeBlob): Promise<void> {
-  using connection = new Connection(host);
+export async function checkDigest(server: Address, blob: LargeBlob): Promise<void> {
+  using connection = new Connection(server);
   const hash = createHash('sha256');
-  await connection.send(blobRequest(host, blob), (bytes) => hash.update(bytes));
+  await connection.send(blobRequest(server.host, blob), (bytes) => hash.update(bytes));
   const digest = `sha256:${hash.digest('hex')}`;
-  if (digest !== blob.digest) throw new Error(`${host} has other bytes as ${blob.digest}`);
+  if (digest !== blob.digest) throw new Error(`${server.host} has other bytes as ${blob.digest}`);
 }
 
 /** Throws where a small image’s bytes do not have its digests. Comparing with them is then enough. */
 export function checkImage({ blobs }: SmallImage): void {
   for (const { digest, bytes } of blobs) if (sha256(bytes) !== digest) throw new Error('a wrong image');
+}
+
+export function manifestRequest(
+  method: 'GET' | 'HEAD',
+  host: string,
+  reference: string,
+  repository = 'bench',
+): Buffer {
+  return requestOf(method, host, `/v2/${repository}/manifests/${reference}`);
 }
 
 export function blobRequest(host: string, { digest }: LargeBlob, repository = 'bench'): Buffer {

@@ -1,6 +1,6 @@
 import type { Upstream } from './bench-upstream.ts';
 import type { Candidate } from './candidates.ts';
-import { Connection } from './connection.ts';
+import { type Address, Connection } from './connection.ts';
 import { isPartOf, type LargeBlob, mebibyte, smallImage } from './content.ts';
 import { type ListAnswers, readLists } from './list-clients.ts';
 import { type ListRegistry, listKinds } from './list-registry.ts';
@@ -39,19 +39,19 @@ export class MemoryLoads {
     while (this.#blobs.length < blobCount) this.#blobs.push(await this.#upstream.newBlob(blobBytes));
     await this.#upstream.takeCounts();
     await this.#readBlobs();
-    this.#expect('GETs of blobs', (await this.#upstream.takeCounts())['GET blobs'], blobCount);
+    this.#expect('GETs of blobs', (await this.#upstream.takeCounts())['GET large'], blobCount);
   }
 
   /** The same blobs again. */
   async cached(): Promise<void> {
     await this.#readBlobs();
-    this.#expect('GETs of blobs', (await this.#upstream.takeCounts())['GET blobs'], undefined);
+    this.#expect('GETs of blobs', (await this.#upstream.takeCounts())['GET large'], undefined);
   }
 
   /** Many small images, cold and then cached. */
   async small(): Promise<void> {
     const all = Array.from({ length: images }, (_, at) => smallImage(firstImage + at));
-    for (let times = 0; times < 2; times += 1) await pullAll(this.#server.host, all, this.#clients);
+    for (let times = 0; times < 2; times += 1) await pullAll(this.#server, all, this.#clients);
   }
 
   /** Lists of megabytes from four registries at a time. */
@@ -77,21 +77,20 @@ export class MemoryLoads {
       const kind = listKinds[Math.floor(client / this.#lists.length) % listKinds.length];
       if (registry !== undefined && kind !== undefined)
         stack.use(
-          hangOn(this.#server.host, listRequest(this.#server.host, registry.path(kind, `slow-${client}`))),
+          hangOn(this.#server, listRequest(this.#server.host, registry.path(kind, `slow-${client}`))),
         );
     }
     return await readLists(this.#server.host, this.#lists, mostReadingLists, (client) => `read-${client}`);
   }
 
   async #readBlobs(): Promise<void> {
-    const { host } = this.#server;
     using stack = new DisposableStack();
     const reading: Promise<void>[] = [];
     for (let client = 0; client < this.#clients; client += 1) {
       const blob = this.#blobs[client % blobCount];
       if (blob === undefined) continue;
-      if (client < mostReading) reading.push(readBlob(host, blob));
-      else stack.use(hangOn(host, blobRequest(host, blob)));
+      if (client < mostReading) reading.push(readBlob(this.#server, blob));
+      else stack.use(hangOn(this.#server, blobRequest(this.#server.host, blob)));
     }
     await Promise.all(reading);
   }
@@ -105,9 +104,9 @@ function listRequest(host: string, path: string): Buffer {
   return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
 }
 
-async function readBlob(host: string, blob: LargeBlob): Promise<void> {
-  using connection = new Connection(host);
-  const { status, length } = await connection.send(blobRequest(host, blob), (bytes, at) => {
+async function readBlob(server: Address, blob: LargeBlob): Promise<void> {
+  using connection = new Connection(server);
+  const { status, length } = await connection.send(blobRequest(server.host, blob), (bytes, at) => {
     if (!isPartOf(blob, at, bytes)) throw new Error(`other bytes at ${at} of ${blob.digest}`);
   });
   if (status !== 200 || length !== blob.size) throw new Error(`${status}, ${length} bytes of a blob`);

@@ -3,6 +3,7 @@ import { Candidate } from './candidates.ts';
 import { mebibyte } from './content.ts';
 import { ListRegistry } from './list-registry.ts';
 import { MemoryLoads } from './memory-loads.ts';
+import { ours } from './peers.ts';
 
 const crowds = [10, 100, 500];
 const listClients = 100;
@@ -41,7 +42,7 @@ async function measured(
   await using second = await ListRegistry.start();
   const registries = [upstream, first, second].map(({ host }) => ({ name: host, scheme: 'http' }));
   const memoryLimit = limit * mebibyte;
-  await using server = await Candidate.ociregistry(upstream.host, { memoryLimit, settings: { registries } });
+  await using server = await Candidate.start(ours, upstream, { memoryLimit, settings: { registries } });
   const crowd = new MemoryLoads(server, upstream, [first, second], clients);
   const peaks = [server.peakMiB];
   for (const load of Object.values(loads)) {

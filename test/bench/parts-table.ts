@@ -5,7 +5,7 @@ import type { Fault } from '#test/fakes/upstream-answers.ts';
 import { alias } from '../e2e/support/client.ts';
 import { ColdBlobs, rangeOf, readAll } from '../e2e/support/cold-blobs.ts';
 import { mebibyte } from './content.ts';
-import { median } from './report.ts';
+import { median } from './ratios.ts';
 
 /** Of the link to upstream. Bytes a second. */
 const rate = 1_000_000;

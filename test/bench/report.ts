@@ -1,70 +1,79 @@
-import { availableParallelism, cpus } from 'node:os';
-import { type Figure, type FigureKey, figures, type Sample } from './figures.ts';
+import { type Figure, type FigureKey, figures } from './figures.ts';
+import { pairwise, type Spread, spreadOf } from './ratios.ts';
+import { type Run, seriesOf } from './recorded-run.ts';
+import { aligned, inWords, rounded } from './text-table.ts';
+import { type Verdict, verdictsOn } from './verdicts.ts';
 
-export const peers = ['ociregistry', 'docker-registry'] as const;
-export type Peer = (typeof peers)[number];
-
-/** All that was measured: for each figure and server one number per round. */
-export interface Run {
-  readonly date: string;
-  readonly machine: string;
-  readonly figures: Partial<Record<FigureKey, Record<Peer, number[]>>>;
+/** What is known of a figure: who was measured, and how far it is from its aims. */
+interface Row {
+  readonly key: FigureKey;
+  readonly verdicts: readonly Verdict[];
 }
 
-export function emptyRun(): Run {
-  const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}, Node.js ${process.version}`;
-  return { date: new Date().toISOString(), machine, figures: {} };
-}
-
-export function add({ figures: all }: Run, peer: Peer, sample: Sample): void {
-  for (const [key, value] of Object.entries(sample)) {
-    const series = all[key as FigureKey] ?? { ociregistry: [], 'docker-registry': [] };
-    series[peer].push(value);
-    all[key as FigureKey] = series;
-  }
-}
-
-/** Medians side by side; with an earlier run also by how much the ratio has moved since. */
-export function table(run: Run, earlier?: Run): string {
+/**
+ * A paragraph for each figure: its aims, and a line for each contestant. The figure that is furthest from its aim comes first, those without an aim
+ * last. With an earlier run also what the ratio was in that.
+ */
+export function report(run: Run, contestants: readonly string[], earlier?: Run): string {
+  const [ours = ''] = contestants;
   const keys = (Object.keys(figures) as FigureKey[]).filter((key) => run.figures[key] !== undefined);
-  const head = ['', 'unit', ...peers, 'ratio', 'goal', ...(earlier ? ['before', 'change'] : [])];
-  return aligned([head, ...keys.map((key) => row(key, run, earlier))]);
+  const rows = keys.map((key): Row => ({ key, verdicts: verdictsOn(run, key, ours) }));
+  return rows
+    .toSorted((one, other) => distanceOf(one) - distanceOf(other))
+    .map((row) => paragraph(run, row, contestants, earlier))
+    .join('\n\n');
 }
 
-function row(key: FigureKey, run: Run, earlier: Run | undefined): string[] {
-  const { name, unit, goal = '' }: Figure = figures[key];
-  const ratio = ratioOf(run, key);
-  const cells = peers.map((peer) => rounded(median(run.figures[key]?.[peer])));
-  const shown = [name, unit, ...cells, rounded(ratio), goal];
-  if (earlier === undefined) return shown;
-  const before = ratioOf(earlier, key);
-  const change = Math.round((ratio / before - 1) * 100);
-  return [...shown, rounded(before), Number.isFinite(change) ? `${change > 0 ? '+' : ''}${change} %` : ''];
+function distanceOf({ verdicts }: Row): number {
+  return verdicts[0]?.distance ?? Number.POSITIVE_INFINITY;
 }
 
-function ratioOf(run: Run, key: FigureKey): number {
-  return median(run.figures[key]?.ociregistry) / median(run.figures[key]?.['docker-registry']);
+function paragraph(run: Run, { key, verdicts }: Row, contestants: readonly string[], earlier?: Run): string {
+  const { name, unit }: Figure = figures[key];
+  const measured = contestants.filter((contestant) => run.figures[key]?.[contestant] !== undefined);
+  const lines = measured.map((contestant) => line(run, key, contestant, contestants[0] ?? '', earlier));
+  return [
+    `${name} (${unit})`,
+    ...verdicts.map((verdict) => `  ${sentence(verdict, unit)}`),
+    aligned([head(key, earlier !== undefined), ...lines]),
+  ].join('\n');
 }
 
-/** NaN of nothing. */
-export function median(values: readonly number[] = []): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const high = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? high : (high + (sorted[middle - 1] ?? Number.NaN)) / 2;
+function sentence({ aim, against, reached, distance, isUnderFloor }: Verdict, unit: string): string {
+  const wanted = aim.atLeast === undefined ? `≤ ${aim.atMost}` : `≥ ${aim.atLeast}`;
+  const what = { cpu: 'processor time, ', share: 'server ÷ driver, ', value: '' }[aim.of ?? 'value'];
+  const where = aim.inEach === undefined ? '' : ' in each round';
+  const whose = against === undefined ? (aim.of === undefined ? ` ${unit}` : '') : ` × ${against}`;
+  const floor = isUnderFloor ? `, UNDER ITS FLOOR of ${aim.floor}` : '';
+  const met = distance >= 1 ? 'reached' : 'MISSED';
+  return `${met}${floor}: ${what}${rounded(reached)}${whose}, wanted ${wanted}${where}`;
 }
 
-function rounded(value: number): string {
-  if (Number.isNaN(value)) return '–';
-  return value >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
+function head(key: FigureKey, isCompared: boolean): string[] {
+  const { unit, per }: Figure = figures[key];
+  const beside = per === undefined ? [] : [`CPU ms/${per} (user + system)`, 'server ÷ driver', 'RSS MiB'];
+  const ratios = ['we ÷ it', ...(per === undefined ? [] : ['CPU, we ÷ it'])];
+  return ['', unit, ...beside, ...ratios, ...(isCompared ? ['before'] : [])];
 }
 
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((cells) => cells[column]?.length ?? 0)),
-  );
-  const isText = (column: number): boolean => column < 2 || column === 5;
-  const pad = (cell: string, column: number): string =>
-    isText(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
-  return rows.map((cells) => cells.map(pad).join('  ').trimEnd()).join('\n');
+function line(run: Run, key: FigureKey, contestant: string, ours: string, earlier?: Run): string[] {
+  const { per }: Figure = figures[key];
+  const isOurs = contestant === ours;
+  const ratio = (aspect?: 'cpu', of = run) =>
+    isOurs ? '' : inWords(ratioOf(of, key, ours, contestant, aspect));
+  const figure = inWords(spreadOf(seriesOf(run, key, contestant)));
+  const beside = per === undefined ? [] : besideOf(run, key, contestant);
+  const ratios = [ratio(), ...(per === undefined ? [] : [ratio('cpu')])];
+  return [`  ${contestant}`, figure, ...beside, ...ratios, ...(earlier ? [ratio(undefined, earlier)] : [])];
+}
+
+function besideOf(run: Run, key: FigureKey, contestant: string): string[] {
+  const middle = (of: 'user' | 'system' | 'residentMiB') =>
+    rounded(spreadOf((run.figures[key]?.[contestant] ?? []).map((one) => one?.[of])).median);
+  const share = inWords(spreadOf(seriesOf(run, key, contestant, 'share')));
+  return [`${middle('user')} + ${middle('system')}`, share, middle('residentMiB')];
+}
+
+function ratioOf(run: Run, key: FigureKey, ours: string, contestant: string, aspect?: 'cpu'): Spread {
+  return spreadOf(pairwise(seriesOf(run, key, ours, aspect), seriesOf(run, key, contestant, aspect)));
 }

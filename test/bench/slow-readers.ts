@@ -1,8 +1,10 @@
-import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Upstream } from './bench-upstream.ts';
 import type { Candidate } from './candidates.ts';
+import { type Address, openSocket } from './connection.ts';
 import { type LargeBlob, mebibyte } from './content.ts';
+import type { Contestant } from './contestant.ts';
+import type { Sample } from './figures.ts';
 import { blobRequest, download } from './load.ts';
 
 const blobCount = 10;
@@ -14,22 +16,22 @@ const sampleMs = 100;
  * The most memory that the server holds while ten cold blobs stream to a client each, and 500 more clients hang on to them
  * that read nothing. MiB.
  */
-export async function memoryUnderSlowReaders(server: Candidate, upstream: Upstream): Promise<number> {
+export async function slowReaders(contestant: Contestant, upstream: Upstream): Promise<Sample> {
+  await using server = await contestant.another();
   const blobs: LargeBlob[] = [];
   for (let made = 0; made < blobCount; made += 1) blobs.push(await upstream.newBlob(blobBytes));
   using stack = new DisposableStack();
-  const streams = Promise.all(blobs.map(async (blob) => await download(server.host, blob)));
+  const streams = Promise.all(blobs.map(async (blob) => await download(server, blob)));
   for (let reader = 0; reader < readers; reader += 1) {
     const blob = blobs[reader % blobCount];
-    if (blob !== undefined) stack.use(hangOn(server.host, blobRequest(server.host, blob)));
+    if (blob !== undefined) stack.use(hangOn(server, blobRequest(server.host, blob)));
   }
-  return await highest(server, streams);
+  return { slowReaders: { value: await highest(server, streams) } };
 }
 
 /** Asks and never reads, so that the kernel keeps little of it and the server the rest. */
-export function hangOn(host: string, request: Buffer): Disposable {
-  const { hostname, port } = new URL(`http://${host}`);
-  const socket = connect({ host: hostname, port: Number(port) }).pause();
+export function hangOn(server: Address, request: Buffer): Disposable {
+  const socket = openSocket(server).pause();
   socket.on('error', () => {});
   socket.write(request);
   return { [Symbol.dispose]: () => socket.destroy() };

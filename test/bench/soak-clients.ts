@@ -1,6 +1,5 @@
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from './connection.ts';
+import { type Address, Connection, openSocket } from './connection.ts';
 import { type LargeBlob, smallImage } from './content.ts';
 import { blobRequest, exchange, pullOf, restRequest } from './load.ts';
 
@@ -25,11 +24,11 @@ export interface Tally {
  * Reads a blob, 64 KiB a second at most, and again from its start. It begins somewhere: readers who all ended at the same time would be a
  * crowd of another kind every quarter of an hour.
  */
-export async function readSlowly(host: string, blob: LargeBlob, signal: AbortSignal): Promise<void> {
-  const { hostname, port } = new URL(`http://${host}`);
+export async function readSlowly(server: Address, blob: LargeBlob, signal: AbortSignal): Promise<void> {
+  const { host } = server;
   let request = restRequest(host, blob, Math.floor(Math.random() * blob.size));
   for (; !signal.aborted; request = blobRequest(host, blob)) {
-    const socket = connect({ host: hostname, port: Number(port) });
+    const socket = openSocket(server);
     const over = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const leave = () => socket.destroy();
     signal.addEventListener('abort', leave, { once: true });
@@ -45,13 +44,14 @@ export async function readSlowly(host: string, blob: LargeBlob, signal: AbortSig
 }
 
 /** Pulls small images, most of them cached, and checks each byte; holds its connection open between two pulls. */
-export async function pullNowAndThen(host: string, tally: Tally, signal: AbortSignal): Promise<void> {
+export async function pullNowAndThen(server: Address, tally: Tally, signal: AbortSignal): Promise<void> {
   const pause = async () =>
     await sleep(pullPauseMs * 2 * Math.random(), undefined, { signal }).catch(() => undefined);
   for (await pause(); !signal.aborted; ) {
-    using connection = new Connection(host);
+    using connection = new Connection(server);
     try {
-      for (const expected of pullOf(host, smallImage(nextImage(tally)))) await exchange(connection, expected);
+      for (const expected of pullOf(server.host, smallImage(nextImage(tally))))
+        await exchange(connection, expected);
       tally.pulls += 1;
     } catch (error) {
       tally.wrong += 1;

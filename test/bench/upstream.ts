@@ -1,51 +1,91 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { type LargeBlob, largeBlob, layeredImage, type SmallImage, sha256, smallImage } from './content.ts';
+import {
+  emptyConfig,
+  type LargeBlob,
+  largeBlob,
+  layeredImage,
+  manifestType,
+  type SmallImage,
+  sha256,
+  slightImage,
+  smallImage,
+} from './content.ts';
 import { Pace } from './pace.ts';
 
 /**
  * The upstream of the benchmark, a process of its own: a registry whose content is made up as it is asked for, so that
- * sending it costs little. It counts, and it listens at two ports: as fast as it can, and as a line of 1 Gbit/s.
+ * sending it costs little. It counts, and it listens at three ports: as fast as it can, as a line of 1 Gbit/s, and for the driver. With two
+ * arguments, the files of a certificate and its key, the first two speak TLS.
  *
- * GET /v2/bench/manifests/v<number> is a small image, `layered<number>` one of many layers, and `shared` is another name of the repository; POST /large?seed=&size= makes a large blob and answers its digest;
- * POST /counts gives the requests since the last call.
+ * Any repository has all of it. GET /v2/<name>/manifests/v<number> is a small image, `layered<number>` one of many layers, `slight<number>` one of blobs that
+ * all of these have, `large<seed>` that of a large blob; /v2/many<count>/tags/list has so many tags, slight ones. For the driver: POST /large?seed=&size= makes a large blob
+ * and answers its digest; POST /counts gives the requests since the last call.
  */
 const gigabit = 125_000_000;
 
-const blobs = new Map<string, Buffer | LargeBlob>();
-const manifests = new Map<string, SmallImage>();
+const blobs = new Map<string, Buffer | LargeBlob>([[sha256(emptyConfig), emptyConfig]]);
+const manifests = new Map<string, Pick<SmallImage, 'manifest' | 'blobs'>>();
+/** Of slight images: a hundred thousand manifests would be more than the upstream should hold. */
+const slight = new Map<string, number>();
 let counts: Record<string, number> = {};
 
 async function answer(
-  request: IncomingMessage,
+  { method = '', url = '/' }: IncomingMessage,
   response: ServerResponse,
   pace: Pace | undefined,
 ): Promise<void> {
-  const { method = '', url = '/' } = request;
-  const { pathname, searchParams } = new URL(url, 'http://upstream');
-  const [, kind, reference = ''] = /^\/v2\/(?:bench|shared)\/(manifests|blobs)\/(.+)$/.exec(pathname) ?? [];
-  if (kind !== undefined) count(`${method} ${kind}`);
+  const { pathname } = new URL(url, 'http://upstream');
+  const [, name = '', kind, reference = ''] =
+    /^\/v2\/(\w+)\/(manifests|blobs|tags)\/(.+)$/.exec(pathname) ?? [];
+  if (kind !== undefined) count(`${method} ${isLarge(reference) ? 'large' : kind}`);
   if (pathname === '/v2/') json(response, {});
-  else if (kind === 'manifests') manifest(request, response, reference);
-  else if (kind === 'blobs') await blob(request, response, reference, pace);
-  else if (pathname === '/large') json(response, makeLarge(searchParams));
+  else if (kind === 'tags') json(response, { name, tags: tagsOf(name) });
+  else if (kind === 'manifests') manifest(method, response, reference);
+  else if (kind === 'blobs') await blob(method, response, reference, pace);
+  else response.writeHead(404).end();
+}
+
+/** What the driver asks for. */
+function control({ url = '/' }: IncomingMessage, response: ServerResponse): void {
+  const { pathname, searchParams } = new URL(url, 'http://upstream');
+  if (pathname === '/large') json(response, makeLarge(searchParams));
   else if (pathname === '/counts') json(response, takeCounts());
   else response.writeHead(404).end();
 }
 
-function manifest(request: IncomingMessage, response: ServerResponse, reference: string): void {
-  const image = manifests.get(reference) ?? made(reference);
-  if (image === undefined) {
+function tagsOf(repository: string): string[] {
+  const many = Number(/^many(\d+)$/.exec(repository)?.[1] ?? 0);
+  return Array.from({ length: many }, (_, at) => `slight${at}`);
+}
+
+function manifest(method: string, response: ServerResponse, reference: string): void {
+  const bytes = manifestBy(reference);
+  if (bytes === undefined) {
     response.writeHead(404).end();
     return;
   }
-  const { manifest: bytes, mediaType } = image;
   response.writeHead(200, {
-    'content-type': mediaType,
+    'content-type': manifestType,
     'content-length': bytes.length,
     'docker-content-digest': sha256(bytes),
   });
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+  response.end(method === 'HEAD' ? undefined : bytes);
+}
+
+function manifestBy(reference: string): Buffer | undefined {
+  const number = slight.get(reference) ?? /^slight(\d+)$/.exec(reference)?.[1];
+  if (number !== undefined) return slightManifest(Number(number));
+  return (manifests.get(reference) ?? made(reference))?.manifest;
+}
+
+function slightManifest(number: number): Buffer {
+  const image = slightImage(number);
+  slight.set(sha256(image.manifest), number);
+  keep(image.blobs);
+  return image.manifest;
 }
 
 function made(tag: string): SmallImage | undefined {
@@ -53,12 +93,16 @@ function made(tag: string): SmallImage | undefined {
   if (kind === undefined) return undefined;
   const image = kind === 'v' ? smallImage(Number(number)) : layeredImage(Number(number));
   manifests.set(image.tag, image).set(sha256(image.manifest), image);
-  for (const { digest, bytes } of image.blobs) blobs.set(digest, bytes);
+  keep(image.blobs);
   return image;
 }
 
+function keep(some: SmallImage['blobs']): void {
+  for (const { digest, bytes } of some) blobs.set(digest, bytes);
+}
+
 async function blob(
-  request: IncomingMessage,
+  method: string,
   response: ServerResponse,
   digest: string,
   pace: Pace | undefined,
@@ -74,7 +118,7 @@ async function blob(
     'content-length': size,
     'docker-content-digest': digest,
   });
-  if (request.method === 'HEAD') response.end();
+  if (method === 'HEAD') response.end();
   else if (Buffer.isBuffer(content)) response.end(content);
   else await sendLarge(response, content, pace);
 }
@@ -97,7 +141,14 @@ async function sendLarge(
 function makeLarge(query: URLSearchParams): Pick<LargeBlob, 'digest'> {
   const made = largeBlob(Number(query.get('seed')), Number(query.get('size')));
   blobs.set(made.digest, made);
+  const image = { manifest: made.manifest, blobs: [] };
+  manifests.set(made.tag, image).set(sha256(made.manifest), image);
   return { digest: made.digest };
+}
+
+function isLarge(digest: string): boolean {
+  const content = blobs.get(digest);
+  return content !== undefined && !Buffer.isBuffer(content);
 }
 
 function count(name: string): void {
@@ -114,15 +165,31 @@ function json(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
-function listen(pace: Pace | undefined): Promise<string> {
-  // Nobody’s idle connection may close while the driver makes a blob.
-  const server = createServer(
-    { keepAliveTimeout: 600_000 },
-    (request, response) => void answer(request, response, pace),
-  );
+type Answer = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** Nobody’s idle connection may close while the driver makes a blob. */
+const options = { keepAliveTimeout: 600_000 };
+
+const [certFile, keyFile] = process.argv.slice(2);
+
+function registryServer(answers: Answer) {
+  if (certFile === undefined || keyFile === undefined) return createServer(options, answers);
+  return createTlsServer({ ...options, cert: readFileSync(certFile), key: readFileSync(keyFile) }, answers);
+}
+
+function listen(server: ReturnType<typeof registryServer>): Promise<string> {
   return new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () => resolve(`127.0.0.1:${(server.address() as AddressInfo).port}`)),
   );
 }
 
-console.log(`upstream ${await listen(undefined)} ${await listen(new Pace(gigabit))}`);
+async function listenAs(pace: Pace | undefined): Promise<string> {
+  return await listen(registryServer((request, response) => void answer(request, response, pace)));
+}
+
+const hosts = [
+  await listenAs(undefined),
+  await listenAs(new Pace(gigabit)),
+  await listen(createServer(options, control)),
+];
+console.log(`upstream ${hosts.join(' ')}`);

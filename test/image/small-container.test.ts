@@ -5,6 +5,7 @@ import { Candidate } from '../bench/candidates.ts';
 import { mebibyte } from '../bench/content.ts';
 import { ListRegistry } from '../bench/list-registry.ts';
 import { MemoryLoads } from '../bench/memory-loads.ts';
+import { ours } from '../bench/peers.ts';
 import { obstacleToMemoryGroups } from '../e2e/support/memory-group.ts';
 
 const limit = 256 * mebibyte;
@@ -27,7 +28,7 @@ describe('a container of 256 MiB', { skip: (await obstacleToMemoryGroups()) ?? f
     while (lists.length < registryCount) lists.push(resources.use(await ListRegistry.start()));
     const registries = [upstream, ...lists].map(({ host }) => ({ name: host, scheme: 'http' }));
     server = resources.use(
-      await Candidate.ociregistry(upstream.host, { memoryLimit: limit, settings: { registries } }),
+      await Candidate.start(ours, upstream, { memoryLimit: limit, settings: { registries } }),
     );
     loads = new MemoryLoads(server, upstream, lists, clients);
     listLoads = new MemoryLoads(server, upstream, lists, listClients);

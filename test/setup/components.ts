@@ -27,7 +27,7 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak';
+  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak' | 'bench';
 }
 
 const keycloakVersion = '26.0.7';
@@ -129,6 +129,13 @@ export const components: readonly Component[] = [
     },
     required: true,
     suite: 'conformance',
+  },
+  {
+    name: 'distribution',
+    purpose: 'what this server is compared with',
+    install: { go: 'github.com/distribution/distribution/v3/cmd/registry@v3.1.2' },
+    required: false,
+    suite: 'bench',
   },
   {
     name: 'sqlite3',

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { type Minute, whatGrew } from '../../bench/flatness.ts';
 
 function minutes(of: (at: number) => Partial<Minute>, count = 20): Minute[] {
-  const flat = { residentMiB: 180, sockets: 1560, files: 540, delayP99: 12, delayMost: 40 };
+  const flat = { residentMiB: 180, sockets: 1560, files: 540, busy: 30, delayP99: 12, delayMost: 40 };
   return Array.from({ length: count }, (_, at) => ({ ...flat, ...of(at) }));
 }
 
@@ -27,6 +27,15 @@ describe('a soak', () => {
       String(whatGrew(minutes((at) => ({ delayP99: at < 12 ? 12 : 40 })))),
       /^the delay of the event loop grew/,
     );
+  });
+
+  it('is not where memory rises slowly, but steadily, as a leak does', () => {
+    const noise = (at: number) => ((at * 7) % 5) - 2;
+    assert.deepEqual(whatGrew(minutes((at) => ({ residentMiB: 180 + 0.7 * at + noise(at) }))), [
+      'memory grows by 42 MiB an hour',
+    ]);
+    assert.deepEqual(whatGrew(minutes((at) => ({ residentMiB: 180 + 0.1 * at + noise(at) }))), []);
+    assert.deepEqual(whatGrew(minutes((at) => ({ residentMiB: 180 - 0.7 * at + noise(at) }))), []);
   });
 
   it('is not judged by less than three minutes', () => {
