@@ -143,7 +143,10 @@ export class InOrder {
     const { size } = this.#parts;
     const taken = run.take(chunk, reader, this.#at + chunk.length === size.expected, this.#signal);
     this.#at = run.at;
-    if (!(await taken)) this.#pipe();
+    const isStored = await taken;
+    // Nor does the store take what was ended meanwhile.
+    this.#signal.throwIfAborted();
+    if (!isStored) this.#pipe();
     return run.isOver;
   }
 
