@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
 import type { ListingRecord, TagRecord } from '../records.ts';
+import { sliceRows } from './slices.ts';
 import { descriptorOf, listOf, type prepareReads, tagOf } from './statements.ts';
 
 /** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
@@ -38,7 +40,13 @@ export abstract class IndexReads {
   }
 
   async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
-    return this.#reads.listTags.all(repository).map(({ tag }) => tag as Tag);
+    const tags: Tag[] = [];
+    for (;;) {
+      const rows = this.#reads.listTags.all(repository, tags.at(-1) ?? '', sliceRows);
+      for (const { tag } of rows) tags.push(tag as Tag);
+      if (rows.length < sliceRows) return tags;
+      await setImmediate();
+    }
   }
 
   async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
@@ -46,14 +54,14 @@ export abstract class IndexReads {
   }
 
   async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {
-    return listOf<Tag>(this.#reads.getTagList.get(repository));
+    return await listOf<Tag>(this.#reads.getTagList.get(repository));
   }
 
   async getReferrersList(
     repository: RepositoryName,
     digest: Digest,
   ): Promise<ListingRecord<Descriptor> | undefined> {
-    return listOf<Descriptor>(this.#reads.getReferrersList.get(repository, digest));
+    return await listOf<Descriptor>(this.#reads.getReferrersList.get(repository, digest));
   }
 
   async hasBlob(repository: RepositoryName, digest: Digest): Promise<boolean> {

@@ -123,7 +123,9 @@ function prepareOlderReads(database: Database) {
       `select ${plain} from manifests m where m.repository = ? and m.digest = ?`,
     ),
     getTag: prepare<[string, string], TagRow>(`select ${tagged} where t.repository = ? and t.tag = ?`),
-    listTags: prepare<[string], { tag: string }>('select tag from tags where repository = ? order by tag'),
+    listTags: prepare<[string, string, number], { tag: string }>(
+      'select tag from tags where repository = ? and tag > ? order by tag limit ?',
+    ),
     sliceTags: prepare<[string, string, number], PlacedTag>(
       `select ${tagged} where (t.repository, t.tag) > (?, ?) order by t.repository, t.tag limit ?`,
     ),

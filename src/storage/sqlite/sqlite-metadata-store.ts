@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { piecesInTurns } from '../../json/json-pieces.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
@@ -21,6 +20,7 @@ import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
 import { maxFormerTags, OperationWriter } from './write-operation.ts';
+import { writtenList } from './written-list.ts';
 
 /** About what a digest with its size takes in memory that waits to be written. */
 const bytesPerItem = 256;
@@ -111,7 +111,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     if (this.#isFull) throw new StoreFullError('there is no room for the index');
     const texts = new Map<Operation, string>();
     for (const operation of operations)
-      if ('list' in operation) texts.set(operation, await textOf(operation.list.items));
+      if ('list' in operation) texts.set(operation, await writtenList(operation.list.items));
     const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation, texts.get(operation)), 0);
     const rows = operations.reduce((sum, operation) => sum + rowsOf(operation), 0);
     const work = (): void => this.#writer.write(operations, (list) => texts.get(list) ?? '[]');
@@ -280,8 +280,4 @@ function rowsOf(operation: Operation): number {
 
 function* slicesOf<Item>(items: readonly Item[], length: number): Iterable<readonly Item[]> {
   for (let at = 0; at < items.length; at += length) yield items.slice(at, at + length);
-}
-
-async function textOf(items: readonly unknown[]): Promise<string> {
-  return `[${(await Array.fromAsync(piecesInTurns(items))).join(',')}]`;
 }

@@ -2,6 +2,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, Tag } from '../../oci/reference.ts';
 import type { ListingRecord, TagRecord } from '../records.ts';
+import { readList } from './written-list.ts';
 
 /** A statement by its parameters and its row, prepared once: preparing costs more than running. */
 type Prepared<Parameters extends unknown[], Row> = Statement<Parameters, Row>;
@@ -96,8 +97,8 @@ export function prepareReads(database: Database) {
       `select digest, first_seen, last_seen, why from tag_history
        where repository = ${repositoryId} and tag = ? order by id desc limit ?`,
     ),
-    listTags: prepare<[string], { tag: string }>(
-      `select tag from tags where repository = ${repositoryId} order by tag`,
+    listTags: prepare<[string, string, number], { tag: string }>(
+      `select tag from tags where repository = ${repositoryId} and tag > ? order by tag limit ?`,
     ),
     sliceTags: prepare<[number, string, number], TagRow>(
       `select ${tagged} where t.repository = ? and t.tag > ? order by t.tag limit ?`,
@@ -186,8 +187,8 @@ export function tagOf(row: TagRow): TagRecord {
   return { tag: row.tag as Tag, descriptor: descriptorOf(row), checkedAt: row.checked_at };
 }
 
-export function listOf<Item>(row: ListRow | undefined): ListingRecord<Item> | undefined {
+export async function listOf<Item>(row: ListRow | undefined): Promise<ListingRecord<Item> | undefined> {
   return row === undefined
     ? undefined
-    : { items: JSON.parse(row.items) as Item[], checkedAt: row.checked_at };
+    : { items: await readList<Item>(row.items), checkedAt: row.checked_at };
 }

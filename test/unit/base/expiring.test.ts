@@ -38,4 +38,29 @@ describe('what is remembered for a while', () => {
     await clock.advance(1000);
     assert.equal(memory.get('a'), undefined);
   });
+
+  it('goes as others come when its time is over, and at once when it is asked for', async () => {
+    const clock = new FakeClock();
+    const memory = new Expiring<number>(clock, 1000);
+    for (let at = 0; at < 100; at += 1) memory.set(`old ${at}`, at, 1000);
+    await clock.advance(1000);
+    assert.equal(memory.get('old 50'), undefined);
+    assert.equal(memory.size, 99);
+    for (let at = 0; at < 50; at += 1) memory.set(`new ${at}`, at, 1000);
+    assert.equal(memory.size, 50);
+  });
+
+  it('weighs no more than was said', () => {
+    const memory = new Expiring<string>(new FakeClock(), 1000, {
+      most: 100,
+      of: (value, key) => value.length + key.length,
+    });
+    memory.set('a', 'x'.repeat(49), 1000);
+    memory.set('b', 'y'.repeat(49), 1000);
+    assert.equal(memory.size, 2);
+    memory.set('c', 'z', 1000);
+    assert.deepEqual([memory.get('a'), memory.get('c')], [undefined, 'z']);
+    memory.set('d', 'x'.repeat(100), 1000);
+    assert.equal(memory.get('d'), undefined);
+  });
 });

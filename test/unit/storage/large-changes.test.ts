@@ -5,6 +5,8 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import SqliteDatabase from 'better-sqlite3';
 import { type Digest, parseDigest, parseTag } from '#src/oci/reference.ts';
 import { putManifest, putTag, putTagList, removeManifest } from '#src/storage/operation.ts';
+import { Checkpoints } from '#src/storage/sqlite/checkpoints.ts';
+import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -99,5 +101,46 @@ describe('the log of the index', () => {
     const checkedAt = Date.now();
     await it.store.change([putTagList(alpine, { items: [], checkedAt })]);
     assert.deepEqual(await it.store.getTagList(alpine), { items: [], checkedAt });
+  });
+
+  it('is begun anew while this process holds what it would write to it', async () => {
+    await using directory = await temporaryDirectory();
+    const { database, path } = await openDatabase(directory.path);
+    const [held, letGo] = [Promise.withResolvers<number>(), Promise.withResolvers<number>()];
+    const length = async (): Promise<number> => (await stat(`${path}-wal`)).size;
+    const hold = (): Disposable => {
+      held.resolve(length());
+      return { [Symbol.dispose]: () => letGo.resolve(length()) };
+    };
+    {
+      await using checkpoints = new Checkpoints(path, hold);
+      database.exec(`create table large (bytes); insert into large values (randomblob(${8 * 2 ** 20}))`);
+      for (let commits = 0; commits < 8; commits += 1) checkpoints.committed();
+      assert.ok((await held.promise) > 8 * 2 ** 20);
+      assert.ok((await letGo.promise) < 2 ** 20);
+    }
+    database.close();
+  });
+
+  it('holds nothing any more where the thread that begins it anew has ended', async () => {
+    await using directory = await temporaryDirectory();
+    const { database, path } = await openDatabase(directory.path);
+    let holds = 0;
+    const held = Promise.withResolvers<void>();
+    const checkpoints = new Checkpoints(path, () => {
+      holds += 1;
+      held.resolve();
+      return {
+        [Symbol.dispose]: () => {
+          holds -= 1;
+        },
+      };
+    });
+    database.exec(`create table large (bytes); insert into large values (randomblob(${8 * 2 ** 20}))`);
+    for (let commits = 0; commits < 8; commits += 1) checkpoints.committed();
+    await held.promise;
+    await checkpoints[Symbol.asyncDispose]();
+    assert.equal(holds, 0);
+    database.close();
   });
 });

@@ -7,7 +7,7 @@ import { prepareWrites } from '#src/storage/sqlite/write-statements.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 /** Their answer is all that the repository has, of which one row tells another apart; or a row of it is enough. */
-const wholeRepository = ['listTags', 'getTagList', 'listRepositories'];
+const wholeRepository = ['getTagList', 'listRepositories'];
 /** A page of what is walked in order; a row for each registry. */
 const walks = ['totals'];
 
