@@ -147,6 +147,20 @@ describe('small files that are to be made', () => {
     assert.deepEqual(alone, ['/blobs/bad']);
   });
 
+  it('are made by themselves, these and the next, where making them fails as a whole', async () => {
+    const { goes, isMade, alone, whole } = batching();
+    isMade.now = () => {
+      throw new Error('no memory');
+    };
+    for (const [at, to] of ['/blobs/a', '/blobs/b'].entries()) {
+      const kept = whole.keep(bytes(10), to);
+      await settled();
+      goes[at]?.();
+      await kept;
+    }
+    assert.deepEqual(alone, ['/blobs/a', '/blobs/b']);
+  });
+
   it('are made by themselves where they are larger than 64 KiB', async () => {
     const { batches, alone, whole } = batching();
     await whole.keep(bytes(65_537), '/blobs/large');
