@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
-import { TimeLimit } from '../base/time-limit.ts';
 import { NoAnswer } from '../oci/no-answer.ts';
+import { ExchangeLimit } from './exchange-limit.ts';
 import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface DeadlineSettings {
@@ -27,12 +27,16 @@ export class DeadlineTransport implements Transport {
   async send(request: TransportRequest): Promise<TransportResponse> {
     const { clock, milliseconds, withBody = false } = this.#settings;
     const reason = () => this.#error(request.url);
-    using running = new DisposableStack();
-    const limit = running.use(new TimeLimit({ clock, milliseconds, reason, signal: request.signal }));
-    const response = await this.#next.send({ ...request, signal: limit.signal });
-    if (!withBody || request.bulk === true) return response;
-    const longer = running.move();
-    return holding(response, () => longer.dispose());
+    const limit = new ExchangeLimit({ clock, milliseconds, reason, signal: request.signal });
+    const end = (): void => limit[Symbol.dispose]();
+    try {
+      const response = await this.#next.send({ ...request, signal: limit.signal });
+      if (!withBody || request.bulk === true) limit.stop();
+      return holding(response, end);
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   #error(url: URL): NoAnswer {

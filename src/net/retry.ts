@@ -1,11 +1,11 @@
 import { Claim } from '../base/claim.ts';
 import type { Clock } from '../base/clock.ts';
-import { TimeLimit } from '../base/time-limit.ts';
 import { NoAnswer } from '../oci/no-answer.ts';
 import { isTransient } from './connection-error.ts';
+import { ExchangeLimit } from './exchange-limit.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { received } from './small-body.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { holding, type Transport, type TransportRequest, type TransportResponse } from './transport.ts';
 
 export interface RetrySettings {
   readonly clock: Clock;
@@ -75,9 +75,13 @@ export class RetryingTransport implements Transport {
     if (unlimited) return await this.#outcome(request);
     const { clock, tryMs: milliseconds } = this.#settings;
     const reason = (): NoAnswer => hungError(request.url, milliseconds);
-    using limit = new TimeLimit({ clock, milliseconds, reason, signal: request.signal });
+    const limit = new ExchangeLimit({ clock, milliseconds, reason, signal: request.signal });
+    const end = (): void => limit[Symbol.dispose]();
     const outcome = await this.#outcome({ ...request, signal: limit.signal }, () => limit.renew());
+    limit.stop();
     const hung = limit.signal.aborted && request.signal?.aborted !== true;
+    if ('response' in outcome) return { ...outcome, response: holding(outcome.response, end), hung };
+    end();
     return { ...outcome, hung };
   }
 

@@ -20,6 +20,15 @@ export class SyncTurns {
     return { [Symbol.dispose]: () => this.#end() };
   }
 
+  /** For several files at once: waits for one turn, and takes as many more as nobody else can use now. All end together. */
+  async several(): Promise<Disposable & { readonly count: number }> {
+    const turns = new DisposableStack();
+    turns.use(await this.small());
+    const count = 1 + this.#free;
+    for (; this.#free > 0; this.#free -= 1) turns.defer(() => this.#end());
+    return { count, [Symbol.dispose]: () => turns.dispose() };
+  }
+
   /** Rejects with the signal's reason when that comes before the turn. */
   async large(signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted();

@@ -2,7 +2,7 @@ import type { FileSystem } from './file-system.ts';
 import type { NewFile } from './new-file.ts';
 import { newId } from './partial-file.ts';
 import type { PartialFiles } from './partial-files.ts';
-import { maxSyncs, type SyncTurns } from './sync-turns.ts';
+import type { SyncTurns } from './sync-turns.ts';
 
 /** What comes last in a batch makes the first in it wait: no more files than this. */
 const maxBatch = 64;
@@ -53,18 +53,20 @@ export class WholeFiles implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) await this.#make(this.#queue.splice(0, maxBatch));
+    while (this.#queue.length > 0) await this.#make();
     this.#running = undefined;
   }
 
-  async #make(batch: readonly Job[]): Promise<void> {
+  async #make(): Promise<void> {
     const { files, partial, turns } = this.#parts;
     using held = new DisposableStack();
-    held.use(await turns.small());
+    const { count } = held.use(await turns.several());
+    const batch = this.#queue.splice(0, maxBatch);
     const wanted = new Map(
       batch.map((job) => [this.#newFile(job, held.use(partial.file(newId())).path), job]),
     );
-    const made = new Set(await files.make?.([...wanted.keys()], maxSyncs));
+    // Whoever waits here would wait for ever.
+    const made = new Set(await files.make?.([...wanted.keys()], count).catch(() => []));
     for (const [file, job] of wanted) job.made.resolve(made.has(file));
   }
 

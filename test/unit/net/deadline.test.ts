@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
 import { DeadlineTransport } from '#src/net/deadline.ts';
 import { RetryingTransport } from '#src/net/retry.ts';
@@ -62,6 +63,36 @@ describe('the deadline', () => {
     assert.deepEqual(aborted(), [false]);
     client.abort();
     assert.deepEqual(aborted(), [true]);
+  });
+
+  it('leaves nothing with whoever asks once the answer was disposed of, or there was none: he may ask for years', async () => {
+    const clock = new FakeClock();
+    const wire = new ScriptedTransport((_, count) => {
+      if (count > 1) throw new Error('broken');
+      return { status: 200 };
+    });
+    const retrying = new RetryingTransport(wire, { clock, random: () => 0, budgetMs: 900, tryMs: 100 });
+    const transport = new DeadlineTransport(retrying, { clock, milliseconds: 1000 });
+    const { signal } = new AbortController();
+    const response = await transport.send({ ...get, signal });
+    const [sent] = wire.requests;
+    assert.ok(sent?.signal);
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    await response[Symbol.asyncDispose]();
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+    await assert.rejects(transport.send({ ...get, signal }), /broken/);
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+    assert.equal(clock.sleeping, 0);
+  });
+
+  it('is over before it begins for whoever has left', async () => {
+    const clock = new FakeClock();
+    const wire = new ScriptedTransport(() => ({ status: 200 }));
+    const transport = new DeadlineTransport(wire, { clock, milliseconds: 1000 });
+    const signal = AbortSignal.abort(new Error('gone'));
+    await assert.rejects(transport.send({ ...get, signal }), /gone/);
+    assert.deepEqual(wire.requests, []);
+    assert.equal(clock.sleeping, 0);
   });
 
   it('counts for the body too where that is wanted, but not for bulk', async () => {

@@ -18,6 +18,7 @@ function turnsUnderTest() {
     had.push(name);
   };
   return {
+    turns,
     had,
     small: (name: string) => void take(name, turns.small()),
     large: (name: string, signal = nobody) => take(name, turns.large(signal)),
@@ -48,6 +49,29 @@ describe('the turns of those who sync', () => {
     await end('first');
     await end('second');
     assert.deepEqual(had, ['first', 'second', 'third']);
+  });
+
+  it('are given to who has several files as far as they are free, and given back together', async () => {
+    const { turns, had, small, large, end } = turnsUnderTest();
+    void large('large');
+    await turn();
+    const several = await turns.several();
+    assert.equal(several.count, 2);
+    small('a');
+    small('b');
+    const next = turns.several();
+    await turn();
+    assert.deepEqual(had, ['large']);
+    several[Symbol.dispose]();
+    await turn();
+    assert.deepEqual(had, ['large', 'a', 'b']);
+    await end('a');
+    const { count, ...rest } = await next;
+    assert.equal(count, 1);
+    rest[Symbol.dispose]();
+    await end('b');
+    await end('large');
+    assert.equal((await turns.several()).count, 3);
   });
 
   it('go to a small one before a large one that came earlier', async () => {

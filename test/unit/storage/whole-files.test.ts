@@ -114,7 +114,10 @@ async function settled(): Promise<void> {
 describe('small files that are to be made', () => {
   it('go in batches of 64 at most: what comes while one is made goes with the next', async () => {
     const { batches, goes, alone, whole } = batching();
-    const all = Array.from({ length: 100 }, async (_, at) => await whole.keep(bytes(10), `/blobs/${at}`));
+    const keep = async (at: number): Promise<void> => await whole.keep(bytes(10), `/blobs/${at}`);
+    const all = [keep(0)];
+    await settled();
+    for (let at = 1; at < 100; at += 1) all.push(keep(at));
     await settled();
     for (const length of [1, 64, 35]) {
       assert.equal(batches.at(-1)?.length, length);
@@ -142,6 +145,20 @@ describe('small files that are to be made', () => {
     goes[1]?.();
     await Promise.all(all);
     assert.deepEqual(alone, ['/blobs/bad']);
+  });
+
+  it('are made by themselves, these and the next, where making them fails as a whole', async () => {
+    const { goes, isMade, alone, whole } = batching();
+    isMade.now = () => {
+      throw new Error('no memory');
+    };
+    for (const [at, to] of ['/blobs/a', '/blobs/b'].entries()) {
+      const kept = whole.keep(bytes(10), to);
+      await settled();
+      goes[at]?.();
+      await kept;
+    }
+    assert.deepEqual(alone, ['/blobs/a', '/blobs/b']);
   });
 
   it('are made by themselves where they are larger than 64 KiB', async () => {
