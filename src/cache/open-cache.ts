@@ -20,6 +20,7 @@ import { forgetIn } from './memory/memory.ts';
 import { NegativeCache } from './memory/negative-cache.ts';
 import { TagWalks } from './memory/tag-walks.ts';
 import { UseLog } from './memory/use-log.ts';
+import { tellingOfStoreOnce } from './store-faults.ts';
 
 /** So many tags are remembered for which upstream has just failed. */
 const maxResting = 10_000;
@@ -53,7 +54,8 @@ export interface OpenCache extends CacheParts, AsyncDisposable {
 
 /** What all cached registries of the process share, put together in the one way that there is. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): OpenCache {
-  const { store, memory, clock, log } = settings;
+  const { store, memory, clock } = settings;
+  const log = tellingOfStoreOnce(settings.log, clock);
   const { content, spools, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
   const tasks = stack.use(new TaskSet(log));
