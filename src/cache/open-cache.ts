@@ -55,9 +55,9 @@ export interface OpenCache extends CacheParts, AsyncDisposable {
 /** What all cached registries of the process share, put together in the one way that there is. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): OpenCache {
   const { store, memory, clock } = settings;
-  const log = tellingOfStoreOnce(settings.log, clock);
   const { content, spools, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
+  const log = tellingOfStoreOnce(settings.log, clock, stack);
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
   const fills = new BlobFills(clock, log, settings.files?.abandoned);

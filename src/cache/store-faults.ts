@@ -7,10 +7,14 @@ import { StoreBusyError, StoreFullError } from '../storage/content-store.ts';
 const codes =
   /^(?:E(?:DQUOT|IO|MFILE|NFILE|NOMEM|NOSPC|ROFS|STALE)|SQLITE_(?:BUSY|CANTOPEN|FULL|IOERR|LOCKED|NOMEM|READONLY).*)$/;
 
-/** A log in which a fault of the whole store is told once a minute, with how often it was met, and not for each blob and manifest. */
-export function tellingOfStoreOnce(log: Log, clock: Clock): Log {
+/**
+ * A log in which a fault of the whole store is told once a minute, with how often it was met, and not for each blob and manifest. `over` has what
+ * is to be disposed of in the end.
+ */
+export function tellingOfStoreOnce(log: Log, clock: Clock, over: AsyncDisposableStack): Log {
   const at = (level: 'warn' | 'error'): Log['error'] => {
-    const lines = new CountedLines({ clock, write: (fields, message) => log[level](fields, message) });
+    const write: Log['error'] = (fields, message) => log[level](fields, message);
+    const lines = over.use(new CountedLines({ clock, write }));
     return (fields, message) => {
       if (isOfStore(fields['err'])) lines.write(fields, message);
       else log[level](fields, message);
