@@ -21,6 +21,7 @@ import { NegativeCache } from './memory/negative-cache.ts';
 import { SmallBlobs } from './memory/small-blobs.ts';
 import { TagWalks } from './memory/tag-walks.ts';
 import { UseLog } from './memory/use-log.ts';
+import { tellingOfStoreOnce } from './store-faults.ts';
 
 /** So many tags are remembered for which upstream has just failed. */
 const maxResting = 10_000;
@@ -54,9 +55,10 @@ export interface OpenCache extends CacheParts, AsyncDisposable {
 
 /** What all cached registries of the process share, put together in the one way that there is. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): OpenCache {
-  const { store, memory, clock, log } = settings;
+  const { store, memory, clock } = settings;
   const { content, spools, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
+  const log = tellingOfStoreOnce(settings.log, clock, stack);
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
   const fills = new BlobFills(clock, log, settings.files?.abandoned);

@@ -183,6 +183,6 @@ export interface Registry {
   getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader>;
   /** A list that is cut has what was read before; one that cannot be had at all is an error. Throws NAME_UNKNOWN. */
   listTags(repository: RepositoryName, options?: TagListOptions): Promise<TagList>;
-  /** The manifests whose subject is `digest`; none is an empty list, not an error. */
+  /** The manifests whose subject is `digest`. None is an empty list, by the registry's own word; where nobody has given it this is an error. */
   listReferrers(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<ReferrersList>;
 }

@@ -34,6 +34,8 @@ export class CacheUnderTest implements AsyncDisposable {
   readonly registry: CachedRegistry;
   readonly parts: CacheParts;
   readonly blobs: ContentStore & SpoolStore;
+  /** As it is written in the end. */
+  readonly log: Log;
   readonly reporting = {
     report: (outcome: Outcome) => {
       this.#last = outcome;
@@ -50,6 +52,7 @@ export class CacheUnderTest implements AsyncDisposable {
     } = options;
     const { clock } = this;
     this.blobs = blobs;
+    this.log = log;
     this.upstream = new ScriptedRegistry(options.upstream ?? this.content);
     this.#cache = openCache({
       store: { content: blobs, spools: blobs, metadata, changed() {} },

@@ -36,4 +36,17 @@ describe('lines that anybody can cause', () => {
       ['no TLS', 'no certificate'],
     );
   });
+
+  it('are all written when it is over, and no timer is left', () => {
+    const { clock, written, lines } = start();
+    for (let client = 1; client <= 3; client += 1) lines.write({ client }, 'no TLS');
+    lines[Symbol.dispose]();
+    lines.write({ client: 4 }, 'no TLS');
+    assert.deepEqual(written, [
+      ['no TLS', { client: 1 }],
+      ['no TLS', { client: 3, times: 2 }],
+      ['no TLS', { client: 4 }],
+    ]);
+    assert.equal(clock.sleeping, 0);
+  });
 });

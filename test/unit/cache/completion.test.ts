@@ -38,7 +38,7 @@ async function pass(cache: CacheUnderTest, milliseconds: number): Promise<void> 
 }
 
 /** The lines that call a registry at fault. */
-function blamed({ parts: { log } }: CacheUnderTest): readonly string[] {
+function blamed({ log }: CacheUnderTest): readonly string[] {
   return (log as LogLines).at('warn').filter((line) => line.includes('the registry fails'));
 }
 
