@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../e2e/support/free-port.ts';
 import { MemoryGroup } from '../e2e/support/memory-group.ts';
 import { Program } from '../e2e/support/program.ts';
-import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { imageEnvironment } from '../image/environment.ts';
 import { cacheIn, type Place, writeConfigurations } from './configurations.ts';
 import { type Address, Connection, requestOf } from './connection.ts';
 import { type Expected, exchange } from './load.ts';
+import { ownDirectory } from './own-directory.ts';
 import type { Peer } from './peers.ts';
 import { type Open, ProcessTree, type Usage } from './process-tree.ts';
 import type { Tls } from './tls.ts';
@@ -68,7 +68,7 @@ export class Candidate implements AsyncDisposable, Address {
   /** Resolves when it answers. */
   static async start(peer: Peer, upstream: Asked, options: StartOptions = {}): Promise<Candidate> {
     await using resources = new AsyncDisposableStack();
-    const { path: directory } = resources.use(await temporaryDirectory());
+    const { path: directory } = resources.use(await ownDirectory());
     const { memoryLimit, settings = {} } = options;
     const metricsPort = options.metrics === true ? await freePort() : 0;
     const { host, tls } = upstream;

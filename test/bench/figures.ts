@@ -35,7 +35,7 @@ export const figures = {
   },
   crowdGets: { name: 'an image of 256 MiB, cold, 20 clients, GETs at upstream', unit: 'requests' },
   cachedBlob: { name: 'an image of 256 MiB, cached, 10 clients', unit: 'MB/s', per: 'GiB' },
-  start: { name: 'start with many manifests, until the first right answer', unit: 'ms', per: 'start' },
+  start: { name: 'start with 100,000 manifests, until the first right answer', unit: 'ms', per: 'start' },
   loopP99: {
     name: 'ten blobs of 1 GiB stream, manifests are asked: delay of the event loop, p99',
     unit: 'ms',

@@ -53,7 +53,7 @@ function head(key: FigureKey, isCompared: boolean): string[] {
   const { unit, per }: Figure = figures[key];
   const beside = per === undefined ? [] : [`CPU ms/${per} (user + system)`, 'server ÷ driver', 'RSS MiB'];
   const ratios = ['we ÷ it', ...(per === undefined ? [] : ['CPU, we ÷ it'])];
-  return ['', unit, ...beside, ...ratios, ...(isCompared ? ['before'] : [])];
+  return ['', unit, ...beside, ...ratios, ...(isCompared ? ['we ÷ it, earlier'] : [])];
 }
 
 function line(run: Run, key: FigureKey, contestant: string, ours: string, earlier?: Run): string[] {

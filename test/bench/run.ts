@@ -33,4 +33,6 @@ function given(): Options {
   }
 }
 
+// Not at once, as a signal does: what the servers have written goes with them.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 await main(given());

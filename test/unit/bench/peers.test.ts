@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { peerOf } from '../../bench/peers.ts';
+import { atHand, peerOf } from '../../bench/peers.ts';
+import { componentsOf } from '../../setup/components.ts';
 
 const files = { config: '/d/config.json', distribution: '/d/distribution.json', zot: '/d/zot.json' };
 const place = {
@@ -35,5 +36,20 @@ describe('--peer', () => {
 
   it('is refused without a name or a command', () => {
     for (const text of ['node bin.js', '=node', 'before=']) assert.throws(() => peerOf(text), /name=command/);
+  });
+});
+
+describe('the peers at hand', () => {
+  it('that are built for the bench are installed by no run of tests', () => {
+    const names = (suite?: string) => componentsOf(suite).map(({ name }) => name);
+    assert.ok(!names().includes('distribution') && names('bench').includes('distribution'));
+  });
+
+  it('have part in all that they can do', () => {
+    const playing = (scenario: string) =>
+      atHand.filter(({ plays }) => plays?.(scenario) !== false).map(({ name }) => name);
+    assert.deepEqual(playing('manifests'), ['docker-registry', 'distribution', 'ceiling']);
+    assert.deepEqual(playing('images'), ['docker-registry', 'distribution']);
+    assert.deepEqual(playing('start'), []);
   });
 });
