@@ -4,7 +4,7 @@ import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import type { ImageCursor, Inventory } from '#src/storage/inventory.ts';
+import type { Candidate, ImageCursor, Inventory } from '#src/storage/inventory.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
   linkBlob,
@@ -56,7 +56,7 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       const { inventory } = made.store;
       assert.deepEqual(await inventory.totals(), { ...nothing, registries: new Map() });
       assert.deepEqual(await inventory.images({ limit: 10 }), []);
-      assert.deepEqual(await inventory.candidates(10), []);
+      assert.deepEqual(await inventory.candidates({ limit: 10 }), []);
     });
 
     it('counts manifests for each repository and blobs once, by registry and together', async () => {
@@ -171,7 +171,7 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       ]);
       const texts = ['child', 'index', 'signature', 'by digest'];
       const offered = async () =>
-        (await store.inventory.candidates(10)).map(({ repository: owner, digest }) => [
+        (await store.inventory.candidates({ limit: 10 })).map(({ repository: owner, digest }) => [
           owner,
           texts.find((text) => descriptor(text).digest === digest),
         ]);
@@ -183,7 +183,52 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       // Who uses a child uses what leads to it.
       await store.change([recordUses([{ repository: tool, digest: descriptor('child').digest, at: 1 }])]);
       assert.deepEqual((await offered())[0], [tool, 'index']);
-      assert.equal((await store.inventory.candidates(1)).length, 1);
+      assert.equal((await store.inventory.candidates({ limit: 1 })).length, 1);
+    });
+
+    it('offers them page by page, each once, however many were used at one time and whatever becomes of the last', async () => {
+      await using made = await create();
+      const { store } = made;
+      const texts = Array.from({ length: 25 }, (_, at) => `image ${at}`);
+      const times = (at: number): number => 1_000_000 + Math.floor(at / 10);
+      await store.change([
+        ...texts.map((text) => put(tool, text)),
+        put(tool, 'index', { manifests: texts.slice(20).map((text) => descriptor(text)) }),
+      ]);
+      const uses = texts.map((text, at) => ({
+        ...{ repository: tool, digest: descriptor(text).digest, at: times(at) },
+      }));
+      await store.change([recordUses(uses)]);
+      const seen: Candidate[] = [];
+      for (let page: readonly Candidate[] = []; ; ) {
+        page = await store.inventory.candidates({ after: page.at(-1), limit: 3 });
+        seen.push(...page);
+        const last = page.at(-1);
+        if (last === undefined || page.length < 3) break;
+        await store.change([removeManifest(tool, last.digest)]);
+      }
+      const expected = [...texts.slice(0, 20), 'index'].map((text) => descriptor(text).digest);
+      assert.deepEqual(seen.map(({ digest }) => digest).toSorted(), expected.toSorted());
+      const at = seen.map(({ usedAt }) => usedAt);
+      assert.deepEqual(at, at.toSorted());
+    });
+
+    it('counts what two platforms share once, and the greatest of what is claimed of it', async () => {
+      await using made = await create();
+      const { store } = made;
+      const shared = descriptor('shared');
+      await store.change([
+        put(tool, 'amd64', { blobs: [shared] }),
+        put(tool, 'arm64', { blobs: [{ ...shared, size: 100 }] }),
+        put(tool, 'inner', { manifests: [descriptor('amd64'), descriptor('arm64')] }),
+        put(tool, 'outer', { manifests: [descriptor('inner'), descriptor('amd64')] }),
+      ]);
+      const images = await store.inventory.images({ limit: 10 });
+      const sizes = Object.fromEntries(
+        images.map(({ descriptor: { digest }, totalSize }) => [digest, totalSize]),
+      );
+      assert.equal(sizes[descriptor('inner').digest], 5 + 5 + 5 + 100);
+      assert.equal(sizes[descriptor('outer').digest], 5 + 5 + 5 + 5 + 100);
     });
   });
 }

@@ -1,8 +1,10 @@
 import type { Database } from 'better-sqlite3';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { Turns } from '../../base/turns.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
-import type { ImageCursor, Inventory } from '../inventory.ts';
+import type { Candidate, ImageCursor, Inventory } from '../inventory.ts';
 import type { AllTotals, ImageRecord, Origin, Totals } from '../records.ts';
-import { rowsBySlices } from './slices.ts';
+import { rowsBySlices, sliceRows } from './slices.ts';
 import { type DescriptorRow, descriptorOf, type NamedRow, preparing } from './statements.ts';
 
 interface TotalsRow {
@@ -21,18 +23,40 @@ interface ImageRow extends DescriptorRow {
   readonly used_at: number;
 }
 
+interface ChildRow {
+  readonly child: number;
+  readonly size: number;
+  readonly is_manifest: 0 | 1;
+}
+
+/** A place in the order of uses. */
+interface UsePlace {
+  readonly used_at: number;
+  readonly repository: number;
+  readonly content: number;
+}
+
+interface UsedRow extends UsePlace {
+  readonly name: string;
+  readonly digest: string;
+  readonly is_root: 0 | 1;
+}
+
 /** Of one image. */
 const maxTags = 500;
-/** What an image leads to is counted so far: an index of a thousand platforms, each of a thousand layers, is nothing that anybody runs. */
+/** Of what an image leads to so many rows are read: an index of a thousand platforms, each of a thousand layers, is nothing that anybody runs. */
 const maxCounted = 20_000;
+const firstPlace: UsePlace = { used_at: Number.MIN_SAFE_INTEGER, repository: 0, content: 0 };
 
 const nothing: Totals = { manifests: 0, manifestBytes: 0, blobs: 0, blobBytes: 0 };
 
 export class SqliteInventory implements Inventory {
   readonly #statements: ReturnType<typeof prepareInventory>;
+  readonly #clock: Clock;
 
-  constructor(database: Database) {
+  constructor(database: Database, clock: Clock = systemClock) {
     this.#statements = prepareInventory(database);
+    this.#clock = clock;
   }
 
   async totals(): Promise<AllTotals> {
@@ -49,13 +73,17 @@ export class SqliteInventory implements Inventory {
     after?: ImageCursor | undefined;
     limit: number;
   }): Promise<readonly ImageRecord[]> {
+    const turns = new Turns(this.#clock);
     const images: ImageRecord[] = [];
-    const first = after === undefined ? 0 : (this.#statements.content.get(after.digest)?.id ?? 0);
+    const first = after === undefined ? 0 : this.#contentId(after.digest);
     for (const { id, name } of this.#repositoriesFrom(after?.repository ?? '')) {
       const behind = name === after?.repository ? first : 0;
-      const rows = this.#statements.images.all(id, behind, limit - images.length);
-      images.push(...rows.map((row) => this.#imageOf(name as RepositoryName, row)));
+      for (const row of this.#statements.images.all(id, behind, limit - images.length)) {
+        images.push(await this.#imageOf(name as RepositoryName, row, turns));
+        if (turns.isOver) await turns.pass();
+      }
       if (images.length === limit) break;
+      if (turns.isOver) await turns.pass();
     }
     return images;
   }
@@ -66,27 +94,73 @@ export class SqliteInventory implements Inventory {
     );
   }
 
-  async candidates(limit: number): Promise<readonly ImageCursor[]> {
-    const rows = this.#statements.candidates.all(limit);
-    return rows.map(({ name, digest }) => ({
-      repository: name as RepositoryName,
-      digest: digest as Digest,
-    }));
+  /** Most manifests may be nobody's roots: so many rows are looked at in one go, however few are found. */
+  async candidates({
+    after,
+    limit,
+  }: {
+    after?: Candidate | undefined;
+    limit: number;
+  }): Promise<readonly Candidate[]> {
+    const turns = new Turns(this.#clock);
+    const found: Candidate[] = [];
+    for (let last: UsePlace | undefined = this.#placeOf(after); last !== undefined; ) {
+      const { used_at, repository, content } = last;
+      const rows = this.#statements.byUse.all(used_at, repository, content, sliceRows);
+      found.push(...rows.filter(({ is_root }) => is_root === 1).map(candidateOf));
+      if (found.length >= limit) break;
+      last = rows[sliceRows - 1];
+      if (turns.isOver) await turns.pass();
+    }
+    return found.slice(0, limit);
   }
 
-  #imageOf(name: RepositoryName, row: ImageRow): ImageRecord {
+  #placeOf(after: Candidate | undefined): UsePlace {
+    if (after === undefined) return firstPlace;
+    const repository = this.#statements.repository.get(after.repository)?.id ?? 0;
+    return { used_at: after.usedAt, repository, content: this.#contentId(after.digest) };
+  }
+
+  #contentId(digest: Digest): number {
+    return this.#statements.content.get(digest)?.id ?? 0;
+  }
+
+  async #imageOf(name: RepositoryName, row: ImageRow, turns: Turns): Promise<ImageRecord> {
     const { repository, content } = row;
     return {
       repository: name,
       descriptor: descriptorOf(row),
       tags: this.#statements.tags.all(repository, content, maxTags).map(({ tag }) => tag as Tag),
-      totalSize: row.size + (this.#statements.sizeBelow.get(content, repository, maxCounted)?.size ?? 0),
+      totalSize: row.size + (await this.#sizeBelow(repository, content, turns)),
       missing: this.#statements.missing.get(repository, content)?.count ?? 0,
       origin: row.origin,
       createdAt: row.created_at,
       usedAt: row.used_at,
     };
   }
+
+  /** Of all that a manifest leads to, each thing once and as large as the greatest claim. */
+  async #sizeBelow(repository: number, content: number, turns: Turns): Promise<number> {
+    const sizes = new Map([[content, 0]]);
+    const manifests = [content];
+    let left = maxCounted;
+    // It grows meanwhile.
+    for (const manifest of manifests) {
+      const children = this.#statements.children.all(repository, manifest, left);
+      for (const { child, size, is_manifest } of children) {
+        if (is_manifest === 1 && !sizes.has(child)) manifests.push(child);
+        sizes.set(child, Math.max(size, sizes.get(child) ?? 0));
+      }
+      left -= children.length;
+      if (left <= 0) break;
+      if (turns.isOver) await turns.pass();
+    }
+    return sizes.values().reduce((sum, size) => sum + size, 0);
+  }
+}
+
+function candidateOf({ name, digest, used_at }: UsedRow): Candidate {
+  return { repository: name as RepositoryName, digest: digest as Digest, usedAt: used_at };
 }
 
 function totalsOf({ manifests, manifest_bytes, blobs, blob_bytes }: TotalsRow): Totals {
@@ -101,6 +175,7 @@ export function prepareInventory(database: Database) {
     repositories: prepared<[string, number], NamedRow>(
       'select id, name from repositories where name >= ? order by name limit ?',
     ),
+    repository: prepared<[string], { id: number }>('select id from repositories where name = ?'),
     content: prepared<[string], { id: number }>('select id from contents where digest = ?'),
     images: prepared<[number, number, number], ImageRow>(
       `select m.repository, m.content, m.origin, m.created_at, m.used_at,
@@ -111,26 +186,25 @@ export function prepareInventory(database: Database) {
     tags: prepared<[number, number, number], { tag: string }>(
       'select tag from tags where repository = ? and manifest = ? order by tag limit ?',
     ),
-    sizeBelow: prepared<[number, number, number], { size: number | null }>(
-      `with recursive below(content, size) as (
-         select ?, 0
-         union
-         select k.child, k.size from below b join children k on k.repository = ? and k.manifest = b.content
-         limit ?)
-       select sum(size) as size from (select max(size) as size from below group by content)`,
+    children: prepared<[number, number, number], ChildRow>(
+      'select child, size, is_manifest from children where repository = ? and manifest = ? limit ?',
     ),
     missing: prepared<[number, number], { count: number }>(
       `select count(*) as count from children k join wanted w on w.content = k.child and w.repository = k.repository
        where k.repository = ? and k.manifest = ? and k.is_manifest = 0`,
     ),
-    candidates: prepared<[number], { name: string; digest: string }>(
-      `select r.name, c.digest from manifests m
-       join repositories r on r.id = m.repository join contents c on c.id = m.content
-       where exists (select 1 from tags t where t.repository = m.repository and t.manifest = m.content)
-       or not exists (select 1 from children k where k.child = m.content and k.repository = m.repository)
-         and (m.subject is null or not exists (
-           select 1 from manifests s where s.repository = m.repository and s.content = m.subject))
-       order by m.used_at limit ?`,
+    byUse: prepared<[number, number, number, number], UsedRow>(
+      `select page.used_at, page.repository, page.content, r.name, c.digest,
+         exists (select 1 from tags t where t.repository = page.repository and t.manifest = page.content)
+         or not exists (select 1 from children k where k.child = page.content and k.repository = page.repository)
+         and (page.subject is null or not exists (
+           select 1 from manifests s where s.repository = page.repository and s.content = page.subject)) as is_root
+       from (
+         select repository, content, subject, used_at from manifests
+         where (used_at, repository, content) > ((select ?), (select ?), (select ?))
+         order by used_at, repository, content limit ?) page
+       cross join repositories r on r.id = page.repository cross join contents c on c.id = page.content
+       order by page.used_at, page.repository, page.content`,
     ),
   };
 }
