@@ -41,6 +41,8 @@ async function exitCode(args: string): Promise<number> {
     serve: async () => true,
     preflight: async () => ({ problems: [], warnings: [] }),
     doctor: async () => true,
+    load: async () => true,
+    list: async () => {},
   });
 }
 
