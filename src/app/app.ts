@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { openCache } from '../cache/open-cache.ts';
 import type { Config } from '../config/schema.ts';
 import { admitAll } from '../http/authorise.ts';
 import { FinishedAnswers } from '../http/finished-answers.ts';
@@ -9,21 +8,16 @@ import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
-import { NameLookups } from '../net/dial/name-lookups.ts';
-import { SocketLimit } from '../net/dial/socket-limit.ts';
-import { hostOf } from '../oci/reference.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
-import { lookupThreads } from '../process/thread-pool.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
+import { openCaching } from './caching.ts';
 import { CannotListen, type PortKey } from './cannot-listen.ts';
 import { memoryPlan } from './memory-plan.ts';
-import { openMetrics } from './metrics.ts';
 import { filePlan } from './open-files.ts';
 import { checkProxies, headLimitMs } from './policies.ts';
+import { beginPreload } from './preload.ts';
 import { storeReadiness } from './readiness.ts';
-import { Registries } from './registries.ts';
 import { ServerCertificates } from './server-certificates.ts';
-import { openStore } from './store.ts';
 import { targetSettings } from './target-settings.ts';
 
 export interface AppParts {
@@ -122,7 +116,6 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   };
   checkProxies(config, env);
   waitsFor(`its addresses and ports at ${config.host}`);
-  const memory = memoryPlan();
   const files = await filePlan(config.server.maxConnections, log);
   const aside = { config, clock, log, maxConnections: files.aside };
   let isUsable: Readiness = async () => ({});
@@ -139,32 +132,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     waitsFor(what);
     gate.notReady = what;
   };
-  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log, says }));
-  const cache = openCache({
-    store,
-    memory,
-    files,
-    clock,
-    log,
-    random,
-    complete: async (job, signal) => await registries.of(hostOf(job.repository)).complete(job, signal),
-  });
-  cache.takeUp();
-  const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
-  const prometheus = await openMetrics({
-    config,
-    parts: cache,
-    inventory: store.inventory,
-    version,
-    quotas: () => registries.quotas(),
-    lookupsHung: () => names.hung,
-  });
-  const observer = prometheus?.observer;
-  const userAgent = `ociregistry/${version}`;
-  const sockets = new SocketLimit(files.sockets, files.questions);
-  const shared = { config, parts: cache, memory, names, sockets, observer, env };
-  const registries = stack.use(new Registries({ ...shared, userAgent }));
-  stack.use(cache);
+  const aboutCaching = { files, version, clock, log, random, env, says, completes: true };
+  const caching = stack.use(await openCaching(config, aboutCaching));
+  const { store, registries, prometheus } = caching;
   const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);
   const router = createRouter({
@@ -177,8 +147,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     authorise: admitAll,
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
-    observer,
-    finished: new FinishedAnswers(memory.answers),
+    observer: prometheus?.observer,
+    finished: new FinishedAnswers(memoryPlan().answers),
   });
   waitsFor(`its addresses and ports at ${config.host}`);
   const metrics =
@@ -190,6 +160,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   isUsable = storeReadiness(store, clock);
   gate.notReady = undefined;
+  if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }
 

@@ -20,6 +20,19 @@ const maxLooks = 8;
 /** Half of the places that a registry has by default. */
 const defaultMaxAbandoned = 16;
 
+export interface Bringing {
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes have come. */
+  readonly received?: ((bytes: number) => void) | undefined;
+}
+
+/** A blob that is stored by now. `size` in bytes. */
+export interface Brought {
+  readonly size: number;
+  /** Was it before, so that nothing was fetched? */
+  readonly wasHere: boolean;
+}
+
 /** One request for a blob, and what was found out for it so far. */
 interface Asking {
   readonly repository: RepositoryName;
@@ -114,6 +127,21 @@ export class CachedBlobs {
     const cause = asking.fill?.failure ?? new PutOffError('the blob cannot be stored', { isOfAll: true });
     if (cause instanceof PutOffError) throw cause;
     throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched', { cause });
+  }
+
+  /**
+   * Settles when the blob is stored for this repository, at the request of somebody who waits for that and for nothing else; what is stored
+   * already is not asked for again. `received` is told of bytes as they come.
+   */
+  async bring(repository: RepositoryName, digest: Digest, { signal, received }: Bringing): Promise<Brought> {
+    const asking = askingFor(repository, digest, { signal }, true);
+    await using reader = await this.#find(asking);
+    const { fill } = asking;
+    if (fill === undefined) return { size: reader.size ?? 0, wasHere: true };
+    const size = await abortable(drained(reader, received), signal);
+    await abortable(fill.done, signal);
+    if (await this.#parts.links.has(repository, digest)) return { size, wasHere: false };
+    throw new RegistryError('UNAVAILABLE', 'the blob cannot be stored', { status: 503, cause: fill.failure });
   }
 
   async #find(asking: Asking): Promise<BlobReader> {
@@ -291,6 +319,16 @@ export class CachedBlobs {
     this.#parts.absent.note(key, error, this.#policy.negativeTtl);
     this.#parts.completer.noteFailure(hostOf(repository), error);
   }
+}
+
+/** How many bytes it had. */
+async function drained({ body }: BlobReader, received: Bringing['received']): Promise<number> {
+  let size = 0;
+  for await (const { length } of body) {
+    size += length;
+    received?.(length);
+  }
+  return size;
 }
 
 function askingFor(

@@ -12,7 +12,7 @@ import type {
   TagListOptions,
 } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
-import { CachedBlobs } from './cached-blobs.ts';
+import { type Bringing, type Brought, CachedBlobs } from './cached-blobs.ts';
 import { CachedManifests } from './cached-manifests.ts';
 import { CachedReferrers } from './cached-referrers.ts';
 import { CachedTags } from './cached-tags.ts';
@@ -71,6 +71,11 @@ export class CachedRegistry implements Registry {
     options?: CallOptions,
   ): Promise<ReferrersList> {
     return await this.#referrers.list(repository, digest, options);
+  }
+
+  /** As {@link CachedBlobs.bring}. */
+  async bringBlob(repository: RepositoryName, digest: Digest, options: Bringing = {}): Promise<Brought> {
+    return await this.#blobs.bring(repository, digest, options);
   }
 
   /** A step of completing an image, at nobody's request; what is to be done next. */

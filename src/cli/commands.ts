@@ -32,8 +32,18 @@ const serveSignals: readonly SignalDescription[] = [
 
 export const commands = [
   { name: 'serve', about: 'Run the server', flags: serveFlags, signals: serveSignals, isBuilt: true },
-  { name: 'load', about: 'Load images into the cache', flags: loadFlags, isBuilt: false },
-  { name: 'list', about: 'List the cached images', flags: listFlags, isBuilt: false },
+  {
+    name: 'load',
+    about: 'Load images into the cache, also while a server runs on it',
+    flags: loadFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'list',
+    about: 'List the cached images, also while a server runs',
+    flags: listFlags,
+    isBuilt: true,
+  },
   { name: 'prune', about: 'Remove images from the cache', flags: pruneFlags, isBuilt: false },
   {
     name: 'check-config',

@@ -8,8 +8,8 @@ import { type Report, textOf } from '../doctor/report.ts';
 import { subjectsOf } from '../doctor/subject.ts';
 import { NameLookups } from '../net/dial/name-lookups.ts';
 import { TlsTrust } from '../net/dial/tls-trust.ts';
-import { RegistryError } from '../oci/error.ts';
 import { lookupThreads } from '../process/thread-pool.ts';
+import { Interruption } from './interruption.ts';
 
 export interface DoctorOrder {
   /** Registries and images; none is all registries of the configuration. */
@@ -34,7 +34,7 @@ export async function doctor(
 ): Promise<boolean> {
   const subjects = subjectsOf(config, names);
   checkEnvironment(config, env);
-  using interruption = interruptible();
+  using interruption = new Interruption();
   // The pauses of the server's own code (Clock) do not keep a process alive.
   using _alive = setInterval(() => {}, 60_000);
   const reports = examineAll(subjects, {
@@ -65,17 +65,4 @@ function checkEnvironment(config: Config, env: NodeJS.ProcessEnv): void {
   } catch (error) {
     throw new ConfigError([error instanceof Error ? error.message : String(error)]);
   }
-}
-
-function interruptible(): Disposable & { readonly signal: AbortSignal } {
-  const controller = new AbortController();
-  const interrupt = (): void => controller.abort(new RegistryError('UNAVAILABLE', 'interrupted'));
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.once(name, interrupt);
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]() {
-      for (const name of signals) process.removeListener(name, interrupt);
-    },
-  };
 }

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
+import { type Platform, parsePlatform } from '../oci/platform.ts';
 
 /** A flag of the command line. */
 export interface Flag {
@@ -11,6 +12,8 @@ export interface Flag {
   readonly takesValue: boolean;
   /** The value as the configuration's schema takes it. Throws an Error that says what must stand there. */
   readonly parse: (text: string) => unknown;
+  /** May it stand there several times? Then what is parsed are lists, which are put together. */
+  readonly isRepeated?: true;
 }
 
 const { shape } = configSchema;
@@ -47,12 +50,28 @@ export const loadFlags: readonly Flag[] = [
   ofKey('os'),
   ofKey('arch'),
   ofKey('pullTimeout'),
+  {
+    name: 'platform',
+    about:
+      'of an index only this platform, such as linux/arm64 or linux/arm/v7; may be repeated (default: that of os and arch, else all)',
+    takesValue: true,
+    isRepeated: true,
+    parse: platforms,
+  },
+  {
+    name: 'referrers',
+    about: 'also load what refers to the images: signatures, attestations, SBOMs (default: false)',
+    takesValue: false,
+    parse: (text) => text,
+  },
+  outputFlag('text', 'json'),
 ];
 
 export const listFlags: readonly Flag[] = [
   inGroup('listConfig', 'header', 'header'),
   inGroup('listConfig', 'expr', 'pattern'),
   inGroup('listConfig', 'shortDigest', 'short-digest'),
+  outputFlag('table', 'json'),
 ];
 
 export const pruneFlags: readonly Flag[] = [
@@ -67,12 +86,7 @@ export const pruneFlags: readonly Flag[] = [
 ];
 
 export const doctorFlags: readonly Flag[] = [
-  {
-    name: 'output',
-    about: 'text or json (default: text)',
-    takesValue: true,
-    parse: outputForm,
-  },
+  outputFlag('text', 'json'),
   ofKey('pullTimeout'),
   ofKey('airGapped'),
   ofKey('defaultNs'),
@@ -113,9 +127,25 @@ function parsed(schema: z.ZodType, text: string): unknown {
   return value;
 }
 
-function outputForm(text: string): 'text' | 'json' {
-  if (text === 'text' || text === 'json') return text;
-  throw new Error(`must be text or json, not ${JSON.stringify(text)}`);
+function platforms(text: string): Platform[] {
+  return text.split(',').map((name) => {
+    const platform = parsePlatform(name.trim());
+    if (platform !== undefined) return platform;
+    throw new Error(`must be a platform such as linux/arm64, not ${JSON.stringify(name)}`);
+  });
+}
+
+/** The first form is the default. */
+function outputFlag(...forms: readonly [string, string]): Flag {
+  return {
+    name: 'output',
+    about: `${forms.join(' or ')} (default: ${forms[0]})`,
+    takesValue: true,
+    parse: (text) => {
+      if (forms.includes(text)) return text;
+      throw new Error(`must be ${forms.join(' or ')}, not ${JSON.stringify(text)}`);
+    },
+  };
 }
 
 function localTime(text: string): Date {

@@ -19,6 +19,20 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { doctor } = await import('./doctor.ts');
       return await doctor(loaded, order, { version: version.version, env, stdout });
     },
+    load: async (loaded, order) => {
+      const { load } = await import('./load.ts');
+      return await load(loaded, order, {
+        version: version.version,
+        env,
+        stdin: process.stdin,
+        stdout,
+        stderr,
+      });
+    },
+    list: async ({ config }, order) => {
+      const { list } = await import('./list.ts');
+      await list(config.imagePath, order, stdout);
+    },
     preflight: async (loaded, tryPorts) => {
       const { preflight } = await import('../app/preflight/preflight.ts');
       return await preflight(loaded, { env, tryPorts });

@@ -11,6 +11,8 @@ import { normalArguments } from './arguments.ts';
 import { type CommandDescription, type CommandName, commands, type SignalDescription } from './commands.ts';
 import type { DoctorOrder } from './doctor.ts';
 import { type Flag, globalFlags, versionFlag } from './flags.ts';
+import type { ListOrder } from './list.ts';
+import type { LoadOrder } from './load.ts';
 import { LongStart } from './long-start.ts';
 
 interface Output {
@@ -35,13 +37,22 @@ export interface ProgramParts {
   readonly preflight: (loaded: LoadedConfig, tryPorts: boolean) => Promise<Preflight>;
   /** True: nothing failed. Throws RegistryError for a name that is none, ConfigError for the environment. */
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
+  /** True: all is loaded. Rejects where nothing could be begun. */
+  readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
+  /** Rejects where it cannot be read. */
+  readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
 }
 
 type Run = (flags: Flags & OwnFlags, operands: readonly string[]) => Promise<number>;
 
 /** Flags that are no keys of the configuration. */
 interface OwnFlags {
-  readonly output?: DoctorOrder['output'];
+  readonly output?: 'text' | 'json' | 'table';
+  readonly platform?: LoadOrder['platforms'];
+  readonly referrers?: boolean;
+  readonly header?: boolean;
+  readonly pattern?: string;
+  readonly shortDigest?: boolean;
 }
 
 const described: readonly (CommandDescription & { readonly name: CommandName })[] = commands;
@@ -102,8 +113,8 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     };
   const runs: Readonly<Record<CommandName, Run>> = {
     serve: (flags) => serve(flags, parts),
-    load: unbuilt('load'),
-    list: unbuilt('list'),
+    load: (flags) => load(flags, parts),
+    list: (flags) => list(flags, parts),
     prune: unbuilt('prune'),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
@@ -129,15 +140,16 @@ function signalText({ name, about }: SignalDescription): string {
 
 /** No default is given to commander: only a flag that is there overrides the file. */
 function addFlags(command: Command, flags: readonly Flag[]): void {
-  for (const { name, about, takesValue, parse } of flags) {
+  for (const { name, about, takesValue, parse, isRepeated = false } of flags) {
     if (!takesValue) {
       command.addOption(new Option(`--${name}`, about));
       command.addOption(new Option(`--no-${name}`).hideHelp());
       continue;
     }
-    const parser = (text: string): unknown => {
+    const parser = (text: string, before: unknown): unknown => {
       try {
-        return parse(text);
+        const value = parse(text);
+        return isRepeated && Array.isArray(before) ? before.concat(value) : value;
       } catch (error) {
         return command.error(`--${name}: ${error instanceof Error ? error.message : error}`);
       }
@@ -206,15 +218,60 @@ async function checked(
   return { ...rest, warnings: [...rest.warnings, ...warnings] };
 }
 
+async function load(
+  { output, platform: platforms = [], referrers = false, ...flags }: Flags & OwnFlags,
+  parts: ProgramParts,
+): Promise<number> {
+  const order: LoadOrder = { platforms, referrers, output: output === 'json' ? 'json' : 'text' };
+  return await onDirectory('loading images', flags, parts, async (loaded) => await parts.load(loaded, order));
+}
+
+/** A flag wins over the file, which has the same in a group of its own. */
+async function list(
+  { output, header, pattern, shortDigest, ...flags }: Flags & OwnFlags,
+  parts: ProgramParts,
+): Promise<number> {
+  return await onDirectory('listing the cache', flags, parts, async (loaded) => {
+    const { listConfig } = loaded.config;
+    await parts.list(loaded, {
+      output: output === 'json' ? 'json' : 'table',
+      header: header ?? listConfig.header,
+      pattern: pattern ?? listConfig.expr,
+      shortDigest: shortDigest ?? listConfig.shortDigest,
+    });
+    return true;
+  });
+}
+
+/** `doing` in words, for what is thrown. */
+async function onDirectory(
+  doing: string,
+  flags: Flags,
+  parts: ProgramParts,
+  run: (loaded: LoadedConfig) => Promise<boolean>,
+): Promise<number> {
+  const { stderr } = parts;
+  let action = 'getting configuration';
+  try {
+    const loaded = await readWhole(flags, parts);
+    action = doing;
+    for (const warning of loaded.warnings) stderr.write(`warning: ${warning}\n`);
+    return (await run(loaded)) ? 0 : 1;
+  } catch (error) {
+    stderr.write(`error ${action}: ${error instanceof Error ? error.message : error}\n`);
+    return 1;
+  }
+}
+
 async function doctor(
-  { output = 'text', ...flags }: Flags & OwnFlags,
+  { output: form, ...flags }: Flags & OwnFlags,
   names: readonly string[],
   parts: ProgramParts,
 ): Promise<number> {
   try {
-    const loaded = await load(flags, parts);
+    const loaded = await readWhole(flags, parts);
     for (const warning of loaded.warnings) parts.stderr.write(`warning: ${warning}\n`);
-    return (await parts.doctor(loaded, { names, output })) ? 0 : 1;
+    return (await parts.doctor(loaded, { names, output: form === 'json' ? 'json' : 'text' })) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof RegistryError)) throw error;
     parts.stderr.write(`${error.message}\n`);
@@ -222,7 +279,7 @@ async function doctor(
   }
 }
 
-async function load(flags: Flags, { env }: ProgramParts): Promise<LoadedConfig> {
+async function readWhole(flags: Flags, { env }: ProgramParts): Promise<LoadedConfig> {
   return await loadConfig({ file: fileOf(flags), flags, env });
 }
 

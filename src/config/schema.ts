@@ -54,7 +54,7 @@ const pruneSchema = oneSpelling(
 
 const listSchema = group({
   header: key('Print a header', flag().prefault(false)),
-  expr: key('Regular expressions, separated by commas', text().prefault('')),
+  expr: key('Only what one of these regular expressions matches, separated by commas', text().prefault('')),
   shortDigest: key('Print short digests', flag().prefault(false)),
 });
 
@@ -104,14 +104,12 @@ const everyKey = group({
   health: key('Port of /health, /livez and /readyz; 0 is none', port().prefault(0)),
   metrics: key('Port of /metrics; 0 is none', port().prefault(0)),
   os: key(
-    'Operating system of the images to load; none is that of this machine',
+    'Operating system of the images to load, of an index; none is all, or with arch that of this machine',
     text().prefault(''),
-    'accepted',
   ),
   arch: key(
-    'Architecture of the images to load; none is that of this machine',
+    'Architecture of the images to load, of an index; none is all, or with os that of this machine',
     text().prefault(''),
-    'accepted',
   ),
   pullTimeout: key(
     "Milliseconds until upstream's headers; of a manifest or a list, until its end",
@@ -121,11 +119,14 @@ const everyKey = group({
   alwaysPullLatest: key('Ask upstream each time for the tag latest', flag().prefault(false)),
   airGapped: key('Serve what is cached and never ask upstream', flag().prefault(false)),
   helloWorld: key('Serve a built-in hello-world image only', flag().prefault(false), 'ignored'),
-  preloadImages: key('Files of images to load before serving', text().prefault(''), 'ignored'),
-  imageFile: key('Files of images to load', text().prefault(''), 'ignored'),
+  preloadImages: key('Files of images to load when the server starts, while it serves', text().prefault('')),
+  imageFile: key(
+    'Files of images to load, with commas between them: lists of names, Kubernetes manifests, folders of them, patterns; - is standard input',
+    text().prefault(''),
+  ),
   resolveRef: key('Load a tar by the reference in it', flag().prefault(false), 'ignored'),
   pruneConfig: key('Removing what is old', pruneSchema.prefault({})),
-  listConfig: key('Listing what is cached', listSchema.prefault({}), 'ignored'),
+  listConfig: key('Listing what is cached', listSchema.prefault({})),
   serverTlsConfig: key('TLS of this server', serverTlsSchema.prefault({})),
   registries: key('Upstream registries', distinctRegistries(list(registrySchema)).prefault([])),
 

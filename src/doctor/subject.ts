@@ -1,22 +1,16 @@
+import { imageNamed } from '../app/image-name.ts';
 import { targetSettings } from '../app/target-settings.ts';
 import type { Config } from '../config/schema.ts';
-import { looksLikeHost, type TargetSettings, targetOf } from '../http/target.ts';
+import { looksLikeHost, type TargetSettings } from '../http/target.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
-import {
-  hostOf,
-  parseReference,
-  parseRegistryHost,
-  type Reference,
-  type RegistryHost,
-  type RepositoryName,
-} from '../oci/reference.ts';
+import { hostOf, type ImageName, parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 
 /** What is examined: a registry, or an image in it. */
 export interface Subject {
   /** As it was named. */
   readonly name: string;
   readonly host: RegistryHost;
-  readonly image: { readonly repository: RepositoryName; readonly reference: Reference } | undefined;
+  readonly image: ImageName | undefined;
 }
 
 /** What was named on the command line, else every registry of the configuration. Throws RegistryError for what is no name. */
@@ -41,10 +35,7 @@ function registrySubject(name: string, host: string): Subject {
   return { name, host: canonicalHost(parseRegistryHost(host)), image: undefined };
 }
 
-/** `name:tag`, `name@digest`, both (the digest counts), or the tag `latest`. */
 function imageSubject(name: string, settings: TargetSettings): Subject {
-  const [, path = '', tag, digest] = /^(.+?)(?::([^/@:]+))?(?:@(.+))?$/.exec(name) ?? [];
-  const repository = targetOf(path, { header: undefined, ns: undefined }, settings);
-  const reference = parseReference(digest ?? tag ?? 'latest');
-  return { name, host: hostOf(repository), image: { repository, reference } };
+  const image = imageNamed(name, settings);
+  return { name, host: hostOf(image.repository), image };
 }

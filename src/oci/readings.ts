@@ -1,4 +1,5 @@
 import { parseManifest } from './manifest.ts';
+import { parseIndexChildren } from './platform.ts';
 import type { Digest } from './reference.ts';
 import { parseReferrers } from './referrers.ts';
 import { parseTagPage } from './tag-page.ts';
@@ -18,6 +19,7 @@ export const readings = {
     head: parseManifest(bytes, contentType),
     items: [],
   }),
+  children: (bytes: Uint8Array) => ({ head: undefined, items: parseIndexChildren(bytes) }),
   tags: (bytes: Uint8Array, maxEntries: number) => {
     const { tags, ...head } = parseTagPage(bytes, maxEntries);
     return { head, items: tags };

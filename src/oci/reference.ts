@@ -15,6 +15,12 @@ export type Digest = Branded<'Digest'>;
 /** The specification's `<reference>`: a tag or a digest. A tag cannot hold a colon, so the two never mix. */
 export type Reference = Tag | Digest;
 
+/** What an image is called. */
+export interface ImageName {
+  readonly repository: RepositoryName;
+  readonly reference: Reference;
+}
+
 /** Clients limit a name with its host to 255 characters (distribution-spec, "Pulling manifests"). */
 const maxNameLength = 255;
 const pathPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;

@@ -24,6 +24,8 @@ const kinds = {
   tutorial: ({ page }) => page === 'docs/tutorials/first-pull.md',
   /** test/install/install.test.ts: the whole page, in a root of its own. */
   install: ({ page, language }) => page === 'docs/how-to/install.md' && language !== 'yaml',
+  /** test/e2e/load.test.ts: the whole page. */
+  load: ({ page }) => page === 'docs/how-to/load-images.md',
   /** test/e2e/docs-config.test.ts, by a shell. */
   pulls: commands('crane', 'curl', 'ctr', 'skopeo'),
   /** test/image/without-the-cache.test.ts */

@@ -59,6 +59,8 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     serve: async () => assert.fail('nothing is served'),
     announce: () => assert.fail('nothing is started'),
     preflight: async () => assert.fail('nothing is started'),
+    load: async () => assert.fail('nothing is loaded'),
+    list: async () => assert.fail('nothing is listed'),
     doctor: async (loaded, order) =>
       await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });

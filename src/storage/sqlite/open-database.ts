@@ -23,8 +23,8 @@ const pauseMs = 50;
 /** The header alone; so much is there when a file is made. Bytes. */
 const emptyBytes = 4096;
 /** Of this version; one of schema 1 or 2 was `index.sqlite`. */
-const fileName = `index-${schemaVersion}.sqlite`;
-const olderName = 'index.sqlite';
+export const fileName = `index-${schemaVersion}.sqlite`;
+export const olderName = 'index.sqlite';
 
 /** Whether other processes of this machine may have the database open as well. */
 export type Sharing = 'shared' | 'alone';
@@ -135,7 +135,7 @@ async function openWithin(busyMs: number, tryIt: () => Database): Promise<Databa
 }
 
 /** What was known to a newer version alone would be asked for anew, and its files would be nobody's. */
-async function refuseNewer(directory: string): Promise<void> {
+export async function refuseNewer(directory: string): Promise<void> {
   const newer = (await readdir(directory)).find((name) => /^index-\d+\.sqlite$/.test(name));
   if (newer === undefined) return;
   throw new Error(
@@ -182,12 +182,12 @@ function begin(database: Database): void {
   database.transaction(make).immediate();
 }
 
-function versionOf(database: Database): number {
+export function versionOf(database: Database): number {
   return Number(database.pragma('user_version', { simple: true }));
 }
 
 /** In words that name the file, where SQLite's own do not. */
-function explained(error: unknown, path: string): unknown {
+export function explained(error: unknown, path: string): unknown {
   const code = codeOf(error);
   if (isBusy(error)) {
     return new Error(`${path} is in use by another process that does not share it`, { cause: error });

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Preflight } from '#src/app/preflight/preflight.ts';
+import type { ListOrder } from '#src/cli/list.ts';
+import type { LoadOrder } from '#src/cli/load.ts';
 import type { LongStart } from '#src/cli/long-start.ts';
 import { runProgram } from '#src/cli/program.ts';
 import type { LoadedConfig } from '#src/config/load.ts';
@@ -14,6 +16,8 @@ interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly served: LoadedConfig | undefined;
+  /** What load or list was told to do. */
+  readonly order: LoadOrder | ListOrder | undefined;
 }
 
 interface Around {
@@ -42,6 +46,7 @@ async function run(
   let stdout = '';
   let stderr = '';
   let served: LoadedConfig | undefined;
+  let order: Outcome['order'];
   const code = await runProgram(
     line
       .split(' ')
@@ -55,6 +60,14 @@ async function run(
       hearSignals() {},
       announce: (config, text) => (stderr += `${config.logFormat}: ${text}\n`),
       doctor: async () => false,
+      load: async ({ config }, told) => {
+        order = told;
+        if (config.imageFile === '') throw new Error('which images?');
+        return config.imageFile === 'good.txt';
+      },
+      list: async (_, told) => {
+        order = told;
+      },
       clock,
       preflight,
       serve: async (loaded, start) => {
@@ -63,7 +76,7 @@ async function run(
       },
     },
   );
-  return { code, stdout: named(stdout), stderr: named(stderr), served };
+  return { code, stdout: named(stdout), stderr: named(stderr), served, order };
 }
 
 describe('ociregistry', () => {
@@ -101,8 +114,11 @@ describe('ociregistry', () => {
       'default-ns',
       'host',
     ],
-    ['load', 'image-file', 'resolve-ref', 'os', 'arch', 'pull-timeout'],
-    ['list', 'header', 'pattern', 'short-digest'],
+    [
+      'load',
+      ...['image-file', 'resolve-ref', 'os', 'arch', 'pull-timeout', 'platform', 'referrers', 'output'],
+    ],
+    ['list', 'header', 'pattern', 'short-digest', 'output'],
     ['prune', 'pattern', 'date', 'dry-run'],
   ];
   for (const [command, ...flags] of helps) {
@@ -113,7 +129,7 @@ describe('ociregistry', () => {
       for (const flag of ['log-level', 'config-file', 'image-path', 'log-file'])
         assert.match(globals, new RegExp(`^ +--${flag} <value> +\\S`, 'm'));
       for (const flag of flags.filter((name) => name !== 'date')) {
-        assert.match(text, new RegExp(`--${flag}( <value>)? +\\S.*\\(default: \\S+\\)`));
+        assert.match(text, new RegExp(`--${flag}( <value>)? +\\S.*\\(default: [^)]+\\)`));
       }
       const described = text
         .matchAll(/^ +--([a-z-]+)/gm)
@@ -125,12 +141,14 @@ describe('ociregistry', () => {
 
   it('marks in its help what does nothing yet, and says what signals do', async () => {
     const root = (await run('')).stdout.replaceAll(/\n {5,}/g, ' ');
-    for (const command of ['load', 'list', 'prune'])
-      assert.match(root, new RegExp(`^ +${command} .*\\(not available in this version yet\\)$`, 'm'));
-    assert.doesNotMatch(root, /^ +serve .*not available/m);
+    assert.match(root, /^ +prune .*\(not available in this version yet\)$/m);
+    assert.doesNotMatch(root, /^ +(?:serve|load|list) .*not available/m);
     const serve = (await run('serve --help')).stdout.replaceAll(/\n {5,}/g, ' ');
     const marked = serve.matchAll(/^ +--([a-z-]+).*not available in this version yet, and ignored/gm);
-    assert.deepEqual([...marked].map(([, flag]) => flag).sort(), ['hello-world', 'preload-images']);
+    assert.deepEqual(
+      [...marked].map(([, flag]) => flag),
+      ['hello-world'],
+    );
     assert.match(serve, /^ +SIGHUP .*log file.*certificates/m);
   });
 
@@ -209,6 +227,8 @@ describe('ociregistry', () => {
       '--date: must be a time such as 2026-01-31T23:59:59, not "yesterday"',
       'prune',
     ],
+    ['load --platform arm64', '--platform: must be a platform such as linux/arm64, not "arm64"', 'load'],
+    ['list --output text', '--output: must be table or json, not "text"', 'list'],
     ['serve now', "too many arguments for 'serve'. Expected 0 arguments but got 1: now.", 'serve'],
     ['bogus', "unknown command 'bogus'", '[options] [command]'],
   ];
@@ -285,11 +305,36 @@ describe('ociregistry', () => {
     assert.deepEqual([code, stderr], [1, '']);
   });
 
-  for (const line of [
-    'load --image-file x --resolve-ref',
-    'list -header --pattern a,b --short-digest',
-    'prune -pattern x -dry-run --date 2026-01-31T23:59:59',
-  ]) {
+  it('hands on what is to be loaded, and says by its code whether all was', async () => {
+    const line =
+      'load --image-file good.txt --platform linux/arm64/v8 --platform=linux/arm/v7,windows/amd64 --referrers --output json';
+    const { code, stderr, order } = await run(line);
+    assert.deepEqual([code, stderr], [0, '']);
+    const platforms = [
+      { os: 'linux', architecture: 'arm64' },
+      { os: 'linux', architecture: 'arm', variant: 'v7' },
+      { os: 'windows', architecture: 'amd64' },
+    ];
+    assert.deepEqual(order, { platforms, referrers: true, output: 'json' });
+    const bad = await run('load --image-file bad.txt');
+    assert.deepEqual(bad.order, { platforms: [], referrers: false, output: 'text' });
+    assert.equal(bad.code, 1);
+    const none = await run('load');
+    assert.deepEqual([none.code, none.stderr], [1, 'error loading images: which images?\n']);
+    const wrong = await run('load --config-file FILE', { text: 'prot: 1' });
+    assert.match(wrong.stderr, /^error getting configuration: config.yaml:1:1: prot/);
+  });
+
+  it('lists as the flags say, else as the file does', async () => {
+    const text = 'listConfig: { header: true, expr: a, shortDigest: true }';
+    const file = await run('list --config-file FILE', { text });
+    assert.deepEqual(file.order, { output: 'table', header: true, pattern: 'a', shortDigest: true });
+    const flags = await run('list -config-file FILE -header=false --pattern b,c --output json', { text });
+    assert.deepEqual(flags.order, { output: 'json', header: false, pattern: 'b,c', shortDigest: true });
+    assert.deepEqual([flags.code, flags.stderr], [0, '']);
+  });
+
+  for (const line of ['prune -pattern x -dry-run --date 2026-01-31T23:59:59']) {
     it(`says that it cannot do yet: ${line}`, async () => {
       const { code, stdout, stderr } = await run(line);
       const command = line.slice(0, line.indexOf(' '));
@@ -304,6 +349,7 @@ describe('ociregistry', () => {
 describe('ociregistry check-config', () => {
   it('says that all is well', async () => {
     assert.deepEqual(await run('--config-file FILE check-config', { text: 'port: 1' }), {
+      order: undefined,
       code: 0,
       stdout: 'config.yaml: OK\n',
       stderr: '',

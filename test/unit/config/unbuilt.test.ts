@@ -6,9 +6,8 @@ describe('a key whose feature is not built', () => {
   it('is named in one warning, with all others', async () => {
     const { warnings } = await loadText(
       `
-preloadImages: images.txt
 pruneConfig: { enabled: true, duration: 10d }
-listConfig: { header: true }
+resolveRef: true
 registries:
   - name: a.io
   - name: b.io
@@ -21,9 +20,8 @@ catalogSync: { every: 15m, repositories: [] }
     );
     const named = [
       '--hello-world',
-      'preloadImages',
       'pruneConfig.enabled',
-      'listConfig',
+      'resolveRef',
       'registries[1].cache.maxSize',
       'cache.pinned',
       'server.workers',

@@ -24,7 +24,7 @@ function argumentsOf(command: string): string | undefined {
     new RegExp(`^docker run .*ociregistry:${version}( .*)$`).exec(command) ??
     [];
   const [, started] = /^npm start(.*)$/.exec(command) ?? [];
-  return started === undefined ? args : `serve ${started.replace(' -- ', '')}`;
+  return started === undefined ? args?.replace(/ > \S+$/, '') : `serve ${started.replace(' -- ', '')}`;
 }
 
 /** Where it would find out what is wrong with a command line. */
@@ -41,6 +41,8 @@ async function exitCode(args: string): Promise<number> {
     serve: async () => true,
     preflight: async () => ({ problems: [], warnings: [] }),
     doctor: async () => true,
+    load: async () => true,
+    list: async () => {},
   });
 }
 

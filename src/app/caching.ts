@@ -1,0 +1,71 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { type OpenCache, openCache } from '../cache/open-cache.ts';
+import type { Config } from '../config/schema.ts';
+import { NameLookups } from '../net/dial/name-lookups.ts';
+import { SocketLimit } from '../net/dial/socket-limit.ts';
+import type { Prometheus } from '../observe/prometheus.ts';
+import { hostOf } from '../oci/reference.ts';
+import { lookupThreads } from '../process/thread-pool.ts';
+import { memoryPlan } from './memory-plan.ts';
+import { openMetrics } from './metrics.ts';
+import type { FilePlan } from './open-files.ts';
+import { Registries } from './registries.ts';
+import { openStore, type Store } from './store.ts';
+
+export interface CachingParts {
+  readonly files: FilePlan;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 ≤ random < 1. */
+  readonly random: () => number;
+  readonly env: NodeJS.ProcessEnv;
+  /** Told what takes long, in words. */
+  readonly says: (what: string) => void;
+  /** Is what belongs to served images fetched in the background? */
+  readonly completes: boolean;
+}
+
+/** The cache with its store before it and its registries behind it. Disposing it waits for what is still to be stored. */
+export interface Caching extends AsyncDisposable {
+  readonly store: Store;
+  readonly cache: OpenCache;
+  readonly registries: Registries;
+  /** Undefined: no port of metrics is configured. */
+  readonly prometheus: Prometheus | undefined;
+}
+
+/** Puts it together in the one way that there is: for a server, and for whoever fills its directory. Throws what keeps the directory from being used. */
+export async function openCaching(config: Config, parts: CachingParts): Promise<Caching> {
+  const { files, clock, log, random, env, version, completes } = parts;
+  await using stack = new AsyncDisposableStack();
+  const memory = memoryPlan();
+  const { says } = parts;
+  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log, says }));
+  const cache = openCache({
+    ...{ store, memory, files, clock, log, random },
+    complete: async (job, signal) =>
+      completes ? await registries.of(hostOf(job.repository)).complete(job, signal) : [],
+  });
+  if (completes) cache.takeUp();
+  const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
+  const prometheus = await openMetrics({
+    ...{ config, version },
+    parts: cache,
+    inventory: store.inventory,
+    quotas: () => registries.quotas(),
+    lookupsHung: () => names.hung,
+  });
+  const observer = prometheus?.observer;
+  const userAgent = `ociregistry/${version}`;
+  const sockets = new SocketLimit(files.sockets, files.questions);
+  const shared = { config, parts: cache, memory, names, sockets, observer, env };
+  const registries = stack.use(new Registries({ ...shared, userAgent }));
+  stack.use(cache);
+  const opened = stack.move();
+  return {
+    ...{ store, cache, registries, prometheus },
+    [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
+  };
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
+import type { Caching } from './caching.ts';
+import { configuredPlatforms, imagesToLoad, loadInto } from './load.ts';
+
+interface PreloadParts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Loads what `preloadImages` names, beside the clients; what fails is logged. Disposing ends it: what came is gone on with next time. */
+export function beginPreload(config: Config, caching: Caching, parts: PreloadParts): AsyncDisposable {
+  const stop = new AbortController();
+  const done = preload(config, caching, parts, stop.signal).catch((error: unknown) =>
+    parts.log.error({ err: error }, 'error loading images'),
+  );
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort(new Error('the server is stopping'));
+      await done;
+    },
+  };
+}
+
+async function preload(
+  config: Config,
+  caching: Caching,
+  { clock, log }: PreloadParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const begunAt = clock.monotonic();
+  const { preloadImages: file } = config;
+  log.info({ file }, 'loading images');
+  const { images, problems } = await imagesToLoad(config, file, process.stdin);
+  for (const problem of problems) log.error({ file, problem }, 'an image cannot be loaded');
+  const wanted = { platforms: configuredPlatforms(config), referrers: false };
+  let failed = problems.length;
+  await loadInto(caching, images, wanted, {
+    clock,
+    signal,
+    ended: ({ name, digest, problem, tally }) => {
+      if (problem === undefined) {
+        const { fetched, present } = tally;
+        log.info({ image: name, digest, fetched, present }, 'an image is loaded');
+      } else if (!signal.aborted) {
+        failed += 1;
+        log.error({ image: name, problem }, 'an image cannot be loaded');
+      }
+    },
+  });
+  if (signal.aborted) return;
+  const seconds = Math.round((clock.monotonic() - begunAt) / 1000);
+  log.info({ images: images.length, failed, seconds }, 'images are loaded');
+}

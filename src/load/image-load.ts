@@ -1,0 +1,139 @@
+import type { Slots } from '../base/slots.ts';
+import { algorithmOf, hexOf } from '../oci/digest.ts';
+import { RegistryError } from '../oci/error.ts';
+import { maxDescriptors } from '../oci/manifest.ts';
+import type { Outcome } from '../oci/outcome.ts';
+import type { Platform } from '../oci/platform.ts';
+import {
+  type Digest,
+  hostOf,
+  type ImageName,
+  parseTag,
+  type Reference,
+  type RegistryHost,
+} from '../oci/reference.ts';
+import type { Manifest } from '../oci/registry.ts';
+import { type ImageTree, readTree } from './image-tree.ts';
+import { LoadError } from './load-error.ts';
+import type { LoadingRegistry } from './loading-registry.ts';
+import { type StoredImageParts, untilStored } from './stored-image.ts';
+import { Tally } from './tally.ts';
+
+export interface ImageLoadParts extends StoredImageParts {
+  readonly registryOf: (host: RegistryHost) => LoadingRegistry;
+  /** Blobs that are fetched at a time, of all images. */
+  readonly slots: Slots;
+}
+
+export interface Wanted {
+  /** Of an index only these; none: all. */
+  readonly platforms: readonly Platform[];
+  /** Also what refers to it: signatures, attestations, SBOMs. */
+  readonly referrers: boolean;
+}
+
+/** Under these tags cosign before version 3 keeps what refers to an image (cosign "Signature Specification", "Storage"). */
+const cosignSuffixes = ['sig', 'att', 'sbom'];
+
+/** One image that is pulled through the cache, as far as it is not there, and stays. */
+export class ImageLoad {
+  readonly tally = new Tally();
+  readonly #image: ImageName;
+  readonly #wanted: Wanted;
+  readonly #parts: ImageLoadParts;
+  readonly #signal: AbortSignal;
+  /** Digests in the tally: each counts once, however often it is tried or named. */
+  readonly #counted = new Set<Digest>();
+
+  constructor(image: ImageName, wanted: Wanted, parts: ImageLoadParts, signal: AbortSignal) {
+    this.#image = image;
+    this.#wanted = wanted;
+    this.#parts = parts;
+    this.#signal = signal;
+  }
+
+  /** Returns the digest of its root. Throws LoadError, RegistryError or the signal's reason; then it may be called again. */
+  async run(): Promise<Digest> {
+    this.#signal.throwIfAborted();
+    const { platforms, referrers } = this.#wanted;
+    const tree = await this.#load(this.#image.reference, platforms);
+    if (tree.blobs.length === 0) throw new LoadError('there is nothing in it: it names no blob');
+    if (referrers) for (const digest of tree.manifests) await this.#loadReferrers(digest);
+    return tree.root;
+  }
+
+  get #registry(): LoadingRegistry {
+    return this.#parts.registryOf(hostOf(this.#image.repository));
+  }
+
+  async #load(reference: Reference, platforms: readonly Platform[]): Promise<ImageTree> {
+    const { repository } = this.#image;
+    const getManifest = async (wanted: Reference) => await this.#manifest(wanted);
+    const tree = await readTree(reference, { repository, platforms, getManifest });
+    const blobs = await Promise.allSettled(tree.blobs.map(async (digest) => await this.#bring(digest)));
+    // All of them came to their end, so that the next attempt lacks as little as possible.
+    for (const blob of blobs) if (blob.status === 'rejected') throw blob.reason;
+    await untilStored({ repository, reference }, tree, this.#parts, this.#signal);
+    return tree;
+  }
+
+  async #manifest(reference: Reference): Promise<Manifest> {
+    let wasHere = true;
+    const report = ({ kind }: Outcome): void => {
+      wasHere = kind !== 'miss';
+    };
+    const signal = this.#signal;
+    const manifest = await this.#registry.getManifest(this.#image.repository, reference, { signal, report });
+    const { descriptor, bytes } = manifest;
+    if (this.#isNew(descriptor.digest)) {
+      this.tally.manifests += 1;
+      this.tally[wasHere ? 'present' : 'fetched'] += bytes.length;
+    }
+    return manifest;
+  }
+
+  async #bring(digest: Digest): Promise<void> {
+    const { slots } = this.#parts;
+    const received = (bytes: number): void => {
+      this.tally.fetched += bytes;
+    };
+    await slots.take(this.#signal);
+    try {
+      const signal = this.#signal;
+      const blob = await this.#registry.bringBlob(this.#image.repository, digest, { signal, received });
+      if (!this.#isNew(digest)) return;
+      this.tally.blobs += 1;
+      if (blob.wasHere) this.tally.present += blob.size;
+    } finally {
+      slots.giveBack();
+    }
+  }
+
+  /** Those of referrers themselves are not looked for. */
+  async #loadReferrers(digest: Digest): Promise<void> {
+    const { repository } = this.#image;
+    const signal = this.#signal;
+    const { referrers, cut } = await this.#registry.listReferrers(repository, digest, { signal });
+    if (cut !== undefined || referrers.length > maxDescriptors)
+      throw new LoadError(`the list of what refers to ${digest} could not be read to its end`);
+    for (const referrer of referrers) await this.#load(referrer.digest, []);
+    // A tag has no room for the digits of others.
+    if (algorithmOf(digest) !== 'sha256') return;
+    for (const suffix of cosignSuffixes)
+      await this.#loadIfThere(parseTag(`sha256-${hexOf(digest)}.${suffix}`));
+  }
+
+  async #loadIfThere(reference: Reference): Promise<void> {
+    try {
+      await this.#load(reference, []);
+    } catch (error) {
+      if (!(error instanceof RegistryError && error.status === 404)) throw error;
+    }
+  }
+
+  #isNew(digest: Digest): boolean {
+    const isNew = !this.#counted.has(digest);
+    this.#counted.add(digest);
+    return isNew;
+  }
+}

@@ -1,0 +1,94 @@
+import { Slots } from '../base/slots.ts';
+import { RegistryError } from '../oci/error.ts';
+import { type Digest, hostOf, type ImageName, type RegistryHost } from '../oci/reference.ts';
+import { ImageLoad, type ImageLoadParts, type Wanted } from './image-load.ts';
+import { reasonOf } from './load-error.ts';
+import type { Tally } from './tally.ts';
+
+/** At a time. */
+const maxImages = 4;
+const maxBlobs = 8;
+/** What failed for a while is tried again, behind a pause. Milliseconds. */
+const maxTries = 3;
+const pauseMs = 2000;
+const maxPauseMs = 60_000;
+
+/** An image that is to be loaded, as it was named. */
+export interface ImageToLoad extends ImageName {
+  readonly name: string;
+}
+
+/** What became of it. */
+export interface LoadedImage {
+  readonly name: string;
+  /** Of its root. */
+  readonly digest?: Digest | undefined;
+  /** Why it is not loaded; undefined: it is. */
+  readonly problem?: string | undefined;
+  readonly tally: Tally;
+}
+
+/** Loads images, a few at a time, each whatever becomes of the others; tells of each as it ends. */
+export class ImageLoads {
+  readonly #parts: Omit<ImageLoadParts, 'slots'>;
+  readonly #wanted: Wanted;
+  readonly #signal: AbortSignal;
+  readonly #slots = new Slots(maxBlobs);
+  /** Registries that did not answer to the last try of an image: the others of theirs have one try each. */
+  readonly #silent = new Set<RegistryHost>();
+  readonly #tallies: Tally[] = [];
+
+  constructor(parts: Omit<ImageLoadParts, 'slots'>, wanted: Wanted, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#wanted = wanted;
+    this.#signal = signal;
+  }
+
+  /** Bytes that have come so far. */
+  get fetched(): number {
+    return this.#tallies.reduce((sum, { fetched }) => sum + fetched, 0);
+  }
+
+  async run(images: readonly ImageToLoad[], ended: (image: LoadedImage) => void): Promise<void> {
+    const waiting = images.values();
+    const work = async (): Promise<void> => {
+      for (const image of waiting) ended(await this.#load(image));
+    };
+    await Promise.all(Array.from({ length: maxImages }, work));
+  }
+
+  async #load(image: ImageToLoad): Promise<LoadedImage> {
+    const { name, repository } = image;
+    const load = new ImageLoad(image, this.#wanted, { ...this.#parts, slots: this.#slots }, this.#signal);
+    const { tally } = load;
+    this.#tallies.push(tally);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const digest = await load.run();
+        this.#silent.delete(hostOf(repository));
+        return { name, digest, tally };
+      } catch (error) {
+        if (!(await this.#mayTryAgain(hostOf(repository), error, tries)))
+          return { name, problem: reasonOf(error), tally };
+      }
+    }
+  }
+
+  async #mayTryAgain(host: RegistryHost, error: unknown, tries: number): Promise<boolean> {
+    const pause = pauseAfter(error);
+    if (pause === undefined || this.#silent.has(host) || this.#signal.aborted) return false;
+    if (tries >= maxTries) {
+      this.#silent.add(host);
+      return false;
+    }
+    await this.#parts.clock.sleep(pause, this.#signal).catch(() => undefined);
+    return !this.#signal.aborted;
+  }
+}
+
+/** Milliseconds; undefined: it will fail again. */
+function pauseAfter(error: unknown): number | undefined {
+  if (!(error instanceof RegistryError) || (error.status < 500 && error.status !== 429)) return undefined;
+  const seconds = Number(error.headers['Retry-After']);
+  return seconds > 0 ? Math.min(seconds * 1000, maxPauseMs) : pauseMs;
+}

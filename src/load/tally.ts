@@ -1,0 +1,16 @@
+/** What an image, or many, cost and saved. Bytes. */
+export class Tally {
+  manifests = 0;
+  blobs = 0;
+  /** Bytes that came, with those of transfers that failed. */
+  fetched = 0;
+  /** Bytes that were there before. */
+  present = 0;
+
+  add({ manifests, blobs, fetched, present }: Tally): void {
+    this.manifests += manifests;
+    this.blobs += blobs;
+    this.fetched += fetched;
+    this.present += present;
+  }
+}
