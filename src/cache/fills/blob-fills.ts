@@ -37,7 +37,7 @@ export class BlobFills implements AsyncDisposable {
   #isStopping = false;
 
   constructor(clock: Clock, log: Log, maxAbandoned?: number) {
-    this.#doubts = new DoubtedParts(clock);
+    this.#doubts = new DoubtedParts(clock, log);
     this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { Expiring } from '../../base/expiring.ts';
+import type { Log } from '../../base/log.ts';
 import type { Digest, RegistryHost } from '../../oci/reference.ts';
 
 /** So long a blob, or a registry, is asked for no parts. Milliseconds. */
@@ -30,8 +31,10 @@ export class DoubtedParts {
   readonly #blobs: Expiring<boolean>;
   /** How many blobs in a row were right only whole. */
   readonly #hosts: Expiring<number>;
+  readonly #log: Log;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, log: Log) {
+    this.#log = log;
     this.#blobs = new Expiring(clock, maxBlobs);
     this.#hosts = new Expiring(clock, maxHosts);
   }
@@ -48,12 +51,22 @@ export class DoubtedParts {
   }
 
   #right(host: RegistryHost, key: string, byParts: boolean): void {
-    const before = this.#hosts.get(host);
-    if (byParts) {
-      if (before !== undefined) this.#hosts.set(host, 0, doubtedMs);
-    } else if (this.#blobs.get(key) === true) {
-      this.#blobs.set(key, false, doubtedMs);
-      this.#hosts.set(host, (before ?? 0) + 1, doubtedMs);
-    }
+    if (byParts) this.#rightByParts(host);
+    else if (this.#blobs.get(key) === true) this.#rightOnlyWhole(host, key);
+  }
+
+  #rightByParts(host: RegistryHost): void {
+    if (this.#hosts.get(host) !== undefined) this.#hosts.set(host, 0, doubtedMs);
+  }
+
+  #rightOnlyWhole(host: RegistryHost, key: string): void {
+    this.#blobs.set(key, false, doubtedMs);
+    const count = (this.#hosts.get(host) ?? 0) + 1;
+    this.#hosts.set(host, count, doubtedMs);
+    if (count === maxBlobsOfHost)
+      this.#log.warn(
+        { upstream: host },
+        'upstream gives wrong parts of blobs that it has right: no parts are asked for',
+      );
   }
 }

@@ -57,7 +57,7 @@ function transferOf({ body, clock = new FakeClock(), spools = new MemoryBlobStor
   const note = { digest, scope: 'docker.io' };
   const tape = new FillTape({ ...settings, note, lowest: ({ end }) => end });
   const parts = { digest, repository: alpine, size, followers, tape, clock, settings };
-  const doubt = new DoubtedParts(clock).of(hostOf(alpine), digest);
+  const doubt = new DoubtedParts(clock, log).of(hostOf(alpine), digest);
   const source = new BlobSource({ ...parts, upstream, doubt, onQueued() {} });
   const front = new FillFront(digest, tape);
   const transfer = new BlobTransfer({ ...parts, source, front, runs: new FillRuns() });

@@ -4,20 +4,22 @@ import { DoubtedParts } from '#src/cache/fills/doubted-parts.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 
 const host = parseRegistryHost('docker.io');
 const hour = 3_600_000;
 
 function doubts() {
   const clock = new FakeClock();
-  const all = new DoubtedParts(clock);
+  const log = new LogLines();
+  const all = new DoubtedParts(clock, log);
   const of = (name: string, at = host) => all.of(at, sha256(Buffer.from(name)));
   /** One that was wrong by parts, and right without. */
   const rightOnlyWhole = (name: string, isLeft = false): void => {
     of(name).wrong(isLeft);
     of(name).right(false);
   };
-  return { clock, of, rightOnlyWhole };
+  return { clock, log, of, rightOnlyWhole };
 }
 
 describe('parts of a registry', () => {
@@ -32,10 +34,12 @@ describe('parts of a registry', () => {
   });
 
   it('are doubted of all when three blobs were right only whole, for an hour', async () => {
-    const { clock, of, rightOnlyWhole } = doubts();
+    const { clock, log, of, rightOnlyWhole } = doubts();
     for (const name of ['one', 'two']) rightOnlyWhole(name);
     assert.equal(of('other').isDoubted, false);
+    assert.deepEqual(log.lines, []);
     rightOnlyWhole('three');
+    assert.match(log.at('warn').join('\n'), /wrong parts.*docker\.io/s);
     assert.equal(of('other').isDoubted, true);
     assert.equal(of('other', parseRegistryHost('ghcr.io')).isDoubted, false);
     await clock.advance(hour);
