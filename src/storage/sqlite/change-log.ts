@@ -37,8 +37,8 @@ export class ChangeLog {
   }
 
   /**
-   * What others have changed since it was last asked, the first of it where it is much. SQLite counts the commits of other connections, and other things that they do: that
-   * it has moved is a hint. Throws SQLite's error; then nothing is missed, and is told the next time.
+   * What others have changed since it was last asked; where it is much, the first of it. SQLite counts the commits of other connections, and other
+   * things that they do: that it has moved is a hint. Throws SQLite's error; then nothing is missed, and is told the next time.
    */
   news(): Changes {
     const written = this.#last();

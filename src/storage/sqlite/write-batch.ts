@@ -106,7 +106,10 @@ export class WriteBatch implements AsyncDisposable {
     if (!this.#locked.isWaiting) this.#flush ??= setImmediate(() => this.#commit());
   }
 
-  /** Until it is disposed of nothing is committed: what comes waits as for somebody else's lock. Whoever writes would wait for the disk, and the event loop with him. */
+  /**
+   * Until it is disposed of nothing is committed, for whoever writes would wait for the disk, and the event loop with him. What comes waits as for
+   * somebody else's lock, and does not fail however long that takes.
+   */
   hold(): Disposable {
     this.#holds += 1;
     const held = new DisposableStack();
@@ -123,14 +126,17 @@ export class WriteBatch implements AsyncDisposable {
 
   #commit(): void {
     this.#flush = undefined;
+    if (this.#holds > 0) {
+      this.#wait();
+      return;
+    }
     const batch = this.#next();
     try {
-      if (this.#holds > 0) throw new HeldError('its log is being begun anew');
       const done = this.#transact(batch);
       this.#locked.opened();
       this.#settle(done);
     } catch (error) {
-      if (error instanceof HeldError || isBusy(error)) this.#failLate(error);
+      if (isBusy(error)) this.#failLate(error);
       else this.#settle(batch.length, error);
     }
     if (this.#writes.length > 0 && !this.#locked.isWaiting) this.#flush = setImmediate(() => this.#commit());
@@ -173,8 +179,12 @@ export class WriteBatch implements AsyncDisposable {
   #failLate(error: unknown): void {
     const inTime = this.#writes.findIndex(({ since }) => !this.#locked.isTooLong(since));
     this.#settle(inTime === -1 ? this.#writes.length : inTime, busyError(error));
-    if (this.#writes.length > 0) this.#locked.wait();
+    if (this.#writes.length > 0) this.#wait();
     else this.#locked.opened();
+  }
+
+  #wait(): void {
+    this.#locked.wait();
     if (this.#locked.isLong) this.#writes.forEach(tellOfLock);
   }
 
@@ -202,8 +212,6 @@ export class WriteBatch implements AsyncDisposable {
   }
 }
 
-class HeldError extends Error {}
-
 function tellOfLock(write: Write): void {
   const { locked } = write;
   write.locked = undefined;
@@ -211,6 +219,5 @@ function tellOfLock(write: Write): void {
 }
 
 function busyError(cause: unknown): StoreBusyError {
-  const why = cause instanceof HeldError ? cause.message : 'another process has it locked';
-  return new StoreBusyError(`the index cannot be written: ${why}`, { cause });
+  return new StoreBusyError('another process has the index locked', { cause });
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
@@ -107,7 +108,7 @@ describe('the log of the index', () => {
     await using directory = await temporaryDirectory();
     const { database, path } = await openDatabase(directory.path);
     const [held, letGo] = [Promise.withResolvers<number>(), Promise.withResolvers<number>()];
-    const length = async (): Promise<number> => (await stat(`${path}-wal`)).size;
+    const length = (): number => statSync(`${path}-wal`).size;
     const hold = (): Disposable => {
       held.resolve(length());
       return { [Symbol.dispose]: () => letGo.resolve(length()) };

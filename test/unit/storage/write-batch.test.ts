@@ -135,6 +135,9 @@ describe('writes to the index', () => {
     assert.deepEqual([test.numbers(), told], [[], []]);
     await test.clock.advance(200);
     assert.deepEqual([test.numbers(), told], [[], [2, 1]]);
+    // That is no lock of somebody else's, and none that is given up.
+    test.batch.hurry();
+    await test.clock.advance(400_000);
     held[Symbol.dispose]();
     held[Symbol.dispose]();
     await Promise.all([...early, late]);
