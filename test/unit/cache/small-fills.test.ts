@@ -70,10 +70,12 @@ describe('a small blob that is not cached', () => {
     });
   }
 
-  it('is followed while it comes where it is larger than 64 KiB, or nobody says how large it is', async () => {
-    const larger = cacheFor(bytes(64 * kibibyte + 1));
-    const unsaid = cacheFor(bytes(1000), 0);
-    for (const { cache, digest, blobs } of [larger, unsaid]) {
+  for (const [what, size, claimed] of [
+    ['it is larger than 64 KiB', 64 * kibibyte + 1, 64 * kibibyte + 1],
+    ['nobody says how large it is', 1000, 0],
+  ] as const) {
+    it(`is followed while it comes where ${what}`, async () => {
+      const { cache, digest, blobs } = cacheFor(bytes(size), claimed);
       await using _ = cache;
       await using reader = await cache.registry.getBlob(alpine, digest);
       assert.equal(reader.bytes, undefined);
@@ -81,8 +83,8 @@ describe('a small blob that is not cached', () => {
       await cache.settle();
       assert.deepEqual(blobs.kept, []);
       assert.notEqual(await blobs.stat(digest), undefined);
-    }
-  });
+    });
+  }
 
   it('is given in part, and refused where no byte is in the part', async () => {
     const content = Buffer.from(bytes(5000));
@@ -319,18 +321,24 @@ describe('a small blob that does not come as its manifest says', () => {
     const { cache, digest } = cacheFor(content);
     await using _ = cache;
     const begun = gate();
+    const getBlob = cache.upstream.getBlob.bind(cache.upstream);
+    cache.upstream.getBlob = async (name, asked, options = {}) => {
+      options.signal?.addEventListener('abort', begun.open);
+      return await getBlob(name, asked, options);
+    };
     cache.upstream.body = (chunks) => {
       if (cache.upstream.calls.length > 1) return chunks;
       return (async function* () {
         yield content.subarray(0, 10);
         await begun.wait();
-        throw new Error('reset');
+        throw new Error('aborted');
       })();
     };
     const pulling = pull(cache, digest);
     await begun.reached;
-    await cache.clock.advance(10_000);
-    begun.open();
+    await cache.clock.advance(9999);
+    assert.equal(cache.upstream.calls.length, 1);
+    await cache.clock.advance(1);
     assert.ok((await pulling).equals(content));
     assert.equal(cache.upstream.calls.length, 2);
   });
