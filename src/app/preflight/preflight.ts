@@ -25,7 +25,7 @@ export interface PreflightOptions {
 }
 
 /** Who starts does not wait longer for a file system here. Milliseconds. */
-const patienceMs = 3000;
+const patienceMs = 10_000;
 const tooLate =
   'the files and directories that the configuration names were not looked at before the start: a file system does not answer';
 

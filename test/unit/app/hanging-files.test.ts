@@ -31,7 +31,7 @@ describe('a file system that does not answer for the files of TLS', needs('opens
     using _ = hangingFiles(made.cert);
     const looking = preflight(loaded, { env: {}, tryPorts: false, clock });
     await clock.untilSleeping();
-    await clock.advance(3000);
+    await clock.advance(10_000);
     const { problems, warnings } = await looking;
     assert.deepEqual(problems, []);
     assert.match(warnings.join(), /were not looked at before the start: a file system does not answer/);

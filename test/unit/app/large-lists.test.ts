@@ -68,7 +68,8 @@ describe('megabytes of JSON from upstream', () => {
       `referrers/sha256:${hex(1)}`,
       ociIndex,
       filled(7 * mebibyte, ['{"manifests":[', ']}'], () => '{}'),
-      200,
+      // There may be some behind what is read of it.
+      502,
     ],
     [
       'a list of referrers',
