@@ -84,11 +84,11 @@ export class Recording {
     await this.#writing;
   }
 
-  /** What is on the disk, and on record now. */
+  /** What is on record now: on a full disk perhaps less than is on the disk, and nobody would find the rest. */
   async finish(): Promise<readonly ByteRange[]> {
     await this.stop();
     if (this.#recorded !== this.#synced) await this.#record(this.#synced);
-    return this.#synced.ranges;
+    return this.#recorded.ranges;
   }
 
   get #now(): Moment {

@@ -235,6 +235,21 @@ describe('what is to be kept', () => {
     assert.deepEqual([...(again?.ranges ?? [])], first(2));
   });
 
+  it('is what is on record: nothing lies there of which no record could be written', async () => {
+    const { files, store, spool, write } = await spoolUnderTest();
+    await write(2);
+    files.script = (call) => {
+      if (call.includes('.ranges')) throw failure('ENOSPC');
+    };
+    await spool.keep();
+    await spool[Symbol.asyncDispose]();
+    assert.equal(await store.reopen(note), undefined);
+    assert.deepEqual(
+      files.paths.filter((path) => path.startsWith('/v1/partial/spool')),
+      [],
+    );
+  });
+
   it('is synced again for what was written since, also where it was given up', async () => {
     const { store, spool, write, recorded } = await spoolUnderTest();
     await write(34);
