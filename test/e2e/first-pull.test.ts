@@ -11,6 +11,7 @@ import { DockerHub } from './support/docker-hub.ts';
 import { freePort } from './support/free-port.ts';
 import { Program } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
+import { until } from './support/until.ts';
 
 /** The script of package.json, started in a folder of its own as in a checkout; the reader stops it before he starts it again. */
 class ReadersServer implements AsyncDisposable {
@@ -71,7 +72,16 @@ describe('the tutorial', needs('docker-registry', 'crane', 'skopeo', 'openssl'),
       return await command('bash', ['-eo', 'pipefail', '-c', `cd ${path}\n${shown}`], { PATH });
     };
     outputs = [];
+    const digests = [hub.image.digest, ...hub.image.blobs.keys()].map((digest) =>
+      digest.replace('sha256:', ''),
+    );
+    const areListed = async (block: Block): Promise<boolean> => {
+      const output = await run(block);
+      return digests.every((digest) => output.includes(digest));
+    };
     for (const block of await blocksOf('tutorial')) {
+      // A busy machine takes longer than the page says.
+      if (block.text.includes('ls data')) await until('files have their names', async () => areListed(block));
       if (block.language === 'sh') outputs.push([block, await run(block)]);
       // What is done twice, as the page then says.
       else outputs.push([block, await run(outputs.at(-1)?.[0] ?? block)]);
