@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import type { Digest } from '#src/oci/reference.ts';
+import type { BlobReader } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
@@ -332,6 +333,77 @@ describe('a small blob that does not come as its manifest says', () => {
     await cache.clock.advance(10_000);
     begun.open();
     assert.ok((await pulling).equals(content));
+    assert.equal(cache.upstream.calls.length, 2);
+  });
+});
+
+describe('a small blob of which nothing more comes', () => {
+  /** Each place gives ten bytes of it and no more, but the registry itself all. */
+  async function* stuck(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    yield bytes(10);
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  }
+
+  /** Asked for once, and what is known of the reader. */
+  function stuckOnce(cache: CacheUnderTest, more: () => Partial<BlobReader> = () => ({})) {
+    const getBlob = cache.upstream.getBlob.bind(cache.upstream);
+    const asked = gate();
+    let times = 0;
+    cache.upstream.getBlob = async (name, digest, options = {}) => {
+      const reader = await getBlob(name, digest, options);
+      times += 1;
+      if (times > 1 || options.signal === undefined) return reader;
+      asked.open();
+      return { ...reader, body: stuck(options.signal), ...more() };
+    };
+    return asked.passed;
+  }
+
+  it('is asked for at the next place, not once more at the one that hardly gets on', async () => {
+    const [there, itself] = [new MemoryRegistry(), new MemoryRegistry()];
+    const content = Buffer.from(bytes(3000));
+    const { digest } = there.putBlob(alpine, content);
+    itself.putBlob(alpine, content);
+    const mirror = new ScriptedRegistry(there);
+    await using cache = new CacheUnderTest({
+      upstream: new FallbackRegistry(
+        [
+          Object.assign(mirror, {
+            getBlob: async (...[name, asked, options]: Parameters<ScriptedRegistry['getBlob']>) => {
+              mirror.calls.push('GET');
+              const reader = await there.getBlob(name, asked, options);
+              return { ...reader, bytes: undefined, body: stuck(options?.signal ?? AbortSignal.abort()) };
+            },
+          }),
+        ],
+        itself,
+      ),
+    });
+    cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size: 3000 }]);
+    const pulling = pull(cache, digest);
+    await cache.settle();
+    assert.equal(mirror.calls.length, 1);
+    await cache.clock.advance(10_000);
+    await cache.settle();
+    assert.equal(mirror.calls.length, 1);
+    assert.ok((await pulling).equals(content));
+  });
+
+  it('is waited for as long as it is we who hold it up', async () => {
+    const { cache, digest } = cacheFor(bytes(3000));
+    await using _ = cache;
+    const begunAt = cache.clock.monotonic();
+    const asked = stuckOnce(cache, () => ({
+      heldUpMs: () => Math.min(8000, cache.clock.monotonic() - begunAt),
+    }));
+    const pulling = pull(cache, digest);
+    await asked;
+    await cache.settle();
+    await cache.clock.advance(10_000);
+    await cache.settle();
+    assert.equal(cache.upstream.calls.length, 1);
+    await cache.clock.advance(8000);
+    assert.equal((await pulling).length, 3000);
     assert.equal(cache.upstream.calls.length, 2);
   });
 });
