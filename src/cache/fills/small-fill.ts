@@ -181,15 +181,11 @@ export class SmallFill implements Fill {
     const options = { signal, turn: this.#turn, size: this.#expected };
     await using reader = await upstream.getBlob(this.repository, this.digest, options);
     this.#hasBegun = true;
-    // What has not come whole in the first window, of so few bytes, hardly gets on.
-    using pace = new Pace(clock, () => this.#slow(reader));
+    // What has not come whole in the first window, of so few bytes, hardly gets on. Its place is not left: the next may have nothing, and then
+    // another fill goes on with this one.
+    using pace = new Pace(clock, () => this.cancel(new LongWayError('it hardly gets on')));
     pace.begin(reader.heldUpMs);
     return await receiveWhole(reader, this.digest, this.#expected);
-  }
-
-  #slow({ leavePlace }: BlobReader): void {
-    leavePlace?.();
-    this.cancel(new LongWayError('it hardly gets on'));
   }
 
   get #turn(): Turn {
