@@ -5,10 +5,8 @@ import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec, Turn } from '../../oci/registry.ts';
 import type { FillSettings } from './blob-fill.ts';
 import type { Fill, FillProgress, Place, Seat } from './fill.ts';
+import { Pace } from './pace.ts';
 import { LongWayError, receiveWhole, type WholeBlob } from './receive-whole.ts';
-
-/** What has not come whole so long after upstream's headers hardly gets on. Milliseconds. */
-const slowMs = 10_000;
 
 export interface SmallFillSettings
   extends Pick<
@@ -183,7 +181,10 @@ export class SmallFill implements Fill {
     const options = { signal, turn: this.#turn, size: this.#expected };
     await using reader = await upstream.getBlob(this.repository, this.digest, options);
     this.#hasBegun = true;
-    using _ = clock.after(slowMs, () => this.cancel(new LongWayError('it hardly gets on')));
+    // What has not come whole in the first window, of so few bytes, hardly gets on. Its place is not left: the next may have nothing, and then
+    // another fill goes on with this one.
+    using pace = new Pace(clock, () => this.cancel(new LongWayError('it hardly gets on')));
+    pace.begin(reader.heldUpMs);
     return await receiveWhole(reader, this.digest, this.#expected);
   }
 

@@ -16,6 +16,7 @@ import { gate } from '#test/fakes/scripted-registry.ts';
 
 const alpine = repository('docker.io/library/alpine');
 const other = repository('docker.io/acme/other');
+const third = repository('docker.io/acme/third');
 
 async function pull(cache: CacheUnderTest, digest: Digest, name = alpine, first?: number): Promise<Buffer> {
   await using reader = await cache.registry.getBlob(name, digest, {
@@ -23,6 +24,14 @@ async function pull(cache: CacheUnderTest, digest: Digest, name = alpine, first?
     range: first === undefined ? undefined : { first },
   });
   return await collect(reader.body);
+}
+
+/** Before an upstream with a blob of so many bytes, by the word of a manifest of each repository. */
+function cacheOf(size: number): CacheUnderTest {
+  const cache = new CacheUnderTest();
+  const claimed = [{ mediaType: 'x/y', digest: sha256(bytes(size)), size }];
+  for (const name of [alpine, other, third]) cache.parts.sizes.claim(name, claimed);
+  return cache;
 }
 
 function gets(cache: CacheUnderTest): readonly string[] {
@@ -69,107 +78,111 @@ describe('a blob that two repositories share', () => {
     });
   }
 
-  it('is transferred once for clients of both that come at the same moment', async () => {
-    await using cache = new CacheUnderTest();
-    const layer = bytes(200_000);
-    const { digest } = cache.content.putBlob(alpine, layer);
-    cache.content.putBlob(other, layer);
-    const names = [alpine, other, alpine, other];
-    const bodies = await Promise.all(names.map(async (name) => await pull(cache, digest, name)));
-    for (const body of bodies) assert.ok(body.equals(layer));
-    assert.deepEqual(
-      cache.upstream.calls.map((call) => call.split(' ')[0]),
-      ['GET', 'HEAD'],
-    );
-    await cache.settle();
-    for (const name of [alpine, other])
-      assert.equal(await cache.parts.metadata.hasBlob(name, digest), true, name);
-  });
-
-  it('is fetched in the second’s own name when upstream refuses it to the first', async () => {
-    await using cache = new CacheUnderTest();
-    const layer = bytes(200_000);
-    const digest = sha256(layer);
-    cache.content.putBlob(other, layer);
-    const [asked, answered] = [gate(), gate()];
-    cache.upstream.script = async (call) => {
-      if (!call.startsWith(`GET ${alpine}`)) return;
-      await asked.wait();
-      await answered.wait();
-      throw new RegistryError('DENIED');
-    };
-    const refused = assert.rejects(pull(cache, digest), { code: 'DENIED' });
-    await asked.reached;
-    const second = pull(cache, digest, other);
-    await cache.settle();
-    asked.open();
-    await answered.reached;
-    answered.open();
-    await refused;
-    assert.ok((await second).equals(layer));
-    assert.deepEqual(
-      cache.upstream.calls.map((call) => call.split(' ').slice(0, 2).join(' ')),
-      [`GET ${alpine}`, `HEAD ${other}`, `GET ${other}`],
-    );
-    await cache.settle();
-    assert.equal(await cache.parts.metadata.hasBlob(alpine, digest), false);
-  });
-
-  it('is fetched for the second though clients of the first, to which it is refused, come again and again', async () => {
-    await using cache = new CacheUnderTest();
-    const layer = bytes(200_000);
-    const digest = sha256(layer);
-    cache.content.putBlob(other, layer);
-    let isDone = false;
-    cache.upstream.script = async (call) => {
+  for (const [what, size] of [
+    ['', 200_000],
+    [', small as it is', 2000],
+  ] as const) {
+    it(`is transferred once for clients of both that come at the same moment${what}`, async () => {
+      await using cache = cacheOf(size);
+      const layer = bytes(size);
+      const { digest } = cache.content.putBlob(alpine, layer);
+      cache.content.putBlob(other, layer);
+      const names = [alpine, other, alpine, other];
+      const bodies = await Promise.all(names.map(async (name) => await pull(cache, digest, name)));
+      for (const body of bodies) assert.ok(body.equals(layer));
+      assert.deepEqual(
+        cache.upstream.calls.map((call) => call.split(' ')[0]),
+        ['GET', 'HEAD'],
+      );
       await cache.settle();
-      if (call.startsWith(`GET ${alpine}`)) throw new RegistryError('DENIED');
-    };
-    const refused = Array.from({ length: 3 }, async () => {
-      for (; !isDone; await setImmediate())
-        await assert.rejects(pull(cache, digest), { code: /DENIED|BLOB_UNKNOWN|NAME_UNKNOWN/ });
+      for (const name of [alpine, other])
+        assert.equal(await cache.parts.metadata.hasBlob(name, digest), true, name);
     });
-    await cache.settle();
-    const bodies = await Promise.all([pull(cache, digest, other), pull(cache, digest, other)]);
-    for (const body of bodies) assert.ok(body.equals(layer));
-    isDone = true;
-    await Promise.all(refused);
-    assert.equal(gets(cache).filter((call) => call.includes(other)).length, 1);
-  });
 
-  it('is transferred once for all to whom it is not refused, whoever comes when', async () => {
-    await using cache = new CacheUnderTest();
-    const third = repository('docker.io/acme/third');
-    const layer = bytes(200_000);
-    const { digest } = cache.content.putBlob(other, layer);
-    cache.content.putBlob(third, layer);
-    const [asked, answered, begun, goesOn] = [gate(), gate(), gate(), gate()];
-    cache.upstream.script = async (call) => {
-      if (!call.startsWith(`GET ${alpine}`)) return;
-      await asked.wait();
-      await answered.wait();
-      throw new RegistryError('DENIED');
-    };
-    cache.upstream.body = async function* (chunks) {
-      await begun.wait();
-      await goesOn.wait();
-      yield* chunks;
-    };
-    const refused = assert.rejects(pull(cache, digest), { code: 'DENIED' });
-    await asked.reached;
-    const pulls = [other, third, other].map(async (name) => await pull(cache, digest, name));
-    await cache.settle();
-    asked.open();
-    answered.open();
-    await refused;
-    begun.open();
-    await goesOn.reached;
-    pulls.push(...[other, third].map(async (name) => await pull(cache, digest, name)));
-    await cache.settle();
-    goesOn.open();
-    for (const body of await Promise.all(pulls)) assert.ok(body.equals(layer));
-    assert.equal(gets(cache).length, 2);
-  });
+    it(`is fetched in the second’s own name when upstream refuses it to the first${what}`, async () => {
+      await using cache = cacheOf(size);
+      const layer = bytes(size);
+      const digest = sha256(layer);
+      cache.content.putBlob(other, layer);
+      const [asked, answered] = [gate(), gate()];
+      cache.upstream.script = async (call) => {
+        if (!call.startsWith(`GET ${alpine}`)) return;
+        await asked.wait();
+        await answered.wait();
+        throw new RegistryError('DENIED');
+      };
+      const refused = assert.rejects(pull(cache, digest), { code: 'DENIED' });
+      await asked.reached;
+      const second = pull(cache, digest, other);
+      await cache.settle();
+      asked.open();
+      await answered.reached;
+      answered.open();
+      await refused;
+      assert.ok((await second).equals(layer));
+      assert.deepEqual(
+        cache.upstream.calls.map((call) => call.split(' ').slice(0, 2).join(' ')),
+        [`GET ${alpine}`, `HEAD ${other}`, `GET ${other}`],
+      );
+      await cache.settle();
+      assert.equal(await cache.parts.metadata.hasBlob(alpine, digest), false);
+    });
+
+    it(`is fetched for the second though clients of the first, to which it is refused, come again and again${what}`, async () => {
+      await using cache = cacheOf(size);
+      const layer = bytes(size);
+      const digest = sha256(layer);
+      cache.content.putBlob(other, layer);
+      let isDone = false;
+      cache.upstream.script = async (call) => {
+        await cache.settle();
+        if (call.startsWith(`GET ${alpine}`)) throw new RegistryError('DENIED');
+      };
+      const refused = Array.from({ length: 3 }, async () => {
+        for (; !isDone; await setImmediate())
+          await assert.rejects(pull(cache, digest), { code: /DENIED|BLOB_UNKNOWN|NAME_UNKNOWN/ });
+      });
+      await cache.settle();
+      const bodies = await Promise.all([pull(cache, digest, other), pull(cache, digest, other)]);
+      for (const body of bodies) assert.ok(body.equals(layer));
+      isDone = true;
+      await Promise.all(refused);
+      assert.equal(gets(cache).filter((call) => call.includes(other)).length, 1);
+    });
+
+    it(`is transferred once for all to whom it is not refused, whoever comes when${what}`, async () => {
+      await using cache = cacheOf(size);
+      const layer = bytes(size);
+      const { digest } = cache.content.putBlob(other, layer);
+      cache.content.putBlob(third, layer);
+      const [asked, answered, begun, goesOn] = [gate(), gate(), gate(), gate()];
+      cache.upstream.script = async (call) => {
+        if (!call.startsWith(`GET ${alpine}`)) return;
+        await asked.wait();
+        await answered.wait();
+        throw new RegistryError('DENIED');
+      };
+      cache.upstream.body = async function* (chunks) {
+        await begun.wait();
+        await goesOn.wait();
+        yield* chunks;
+      };
+      const refused = assert.rejects(pull(cache, digest), { code: 'DENIED' });
+      await asked.reached;
+      const pulls = [other, third, other].map(async (name) => await pull(cache, digest, name));
+      await cache.settle();
+      asked.open();
+      answered.open();
+      await refused;
+      begun.open();
+      await goesOn.reached;
+      pulls.push(...[other, third].map(async (name) => await pull(cache, digest, name)));
+      await cache.settle();
+      goesOn.open();
+      for (const body of await Promise.all(pulls)) assert.ok(body.equals(layer));
+      assert.equal(gets(cache).length, 2);
+    });
+  }
 
   it('is not open to the second while upstream has not said that it is its own', async () => {
     await using cache = new CacheUnderTest();

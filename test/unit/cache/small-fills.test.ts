@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RegistryError } from '#src/oci/error.ts';
 import type { Digest } from '#src/oci/reference.ts';
+import type { BlobReader } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
@@ -340,6 +341,66 @@ describe('a small blob that does not come as its manifest says', () => {
     assert.equal(cache.upstream.calls.length, 1);
     await cache.clock.advance(1);
     assert.ok((await pulling).equals(content));
+    assert.equal(cache.upstream.calls.length, 2);
+  });
+});
+
+describe('a small blob of which nothing more comes', () => {
+  async function* stuck(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    yield bytes(10);
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  }
+
+  /** Of the first reader that it gives there are ten bytes. Settles when it has given it. */
+  function stuckOnce(upstream: ScriptedRegistry, more: Partial<BlobReader> = {}) {
+    const getBlob = upstream.getBlob.bind(upstream);
+    const asked = gate();
+    let times = 0;
+    upstream.getBlob = async (name, digest, options = {}) => {
+      const reader = await getBlob(name, digest, options);
+      times += 1;
+      if (times > 1 || options.signal === undefined) return reader;
+      asked.open();
+      return { ...reader, body: stuck(options.signal), ...more };
+    };
+    return asked.passed;
+  }
+
+  it('comes from the same place in the end where the next one has nothing', async () => {
+    const there = new MemoryRegistry();
+    const content = Buffer.from(bytes(3000));
+    const { digest } = there.putBlob(alpine, content);
+    const itself = new ScriptedRegistry(new MemoryRegistry());
+    itself.script = () => {
+      throw new RegistryError('UNAVAILABLE', 'away');
+    };
+    const mirror = new ScriptedRegistry(there);
+    await using cache = new CacheUnderTest({ upstream: new FallbackRegistry([mirror], itself) });
+    cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size: 3000 }]);
+    const asked = stuckOnce(mirror);
+    const pulling = pull(cache, digest);
+    await asked;
+    await cache.settle();
+    await cache.clock.advance(10_000);
+    assert.ok((await pulling).equals(content));
+    assert.deepEqual([mirror.calls.length, itself.calls.length], [2, 0]);
+  });
+
+  it('is waited for as long as it is we who hold it up', async () => {
+    const { cache, digest } = cacheFor(bytes(3000));
+    await using _ = cache;
+    const begunAt = cache.clock.monotonic();
+    const asked = stuckOnce(cache.upstream, {
+      heldUpMs: () => Math.min(8000, cache.clock.monotonic() - begunAt),
+    });
+    const pulling = pull(cache, digest);
+    await asked;
+    await cache.settle();
+    await cache.clock.advance(10_000);
+    await cache.settle();
+    assert.equal(cache.upstream.calls.length, 1);
+    await cache.clock.advance(8000);
+    assert.equal((await pulling).length, 3000);
     assert.equal(cache.upstream.calls.length, 2);
   });
 });
