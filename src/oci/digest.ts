@@ -3,7 +3,7 @@ import { Fault } from './fault.ts';
 import { type Digest, parseDigest } from './reference.ts';
 
 declare const verified: unique symbol;
-/** Proof that the bytes of a blob were hashed and are what its digest says. Only {@link DigestHasher} makes one. */
+/** Proof that the bytes of a blob were hashed and are what its digest says. Only the hashers below make one. */
 export interface VerifiedBlob {
   readonly digest: Digest;
   readonly size: number;
@@ -88,5 +88,21 @@ export class DigestHasher {
     const actual = `${algorithmOf(this.#expected)}:${this.#hash.digest('hex')}`;
     if (actual !== this.#expected) throw new Fault(`wrong bytes: want ${this.#expected}, got ${actual}`);
     return { digest: this.#expected, size: this.#size } as VerifiedBlob;
+  }
+}
+
+/** Hashes a blob whose digest nobody has said: at its end it has one. */
+export class BlobHasher {
+  readonly #hash = createHash('sha256');
+  #size = 0;
+
+  update(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.#size += chunk.length;
+  }
+
+  /** To be called once, at the end. */
+  verify(): VerifiedBlob {
+    return { digest: parseDigest(`sha256:${this.#hash.digest('hex')}`), size: this.#size } as VerifiedBlob;
   }
 }

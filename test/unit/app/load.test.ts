@@ -17,6 +17,8 @@ interface Loading {
   readonly platforms?: readonly string[];
   readonly referrers?: boolean;
   readonly signal?: AbortSignal;
+  /** Paths of tars, and of layouts that are folders. */
+  readonly archives?: readonly string[];
 }
 
 /** A directory, an upstream, and what loads from one into the other. */
@@ -33,7 +35,7 @@ async function aside() {
   const log = new LogLines();
   const load = async (
     names: readonly string[],
-    { platforms = [], referrers = false, signal = new AbortController().signal }: Loading = {},
+    { platforms = [], referrers = false, signal = new AbortController().signal, archives = [] }: Loading = {},
   ): Promise<LoadedImage[]> => {
     const images = names.map((name) => {
       const [path = '', reference = ''] = name.split(/[:@](?=[^:]+$|sha256:)/);
@@ -48,10 +50,18 @@ async function aside() {
       platforms: platforms.map((text) => parsePlatform(text) ?? assert.fail()),
       referrers,
     };
-    await loadImages(config, { images, problems: [] }, wanted, {
-      ...{ version: '0', env: {}, log: watched(log), random: () => 0.5, signal },
-      ended: (image) => ended.push(image),
-    });
+    await loadImages(
+      config,
+      {
+        images,
+        archives: archives.map((path) => ({ name: path, kind: path.endsWith('/') ? 'layout' : 'archive' })),
+      },
+      wanted,
+      {
+        ...{ version: '0', env: {}, log: watched(log), random: () => 0.5, signal },
+        ended: (image) => ended.push(image),
+      },
+    );
     return ended.toSorted((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
   };
   const moved = stack.move();
