@@ -8,7 +8,7 @@ import { type ArchiveBlobs, type ArchivedBlob, digestOfPath } from './archive-bl
 import type { ArchiveEntry, ArchiveLink } from './archive-entries.ts';
 
 /** An image of an OCI layout's index.json. */
-export interface LayoutImage {
+interface LayoutImage {
   readonly descriptor: Descriptor;
   /** As it is called there; undefined: it is not. */
   readonly name: string | undefined;
