@@ -3,12 +3,17 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { imagesToLoad, loadImages } from '#src/app/load.ts';
+import { openCaching } from '#src/app/caching.ts';
+import { imagesToLoad, loadImages, loadInto } from '#src/app/load.ts';
+import { filePlan } from '#src/app/open-files.ts';
+import { systemClock } from '#src/base/clock.ts';
 import { loadConfig } from '#src/config/load.ts';
 import type { LoadedImage } from '#src/load/load-images.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parsePlatform } from '#src/oci/platform.ts';
+import { hostOf, parseTag } from '#src/oci/reference.ts';
+import { repository } from '#test/fakes/cache-under-test.ts';
 import { bytes } from '#test/fakes/images.ts';
 import { LogLines, watched } from '#test/fakes/log-lines.ts';
 import { ask } from '#test/fakes/registry-server.ts';
@@ -245,6 +250,55 @@ describe('loading what was saved without manifests', () => {
     assert.match((await around.load(wrong))[0]?.problem ?? '', /^app:1: .*layer.tar is not the layer that/);
     const less = await tarOf([[`${hex(config)}.json`, config], [first, layers[0]], saved(['app:1'])]);
     assert.match((await around.load(less))[0]?.problem ?? '', /^app:1: ".*layer.tar" is missing$/);
+  });
+});
+
+describe('a tar that a server loads when it starts', () => {
+  it('is served by it, also what was asked for before', async () => {
+    await using around = await aside();
+    const content = image(1);
+    const file = `${around.settings.imagePath}.tar`;
+    await writeFile(file, await tarOf(layoutOf(content, 'quay.io/team/app:v1')));
+    const app = await runApp({ ...around.settings, preloadImages: file });
+    await using _ = app;
+    const giveUpAt = Date.now() + 10_000;
+    while ((await ask(app.server, '/v2/quay.io/team/app/manifests/v1')).status !== 200) {
+      assert.ok(Date.now() < giveUpAt, 'not loaded');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const blob = await ask(app.server, `/v2/quay.io/team/app/blobs/${sha256(content.layer)}`);
+    assert.equal(sha256(blob.body), sha256(content.layer));
+  });
+});
+
+describe('a tar that is loaded into a cache that is open', () => {
+  it('moves a tag that was remembered', async () => {
+    await using around = await aside();
+    const [before, after] = [image(1), image(2)];
+    const name = 'quay.io/team/app';
+    await around.load(await tarOf(layoutOf(before, `${name}:v1`)));
+    const { config } = await loadConfig({ flags: around.settings, env: {} });
+    const log = new LogLines();
+    await using caching = await openCaching(config, {
+      ...{ version: '0', env: {}, log, clock: systemClock, random: () => 0.5, completes: false },
+      files: await filePlan(1, log),
+      says() {},
+    });
+    const digest = async () => {
+      const registry = caching.registries.of(hostOf(repository(name)));
+      return (await registry.getManifest(repository(name), parseTag('v1'))).descriptor.digest;
+    };
+    assert.equal(await digest(), sha256(before.manifest));
+    const file = `${around.settings.imagePath}.tar`;
+    await writeFile(file, await tarOf(layoutOf(after, `${name}:v1`)));
+    const archives = [{ name: file, kind: 'archive' as const }];
+    const signal = new AbortController().signal;
+    const wanted = { platforms: [], referrers: false };
+    await loadInto(caching, config, { images: [], archives }, wanted, {
+      ...{ clock: systemClock, signal },
+      ended: ({ problem }) => assert.equal(problem, undefined),
+    });
+    assert.equal(await digest(), sha256(after.manifest));
   });
 });
 
