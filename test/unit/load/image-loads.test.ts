@@ -18,13 +18,9 @@ async function load(cache: CacheUnderTest, tags: readonly string[]): Promise<Loa
   const loads = new ImageLoads(parts, { platforms: [], referrers: false }, signal);
   const ended: LoadedImage[] = [];
   const images = tags.map((tag) => ({ name: tag, repository: app, reference: parseTag(tag) }));
-  let isOver = false;
-  const running = loads
-    .run(images, (image) => ended.push(image))
-    .finally(() => {
-      isOver = true;
-    });
-  while (!isOver) {
+  const over = new AbortController();
+  const running = loads.run(images, (image) => ended.push(image)).finally(() => over.abort());
+  while (!over.signal.aborted) {
     await cache.settle();
     await cache.clock.advance(1000);
   }
