@@ -1,16 +1,21 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
+import { loadArchive } from '../load/archive/archive-load.ts';
 import type { Wanted } from '../load/image-load.ts';
-import { type ImagesOfFiles, imagesOfFiles } from '../load/images-of-files.ts';
+import { type ImagesOfFiles, imagesOfFiles, type Naming } from '../load/images-of-files.ts';
 import { ImageLoads, type LoadedImage } from '../load/load-images.ts';
 import { dockerHub } from '../oci/docker-hub.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import type { RegistryHost } from '../oci/reference.ts';
+import { changesOf, type Operation } from '../storage/operation.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
 import { filePlan } from './open-files.ts';
 import { targetSettings } from './target-settings.ts';
+
+/** What is to be loaded. */
+export type Loadable = Pick<ImagesOfFiles, 'images'> & Partial<Pick<ImagesOfFiles, 'archives'>>;
 
 export interface LoadParts {
   readonly version: string;
@@ -31,13 +36,17 @@ export async function imagesToLoad(
   files: string,
   stdin: AsyncIterable<Uint8Array>,
 ): Promise<ImagesOfFiles> {
+  return await imagesOfFiles(files, { ...naming(config), stdin });
+}
+
+/** To containerd, Docker and Kubernetes a name without a registry is one of Docker Hub. */
+function naming(config: Config): Pick<Naming, 'named' | 'namedInCluster'> {
   const settings = targetSettings(config);
   const ofCluster = { aliases: new Map(), defaultNs: dockerHub };
-  return await imagesOfFiles(files, {
+  return {
     named: (text) => imageNamed(text, settings),
     namedInCluster: (text) => imageNamed(text, ofCluster),
-    stdin,
-  });
+  };
 }
 
 /** The platform of `os` and `arch`, where one of them is given; the other one is this machine's. None: all. */
@@ -52,23 +61,24 @@ export function configuredPlatforms({ os, arch }: Config): Platform[] {
 /** Opens the directory beside whoever serves from it, and pulls the images into it. Throws what keeps the directory from being used. */
 export async function loadImages(
   config: Config,
-  { images }: ImagesOfFiles,
+  files: Loadable,
   wanted: Wanted,
   parts: LoadParts,
 ): Promise<void> {
   const { log, version, env, clock = systemClock, random = Math.random } = parts;
-  const files = await filePlan(1, log);
+  const open = await filePlan(1, log);
   await using caching = await openCaching(
     { ...config, metrics: 0 },
-    { files, version, clock, log, random, env, says() {}, completes: false },
+    { files: open, version, clock, log, random, env, says() {}, completes: false },
   );
-  await loadInto(caching, images, wanted, { ...parts, clock });
+  await loadInto(caching, config, files, wanted, { ...parts, clock });
 }
 
 /** The same into a cache that is open. */
 export async function loadInto(
-  { store, registries }: Caching,
-  images: ImagesOfFiles['images'],
+  { store, cache, registries }: Caching,
+  config: Config,
+  { images, archives = [] }: Loadable,
   wanted: Wanted,
   { clock, signal, ended, begun }: Pick<LoadParts, 'signal' | 'ended' | 'begun'> & { readonly clock: Clock },
 ): Promise<void> {
@@ -77,4 +87,8 @@ export async function loadInto(
   const loads = new ImageLoads({ registryOf, metadata, clock }, wanted, signal);
   begun?.(() => loads.fetched);
   await loads.run(images, ended);
+  const { content, spools } = store;
+  const changed = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
+  const parts = { content, spools, metadata, clock, changed, named: naming(config).namedInCluster };
+  for (const archive of archives) await loadArchive(archive, wanted.platforms, parts, signal, ended);
 }

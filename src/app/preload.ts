@@ -32,16 +32,18 @@ async function preload(
   const begunAt = clock.monotonic();
   const { preloadImages: file } = config;
   log.info({ file }, 'loading images');
-  const { images, problems } = await imagesToLoad(config, file, process.stdin);
-  for (const problem of problems) log.error({ file, problem }, 'an image cannot be loaded');
+  const files = await imagesToLoad(config, file, process.stdin);
+  for (const problem of files.problems) log.error({ file, problem }, 'an image cannot be loaded');
   const wanted = { platforms: configuredPlatforms(config), referrers: false };
-  let failed = problems.length;
-  await loadInto(caching, images, wanted, {
+  let failed = files.problems.length;
+  let loaded = 0;
+  await loadInto(caching, config, files, wanted, {
     clock,
     signal,
     ended: ({ name, digest, problem, tally }) => {
       if (problem === undefined) {
         const { fetched, present } = tally;
+        loaded += 1;
         log.info({ image: name, digest, fetched, present }, 'an image is loaded');
       } else if (!signal.aborted) {
         failed += 1;
@@ -51,5 +53,5 @@ async function preload(
   });
   if (signal.aborted) return;
   const seconds = Math.round((clock.monotonic() - begunAt) / 1000);
-  log.info({ images: images.length, failed, seconds }, 'images are loaded');
+  log.info({ loaded, failed, seconds }, 'images are loaded');
 }

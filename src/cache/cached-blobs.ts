@@ -138,7 +138,7 @@ export class CachedBlobs {
     await using reader = await this.#find(asking);
     const { fill } = asking;
     if (fill === undefined) return { size: reader.size ?? 0, wasHere: true };
-    const size = await abortable(drained(reader, received), signal);
+    const size = await drained(reader, received);
     await abortable(fill.done, signal);
     if (await this.#parts.links.has(repository, digest)) return { size, wasHere: false };
     throw new RegistryError('UNAVAILABLE', 'the blob cannot be stored', { status: 503, cause: fill.failure });

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import { TaskSet } from '../base/task-set.ts';
 import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { Changes } from '../storage/operation.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
 import type { CacheParts } from './cache-parts.ts';
 import { Completer, type CompleterSettings } from './completion/completer.ts';
@@ -51,6 +52,8 @@ export interface CacheSettings {
 export interface OpenCache extends CacheParts, AsyncDisposable {
   /** Begins to take up what an earlier process did not complete, and looks for more of it now and then. */
   takeUp(): void;
+  /** To be told what this process has changed in the index beside the cache. */
+  forget(changes: Changes): void;
 }
 
 /** What all cached registries of the process share, put together in the one way that there is. Disposing ends fills and background work, in that order. */
@@ -78,7 +81,8 @@ export function openCache(settings: CacheSettings): OpenCache {
   });
   const links = new BlobLinks(metadata, log);
   const small = new SmallBlobs(memory.smallBlobs);
-  stack.use(metadata.watch((changes) => forgetIn([manifests, links, sizes, small], changes)));
+  const forget = (changes: Changes): void => forgetIn([manifests, links, sizes, small], changes);
+  stack.use(metadata.watch(forget));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   // What is left to be written may have to wait for somebody's lock, or for the disk, and we for it.
@@ -108,6 +112,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     doubted: new DoubtedDigests(),
     walks: new TagWalks(clock, memory.lists),
     keeping: new ListKeeping(tasks, memory.lists),
+    forget,
     takeUp: () =>
       tasks.run('taking up what was not completed', async () => {
         await sweepIncomplete({ metadata, completer, clock, log }, stop.signal);

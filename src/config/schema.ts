@@ -121,7 +121,7 @@ const everyKey = group({
   helloWorld: key('Serve a built-in hello-world image only', flag().prefault(false), 'ignored'),
   preloadImages: key('Files of images to load when the server starts, while it serves', text().prefault('')),
   imageFile: key(
-    'Files of images to load, with commas between them: lists of names, Kubernetes manifests, folders of them, patterns; - is standard input',
+    'Files of images to load, with commas between them: lists of names, Kubernetes manifests, folders of them, tars, OCI layouts, patterns; - is a list from standard input',
     text().prefault(''),
   ),
   resolveRef: key('Load a tar by the reference in it', flag().prefault(false), 'ignored'),

@@ -71,7 +71,7 @@ async function kindOf(path: string): Promise<ImageFile['kind']> {
 }
 
 /** A tar, or what is compressed by gzip (RFC 1952) or zstd (RFC 8878), by its first bytes. */
-export function isArchive(head: Buffer): boolean {
+function isArchive(head: Buffer): boolean {
   const magic = head.toString('hex', 0, 4);
   return (
     magic.startsWith('1f8b') ||

@@ -78,16 +78,14 @@ export class ImageLoad {
   }
 
   async #manifest(reference: Reference): Promise<Manifest> {
-    let wasHere = true;
-    const report = ({ kind }: Outcome): void => {
-      wasHere = kind !== 'miss';
-    };
+    const kinds: Outcome['kind'][] = [];
+    const report = ({ kind }: Outcome): void => void kinds.push(kind);
     const signal = this.#signal;
     const manifest = await this.#registry.getManifest(this.#image.repository, reference, { signal, report });
     const { descriptor, bytes } = manifest;
     if (this.#isNew(descriptor.digest)) {
       this.tally.manifests += 1;
-      this.tally[wasHere ? 'present' : 'fetched'] += bytes.length;
+      this.tally[kinds.at(-1) === 'miss' ? 'fetched' : 'present'] += bytes.length;
     }
     return manifest;
   }

@@ -8,7 +8,7 @@ import { type Digest, hostOf, type Reference, type RepositoryName } from '../oci
 import type { Manifest } from '../oci/registry.ts';
 import { LoadError } from './load-error.ts';
 
-/** An image as it is to be loaded: its manifests, and the blobs that they name, each once. */
+/** An image as it is to be loaded: its manifests, the root first and each before what it names, and the blobs that they name, each once. */
 export interface ImageTree {
   readonly root: Digest;
   readonly manifests: readonly Digest[];
@@ -19,7 +19,8 @@ export interface TreeSettings {
   readonly repository: RepositoryName;
   /** Of an index only these, with what attests them; none: all. */
   readonly platforms: readonly Platform[];
-  readonly getManifest: (reference: Reference) => Promise<Manifest>;
+  /** Undefined: it is left out, with what it names. */
+  readonly getManifest: (reference: Reference) => Promise<Manifest | undefined>;
 }
 
 /**
@@ -29,6 +30,7 @@ export interface TreeSettings {
 export async function readTree(reference: Reference, settings: TreeSettings): Promise<ImageTree> {
   const { repository, getManifest } = settings;
   const first = await getManifest(reference);
+  if (first === undefined) throw new LoadError(`its manifest ${reference} is missing`);
   const root = first.descriptor.digest;
   const manifests = new Set<Digest>([root]);
   const blobs = new Set<Digest>();
@@ -38,11 +40,12 @@ export async function readTree(reference: Reference, settings: TreeSettings): Pr
     const content = await contentOf(repository, manifest);
     for (const { digest } of content.blobs) blobs.add(digest);
     for (const digest of await childrenOf(manifest, content, settings)) {
-      if (manifests.has(digest)) continue;
+      const child = manifests.has(digest) ? undefined : await getManifest(digest);
+      if (child === undefined) continue;
       if (manifests.size >= maxDescriptors)
         throw new LoadError(`it has more than ${maxDescriptors} manifests`);
       manifests.add(digest);
-      waiting.push(await getManifest(digest));
+      waiting.push(child);
     }
   }
   return { root, manifests: [...manifests], blobs: [...blobs] };

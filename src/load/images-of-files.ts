@@ -1,5 +1,5 @@
 import type { ImageName } from '../oci/reference.ts';
-import { imageFiles, textOf } from './image-files.ts';
+import { type ImageFile, imageFiles, textOf } from './image-files.ts';
 import { listedImages } from './listed-images.ts';
 import { LoadError, reasonOf } from './load-error.ts';
 import type { ImageToLoad } from './load-images.ts';
@@ -15,16 +15,22 @@ export interface Naming {
 /** What is to be loaded, each once, and what cannot be read, in words with its place. */
 export interface ImagesOfFiles {
   readonly images: readonly ImageToLoad[];
+  /** Tars and layouts. */
+  readonly archives: readonly ImageFile[];
   readonly problems: readonly string[];
 }
 
 /** All that the files name. A mistake in one leaves the rest as it is. Throws LoadError where a name or a pattern is nothing's, or nothing is named at all. */
 export async function imagesOfFiles(names: string, naming: Naming): Promise<ImagesOfFiles> {
   const images = new Map<string, ImageToLoad>();
+  const archives: ImageFile[] = [];
   const problems: string[] = [];
   for (const file of await imageFiles(names)) {
     try {
-      if (file.kind !== 'text') throw new LoadError(`${JSON.stringify(file.name)}: ${noArchives}`);
+      if (file.kind !== 'text') {
+        archives.push(file);
+        continue;
+      }
       const found = await listedImages(await textOf(file, naming.stdin), file.name);
       problems.push(...found.problems);
       const named = found.isOfCluster ? naming.namedInCluster : naming.named;
@@ -41,8 +47,7 @@ export async function imagesOfFiles(names: string, naming: Naming): Promise<Imag
       problems.push(error.message);
     }
   }
-  if (images.size === 0 && problems.length === 0) throw new LoadError(`no image is named in ${names}`);
-  return { images: [...images.values()], problems };
+  if (images.size + archives.length + problems.length === 0)
+    throw new LoadError(`no image is named in ${names}`);
+  return { images: [...images.values()], archives, problems };
 }
-
-const noArchives = 'tars and image layouts are not available in this version yet: only lists are loaded';

@@ -3,7 +3,7 @@ import { Fault } from './fault.ts';
 import { type Digest, parseDigest } from './reference.ts';
 
 declare const verified: unique symbol;
-/** Proof that the bytes of a blob were hashed and are what its digest says. Only {@link DigestHasher} and {@link verifyWhole} make one. */
+/** Proof that the bytes of a blob were hashed and are what its digest says. Only {@link verifyWhole} and the hashers below make one. */
 export interface VerifiedBlob {
   readonly digest: Digest;
   readonly size: number;
@@ -100,4 +100,20 @@ export class DigestHasher {
 
 function wrongBytes(wanted: Digest, got: string): Fault {
   return new Fault(`wrong bytes: want ${wanted}, got ${got}`);
+}
+
+/** Hashes a blob whose digest nobody has said: at its end it has one. */
+export class BlobHasher {
+  readonly #hash = createHash('sha256');
+  #size = 0;
+
+  update(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.#size += chunk.length;
+  }
+
+  /** To be called once, at the end. */
+  verify(): VerifiedBlob {
+    return { digest: parseDigest(`sha256:${this.#hash.digest('hex')}`), size: this.#size } as VerifiedBlob;
+  }
 }

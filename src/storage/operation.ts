@@ -105,5 +105,22 @@ export type Change =
   /** Its bytes have come or gone. */
   | { readonly kind: 'blob'; readonly digest: Digest };
 
+/** What whoever remembers things has to look up again when these were done. */
+export function changesOf(operations: readonly Operation[]): readonly Change[] {
+  return operations.flatMap((operation): Change[] => {
+    const { kind } = operation;
+    if (kind === 'put tag')
+      return [{ kind: 'tag', repository: operation.repository, tag: operation.record.tag }];
+    if (kind === 'put manifest') {
+      const { digest } = operation.manifest.descriptor;
+      return [{ kind: 'manifest', repository: operation.repository, digest }];
+    }
+    if (kind === 'remove manifest')
+      return [{ kind: 'manifest', repository: operation.repository, digest: operation.digest }];
+    if (kind === 'link blob' || kind === 'lose blob') return [{ kind: 'blob', digest: operation.digest }];
+    return [];
+  });
+}
+
 /** Changes in their order; `all`: more than is remembered, so that nothing which was known holds. */
 export type Changes = readonly Change[] | 'all';

@@ -33,7 +33,7 @@ describe('the page about loading images', needs('docker-registry', 'crane', 'sko
     await script('ociregistry', `exec ${process.execPath} ${bin} --image-path ${data} "$@"`);
     await script('kubectl', `echo '${JSON.stringify({ items: [pod] })}'`);
     const { HTTPS_PROXY = '', SSL_CERT_FILE = '' } = hub.env;
-    const env = { HTTPS_PROXY, NODE_EXTRA_CA_CERTS: SSL_CERT_FILE, NO_PROXY: '' };
+    const env = { HTTPS_PROXY, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS: SSL_CERT_FILE, NO_PROXY: '' };
     const PATH = `${path}${delimiter}${process.env['PATH']}`;
     for (const { text } of await blocksOf('load')) {
       output += await command('bash', ['-eo', 'pipefail', '-c', `cd ${path}\n${text}`], { ...env, PATH });
@@ -47,14 +47,16 @@ describe('the page about loading images', needs('docker-registry', 'crane', 'sko
   }
 
   it('loads once what it loads again and again', () => {
-    const lines = output.split('\n').filter((line) => line.startsWith('loaded '));
+    const lines = output
+      .split('\n')
+      .filter((line) => /^loaded (?:docker\.io\/library\/)?alpine:3 /.test(line));
     assert.match(
       lines[0] ?? '',
       /^loaded docker\.io\/library\/alpine:3 sha256:[0-9a-f]{64}: 0\.3 MB fetched, 0\.0 MB were there$/,
     );
-    assert.ok(lines.length >= 6);
+    assert.ok(lines.length >= 4);
     assert.ok(
-      lines.slice(2).every((line) => line.includes(' 0.0 MB fetched, 0.3 MB were there')),
+      lines.slice(1).every((line) => line.includes(' 0.0 MB fetched, 0.3 MB were there')),
       output,
     );
   });

@@ -17,6 +17,8 @@ interface Loading {
   readonly platforms?: readonly string[];
   readonly referrers?: boolean;
   readonly signal?: AbortSignal;
+  /** Paths of tars, and of layouts that are folders. */
+  readonly archives?: readonly string[];
 }
 
 /** A directory, an upstream, and what loads from one into the other. */
@@ -33,7 +35,7 @@ async function aside() {
   const log = new LogLines();
   const load = async (
     names: readonly string[],
-    { platforms = [], referrers = false, signal = new AbortController().signal }: Loading = {},
+    { platforms = [], referrers = false, signal = new AbortController().signal, archives = [] }: Loading = {},
   ): Promise<LoadedImage[]> => {
     const images = names.map((name) => {
       const [path = '', reference = ''] = name.split(/[:@](?=[^:]+$|sha256:)/);
@@ -48,10 +50,18 @@ async function aside() {
       platforms: platforms.map((text) => parsePlatform(text) ?? assert.fail()),
       referrers,
     };
-    await loadImages(config, { images, problems: [] }, wanted, {
-      ...{ version: '0', env: {}, log: watched(log), random: () => 0.5, signal },
-      ended: (image) => ended.push(image),
-    });
+    await loadImages(
+      config,
+      {
+        images,
+        archives: archives.map((path) => ({ name: path, kind: path.endsWith('/') ? 'layout' : 'archive' })),
+      },
+      wanted,
+      {
+        ...{ version: '0', env: {}, log: watched(log), random: () => 0.5, signal },
+        ended: (image) => ended.push(image),
+      },
+    );
     return ended.toSorted((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
   };
   const moved = stack.move();
@@ -148,8 +158,15 @@ describe('loading images', () => {
     assert.deepEqual(asked, [`GET /v2/team/app/blobs/${lost}`]);
     assert.equal(second[1]?.tally.fetched, 7000);
     const third = upstream.calls.length;
-    await load(['team/app:v1', 'team/app:v2']);
+    const there = await load(['team/app:v1', 'team/app:v2']);
     assert.deepEqual(upstream.calls.slice(third), []);
+    assert.deepEqual(
+      there.map(({ tally }) => [tally.fetched, tally.present > 11_000]),
+      [
+        [0, true],
+        [0, true],
+      ],
+    );
   });
 
   it('goes on with the others where one fails, and says why', async () => {
@@ -294,6 +311,17 @@ describe('loading beside a server on the same directory', () => {
     const giveUpAt = Date.now() + 10_000;
     while ((await ask(app.server, path)).status !== 200) assert.ok(Date.now() < giveUpAt, 'not noticed');
     assert.equal((await ask(app.server, `/v2/up/team/app/blobs/${layer}`)).status, 200);
+  });
+});
+
+describe('two loads at once', () => {
+  it('both end well, and leave what a server serves', async () => {
+    await using around = await aside();
+    const image = around.put('team/app', 'v1', [bytes(300_000, 1), bytes(5000, 2)]);
+    const both = await Promise.all([around.load(['team/app:v1']), around.load(['team/app:v1'])]);
+    for (const images of both) assert.deepEqual(problemsOf(images), [['team/app:v1', undefined]]);
+    await around.upstream[Symbol.asyncDispose]();
+    await servedWithoutUpstream(around, 'team/app', 'v1', image);
   });
 });
 

@@ -15,12 +15,19 @@ async function* stdin(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
 }
 
+interface Found {
+  readonly images?: string[];
+  readonly problems?: string[];
+  readonly archives?: string[];
+  readonly thrown?: string;
+}
+
 /** What is to be loaded of files with these contents, by a list of names in which `DIR` is where they are. */
 async function load(
   files: Readonly<Record<string, string | Uint8Array>>,
   names = 'DIR/images.txt',
   input = '',
-) {
+): Promise<Found> {
   await using directory = await temporaryDirectory();
   for (const [name, text] of Object.entries(files)) {
     await mkdir(join(directory.path, name, '..'), { recursive: true });
@@ -30,7 +37,8 @@ async function load(
   try {
     const found = await imagesToLoad(config, names.replaceAll('DIR', directory.path), stdin(input));
     const images = found.images.map(({ repository, reference }) => `${repository} ${reference}`);
-    return { images, problems: found.problems.map(here) };
+    const archives = found.archives.map(({ name, kind }) => `${kind} ${here(name)}`);
+    return { images, problems: found.problems.map(here), ...(archives.length > 0 && { archives }) };
   } catch (error) {
     assert.ok(error instanceof Error);
     return { thrown: here(error.message) };
@@ -84,13 +92,11 @@ describe('a list of images', () => {
     });
   });
 
-  it('is no tar, which is said of that file alone', async () => {
-    const { images, problems } = await load(
-      { 'a.tar': Buffer.from('1f8b08', 'hex'), 'b.txt': 'quay.io/a/a:1' },
-      'DIR/a.tar,DIR/b.txt',
-    );
-    assert.deepEqual(images, ['quay.io/a/a 1']);
-    assert.match(problems?.[0] ?? '', /^"DIR\/a.tar": tars/);
+  it('is not what a tar or a layout is taken for', async () => {
+    const files = { 'a.tar': Buffer.from('1f8b08', 'hex'), 'b.txt': 'quay.io/a/a:1', 'c/oci-layout': '{}' };
+    const { images, problems, archives } = await load(files, 'DIR/a.tar,DIR/b.txt,DIR/c');
+    assert.deepEqual([images, problems], [['quay.io/a/a 1'], []]);
+    assert.deepEqual(archives, ['archive DIR/a.tar', 'layout DIR/c']);
   });
 });
 

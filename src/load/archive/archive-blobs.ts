@@ -1,0 +1,107 @@
+import type { Clock } from '../../base/clock.ts';
+import { BlobHasher, DigestHasher, type VerifiedBlob } from '../../oci/digest.ts';
+import { Fault } from '../../oci/fault.ts';
+import { type Digest, isDigestText } from '../../oci/reference.ts';
+import { type ContentStore, StoreBusyError } from '../../storage/content-store.ts';
+import type { MetadataStore } from '../../storage/metadata-store.ts';
+import type { Spool, SpoolStore } from '../../storage/spool-store.ts';
+import { LoadError } from '../load-error.ts';
+import type { Tally } from '../tally.ts';
+import type { ArchiveEntry } from './archive-entries.ts';
+
+export interface ArchiveStores {
+  readonly content: ContentStore;
+  readonly spools: SpoolStore;
+  readonly metadata: MetadataStore;
+  readonly clock: Clock;
+}
+
+/** A blob that an archive had, in the store by now. */
+export interface ArchivedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  /** Its first bytes. */
+  readonly head: Uint8Array;
+}
+
+/** A slow disk is waited for so long, by so many milliseconds at a time. */
+const maxPauses = 120;
+const pauseMs = 500;
+const headBytes = 4;
+
+/** By the path that it has in an OCI layout (image-spec "Image Layout"); undefined: another file. */
+export function digestOfPath(path: string): Digest | undefined {
+  const [, algorithm, hex] = /^blobs\/([a-z0-9]+)\/([0-9a-f]+)$/.exec(path) ?? [];
+  const text = `${algorithm}:${hex}`;
+  return isDigestText(text) ? text : undefined;
+}
+
+/** Puts what archives have into the store, each blob hashed as it is read. */
+export class ArchiveBlobs {
+  readonly #stores: ArchiveStores;
+  readonly #tally: Tally;
+  readonly #signal: AbortSignal;
+
+  constructor(stores: ArchiveStores, tally: Tally, signal: AbortSignal) {
+    this.#stores = stores;
+    this.#tally = tally;
+    this.#signal = signal;
+  }
+
+  /** Throws LoadError where its bytes are not those of its digest; undefined: whatever they are. What is here, verified, is not read. */
+  async store({ path, size, body }: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
+    const here = digest && (await this.#here(digest, size));
+    if (here !== undefined) {
+      this.#tally.present += size;
+      return here;
+    }
+    const hasher = digest === undefined ? new BlobHasher() : new DigestHasher(digest);
+    await using spool = await this.#stores.spools.begin();
+    let at = 0;
+    let head = new Uint8Array();
+    for await (const chunk of body) {
+      this.#signal.throwIfAborted();
+      hasher.update(chunk);
+      await this.#write(spool, at, chunk);
+      if (head.length < headBytes) head = Buffer.concat([head, chunk.subarray(0, headBytes)]);
+      at += chunk.length;
+      this.#tally.fetched += chunk.length;
+    }
+    const blob = verified(hasher, path);
+    await this.#stores.content.put(spool, blob);
+    return { digest: blob.digest, size: blob.size, head };
+  }
+
+  async #here(digest: Digest, size: number): Promise<ArchivedBlob | undefined> {
+    const { content, metadata } = this.#stores;
+    if ((await metadata.blobSize(digest)) !== size) return undefined;
+    await using blob = await content.open(digest);
+    if (blob?.size !== size) return undefined;
+    const chunks: Uint8Array[] = [];
+    if (size >= headBytes)
+      for await (const chunk of blob.read({ first: 0, last: headBytes - 1 }))
+        chunks.push(Uint8Array.from(chunk));
+    return { digest, size, head: Buffer.concat(chunks) };
+  }
+
+  async #write(spool: Spool, at: number, chunk: Uint8Array): Promise<void> {
+    for (let pauses = 0; ; pauses += 1) {
+      try {
+        await spool.write(at, chunk);
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreBusyError) || pauses === maxPauses) throw error;
+        await this.#stores.clock.sleep(pauseMs, this.#signal);
+      }
+    }
+  }
+}
+
+function verified(hasher: BlobHasher | DigestHasher, path: string): VerifiedBlob {
+  try {
+    return hasher.verify();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new LoadError(`${JSON.stringify(path)}: ${error.message}`);
+  }
+}

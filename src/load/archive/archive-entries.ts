@@ -1,0 +1,102 @@
+import { createReadStream } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { extract, type Header } from 'tar-stream';
+import { LoadError, reasonOf } from '../load-error.ts';
+
+/** A file in an archive. Its body is read before the next entry is asked for, or left. */
+export interface ArchiveEntry {
+  /** Without `./` in front. */
+  readonly path: string;
+  readonly size: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** What links to another file of the archive, by their paths. */
+export interface ArchiveLink {
+  readonly path: string;
+  readonly to: string;
+}
+
+const magicBytes = 4;
+
+/** The files of a tar, plain or compressed by gzip or zstd (also in several frames), in their order. Throws LoadError, which names the entry, for what is no such tar. */
+export async function* tarEntries(path: string): AsyncGenerator<ArchiveEntry | ArchiveLink> {
+  const tar = extract();
+  const file = createReadStream(path);
+  const decompress = await decompressor(path);
+  const piping = decompress === undefined ? pipeline(file, tar) : pipeline(file, decompress, tar);
+  piping.catch(() => undefined);
+  let last = 'its beginning';
+  try {
+    for await (const entry of tar) {
+      last = JSON.stringify(entry.header.name);
+      const found = entryOf(entry.header, bodyOf(entry, entry.header.name));
+      if (found !== undefined) yield found;
+      // What was not read is passed over.
+      entry.resume();
+    }
+    await piping;
+  } catch (error) {
+    if (error instanceof LoadError) throw error;
+    throw new LoadError(`the tar cannot be read behind ${last}: ${reasonOf(error)}`);
+  } finally {
+    file.destroy();
+    tar.destroy();
+  }
+}
+
+/** What it has, with what is wrong with the tar as a LoadError. */
+async function* bodyOf(entry: AsyncIterable<unknown>, name: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of entry) if (chunk instanceof Uint8Array) yield chunk;
+  } catch (error) {
+    throw new LoadError(`the tar breaks off within ${JSON.stringify(name)}: ${reasonOf(error)}`);
+  }
+}
+
+async function decompressor(path: string): Promise<Transform | undefined> {
+  await using file = await open(path, 'r');
+  const { buffer } = await file.read(Buffer.alloc(magicBytes), 0, magicBytes, 0);
+  const magic = buffer.toString('hex');
+  if (magic.startsWith('1f8b')) return createGunzip();
+  return magic === '28b52ffd' ? createZstdDecompress() : undefined;
+}
+
+function entryOf(
+  { name, size, type, linkname }: Header,
+  body: AsyncIterable<Uint8Array>,
+): ArchiveEntry | ArchiveLink | undefined {
+  if (type === 'directory') return undefined;
+  const path = inside(name, '');
+  if (type === 'file' || type === 'contiguous-file') return { path, size, body };
+  if (type === 'symlink') return { path, to: inside(linkname, path.slice(0, path.lastIndexOf('/') + 1)) };
+  if (type === 'link') return { path, to: inside(linkname, '') };
+  return undefined;
+}
+
+/** A path within the archive, seen from a folder of it. Throws LoadError for one that leads out. */
+function inside(name: string, folder: string): string {
+  const steps: string[] = [];
+  for (const step of `${name.startsWith('/') ? '..' : folder}/${name}`.split('/')) {
+    if (step === '' || step === '.') continue;
+    if (step !== '..') steps.push(step);
+    else if (steps.pop() === undefined)
+      throw new LoadError(`the tar has a path that leads out of it: ${JSON.stringify(name)}`);
+  }
+  return steps.join('/');
+}
+
+/** The files of an OCI layout that is a folder. */
+export async function* folderEntries(folder: string): AsyncGenerator<ArchiveEntry> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    yield { path: relative(folder, path), size, body: file.createReadStream({ autoClose: false }) };
+  }
+}

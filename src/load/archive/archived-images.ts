@@ -1,0 +1,57 @@
+import { isObject } from '../../oci/descriptor.ts';
+import { sha256 } from '../../oci/digest.ts';
+import { parseJson } from '../../oci/json.ts';
+import { ociManifest } from '../../oci/media-type.ts';
+import type { Digest } from '../../oci/reference.ts';
+import type { ContentStore } from '../../storage/content-store.ts';
+import { LoadError, reasonOf } from '../load-error.ts';
+import type { ReadArchive } from './read-archive.ts';
+import { savedManifest } from './saved-manifest.ts';
+import { storedBytes } from './stored-bytes.ts';
+
+/** An image that an archive has, by one of its names. */
+export interface ArchivedImage {
+  readonly name: string;
+  readonly root: Digest;
+  readonly mediaType: string;
+  /** Of a manifest that was made here, and is not stored yet. */
+  readonly made?: Uint8Array;
+}
+
+export interface ArchivedImages {
+  readonly images: readonly ArchivedImage[];
+  readonly problems: readonly string[];
+}
+
+/** What index.json names; where it names nothing, what manifest.json does. Throws LoadError where neither does. */
+export async function archivedImages(archive: ReadArchive, content: ContentStore): Promise<ArchivedImages> {
+  const named = archive.layout.flatMap(({ descriptor: { digest, mediaType }, name }) =>
+    name === undefined ? [] : [{ name, root: digest, mediaType }],
+  );
+  const found = named.length > 0 ? { images: named, problems: [] } : await savedImages(archive, content);
+  if (found.images.length + found.problems.length > 0) return found;
+  const isKnown = archive.layout.length + archive.saved.length > 0;
+  throw new LoadError(
+    isKnown
+      ? 'it does not say what its images are called: save it by name and tag'
+      : 'there is no image in it: neither index.json nor manifest.json names one',
+  );
+}
+
+async function savedImages({ saved, blobs }: ReadArchive, content: ContentStore): Promise<ArchivedImages> {
+  const images: ArchivedImage[] = [];
+  const problems: string[] = [];
+  for (const image of saved) {
+    try {
+      const config = blobs.get(image.config.replace(/^\.\//, ''));
+      const bytes = config && (await storedBytes(content, config.digest));
+      const json: unknown = bytes && parseJson(bytes, image.config);
+      const made = savedManifest(image, blobs, () => (isObject(json) ? json : {}));
+      const root = sha256(made);
+      images.push(...image.names.map((name) => ({ name, root, mediaType: ociManifest, made })));
+    } catch (error) {
+      problems.push(`${image.names.join(', ') || image.config}: ${reasonOf(error)}`);
+    }
+  }
+  return { images, problems };
+}

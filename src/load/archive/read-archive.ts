@@ -1,0 +1,96 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { isObject, listIn, plainDescriptorIn } from '../../oci/descriptor.ts';
+import { Fault } from '../../oci/fault.ts';
+import { parseJson } from '../../oci/json.ts';
+import { maxManifestSize } from '../../oci/manifest.ts';
+import { LoadError, reasonOf } from '../load-error.ts';
+import { type ArchiveBlobs, type ArchivedBlob, digestOfPath } from './archive-blobs.ts';
+import type { ArchiveEntry, ArchiveLink } from './archive-entries.ts';
+
+/** An image of an OCI layout's index.json. */
+interface LayoutImage {
+  readonly descriptor: Descriptor;
+  /** As it is called there; undefined: it is not. */
+  readonly name: string | undefined;
+}
+
+/** An image of `docker save`'s manifest.json: paths in the archive. */
+export interface SavedImage {
+  readonly config: string;
+  readonly layers: readonly string[];
+  readonly names: readonly string[];
+}
+
+/** What an archive had. Its blobs are in the store. */
+export interface ReadArchive {
+  readonly layout: readonly LayoutImage[];
+  readonly saved: readonly SavedImage[];
+  readonly blobs: ReadonlyMap<string, ArchivedBlob>;
+  /** In words: what is wrong with single files. */
+  readonly problems: readonly string[];
+}
+
+/** In more no archive has images. */
+const maxEntries = 100_000;
+/** What `docker save`, skopeo and podman call what is no blob of a layout. */
+const saved = /^[0-9a-f]{64}(?:\.json|\.tar|\/layer\.tar)$/;
+
+/** Reads an archive once, from its first file to its last. Throws LoadError for what cannot be read at all. */
+export async function readArchive(
+  entries: AsyncIterable<ArchiveEntry | ArchiveLink>,
+  store: ArchiveBlobs,
+): Promise<ReadArchive> {
+  const blobs = new Map<string, ArchivedBlob>();
+  const links: ArchiveLink[] = [];
+  const texts = new Map<string, unknown>();
+  const problems: string[] = [];
+  for await (const entry of entries) {
+    if (blobs.size + links.length > maxEntries) throw new LoadError(`it has more than ${maxEntries} files`);
+    if ('to' in entry) links.push(entry);
+    else if (entry.path === 'index.json' || entry.path === 'manifest.json')
+      texts.set(entry.path, await jsonOf(entry));
+    else if (digestOfPath(entry.path) !== undefined || saved.test(entry.path)) {
+      try {
+        blobs.set(entry.path, await store.store(entry, digestOfPath(entry.path)));
+      } catch (error) {
+        if (!(error instanceof LoadError)) throw error;
+        problems.push(error.message);
+      }
+    }
+  }
+  for (const { path, to } of links) {
+    const blob = blobs.get(to);
+    if (blob !== undefined) blobs.set(path, blob);
+  }
+  const index = texts.get('index.json');
+  const layout = listIn(isObject(index) ? index['manifests'] : undefined).flatMap(layoutImageIn);
+  return { layout, saved: listIn(texts.get('manifest.json')).flatMap(savedImageIn), blobs, problems };
+}
+
+async function jsonOf({ path, size, body }: ArchiveEntry): Promise<unknown> {
+  if (size > maxManifestSize) throw new LoadError(`${path} has more than ${maxManifestSize} bytes`);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(Uint8Array.from(chunk));
+  try {
+    return parseJson(Buffer.concat(chunks), path);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new LoadError(reasonOf(error));
+  }
+}
+
+/** containerd writes the whole name beside the tag; skopeo and podman write the whole name where others write the tag. */
+function layoutImageIn(item: unknown): LayoutImage[] {
+  const descriptor = plainDescriptorIn(item);
+  if (descriptor === undefined || !isObject(item)) return [];
+  const annotations = isObject(item['annotations']) ? item['annotations'] : {};
+  const names = [annotations['io.containerd.image.name'], annotations['org.opencontainers.image.ref.name']];
+  const name = names.find((text): text is string => typeof text === 'string' && /[:/@]/.test(text));
+  return [{ descriptor, name }];
+}
+
+function savedImageIn(item: unknown): SavedImage[] {
+  if (!isObject(item) || typeof item['Config'] !== 'string') return [];
+  const texts = (value: unknown) => listIn(value).filter((text) => typeof text === 'string');
+  return [{ config: item['Config'], layers: texts(item['Layers']), names: texts(item['RepoTags']) }];
+}
