@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { imagesToLoad } from '#src/app/load.ts';
@@ -84,6 +85,62 @@ describe('a list of images', () => {
     });
   });
 
+  it('lacks of a pattern only what cannot be read', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, 'a.txt'), 'quay.io/a/a:1');
+    await symlink('nowhere', join(directory.path, 'dangling.txt'));
+    const { images, problems } = await imagesToLoad(config, `${directory.path}/*.txt`, stdin(''));
+    assert.equal(images.length, 1);
+    assert.deepEqual(problems, [`"${directory.path}/dangling.txt" cannot be read: no such file`]);
+  });
+
+  it('is no pipe with a name, which nobody may ever write to', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const { problems } = await imagesToLoad(config, path, stdin(''));
+    assert.deepEqual(problems, [`${JSON.stringify(path)} cannot be read: is no regular file`]);
+  });
+
+  it('is judged in time, however strange a line is, and quoted in part', async () => {
+    const long = 200_000;
+    const lines = [
+      `${' #'.repeat(long)}\u2028x`,
+      `${'@'.repeat(long)}\u2028x`,
+      `quay.io/${'a'.repeat(long)}`,
+    ];
+    const begun = process.cpuUsage();
+    const { images, problems } = await load({ 'images.txt': `${lines.join('\n')}\nquay.io/a/a:1` });
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems?.length, 2);
+    for (const problem of problems ?? []) assert.ok(problem.length < 500);
+    assert.ok(process.cpuUsage(begun).user < 2_000_000);
+  });
+
+  it('is not told with the password that stands in it', async () => {
+    const text = `me:hunter2@quay.io/a/b:1\nhttps://me:hun/ter2@quay.io/a/b@${digest}\nquay.io/a/a:1`;
+    const { images, problems } = await load({ 'images.txt': text });
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems?.length, 2);
+    assert.doesNotMatch(problems?.join() ?? '', /hun|ter2/);
+  });
+
+  it('is none where nothing but mistakes stands in it, and is not read to its end', async () => {
+    const files = { 'junk.txt': '\0 junk\n'.repeat(2_000_000), 'images.txt': 'quay.io/a/a:1' };
+    const { images, problems } = await load(files, 'DIR/junk.txt,DIR/images.txt');
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems?.length, 1001);
+    assert.equal(problems?.at(-1), '"DIR/junk.txt" is no list of images: the rest is not read');
+  });
+
+  it('may have nothing but lines, but not without end', async () => {
+    const files = { 'a.txt': `${'\n'.repeat(10_000_000)}quay.io/a/a:1`, 'b.txt': '\n'.repeat(34_000_000) };
+    assert.deepEqual(await load(files, 'DIR/*.txt'), {
+      images: ['quay.io/a/a 1'],
+      problems: ['"DIR/b.txt" is larger than 33554432 characters, which is no list'],
+    });
+  });
+
   it('is no tar, which is said of that file alone', async () => {
     const { images, problems } = await load(
       { 'a.tar': Buffer.from('1f8b08', 'hex'), 'b.txt': 'quay.io/a/a:1' },
@@ -156,7 +213,54 @@ describe('what a cluster has', () => {
     ]);
     assert.deepEqual(
       problems?.map((problem) => /^"?DIR\/k\/([\w/.]+(?::\d+)?)/.exec(problem)?.[1]),
-      ['deep/b.yml:2', 'e.json'],
+      ['deep/b.yml:3', 'e.json'],
     );
+  });
+
+  it('may lead to itself, in YAML', async () => {
+    const text = 'kind: &a\n  self: *a\n  containers: [{image: quay.io/a/a:1, self: *a}]\n';
+    assert.deepEqual(await load({ 'a.yaml': text }, 'DIR/a.yaml'), {
+      images: ['quay.io/a/a 1'],
+      problems: [],
+    });
+  });
+
+  it('is told where it is wrong, without what stands there: it may be a secret', async () => {
+    const { problems } = await load(
+      {
+        'a.yaml': 'kind: Secret\nx: 1\ndata: "a" hunter2\n',
+        'b.yaml': 'kind: Secret\ndata: *hunter2!\n',
+        'c.json': '{"kind": "Secret", "data": hunter2}',
+      },
+      'DIR/a.yaml,DIR/b.yaml,DIR/c.json',
+    );
+    assert.equal(problems?.length, 3);
+    assert.match(problems?.[0] ?? '', /^DIR\/a.yaml:3: no YAML: /);
+    assert.match(problems?.[1] ?? '', /^DIR\/b.yaml:1: no YAML: /);
+    assert.doesNotMatch(problems?.join() ?? '', /unter/);
+  });
+
+  it('is too much of YAML where one alone would take all memory', async () => {
+    const text = `kind: Pod\nspec: {containers: [{image: quay.io/b/b:1}]}\nx: ${'a'.repeat(17_000_000)}`;
+    const { images, problems } = await load(
+      { 'a.yaml': `${text}\n---\nspec: {containers: [{image: quay.io/a/a:1}]}` },
+      'DIR/a.yaml',
+    );
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.match(problems?.[0] ?? '', /^DIR\/a.yaml:1: larger than/);
+  });
+
+  it('is in a folder that leads to itself', async () => {
+    await using directory = await temporaryDirectory();
+    await mkdir(join(directory.path, 'deep'));
+    await symlink('..', join(directory.path, 'deep', 'up'));
+    await writeFile(
+      join(directory.path, 'deep', 'a.json'),
+      '{"spec": {"containers": [{"image": "quay.io/a/a:1"}]}}',
+    );
+    for (const names of [directory.path, `${directory.path}/**/*.json`]) {
+      const { images, problems } = await imagesToLoad(config, names, stdin(''));
+      assert.deepEqual([images.length, problems], [1, []]);
+    }
   });
 });
