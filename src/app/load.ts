@@ -25,11 +25,12 @@ export interface LoadParts {
   readonly begun?: (fetched: () => number) => void;
 }
 
-/** What the files name. Throws LoadError. */
+/** What the files name. Throws LoadError, or the signal's reason. */
 export async function imagesToLoad(
   config: Config,
   files: string,
   stdin: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
 ): Promise<ImagesOfFiles> {
   const settings = targetSettings(config);
   const ofCluster = { aliases: new Map(), defaultNs: dockerHub };
@@ -37,6 +38,7 @@ export async function imagesToLoad(
     named: (text) => imageNamed(text, settings),
     namedInCluster: (text) => imageNamed(text, ofCluster),
     stdin,
+    signal,
   });
 }
 

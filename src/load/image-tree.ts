@@ -22,28 +22,27 @@ export interface TreeSettings {
   readonly getManifest: (reference: Reference) => Promise<Manifest>;
 }
 
+/** Of all its manifests together; an index of thirty platforms has some hundred. */
+const maxBlobs = 50_000;
+
 /**
  * Reads an image from its root on: an index, the manifests of the wanted platforms, what they name. Throws LoadError where it has
  * none of them, or too much; RegistryError where a manifest is not to be had.
  */
 export async function readTree(reference: Reference, settings: TreeSettings): Promise<ImageTree> {
   const { repository, getManifest } = settings;
-  const first = await getManifest(reference);
-  const root = first.descriptor.digest;
+  let manifest = await getManifest(reference);
+  const root = manifest.descriptor.digest;
   const manifests = new Set<Digest>([root]);
   const blobs = new Set<Digest>();
-  const waiting: Manifest[] = [first];
-  // It grows meanwhile.
-  for (const manifest of waiting) {
+  // It grows meanwhile. One manifest is in memory at a time.
+  for (const digest of manifests) {
+    if (digest !== root) manifest = await getManifest(digest);
     const content = await contentOf(repository, manifest);
-    for (const { digest } of content.blobs) blobs.add(digest);
-    for (const digest of await childrenOf(manifest, content, settings)) {
-      if (manifests.has(digest)) continue;
-      if (manifests.size >= maxDescriptors)
-        throw new LoadError(`it has more than ${maxDescriptors} manifests`);
-      manifests.add(digest);
-      waiting.push(await getManifest(digest));
-    }
+    for (const blob of content.blobs) blobs.add(blob.digest);
+    for (const child of await childrenOf(manifest, content, settings)) manifests.add(child);
+    if (manifests.size > maxDescriptors) throw new LoadError(`it has more than ${maxDescriptors} manifests`);
+    if (blobs.size > maxBlobs) throw new LoadError(`it has more than ${maxBlobs} blobs`);
   }
   return { root, manifests: [...manifests], blobs: [...blobs] };
 }

@@ -1,3 +1,4 @@
+import { abortable } from '../base/abortable.ts';
 import { systemClock } from '../base/clock.ts';
 import { Turns } from '../base/turns.ts';
 import type { ImageName } from '../oci/reference.ts';
@@ -12,6 +13,8 @@ export interface Naming {
   /** Throws what is wrong with a name in Kubernetes' objects. */
   readonly namedInCluster: (text: string) => ImageName;
   readonly stdin: AsyncIterable<Uint8Array>;
+  /** Ends it, with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is to be loaded, each once, and what cannot be read, in words with its place. */
@@ -30,9 +33,10 @@ const maxImages = 200_000;
 
 /** All that the files name. A mistake in one leaves the rest as it is. Throws LoadError where a name or a pattern is nothing's, or nothing is named at all. */
 export async function imagesOfFiles(names: string, naming: Naming): Promise<ImagesOfFiles> {
+  const { signal } = naming;
   const images = new Map<string, ImageToLoad>();
   const problems: string[] = [];
-  for (const file of await imageFiles(names)) {
+  for (const file of await abortable(imageFiles(names), signal)) {
     try {
       for await (const found of namedIn(file, naming)) {
         if (typeof found === 'string') problems.push(found);
@@ -52,7 +56,8 @@ export async function imagesOfFiles(names: string, naming: Naming): Promise<Imag
 /** Images, and what is wrong, in words. Throws LoadError where there is nothing more to be had of the file. */
 async function* namedIn(file: string, naming: Naming): AsyncGenerator<ImageToLoad | string> {
   if ((await kindOf(file)) !== 'text') throw new LoadError(`${JSON.stringify(file)}: ${noArchives}`);
-  const { isOfCluster, images, problems } = await listedImages(await textOf(file, naming.stdin), file);
+  const text = await abortable(textOf(file, naming.stdin), naming.signal);
+  const { isOfCluster, images, problems } = await abortable(listedImages(text, file), naming.signal);
   yield* problems;
   const named = isOfCluster ? naming.namedInCluster : naming.named;
   const turns = new Turns(systemClock);
