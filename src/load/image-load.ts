@@ -97,16 +97,16 @@ export class ImageLoad {
   }
 
   async #manifest(reference: Reference): Promise<Manifest> {
-    let wasHere = true;
+    const found = { wasHere: true };
     const report = ({ kind }: Outcome): void => {
-      wasHere = kind !== 'miss';
+      found.wasHere = kind !== 'miss';
     };
     const signal = this.#signal;
     const manifest = await this.#registry.getManifest(this.#image.repository, reference, { signal, report });
     const { descriptor, bytes } = manifest;
     if (this.#isNew(descriptor.digest)) {
       this.tally.manifests += 1;
-      this.tally[wasHere ? 'present' : 'fetched'] += bytes.length;
+      this.tally[found.wasHere ? 'present' : 'fetched'] += bytes.length;
     }
     return manifest;
   }

@@ -63,7 +63,7 @@ describe('a list of images', () => {
     const { images, problems } = await load({ 'images.txt': text });
     assert.deepEqual(images, ['docker.io/library/alpine 3', 'quay.io/a/b 1']);
     assert.deepEqual(
-      problems?.map((problem) => problem.slice(0, problem.indexOf(': '))),
+      problems.map((problem) => problem.slice(0, problem.indexOf(': '))),
       ['DIR/images.txt:3', 'DIR/images.txt:4', 'DIR/images.txt:5'],
     );
   });
@@ -112,8 +112,8 @@ describe('a list of images', () => {
     const begun = process.cpuUsage();
     const { images, problems } = await load({ 'images.txt': `${lines.join('\n')}\nquay.io/a/a:1` });
     assert.deepEqual(images, ['quay.io/a/a 1']);
-    assert.equal(problems?.length, 2);
-    for (const problem of problems ?? []) assert.ok(problem.length < 500);
+    assert.equal(problems.length, 2);
+    for (const problem of problems) assert.ok(problem.length < 500);
     assert.ok(process.cpuUsage(begun).user < 2_000_000);
   });
 
@@ -121,16 +121,16 @@ describe('a list of images', () => {
     const text = `me:hunter2@quay.io/a/b:1\nhttps://me:hun/ter2@quay.io/a/b@${digest}\nquay.io/a/a:1`;
     const { images, problems } = await load({ 'images.txt': text });
     assert.deepEqual(images, ['quay.io/a/a 1']);
-    assert.equal(problems?.length, 2);
-    assert.doesNotMatch(problems?.join() ?? '', /hun|ter2/);
+    assert.equal(problems.length, 2);
+    assert.doesNotMatch(problems.join(), /hun|ter2/);
   });
 
   it('is none where nothing but mistakes stands in it, and is not read to its end', async () => {
     const files = { 'junk.txt': '\0 junk\n'.repeat(2_000_000), 'images.txt': 'quay.io/a/a:1' };
     const { images, problems } = await load(files, 'DIR/junk.txt,DIR/images.txt');
     assert.deepEqual(images, ['quay.io/a/a 1']);
-    assert.equal(problems?.length, 1001);
-    assert.equal(problems?.at(-1), '"DIR/junk.txt" is no list of images: the rest is not read');
+    assert.equal(problems.length, 1001);
+    assert.equal(problems.at(-1), '"DIR/junk.txt" is no list of images: the rest is not read');
   });
 
   it('may have nothing but lines, but not without end', async () => {
@@ -147,7 +147,7 @@ describe('a list of images', () => {
       'DIR/a.tar,DIR/b.txt',
     );
     assert.deepEqual(images, ['quay.io/a/a 1']);
-    assert.match(problems?.[0] ?? '', /^"DIR\/a.tar": tars/);
+    assert.match(problems[0] ?? '', /^"DIR\/a.tar": tars/);
   });
 });
 
@@ -180,7 +180,7 @@ describe('what a cluster has', () => {
     const { images, problems } = await load({ 'images.txt': JSON.stringify(pods, undefined, 2) });
     assert.deepEqual(problems, []);
     assert.deepEqual(
-      images?.toSorted(),
+      images.toSorted(),
       [
         'docker.io/internal/debug 1',
         'docker.io/library/busybox latest',
@@ -235,9 +235,9 @@ describe('what a cluster has', () => {
       'DIR/a.yaml,DIR/b.yaml,DIR/c.json',
     );
     assert.equal(problems?.length, 3);
-    assert.match(problems?.[0] ?? '', /^DIR\/a.yaml:3: no YAML: /);
-    assert.match(problems?.[1] ?? '', /^DIR\/b.yaml:1: no YAML: /);
-    assert.doesNotMatch(problems?.join() ?? '', /unter/);
+    assert.match(problems[0] ?? '', /^DIR\/a.yaml:3: no YAML: /);
+    assert.match(problems[1] ?? '', /^DIR\/b.yaml:1: no YAML: /);
+    assert.doesNotMatch(problems.join(), /unter/);
   });
 
   it('is too much of YAML where one alone would take all memory', async () => {
@@ -247,7 +247,7 @@ describe('what a cluster has', () => {
       'DIR/a.yaml',
     );
     assert.deepEqual(images, ['quay.io/a/a 1']);
-    assert.match(problems?.[0] ?? '', /^DIR\/a.yaml:1: larger than/);
+    assert.match(problems[0] ?? '', /^DIR\/a.yaml:1: larger than/);
   });
 
   it('is in a folder that leads to itself', async () => {
