@@ -30,13 +30,14 @@ export interface LoadParts {
   readonly begun?: (fetched: () => number) => void;
 }
 
-/** What the files name. Throws LoadError. */
+/** What the files name. Throws LoadError, or the signal's reason. */
 export async function imagesToLoad(
   config: Config,
   files: string,
   stdin: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
 ): Promise<ImagesOfFiles> {
-  return await imagesOfFiles(files, { ...naming(config), stdin });
+  return await imagesOfFiles(files, { ...naming(config), stdin, signal });
 }
 
 /** To containerd, Docker and Kubernetes a name without a registry is one of Docker Hub. */

@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
@@ -12,9 +13,9 @@ interface PreloadParts {
 /** Loads what `preloadImages` names, beside the clients; what fails is logged. Disposing ends it: what came is gone on with next time. */
 export function beginPreload(config: Config, caching: Caching, parts: PreloadParts): AsyncDisposable {
   const stop = new AbortController();
-  const done = preload(config, caching, parts, stop.signal).catch((error: unknown) =>
-    parts.log.error({ err: error }, 'error loading images'),
-  );
+  const done = preload(config, caching, parts, stop.signal).catch((error: unknown) => {
+    if (!stop.signal.aborted) parts.log.error({ err: error }, 'error loading images');
+  });
   return {
     [Symbol.asyncDispose]: async () => {
       stop.abort(new Error('the server is stopping'));
@@ -32,7 +33,7 @@ async function preload(
   const begunAt = clock.monotonic();
   const { preloadImages: file } = config;
   log.info({ file }, 'loading images');
-  const files = await imagesToLoad(config, file, process.stdin);
+  const files = await imagesToLoad(config, file, standardInput(signal), signal);
   for (const problem of files.problems) log.error({ file, problem }, 'an image cannot be loaded');
   const wanted = { platforms: configuredPlatforms(config), referrers: false };
   let failed = files.problems.length;
@@ -54,4 +55,9 @@ async function preload(
   if (signal.aborted) return;
   const seconds = Math.round((clock.monotonic() - begunAt) / 1000);
   log.info({ loaded, failed, seconds }, 'images are loaded');
+}
+
+/** It is not touched before it is read, and given up with the rest: who writes it may never end. */
+async function* standardInput(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  yield* addAbortSignal(signal, process.stdin);
 }

@@ -3,14 +3,16 @@ const containers: ReadonlySet<string> = new Set(['containers', 'initContainers',
 
 /**
  * The images in Kubernetes' objects, each once: of containers, init and ephemeral containers and of image volumes, in pods, in what makes
- * pods and in lists of them.
+ * pods and in lists of them. What leads to itself (by YAML's aliases) is walked once.
  */
 export function imagesInObjects(objects: readonly unknown[]): string[] {
   const images = new Set<string>();
   const waiting: unknown[] = [...objects];
+  const walked = new Set<object>();
   while (waiting.length > 0) {
     const value = waiting.pop();
-    if (typeof value !== 'object' || value === null) continue;
+    if (typeof value !== 'object' || value === null || walked.has(value)) continue;
+    walked.add(value);
     for (const [key, member] of Object.entries(value)) {
       if (typeof member !== 'object' || member === null) continue;
       if (containers.has(key)) addTexts(images, member, (container) => memberOf(container, 'image'));

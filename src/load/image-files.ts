@@ -1,13 +1,16 @@
+import type { Stats } from 'node:fs';
 import { glob, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBoundedFile } from '../base/bounded-file.ts';
 import { LoadError, reasonOf } from './load-error.ts';
 
-/** What is given as a file of images, and what stands in it. */
+/** A folder that is one image, or many, is a layout. */
+export type FileKind = 'text' | 'archive' | 'layout';
+
+/** A tar or a layout. */
 export interface ImageFile {
-  /** As it was named; `-` is standard input. */
   readonly name: string;
-  readonly kind: 'text' | 'archive' | 'layout';
+  readonly kind: Exclude<FileKind, 'text'>;
 }
 
 /** kubectl's JSON of a large cluster has some ten kilobytes for each pod. Bytes. */
@@ -15,15 +18,16 @@ const maxTextBytes = 256 * 1024 * 1024;
 /** Where a tar says that it is one (POSIX.1 ustar), and how much is looked at. Bytes. */
 const ustarAt = 257;
 const headBytes = 512;
-/** In a folder of manifests. */
+/** By one name; and what is looked at in a folder to find them. */
 const maxFiles = 20_000;
+const maxEntries = 500_000;
 
 /**
  * Files by a list with commas between names, patterns and folders; `-` is standard input, once. Of a folder its manifests, `.yaml`, `.yml` and `.json`, at
- * any depth, unless it is an OCI layout. Throws LoadError where a name or a pattern is nothing's.
+ * any depth, unless it is an OCI layout. Throws LoadError where a name or a pattern is nothing's. Whether one can be read is not looked at.
  */
-export async function imageFiles(names: string): Promise<ImageFile[]> {
-  const files: ImageFile[] = [];
+export async function imageFiles(names: string): Promise<string[]> {
+  const files: string[] = [];
   for (const name of names.split(',').map((text) => text.trim())) {
     if (name !== '') files.push(...(await filesOf(name)));
   }
@@ -31,47 +35,72 @@ export async function imageFiles(names: string): Promise<ImageFile[]> {
   return files;
 }
 
-async function filesOf(name: string): Promise<ImageFile[]> {
-  if (name === '-') return [{ name, kind: 'text' }];
-  const found = await stat(name).catch(() => undefined);
-  const paths = found === undefined ? (await Array.fromAsync(glob(name))).toSorted() : [name];
+async function filesOf(name: string): Promise<string[]> {
+  if (name === '-') return [name];
+  const found = await statOf(name);
+  const paths = found === undefined ? await matching(name) : [name];
   if (paths.length === 0) throw new LoadError(`no files matched ${JSON.stringify(name)}`);
-  const files: ImageFile[] = [];
+  const files: string[] = [];
   for (const path of paths) files.push(...(await atPath(path)));
   return files;
 }
 
-async function atPath(path: string): Promise<ImageFile[]> {
-  if (!(await stat(path)).isDirectory()) return [{ name: path, kind: await kindOf(path) }];
-  const isLayout = (await stat(join(path, 'oci-layout')).catch(() => undefined)) !== undefined;
-  if (isLayout) return [{ name: path, kind: 'layout' }];
+async function matching(pattern: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const path of glob(pattern)) {
+    paths.push(path);
+    if (paths.length > maxFiles)
+      throw new LoadError(`more than ${maxFiles} files match ${JSON.stringify(pattern)}`);
+  }
+  return paths.toSorted();
+}
+
+async function atPath(path: string): Promise<string[]> {
+  if ((await statOf(path))?.isDirectory() !== true || (await isLayout(path))) return [path];
   const names = await manifestsBelow(path);
   if (names.length === 0)
     throw new LoadError(`${JSON.stringify(path)} has no manifests (.yaml, .yml, .json)`);
-  return names.map((name) => ({ name, kind: 'text' }));
+  return names;
 }
 
+/** Links are not followed to folders: they may lead back. */
 async function manifestsBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const names = entries
-    .filter((entry) => !entry.isDirectory() && /\.(?:ya?ml|json)$/i.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name));
-  if (names.length > maxFiles)
-    throw new LoadError(`${JSON.stringify(folder)} has more than ${maxFiles} manifests`);
+  const names: string[] = [];
+  const folders = [folder];
+  let looked = 0;
+  // It grows meanwhile.
+  for (const parent of folders) {
+    for (const entry of await readdir(parent, { withFileTypes: true }).catch((error: unknown) => {
+      throw unreadable(parent, error);
+    })) {
+      looked += 1;
+      const path = join(parent, entry.name);
+      if (entry.isDirectory()) folders.push(path);
+      else if (/\.(?:ya?ml|json)$/i.test(entry.name)) names.push(path);
+    }
+    if (names.length > maxFiles || looked > maxEntries)
+      throw new LoadError(`${JSON.stringify(folder)} has more than ${maxFiles} manifests, or too much else`);
+  }
   return names.toSorted();
 }
 
-async function kindOf(path: string): Promise<ImageFile['kind']> {
-  await using file = await open(path, 'r').catch((error: unknown) => {
-    throw new LoadError(`${JSON.stringify(path)} cannot be read: ${reasonOf(error)}`);
-  });
-  if (!(await file.stat()).isFile()) return 'text';
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-  return isArchive(buffer.subarray(0, bytesRead)) ? 'archive' : 'text';
+/** What cannot be read is text, which is told when it is read. A pipe is not opened: who opens one waits for who writes to it. */
+export async function kindOf(name: string): Promise<FileKind> {
+  if (name === '-') return 'text';
+  const found = await statOf(name);
+  if (found?.isDirectory() === true) return 'layout';
+  return found?.isFile() === true && (await isArchive(name)) ? 'archive' : 'text';
 }
 
 /** A tar, or what is compressed by gzip (RFC 1952) or zstd (RFC 8878), by its first bytes. */
-function isArchive(head: Buffer): boolean {
+async function isArchive(name: string): Promise<boolean> {
+  const head = Buffer.alloc(headBytes);
+  try {
+    await using file = await open(name, 'r');
+    await file.read(head, 0, headBytes, 0);
+  } catch {
+    return false;
+  }
   const magic = head.toString('hex', 0, 4);
   return (
     magic.startsWith('1f8b') ||
@@ -80,14 +109,26 @@ function isArchive(head: Buffer): boolean {
   );
 }
 
+async function isLayout(folder: string): Promise<boolean> {
+  return (await statOf(join(folder, 'oci-layout'))) !== undefined;
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  return await stat(path).catch(() => undefined);
+}
+
 /** Its text; `stdin` is read where it is that. Throws LoadError. */
-export async function textOf({ name }: ImageFile, stdin: AsyncIterable<Uint8Array>): Promise<string> {
+export async function textOf(name: string, stdin: AsyncIterable<Uint8Array>): Promise<string> {
   try {
     if (name === '-') return await allOf(stdin);
     return (await readBoundedFile(name, maxTextBytes, { orShellPipe: true })).toString('utf8');
   } catch (error) {
-    throw new LoadError(`${JSON.stringify(name)} cannot be read: ${reasonOf(error)}`);
+    throw unreadable(name, error);
   }
+}
+
+function unreadable(name: string, error: unknown): LoadError {
+  return new LoadError(`${JSON.stringify(name)} cannot be read: ${reasonOf(error)}`);
 }
 
 async function allOf(stdin: AsyncIterable<Uint8Array>): Promise<string> {

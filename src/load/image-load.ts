@@ -32,6 +32,9 @@ export interface Wanted {
   readonly referrers: boolean;
 }
 
+/** Of one image at a time. */
+const maxBlobs = 8;
+
 /** Under these tags cosign before version 3 keeps what refers to an image (cosign "Signature Specification", "Storage"). */
 const cosignSuffixes = ['sig', 'att', 'sbom'];
 
@@ -70,22 +73,40 @@ export class ImageLoad {
     const { repository } = this.#image;
     const getManifest = async (wanted: Reference) => await this.#manifest(wanted);
     const tree = await readTree(reference, { repository, platforms, getManifest });
-    const blobs = await Promise.allSettled(tree.blobs.map(async (digest) => await this.#bring(digest)));
-    // All of them came to their end, so that the next attempt lacks as little as possible.
-    for (const blob of blobs) if (blob.status === 'rejected') throw blob.reason;
+    await this.#bringAll(tree.blobs);
     await untilStored({ repository, reference }, tree, this.#parts, this.#signal);
     return tree;
   }
 
+  /** All of them come to their end, so that the next attempt lacks as little as possible. */
+  async #bringAll(blobs: readonly Digest[]): Promise<void> {
+    const failures: unknown[] = [];
+    const waiting = blobs.values();
+    const work = async (): Promise<void> => {
+      for (const digest of waiting) {
+        try {
+          await this.#bring(digest);
+        } catch (error) {
+          failures.push(error);
+          if (this.#signal.aborted) return;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: maxBlobs }, work));
+    if (failures.length > 0) throw failures[0];
+  }
+
   async #manifest(reference: Reference): Promise<Manifest> {
-    const kinds: Outcome['kind'][] = [];
-    const report = ({ kind }: Outcome): void => void kinds.push(kind);
+    const found = { wasHere: true };
+    const report = ({ kind }: Outcome): void => {
+      found.wasHere = kind !== 'miss';
+    };
     const signal = this.#signal;
     const manifest = await this.#registry.getManifest(this.#image.repository, reference, { signal, report });
     const { descriptor, bytes } = manifest;
     if (this.#isNew(descriptor.digest)) {
       this.tally.manifests += 1;
-      this.tally[kinds.at(-1) === 'miss' ? 'fetched' : 'present'] += bytes.length;
+      this.tally[found.wasHere ? 'present' : 'fetched'] += bytes.length;
     }
     return manifest;
   }
@@ -121,12 +142,15 @@ export class ImageLoad {
       await this.#loadIfThere(parseTag(`sha256-${hexOf(digest)}.${suffix}`));
   }
 
+  /** That there is nothing of that name is no fault; that something of it is missing is one. */
   async #loadIfThere(reference: Reference): Promise<void> {
     try {
-      await this.#load(reference, []);
+      await this.#manifest(reference);
     } catch (error) {
-      if (!(error instanceof RegistryError && error.status === 404)) throw error;
+      if (error instanceof RegistryError && error.status === 404) return;
+      throw error;
     }
+    await this.#load(reference, []);
   }
 
   #isNew(digest: Digest): boolean {

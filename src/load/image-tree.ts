@@ -23,32 +23,33 @@ export interface TreeSettings {
   readonly getManifest: (reference: Reference) => Promise<Manifest | undefined>;
 }
 
+/** Of all its manifests together; an index of thirty platforms has some hundred. */
+const maxBlobs = 50_000;
+
 /**
  * Reads an image from its root on: an index, the manifests of the wanted platforms, what they name. Throws LoadError where it has
  * none of them, or too much; RegistryError where a manifest is not to be had.
  */
 export async function readTree(reference: Reference, settings: TreeSettings): Promise<ImageTree> {
   const { repository, getManifest } = settings;
-  const first = await getManifest(reference);
-  if (first === undefined) throw new LoadError(`its manifest ${reference} is missing`);
-  const root = first.descriptor.digest;
-  const manifests = new Set<Digest>([root]);
+  let manifest = await getManifest(reference);
+  if (manifest === undefined) throw new LoadError(`its manifest ${reference} is missing`);
+  const root = manifest.descriptor.digest;
+  const wanted = new Set<Digest>([root]);
+  const manifests: Digest[] = [];
   const blobs = new Set<Digest>();
-  const waiting: Manifest[] = [first];
-  // It grows meanwhile.
-  for (const manifest of waiting) {
+  // It grows meanwhile. One manifest is in memory at a time.
+  for (const digest of wanted) {
+    if (digest !== root) manifest = await getManifest(digest);
+    if (manifest === undefined) continue;
+    manifests.push(digest);
     const content = await contentOf(repository, manifest);
-    for (const { digest } of content.blobs) blobs.add(digest);
-    for (const digest of await childrenOf(manifest, content, settings)) {
-      const child = manifests.has(digest) ? undefined : await getManifest(digest);
-      if (child === undefined) continue;
-      if (manifests.size >= maxDescriptors)
-        throw new LoadError(`it has more than ${maxDescriptors} manifests`);
-      manifests.add(digest);
-      waiting.push(child);
-    }
+    for (const blob of content.blobs) blobs.add(blob.digest);
+    for (const child of await childrenOf(manifest, content, settings)) wanted.add(child);
+    if (wanted.size > maxDescriptors) throw new LoadError(`it has more than ${maxDescriptors} manifests`);
+    if (blobs.size > maxBlobs) throw new LoadError(`it has more than ${maxBlobs} blobs`);
   }
-  return { root, manifests: [...manifests], blobs: [...blobs] };
+  return { root, manifests, blobs: [...blobs] };
 }
 
 async function contentOf(

@@ -1,14 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, YAMLParseError } from 'yaml';
 import { imagesInObjects } from './cluster-images.ts';
 import { imagesInList, type ListedImage } from './image-list.ts';
 import { LoadError, reasonOf } from './load-error.ts';
+
+/** Its reader takes some fifty times as much memory, and all of the event loop's time. Characters. */
+const maxYaml = 16 * 1024 * 1024;
 
 /** The images that a file names, and what in it cannot be read. */
 export interface FileOfImages {
   /** Kubernetes takes a name without a registry for one of Docker Hub. */
   readonly isOfCluster: boolean;
-  readonly images: readonly ListedImage[];
+  readonly images: Iterable<ListedImage>;
   /** In words, with the place. */
   readonly problems: readonly string[];
 }
@@ -27,7 +30,7 @@ function json(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new LoadError(`${JSON.stringify(file)} is not JSON: ${reasonOf(error)}`);
+    throw new LoadError(`${JSON.stringify(file)} is not JSON: ${unquoted(error)}`);
   }
 }
 
@@ -38,14 +41,9 @@ async function inYaml(text: string, file: string): Promise<FileOfImages> {
   // Each by itself: a mistake in one is no reason to leave out the others, and between them others have their turn.
   for (const part of text.split(/^(?=---(?:\s|$))/m)) {
     try {
-      const documents = parseAllDocuments(part, { logLevel: 'error', prettyErrors: false });
-      for (const document of documents) {
-        const [mistake] = document.errors;
-        if (mistake !== undefined) throw mistake;
-        found.push(...imagesInObjects([document.toJS()]));
-      }
+      found.push(...imagesInPart(part));
     } catch (error) {
-      problems.push(`${file}:${line}: no YAML: ${reasonOf(error)}`);
+      problems.push(`${file}:${line + linesBefore(error, part)}: ${whyNot(error)}`);
     }
     line += part.split('\n').length - 1;
     await setImmediate();
@@ -55,4 +53,32 @@ async function inYaml(text: string, file: string): Promise<FileOfImages> {
 
 function ofCluster(images: readonly string[], file: string): FileOfImages {
   return { isOfCluster: true, images: images.map((text) => ({ text, at: file })), problems: [] };
+}
+
+/** Throws YAML's errors, and LoadError. */
+function imagesInPart(part: string): string[] {
+  if (part.length > maxYaml)
+    throw new LoadError(`larger than ${maxYaml} characters in one document: have it as JSON (-o json)`);
+  const documents = parseAllDocuments(part, { logLevel: 'error', prettyErrors: false });
+  return documents.flatMap((document) => {
+    const [mistake] = document.errors;
+    if (mistake !== undefined) throw mistake;
+    return imagesInObjects([document.toJS()]);
+  });
+}
+
+function linesBefore(error: unknown, part: string): number {
+  return error instanceof YAMLParseError ? part.slice(0, error.pos[0]).trimEnd().split('\n').length - 1 : 0;
+}
+
+/** Nothing of what stands there, which may be a secret. */
+function whyNot(error: unknown): string {
+  if (error instanceof LoadError) return error.message;
+  if (!(error instanceof YAMLParseError)) return `no YAML: ${unquoted(error)}`;
+  return `no YAML: ${error.code.toLowerCase().replaceAll('_', ' ')}`;
+}
+
+/** V8 quotes what stands around a mistake in JSON, and YAML's reader an alias that is none. */
+function unquoted(error: unknown): string {
+  return reasonOf(error).replace(/(?:, \.{0,3}"|: ).*$/, '');
 }

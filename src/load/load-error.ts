@@ -5,8 +5,12 @@ export class LoadError extends Error {
   override readonly name = 'LoadError';
 }
 
-/** In one line, as whoever runs the program may read it. */
+/** In one line, as whoever runs the program may read it: upstream's words may be among them. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof RegistryError) return error.forOperator;
-  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ');
+  const words = error instanceof RegistryError ? error.forOperator : plain(error);
+  return words.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
+}
+
+function plain(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -34,8 +34,11 @@ export class ImageLoads {
   readonly #wanted: Wanted;
   readonly #signal: AbortSignal;
   readonly #slots = new Slots(maxBlobs);
-  /** Registries that did not answer to the last try of an image: the others of theirs have one try each. */
-  readonly #silent = new Set<RegistryHost>();
+  /**
+   * How many images of a registry in a row have had their last try. As many as are loaded at a time say of the registry what one says only of
+   * itself: the others of it have one try each.
+   */
+  readonly #failed = new Map<RegistryHost, number>();
   readonly #tallies: Tally[] = [];
 
   constructor(parts: Omit<ImageLoadParts, 'slots'>, wanted: Wanted, signal: AbortSignal) {
@@ -65,7 +68,7 @@ export class ImageLoads {
     for (let tries = 1; ; tries += 1) {
       try {
         const digest = await load.run();
-        this.#silent.delete(hostOf(repository));
+        this.#failed.delete(hostOf(repository));
         return { name, digest, tally };
       } catch (error) {
         if (!(await this.#mayTryAgain(hostOf(repository), error, tries)))
@@ -76,9 +79,11 @@ export class ImageLoads {
 
   async #mayTryAgain(host: RegistryHost, error: unknown, tries: number): Promise<boolean> {
     const pause = pauseAfter(error);
-    if (pause === undefined || this.#silent.has(host) || this.#signal.aborted) return false;
+    if (pause === undefined || this.#signal.aborted) return false;
+    const failed = this.#failed.get(host) ?? 0;
+    if (failed >= maxImages) return false;
     if (tries >= maxTries) {
-      this.#silent.add(host);
+      this.#failed.set(host, failed + 1);
       return false;
     }
     await this.#parts.clock.sleep(pause, this.#signal).catch(() => undefined);

@@ -8,6 +8,7 @@ import type {
   BlobOptions,
   BlobReader,
   CallOptions,
+  Cut,
   Manifest,
   ReferrersList,
   Registry,
@@ -132,8 +133,8 @@ export class FallbackRegistry implements Registry {
       options,
       async (registry) => await registry.listTags(repository, options),
       ({ tags }) => tags.length,
-      // Behind a tag there may be none: that is the end of a list.
-      ({ tags, cut }) => cut !== 'failed' && (tags.length > 0 || options?.last !== undefined),
+      // Behind a tag there may be none: that is the end of a list, unless the tag was another's than the one who says so.
+      { mayEnd: options?.last !== undefined },
     );
   }
 
@@ -146,26 +147,27 @@ export class FallbackRegistry implements Registry {
       options,
       async (registry) => await registry.listReferrers(repository, digest, options),
       ({ referrers }) => referrers.length,
-      ({ referrers, cut }) => cut !== 'failed' && referrers.length > 0,
     );
   }
 
   /**
-   * The first list that will do, else the longest of those that somebody gave. That there is nothing to list is the registry's to say
-   * alone: a mirror says so too of what it cannot have now, or has no API for (decision 26).
+   * The first list that has something and did not break off, else the longest of those that somebody gave. That there is nothing to list is
+   * the registry's to say alone: a mirror says so too of what it cannot have now, or has no API for (decision 26). `mayEnd`: where the
+   * registry does not answer, it is a mirror's to say.
    */
-  async #longest<List>(
+  async #longest<List extends { readonly cut?: Cut | undefined }>(
     options: CallOptions | undefined,
     ask: (registry: Registry) => Promise<List>,
     lengthOf: (list: List) => number,
-    willDo: (list: List) => boolean,
+    { mayEnd = false }: { readonly mayEnd?: boolean } = {},
   ): Promise<List> {
     let longest: List | undefined;
     try {
       return await this.#first(options, async (registry, place) => {
         const list = await ask(registry);
-        if (willDo(list)) return list;
-        const counts = lengthOf(list) > 0 || place === this.places.length - 1;
+        if (list.cut !== 'failed' && lengthOf(list) > 0) return list;
+        const isLast = place === this.places.length - 1;
+        const counts = lengthOf(list) > 0 || isLast || (mayEnd && list.cut !== 'failed');
         if (counts && (longest === undefined || lengthOf(list) > lengthOf(longest))) longest = list;
         throw new RegistryError('UNAVAILABLE', 'the list is empty, or broke off');
       });

@@ -8,9 +8,14 @@ const url = new RegExp(
 );
 /** Behind a path, or by itself. */
 const query = new RegExp(`\\?(?:[^${end}=?]{0,200}=|[^${end}]{16})[^${end}]*`, 'g');
-/** Out of a query or a form, by the names that clouds and token servers give to what is good for whoever has it. */
-const value =
-  /\b([\w-]{0,40}(?:credential|key|passw(?:or)?d|policy|secret|sig|signature|token))=[^\s"<>&,;]+/gi;
+/** The names that clouds and token servers give to what is good for whoever has it. */
+const name = '[\\w-]{0,40}(?:credential|key|passw(?:or)?d|policy|secret|sig|signature|token)';
+/** Out of a query or a form. */
+const value = new RegExp(`\\b(${name})=[^\\s"<>&,;]+`, 'gi');
+/** Out of JSON, or what looks like it. */
+const member = new RegExp(`((["'])${name}\\2) ?: ?(["'])(?!…)[^"']+`, 'gi');
+/** As in a URL without its scheme. */
+const user = /(?<![^\s"'(<])\/\/[^\s"<>/?#@]{1,500}@/g;
 
 /**
  * A text without what makes its URLs good for whoever reads them: a user, and where there is a query that and the path, for both may be
@@ -21,6 +26,8 @@ export function withoutQueries(text: string): string {
     .replaceAll(url, (_whole, scheme: string, host: string, path: string, signed?: string) =>
       signed === undefined ? `${scheme}${host}${path}` : `${scheme}${host}/…`,
     )
+    .replaceAll(user, '//')
     .replaceAll(query, '?…')
-    .replaceAll(value, '$1=…');
+    .replaceAll(value, '$1=…')
+    .replaceAll(member, '$1:$3…');
 }

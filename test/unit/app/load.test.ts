@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { loadImages } from '#src/app/load.ts';
+import { imagesToLoad, loadImages } from '#src/app/load.ts';
 import { loadConfig } from '#src/config/load.ts';
 import type { LoadedImage } from '#src/load/load-images.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
@@ -19,6 +19,7 @@ interface Loading {
   readonly signal?: AbortSignal;
   /** Paths of tars, and of layouts that are folders. */
   readonly archives?: readonly string[];
+  readonly ended?: (image: LoadedImage) => void;
 }
 
 /** A directory, an upstream, and what loads from one into the other. */
@@ -35,7 +36,13 @@ async function aside() {
   const log = new LogLines();
   const load = async (
     names: readonly string[],
-    { platforms = [], referrers = false, signal = new AbortController().signal, archives = [] }: Loading = {},
+    {
+      platforms = [],
+      referrers = false,
+      signal = new AbortController().signal,
+      archives = [],
+      ended: told,
+    }: Loading = {},
   ): Promise<LoadedImage[]> => {
     const images = names.map((name) => {
       const [path = '', reference = ''] = name.split(/[:@](?=[^:]+$|sha256:)/);
@@ -59,7 +66,10 @@ async function aside() {
       wanted,
       {
         ...{ version: '0', env: {}, log: watched(log), random: () => 0.5, signal },
-        ended: (image) => ended.push(image),
+        ended: (image) => {
+          ended.push(image);
+          told?.(image);
+        },
       },
     );
     return ended.toSorted((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
@@ -193,6 +203,33 @@ describe('loading images', () => {
     assert.deepEqual(problemsOf(await load(['team/app:v1'])), [['team/app:v1', undefined]]);
   });
 
+  it('tries again what fails for a while, also where another image of the registry is broken for good', async () => {
+    await using around = await aside();
+    const { upstream, load, put } = around;
+    const broken = put('team/broken', 'v1', [bytes(10, 1)]).layers[0]?.digest ?? assert.fail();
+    put('team/app', 'v1', [bytes(10, 2)]);
+    upstream.faults.push(async ({ path }, next) =>
+      path.endsWith(broken) ? { status: 500, headers: {}, body: [] } : await next(),
+    );
+    const isBroken = Promise.withResolvers<void>();
+    // All the tries of the first time.
+    let left = 3;
+    upstream.faults.push(async ({ path }, next) => {
+      if (!path.includes('/team/app/manifests/') || left === 0) return await next();
+      left -= 1;
+      await isBroken.promise;
+      return { status: 503, headers: {}, body: [] };
+    });
+    const ended = ({ name }: LoadedImage): void => {
+      if (name === 'team/broken:v1') isBroken.resolve();
+    };
+    const images = await load(['team/broken:v1', 'team/app:v1'], { ended });
+    assert.deepEqual(
+      images.map(({ problem }) => problem === undefined),
+      [false, true],
+    );
+  });
+
   it('ends when it is told to, and says of the rest that it was', async () => {
     await using around = await aside();
     const { upstream, load, put } = around;
@@ -297,6 +334,21 @@ describe('loading what refers to an image', () => {
   });
 });
 
+describe('loading a signature under a tag', () => {
+  it('fails where the signature is there and its blob is not', async () => {
+    await using around = await aside();
+    const { upstream, load, put } = around;
+    const image = put('team/app', 'v1', [bytes(10, 1)]);
+    const lost = put('team/app', `sha256-${image.manifest.digest.slice(7)}.sig`, [bytes(20, 5)]).layers[0]
+      ?.digest;
+    upstream.faults.push(async ({ path }, next) =>
+      path.endsWith(lost ?? '?') ? { status: 404, headers: {}, body: [] } : await next(),
+    );
+    const [loaded] = await load(['team/app:v1'], { referrers: true });
+    assert.match(loaded?.problem ?? '', /404/);
+  });
+});
+
 describe('loading beside a server on the same directory', () => {
   it('is noticed by it, also where it had looked before', async () => {
     await using around = await aside();
@@ -345,6 +397,22 @@ describe('images that a server loads when it starts', () => {
     assert.match(log.at('error').join('\n'), /an image cannot be loaded.*team\/none:v1/s);
     await upstream[Symbol.asyncDispose]();
     await servedWithoutUpstream(around, 'team/app', 'v1', image);
+  });
+
+  it('may be named by somebody who never says them: it ends all the same', async () => {
+    await using around = await aside();
+    const { config } = await loadConfig({ flags: around.settings, env: {} });
+    const reading = Promise.withResolvers<void>();
+    async function* silent(): AsyncGenerator<Uint8Array> {
+      reading.resolve();
+      await new Promise(() => {});
+      yield new Uint8Array();
+    }
+    const stop = new AbortController();
+    const loading = imagesToLoad(config, '-', silent(), stop.signal);
+    await reading.promise;
+    stop.abort(new Error('the server is stopping'));
+    await assert.rejects(loading, /the server is stopping/);
   });
 
   it('keep it neither from starting nor from ending', async () => {

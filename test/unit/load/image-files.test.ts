@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { imagesToLoad } from '#src/app/load.ts';
@@ -16,10 +17,14 @@ async function* stdin(text: string): AsyncGenerator<Uint8Array> {
 }
 
 interface Found {
-  readonly images?: string[];
-  readonly problems?: string[];
+  readonly images: string[];
+  readonly problems: string[];
   readonly archives?: string[];
-  readonly thrown?: string;
+}
+
+/** That nothing is, and why. */
+function none(words: string): Found {
+  return { images: [], problems: [`thrown: ${words}`] };
 }
 
 /** What is to be loaded of files with these contents, by a list of names in which `DIR` is where they are. */
@@ -41,7 +46,7 @@ async function load(
     return { images, problems: found.problems.map(here), ...(archives.length > 0 && { archives }) };
   } catch (error) {
     assert.ok(error instanceof Error);
-    return { thrown: here(error.message) };
+    return { images: [], problems: [`thrown: ${here(error.message)}`] };
   }
 }
 
@@ -70,7 +75,7 @@ describe('a list of images', () => {
     const { images, problems } = await load({ 'images.txt': text });
     assert.deepEqual(images, ['docker.io/library/alpine 3', 'quay.io/a/b 1']);
     assert.deepEqual(
-      problems?.map((problem) => problem.slice(0, problem.indexOf(': '))),
+      problems.map((problem) => problem.slice(0, problem.indexOf(': '))),
       ['DIR/images.txt:3', 'DIR/images.txt:4', 'DIR/images.txt:5'],
     );
   });
@@ -82,13 +87,68 @@ describe('a list of images', () => {
   });
 
   it('is an error where a name is nothing’s or nothing is named', async () => {
-    assert.deepEqual(await load({}, 'DIR/none.txt'), { thrown: 'no files matched "DIR/none.txt"' });
-    assert.deepEqual(await load({}, 'DIR/*.txt'), { thrown: 'no files matched "DIR/*.txt"' });
-    assert.deepEqual(await load({ 'images.txt': '# none' }), {
-      thrown: 'no image is named in DIR/images.txt',
-    });
-    assert.deepEqual(await load({ 'a/x.md': '' }, 'DIR/a'), {
-      thrown: '"DIR/a" has no manifests (.yaml, .yml, .json)',
+    assert.deepEqual(await load({}, 'DIR/none.txt'), none('no files matched "DIR/none.txt"'));
+    assert.deepEqual(await load({}, 'DIR/*.txt'), none('no files matched "DIR/*.txt"'));
+    assert.deepEqual(await load({ 'images.txt': '# none' }), none('no image is named in DIR/images.txt'));
+    assert.deepEqual(
+      await load({ 'a/x.md': '' }, 'DIR/a'),
+      none('"DIR/a" has no manifests (.yaml, .yml, .json)'),
+    );
+  });
+
+  it('lacks of a pattern only what cannot be read', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, 'a.txt'), 'quay.io/a/a:1');
+    await symlink('nowhere', join(directory.path, 'dangling.txt'));
+    const { images, problems } = await imagesToLoad(config, `${directory.path}/*.txt`, stdin(''));
+    assert.equal(images.length, 1);
+    assert.deepEqual(problems, [`"${directory.path}/dangling.txt" cannot be read: no such file`]);
+  });
+
+  it('is no pipe with a name, which nobody may ever write to', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const { problems } = await imagesToLoad(config, path, stdin(''));
+    assert.deepEqual(problems, [`${JSON.stringify(path)} cannot be read: is no regular file`]);
+  });
+
+  it('is judged in time, however strange a line is, and quoted in part', async () => {
+    const long = 200_000;
+    const lines = [
+      `${' #'.repeat(long)}\u2028x`,
+      `${'@'.repeat(long)}\u2028x`,
+      `quay.io/${'a'.repeat(long)}`,
+    ];
+    const begun = process.cpuUsage();
+    const { images, problems } = await load({ 'images.txt': `${lines.join('\n')}\nquay.io/a/a:1` });
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems.length, 2);
+    for (const problem of problems) assert.ok(problem.length < 500);
+    assert.ok(process.cpuUsage(begun).user < 2_000_000);
+  });
+
+  it('is not told with the password that stands in it', async () => {
+    const text = `me:hunter2@quay.io/a/b:1\nhttps://me:hun/ter2@quay.io/a/b@${digest}\nquay.io/a/a:1`;
+    const { images, problems } = await load({ 'images.txt': text });
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems.length, 2);
+    assert.doesNotMatch(problems.join(), /hun|ter2/);
+  });
+
+  it('is none where nothing but mistakes stands in it, and is not read to its end', async () => {
+    const files = { 'junk.txt': '\0 junk\n'.repeat(2_000_000), 'images.txt': 'quay.io/a/a:1' };
+    const { images, problems } = await load(files, 'DIR/junk.txt,DIR/images.txt');
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems.length, 1001);
+    assert.equal(problems.at(-1), '"DIR/junk.txt" is no list of images: the rest is not read');
+  });
+
+  it('may have nothing but lines, but not without end', async () => {
+    const files = { 'a.txt': `${'\n'.repeat(10_000_000)}quay.io/a/a:1`, 'b.txt': '\n'.repeat(34_000_000) };
+    assert.deepEqual(await load(files, 'DIR/*.txt'), {
+      images: ['quay.io/a/a 1'],
+      problems: ['"DIR/b.txt" is larger than 33554432 characters, which is no list'],
     });
   });
 
@@ -129,7 +189,7 @@ describe('what a cluster has', () => {
     const { images, problems } = await load({ 'images.txt': JSON.stringify(pods, undefined, 2) });
     assert.deepEqual(problems, []);
     assert.deepEqual(
-      images?.toSorted(),
+      images.toSorted(),
       [
         'docker.io/internal/debug 1',
         'docker.io/library/busybox latest',
@@ -162,7 +222,54 @@ describe('what a cluster has', () => {
     ]);
     assert.deepEqual(
       problems?.map((problem) => /^"?DIR\/k\/([\w/.]+(?::\d+)?)/.exec(problem)?.[1]),
-      ['deep/b.yml:2', 'e.json'],
+      ['deep/b.yml:3', 'e.json'],
     );
+  });
+
+  it('may lead to itself, in YAML', async () => {
+    const text = 'kind: &a\n  self: *a\n  containers: [{image: quay.io/a/a:1, self: *a}]\n';
+    assert.deepEqual(await load({ 'a.yaml': text }, 'DIR/a.yaml'), {
+      images: ['quay.io/a/a 1'],
+      problems: [],
+    });
+  });
+
+  it('is told where it is wrong, without what stands there: it may be a secret', async () => {
+    const { problems } = await load(
+      {
+        'a.yaml': 'kind: Secret\nx: 1\ndata: "a" hunter2\n',
+        'b.yaml': 'kind: Secret\ndata: *hunter2!\n',
+        'c.json': '{"kind": "Secret", "data": hunter2}',
+      },
+      'DIR/a.yaml,DIR/b.yaml,DIR/c.json',
+    );
+    assert.equal(problems?.length, 3);
+    assert.match(problems[0] ?? '', /^DIR\/a.yaml:3: no YAML: /);
+    assert.match(problems[1] ?? '', /^DIR\/b.yaml:1: no YAML: /);
+    assert.doesNotMatch(problems.join(), /unter/);
+  });
+
+  it('is too much of YAML where one alone would take all memory', async () => {
+    const text = `kind: Pod\nspec: {containers: [{image: quay.io/b/b:1}]}\nx: ${'a'.repeat(17_000_000)}`;
+    const { images, problems } = await load(
+      { 'a.yaml': `${text}\n---\nspec: {containers: [{image: quay.io/a/a:1}]}` },
+      'DIR/a.yaml',
+    );
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.match(problems[0] ?? '', /^DIR\/a.yaml:1: larger than/);
+  });
+
+  it('is in a folder that leads to itself', async () => {
+    await using directory = await temporaryDirectory();
+    await mkdir(join(directory.path, 'deep'));
+    await symlink('..', join(directory.path, 'deep', 'up'));
+    await writeFile(
+      join(directory.path, 'deep', 'a.json'),
+      '{"spec": {"containers": [{"image": "quay.io/a/a:1"}]}}',
+    );
+    for (const names of [directory.path, `${directory.path}/**/*.json`]) {
+      const { images, problems } = await imagesToLoad(config, names, stdin(''));
+      assert.deepEqual([images.length, problems], [1, []]);
+    }
   });
 });

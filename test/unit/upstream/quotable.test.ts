@@ -119,6 +119,9 @@ describe('a secret in upstream’s words', () => {
       ['no /o/k?eyJhbGciOiJIUzI1NiJ9.e30.abc here', 'no /o/k?… here'],
       ['X-Amz-Credential=AKIA%2F1&X-Amz-Signature=abc', 'X-Amz-Credential=…&X-Amz-Signature=…'],
       ['bad form: user=me&refresh_token=abc', 'bad form: user=me&refresh_token=…'],
+      ['bad: {"X-Amz-Signature": "abc", "n":"1"}', 'bad: {"X-Amz-Signature":"…", "n":"1"}'],
+      ["bad: {'refresh_token':'abc'}", "bad: {'refresh_token':'…'}"],
+      ['no //me:hunter2@a.example/x here', 'no //a.example/x here'],
     ] as const)
       assert.equal(quotable(words, []), told);
   });
