@@ -214,14 +214,9 @@ describe('what a cluster has', () => {
       },
       'DIR/k',
     );
-    assert.deepEqual(images?.toSorted(), [
-      'quay.io/a/a 1',
-      'quay.io/b/b 1',
-      'quay.io/c/c 1',
-      'quay.io/d/d 1',
-    ]);
+    assert.deepEqual(images.toSorted(), ['quay.io/a/a 1', 'quay.io/b/b 1', 'quay.io/c/c 1', 'quay.io/d/d 1']);
     assert.deepEqual(
-      problems?.map((problem) => /^"?DIR\/k\/([\w/.]+(?::\d+)?)/.exec(problem)?.[1]),
+      problems.map((problem) => /^"?DIR\/k\/([\w/.]+(?::\d+)?)/.exec(problem)?.[1]),
       ['deep/b.yml:3', 'e.json'],
     );
   });
@@ -243,7 +238,7 @@ describe('what a cluster has', () => {
       },
       'DIR/a.yaml,DIR/b.yaml,DIR/c.json',
     );
-    assert.equal(problems?.length, 3);
+    assert.equal(problems.length, 3);
     assert.match(problems[0] ?? '', /^DIR\/a.yaml:3: no YAML: /);
     assert.match(problems[1] ?? '', /^DIR\/b.yaml:1: no YAML: /);
     assert.doesNotMatch(problems.join(), /unter/);
