@@ -134,9 +134,10 @@ async function openWithin(busyMs: number, tryIt: () => Database): Promise<Databa
   }
 }
 
-/** What was known to a newer version alone would be asked for anew, and its files would be nobody's. */
+/** What was known to a newer version alone would be asked for anew, and its files would be nobody's. One of this version may have come meanwhile, by another process. */
 export async function refuseNewer(directory: string): Promise<void> {
-  const newer = (await readdir(directory)).find((name) => /^index-\d+\.sqlite$/.test(name));
+  const names = await readdir(directory);
+  const newer = names.find((name) => /^index-\d+\.sqlite$/.test(name) && name !== fileName);
   if (newer === undefined) return;
   throw new Error(
     `${directory} was written by a newer ociregistry (${newer}), and this one reads ${fileName}: start the newer one, or give this one a directory of its own`,

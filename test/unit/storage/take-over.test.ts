@@ -9,7 +9,7 @@ import { StoreFullError } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import { linkBlob } from '#src/storage/operation.ts';
-import { openDatabase, openOlder } from '#src/storage/sqlite/open-database.ts';
+import { openDatabase, openOlder, refuseNewer } from '#src/storage/sqlite/open-database.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { identityOf, type Progress, takeOver } from '#src/storage/sqlite/take-over.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -358,6 +358,12 @@ describe('a directory of a newer version', () => {
       /was written by a newer ociregistry \(index-4\.sqlite\)/,
     );
     assert.deepEqual(await readdir(directory.path), ['index-4.sqlite']);
+  });
+
+  it('is none where another process has just made the index of this one', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, 'index-3.sqlite'), '');
+    await refuseNewer(directory.path);
   });
 
   it('is opened by what this version knows of it, if it has been here before', async () => {
