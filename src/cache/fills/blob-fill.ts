@@ -8,6 +8,7 @@ import type { Backlog } from './backlog.ts';
 import { type ComposedFill, type ComposedFillSettings, composeFill } from './compose-fill.ts';
 import type { Fill, FillProgress, Place, Seat } from './fill.ts';
 import type { Follower } from './fill-followers.ts';
+import { FillOwners, type LinkOwner } from './fill-owners.ts';
 
 export interface FillSettings extends ComposedFillSettings {
   readonly content: ContentStore;
@@ -17,7 +18,7 @@ export interface FillSettings extends ComposedFillSettings {
   /** So many of its registry's transfers may run that nobody waits for. */
   readonly maxAbandoned: number;
   /** Called for each repository that owns the blob once it is durable in the store, mostly before the fill is forgotten. */
-  readonly stored: (repository: RepositoryName, blob: VerifiedBlob) => Promise<void>;
+  readonly stored: LinkOwner;
   /** Called at the very end, with what is to be disposed; perhaps more than once. */
   readonly closed: (tape: AsyncDisposable) => void;
 }
@@ -38,15 +39,12 @@ export class BlobFill implements Fill {
 
   readonly #settings: FillSettings;
   readonly #changed: (fill: BlobFill) => void;
-  /** Repositories for which upstream itself has shown that they own this blob, and what their manifests say of its size. */
-  readonly #owners = new Map<RepositoryName, number | undefined>();
+  readonly #owners: FillOwners;
   readonly #parts: ComposedFill;
   readonly #head = Promise.withResolvers<void>();
   /** `received`: all is here, and right, and waits until the store takes it. */
   #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #error: unknown;
-  /** Once it is in the store. */
-  #stored: VerifiedBlob | undefined;
   #finished = false;
 
   /** `changed` is told when a client has come or the last one has left, when it begins to wait for its turn at upstream, and when all is here. */
@@ -60,7 +58,7 @@ export class BlobFill implements Fill {
     this.digest = expected.digest;
     this.repository = repository;
     this.#settings = settings;
-    this.#owners.set(repository, expected.size);
+    this.#owners = new FillOwners(repository, expected.size, settings.stored);
     const queued = () => changed(this);
     this.#parts = composeFill(this, repository, this.#owners, expected, settings, queued);
     this.head = this.#head.promise;
@@ -114,7 +112,7 @@ export class BlobFill implements Fill {
 
   /** The blob as this repository sees it; as to its size before upstream's headers only what was known before. */
   infoFor(repository: RepositoryName): BlobInfo {
-    const size = this.#parts.size.known ?? this.#owners.get(repository);
+    const size = this.#parts.size.known ?? this.#owners.claimOf(repository);
     return { digest: this.digest, size, isVerified: this.isVerified };
   }
 
@@ -125,9 +123,8 @@ export class BlobFill implements Fill {
   /** Upstream has shown that this repository owns the blob too. `claimed`: the size that its manifests give, if they do. */
   async own(repository: RepositoryName, claimed: number | undefined): Promise<void> {
     if (this.#owners.has(repository)) return;
-    this.#owners.set(repository, claimed);
     this.#parts.size.allow(claimed);
-    if (this.#stored !== undefined) await this.#settings.stored(repository, this.#stored);
+    await this.#owners.add(repository, claimed);
   }
 
   /** Can a reader still begin there? Once it is over its tape may be closed. */
@@ -253,19 +250,11 @@ export class BlobFill implements Fill {
     if (!tape.isStored) return;
     try {
       await tape.put(blob, this.#settings.content);
-      await this.#linkOwners(blob);
+      await this.#owners.link(blob);
     } catch (error) {
       tape.giveUp(error);
       this.#settings.log.error({ err: error, digest: this.digest }, 'blob could not be stored');
     }
-  }
-
-  /** Whoever owns it from now on is told by `own`. */
-  async #linkOwners(blob: VerifiedBlob): Promise<void> {
-    this.#stored = blob;
-    await Promise.all(
-      [...this.#owners.keys()].map(async (owner) => await this.#settings.stored(owner, blob)),
-    );
   }
 
   /** While the size is not known, all begin at the first byte; perhaps it will be. */

@@ -7,6 +7,7 @@ import type { PartDoubt } from './doubted-parts.ts';
 import { FillBytes, type FillEnd } from './fill-bytes.ts';
 import { FillFollowers, type ReadRange } from './fill-followers.ts';
 import { FillFront } from './fill-front.ts';
+import type { FillOwners } from './fill-owners.ts';
 import { FillRuns } from './fill-runs.ts';
 import { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
@@ -36,7 +37,7 @@ export interface ComposedFill {
 export function composeFill(
   end: FillEnd & { readonly head: Promise<void> },
   repository: RepositoryName,
-  owners: ReadonlyMap<RepositoryName, unknown>,
+  owners: Pick<FillOwners, 'has'>,
   expected: BlobInfo,
   settings: ComposedFillSettings,
   onQueued: () => void,

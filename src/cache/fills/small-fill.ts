@@ -1,10 +1,10 @@
 import { abortable } from '../../base/abortable.ts';
-import type { VerifiedBlob } from '../../oci/digest.ts';
 import { readerOfBytes } from '../../oci/reader-of-bytes.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec, Turn } from '../../oci/registry.ts';
 import type { FillSettings } from './blob-fill.ts';
 import type { Fill, FillProgress, Place, Seat } from './fill.ts';
+import { FillOwners } from './fill-owners.ts';
 import { Pace } from './pace.ts';
 import { LongWayError, receiveWhole, type WholeBlob } from './receive-whole.ts';
 
@@ -30,14 +30,12 @@ export class SmallFill implements Fill {
   readonly #expected: number;
   readonly #settings: SmallFillSettings;
   readonly #changed: (fill: Fill) => void;
-  /** As {@link Fill.own} says it. */
-  readonly #owners = new Map<RepositoryName, number | undefined>();
+  readonly #owners: FillOwners;
   readonly #abort = new AbortController();
   readonly #whole = Promise.withResolvers<Uint8Array>();
   #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #bytes: Uint8Array | undefined;
   #error: unknown;
-  #stored: VerifiedBlob | undefined;
   #clients = 0;
   #isQueued = false;
   #hasBegun = false;
@@ -55,7 +53,7 @@ export class SmallFill implements Fill {
     this.#expected = size;
     this.#settings = settings;
     this.#changed = changed;
-    this.#owners.set(repository, size);
+    this.#owners = new FillOwners(repository, size, settings.stored);
     this.head = this.#whole.promise.then(() => {});
     // Nobody may wait.
     this.head.catch(() => {});
@@ -100,7 +98,7 @@ export class SmallFill implements Fill {
   }
 
   infoFor(repository: RepositoryName): BlobInfo {
-    const size = this.#bytes?.length ?? this.#owners.get(repository);
+    const size = this.#bytes?.length ?? this.#owners.claimOf(repository);
     return { digest: this.digest, size, isVerified: this.isVerified };
   }
 
@@ -109,9 +107,7 @@ export class SmallFill implements Fill {
   }
 
   async own(repository: RepositoryName, claimed: number | undefined): Promise<void> {
-    if (this.#owners.has(repository)) return;
-    this.#owners.set(repository, claimed);
-    if (this.#stored !== undefined) await this.#settings.stored(repository, this.#stored);
+    await this.#owners.add(repository, claimed);
   }
 
   canJoin(): boolean {
@@ -233,12 +229,11 @@ export class SmallFill implements Fill {
 
   /** It is right whether or not the store can keep it. */
   async #store({ blob, bytes }: WholeBlob): Promise<void> {
-    const { content, log, remember, stored } = this.#settings;
+    const { content, log, remember } = this.#settings;
     try {
       await content.keep(blob, bytes);
       remember(this.digest, bytes);
-      this.#stored = blob;
-      await Promise.all([...this.#owners.keys()].map(async (owner) => await stored(owner, blob)));
+      await this.#owners.link(blob);
     } catch (error) {
       log.error({ err: error, digest: this.digest }, 'blob could not be stored');
     }

@@ -1,0 +1,40 @@
+import type { VerifiedBlob } from '../../oci/digest.ts';
+import type { RepositoryName } from '../../oci/reference.ts';
+
+/** Links a blob that is in the store to a repository that owns it. */
+export type LinkOwner = (repository: RepositoryName, blob: VerifiedBlob) => Promise<void>;
+
+/**
+ * The repositories for which upstream itself has shown that they own the blob of a fill, and what their manifests say of its size. Each is linked
+ * to it once it is in the store, also who comes later.
+ */
+export class FillOwners {
+  readonly #claims = new Map<RepositoryName, number | undefined>();
+  readonly #link: LinkOwner;
+  #stored: VerifiedBlob | undefined;
+
+  constructor(first: RepositoryName, claimed: number | undefined, link: LinkOwner) {
+    this.#claims.set(first, claimed);
+    this.#link = link;
+  }
+
+  has(repository: RepositoryName): boolean {
+    return this.#claims.has(repository);
+  }
+
+  claimOf(repository: RepositoryName): number | undefined {
+    return this.#claims.get(repository);
+  }
+
+  async add(repository: RepositoryName, claimed: number | undefined): Promise<void> {
+    if (this.has(repository)) return;
+    this.#claims.set(repository, claimed);
+    if (this.#stored !== undefined) await this.#link(repository, this.#stored);
+  }
+
+  /** It is in the store. */
+  async link(blob: VerifiedBlob): Promise<void> {
+    this.#stored = blob;
+    await Promise.all([...this.#claims.keys()].map(async (owner) => await this.#link(owner, blob)));
+  }
+}
