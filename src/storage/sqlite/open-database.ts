@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../content-store.ts';
+import { addMissing } from './additions.ts';
 import { OlderIndex } from './older-index.ts';
 import { schema, schemaVersion } from './schema.ts';
 import { codeOf, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';
@@ -149,6 +150,7 @@ export function openInMemory(): Database {
   const database = new SqliteDatabase(':memory:');
   database.pragma('foreign_keys = ON');
   database.exec(schema);
+  addMissing(database);
   return database;
 }
 
@@ -170,9 +172,8 @@ function tryOpen(path: string, sharing: Sharing, begins: (database: Database) =>
   }
 }
 
-/** Makes the schema in a new file. Writes nothing where there is nothing to do: the disk may be full. */
+/** Makes the schema in a new file, and what it has gained since in any. Writes nothing where there is nothing to do: the disk may be full. */
 function begin(database: Database): void {
-  if (versionOf(database) === schemaVersion) return;
   const make = (): void => {
     const version = versionOf(database);
     if (version === schemaVersion) return;
@@ -180,7 +181,8 @@ function begin(database: Database): void {
       throw new Error(`the index is of schema ${version}, this version knows ${schemaVersion}`);
     database.exec(`${schema}; pragma user_version = ${schemaVersion}`);
   };
-  database.transaction(make).immediate();
+  if (versionOf(database) !== schemaVersion) database.transaction(make).immediate();
+  addMissing(database);
 }
 
 export function versionOf(database: Database): number {
