@@ -16,7 +16,7 @@ export const usage = `npm run bench -- [--rounds 5] [--only ${Object.keys(scenar
              one program's language with all there is to say: {port} of 127.0.0.1 to listen on, {cache}, an empty directory, and {upstream}, a host and a
              port to ask for all names. {config} is that of this program, its earlier releases and Ociregistry 1.x; a COMMAND without any of these
              words gets --config-file {config} serve behind it. What COMMAND becomes is the server, or what that has started; it ends by SIGTERM.
-               --peer before='node ../before/src/bin.js'     an earlier checkout of this program
+               --peer before='node ../before/dist/main.js'   an earlier checkout, built (npm run build)
                --peer ociregistry-go=/opt/ociregistry        Ociregistry 1.x
                --peer zot='/opt/zot serve {zot}'
              There are aims against ociregistry-go, zot, distribution and docker-registry; who has another name is shown beside them.

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { programOf } from '../setup/needs.ts';
+import { builtProgram } from './built-package.ts';
 import { type ConfigurationFiles, cacheIn, type Place } from './configurations.ts';
 
 /** A program that is compared. */
@@ -12,12 +13,10 @@ export interface Peer {
   readonly plays?: (scenario: string) => boolean;
 }
 
-const bin = join(import.meta.dirname, '../../src/bin.js');
-
-/** This program, from this checkout. */
+/** This program, as it is installed: to be built first. */
 export const ours: Peer = {
   name: 'ociregistry',
-  commandLine: ({ config }) => [process.execPath, bin, '--config-file', config, 'serve'],
+  commandLine: ({ config }) => [process.execPath, builtProgram, '--config-file', config, 'serve'],
 };
 
 /** Debian’s docker-registry (distribution 2.8). */

@@ -1,3 +1,4 @@
+import { buildPackage } from './built-package.ts';
 import { indexTable } from './index-table.ts';
 import { memoryTable } from './memory-table.ts';
 import { type Options, readOptions, usage } from './options.ts';
@@ -8,8 +9,12 @@ import { soak } from './soak.ts';
 
 /** `npm run bench`: this server and others in front of one upstream, side by side. What counts are ratios: absolute figures move with the machine and with what else it does. */
 async function main(options: Options): Promise<void> {
-  if (options.help) console.log(usage);
-  else if (options.scale !== undefined) await measureScale(options.scale);
+  if (options.help) {
+    console.log(usage);
+    return;
+  }
+  await buildPackage();
+  if (options.scale !== undefined) await measureScale(options.scale);
   else if (options.soak !== undefined) await soakFor(Number(options.soak));
   else if (options.memory !== undefined) await memoryTable(options.memory.split(',').map(Number));
   else if (options.index !== undefined) await indexTable(Number(options.index));

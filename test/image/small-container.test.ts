@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Upstream } from '../bench/bench-upstream.ts';
+import { buildPackage } from '../bench/built-package.ts';
 import { Candidate } from '../bench/candidates.ts';
 import { mebibyte } from '../bench/content.ts';
 import { ListRegistry } from '../bench/list-registry.ts';
@@ -23,6 +24,7 @@ describe('a container of 256 MiB', { skip: (await obstacleToMemoryGroups()) ?? f
   let listLoads: MemoryLoads;
 
   before(async () => {
+    await buildPackage();
     const upstream = resources.use(await Upstream.start());
     const lists: ListRegistry[] = [];
     while (lists.length < registryCount) lists.push(resources.use(await ListRegistry.start()));
