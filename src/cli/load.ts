@@ -1,28 +1,38 @@
-import { configuredPlatforms, imagesToLoad, loadImages } from '../app/load.ts';
+import type { Readable } from 'node:stream';
+import { configuredPlatforms, imagesToLoad, loadImages, withItsName } from '../app/load.ts';
+import { standardInput } from '../app/standard-input.ts';
 import { systemClock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { LoadedImage } from '../load/load-images.ts';
+import { LoadProgress } from '../load/load-progress.ts';
 import { openLogger } from '../observe/logger.ts';
 import type { Platform } from '../oci/platform.ts';
 import { Interruption } from './interruption.ts';
-import { isOk, jsonOf, lineOf, megabytes, summaryOf } from './load-report.ts';
-
-/** While nothing ends, it is said so often how far it is. Milliseconds. */
-const progressMs = 10_000;
+import { type LoadDisplay, showInLines, showOnTerminal } from './load-display.ts';
+import type { LoadState } from './load-frame.ts';
+import { isOk, jsonOf, lineOf, summaryOf } from './load-report.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface LoadOrder {
   /** Of an index only these; none: that of the configuration, else all. */
   readonly platforms: readonly Platform[];
   readonly referrers: boolean;
+  /** Images of lists at a time. */
+  readonly parallel: number;
   readonly output: 'text' | 'json';
 }
 
 export interface LoadCommandParts {
   readonly version: string;
   readonly env: NodeJS.ProcessEnv;
-  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdin: Readable;
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
+  /** Standard error, where somebody looks at it. */
+  readonly terminal?: Terminal | undefined;
+  /** On standard output. */
+  readonly isColoured?: boolean;
 }
 
 /**
@@ -31,39 +41,66 @@ export interface LoadCommandParts {
  */
 export async function load(
   { config }: LoadedConfig,
-  { platforms, referrers, output }: LoadOrder,
-  { version, env, stdin, stdout, stderr }: LoadCommandParts,
+  order: LoadOrder,
+  parts: LoadCommandParts,
 ): Promise<boolean> {
   if (config.imageFile === '') throw new Error('which images? Name a file of them: --image-file');
+  const { stdout, stderr, version, env } = parts;
   const { logLevel: level, logFormat: format, logFile } = config;
   const { log } = await openLogger({ level, format, file: logFile === '' ? undefined : logFile });
   const begunAt = systemClock.monotonic();
-  const files = await imagesToLoad(config, config.imageFile, stdin);
-  const isText = output === 'text';
-  for (const problem of files.problems) stderr.write(`${problem}\n`);
   using interruption = new Interruption();
-  // The pauses of the server's own code (Clock) do not keep a process alive.
-  let fetched = (): number => 0;
-  const tell = (): void => {
-    stderr.write(
-      `${images.length} of ${files.images.length} images are done, ${megabytes(fetched())} came\n`,
-    );
-  };
-  using _progress = setInterval(tell, progressMs);
+  const { signal } = interruption;
+  // Whoever writes to it need not end before we do.
+  using _stdin = { [Symbol.dispose]: () => void parts.stdin.destroy() };
+  const files = await imagesToLoad(config, config.imageFile, standardInput(parts.stdin, signal), signal);
+  const { problems } = files;
+  for (const problem of problems) stderr.write(`${problem}\n`);
+  const loadable = withItsName(files, config);
   const images: LoadedImage[] = [];
-  const wanted = { platforms: platforms.length > 0 ? platforms : configuredPlatforms(config), referrers };
-  await loadImages(config, files, wanted, {
-    ...{ version, env, log, signal: interruption.signal },
-    begun: (count) => {
-      fetched = count;
-    },
-    ended: (image) => {
-      images.push(image);
-      if (isText) stdout.write(lineOf(image));
-    },
+  let failed = 0;
+  const progress = new LoadProgress();
+  const seconds = (): number => (systemClock.monotonic() - begunAt) / 1000;
+  const state = (): LoadState => ({
+    total: Math.max(images.length, files.images.length + files.archives.length),
+    ...{ done: images.length, failed, seconds: seconds() },
+    ...{ fetched: progress.fetched, running: progress.running },
   });
-  const seconds = (systemClock.monotonic() - begunAt) / 1000;
-  const report = { images, problems: files.problems, seconds };
-  stdout.write(isText ? summaryOf(report) : jsonOf(report));
+  {
+    using display = await displayOf(state, parts);
+    const { platforms, referrers, parallel } = order;
+    const wanted = { platforms: platforms.length > 0 ? platforms : configuredPlatforms(config), referrers };
+    await loadImages(config, loadable, wanted, {
+      ...{ version, env, log: besides(display, log), signal, progress, parallel },
+      ended: (image) => {
+        images.push(image);
+        if (image.problem !== undefined) failed += 1;
+        // Of a long list most have not begun.
+        if (order.output === 'json' || (signal.aborted && image.problem !== undefined)) return;
+        display.makeWay();
+        stdout.write(lineOf(image, parts.isColoured));
+      },
+    });
+  }
+  const report = { images, problems, seconds: seconds(), isInterrupted: signal.aborted };
+  stdout.write(order.output === 'text' ? summaryOf(report) : jsonOf(report));
   return isOk(report);
+}
+
+async function displayOf(
+  state: () => LoadState,
+  { terminal, stderr }: LoadCommandParts,
+): Promise<LoadDisplay> {
+  return terminal === undefined ? showInLines(state, stderr) : await showOnTerminal(state, terminal);
+}
+
+/** A log that may be on the same terminal. */
+function besides(display: LoadDisplay, log: Log): Log {
+  const at =
+    (level: keyof Log): Log[keyof Log] =>
+    (fields, message) => {
+      display.makeWay();
+      log[level](fields, message);
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

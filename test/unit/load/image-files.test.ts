@@ -3,17 +3,22 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { imagesToLoad } from '#src/app/load.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { tarOf } from '#test/fakes/tars.ts';
 
 const { config } = await loadConfig({
   flags: { registries: [{ name: 'registry.internal:5000', alias: 'internal' }] },
   env: {},
 });
 
-async function* stdin(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
+/** In pieces, of which the first says little. */
+async function* stdin(input: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(input);
+  yield bytes.subarray(0, 3);
+  yield bytes.subarray(3);
 }
 
 interface Found {
@@ -31,7 +36,7 @@ function none(words: string): Found {
 async function load(
   files: Readonly<Record<string, string | Uint8Array>>,
   names = 'DIR/images.txt',
-  input = '',
+  input: string | Uint8Array = '',
 ): Promise<Found> {
   await using directory = await temporaryDirectory();
   for (const [name, text] of Object.entries(files)) {
@@ -78,6 +83,14 @@ describe('a list of images', () => {
       problems.map((problem) => problem.slice(0, problem.indexOf(': '))),
       ['DIR/images.txt:3', 'DIR/images.txt:4', 'DIR/images.txt:5'],
     );
+  });
+
+  it('says of a name without a registry what to write', async () => {
+    const { problems } = await load({ 'images.txt': 'nginx:1.25\nintrnal/team/app:1\n' });
+    assert.deepEqual(problems, [
+      'DIR/images.txt:1: "nginx:1.25": of which registry? Put its host in front (docker.io/library/alpine:3), or configure defaultNs',
+      'DIR/images.txt:2: "intrnal/team/app:1": of which registry? Did you mean the alias "internal"? Put its host in front (docker.io/library/alpine:3), or configure defaultNs',
+    ]);
   });
 
   it('is one of several, of a pattern, or standard input', async () => {
@@ -152,11 +165,13 @@ describe('a list of images', () => {
     });
   });
 
-  it('is not what a tar or a layout is taken for', async () => {
+  it('is not what a tar or a layout is taken for, in a file or from a pipe', async () => {
     const files = { 'a.tar': Buffer.from('1f8b08', 'hex'), 'b.txt': 'quay.io/a/a:1', 'c/oci-layout': '{}' };
     const { images, problems, archives } = await load(files, 'DIR/a.tar,DIR/b.txt,DIR/c');
     assert.deepEqual([images, problems], [['quay.io/a/a 1'], []]);
     assert.deepEqual(archives, ['archive DIR/a.tar', 'layout DIR/c']);
+    for (const tar of [gzipSync('x'), zstdCompressSync('x'), await tarOf([['x', 'x']])])
+      assert.deepEqual((await load(files, '-,DIR/b.txt', tar)).archives, ['archive -']);
   });
 });
 
@@ -266,5 +281,42 @@ describe('what a cluster has', () => {
       const { images, problems } = await imagesToLoad(config, names, stdin(''));
       assert.deepEqual([images.length, problems], [1, []]);
     }
+  });
+
+  it('is read beside whatever else this process does, where it is large', async (t) => {
+    const items = Array.from({ length: 3000 }, (_, at) => ({
+      spec: { containers: [{ image: `quay.io/a/a:${at}` }] },
+    }));
+    const documents = items.map(({ spec }) => `---\nspec: ${JSON.stringify(spec)}\n`).join('');
+    const parse = t.mock.method(JSON, 'parse');
+    for (const [names, input] of [
+      ['DIR/a.json', ''],
+      ['DIR/a.yaml', ''],
+      ['-', JSON.stringify({ items })],
+    ] as const) {
+      const files = { 'a.json': JSON.stringify({ items }), 'a.yaml': documents };
+      const { images, problems } = await load(files, names, input);
+      assert.deepEqual([new Set(images).size, problems], [3000, []], names);
+    }
+    assert.equal(parse.mock.callCount(), 0);
+  });
+
+  it('is not begun where it is more than there is memory for', async () => {
+    const values = `[${'0,'.repeat(11_000_000)}0]`;
+    const { images, problems } = await load(
+      { 'a.json': values, 'b.txt': 'quay.io/a/a:1' },
+      'DIR/a.json,DIR/b.txt',
+    );
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.match(problems.join(), /^"DIR\/a.json" has more than \d+ values: have it in several$/);
+  });
+
+  it('may be wrong in very many places, of which some are told', async () => {
+    const { images, problems } = await load(
+      { 'a.yaml': `spec: {containers: [{image: quay.io/a/a:1}]}\n${'---\n{\n'.repeat(3000)}` },
+      'DIR/a.yaml',
+    );
+    assert.deepEqual([images, problems.length], [['quay.io/a/a 1'], 1001]);
+    assert.equal(problems.at(-1), 'DIR/a.yaml: the rest of it is not read');
   });
 });
