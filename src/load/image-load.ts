@@ -67,15 +67,19 @@ export class ImageLoad {
   /** Returns the digest of its root. Throws LoadError, RegistryError or the signal's reason; then it may be called again. */
   async run(): Promise<Digest> {
     this.#signal.throwIfAborted();
-    this.#kept = undefined;
-    this.#isVouchedFor = false;
-    this.tally.expected = 0;
+    this.#beginAnew();
     try {
       return await this.#run();
     } catch (error) {
       if (!this.#isVouchedFor && !isAbsent(error)) this.#kept = await this.#fromBefore();
       throw error;
     }
+  }
+
+  #beginAnew(): void {
+    this.#kept = undefined;
+    this.#isVouchedFor = false;
+    this.tally.expected = 0;
   }
 
   async #run(): Promise<Digest> {

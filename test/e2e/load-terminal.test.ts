@@ -14,7 +14,7 @@ import { temporaryDirectory } from './support/temporary-directory.ts';
 const bin = join(root, 'src/bin.js');
 /** util-linux's, whose option -c it is. */
 const script = find('script');
-const isThere = script !== undefined && spawnSync(script, ['--version']).stdout?.includes('util-linux');
+const isThere = script !== undefined && spawnSync(script, ['--version']).stdout.includes('util-linux');
 
 /** What `load` prints on a terminal of its own, while an image comes for half a second. */
 async function printed(env: Readonly<Record<string, string>>, after = ''): Promise<string> {
