@@ -60,7 +60,7 @@ export async function imagesOfFiles(names: string, naming: Naming): Promise<Imag
     }
   }
   if (images.size + archives.length + problems.length === 0)
-    throw new LoadError(`no image is named in ${names}`);
+    throw new LoadError(`no image is named in ${names === '-' ? 'standard input' : names}`);
   return { images: [...images.values()], archives, problems };
 }
 
@@ -90,6 +90,11 @@ async function* namedIn(
 
 function imageOf(text: string, named: Naming['named']): ImageName {
   if (text.length > maxName) throw new LoadError('no name is so long');
+  if (/\s/.test(text)) throw new LoadError('a name has no spaces: one image stands in a line');
+  if (/^\w+:\/\//.test(text) && !withUser.test(text))
+    throw new LoadError(
+      'a name begins with the host of its registry, without anything like https:// before it',
+    );
   if (withUser.test(text))
     throw new LoadError(
       'a name has no user and no password: they belong to the registry, in the configuration',

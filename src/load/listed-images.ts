@@ -28,6 +28,7 @@ export async function listedImages(
   file: string,
   limits: ListLimits,
 ): Promise<FileOfImages & { readonly images: Iterable<ListedImage> }> {
+  if (text.includes('\0')) throw new LoadError(`${JSON.stringify(file)} is no text in UTF-8, and no tar`);
   const start = text.replace(/^\uFEFF/, '').trimStart();
   if (start.startsWith('{') || start.startsWith('['))
     return ofCluster(imagesInObjects([json(start, file, limits)]), file);

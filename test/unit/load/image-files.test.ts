@@ -85,6 +85,25 @@ describe('a list of images', () => {
     );
   });
 
+  it('is text: neither a program nor what Windows takes for text', async () => {
+    const files = {
+      'a.bin': Buffer.from('7f454c460201010000', 'hex'),
+      'b.txt': Buffer.from('quay.io/a/a:1', 'utf16le'),
+    };
+    const { images, problems } = await load({ ...files, 'c.txt': 'quay.io/a/a:1' }, 'DIR/*');
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems.length, 2);
+    assert.equal(problems[1], '"DIR/b.txt" is no text in UTF-8, and no tar');
+  });
+
+  it('says of what is written otherwise how it is to be', async () => {
+    const { problems } = await load({ 'images.txt': 'https://quay.io/a/b:1\nquay.io/a/b:1 quay.io/a/b:2' });
+    assert.deepEqual(problems, [
+      'DIR/images.txt:1: "https://quay.io/a/b:1": a name begins with the host of its registry, without anything like https:// before it',
+      'DIR/images.txt:2: "quay.io/a/b:1 quay.io/a/b:2": a name has no spaces: one image stands in a line',
+    ]);
+  });
+
   it('says of a name without a registry what to write', async () => {
     const { problems } = await load({ 'images.txt': 'nginx:1.25\nintrnal/team/app:1\n' });
     assert.deepEqual(problems, [
@@ -150,7 +169,7 @@ describe('a list of images', () => {
   });
 
   it('is none where nothing but mistakes stands in it, and is not read to its end', async () => {
-    const files = { 'junk.txt': '\0 junk\n'.repeat(2_000_000), 'images.txt': 'quay.io/a/a:1' };
+    const files = { 'junk.txt': '? junk\n'.repeat(2_000_000), 'images.txt': 'quay.io/a/a:1' };
     const { images, problems } = await load(files, 'DIR/junk.txt,DIR/images.txt');
     assert.deepEqual(images, ['quay.io/a/a 1']);
     assert.equal(problems.length, 1001);
