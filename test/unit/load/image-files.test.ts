@@ -255,6 +255,25 @@ describe('what a cluster has', () => {
     );
   });
 
+  it('is what a chart makes, out of a pipe: documents with comments, empty ones, lists of objects', async () => {
+    const chart = [
+      '# Source: app/templates/empty.yaml',
+      '---\n# Source: app/templates/deployment.yaml\napiVersion: apps/v1\nkind: StatefulSet\nspec:\n  template:\n    spec:\n      initContainers:\n        - name: i\n          image: "busybox:1.36"\n      containers:\n        - {name: c, image: quay.io/a/a:1, args: ["--image=no/no:1"]}\n      volumes:\n        - name: v\n          image: {reference: "quay.io/data/model:v2", pullPolicy: Always}',
+      '---',
+      '---\n# Source: app/templates/list.yaml\napiVersion: v1\nkind: List\nitems:\n- kind: CronJob\n  spec:\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            containers:\n            - image: quay.io/b/b@' +
+        `${digest}\n- kind: ConfigMap\n  data:\n    image: no/no:2`,
+      '---\n# Source: app/templates/NOTES.txt\n...\n',
+    ].join('\n');
+    const { images, problems } = await load({}, '-', chart);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(images.toSorted(), [
+      'docker.io/library/busybox 1.36',
+      'quay.io/a/a 1',
+      `quay.io/b/b ${digest}`,
+      'quay.io/data/model v2',
+    ]);
+  });
+
   it('may lead to itself, in YAML', async () => {
     const text = 'kind: &a\n  self: *a\n  containers: [{image: quay.io/a/a:1, self: *a}]\n';
     assert.deepEqual(await load({ 'a.yaml': text }, 'DIR/a.yaml'), {
