@@ -37,7 +37,7 @@ async function preload(
   for (const problem of files.problems) log.error({ file, problem }, 'an image cannot be loaded');
   const wanted = { platforms: configuredPlatforms(config), referrers: false };
   let failed = files.problems.length;
-  let loaded = 0;
+  let [loaded, left] = [0, 0];
   await loadInto(caching, config, files, wanted, {
     clock,
     signal,
@@ -46,14 +46,16 @@ async function preload(
         const { fetched, present } = tally;
         loaded += 1;
         log.info({ image: name, digest, fetched, present }, 'an image is loaded');
+      } else if (kept !== undefined) {
+        left += 1;
+        log.warn({ image: name, digest: kept, problem }, 'an image is kept as it was');
       } else if (!signal.aborted) {
         failed += 1;
-        if (kept === undefined) log.error({ image: name, problem }, 'an image cannot be loaded');
-        else log.error({ image: name, digest: kept, problem }, 'an image is kept as it was');
+        log.error({ image: name, problem }, 'an image cannot be loaded');
       }
     },
   });
   if (signal.aborted) return;
   const seconds = Math.round((clock.monotonic() - begunAt) / 1000);
-  log.info({ loaded, failed, seconds }, 'images are loaded');
+  log.info({ loaded, kept: left, failed, seconds }, 'images are loaded');
 }
