@@ -1,5 +1,5 @@
 import type { RunningLoad } from '../load/load-progress.ts';
-import { megabytes } from './megabytes.ts';
+import { megabytes } from './load-report.ts';
 
 /** How far a load is. */
 export interface LoadState {

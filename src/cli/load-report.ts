@@ -1,7 +1,6 @@
 import { styleText } from 'node:util';
 import type { LoadedImage } from '../load/load-images.ts';
 import { Tally } from '../load/tally.ts';
-import { megabytes } from './megabytes.ts';
 
 /** All that became of a load. */
 export interface LoadReport {
@@ -63,4 +62,8 @@ function totalOf(images: readonly LoadedImage[]): Tally {
 
 function bytesOf({ fetched, present }: Tally): string {
   return `${megabytes(fetched)} fetched, ${megabytes(present)} were there`;
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

@@ -1,17 +1,17 @@
 import type { Readable } from 'node:stream';
 import { configuredPlatforms, imagesToLoad, loadImages, withItsName } from '../app/load.ts';
 import { standardInput } from '../app/standard-input.ts';
-import { systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import type { LoadedImage } from '../load/load-images.ts';
-import { LoadProgress } from '../load/load-progress.ts';
+import type { Config } from '../config/schema.ts';
+import type { Wanted } from '../load/image-load.ts';
 import { openLogger } from '../observe/logger.ts';
 import type { Platform } from '../oci/platform.ts';
 import { Interruption } from './interruption.ts';
 import { type LoadDisplay, showInLines, showOnTerminal } from './load-display.ts';
 import type { LoadState } from './load-frame.ts';
 import { isOk, jsonOf, lineOf, summaryOf } from './load-report.ts';
+import { LoadRun } from './load-run.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface LoadOrder {
@@ -45,36 +45,25 @@ export async function load(
   parts: LoadCommandParts,
 ): Promise<boolean> {
   if (config.imageFile === '') throw new Error('which images? Name a file of them: --image-file');
-  const { stdout, stderr, version, env } = parts;
-  const { logLevel: level, logFormat: format, logFile } = config;
-  const { log } = await openLogger({ level, format, file: logFile === '' ? undefined : logFile });
-  const begunAt = systemClock.monotonic();
   using interruption = new Interruption();
   const { signal } = interruption;
+  const { stdin, stdout, stderr } = parts;
+  const { logLevel: level, logFormat: format, logFile } = config;
+  const { log } = await openLogger({ level, format, file: logFile === '' ? undefined : logFile });
   // Whoever writes to it need not end before we do.
-  using _stdin = { [Symbol.dispose]: () => void parts.stdin.destroy() };
-  const files = await imagesToLoad(config, config.imageFile, standardInput(parts.stdin, signal), signal);
-  const { problems } = files;
-  for (const problem of problems) stderr.write(`${problem}\n`);
+  using _stdin = { [Symbol.dispose]: () => void stdin.destroy() };
+  const run = new LoadRun(signal);
+  const files = await imagesToLoad(config, config.imageFile, standardInput(stdin, signal), signal);
+  for (const problem of files.problems) stderr.write(`${problem}\n`);
   const loadable = withItsName(files, config);
-  const images: LoadedImage[] = [];
-  let failed = 0;
-  const progress = new LoadProgress();
-  const seconds = (): number => (systemClock.monotonic() - begunAt) / 1000;
-  const state = (): LoadState => ({
-    total: Math.max(images.length, files.images.length + files.archives.length),
-    ...{ done: images.length, failed, seconds: seconds() },
-    ...{ fetched: progress.fetched, running: progress.running },
-  });
+  run.begin(files.images.length + files.archives.length, files.problems);
   {
-    using display = await displayOf(state, parts);
-    const { platforms, referrers, parallel } = order;
-    const wanted = { platforms: platforms.length > 0 ? platforms : configuredPlatforms(config), referrers };
-    await loadImages(config, loadable, wanted, {
-      ...{ version, env, log: besides(display, log), signal, progress, parallel },
+    using display = await displayOf(run, parts);
+    await loadImages(config, loadable, wantedBy(order, config), {
+      ...{ version: parts.version, env: parts.env, log: besides(display, log), signal },
+      ...{ progress: run.progress, parallel: order.parallel },
       ended: (image) => {
-        images.push(image);
-        if (image.problem !== undefined) failed += 1;
+        run.end(image);
         // Of a long list most have not begun.
         if (order.output === 'json' || (signal.aborted && image.problem !== undefined)) return;
         display.makeWay();
@@ -82,15 +71,17 @@ export async function load(
       },
     });
   }
-  const report = { images, problems, seconds: seconds(), isInterrupted: signal.aborted };
+  const { report } = run;
   stdout.write(order.output === 'text' ? summaryOf(report) : jsonOf(report));
   return isOk(report);
 }
 
-async function displayOf(
-  state: () => LoadState,
-  { terminal, stderr }: LoadCommandParts,
-): Promise<LoadDisplay> {
+function wantedBy({ platforms, referrers }: LoadOrder, config: Config): Wanted {
+  return { platforms: platforms.length > 0 ? platforms : configuredPlatforms(config), referrers };
+}
+
+async function displayOf(run: LoadRun, { terminal, stderr }: LoadCommandParts): Promise<LoadDisplay> {
+  const state = (): LoadState => run.state;
   return terminal === undefined ? showInLines(state, stderr) : await showOnTerminal(state, terminal);
 }
 

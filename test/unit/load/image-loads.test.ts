@@ -147,9 +147,8 @@ describe('many images', () => {
     for (const [at, tag] of tags.entries()) putImage(cache.content, app, tag, [bytes(500, at)]);
     const progress = new LoadProgress();
     let [most, blobs, mostBlobs] = [0, 0, 0];
-    cache.upstream.script = (call) => {
+    cache.upstream.script = () => {
       most = Math.max(most, progress.running.length);
-      assert.ok(call);
     };
     cache.upstream.body = async function* (chunks) {
       blobs += 1;
