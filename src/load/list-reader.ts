@@ -27,14 +27,22 @@ const settings: ListingSettings = {
 
 /** Reads files that name images: what is small here, what is large in a thread of its own, which goes with it. One after the other. */
 export class ListReader implements AsyncDisposable {
+  readonly #settings: ListingSettings;
+  readonly #heapMb: number;
   #thread: Worker | undefined;
+
+  /** `heap`: of its thread, in megabytes. */
+  constructor(limits = settings, heap = heapMb) {
+    this.#settings = limits;
+    this.#heapMb = heap;
+  }
 
   /** Throws LoadError. The images are to be taken before another file is read. */
   async read(input: ImageInput): Promise<FileOfImages> {
     const { name, size = 0 } = input;
-    const chunks = size > maxHere ? undefined : await textOf(input, settings.maxBytes);
+    const chunks = size > maxHere ? undefined : await textOf(input, this.#settings.maxBytes);
     if (chunks !== undefined && sizeOf(chunks) <= maxHere)
-      return await listedImages(Buffer.concat(chunks).toString('utf8'), name, settings);
+      return await listedImages(Buffer.concat(chunks).toString('utf8'), name, this.#settings);
     const head = await this.#ask({ name, chunks }, name);
     if (!('problems' in head)) throw new Error('the thread has answered what was not asked');
     return { ...head, images: this.#images(name) };
@@ -50,7 +58,7 @@ export class ListReader implements AsyncDisposable {
   }
 
   async #ask(question: Listing | 'more', name: string) {
-    this.#thread ??= start();
+    this.#thread ??= start(this.#settings, this.#heapMb);
     const answer = await answerOf(this.#thread, question).catch(async (error: unknown) => {
       await this[Symbol.asyncDispose]();
       throw new LoadError(`${JSON.stringify(name)} cannot be read: ${whyNot(error)}`);
@@ -70,11 +78,14 @@ function sizeOf(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, { length }) => sum + length, 0);
 }
 
-function start(): Worker {
+function start(workerData: ListingSettings, maxOldGenerationSizeMb: number): Worker {
   // The source in a checkout, else what was built of it.
   const program = new URL(`listing-thread${extname(import.meta.filename)}`, import.meta.url);
-  const resourceLimits = { maxOldGenerationSizeMb: heapMb };
-  const thread = new Worker(program, { workerData: settings, resourceLimits, execArgv: [] });
+  const thread = new Worker(program, {
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb },
+    execArgv: [],
+  });
   // Whoever asks is told; nobody else has to be.
   thread.on('error', () => undefined);
   return thread;
