@@ -4,7 +4,9 @@ import type { Config } from '../config/schema.ts';
 import { loadArchive } from '../load/archive/archive-load.ts';
 import type { Wanted } from '../load/image-load.ts';
 import { type ImagesOfFiles, imagesOfFiles, type Naming } from '../load/images-of-files.ts';
+import { LoadError, reasonOf } from '../load/load-error.ts';
 import { ImageLoads, type LoadedImage } from '../load/load-images.ts';
+import type { LoadProgress } from '../load/load-progress.ts';
 import { dockerHub } from '../oci/docker-hub.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import type { RegistryHost } from '../oci/reference.ts';
@@ -15,7 +17,10 @@ import { filePlan } from './open-files.ts';
 import { targetSettings } from './target-settings.ts';
 
 /** What is to be loaded. */
-export type Loadable = Pick<ImagesOfFiles, 'images'> & Partial<Pick<ImagesOfFiles, 'archives'>>;
+export interface Loadable extends Pick<ImagesOfFiles, 'images'>, Partial<Pick<ImagesOfFiles, 'archives'>> {
+  /** The name of the one image of the one tar, whatever the tar calls it. */
+  readonly called?: string | undefined;
+}
 
 export interface LoadParts {
   readonly version: string;
@@ -26,8 +31,10 @@ export interface LoadParts {
   readonly signal: AbortSignal;
   /** Told of each image as it ends. */
   readonly ended: (image: LoadedImage) => void;
-  /** Handed what tells how many bytes have come so far. */
-  readonly begun?: (fetched: () => number) => void;
+  /** Told of what runs. */
+  readonly progress?: LoadProgress;
+  /** Images of lists at a time. Default: a few. */
+  readonly parallel?: number | undefined;
 }
 
 /** What the files name. Throws LoadError, or the signal's reason. */
@@ -38,6 +45,21 @@ export async function imagesToLoad(
   signal?: AbortSignal,
 ): Promise<ImagesOfFiles> {
   return await imagesOfFiles(files, { ...naming(config), stdin, signal });
+}
+
+/** The same with `resolveRef` as the name of the one image of a tar. Throws LoadError where that is no name, or where there is anything but one tar. */
+export function withItsName(files: ImagesOfFiles, config: Config): Loadable {
+  const { resolveRef: called } = config;
+  if (called === '') return files;
+  try {
+    naming(config).namedInCluster(called);
+  } catch (error) {
+    throw new LoadError(`--resolve-ref: ${JSON.stringify(called)}: ${reasonOf(error)}`);
+  }
+  const { images, archives, problems } = files;
+  if (archives.length !== 1 || images.length + problems.length > 0)
+    throw new LoadError('--resolve-ref names the image of one tar: there must be nothing else to be loaded');
+  return { images, archives, called };
 }
 
 /** To containerd, Docker and Kubernetes a name without a registry is one of Docker Hub. */
@@ -75,21 +97,23 @@ export async function loadImages(
   await loadInto(caching, config, files, wanted, { ...parts, clock });
 }
 
+type LoadingParts = Pick<LoadParts, 'signal' | 'ended' | 'progress' | 'parallel'> & { readonly clock: Clock };
+
 /** The same into a cache that is open. */
 export async function loadInto(
   { store, cache, registries }: Caching,
   config: Config,
-  { images, archives = [] }: Loadable,
+  { images, archives = [], called }: Loadable,
   wanted: Wanted,
-  { clock, signal, ended, begun }: Pick<LoadParts, 'signal' | 'ended' | 'begun'> & { readonly clock: Clock },
+  { clock, signal, ended, progress, parallel }: LoadingParts,
 ): Promise<void> {
   const { metadata } = store;
   const registryOf = (host: RegistryHost) => registries.of(host);
-  const loads = new ImageLoads({ registryOf, metadata, clock }, wanted, signal);
-  begun?.(() => loads.fetched);
+  const loads = new ImageLoads({ registryOf, metadata, clock, progress, parallel }, wanted, signal);
   await loads.run(images, ended);
   const { content, spools } = store;
   const changed = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
-  const parts = { content, spools, metadata, clock, changed, named: naming(config).namedInCluster };
+  const named = naming(config).namedInCluster;
+  const parts = { content, spools, metadata, clock, changed, named, called, progress };
   for (const archive of archives) await loadArchive(archive, wanted.platforms, parts, signal, ended);
 }

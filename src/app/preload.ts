@@ -1,9 +1,9 @@
-import { addAbortSignal } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caching } from './caching.ts';
 import { configuredPlatforms, imagesToLoad, loadInto } from './load.ts';
+import { standardInput } from './standard-input.ts';
 
 interface PreloadParts {
   readonly clock: Clock;
@@ -33,19 +33,22 @@ async function preload(
   const begunAt = clock.monotonic();
   const { preloadImages: file } = config;
   log.info({ file }, 'loading images');
-  const files = await imagesToLoad(config, file, standardInput(signal), signal);
+  const files = await imagesToLoad(config, file, standardInput(process.stdin, signal), signal);
   for (const problem of files.problems) log.error({ file, problem }, 'an image cannot be loaded');
   const wanted = { platforms: configuredPlatforms(config), referrers: false };
   let failed = files.problems.length;
-  let loaded = 0;
+  let [loaded, left] = [0, 0];
   await loadInto(caching, config, files, wanted, {
     clock,
     signal,
-    ended: ({ name, digest, problem, tally }) => {
+    ended: ({ name, digest, problem, kept, tally }) => {
       if (problem === undefined) {
         const { fetched, present } = tally;
         loaded += 1;
         log.info({ image: name, digest, fetched, present }, 'an image is loaded');
+      } else if (kept !== undefined) {
+        left += 1;
+        log.warn({ image: name, digest: kept, problem }, 'an image is kept as it was');
       } else if (!signal.aborted) {
         failed += 1;
         log.error({ image: name, problem }, 'an image cannot be loaded');
@@ -54,10 +57,5 @@ async function preload(
   });
   if (signal.aborted) return;
   const seconds = Math.round((clock.monotonic() - begunAt) / 1000);
-  log.info({ loaded, failed, seconds }, 'images are loaded');
-}
-
-/** It is not touched before it is read, and given up with the rest: who writes it may never end. */
-async function* standardInput(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  yield* addAbortSignal(signal, process.stdin);
+  log.info({ loaded, kept: left, failed, seconds }, 'images are loaded');
 }

@@ -42,6 +42,19 @@ export async function readBoundedFile(
   }
 }
 
+/**
+ * A pipe without a name, as a shell makes it, to be read while it is written. Undefined: it is none, or cannot be opened. Whoever has it
+ * closes it.
+ */
+export async function openShellPipe(path: string): Promise<FileHandle | undefined> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return (await isShellPipe(file)) ? await open(path, 'r') : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Has it no name in any directory (proc(5), `/proc/pid/fd`)? Then whoever made it has opened it for writing, and to open it waits for nobody. */
 async function isShellPipe({ fd }: FileHandle): Promise<boolean> {
   const target = await readlink(`/proc/self/fd/${fd}`).catch(() => '');

@@ -181,6 +181,7 @@ export class CachedManifests {
     options: CallOptions,
     ask: () => Promise<Answer>,
   ): Promise<Answer | Found> {
+    if (options.neverStale === true) return await this.#asked(ask, options);
     const key = keyOf(repository, record.tag);
     const unasked = this.#parts.resting.get(key) ?? this.#spared();
     if (unasked !== undefined) return await this.#stale(repository, record, unasked, options);
@@ -198,6 +199,11 @@ export class CachedManifests {
       this.#parts.resting.set(key, cause, restMs);
       return await this.#stale(repository, record, cause, options);
     }
+  }
+
+  async #asked<Answer>(ask: () => Promise<Answer>, { signal, report }: CallOptions): Promise<Answer> {
+    report?.({ kind: 'miss' });
+    return await abortable(ask(), signal);
   }
 
   /** What is left of upstream's quota is for misses; where nothing stale may be served this is one. */

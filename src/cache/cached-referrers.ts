@@ -67,12 +67,13 @@ export class CachedReferrers {
   async #list(
     repository: RepositoryName,
     digest: Digest,
-    { signal, report, holds }: CallOptions,
+    { signal, report, holds, neverStale = false }: CallOptions,
   ): Promise<ReferrersList> {
     report?.({ kind: 'miss' });
     const { clock } = this.#parts;
     try {
       const isSome = async (): Promise<boolean> => {
+        if (neverStale) return false;
         const known = await this.#fallback(repository, digest, 'at once');
         return known !== undefined && known.list.referrers.length > 0;
       };
@@ -87,6 +88,7 @@ export class CachedReferrers {
       return list;
     } catch (error) {
       signal?.throwIfAborted();
+      if (neverStale && !this.#policy.offline) throw error;
       // Who has waited for room already does not wait again.
       const isOurs = error instanceof NoRoom;
       const when = isOurs ? 'at once' : 'when there is room';

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
+import { defaultParallel, maxParallel } from '../load/parallel.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 
 /** A flag of the command line. */
@@ -63,6 +64,12 @@ export const loadFlags: readonly Flag[] = [
     about: 'also load what refers to the images: signatures, attestations, SBOMs (default: false)',
     takesValue: false,
     parse: (text) => text,
+  },
+  {
+    name: 'parallel',
+    about: `so many images of lists at a time (default: ${defaultParallel})`,
+    takesValue: true,
+    parse: parallel,
   },
   outputFlag('text', 'json'),
 ];
@@ -133,6 +140,12 @@ function platforms(text: string): Platform[] {
     if (platform !== undefined) return platform;
     throw new Error(`must be a platform such as linux/arm64, not ${JSON.stringify(name)}`);
   });
+}
+
+function parallel(text: string): number {
+  const images = Number(text);
+  if (/^[0-9]+$/.test(text) && images >= 1 && images <= maxParallel) return images;
+  throw new Error(`must be a number from 1 to ${maxParallel}, not ${JSON.stringify(text)}`);
 }
 
 /** The first form is the default. */

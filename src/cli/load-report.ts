@@ -1,3 +1,4 @@
+import { styleText } from 'node:util';
 import type { LoadedImage } from '../load/load-images.ts';
 import { Tally } from '../load/tally.ts';
 
@@ -7,26 +8,34 @@ export interface LoadReport {
   /** What could not be read of the files. */
   readonly problems: readonly string[];
   readonly seconds: number;
+  /** Was it ended before its end? */
+  readonly isInterrupted?: boolean;
 }
 
-/** Is everything loaded? */
+/** Is everything loaded? What is kept as it was is not. */
 export function isOk({ images, problems }: LoadReport): boolean {
   return problems.length === 0 && images.every(({ problem }) => problem === undefined);
 }
 
 /** One image in a line. */
-export function lineOf({ name, digest, problem, tally }: LoadedImage): string {
-  if (problem !== undefined) return `FAILED ${name}: ${problem}\n`;
+export function lineOf({ name, digest, problem, kept, tally }: LoadedImage, isColoured = false): string {
+  const painted = (colour: 'red' | 'yellow', word: string): string =>
+    isColoured ? styleText(colour, word, { validateStream: false }) : word;
+  if (kept !== undefined) return `${painted('yellow', 'KEPT')} ${name} ${kept}: ${problem}\n`;
+  if (problem !== undefined) return `${painted('red', 'FAILED')} ${name}: ${problem}\n`;
   return `loaded ${name} ${digest}: ${bytesOf(tally)}\n`;
 }
 
 /** The last line. */
 export function summaryOf(report: LoadReport): string {
-  const { images, problems, seconds } = report;
+  const { images, problems, seconds, isInterrupted = false } = report;
   const loaded = images.filter(({ problem }) => problem === undefined).length;
-  const failed = images.length - loaded + problems.length;
-  const ending = failed === 0 ? '' : `, ${failed} failed`;
-  return `loaded ${loaded} ${loaded === 1 ? 'image' : 'images'} in ${seconds.toFixed(1)} s${ending}: ${bytesOf(totalOf(images))}\n`;
+  const kept = images.filter((image) => image.kept !== undefined).length;
+  const failed = images.length - loaded - kept + problems.length;
+  const notLoaded = [kept > 0 && `${kept} kept as before`, failed > 0 && `${failed} failed`].filter(Boolean);
+  const ending = notLoaded.map((words) => `, ${words}`).join('');
+  const beginning = isInterrupted ? 'interrupted, to be gone on with by the same command: ' : '';
+  return `${beginning}loaded ${loaded} ${loaded === 1 ? 'image' : 'images'} in ${seconds.toFixed(1)} s${ending}: ${bytesOf(totalOf(images))}\n`;
 }
 
 export function jsonOf(report: LoadReport): string {
@@ -34,8 +43,8 @@ export function jsonOf(report: LoadReport): string {
   const { fetched, present } = totalOf(images);
   const shown = {
     ok: isOk(report),
-    images: images.map(({ name, digest, problem, tally }) => ({
-      ...{ name, ok: problem === undefined, digest, problem },
+    images: images.map(({ name, digest, problem, kept, tally }) => ({
+      ...{ name, ok: problem === undefined, digest, problem, kept },
       ...{ manifests: tally.manifests, blobs: tally.blobs },
       ...{ fetchedBytes: tally.fetched, presentBytes: tally.present },
     })),

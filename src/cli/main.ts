@@ -2,6 +2,7 @@ import { setUpV8 } from '../process/v8-settings.ts';
 import { readVersion } from '../process/version.ts';
 import { ProcessSignals } from './process-signals.ts';
 import { runProgram } from './program.ts';
+import { hasColours, terminalOf } from './terminal.ts';
 
 /** Runs the program with this process's streams; the exit code. Each command loads what it needs when it is asked for. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -22,11 +23,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     load: async (loaded, order) => {
       const { load } = await import('./load.ts');
       return await load(loaded, order, {
-        version: version.version,
-        env,
-        stdin: process.stdin,
-        stdout,
-        stderr,
+        ...{ version: version.version, env, stdin: process.stdin, stdout, stderr },
+        ...{ terminal: terminalOf(stderr, env), isColoured: hasColours(stdout, env) },
       });
     },
     list: async ({ config }, order) => {

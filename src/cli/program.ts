@@ -5,6 +5,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { notYet } from '../config/key.ts';
 import { type Flags, type LoadedConfig, loadConfig, readConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { defaultParallel } from '../load/parallel.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { Version } from '../process/version.ts';
 import { normalArguments } from './arguments.ts';
@@ -50,6 +51,7 @@ interface OwnFlags {
   readonly output?: 'text' | 'json' | 'table';
   readonly platform?: LoadOrder['platforms'];
   readonly referrers?: boolean;
+  readonly parallel?: number;
   readonly header?: boolean;
   readonly pattern?: string;
   readonly shortDigest?: boolean;
@@ -219,10 +221,16 @@ async function checked(
 }
 
 async function load(
-  { output, platform: platforms = [], referrers = false, ...flags }: Flags & OwnFlags,
+  {
+    output,
+    platform: platforms = [],
+    referrers = false,
+    parallel = defaultParallel,
+    ...flags
+  }: Flags & OwnFlags,
   parts: ProgramParts,
 ): Promise<number> {
-  const order: LoadOrder = { platforms, referrers, output: output === 'json' ? 'json' : 'text' };
+  const order: LoadOrder = { platforms, referrers, parallel, output: output === 'json' ? 'json' : 'text' };
   return await onDirectory('loading images', flags, parts, async (loaded) => await parts.load(loaded, order));
 }
 

@@ -121,10 +121,13 @@ const everyKey = group({
   helloWorld: key('Serve a built-in hello-world image only', flag().prefault(false), 'ignored'),
   preloadImages: key('Files of images to load when the server starts, while it serves', text().prefault('')),
   imageFile: key(
-    'Files of images to load, with commas between them: lists of names, Kubernetes manifests, folders of them, tars, OCI layouts, patterns; - is a list from standard input',
+    'Files of images to load, with commas between them: lists of names, Kubernetes manifests, folders of them, tars, OCI layouts, patterns; - is standard input',
     text().prefault(''),
   ),
-  resolveRef: key('Load a tar by the reference in it', flag().prefault(false), 'ignored'),
+  resolveRef: key(
+    'The name of the image in imageFile, a tar of one image, whatever it is called there',
+    text().prefault(''),
+  ),
   pruneConfig: key('Removing what is old', pruneSchema.prefault({})),
   listConfig: key('Listing what is cached', listSchema.prefault({})),
   serverTlsConfig: key('TLS of this server', serverTlsSchema.prefault({})),

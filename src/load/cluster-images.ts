@@ -13,6 +13,10 @@ export function imagesInObjects(objects: readonly unknown[]): string[] {
     const value = waiting.pop();
     if (typeof value !== 'object' || value === null || walked.has(value)) continue;
     walked.add(value);
+    if (Array.isArray(value)) {
+      for (const item of value) if (typeof item === 'object') waiting.push(item);
+      continue;
+    }
     for (const [key, member] of Object.entries(value)) {
       if (typeof member !== 'object' || member === null) continue;
       if (containers.has(key)) addTexts(images, member, (container) => memberOf(container, 'image'));

@@ -1,23 +1,9 @@
 import type { Stats } from 'node:fs';
 import { glob, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBoundedFile } from '../base/bounded-file.ts';
-import { LoadError, reasonOf } from './load-error.ts';
+import { type FileKind, headBytes, kindOfHead } from './file-kind.ts';
+import { LoadError, unreadable } from './load-error.ts';
 
-/** A folder that is one image, or many, is a layout. */
-export type FileKind = 'text' | 'archive' | 'layout';
-
-/** A tar or a layout. */
-export interface ImageFile {
-  readonly name: string;
-  readonly kind: Exclude<FileKind, 'text'>;
-}
-
-/** kubectl's JSON of a large cluster has some ten kilobytes for each pod. Bytes. */
-const maxTextBytes = 256 * 1024 * 1024;
-/** Where a tar says that it is one (POSIX.1 ustar), and how much is looked at. Bytes. */
-const ustarAt = 257;
-const headBytes = 512;
 /** By one name; and what is looked at in a folder to find them. */
 const maxFiles = 20_000;
 const maxEntries = 500_000;
@@ -84,29 +70,21 @@ async function manifestsBelow(folder: string): Promise<string[]> {
   return names.toSorted();
 }
 
-/** What cannot be read is text, which is told when it is read. A pipe is not opened: who opens one waits for who writes to it. */
+/** What a file is, by what it begins with. What cannot be read is text, which is told when it is read. A pipe is not opened: who opens one waits for who writes to it. */
 export async function kindOf(name: string): Promise<FileKind> {
-  if (name === '-') return 'text';
   const found = await statOf(name);
   if (found?.isDirectory() === true) return 'layout';
-  return found?.isFile() === true && (await isArchive(name)) ? 'archive' : 'text';
+  return found?.isFile() === true ? kindOfHead(await headOf(name)) : 'text';
 }
 
-/** A tar, or what is compressed by gzip (RFC 1952) or zstd (RFC 8878), by its first bytes. */
-async function isArchive(name: string): Promise<boolean> {
-  const head = Buffer.alloc(headBytes);
+async function headOf(name: string): Promise<Uint8Array> {
   try {
     await using file = await open(name, 'r');
-    await file.read(head, 0, headBytes, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0);
+    return buffer.subarray(0, bytesRead);
   } catch {
-    return false;
+    return new Uint8Array();
   }
-  const magic = head.toString('hex', 0, 4);
-  return (
-    magic.startsWith('1f8b') ||
-    magic === '28b52ffd' ||
-    head.toString('latin1', ustarAt, ustarAt + 5) === 'ustar'
-  );
 }
 
 async function isLayout(folder: string): Promise<boolean> {
@@ -115,29 +93,4 @@ async function isLayout(folder: string): Promise<boolean> {
 
 async function statOf(path: string): Promise<Stats | undefined> {
   return await stat(path).catch(() => undefined);
-}
-
-/** Its text; `stdin` is read where it is that. Throws LoadError. */
-export async function textOf(name: string, stdin: AsyncIterable<Uint8Array>): Promise<string> {
-  try {
-    if (name === '-') return await allOf(stdin);
-    return (await readBoundedFile(name, maxTextBytes, { orShellPipe: true })).toString('utf8');
-  } catch (error) {
-    throw unreadable(name, error);
-  }
-}
-
-function unreadable(name: string, error: unknown): LoadError {
-  return new LoadError(`${JSON.stringify(name)} cannot be read: ${reasonOf(error)}`);
-}
-
-async function allOf(stdin: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stdin) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > maxTextBytes) throw new Error(`larger than ${maxTextBytes} bytes`);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -8,6 +8,7 @@ import {
   type Digest,
   hostOf,
   type ImageName,
+  isDigest,
   parseTag,
   type Reference,
   type RegistryHost,
@@ -41,6 +42,9 @@ const cosignSuffixes = ['sig', 'att', 'sbom'];
 /** One image that is pulled through the cache, as far as it is not there, and stays. */
 export class ImageLoad {
   readonly tally = new Tally();
+  #kept: Digest | undefined;
+  /** Has upstream said what the image is, or was that still fresh? */
+  #isVouchedFor = false;
   readonly #image: ImageName;
   readonly #wanted: Wanted;
   readonly #parts: ImageLoadParts;
@@ -55,14 +59,41 @@ export class ImageLoad {
     this.#signal = signal;
   }
 
+  /** What its tag pointed at before, where upstream could not say whether it still does. */
+  get kept(): Digest | undefined {
+    return this.#kept;
+  }
+
   /** Returns the digest of its root. Throws LoadError, RegistryError or the signal's reason; then it may be called again. */
   async run(): Promise<Digest> {
     this.#signal.throwIfAborted();
+    this.#beginAnew();
+    try {
+      return await this.#run();
+    } catch (error) {
+      if (!this.#isVouchedFor && !isAbsent(error)) this.#kept = await this.#fromBefore();
+      throw error;
+    }
+  }
+
+  #beginAnew(): void {
+    this.#kept = undefined;
+    this.#isVouchedFor = false;
+    this.tally.expected = 0;
+  }
+
+  async #run(): Promise<Digest> {
     const { platforms, referrers } = this.#wanted;
     const tree = await this.#load(this.#image.reference, platforms);
     if (tree.blobs.length === 0) throw new LoadError('there is nothing in it: it names no blob');
     if (referrers) for (const digest of tree.manifests) await this.#loadReferrers(digest);
     return tree.root;
+  }
+
+  async #fromBefore(): Promise<Digest | undefined> {
+    const { repository, reference } = this.#image;
+    if (isDigest(reference) || this.#signal.aborted) return undefined;
+    return (await this.#parts.metadata.getTag(repository, reference))?.descriptor.digest;
   }
 
   get #registry(): LoadingRegistry {
@@ -73,6 +104,7 @@ export class ImageLoad {
     const { repository } = this.#image;
     const getManifest = async (wanted: Reference) => await this.#manifest(wanted);
     const tree = await readTree(reference, { repository, platforms, getManifest });
+    this.tally.expected += tree.size;
     await this.#bringAll(tree.blobs);
     await untilStored({ repository, reference }, tree, this.#parts, this.#signal);
     return tree;
@@ -101,8 +133,9 @@ export class ImageLoad {
     const report = ({ kind }: Outcome): void => {
       found.wasHere = kind !== 'miss';
     };
-    const signal = this.#signal;
-    const manifest = await this.#registry.getManifest(this.#image.repository, reference, { signal, report });
+    const options = { signal: this.#signal, report, neverStale: true };
+    const manifest = await this.#registry.getManifest(this.#image.repository, reference, options);
+    this.#isVouchedFor = true;
     const { descriptor, bytes } = manifest;
     if (this.#isNew(descriptor.digest)) {
       this.tally.manifests += 1;
@@ -131,8 +164,8 @@ export class ImageLoad {
   /** Those of referrers themselves are not looked for. */
   async #loadReferrers(digest: Digest): Promise<void> {
     const { repository } = this.#image;
-    const signal = this.#signal;
-    const { referrers, cut } = await this.#registry.listReferrers(repository, digest, { signal });
+    const options = { signal: this.#signal, neverStale: true };
+    const { referrers, cut } = await this.#registry.listReferrers(repository, digest, options);
     if (cut !== undefined || referrers.length > maxDescriptors)
       throw new LoadError(`the list of what refers to ${digest} could not be read to its end`);
     for (const referrer of referrers) await this.#load(referrer.digest, []);
@@ -147,7 +180,7 @@ export class ImageLoad {
     try {
       await this.#manifest(reference);
     } catch (error) {
-      if (error instanceof RegistryError && error.status === 404) return;
+      if (isAbsent(error)) return;
       throw error;
     }
     await this.#load(reference, []);
@@ -158,4 +191,8 @@ export class ImageLoad {
     this.#counted.add(digest);
     return isNew;
   }
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof RegistryError && error.status === 404;
 }

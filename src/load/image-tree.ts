@@ -13,6 +13,8 @@ export interface ImageTree {
   readonly root: Digest;
   readonly manifests: readonly Digest[];
   readonly blobs: readonly Digest[];
+  /** Of all of them, as manifests claim it. Bytes. */
+  readonly size: number;
 }
 
 export interface TreeSettings {
@@ -37,19 +39,22 @@ export async function readTree(reference: Reference, settings: TreeSettings): Pr
   const root = manifest.descriptor.digest;
   const wanted = new Set<Digest>([root]);
   const manifests: Digest[] = [];
-  const blobs = new Set<Digest>();
+  const blobs = new Map<Digest, number>();
+  let size = 0;
   // It grows meanwhile. One manifest is in memory at a time.
   for (const digest of wanted) {
     if (digest !== root) manifest = await getManifest(digest);
     if (manifest === undefined) continue;
     manifests.push(digest);
+    size += manifest.descriptor.size;
     const content = await contentOf(repository, manifest);
-    for (const blob of content.blobs) blobs.add(blob.digest);
+    for (const blob of content.blobs) blobs.set(blob.digest, blob.size);
     for (const child of await childrenOf(manifest, content, settings)) wanted.add(child);
     if (wanted.size > maxDescriptors) throw new LoadError(`it has more than ${maxDescriptors} manifests`);
     if (blobs.size > maxBlobs) throw new LoadError(`it has more than ${maxBlobs} blobs`);
   }
-  return { root, manifests, blobs: [...blobs] };
+  for (const claimed of blobs.values()) size += claimed;
+  return { root, manifests, blobs: [...blobs.keys()], size };
 }
 
 async function contentOf(

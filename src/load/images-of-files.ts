@@ -2,8 +2,9 @@ import { abortable } from '../base/abortable.ts';
 import { systemClock } from '../base/clock.ts';
 import { Turns } from '../base/turns.ts';
 import type { ImageName } from '../oci/reference.ts';
-import { type ImageFile, imageFiles, kindOf, textOf } from './image-files.ts';
-import { listedImages } from './listed-images.ts';
+import { imageFiles } from './image-files.ts';
+import { type ImageInput, inputOf } from './image-input.ts';
+import { ListReader } from './list-reader.ts';
 import { LoadError, reasonOf } from './load-error.ts';
 import type { ImageToLoad } from './load-images.ts';
 
@@ -21,7 +22,7 @@ export interface Naming {
 export interface ImagesOfFiles {
   readonly images: readonly ImageToLoad[];
   /** Tars and layouts. */
-  readonly archives: readonly ImageFile[];
+  readonly archives: readonly ImageInput[];
   readonly problems: readonly string[];
 }
 
@@ -37,16 +38,17 @@ const maxImages = 200_000;
 export async function imagesOfFiles(names: string, naming: Naming): Promise<ImagesOfFiles> {
   const { signal } = naming;
   const images = new Map<string, ImageToLoad>();
-  const archives: ImageFile[] = [];
+  const archives: ImageInput[] = [];
   const problems: string[] = [];
+  await using reader = new ListReader();
   for (const file of await abortable(imageFiles(names), signal)) {
     try {
-      const kind = file === '-' ? 'text' : await abortable(kindOf(file), signal);
-      if (kind !== 'text') {
-        archives.push({ name: file, kind });
+      const input = await abortable(inputOf(file, naming.stdin), signal);
+      if (input.kind !== 'text') {
+        archives.push(input);
         continue;
       }
-      for await (const found of namedIn(file, naming)) {
+      for await (const found of namedIn(input, reader, naming)) {
         if (typeof found === 'string') problems.push(found);
         else images.set(`${found.repository} ${found.reference}`, found);
         if (images.size > maxImages)
@@ -58,19 +60,22 @@ export async function imagesOfFiles(names: string, naming: Naming): Promise<Imag
     }
   }
   if (images.size + archives.length + problems.length === 0)
-    throw new LoadError(`no image is named in ${names}`);
+    throw new LoadError(`no image is named in ${names === '-' ? 'standard input' : names}`);
   return { images: [...images.values()], archives, problems };
 }
 
 /** Images, and what is wrong, in words. Throws LoadError where there is nothing more to be had of the file. */
-async function* namedIn(file: string, naming: Naming): AsyncGenerator<ImageToLoad | string> {
-  const text = await abortable(textOf(file, naming.stdin), naming.signal);
-  const { isOfCluster, images, problems } = await abortable(listedImages(text, file), naming.signal);
+async function* namedIn(
+  input: ImageInput,
+  reader: ListReader,
+  naming: Naming,
+): AsyncGenerator<ImageToLoad | string> {
+  const { isOfCluster, images, problems } = await abortable(reader.read(input), naming.signal);
   yield* problems;
   const named = isOfCluster ? naming.namedInCluster : naming.named;
   const turns = new Turns(systemClock);
   let wrong = 0;
-  for (const { text, at } of images) {
+  for await (const { text, at } of images) {
     try {
       yield { name: text, ...imageOf(text, named) };
     } catch (error) {
@@ -78,13 +83,18 @@ async function* namedIn(file: string, naming: Naming): AsyncGenerator<ImageToLoa
       wrong += 1;
     }
     if (wrong === maxProblems)
-      throw new LoadError(`${JSON.stringify(file)} is no list of images: the rest is not read`);
+      throw new LoadError(`${JSON.stringify(input.name)} is no list of images: the rest is not read`);
     if (turns.isOver) await turns.pass();
   }
 }
 
 function imageOf(text: string, named: Naming['named']): ImageName {
   if (text.length > maxName) throw new LoadError('no name is so long');
+  if (/\s/.test(text)) throw new LoadError('a name has no spaces: one image stands in a line');
+  if (/^\w+:\/\//.test(text) && !withUser.test(text))
+    throw new LoadError(
+      'a name begins with the host of its registry, without anything like https:// before it',
+    );
   if (withUser.test(text))
     throw new LoadError(
       'a name has no user and no password: they belong to the registry, in the configuration',

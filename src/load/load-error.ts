@@ -5,6 +5,11 @@ export class LoadError extends Error {
   override readonly name = 'LoadError';
 }
 
+/** That a file, by its name, could not be read. */
+export function unreadable(name: string, error: unknown): LoadError {
+  return new LoadError(`${JSON.stringify(name)} cannot be read: ${reasonOf(error)}`);
+}
+
 /** In one line, as whoever runs the program may read it: upstream's words may be among them. */
 export function reasonOf(error: unknown): string {
   const words = error instanceof RegistryError ? error.forOperator : plain(error);

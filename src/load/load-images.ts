@@ -3,11 +3,12 @@ import { RegistryError } from '../oci/error.ts';
 import { type Digest, hostOf, type ImageName, type RegistryHost } from '../oci/reference.ts';
 import { ImageLoad, type ImageLoadParts, type Wanted } from './image-load.ts';
 import { reasonOf } from './load-error.ts';
+import type { LoadProgress } from './load-progress.ts';
+import { defaultParallel } from './parallel.ts';
 import type { Tally } from './tally.ts';
 
-/** At a time. */
-const maxImages = 4;
-const maxBlobs = 8;
+/** Of each image that is loaded at a time, so many on average. */
+const blobsOfEach = 2;
 /** What failed for a while is tried again, behind a pause. Milliseconds. */
 const maxTries = 3;
 const pauseMs = 2000;
@@ -25,31 +26,36 @@ export interface LoadedImage {
   readonly digest?: Digest | undefined;
   /** Why it is not loaded; undefined: it is. */
   readonly problem?: string | undefined;
+  /** What is here under its name from before, and stays: upstream could not say whether it is still the same. It is not loaded then. */
+  readonly kept?: Digest | undefined;
   readonly tally: Tally;
+}
+
+export interface ImageLoadsParts extends Omit<ImageLoadParts, 'slots'> {
+  readonly progress?: LoadProgress | undefined;
+  /** Images at a time. Default: {@link defaultParallel}. */
+  readonly parallel?: number | undefined;
 }
 
 /** Loads images, a few at a time, each whatever becomes of the others; tells of each as it ends. */
 export class ImageLoads {
-  readonly #parts: Omit<ImageLoadParts, 'slots'>;
+  readonly #parts: ImageLoadsParts;
   readonly #wanted: Wanted;
   readonly #signal: AbortSignal;
-  readonly #slots = new Slots(maxBlobs);
+  readonly #parallel: number;
+  readonly #slots: Slots;
   /**
    * How many images of a registry in a row have had their last try. As many as are loaded at a time say of the registry what one says only of
    * itself: the others of it have one try each.
    */
   readonly #failed = new Map<RegistryHost, number>();
-  readonly #tallies: Tally[] = [];
 
-  constructor(parts: Omit<ImageLoadParts, 'slots'>, wanted: Wanted, signal: AbortSignal) {
+  constructor(parts: ImageLoadsParts, wanted: Wanted, signal: AbortSignal) {
     this.#parts = parts;
     this.#wanted = wanted;
     this.#signal = signal;
-  }
-
-  /** Bytes that have come so far. */
-  get fetched(): number {
-    return this.#tallies.reduce((sum, { fetched }) => sum + fetched, 0);
+    this.#parallel = parts.parallel ?? defaultParallel;
+    this.#slots = new Slots(blobsOfEach * this.#parallel);
   }
 
   async run(images: readonly ImageToLoad[], ended: (image: LoadedImage) => void): Promise<void> {
@@ -57,14 +63,14 @@ export class ImageLoads {
     const work = async (): Promise<void> => {
       for (const image of waiting) ended(await this.#load(image));
     };
-    await Promise.all(Array.from({ length: maxImages }, work));
+    await Promise.all(Array.from({ length: this.#parallel }, work));
   }
 
   async #load(image: ImageToLoad): Promise<LoadedImage> {
     const { name, repository } = image;
     const load = new ImageLoad(image, this.#wanted, { ...this.#parts, slots: this.#slots }, this.#signal);
     const { tally } = load;
-    this.#tallies.push(tally);
+    using _running = this.#parts.progress?.begin(name, tally);
     for (let tries = 1; ; tries += 1) {
       try {
         const digest = await load.run();
@@ -72,7 +78,7 @@ export class ImageLoads {
         return { name, digest, tally };
       } catch (error) {
         if (!(await this.#mayTryAgain(hostOf(repository), error, tries)))
-          return { name, problem: reasonOf(error), tally };
+          return { name, problem: reasonOf(error), kept: load.kept, tally };
       }
     }
   }
@@ -81,7 +87,7 @@ export class ImageLoads {
     const pause = pauseAfter(error);
     if (pause === undefined || this.#signal.aborted) return false;
     const failed = this.#failed.get(host) ?? 0;
-    if (failed >= maxImages) return false;
+    if (failed >= this.#parallel) return false;
     if (tries >= maxTries) {
       this.#failed.set(host, failed + 1);
       return false;

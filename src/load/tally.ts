@@ -6,6 +6,8 @@ export class Tally {
   fetched = 0;
   /** Bytes that were there before. */
   present = 0;
+  /** What both will be together, by the manifests that were read so far; 0: nobody says. */
+  expected = 0;
 
   add({ manifests, blobs, fetched, present }: Tally): void {
     this.manifests += manifests;

@@ -91,6 +91,8 @@ export interface CallOptions {
   readonly report?: ((outcome: Outcome) => void) | undefined;
   /** Told where the answer may be given again without a call. */
   readonly stands?: ((standing: Standing) => void) | undefined;
+  /** Nothing stale is of use: where upstream would have to be asked and cannot say, its error is thrown, and it has all its time to answer. */
+  readonly neverStale?: boolean | undefined;
   /** By which the caller's request is known in the log. */
   readonly request?: string | undefined;
   /** What the answer is counted for. Absent: nobody keeps it for long. */

@@ -1,11 +1,14 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, ReadStream } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
+import { abortable } from '../../base/abortable.ts';
+import { compressionOf, headBytes } from '../file-kind.ts';
 import { LoadError, reasonOf } from '../load-error.ts';
+import { sniffed } from '../sniffed-bytes.ts';
 
 /** A file in an archive. Its body is read before the next entry is asked for, or left. */
 export interface ArchiveEntry {
@@ -21,17 +24,33 @@ export interface ArchiveLink {
   readonly to: string;
 }
 
-const magicBytes = 4;
+export interface TarReading {
+  /** All of it, where it comes from a pipe. Default: the file of its name. */
+  readonly bytes?: AsyncIterable<Uint8Array> | undefined;
+  /** Ends it. */
+  readonly signal?: AbortSignal | undefined;
+}
 
-/** The files of a tar, plain or compressed by gzip or zstd (also in several frames), in their order. Throws LoadError, which names the entry, for what is no such tar. */
-export async function* tarEntries(path: string): AsyncGenerator<ArchiveEntry | ArchiveLink> {
+/**
+ * The files of a tar, plain or compressed by gzip or zstd (also in several frames), in their order. Throws LoadError, which names the entry, for what is
+ * no such tar.
+ */
+export async function* tarEntries(
+  name: string,
+  { bytes, signal }: TarReading = {},
+): AsyncGenerator<ArchiveEntry | ArchiveLink> {
   const tar = extract();
-  const file = createReadStream(path);
-  const decompress = await decompressor(path);
-  const piping = decompress === undefined ? pipeline(file, tar) : pipeline(file, decompress, tar);
-  piping.catch(() => undefined);
+  const file = bytes ?? createReadStream(name);
   let last = 'its beginning';
   try {
+    const input = await abortable(sniffed(file, headBytes), signal);
+    const decompress = decompressor(input.head);
+    const options = signal === undefined ? {} : { signal };
+    const piping =
+      decompress === undefined
+        ? pipeline(input.bytes, tar, options)
+        : pipeline(input.bytes, decompress, tar, options);
+    piping.catch(() => undefined);
     for await (const entry of tar) {
       last = JSON.stringify(entry.header.name);
       const found = entryOf(entry.header, bodyOf(entry, entry.header.name));
@@ -44,7 +63,7 @@ export async function* tarEntries(path: string): AsyncGenerator<ArchiveEntry | A
     if (error instanceof LoadError) throw error;
     throw new LoadError(`the tar cannot be read behind ${last}: ${reasonOf(error)}`);
   } finally {
-    file.destroy();
+    if (file instanceof ReadStream) file.destroy();
     tar.destroy();
   }
 }
@@ -58,12 +77,12 @@ async function* bodyOf(entry: AsyncIterable<unknown>, name: string): AsyncGenera
   }
 }
 
-async function decompressor(path: string): Promise<Transform | undefined> {
-  await using file = await open(path, 'r');
-  const { buffer } = await file.read(Buffer.alloc(magicBytes), 0, magicBytes, 0);
-  const magic = buffer.toString('hex');
-  if (magic.startsWith('1f8b')) return createGunzip();
-  return magic === '28b52ffd' ? createZstdDecompress() : undefined;
+function decompressor(head: Uint8Array): Transform | undefined {
+  const compression = compressionOf(head);
+  if (compression === undefined) return undefined;
+  if (compression === 'gzip') return createGunzip();
+  if (compression === 'zstd') return createZstdDecompress();
+  throw new LoadError(`it is compressed by ${compression}, which is not read here: decompress it first`);
 }
 
 function entryOf(

@@ -1,8 +1,9 @@
 import type { Platform } from '../../oci/platform.ts';
 import { type ImageName, isDigest } from '../../oci/reference.ts';
-import type { ImageFile } from '../image-files.ts';
+import type { ImageInput } from '../image-input.ts';
 import { LoadError, reasonOf } from '../load-error.ts';
 import type { LoadedImage } from '../load-images.ts';
+import type { LoadProgress } from '../load-progress.ts';
 import { Tally } from '../tally.ts';
 import { ArchiveBlobs } from './archive-blobs.ts';
 import { folderEntries, tarEntries } from './archive-entries.ts';
@@ -13,6 +14,9 @@ import { readArchive } from './read-archive.ts';
 export interface ArchiveLoadParts extends ImportParts {
   /** Throws what is wrong with a name. */
   readonly named: (text: string) => ImageName;
+  /** The name of the one image that it has, whatever it is called there. */
+  readonly called?: string | undefined;
+  readonly progress?: LoadProgress | undefined;
 }
 
 /**
@@ -20,19 +24,23 @@ export interface ArchiveLoadParts extends ImportParts {
  * the archive under its own name.
  */
 export async function loadArchive(
-  file: ImageFile,
+  file: ImageInput,
   platforms: readonly Platform[],
   parts: ArchiveLoadParts,
   signal: AbortSignal,
   ended: (image: LoadedImage) => void,
 ): Promise<void> {
   const tally = new Tally();
+  using _running = parts.progress?.begin(file.name, tally);
   const failed = (problem: string): void => ended({ name: file.name, problem, tally: new Tally() });
   try {
-    const entries = file.kind === 'layout' ? folderEntries(file.name) : tarEntries(file.name);
+    const entries =
+      file.kind === 'layout'
+        ? folderEntries(file.name)
+        : tarEntries(file.name, { bytes: file.bytes, signal });
     const archive = await readArchive(entries, new ArchiveBlobs(parts, tally, signal));
     for (const problem of archive.problems) failed(problem);
-    const { images, problems } = await archivedImages(archive, parts.content);
+    const { images, problems } = await archivedImages(archive, parts.content, parts.called);
     for (const problem of problems) failed(problem);
     // The first bears what reading the archive cost.
     for (const [at, image] of images.entries())

@@ -23,19 +23,41 @@ export interface ArchivedImages {
   readonly problems: readonly string[];
 }
 
-/** What index.json names; where it names nothing, what manifest.json does. Throws LoadError where neither does. */
-export async function archivedImages(archive: ReadArchive, content: ContentStore): Promise<ArchivedImages> {
-  const named = archive.layout.flatMap(({ descriptor: { digest, mediaType }, name }) =>
+/**
+ * What index.json names; where it names nothing, what manifest.json does. `called`: the name of the one image that it has, whatever it is called there. Throws
+ * LoadError where nothing is named, or where there are several to be `called` so.
+ */
+export async function archivedImages(
+  archive: ReadArchive,
+  content: ContentStore,
+  called?: string,
+): Promise<ArchivedImages> {
+  const { layout, saved } = called === undefined ? archive : renamed(archive, called);
+  const named = layout.flatMap(({ descriptor: { digest, mediaType }, name }) =>
     name === undefined ? [] : [{ name, root: digest, mediaType }],
   );
-  const found = named.length > 0 ? { images: named, problems: [] } : await savedImages(archive, content);
+  const found =
+    named.length > 0 ? { images: named, problems: [] } : await savedImages({ ...archive, saved }, content);
   if (found.images.length + found.problems.length > 0) return found;
-  const isKnown = archive.layout.length + archive.saved.length > 0;
-  throw new LoadError(
-    isKnown
-      ? 'it does not say what its images are called: save it by name and tag'
-      : 'there is no image in it: neither index.json nor manifest.json names one',
-  );
+  throw new LoadError(whyNone(archive));
+}
+
+/** The same with one name alone for its one image. */
+function renamed({ layout, saved }: ReadArchive, called: string): Pick<ReadArchive, 'layout' | 'saved'> {
+  const [root, another] = new Map(layout.map((image) => [image.descriptor.digest, image])).values();
+  const [first, second] = saved;
+  if (another !== undefined || (root === undefined && second !== undefined))
+    throw new LoadError(`it has several images, of which none is known to be ${called}: save it alone`);
+  if (root !== undefined) return { layout: [{ ...root, name: called }], saved: [] };
+  return { layout: [], saved: first === undefined ? [] : [{ ...first, names: [called] }] };
+}
+
+function whyNone({ layout, saved }: ReadArchive): string {
+  const roots = new Set(layout.map(({ descriptor }) => descriptor.digest)).size || saved.length;
+  if (roots === 0) return 'there is no image in it: neither index.json nor manifest.json names one';
+  return roots === 1
+    ? 'it does not say what its image is called: name it by --resolve-ref'
+    : 'it does not say what its images are called: save them by name and tag';
 }
 
 async function savedImages({ saved, blobs }: ReadArchive, content: ContentStore): Promise<ArchivedImages> {

@@ -32,8 +32,9 @@ export interface ReadArchive {
 
 /** In more no archive has images. */
 const maxEntries = 100_000;
-/** What `docker save`, skopeo and podman call what is no blob of a layout. */
-const saved = /^[0-9a-f]{64}(?:\.json|\.tar|\/layer\.tar)$/;
+/** What configs and layers are called that are no blobs of a layout: by `docker save`, skopeo and podman, crane (`sha256:…`, `.tar.gz`), and Jib (`config.json`). */
+const saved =
+  /^(?:.+\/)?(?:(?:sha256:)?[0-9a-f]{64}(?:\.json|\.tar|\.tar\.gz|\.tar\.zst)?|layer\.tar|config\.json)$/;
 
 /** Reads an archive once, from its first file to its last. Throws LoadError for what cannot be read at all. */
 export async function readArchive(

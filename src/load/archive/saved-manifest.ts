@@ -1,5 +1,6 @@
 import { isObject, listIn } from '../../oci/descriptor.ts';
 import { ociManifest } from '../../oci/media-type.ts';
+import { compressionOf } from '../file-kind.ts';
 import { LoadError } from '../load-error.ts';
 import type { ArchivedBlob } from './archive-blobs.ts';
 import type { SavedImage } from './read-archive.ts';
@@ -22,7 +23,7 @@ export function savedManifest(
   if (diffIds.length !== contents.length)
     throw new LoadError(`${config} names ${diffIds.length} layers, and ${contents.length} are there`);
   for (const [at, { head, digest }] of contents.entries()) {
-    if (compressionOf(head) === '' && head.length > 0 && digest !== diffIds[at])
+    if (suffixOf(head) === '' && head.length > 0 && digest !== diffIds[at])
       throw new LoadError(`${layers[at]} is not the layer that ${config} names: ${diffIds[at]}`);
   }
   const manifest = {
@@ -30,7 +31,7 @@ export function savedManifest(
     mediaType: ociManifest,
     config: { mediaType: configType, digest: found.digest, size: found.size },
     layers: contents.map(({ digest, size, head }) => ({
-      mediaType: `${layerType}${compressionOf(head)}`,
+      mediaType: `${layerType}${suffixOf(head)}`,
       ...{ digest, size },
     })),
   };
@@ -48,9 +49,8 @@ function diffIdsOf(configuration: unknown): unknown[] {
   return [...listIn(isObject(rootfs) ? rootfs['diff_ids'] : undefined)];
 }
 
-/** As a suffix of a layer's media type. */
-function compressionOf(head: Uint8Array): '' | '+gzip' | '+zstd' {
-  const magic = Buffer.from(head).toString('hex');
-  if (magic.startsWith('1f8b')) return '+gzip';
-  return magic.startsWith('28b52ffd') ? '+zstd' : '';
+/** Of a layer's media type (image-spec "Image Layer Filesystem Changeset"). */
+function suffixOf(head: Uint8Array): '' | '+gzip' | '+zstd' {
+  const compression = compressionOf(head);
+  return compression === 'gzip' || compression === 'zstd' ? `+${compression}` : '';
 }

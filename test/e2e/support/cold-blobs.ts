@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { get as httpGet, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { Digest } from '#src/oci/reference.ts';
@@ -11,6 +11,7 @@ import { alias } from './client.ts';
 import { digestOf } from './content.ts';
 import { CountingLink } from './counting-link.ts';
 import { Ociregistry, type Start } from './ociregistry.ts';
+import { recordedBytes } from './recorded-bytes.ts';
 import { until } from './until.ts';
 
 export interface ColdBlobsOptions {
@@ -115,10 +116,7 @@ export class ColdBlobs implements AsyncDisposable {
 
   /** How many bytes of blobs on their way are on record, for the next process to go on with. */
   async recordedBytes(): Promise<number> {
-    const folder = join(this.server.layout, 'partial');
-    const records = (await readdir(folder)).filter((name) => name.endsWith('.ranges'));
-    const totals = records.map(async (name) => await totalOf(join(folder, name)));
-    return (await Promise.all(totals)).reduce((sum, total) => sum + total, 0);
+    return await recordedBytes(this.server.layout);
   }
 
   /** GETs of the blob that upstream was asked by, as `bytes=0-9`, or `whole`. */
@@ -147,13 +145,6 @@ export async function readAll(response: IncomingMessage): Promise<PartAnswer> {
   }
   const { statusCode: status = 0, headers } = response;
   return { status, headers, body: Buffer.concat(chunks), isCut };
-}
-
-async function totalOf(record: string): Promise<number> {
-  // A record may be replaced while we look.
-  const text = await readFile(record, 'utf8').catch(() => '{"ranges":[]}');
-  const { ranges } = JSON.parse(text) as { ranges: [number, number][] };
-  return ranges.reduce((sum, [first, last]) => sum + last + 1 - first, 0);
 }
 
 /** `bytes=first-last` */

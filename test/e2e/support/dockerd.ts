@@ -39,6 +39,12 @@ export class Dockerd implements AsyncDisposable {
     return name.trim().slice(name.indexOf('@') + 1);
   }
 
+  /** Writes an image that was pulled into a tar, under another name. */
+  async save(image: string, name: string, file: string): Promise<void> {
+    await this.#docker('tag', image, name);
+    await this.#docker('save', '--output', file, name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources[Symbol.asyncDispose]();
   }

@@ -53,6 +53,28 @@ export async function pullBy(
   return new Set([...manifests, `sha256:${inspected.Id}`, ...layers]);
 }
 
+/** Pulls from a registry without TLS, and writes the image into a tar of each of these formats, under another name. Returns their paths. */
+export async function savedByPodman(
+  directory: string,
+  image: string,
+  name: string,
+  formats: readonly string[],
+): Promise<string[]> {
+  const run = async (...args: readonly string[]) =>
+    await command(programOf('podman'), [...ownStore(directory), ...args]);
+  const policy = join(directory, 'policy.json');
+  await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
+  await run('pull', '--quiet', '--tls-verify=false', '--signature-policy', policy, image);
+  await run('tag', image, name);
+  const files: string[] = [];
+  for (const format of formats) {
+    const file = join(directory, `${format}.tar`);
+    await run('save', '--quiet', '--format', format, '--output', file, name);
+    files.push(file);
+  }
+  return files;
+}
+
 /** The fallback to the upstream itself leads nowhere: a pull that we cannot serve fails. */
 function mirror(upstream: string, location: string): string {
   return `

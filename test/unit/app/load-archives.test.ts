@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { openCaching } from '#src/app/caching.ts';
-import { imagesToLoad, loadImages, loadInto } from '#src/app/load.ts';
+import { imagesToLoad, loadImages, loadInto, withItsName } from '#src/app/load.ts';
 import { filePlan } from '#src/app/open-files.ts';
 import { systemClock } from '#src/base/clock.ts';
 import { loadConfig } from '#src/config/load.ts';
@@ -30,6 +31,7 @@ async function aside() {
   const load = async (
     archive: Uint8Array | readonly File[],
     platforms: readonly string[] = [],
+    { resolveRef = '', piped = false } = {},
   ): Promise<LoadedImage[]> => {
     const path = join(directory.path, archive instanceof Uint8Array ? 'a.tar' : 'layout');
     if (archive instanceof Uint8Array) await writeFile(path, archive);
@@ -38,7 +40,9 @@ async function aside() {
         await mkdir(dirname(join(path, name)), { recursive: true });
         await writeFile(join(path, name), content instanceof Uint8Array ? content : JSON.stringify(content));
       }
-    const files = await imagesToLoad(config, path, process.stdin);
+    const input = piped && archive instanceof Uint8Array ? [archive] : [];
+    const found = await imagesToLoad(config, piped ? '-' : path, Readable.from(input));
+    const files = withItsName(found, { ...config, resolveRef });
     const ended: LoadedImage[] = [];
     const wanted = {
       platforms: platforms.map((text) => parsePlatform(text) ?? assert.fail()),
@@ -122,6 +126,80 @@ describe('loading a tar', () => {
       assert.equal(answers[0]?.headers['content-type'], ociManifest);
     });
   }
+
+  for (const [form, archive] of forms.slice(0, -1)) {
+    it(`serves its image bit by bit: an OCI layout out of a pipe, ${form}`, async () => {
+      await using around = await aside();
+      const [loaded] = await around.load(await archive(), [], { piped: true });
+      assert.deepEqual([loaded?.problem, loaded?.digest], [undefined, digest]);
+      const [answer] = await served(around, `quay.io/team/app/blobs/${sha256(content.layer)}`);
+      assert.equal(answer?.digest, sha256(content.layer));
+    });
+  }
+
+  it('ends when it is told to, though whoever writes to the pipe does not go on', async () => {
+    await using directory = await temporaryDirectory();
+    const { config } = await loadConfig({ flags: { imagePath: directory.path }, env: {} });
+    const stop = new AbortController();
+    const tar = (await tarOf(layout)).subarray(0, 100_000);
+    const reading = Promise.withResolvers<void>();
+    async function* silent(): AsyncGenerator<Uint8Array> {
+      yield tar;
+      reading.resolve();
+      await new Promise(() => {});
+    }
+    const files = await imagesToLoad(config, '-', silent());
+    const ended: LoadedImage[] = [];
+    const wanted = { platforms: [], referrers: false };
+    const loading = loadImages(config, files, wanted, {
+      ...{ version: '0', env: {}, log: watched(new LogLines()), signal: stop.signal },
+      ended: (image) => ended.push(image),
+    });
+    await reading.promise;
+    stop.abort(new Error('interrupted'));
+    await loading;
+    assert.deepEqual(problems(ended), [['-', 'interrupted']]);
+  });
+
+  it('is called as whoever loads it says, if it has one image', async () => {
+    await using around = await aside();
+    const called = { resolveRef: 'quay.io/team/other:v2' };
+    for (const name of ['v1', 'quay.io/team/app:v1']) {
+      const images = await around.load(await tarOf(layoutOf(content, name)), [], called);
+      assert.deepEqual(problems(images), [[called.resolveRef, undefined]]);
+    }
+    const [own, given] = await served(
+      around,
+      'quay.io/team/app/manifests/v1',
+      'quay.io/team/other/manifests/v2',
+    );
+    assert.deepEqual([own?.status, given?.digest], [404, digest]);
+    const both = [content, image(2)];
+    const manifests = both.map(({ manifest }) => described(ociManifest, manifest));
+    const several = await tarOf([['index.json', { manifests }], ...both.flatMap(({ files }) => files)]);
+    const [refused] = await around.load(several, [], called);
+    assert.match(refused?.problem ?? '', /^it has several images, of which none is known to be quay/);
+    await assert.rejects(
+      around.load(several, [], { resolveRef: 'no/Name' }),
+      /^LoadError: --resolve-ref: "no/,
+    );
+    const [digestName] = await around.load(await tarOf(layout), [], {
+      resolveRef: `quay.io/a/b@sha256:${'0'.repeat(64)}`,
+    });
+    assert.match(digestName?.problem ?? '', /and not what its name says$/);
+  });
+
+  it('is not called otherwise where there is anything beside it', async () => {
+    await using directory = await temporaryDirectory();
+    const { config } = await loadConfig({ flags: { resolveRef: 'quay.io/a/b:1' }, env: {} });
+    const [list, tar] = [join(directory.path, 'list'), join(directory.path, 'tar')];
+    await writeFile(list, 'quay.io/a/b:1');
+    await writeFile(tar, await tarOf(layout));
+    for (const names of [list, `${tar},${list}`, `${tar},${tar}`]) {
+      const files = await imagesToLoad(config, names, Readable.from([]));
+      assert.throws(() => withItsName(files, config), /^LoadError: --resolve-ref names the image of one tar/);
+    }
+  });
 
   it('reads what is there only once', async () => {
     await using around = await aside();
@@ -222,6 +300,34 @@ describe('loading what was saved without manifests', () => {
       answers.map(({ status, digest }) => [status, digest]),
       [images[0]?.digest, sha256(layers[1]), sha256(config)].map((digest) => [200, digest]),
     );
+  });
+
+  it('knows the names that other programs give to its files, and its name if it is told', async () => {
+    const layer = gzipSync(layers[0]);
+    const one = Buffer.from(JSON.stringify({ rootfs: { diff_ids: [sha256(layers[0])] } }));
+    for (const [configName, layerName] of [
+      [sha256(one), `${hex(layer)}.tar.gz`],
+      ['config.json', `${hex(layer)}.tar.gz`],
+      [`blobs/sha256/${hex(one)}`, `blobs/sha256/${hex(layer)}.tar.gz`],
+    ] as const) {
+      await using around = await aside();
+      const entry = { Config: configName, RepoTags: null, Layers: [layerName] };
+      const files: File[] = [
+        [configName, one],
+        [layerName, layer],
+      ];
+      const tar = await tarOf([...files, ['manifest.json', [entry]]]);
+      const [nameless] = await around.load(tar);
+      assert.match(
+        nameless?.problem ?? '',
+        /^it does not say what its image is called: name it by --resolve-ref$/,
+      );
+      const images = await around.load(tar, [], { resolveRef: 'app:1' });
+      assert.deepEqual(problems(images), [['app:1', undefined]]);
+      const path = `docker.io/library/app/blobs/${sha256(layer)}`;
+      const [manifest, blob] = await served(around, 'docker.io/library/app/manifests/1', path);
+      assert.deepEqual([manifest?.digest, blob?.digest], [images[0]?.digest, sha256(layer)]);
+    }
   });
 
   it('follows links between layers', async () => {
@@ -336,8 +442,13 @@ describe('a tar that is wrong', () => {
         await tarOf([['a', { link: '../b' }], ...layout]),
         /leads out of it: "..\/b"$/,
       ],
+      [
+        'compressed otherwise',
+        Buffer.from('fd377a585a000004', 'hex'),
+        /^it is compressed by xz, which is not read here: decompress it first$/,
+      ],
       ['of something else', await tarOf([['README', 'x']]), /^there is no image in it/],
-      ['without names', await tarOf(layoutOf(content, 'v1')), /^it does not say what its images are called/],
+      ['without names', await tarOf(layoutOf(content, 'v1')), /^it does not say what its image is called/],
       [
         'with a wrong index',
         await tarOf([['index.json', 'x'], ...content.files]),

@@ -399,6 +399,26 @@ describe('images that a server loads when it starts', () => {
     await servedWithoutUpstream(around, 'team/app', 'v1', image);
   });
 
+  it('are kept where upstream cannot say whether they are still the same, which is a warning', async () => {
+    await using around = await aside();
+    const { upstream, directory, settings, load, put } = around;
+    const image = put('team/app', 'v1', [bytes(1000, 1)]);
+    await load(['team/app:v1']);
+    await upstream[Symbol.asyncDispose]();
+    const file = `${directory.path}/images.txt`;
+    await writeFile(file, 'up/team/app:v1\n');
+    const log = new LogLines();
+    const cache = { ...settings.cache, freshness: 'always' };
+    await using _ = await runApp({ ...settings, cache, preloadImages: file }, { log });
+    const giveUpAt = Date.now() + 20_000;
+    while (!log.lines.some((line) => line.includes('images are loaded'))) {
+      assert.ok(Date.now() < giveUpAt, 'not ended');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.match(log.at('warn').join('\n'), /an image is kept as it was/);
+    assert.ok(log.at('warn').join('\n').includes(image.manifest.digest));
+  });
+
   it('may be named by somebody who never says them: it ends all the same', async () => {
     await using around = await aside();
     const { config } = await loadConfig({ flags: around.settings, env: {} });

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { type LoadOrder, load } from '#src/cli/load.ts';
+import { isOk, jsonOf, lineOf, summaryOf } from '#src/cli/load-report.ts';
 import { loadConfig } from '#src/config/load.ts';
+import { Tally } from '#src/load/tally.ts';
+import { sha256 } from '#src/oci/digest.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -25,9 +29,9 @@ async function run(list: string, output: LoadOrder['output'] = 'text') {
   let [stdout, stderr] = ['', ''];
   const isOk = await load(
     loaded,
-    { platforms: [], referrers: false, output },
+    { platforms: [], referrers: false, parallel: 2, output },
     {
-      ...{ version: '0', env: {}, stdin: process.stdin },
+      ...{ version: '0', env: {}, stdin: Readable.from([]) },
       stdout: { write: (text) => (stdout += text) },
       stderr: { write: (text) => (stderr += text) },
     },
@@ -66,5 +70,54 @@ describe('ociregistry load', () => {
       ['up/team/app:v1', true, 2],
       ['up/team/none:v1', false, 0],
     ]);
+  });
+});
+
+describe('what became of images', () => {
+  const digest = sha256(Buffer.from('an image'));
+  const tally = new Tally();
+  const images = [
+    { name: 'a.io/a:1', digest, tally },
+    { name: 'a.io/b:1', kept: digest, problem: 'upstream answered 503', tally },
+    { name: 'a.io/c:1', problem: 'upstream answered 404', tally },
+  ];
+  const report = { images, problems: [], seconds: 1 };
+
+  it('is told apart: loaded, kept as before, failed', () => {
+    assert.deepEqual(
+      images.map((image) => lineOf(image)),
+      [
+        `loaded a.io/a:1 ${digest}: 0.0 MB fetched, 0.0 MB were there\n`,
+        `KEPT a.io/b:1 ${digest}: upstream answered 503\n`,
+        'FAILED a.io/c:1: upstream answered 404\n',
+      ],
+    );
+    assert.match(summaryOf(report), /^loaded 1 image in 1.0 s, 1 kept as before, 1 failed: /);
+    const { images: shown } = JSON.parse(jsonOf(report)) as { images: { ok: boolean; kept?: string }[] };
+    assert.deepEqual(
+      shown.map(({ ok, kept }) => [ok, kept]),
+      [
+        [true, undefined],
+        [false, digest],
+        [false, undefined],
+      ],
+    );
+  });
+
+  it('is no success where one is kept', () => {
+    assert.equal(isOk({ ...report, images: images.slice(0, 1) }), true);
+    assert.equal(isOk({ ...report, images: images.slice(0, 2) }), false);
+  });
+
+  it('has colours where they are shown', () => {
+    const coloured = images.map((image) => lineOf(image, true));
+    assert.deepEqual(
+      coloured.map((line) => line.includes('\u001b[')),
+      [false, true, true],
+    );
+  });
+
+  it('is gone on with, where it was interrupted', () => {
+    assert.match(summaryOf({ ...report, isInterrupted: true }), /^interrupted, to be gone on with/);
   });
 });

@@ -116,7 +116,17 @@ describe('ociregistry', () => {
     ],
     [
       'load',
-      ...['image-file', 'resolve-ref', 'os', 'arch', 'pull-timeout', 'platform', 'referrers', 'output'],
+      ...[
+        'image-file',
+        'resolve-ref',
+        'os',
+        'arch',
+        'pull-timeout',
+        'platform',
+        'referrers',
+        'parallel',
+        'output',
+      ],
     ],
     ['list', 'header', 'pattern', 'short-digest', 'output'],
     ['prune', 'pattern', 'date', 'dry-run'],
@@ -227,6 +237,8 @@ describe('ociregistry', () => {
       '--date: must be a time such as 2026-01-31T23:59:59, not "yesterday"',
       'prune',
     ],
+    ['load --parallel 0', '--parallel: must be a number from 1 to 64, not "0"', 'load'],
+    ['load --parallel=1e1', '--parallel: must be a number from 1 to 64, not "1e1"', 'load'],
     ['load --platform arm64', '--platform: must be a platform such as linux/arm64, not "arm64"', 'load'],
     ['list --output text', '--output: must be table or json, not "text"', 'list'],
     ['serve now', "too many arguments for 'serve'. Expected 0 arguments but got 1: now.", 'serve'],
@@ -307,7 +319,7 @@ describe('ociregistry', () => {
 
   it('hands on what is to be loaded, and says by its code whether all was', async () => {
     const line =
-      'load --image-file good.txt --platform linux/arm64/v8 --platform=linux/arm/v7,windows/amd64 --referrers --output json';
+      'load --image-file good.txt --platform linux/arm64/v8 --platform=linux/arm/v7,windows/amd64 --referrers --parallel 9 --output json';
     const { code, stderr, order } = await run(line);
     assert.deepEqual([code, stderr], [0, '']);
     const platforms = [
@@ -315,9 +327,9 @@ describe('ociregistry', () => {
       { os: 'linux', architecture: 'arm', variant: 'v7' },
       { os: 'windows', architecture: 'amd64' },
     ];
-    assert.deepEqual(order, { platforms, referrers: true, output: 'json' });
+    assert.deepEqual(order, { platforms, referrers: true, parallel: 9, output: 'json' });
     const bad = await run('load --image-file bad.txt');
-    assert.deepEqual(bad.order, { platforms: [], referrers: false, output: 'text' });
+    assert.deepEqual(bad.order, { platforms: [], referrers: false, parallel: 4, output: 'text' });
     assert.equal(bad.code, 1);
     const none = await run('load');
     assert.deepEqual([none.code, none.stderr], [1, 'error loading images: which images?\n']);

@@ -7,7 +7,6 @@ describe('a key whose feature is not built', () => {
     const { warnings } = await loadText(
       `
 pruneConfig: { enabled: true, duration: 10d }
-resolveRef: true
 registries:
   - name: a.io
   - name: b.io
@@ -21,7 +20,6 @@ catalogSync: { every: 15m, repositories: [] }
     const named = [
       '--hello-world',
       'pruneConfig.enabled',
-      'resolveRef',
       'registries[1].cache.maxSize',
       'cache.pinned',
       'server.workers',

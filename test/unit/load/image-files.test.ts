@@ -3,17 +3,22 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { imagesToLoad } from '#src/app/load.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { tarOf } from '#test/fakes/tars.ts';
 
 const { config } = await loadConfig({
   flags: { registries: [{ name: 'registry.internal:5000', alias: 'internal' }] },
   env: {},
 });
 
-async function* stdin(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
+/** In pieces, of which the first says little. */
+async function* stdin(input: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(input);
+  yield bytes.subarray(0, 3);
+  yield bytes.subarray(3);
 }
 
 interface Found {
@@ -31,7 +36,7 @@ function none(words: string): Found {
 async function load(
   files: Readonly<Record<string, string | Uint8Array>>,
   names = 'DIR/images.txt',
-  input = '',
+  input: string | Uint8Array = '',
 ): Promise<Found> {
   await using directory = await temporaryDirectory();
   for (const [name, text] of Object.entries(files)) {
@@ -78,6 +83,33 @@ describe('a list of images', () => {
       problems.map((problem) => problem.slice(0, problem.indexOf(': '))),
       ['DIR/images.txt:3', 'DIR/images.txt:4', 'DIR/images.txt:5'],
     );
+  });
+
+  it('is text: neither a program nor what Windows takes for text', async () => {
+    const files = {
+      'a.bin': Buffer.from('7f454c460201010000', 'hex'),
+      'b.txt': Buffer.from('quay.io/a/a:1', 'utf16le'),
+    };
+    const { images, problems } = await load({ ...files, 'c.txt': 'quay.io/a/a:1' }, 'DIR/*');
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.equal(problems.length, 2);
+    assert.equal(problems[1], '"DIR/b.txt" is no text in UTF-8, and no tar');
+  });
+
+  it('says of what is written otherwise how it is to be', async () => {
+    const { problems } = await load({ 'images.txt': 'https://quay.io/a/b:1\nquay.io/a/b:1 quay.io/a/b:2' });
+    assert.deepEqual(problems, [
+      'DIR/images.txt:1: "https://quay.io/a/b:1": a name begins with the host of its registry, without anything like https:// before it',
+      'DIR/images.txt:2: "quay.io/a/b:1 quay.io/a/b:2": a name has no spaces: one image stands in a line',
+    ]);
+  });
+
+  it('says of a name without a registry what to write', async () => {
+    const { problems } = await load({ 'images.txt': 'nginx:1.25\nintrnal/team/app:1\n' });
+    assert.deepEqual(problems, [
+      'DIR/images.txt:1: "nginx:1.25": of which registry? Put its host in front (docker.io/library/alpine:3), or configure defaultNs',
+      'DIR/images.txt:2: "intrnal/team/app:1": of which registry? Did you mean the alias "internal"? Put its host in front (docker.io/library/alpine:3), or configure defaultNs',
+    ]);
   });
 
   it('is one of several, of a pattern, or standard input', async () => {
@@ -137,7 +169,7 @@ describe('a list of images', () => {
   });
 
   it('is none where nothing but mistakes stands in it, and is not read to its end', async () => {
-    const files = { 'junk.txt': '\0 junk\n'.repeat(2_000_000), 'images.txt': 'quay.io/a/a:1' };
+    const files = { 'junk.txt': '? junk\n'.repeat(2_000_000), 'images.txt': 'quay.io/a/a:1' };
     const { images, problems } = await load(files, 'DIR/junk.txt,DIR/images.txt');
     assert.deepEqual(images, ['quay.io/a/a 1']);
     assert.equal(problems.length, 1001);
@@ -152,11 +184,13 @@ describe('a list of images', () => {
     });
   });
 
-  it('is not what a tar or a layout is taken for', async () => {
+  it('is not what a tar or a layout is taken for, in a file or from a pipe', async () => {
     const files = { 'a.tar': Buffer.from('1f8b08', 'hex'), 'b.txt': 'quay.io/a/a:1', 'c/oci-layout': '{}' };
     const { images, problems, archives } = await load(files, 'DIR/a.tar,DIR/b.txt,DIR/c');
     assert.deepEqual([images, problems], [['quay.io/a/a 1'], []]);
     assert.deepEqual(archives, ['archive DIR/a.tar', 'layout DIR/c']);
+    for (const tar of [gzipSync('x'), zstdCompressSync('x'), await tarOf([['x', 'x']])])
+      assert.deepEqual((await load(files, '-,DIR/b.txt', tar)).archives, ['archive -']);
   });
 });
 
@@ -221,6 +255,25 @@ describe('what a cluster has', () => {
     );
   });
 
+  it('is what a chart makes, out of a pipe: documents with comments, empty ones, lists of objects', async () => {
+    const chart = [
+      '# Source: app/templates/empty.yaml',
+      '---\n# Source: app/templates/deployment.yaml\napiVersion: apps/v1\nkind: StatefulSet\nspec:\n  template:\n    spec:\n      initContainers:\n        - name: i\n          image: "busybox:1.36"\n      containers:\n        - {name: c, image: quay.io/a/a:1, args: ["--image=no/no:1"]}\n      volumes:\n        - name: v\n          image: {reference: "quay.io/data/model:v2", pullPolicy: Always}',
+      '---',
+      '---\n# Source: app/templates/list.yaml\napiVersion: v1\nkind: List\nitems:\n- kind: CronJob\n  spec:\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            containers:\n            - image: quay.io/b/b@' +
+        `${digest}\n- kind: ConfigMap\n  data:\n    image: no/no:2`,
+      '---\n# Source: app/templates/NOTES.txt\n...\n',
+    ].join('\n');
+    const { images, problems } = await load({}, '-', chart);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(images.toSorted(), [
+      'docker.io/library/busybox 1.36',
+      'quay.io/a/a 1',
+      `quay.io/b/b ${digest}`,
+      'quay.io/data/model v2',
+    ]);
+  });
+
   it('may lead to itself, in YAML', async () => {
     const text = 'kind: &a\n  self: *a\n  containers: [{image: quay.io/a/a:1, self: *a}]\n';
     assert.deepEqual(await load({ 'a.yaml': text }, 'DIR/a.yaml'), {
@@ -266,5 +319,42 @@ describe('what a cluster has', () => {
       const { images, problems } = await imagesToLoad(config, names, stdin(''));
       assert.deepEqual([images.length, problems], [1, []]);
     }
+  });
+
+  it('is read beside whatever else this process does, where it is large', async (t) => {
+    const items = Array.from({ length: 3000 }, (_, at) => ({
+      spec: { containers: [{ image: `quay.io/a/a:${at}` }] },
+    }));
+    const documents = items.map(({ spec }) => `---\nspec: ${JSON.stringify(spec)}\n`).join('');
+    const parse = t.mock.method(JSON, 'parse');
+    for (const [names, input] of [
+      ['DIR/a.json', ''],
+      ['DIR/a.yaml', ''],
+      ['-', JSON.stringify({ items })],
+    ] as const) {
+      const files = { 'a.json': JSON.stringify({ items }), 'a.yaml': documents };
+      const { images, problems } = await load(files, names, input);
+      assert.deepEqual([new Set(images).size, problems], [3000, []], names);
+    }
+    assert.equal(parse.mock.callCount(), 0);
+  });
+
+  it('is not begun where it is more than there is memory for', async () => {
+    const values = `[${'0,'.repeat(11_000_000)}0]`;
+    const { images, problems } = await load(
+      { 'a.json': values, 'b.txt': 'quay.io/a/a:1' },
+      'DIR/a.json,DIR/b.txt',
+    );
+    assert.deepEqual(images, ['quay.io/a/a 1']);
+    assert.match(problems.join(), /^"DIR\/a.json" has more than \d+ values: have it in several$/);
+  });
+
+  it('may be wrong in very many places, of which some are told', async () => {
+    const { images, problems } = await load(
+      { 'a.yaml': `spec: {containers: [{image: quay.io/a/a:1}]}\n${'---\n{\n'.repeat(3000)}` },
+      'DIR/a.yaml',
+    );
+    assert.deepEqual([images, problems.length], [['quay.io/a/a 1'], 1001]);
+    assert.equal(problems.at(-1), 'DIR/a.yaml: the rest of it is not read');
   });
 });
