@@ -1,14 +1,16 @@
-/** The process that a test forks to prune a directory again and again until it is told to stop; it says how much it has freed. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** The process that a test forks to prune a directory again and again until it is told to stop. Told to pause it does so when a round is over, and says how much it has freed. */
 import { pruneImages } from '#src/app/prune.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { LogLines } from './log-lines.ts';
 
 const [imagePath = '', graceMs = '0'] = process.argv.slice(2);
 const { config } = await loadConfig({ flags: { imagePath }, env: {} });
-let isOver = false;
-process.on('message', () => {
-  isOver = true;
+let [isOver, isPaused] = [false, false];
+let resume = Promise.withResolvers<void>();
+process.on('message', (message) => {
+  isOver = message === 'stop';
+  isPaused = message === 'pause';
+  if (!isPaused) resume.resolve();
 });
 process.on('disconnect', () => process.exit());
 
@@ -26,6 +28,10 @@ for (let round = 0; !isOver; round += 1) {
     },
     parts,
   );
-  await sleep(5);
+  if (isPaused) {
+    resume = Promise.withResolvers();
+    process.send?.({ freed });
+    await resume.promise;
+  }
 }
-process.send?.({ freed });
+process.disconnect?.();
