@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sha256 } from '#src/oci/digest.ts';
 import { type Digest, parseDigest, type RepositoryName } from '#src/oci/reference.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
@@ -15,7 +16,7 @@ import { Random } from '#test/simulation/random.ts';
 
 /** Longer than a blob that is in its place takes until the index says so, on a busy machine too; milliseconds. */
 const graceMs = 1000;
-const [rounds, roundMs] = [10, 1200];
+const [rounds, roundMs] = [6, 1200];
 
 describe('an image that is pulled while another process prunes', () => {
   it('is served right each time, and whatever is listed afterwards is whole', {
@@ -59,6 +60,8 @@ describe('an image that is pulled while another process prunes', () => {
       for (let round = 0; round < rounds; round += 1) {
         const endsAt = Date.now() + roundMs;
         await Promise.all([pull(endsAt), pull(endsAt), pull(endsAt)]);
+        // Until all of it is old enough to go.
+        await sleep(1.2 * graceMs);
         pruning.send('pause');
         [{ freed }] = (await once(pruning, 'message')) as [{ freed: number }];
         seen += await assertWhole(directory.path);
