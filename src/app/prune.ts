@@ -23,12 +23,12 @@ export interface PruneParts {
 /** What removes images from a store. Throws where nothing can be removed from it. */
 export function retentionParts(
   { graph, metadata, discarded, changed }: Store,
-  { cache }: Config,
+  { cache, registries }: Config,
   { clock, graceMs = usualGraceMs, told }: Told & { clock: Clock; graceMs?: number | undefined },
 ) {
   if (graph === undefined)
     throw new Error('there was no room to take over the index of an earlier version: nothing can be removed');
-  const pins = new Pins(cache.pinned);
+  const pins = new Pins([...cache.pinned, ...registries.flatMap((registry) => registry.cache?.pinned ?? [])]);
   const forget = (operations: readonly Operation[]): void => {
     told(operations);
     changed();

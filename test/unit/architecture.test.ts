@@ -44,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   http: ['observe', 'http/exchange', 'http/handlers'],
   app: [
     ...[
+      'values',
       'process',
       'config',
       'observe',
