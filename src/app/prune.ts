@@ -28,7 +28,7 @@ export function retentionParts(
 ) {
   if (graph === undefined)
     throw new Error('there was no room to take over the index of an earlier version: nothing can be removed');
-  const pins = new Pins([...cache.pinned, ...registries.flatMap((registry) => registry.cache?.pinned ?? [])]);
+  const pins = new Pins([...cache.pinned, ...registries.flatMap((registry) => registry.cache.pinned ?? [])]);
   const forget = (operations: readonly Operation[]): void => {
     told(operations);
     changed();

@@ -121,7 +121,7 @@ function selectionOf({ type, duration, expr, count }: Config['pruneConfig'], now
 
 function limitsOf({ cache, registries }: Config): Limits {
   const own = registries.flatMap(({ name, cache: its }) =>
-    its?.maxSize === undefined || its.maxSize === 0
+    its.maxSize === undefined || its.maxSize === 0
       ? []
       : [[canonicalHost(parseRegistryHost(name)), its.maxSize] as const],
   );

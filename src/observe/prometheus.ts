@@ -26,7 +26,7 @@ export interface MetricSources {
 }
 
 /** What keeps the cache within its limits. Bytes. */
-export interface RoomState {
+interface RoomState {
   readonly reserved: () => number;
   readonly free: () => Promise<number>;
   readonly isStoring: () => boolean;

@@ -3,7 +3,7 @@ import type { ImageGraph, ImageNode } from '../storage/image-graph.ts';
 import { roots } from './roots.ts';
 
 /** What was used on two days counts as used so much later: it outlives what was used once, and not for ever what nobody uses any more. Milliseconds. */
-export const repeatedMs = 30 * 86_400_000;
+const repeatedMs = 30 * 86_400_000;
 
 /** The roots in the order in which they give way. */
 export async function* evictionOrder(graph: ImageGraph, clock: Clock): AsyncGenerator<ImageNode> {

@@ -32,7 +32,7 @@ export function isLimited({ maxSize, registries, minFree }: Limits): boolean {
   return maxSize > 0 || registries.size > 0 || minFreeOf(minFree, 1) > 0;
 }
 
-export function minFreeOf(minFree: Limits['minFree'], size: number): number {
+function minFreeOf(minFree: Limits['minFree'], size: number): number {
   return typeof minFree === 'number' ? minFree : (size * minFree.percent) / 100;
 }
 

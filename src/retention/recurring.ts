@@ -42,10 +42,11 @@ export class Recurring implements AsyncDisposable {
 
   async #run(firstMs: number, pauseMs: number): Promise<void> {
     const { signal } = this.#stop;
-    for (let waits = firstMs; !signal.aborted; waits = pauseMs) {
-      await this.#sleep(waits);
+    await this.#sleep(firstMs);
+    while (!signal.aborted) {
       this.#wake = Promise.withResolvers();
-      if (!signal.aborted) await this.#doOnce(signal);
+      await this.#doOnce(signal);
+      await this.#sleep(pauseMs);
     }
   }
 
