@@ -22,6 +22,13 @@ async function until(isSo: () => Promise<boolean>, what: string): Promise<void> 
   }
 }
 
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  await using directory = await temporaryDirectory();
+  await using app = await runApp({ imagePath: directory.path });
+  return app.server.port;
+}
+
 /** A server that may hold 350 kB, behind which are images of 100 kB each; somebody may set its clock. */
 async function limited(cache: Record<string, unknown> = {}) {
   await using stack = new AsyncDisposableStack();
@@ -36,7 +43,8 @@ async function limited(cache: Record<string, unknown> = {}) {
         imagePath: directory.path,
         registries: [{ name: upstream.host, scheme: 'http', alias: 'up' }],
         cache: { maxSize: 350 * kilobyte, ...cache },
-        health: 0,
+        health: await freePort(),
+        metrics: await freePort(),
       },
       { clock, log },
     ),
@@ -55,6 +63,14 @@ async function limited(cache: Record<string, unknown> = {}) {
   const moved = stack.move();
   return {
     ...{ pull, log },
+    readiness: async () => (await ask(app.health ?? assert.fail(), '/readyz')).body.toString(),
+    metric: async (name: string) => {
+      const { body } = await ask(app.metrics ?? assert.fail(), '/metrics');
+      const line = new RegExp(`^ociregistry_${name}(?:\\{reason="maxSize"\\})? (.*)$`, 'm').exec(
+        body.toString(),
+      );
+      return Number(line?.[1]);
+    },
     later: (ms: number) => {
       aheadMs += ms;
     },
@@ -80,6 +96,10 @@ describe('a cache with a limit', () => {
       async () => cache.log.at('error').some((line) => line.includes('nothing more may go')),
       'not stuck',
     );
+    assert.match(await cache.readiness(), /"status":"ready","warning":"not storing: /);
+    assert.equal(await cache.metric('storing'), 0);
+    assert.ok((await cache.metric('used_bytes')) > 400 * kilobyte);
+    assert.ok((await cache.metric('free_bytes')) > 0);
     const passed = await cache.pull('v5');
     cache.later(120_000);
     await until(async () => files[0] !== undefined && !existsSync(files[0]), 'nothing was evicted');
@@ -89,6 +109,10 @@ describe('a cache with a limit', () => {
       [true, true],
     );
     await until(async () => cache.log.at('warn').some((line) => line.includes('room again')), 'still stuck');
+    assert.doesNotMatch(await cache.readiness(), /warning/);
+    assert.equal(await cache.metric('storing'), 1);
+    assert.equal(await cache.metric('reserved_bytes'), 0);
+    assert.ok((await cache.metric('evicted_images_total')) >= 1);
     const stored = await cache.pull('v6');
     await until(async () => existsSync(stored), 'nothing is stored again');
   });
