@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import SqliteDatabase from 'better-sqlite3';
 import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256, verifyWhole } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
@@ -18,6 +19,7 @@ import {
   ownBlob,
   putManifest,
   putTag,
+  removeTag,
 } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -102,6 +104,20 @@ describe('bytes that are discarded while somebody wants them', () => {
     // Who saw them here before he asked upstream whose they are says no more than that.
     await made.index.change([ownBlob(app, made.layer)]);
     assert.equal(await made.index.hasBlob(app, made.layer), false);
+  });
+
+  it('stay with a tag that somebody has pinned since it was looked at', async () => {
+    await using made = await stored();
+    const v1 = parseTag('v1');
+    await made.index.change([putTag(app, { tag: v1, descriptor: described('image'), checkedAt: 1 })]);
+    const another = new SqliteDatabase(made.index.path);
+    another.exec('update tags set pinned = 1');
+    another.close();
+    assert.equal((await made.index.graph.node(app, described('image').digest))?.tags[0]?.isPinned, true);
+    await made.index.change([removeTag(app, v1, described('image').digest)]);
+    await made.drop();
+    await made.discard();
+    assert.deepEqual([await made.index.listTags(app), made.isHere()], [['v1'], true]);
   });
 
   it('lie where they were when the change is not made', async () => {
