@@ -134,7 +134,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   };
   const aboutCaching = { files, version, clock, log, random, env, says, completes: true };
   const caching = stack.use(await openCaching(config, aboutCaching));
-  const { store, registries, prometheus } = caching;
+  const { store, registries, prometheus, retention } = caching;
+  retention?.begin();
   const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);
   const router = createRouter({
@@ -158,7 +159,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const main = { config, clock, log, maxConnections: files.connections, tls: certificates?.tls };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
-  isUsable = storeReadiness(store, clock);
+  isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });

@@ -7,10 +7,12 @@ import { SocketLimit } from '../net/dial/socket-limit.ts';
 import type { Prometheus } from '../observe/prometheus.ts';
 import { hostOf } from '../oci/reference.ts';
 import { lookupThreads } from '../process/thread-pool.ts';
+import { changesOf, type Operation } from '../storage/operation.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
 import type { FilePlan } from './open-files.ts';
 import { Registries } from './registries.ts';
+import { openRetention, type Retention } from './retention.ts';
 import { openStore, type Store } from './store.ts';
 
 export interface CachingParts {
@@ -32,6 +34,8 @@ export interface Caching extends AsyncDisposable {
   readonly store: Store;
   readonly cache: OpenCache;
   readonly registries: Registries;
+  /** Undefined: nothing can be removed. */
+  readonly retention: Retention | undefined;
   /** Undefined: no port of metrics is configured. */
   readonly prometheus: Prometheus | undefined;
 }
@@ -43,8 +47,10 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   const memory = memoryPlan();
   const { says } = parts;
   const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log, says }));
+  const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
+  const retention = openRetention({ config, store, clock, log, told });
   const cache = openCache({
-    ...{ store, memory, files, clock, log, random },
+    ...{ store, memory, files, clock, log, random, room: retention?.room },
     complete: async (job, signal) =>
       completes ? await registries.of(hostOf(job.repository)).complete(job, signal) : [],
   });
@@ -54,6 +60,7 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
     ...{ config, version },
     parts: cache,
     inventory: store.inventory,
+    retention,
     quotas: () => registries.quotas(),
     lookupsHung: () => names.hung,
   });
@@ -63,9 +70,10 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   const shared = { config, parts: cache, memory, names, sockets, observer, env };
   const registries = stack.use(new Registries({ ...shared, userAgent }));
   stack.use(cache);
+  stack.use(retention);
   const opened = stack.move();
   return {
-    ...{ store, cache, registries, prometheus },
+    ...{ store, cache, registries, prometheus, retention },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }

@@ -6,11 +6,13 @@ import { UpstreamLabels } from '../observe/upstream-labels.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost } from '../oci/reference.ts';
 import type { Inventory } from '../storage/inventory.ts';
+import type { Retention } from './retention.ts';
 
 export interface MetricsSettings {
   readonly config: Config;
   readonly parts: CacheParts;
   readonly inventory: Inventory;
+  readonly retention: Retention | undefined;
   readonly version: string;
   readonly quotas: () => Iterable<AccountQuota>;
   readonly lookupsHung: () => number;
@@ -21,6 +23,7 @@ export async function openMetrics({
   config: { metrics, registries },
   parts: { fills, completer },
   inventory,
+  retention,
   version,
   quotas,
   lookupsHung,
@@ -38,5 +41,11 @@ export async function openMetrics({
     lookupsHung,
     completion: () => completer.states(),
     content: async () => await inventory.totals(),
+    room: {
+      reserved: () => retention?.room.bytes ?? 0,
+      free: async () => (await retention?.space())?.free ?? 0,
+      isStoring: () => retention?.evictor?.isStuck !== true,
+      evicted: () => retention?.evictor?.evicted ?? {},
+    },
   });
 }

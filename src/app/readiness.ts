@@ -2,13 +2,20 @@ import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import { TimeLimit } from '../base/time-limit.ts';
 import type { Readiness } from '../http/health.ts';
+import type { Retention } from './retention.ts';
 import type { Store } from './store.ts';
 
 /** Who asks whether we are ready does not wait longer for a disk than this. Milliseconds. */
 const maxCheckMs = 2000;
+const notStoring =
+  'not storing: the cache is over a limit (cache.maxSize, cache.minFree) and nothing more may be evicted';
 
 /** Ready, while the index can be read and the cache directory used. One look at a time: a disk that hangs is asked once. */
-export function storeReadiness({ check, metadata, warning }: Store, clock: Clock): Readiness {
+export function storeReadiness(
+  { check, metadata, warning }: Store,
+  retention: Pick<Retention, 'evictor'> | undefined,
+  clock: Clock,
+): Readiness {
   let looking: Promise<void> | undefined;
   return async () => {
     looking ??= check().finally(() => {
@@ -21,7 +28,8 @@ export function storeReadiness({ check, metadata, warning }: Store, clock: Clock
     using limit = new TimeLimit({ clock, milliseconds: maxCheckMs, reason: late, signal: undefined });
     try {
       await abortable(looking, limit.signal);
-      return { warning: await abortable(warning(), limit.signal) };
+      const ofStore = await abortable(warning(), limit.signal);
+      return { warning: ofStore ?? (retention?.evictor?.isStuck === true ? notStoring : undefined) };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { reason: `the cache directory cannot be used: ${why}` };

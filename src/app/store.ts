@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type ContentStore, StoreFullError } from '../storage/content-store.ts';
+import type { DiscardedFiles } from '../storage/discarded-content.ts';
 import { BufferPool } from '../storage/file/buffer-pool.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { nodeFileSystem } from '../storage/file/file-system.ts';
@@ -11,6 +12,8 @@ import { makeDirectory } from '../storage/file/make-directory.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
 import { PartialSweep } from '../storage/file/partial-files.ts';
 import { withRoom } from '../storage/file/store-full.ts';
+import { Trash } from '../storage/file/trash.ts';
+import type { ImageGraph } from '../storage/image-graph.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
@@ -30,6 +33,9 @@ export interface Store extends AsyncDisposable {
   readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   readonly inventory: Inventory;
+  /** What leads to what; undefined: nothing can be changed, since the index is one of an earlier version. */
+  readonly graph: ImageGraph | undefined;
+  readonly discarded: DiscardedFiles;
   /** Says that tags have changed, for other tools that read the directory. */
   readonly changed: () => void;
   /** Rejects, with the reason, while it can neither be read nor written. */
@@ -49,7 +55,11 @@ export interface StoreSettings {
 
 /** What is known, and what is to be said of it. */
 interface Index {
-  readonly metadata: MetadataStore & { readonly path: string; readonly inventory: Inventory };
+  readonly metadata: MetadataStore & {
+    readonly path: string;
+    readonly inventory: Inventory;
+    readonly graph?: ImageGraph;
+  };
   readonly warning?: string;
 }
 
@@ -74,6 +84,8 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
       spools: blobs,
       metadata,
       inventory: metadata.inventory,
+      graph: metadata.graph,
+      discarded: { list: async () => [], remove: async () => true },
       changed() {},
       async check() {},
       warning: async () => 'there was no room for the cache when the server started: nothing is kept',
@@ -94,7 +106,8 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
     );
   }
   const sharing = network === undefined ? 'shared' : 'alone';
-  const index = await openIndex(directory, sharing, settings);
+  const trash = new Trash(directory);
+  const index = await openIndex(directory, sharing, trash, settings);
   const metadata = stack.use(index.metadata);
   const watched = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
@@ -119,6 +132,8 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
     spools: blobs,
     metadata,
     inventory: metadata.inventory,
+    graph: metadata.graph,
+    discarded: trash,
     changed: () => layout.changed(),
     check: async () => await blobs.check(),
     warning: async () => index.warning ?? (await watched()),
@@ -143,6 +158,7 @@ function ownersIn(partial: string, log: Log): OwnerLocks | undefined {
 async function openIndex(
   directory: string,
   sharing: Sharing,
+  discarded: Trash,
   { clock, log, memory: { indexPages }, says: tell }: StoreSettings,
 ): Promise<Index> {
   const says = (what: string, isNews: boolean): void => {
@@ -150,9 +166,8 @@ async function openIndex(
     if (isNews) log.warn({ directory }, what);
   };
   try {
-    return {
-      metadata: await SqliteMetadataStore.open(directory, { clock, sharing, indexPages, opening: { says } }),
-    };
+    const shared = { clock, sharing, indexPages, discarded };
+    return { metadata: await SqliteMetadataStore.open(directory, { ...shared, opening: { says } }) };
   } catch (error) {
     const older = error instanceof StoreFullError ? await openOlder(directory, sharing) : undefined;
     if (older === undefined) throw error;

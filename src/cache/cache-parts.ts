@@ -8,6 +8,7 @@ import type { SpoolStore } from '../storage/spool-store.ts';
 import type { Completer } from './completion/completer.ts';
 import type { Backlog } from './fills/backlog.ts';
 import type { BlobFills } from './fills/blob-fills.ts';
+import type { StoreRoom } from './fills/store-room.ts';
 import type { AskedManifests } from './memory/asked-manifests.ts';
 import type { BlobLinks } from './memory/blob-links.ts';
 import type { BlobSizes } from './memory/blob-sizes.ts';
@@ -42,6 +43,7 @@ export interface CacheParts {
   readonly completer: Completer;
   readonly uses: UseLog;
   readonly tasks: TaskSet;
+  readonly room: StoreRoom;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 ≤ random < 1, for jitter. */

@@ -119,6 +119,9 @@ export class CachedBlobs {
    * for what nobody waits for; where there is none, or none on the disk, this throws PutOffError.
    */
   async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
+    const { size } = await this.#parts.sizes.expected(repository, digest);
+    if (!this.#parts.room.admits(hostOf(repository), size))
+      throw new PutOffError('the cache may not hold so much');
     const asking = askingFor(repository, digest, { signal }, false);
     // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
     await (await this.#find(asking))[Symbol.asyncDispose]();
@@ -270,19 +273,20 @@ export class CachedBlobs {
   }
 
   #settingsOfFills(): FillsSettings {
-    const { backlog, content, spools, clock, links, log, random, sizes, small, tasks } = this.#parts;
+    const { backlog, content, spools, clock, links, log, random, room, sizes, small, tasks } = this.#parts;
     return {
       upstream: this.#upstream,
       content,
       spools,
       backlog,
+      room,
       maxAbandoned: this.#policy.maxAbandoned ?? defaultMaxAbandoned,
       clock,
       log,
       random,
-      stored: async (owner, { digest, size }) => {
+      stored: async (owner, { digest, size }, isHere) => {
         sizes.settle(digest, size);
-        await links.add(owner, digest, size);
+        await links.add(owner, digest, isHere ? size : undefined);
       },
       remember: (digest, bytes) => small.put(digest, bytes),
       closed: (tape) => tasks.run('closing a blob transfer', async () => await tape[Symbol.asyncDispose]()),

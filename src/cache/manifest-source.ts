@@ -17,6 +17,7 @@ import type { Manifest, Registry } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { isFresh } from './memory/freshness.ts';
 import type { Asked } from './memory/known-tags.ts';
+import { isAbsent } from './memory/negative-cache.ts';
 
 /**
  * Settles when the store takes what upstream gave, or cannot in time: whoever answers with it waits for that, which is no waiting
@@ -88,6 +89,7 @@ export class ManifestSource {
         return await this.#answer(repository, tag, asked);
       } catch (error) {
         this.#noteFailure(repository, tag, error);
+        if (isAbsent(error)) this.#parts.manifests.gone(repository, tag);
         throw error;
       }
     });

@@ -11,6 +11,7 @@ import { Completer, type CompleterSettings } from './completion/completer.ts';
 import { sweepIncomplete } from './completion/completion-sweep.ts';
 import { Backlog } from './fills/backlog.ts';
 import { BlobFills } from './fills/blob-fills.ts';
+import { type StoreRoom, unlimitedRoom } from './fills/store-room.ts';
 import { AskedManifests } from './memory/asked-manifests.ts';
 import { BlobLinks } from './memory/blob-links.ts';
 import { BlobSizes } from './memory/blob-sizes.ts';
@@ -45,6 +46,8 @@ export interface CacheSettings {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  /** What may come into the store. Default: what the disk has room for. */
+  readonly room?: StoreRoom | undefined;
   /** A step of completing an image, by its registry. */
   readonly complete: CompleterSettings['work'];
 }
@@ -97,6 +100,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     clock,
     log,
     random: settings.random,
+    room: settings.room ?? unlimitedRoom,
     tasks,
     uses,
     fills,

@@ -44,7 +44,12 @@ export const commands = [
     flags: listFlags,
     isBuilt: true,
   },
-  { name: 'prune', about: 'Remove images from the cache', flags: pruneFlags, isBuilt: false },
+  {
+    name: 'prune',
+    about: 'Remove images from the cache, also while a server runs on it',
+    flags: pruneFlags,
+    isBuilt: true,
+  },
   {
     name: 'check-config',
     about: 'Check the configuration file and the flags of serve',

@@ -3,6 +3,7 @@ import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
 import { defaultParallel, maxParallel } from '../load/parallel.ts';
+import { duration, whole } from '../config/values.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 
 /** A flag of the command line. */
@@ -85,11 +86,24 @@ export const pruneFlags: readonly Flag[] = [
   inGroup('pruneConfig', 'expr', 'pattern'),
   {
     name: 'date',
-    about: 'Prune what is older: YYYY-MM-DDTHH:MM:SS in local time',
+    about: 'Prune what was first cached before: YYYY-MM-DDTHH:MM:SS in local time',
     takesValue: true,
     parse: localTime,
   },
+  {
+    name: 'not-used-for',
+    about: 'Prune what was not pulled for so long, such as 30d (default: none)',
+    takesValue: true,
+    parse: (text) => meaningOf(duration(), text),
+  },
+  {
+    name: 'keep',
+    about: 'Of each repository so many tags stay, those that came last (default: none)',
+    takesValue: true,
+    parse: (text) => meaningOf(whole(1, 1_000_000), text),
+  },
   inGroup('pruneConfig', 'dryRun', 'dry-run'),
+  outputFlag('text', 'json'),
 ];
 
 export const doctorFlags: readonly Flag[] = [
@@ -132,6 +146,11 @@ function parsed(schema: z.ZodType, text: string): unknown {
   const { error } = schema.safeParse(value);
   if (error !== undefined) throw new Error(error.issues[0]?.message);
   return value;
+}
+
+/** What a flag means that is no key. */
+function meaningOf(schema: z.ZodType, text: string): unknown {
+  return schema.parse(parsed(schema, text));
 }
 
 function platforms(text: string): Platform[] {

@@ -31,6 +31,10 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { list } = await import('./list.ts');
       await list(config.imagePath, order, stdout);
     },
+    prune: async (loaded, order) => {
+      const { prune } = await import('./prune.ts');
+      await prune(loaded, order, stdout);
+    },
     preflight: async (loaded, tryPorts) => {
       const { preflight } = await import('../app/preflight/preflight.ts');
       return await preflight(loaded, { env, tryPorts });

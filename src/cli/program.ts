@@ -15,6 +15,7 @@ import { type Flag, globalFlags, versionFlag } from './flags.ts';
 import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
 import { LongStart } from './long-start.ts';
+import type { PruneOrder } from './prune.ts';
 
 interface Output {
   write(text: string): unknown;
@@ -42,6 +43,8 @@ export interface ProgramParts {
   readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
   /** Rejects where it cannot be read. */
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
+  /** Rejects where nothing could be removed. */
+  readonly prune: (loaded: LoadedConfig, order: PruneOrder) => Promise<void>;
 }
 
 type Run = (flags: Flags & OwnFlags, operands: readonly string[]) => Promise<number>;
@@ -55,6 +58,10 @@ interface OwnFlags {
   readonly header?: boolean;
   readonly pattern?: string;
   readonly shortDigest?: boolean;
+  readonly date?: Date;
+  readonly notUsedFor?: number;
+  readonly keep?: number;
+  readonly dryRun?: boolean;
 }
 
 const described: readonly (CommandDescription & { readonly name: CommandName })[] = commands;
@@ -88,7 +95,7 @@ export async function runProgram(argv: readonly string[], parts: ProgramParts): 
 }
 
 function program(parts: ProgramParts, exit: (code: number) => void): Command {
-  const { stdout, stderr, version } = parts;
+  const { stdout, version } = parts;
   const write = (text: string): void => void stdout.write(text);
   const tellVersion = (): void =>
     write(`ociregistry version: ${version.version} build date: ${version.buildDate}\n`);
@@ -107,17 +114,11 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     tellVersion();
     throw new CommanderError(0, 'commander.version', 'the version');
   });
-  const unbuilt =
-    (name: string): Run =>
-    async () => {
-      stderr.write(`ociregistry: "${name}" is ${notYet}\n`);
-      return 1;
-    };
   const runs: Readonly<Record<CommandName, Run>> = {
     serve: (flags) => serve(flags, parts),
     load: (flags) => load(flags, parts),
     list: (flags) => list(flags, parts),
-    prune: unbuilt('prune'),
+    prune: (flags) => prune(flags, parts),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
     version: async () => {
@@ -247,6 +248,21 @@ async function list(
       pattern: pattern ?? listConfig.expr,
       shortDigest: shortDigest ?? listConfig.shortDigest,
     });
+    return true;
+  });
+}
+
+/** What the configuration says of pruning is the server's. */
+async function prune(
+  { output, pattern = '', date, notUsedFor, keep, dryRun = false, ...flags }: Flags & OwnFlags,
+  parts: ProgramParts,
+): Promise<number> {
+  const order: PruneOrder = {
+    ...{ pattern, date, notUsedFor, keep, dryRun },
+    output: output === 'json' ? 'json' : 'text',
+  };
+  return await onDirectory('pruning the cache', flags, parts, async (loaded) => {
+    await parts.prune(loaded, order);
     return true;
   });
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { key, keyMeta } from './key.ts';
+import { type KeyState, key, keyMeta } from './key.ts';
 import {
   choice,
   duration,
@@ -47,9 +47,15 @@ export const cacheSchema = group({
     'Fetch the rest of a served image in the background; referrers: its signatures, attestations and SBOMs too',
     flagOr(['referrers']).prefault(true),
   ),
-  maxSize: key('The most that the cache may hold; 0 is no limit', size().prefault(0), 'ignored'),
-  minFree: key('What the cache leaves free on its file system', sizeOrPercent().prefault(0), 'ignored'),
-  pinned: key('Globs of what is never evicted', list(pattern()).prefault([]), 'ignored'),
+  maxSize: key(
+    'The most that the cache may hold, or what it holds of one registry; 0 is no limit',
+    size().prefault(0),
+  ),
+  minFree: key('What the cache leaves free on its file system', sizeOrPercent().prefault(0)),
+  pinned: key(
+    'Globs of what is never removed: on the full repository name, with a tag part after the last colon',
+    list(pattern()).prefault([]),
+  ),
   verifyOnRead: key(
     'When a blob is checked again before it is served: changed or always',
     choice(['changed', 'always']).prefault('changed'),
@@ -82,6 +88,9 @@ export const upstreamSchema = group({
   ),
 });
 
+/** A registry has no file system of its own. */
+const ofAll: ReadonlySet<string> = new Set(['minFree']);
+
 /** The same groups inside one registry: what is not set there is as above. */
 export const cacheOverrides = overrides(cacheSchema);
 export const upstreamOverrides = overrides(upstreamSchema);
@@ -95,11 +104,14 @@ type Overrides<Shape> = {
 function overrides<Shape extends Readonly<Record<string, z.ZodPrefault<z.ZodType>>>>(
   schema: z.ZodObject<Shape>,
 ) {
-  const shape = Object.entries(schema.shape).map(([name, value]) => [name, override(value)]);
+  const shape = Object.entries(schema.shape).map(([name, value]) => [
+    name,
+    override(value, ofAll.has(name) ? 'ignored' : undefined),
+  ]);
   return group(Object.fromEntries(shape) as Overrides<Shape>);
 }
 
-function override(schema: z.ZodPrefault<z.ZodType>): z.ZodType {
+function override(schema: z.ZodPrefault<z.ZodType>, own?: KeyState): z.ZodType {
   const { about = '', state } = keyMeta(schema) ?? {};
-  return key(about, schema.unwrap().optional(), state);
+  return key(about, schema.unwrap().optional(), own ?? state);
 }

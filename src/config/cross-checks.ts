@@ -63,6 +63,15 @@ export function oneSpelling<S extends z.ZodType>(schema: S): S {
   );
 }
 
+/** No pattern is every image. */
+export function pruningOfSomething<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ enabled, type, expr }) =>
+    enabled === true && type === 'pattern' && !given(expr)
+      ? [{ path: ['type'], message: 'pattern needs expr' }]
+      : [],
+  );
+}
+
 /** A provider of tokens takes its own options and no others. */
 export function knownOptions<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ provider, providerOpts }) =>

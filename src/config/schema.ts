@@ -1,6 +1,12 @@
 import type * as z from 'zod';
 import { cacheSchema, upstreamSchema } from './cache-schema.ts';
-import { distinctPorts, distinctRegistries, oneSpelling, serverTls } from './cross-checks.ts';
+import {
+  distinctPorts,
+  distinctRegistries,
+  oneSpelling,
+  pruningOfSomething,
+  serverTls,
+} from './cross-checks.ts';
 import {
   accessSchema,
   adminSchema,
@@ -29,27 +35,35 @@ import {
   millisecondsOrDuration,
   port,
   registryHostOrNone,
+  regularExpressions,
   text,
   timeout,
   whole,
   wholeOrAuto,
 } from './values.ts';
 
-const pruneSchema = oneSpelling(
-  group({
-    enabled: key('Prune in the background', flag().prefault(false), 'ignored'),
-    type: key('By what', choice(['accessed', 'created', 'pattern']).prefault('accessed'), 'accepted'),
-    duration: key('How old is old', duration().prefault('30d'), 'accepted'),
-    frequency: key('How often', duration().prefault('5h'), 'accepted'),
-    count: key(
-      'The most to prune at a time; 0 is no limit',
-      whole(0, Number.MAX_SAFE_INTEGER).prefault(0),
-      'accepted',
-    ),
-    expr: key('Regular expressions of type: pattern, separated by commas', text().prefault(''), 'accepted'),
-    dryRun: key('Only say what would be pruned', flag().optional(), 'accepted'),
-    dryrun: key('The same as dryRun', flag().optional(), 'accepted'),
-  }),
+const pruneSchema = pruningOfSomething(
+  oneSpelling(
+    group({
+      enabled: key('Remove images in the background', flag().prefault(false)),
+      type: key(
+        'Which: not pulled for the duration (accessed), cached before it (created), or by pattern',
+        choice(['accessed', 'created', 'pattern']).prefault('accessed'),
+      ),
+      duration: key('How old is old', duration().prefault('30d')),
+      frequency: key('How often', duration({ min: '1s' }).prefault('5h')),
+      count: key(
+        'The most images to remove at a time; 0 is no limit',
+        whole(0, Number.MAX_SAFE_INTEGER).prefault(0),
+      ),
+      expr: key(
+        'Regular expressions of type: pattern, separated by commas',
+        regularExpressions().prefault(''),
+      ),
+      dryRun: key('Only say in the log what would be removed', flag().optional()),
+      dryrun: key('The same as dryRun', flag().optional()),
+    }),
+  ),
 );
 
 const listSchema = group({

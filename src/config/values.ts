@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import { kind, must, refused } from '../values/complaint.ts';
 import { duration, inRange } from '../values/duration.ts';
+import { namePatterns } from '../values/name-patterns.ts';
 import { text } from '../values/text.ts';
 import { durationPattern, parsePercent, parseSize, percentPattern, sizePattern } from '../values/units.ts';
 import { secretKey } from './key.ts';
@@ -220,6 +221,19 @@ export function realm() {
 /** A glob on the full repository name, with a tag part after the last colon behind the last slash. */
 export function pattern() {
   return text({ min: 1 }).max(1024, { error: 'must not be longer than 1024 characters' });
+}
+
+/** Regular expressions with commas between them, in the original's notation. */
+export function regularExpressions() {
+  return z
+    .string({ error: must('regular expressions with commas between them') })
+    .superRefine((value, context) => {
+      try {
+        namePatterns(value);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      }
+    });
 }
 
 export function group<Shape extends z.core.$ZodLooseShape>(shape: Shape) {

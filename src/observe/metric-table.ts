@@ -99,6 +99,32 @@ export const metrics = {
     type: 'gauge',
     help: 'Those of them that no client waits for',
   },
+  evicted: {
+    name: 'evicted_images_total',
+    type: 'counter',
+    help: 'Images that had to give way to others',
+    labels: ['reason'],
+  },
+  usedBytes: {
+    name: 'used_bytes',
+    type: 'gauge',
+    help: 'Bytes of the cached manifests and blobs, as `cache.maxSize` counts them',
+  },
+  reservedBytes: {
+    name: 'reserved_bytes',
+    type: 'gauge',
+    help: 'Bytes of blobs that are on their way into the cache, as far as their size is known',
+  },
+  freeBytes: {
+    name: 'free_bytes',
+    type: 'gauge',
+    help: "Bytes that are free on the cache's file system",
+  },
+  isStoring: {
+    name: 'storing',
+    type: 'gauge',
+    help: '1; 0 while the cache is over a limit and nothing more may be evicted: blobs pass through then',
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',
@@ -165,5 +191,6 @@ export const labelValues = {
     '`hit`, `miss`, `collapsed` (joined the fetch of another request), `revalidated`, `stale`, `local` (needed neither cache nor upstream); of a call of upstream `ok`; failures: `absent` (404), `denied` (401, 403), `limited` (429), `invalid` (other 4xx), `error` (5xx, or broken off by us), `cut` (whoever asked has left)',
   account:
     'the place of the account in `auth` of the registry, from 1: first `user` or `token`, if there is one, then `accounts` in turn',
+  reason: 'which limit the cache was over: `maxSize`, `registry` (the `maxSize` of one registry), `minFree`',
   version: 'the version of the program',
 } as const;

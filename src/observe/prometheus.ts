@@ -22,6 +22,16 @@ export interface MetricSources {
   readonly quotas: () => Iterable<AccountQuota>;
   readonly completion: () => Iterable<CompletionState>;
   readonly content: () => Promise<CacheContent>;
+  readonly room: RoomState;
+}
+
+/** What keeps the cache within its limits. Bytes. */
+interface RoomState {
+  readonly reserved: () => number;
+  readonly free: () => Promise<number>;
+  readonly isStoring: () => boolean;
+  /** Images by the reason why they had to go. */
+  readonly evicted: () => Readonly<Record<string, number>>;
 }
 
 export interface Prometheus {
@@ -52,6 +62,7 @@ export function openPrometheus(labels: UpstreamLabels, sources: MetricSources): 
   addRequests(registry, tallies);
   addOriginal(registry, tallies);
   addGauges(registry, sources);
+  addRoom(registry, sources);
   addQuota(registry, metrics.quotaLimit, labels, sources, ({ limit }) => limit);
   addQuota(registry, metrics.quotaRemaining, labels, sources, ({ remaining }) => remaining);
   addCompletion(
@@ -154,6 +165,23 @@ function addGauges(
   addGauge(registry, metrics.lookupsHung, lookupsHung);
   addGauge(registry, metrics.fillsAbandoned, fillsAbandoned);
   new Gauge<string>(config(registry, metrics.buildInfo)).set({ version }, 1);
+}
+
+function addRoom(registry: Registry, { content, room }: MetricSources): void {
+  addGauge(registry, metrics.usedBytes, async () => {
+    const { manifestBytes, blobBytes } = await content();
+    return manifestBytes + blobBytes;
+  });
+  addGauge(registry, metrics.reservedBytes, room.reserved);
+  addGauge(registry, metrics.freeBytes, room.free);
+  addGauge(registry, metrics.isStoring, () => (room.isStoring() ? 1 : 0));
+  new Counter<string>({
+    ...config(registry, metrics.evicted),
+    collect() {
+      this.reset();
+      for (const [reason, images] of Object.entries(room.evicted())) this.inc({ reason }, images);
+    },
+  });
 }
 
 /** What shares the label `other` shares no value: it is left out. */

@@ -24,7 +24,39 @@ export type Operation =
       readonly verified: number | undefined;
       readonly origin: Origin;
     }
+  | {
+      readonly kind: 'own blob';
+      readonly repository: RepositoryName;
+      readonly digest: Digest;
+      readonly origin: Origin;
+    }
   | { readonly kind: 'lose blob'; readonly digest: Digest }
+  | {
+      readonly kind: 'remove tag';
+      readonly repository: RepositoryName;
+      readonly tag: Tag;
+      readonly digest: Digest;
+    }
+  | {
+      readonly kind: 'tag is gone';
+      readonly repository: RepositoryName;
+      readonly tag: Tag;
+      readonly at: number;
+    }
+  | { readonly kind: 'drop manifest'; readonly repository: RepositoryName; readonly digest: Digest }
+  | {
+      readonly kind: 'discard content';
+      readonly repository: RepositoryName;
+      readonly digests: readonly Digest[];
+      readonly before: number;
+    }
+  | { readonly kind: 'settle discarded'; readonly digests: readonly Digest[] }
+  | {
+      readonly kind: 'lease content';
+      readonly digests: readonly Digest[];
+      readonly holder: string;
+      readonly until: number;
+    }
   | {
       readonly kind: 'put tag list';
       readonly repository: RepositoryName;
@@ -74,9 +106,55 @@ export function linkBlob(
   return { kind: 'link blob', repository, digest, verified, origin };
 }
 
+/** Upstream has shown that the repository owns the blob. Whether its bytes are here is another matter: they may have gone since somebody looked. */
+export function ownBlob(repository: RepositoryName, digest: Digest, origin: Origin = 'upstream'): Operation {
+  return { kind: 'own blob', repository, digest, origin };
+}
+
 /** The blob's bytes are gone, for every repository. Who owns it and how large it is are facts that stay. */
 export function loseBlob(digest: Digest): Operation {
   return { kind: 'lose blob', digest };
+}
+
+/** Forgets a tag, if it still points there and is not pinned. */
+export function removeTag(repository: RepositoryName, tag: Tag, digest: Digest): Operation {
+  return { kind: 'remove tag', repository, tag, digest };
+}
+
+/** Upstream has said that it has no such tag. Holds until it says where the tag points. `at`: milliseconds since the epoch. */
+export function tagIsGone(repository: RepositoryName, tag: Tag, at: number): Operation {
+  return { kind: 'tag is gone', repository, tag, at };
+}
+
+/**
+ * Forgets a manifest of a repository that nothing leads to: no tag, no index of the repository, no subject that is there. Else it stays. What
+ * it named is said to be leaving, for {@link discardContent}.
+ */
+export function dropManifest(repository: RepositoryName, digest: Digest): Operation {
+  return { kind: 'drop manifest', repository, digest };
+}
+
+/**
+ * What no manifest of the repository names any more, nor is one of it, it owns no longer; and of what is named by none at all, in any
+ * repository, the bytes go with all that says whose they were. What came here at `before` or later (milliseconds since the epoch), or is
+ * leased, stays as it is, and is still said to be leaving. Some ten digests at a time: their files are moved meanwhile.
+ */
+export function discardContent(
+  repository: RepositoryName,
+  digests: readonly Digest[],
+  before: number,
+): Operation {
+  return { kind: 'discard content', repository, digests, before };
+}
+
+/** Of these the bytes were discarded, perhaps by a process that ended before it had said so: those that are known to be here are put back. */
+export function settleDiscarded(digests: readonly Digest[]): Operation {
+  return { kind: 'settle discarded', digests };
+}
+
+/** None of these bytes is discarded before `until` (milliseconds since the epoch): who leases them is about to name them. Replaces what the holder said before. */
+export function leaseContent(digests: readonly Digest[], holder: string, until: number): Operation {
+  return { kind: 'lease content', digests, holder, until };
 }
 
 /** Upstream's tag list as last seen; one that was seen before takes no other's place. */
@@ -107,19 +185,32 @@ export type Change =
 
 /** What whoever remembers things has to look up again when these were done. */
 export function changesOf(operations: readonly Operation[]): readonly Change[] {
-  return operations.flatMap((operation): Change[] => {
-    const { kind } = operation;
-    if (kind === 'put tag')
-      return [{ kind: 'tag', repository: operation.repository, tag: operation.record.tag }];
-    if (kind === 'put manifest') {
-      const { digest } = operation.manifest.descriptor;
-      return [{ kind: 'manifest', repository: operation.repository, digest }];
+  return operations.flatMap((operation): readonly Change[] => {
+    switch (operation.kind) {
+      case 'put tag':
+        return [{ kind: 'tag', repository: operation.repository, tag: operation.record.tag }];
+      case 'remove tag':
+        return [{ kind: 'tag', repository: operation.repository, tag: operation.tag }];
+      case 'put manifest':
+        return [manifestChange(operation.repository, operation.manifest.descriptor.digest)];
+      case 'remove manifest':
+      case 'drop manifest':
+        return [manifestChange(operation.repository, operation.digest)];
+      case 'link blob':
+      case 'own blob':
+      case 'lose blob':
+        return [{ kind: 'blob', digest: operation.digest }];
+      case 'discard content':
+      case 'settle discarded':
+        return operation.digests.map((digest) => ({ kind: 'blob', digest }));
+      default:
+        return [];
     }
-    if (kind === 'remove manifest')
-      return [{ kind: 'manifest', repository: operation.repository, digest: operation.digest }];
-    if (kind === 'link blob' || kind === 'lose blob') return [{ kind: 'blob', digest: operation.digest }];
-    return [];
   });
+}
+
+function manifestChange(repository: RepositoryName, digest: Digest): Change {
+  return { kind: 'manifest', repository, digest };
 }
 
 /** Changes in their order; `all`: more than is remembered, so that nothing which was known holds. */

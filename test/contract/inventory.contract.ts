@@ -145,6 +145,26 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       });
     });
 
+    it('goes on behind an image that has gone since its page was read', async () => {
+      await using made = await create();
+      const { store } = made;
+      const texts = Array.from({ length: 9 }, (_, at) => `image ${at}`);
+      await store.change([...texts.map((text) => put(tool, text)), put(alpine, 'alone')]);
+      const seen: string[] = [];
+      for (let after: ImageCursor | undefined; ; ) {
+        const page = await store.inventory.images({ after, limit: 2 });
+        seen.push(...page.map(({ descriptor: { digest } }) => digest));
+        const last = page.at(-1);
+        if (last === undefined) break;
+        after = { repository: last.repository, digest: last.descriptor.digest };
+        await store.change([removeManifest(last.repository, last.descriptor.digest)]);
+      }
+      assert.deepEqual(
+        seen.toSorted(),
+        [...texts, 'alone'].map((text) => descriptor(text).digest).toSorted(),
+      );
+    });
+
     it('offers for eviction what nothing else leads to, the one used longest ago first', async () => {
       await using made = await create();
       const { store } = made;

@@ -57,6 +57,7 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     version,
     hearSignals: () => assert.fail('nothing is started'),
     serve: async () => assert.fail('nothing is served'),
+    prune: async () => assert.fail('nothing is removed'),
     announce: () => assert.fail('nothing is started'),
     preflight: async () => assert.fail('nothing is started'),
     load: async () => assert.fail('nothing is loaded'),

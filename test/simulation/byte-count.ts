@@ -49,7 +49,9 @@ export class ByteCount {
     const most =
       carried.answers * (2 * plan.wire.chunkBytes + askedAnew) + Math.max(0, carried.wholes - 1) * notKept;
     const [host = ''] = key.split(' ');
-    const isWell = plan.faults.length === 0 && plan.full === undefined && !health.wasEverOdd(host as never);
+    const isRemoved = plan.prunes.length > 0 || plan.maxSize > 0;
+    const isWell =
+      !isRemoved && plan.faults.length === 0 && plan.full === undefined && !health.wasEverOdd(host as never);
     if (isWell && twice > most)
       findings.add('no byte comes twice', short(`${key}: ${twice} bytes by ${carried.answers} answers`));
   }

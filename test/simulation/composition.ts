@@ -3,7 +3,8 @@ import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
 import { CachedRegistry } from '#src/cache/cached-registry.ts';
-import { openCache } from '#src/cache/open-cache.ts';
+import type { StoreRoom } from '#src/cache/fills/store-room.ts';
+import { type OpenCache, openCache } from '#src/cache/open-cache.ts';
 import { type Credential, staticCredentials } from '#src/credentials/credentials.ts';
 import type { Transport } from '#src/net/transport.ts';
 import { hostOf, type RegistryHost } from '#src/oci/reference.ts';
@@ -32,6 +33,7 @@ export interface CompositionParts {
   readonly pullTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
+  readonly room: StoreRoom;
 }
 
 /** Of blobs as small as those here are. Bytes. */
@@ -46,6 +48,7 @@ export async function openFiles(files: FileSystem, clock: Clock, owners: Owners)
 /** What is simulated, put together as `src/app` does it: the one place that changes when that does. */
 export interface Composition extends AsyncDisposable {
   readonly registry: Registry;
+  readonly cache: OpenCache;
   /** Blobs that are fetched for nobody. */
   readonly abandoned: number;
 }
@@ -60,6 +63,7 @@ export function compose(parts: CompositionParts): Composition {
     clock,
     log,
     random,
+    room: parts.room,
     complete: async (job, signal) => await of(hostOf(job.repository)).complete(job, signal),
   });
   cache.takeUp();
@@ -78,6 +82,7 @@ export function compose(parts: CompositionParts): Composition {
   };
   return {
     registry: new HostRegistry(of),
+    cache,
     get abandoned() {
       return cache.fills.abandoned;
     },

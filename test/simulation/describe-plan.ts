@@ -22,6 +22,9 @@ export function describePlan(plan: Plan): string[] {
     ...(plan.full === undefined
       ? []
       : [`no room from ${seconds(plan.full.from)} to ${seconds(plan.full.until)}`]),
+    ...plan.prunes.map(({ at, image }) => `the tag of image ${image} is pruned at ${seconds(at)}`),
+    ...(plan.maxSize === 0 ? [] : [`at most ${plan.maxSize} bytes`]),
+    ...plan.pinned.map((image) => `image ${image} is pinned`),
     ...plan.crashes.map(({ at, kind }) => `crash: ${kind} at ${seconds(at)}`),
   ];
 }

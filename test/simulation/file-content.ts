@@ -5,6 +5,8 @@ import type { Random } from './random.ts';
 /** The bytes of one file: what programs see, and which of them the disk itself has. */
 export class FileContent {
   mtimeMs: number;
+  /** When it got its name. */
+  ctimeMs: number;
   #bytes: Buffer = Buffer.alloc(0);
   #size = 0;
   /** These survive a power cut. */
@@ -14,6 +16,7 @@ export class FileContent {
 
   constructor(mtimeMs: number) {
     this.mtimeMs = mtimeMs;
+    this.ctimeMs = mtimeMs;
   }
 
   get size(): number {

@@ -10,6 +10,9 @@ export const invariants = {
   'what was served becomes complete':
     'of each image that is cached the blobs are there when upstream has been well for a quarter of an hour',
   'no deletion by a claim': 'the right bytes of a digest are never deleted',
+  'images are whole': 'of an image that is listed what is said to be here is here',
+  'what is pinned stays': 'a pinned tag is never removed',
+  'the limit holds': 'the cache keeps within its limit, or says that it cannot',
   'a tag is true': 'a tag points to what upstream said within the freshness allowed',
   'HEAD says what GET has': 'a blob’s HEAD says the size that its GET has, or none',
   'in time': 'while upstream is well a client hears something within 30 s',

@@ -1,11 +1,13 @@
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { loseBlob, type Operation } from '#src/storage/operation.ts';
+import type { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import type { Life } from './life.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** One write as it was asked for. */
 interface Write {
   readonly method: string;
-  readonly args: readonly unknown[];
+  args: readonly unknown[];
 }
 
 interface SyncSettings {
@@ -19,6 +21,10 @@ const syncDelayMs = 400;
 /** What has another name changes something. */
 const isRead = (method: string): boolean =>
   /^(?:get|has|list|blobSize|claimedSizes|watch|hurry)/.test(method);
+
+function isDiscarding([operations]: readonly unknown[]): boolean {
+  return Array.isArray(operations) && operations.some(({ kind }: Operation) => kind === 'discard content');
+}
 
 /**
  * What was written to the index, over all lives of the server. A commit survives the process; it survives a power cut once the log
@@ -48,14 +54,29 @@ export class IndexLog {
         if (typeof member !== 'function') return member;
         return (...args: unknown[]): unknown => {
           if (!life.isAlive) return new Promise(() => {});
-          if (typeof key === 'string' && !isRead(key)) {
-            this.#writes.push({ method: key, args });
-            sync();
-          }
-          return Reflect.apply(member, target, args);
+          if (typeof key !== 'string' || isRead(key)) return Reflect.apply(member, target, args);
+          const write: Write = { method: key, args };
+          this.#writes.push(write);
+          sync();
+          return isDiscarding(args)
+            ? this.#discarding(write, store, Reflect.apply(member, target, args))
+            : Reflect.apply(member, target, args);
         };
       },
     });
+  }
+
+  /** What is discarded depends on files as they are now: what is done again is what came of it. */
+  async #discarding(write: Write, store: MetadataStore, done: unknown): Promise<void> {
+    const [operations = []] = write.args as [readonly Operation[]];
+    const others = operations.filter(({ kind }) => kind !== 'discard content');
+    write.args = [others];
+    await done;
+    const { graph } = store as SqliteMetadataStore;
+    const digests = operations.flatMap((each) => (each.kind === 'discard content' ? each.digests : []));
+    const known = await Promise.all(digests.map(async (digest) => await graph.content(digest)));
+    const gone = digests.filter((_, at) => known[at]?.storedAt === undefined);
+    write.args = [[...others, ...gone.map(loseBlob)]];
   }
 
   cutPower(): void {

@@ -55,13 +55,31 @@ const sizes: readonly (readonly [number, number])[] = [
   [1_000_000, 2_500_000],
 ];
 
+const unremoved = { prunes: [], pinned: [], maxSize: 0 } as const;
+
 /** The scenario of a seed. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed).fork('plan');
   if (random.chance(0.05)) return storm(seed, random);
-  const plan = usual(seed, random);
+  const plan = removing(usual(seed, random), new Random(seed).fork('removals'));
   const lazily = new Random(seed).fork('lazily');
   return lazily.chance(0.12) ? lazy(plan, lazily) : plan;
+}
+
+/** Somebody prunes, or the cache has a limit, now and then. */
+function removing(plan: Plan, random: Random): Plan {
+  if (plan.store !== 'file' || !random.chance(0.25)) return plan;
+  const { durationMs, images, layerSizes } = plan;
+  const prunes = Array.from({ length: random.between(0, 8) }, () => ({
+    ...{ at: random.between(0, durationMs), image: random.between(0, images.length - 1) },
+  }));
+  const all = layerSizes.reduce((sum, size) => sum + size, 0);
+  return {
+    ...plan,
+    prunes,
+    maxSize: random.chance(0.5) ? Math.round(all * random.pick([0.3, 0.6, 0.9])) + 10_000 : 0,
+    pinned: random.chance(0.5) ? [random.between(0, images.length - 1)] : [],
+  };
 }
 
 /** Large blobs behind slow links, and mostly those who want parts of them. */
@@ -132,6 +150,7 @@ function usual(seed: number, random: Random): Plan {
       : [],
     crashes: store === 'file' && random.chance(0.4) ? crashesOf(random, durationMs) : [],
     full: random.chance(0.08) ? fullOf(random, durationMs) : undefined,
+    ...unremoved,
   };
 }
 
@@ -182,6 +201,7 @@ function storm(seed: number, random: Random): Plan {
       ? [{ at: random.between(1500, 5000), kind: random.chance(0.7) ? 'kill' : 'power' }]
       : [],
     full: undefined,
+    ...unremoved,
   };
 }
 

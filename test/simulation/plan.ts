@@ -80,6 +80,12 @@ export interface Plan {
   /** When the tag of which image moves to a new one. */
   readonly moves: readonly { readonly at: number; readonly image: number }[];
   readonly crashes: readonly CrashPlan[];
+  /** When somebody prunes the tag of which image. */
+  readonly prunes: readonly { readonly at: number; readonly image: number }[];
+  /** Places of images that are never removed. */
+  readonly pinned: readonly number[];
+  /** What the cache may hold; 0 is no limit. Bytes. */
+  readonly maxSize: number;
   /** When the disk has no room. */
   readonly full: { readonly from: number; readonly until: number } | undefined;
 }

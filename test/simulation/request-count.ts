@@ -25,6 +25,8 @@ export class RequestCount {
     const isClaimed = repositories.some(({ wronglySized }) => wronglySized.has(reference as Digest));
     // Without room nothing is kept.
     if (!isGiven || isClaimed || health.wasEverOdd(host) || plan.full !== undefined) return;
+    // What was removed is fetched again.
+    if (plan.prunes.length > 0 || plan.maxSize > 0) return;
     const count = (this.#transfers.get(reference) ?? 0) + 1;
     this.#transfers.set(reference, count);
     if (count === maxTransfers + 1)

@@ -20,6 +20,7 @@ import { wrongSpools } from './left-spools.ts';
 import { clockOf, Life } from './life.ts';
 import { openIndex } from './open-index.ts';
 import type { CrashPlan, Plan } from './plan.ts';
+import { Removals } from './removals.ts';
 import { RequestCount } from './request-count.ts';
 import { SimulatedFiles } from './simulated-files.ts';
 import { short } from './trace.ts';
@@ -46,6 +47,7 @@ export class Server {
   readonly #wires: FakeWire[] = [];
   #composition: Composition | undefined;
   #metadata: MetadataStore | undefined;
+  #removals: Removals | undefined;
   readonly #stores = new AsyncDisposableStack();
   readonly #index = new AsyncDisposableStack();
 
@@ -72,6 +74,12 @@ export class Server {
   get registry(): Registry {
     if (this.#composition === undefined) throw new Error('the server has not started');
     return this.#composition.registry;
+  }
+
+  /** Somebody removes the tag of an image. */
+  async prune(image: number): Promise<void> {
+    const { repository, tag } = this.#world.images[image] ?? {};
+    if (repository !== undefined) await this.#removals?.prune(`${repository.name}:${tag}`);
   }
 
   /** Blobs of cached manifests that their repositories lack. */
@@ -115,6 +123,7 @@ export class Server {
 
   async #dispose(): Promise<void> {
     const { findings, time } = this.#world;
+    await this.#removals?.[Symbol.asyncDispose]();
     await this.#composition?.[Symbol.asyncDispose]();
     await this.#stores.disposeAsync();
     const took = this.#world.time - time;
@@ -129,11 +138,15 @@ export class Server {
     const { plan, random } = this.#world;
     const clock = clockOf(this.life);
     const planned = (name: RegistryHost) => plan.hosts.find(({ host }) => host === name);
-    const metadata = await openIndex(this.#world, this.life, clock, this.#index);
+    const index = await openIndex(this.#world, this.life, clock, this.#index);
+    const { metadata } = index;
+    const log = this.#log();
     this.#metadata = metadata;
+    this.#removals = new Removals(this.#world, index, clock, log);
     this.#composition = compose({
       clock,
-      log: this.#log(),
+      log,
+      room: this.#removals.room,
       random: random.fork(`jitter ${this.life.time}`).next,
       blobs: await this.#openBlobs(),
       metadata,
@@ -146,6 +159,7 @@ export class Server {
       stallTimeoutMs,
       maxConcurrent: plan.maxConcurrent,
     });
+    this.#removals.begin(this.#composition.cache);
   }
 
   async #openBlobs(): Promise<ContentStore & SpoolStore> {
@@ -195,6 +209,7 @@ export class Server {
     const { findings, health, plan, model, scheduler } = this.#world;
     const isWell = (): boolean =>
       plan.full === undefined &&
+      plan.maxSize === 0 &&
       plan.crashes.every(({ kind }) => kind !== 'power') &&
       model.hosts.every((host) => health.wasAlwaysWell(host)) &&
       plan.images.every(({ isWrong }) => !isWrong);

@@ -73,6 +73,12 @@ class Scenario {
     const { plan, scheduler, findings } = this.#world;
     this.#do('start', async () => await this.#start());
     for (const crash of plan.crashes) this.#do('crash', async () => await this.#crash(crash));
+    for (const { at, image } of plan.prunes)
+      this.#do('prune', async () => {
+        await this.#pause(at);
+        // Of a life that ends meanwhile nothing more is heard.
+        void this.#door.server?.prune(image).catch((error: unknown) => this.#pruningFailed(error));
+      });
     for (const { at, image } of plan.moves) scheduler.after(at, undefined, () => this.#world.move(image));
     for (const client of plan.clients) {
       this.#do(`client ${client.id}`, async () => await new Client(client, this.#world, this.#door).run());
@@ -96,6 +102,11 @@ class Scenario {
       .catch((error: unknown) =>
         this.#world.findings.add('no rejection is lost', String((error as Error).cause)),
       );
+  }
+
+  #pruningFailed(error: unknown): void {
+    if (this.#world.plan.full === undefined)
+      this.#world.findings.add('everything ends', `pruning failed: ${String(error)}`);
   }
 
   async #start(): Promise<void> {
@@ -148,7 +159,7 @@ class Scenario {
   async #checkCompleted(server: Server): Promise<void> {
     const { plan, faults, scheduler } = this.#world;
     // Without room nothing is kept.
-    if (!plan.complete || plan.full !== undefined) return;
+    if (!plan.complete || plan.full !== undefined || plan.maxSize > 0) return;
     faults.endAt(scheduler.time);
     const checked = { isOver: false };
     this.#do('check of what is complete', async () => {

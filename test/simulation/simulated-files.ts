@@ -64,8 +64,10 @@ export class SimulatedFiles implements FileSystem {
   async rename(from: string, to: string): Promise<void> {
     const { disk } = this.#parts;
     await this.call(`rename ${shown(from)} to ${shown(to)}`, () => () => {
-      if (disk.get(from) === undefined) throw fileError('ENOENT', from);
+      const content = disk.get(from);
+      if (content === undefined) throw fileError('ENOENT', from);
       disk.rename(from, to);
+      content.ctimeMs = now(this.#parts.life);
     });
   }
 

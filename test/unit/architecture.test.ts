@@ -36,6 +36,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'cache/completion': ['storage', 'cache/fills', 'cache/memory'],
   cache: ['storage', 'cache/fills', 'cache/memory', 'cache/completion'],
   registry: ['observe'],
+  retention: ['storage'],
   load: ['json', 'storage'],
   'load/archive': ['json', 'storage', 'cache/memory', 'load'],
   'http/exchange': ['json', 'observe'],
@@ -43,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   http: ['observe', 'http/exchange', 'http/handlers'],
   app: [
     ...[
+      'values',
       'process',
       'config',
       'observe',
@@ -53,11 +55,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       'credentials/providers',
     ],
     ...['upstream', 'storage', 'storage/file', 'storage/memory', 'storage/sqlite', 'cache', 'cache/memory'],
-    ...['registry', 'load', 'load/archive', 'http', 'http/exchange'],
+    ...['registry', 'retention', 'load', 'load/archive', 'http', 'http/exchange'],
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],
-  cli: ['process', 'config', 'observe', 'net/dial', 'storage', 'load', 'app', 'app/preflight', 'doctor'],
+  cli: [
+    ...['values', 'process', 'config', 'observe', 'net/dial', 'storage', 'retention', 'load', 'app'],
+    ...['app/preflight', 'doctor'],
+  ],
   reference: ['config', 'observe', 'cli'],
   start: ['process', 'cli'],
 };

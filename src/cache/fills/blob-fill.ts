@@ -1,18 +1,20 @@
 import { abortable } from '../../base/abortable.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import { resolveRange } from '../../oci/range.ts';
-import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
-import type { ContentStore } from '../../storage/content-store.ts';
+import { type ContentStore, StoreFullError } from '../../storage/content-store.ts';
 import type { Backlog } from './backlog.ts';
 import { type ComposedFill, type ComposedFillSettings, composeFill } from './compose-fill.ts';
 import type { Fill, FillProgress, Place, Seat } from './fill.ts';
 import type { Follower } from './fill-followers.ts';
 import { FillOwners, type LinkOwner } from './fill-owners.ts';
+import type { StoreRoom } from './store-room.ts';
 
 export interface FillSettings extends ComposedFillSettings {
   readonly content: ContentStore;
   readonly backlog: Backlog;
+  readonly room: StoreRoom;
   /** Settles when one of the same blob has left what came of it that was ended and is not over yet. */
   readonly after: Promise<void> | undefined;
   /** So many of its registry's transfers may run that nobody waits for. */
@@ -183,6 +185,7 @@ export class BlobFill implements Fill {
   async #run(): Promise<void> {
     try {
       await this.#takeUp();
+      using _room = this.#reserved();
       const blob = await this.#parts.transfer.run(this.#head.resolve);
       this.#parts.size.settle(blob.size);
       this.#state = 'received';
@@ -210,6 +213,18 @@ export class BlobFill implements Fill {
     } catch (error) {
       log.warn({ err: error, digest: this.digest }, 'what has come of a blob before cannot be used');
     }
+  }
+
+  /** By the size that is known before upstream is asked. Without room it passes through. */
+  #reserved(): Disposable | undefined {
+    const { log, room } = this.#settings;
+    const { expected } = this.progress;
+    const reserved = room.reserve(hostOf(this.repository), expected);
+    if (reserved !== undefined) return reserved;
+    const why = 'the cache may not hold so much';
+    log.warn({ digest: this.digest, size: expected }, `blob is passed through: ${why}`);
+    this.#parts.tape.giveUp(new StoreFullError(why));
+    return undefined;
   }
 
   #fail(error: unknown): void {

@@ -1,8 +1,8 @@
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
 
-/** Links a blob that is in the store to a repository that owns it. */
-export type LinkOwner = (repository: RepositoryName, blob: VerifiedBlob) => Promise<void>;
+/** Links a blob that came into the store to a repository that owns it. `isHere`: it came just now; else it may be gone by now. */
+export type LinkOwner = (repository: RepositoryName, blob: VerifiedBlob, isHere: boolean) => Promise<void>;
 
 /**
  * The repositories for which upstream itself has shown that they own the blob of a fill, and what their manifests say of its size. Each is linked
@@ -29,12 +29,12 @@ export class FillOwners {
   async add(repository: RepositoryName, claimed: number | undefined): Promise<void> {
     if (this.has(repository)) return;
     this.#claims.set(repository, claimed);
-    if (this.#stored !== undefined) await this.#link(repository, this.#stored);
+    if (this.#stored !== undefined) await this.#link(repository, this.#stored, false);
   }
 
   /** It is in the store. */
   async link(blob: VerifiedBlob): Promise<void> {
     this.#stored = blob;
-    await Promise.all([...this.#claims.keys()].map(async (owner) => await this.#link(owner, blob)));
+    await Promise.all([...this.#claims.keys()].map(async (owner) => await this.#link(owner, blob, true)));
   }
 }

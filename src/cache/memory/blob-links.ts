@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Log } from '../../base/log.ts';
 import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
-import { type Change, linkBlob, loseBlob } from '../../storage/operation.ts';
+import { type Change, linkBlob, loseBlob, ownBlob } from '../../storage/operation.ts';
 import { LinkBatch } from './link-batch.ts';
 import type { Memory } from './memory.ts';
 
@@ -71,7 +71,10 @@ export class BlobLinks implements Memory {
     this.#linked.set(digest, this.#moment);
     const { promise: locked, resolve } = Promise.withResolvers<void>();
     const written = this.#write(digest, async () => {
-      await this.#batch.add(linkBlob(repository, digest, verified), resolve);
+      // Who only proved to own it has seen it before he asked: it may be gone by now.
+      const operation =
+        verified === undefined ? ownBlob(repository, digest) : linkBlob(repository, digest, verified);
+      await this.#batch.add(operation, resolve);
     });
     await Promise.race([written, locked]);
   }

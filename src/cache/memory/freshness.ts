@@ -1,4 +1,4 @@
-import { Minimatch } from 'minimatch';
+import { nameGlob } from '../../oci/name-glob.ts';
 import type { RepositoryName, Tag } from '../../oci/reference.ts';
 
 /** `immutable`: never asked again; `always`: asked each time; a number: asked again after so many milliseconds. */
@@ -15,7 +15,7 @@ export type FreshnessPolicy = (repository: RepositoryName, tag: Tag) => Freshnes
 
 /** The first rule that matches, else the default. */
 export function freshnessPolicy(rules: readonly FreshnessRule[], otherwise: Freshness): FreshnessPolicy {
-  const compiled = rules.map(({ pattern, freshness }) => ({ matches: matcher(pattern), freshness }));
+  const compiled = rules.map(({ pattern, freshness }) => ({ matches: nameGlob(pattern), freshness }));
   return (repository, tag) =>
     compiled.find(({ matches }) => matches(repository, tag))?.freshness ?? otherwise;
 }
@@ -29,14 +29,4 @@ export function isFresh(freshness: Freshness, checkedAt: number, now: number): b
   if (typeof freshness === 'string') return freshness === 'immutable';
   const age = now - checkedAt;
   return age >= 0 && age < freshness;
-}
-
-/** Braces, negation and extended globs are off: they have no meaning in names and take exponential time. */
-const options = { dot: true, noext: true, nobrace: true, nonegate: true, nocomment: true } as const;
-
-function matcher(pattern: string): (repository: RepositoryName, tag: Tag) => boolean {
-  const colon = pattern.indexOf(':', pattern.lastIndexOf('/') + 1);
-  const name = new Minimatch(colon === -1 ? pattern : pattern.slice(0, colon), options);
-  const tagName = colon === -1 ? undefined : new Minimatch(pattern.slice(colon + 1), options);
-  return (repository, tag) => name.match(repository) && (tagName?.match(tag) ?? true);
 }

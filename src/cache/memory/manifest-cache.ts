@@ -9,7 +9,7 @@ import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oc
 import type { Manifest } from '../../oci/registry.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
-import { type Change, putTag } from '../../storage/operation.ts';
+import { type Change, putTag, tagIsGone } from '../../storage/operation.ts';
 import type { ManifestRecord, TagRecord } from '../../storage/records.ts';
 import type { Backlog } from '../fills/backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
@@ -187,6 +187,15 @@ export class ManifestCache implements Memory {
       } finally {
         await this.#compare(repository, record);
       }
+    });
+  }
+
+  /** Upstream has said that it has no such tag: what is cached of it, if that is known, may be all there is. */
+  gone(repository: RepositoryName, tag: Tag): void {
+    const { clock, metadata, tasks } = this.#parts;
+    if (this.#tags.get(repository, tag) === undefined) return;
+    tasks.run('recording that a tag is gone', async () => {
+      await metadata.change([tagIsGone(repository, tag, clock.now())]);
     });
   }
 

@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { LRUCache } from 'lru-cache';
 import { Claim, reading } from '../../base/claim.ts';
 import type { Log } from '../../base/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
@@ -32,15 +31,10 @@ const maxSmall = 64 * 1024;
 /** Pieces, and what they are put together to. */
 const timesWhileRead = 2;
 
-/** A disk may be damaged as a whole. */
-const maxDamaged = 10_000;
-
 /** Manifests in the stores: the bytes of each are a blob, and a record says which repository has them. */
 export class StoredManifests {
   readonly #stores: Stores;
   readonly #reads = new SingleFlight<Digest, Large | undefined>();
-  /** Found damaged on disk and not written anew yet. One that is forgotten is found again when it is read. */
-  readonly #damaged = new LRUCache<Digest, true>({ max: maxDamaged });
 
   constructor(stores: Stores) {
     this.#stores = stores;
@@ -80,13 +74,9 @@ export class StoredManifests {
     bytes: Uint8Array,
     locked?: () => void,
   ): Promise<void> {
-    const { content, metadata } = this.#stores;
-    const { digest } = record.descriptor;
-    // A file without a record may be one that a power cut would take.
-    const isKnown = (await metadata.getManifest(repository, digest)) !== undefined;
-    const stored = isKnown ? await content.stat(digest) : undefined;
-    if (stored?.size !== bytes.length || this.#damaged.has(digest)) await this.#write(digest, bytes);
-    await metadata.change([putManifest(repository, record)], locked);
+    // Also where they are there: a file without a record may be one that a power cut would take, and one that is old may be removed meanwhile.
+    await this.#write(record.descriptor.digest, bytes);
+    await this.#stores.metadata.change([putManifest(repository, record)], locked);
   }
 
   async #read(digest: Digest): Promise<Uint8Array | undefined> {
@@ -105,7 +95,6 @@ export class StoredManifests {
         'a cached manifest is damaged on disk: fetching it again',
       );
       // Not deleted: by now the right bytes may be there.
-      this.#damaged.set(digest, true);
       return undefined;
     }
   }
@@ -117,7 +106,6 @@ export class StoredManifests {
       hasher.update(bytes.subarray(at, at + hashedInTurn));
     }
     await this.#stores.content.keep(hasher.verify(), bytes);
-    this.#damaged.delete(digest);
   }
 }
 

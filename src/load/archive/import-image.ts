@@ -6,7 +6,7 @@ import type { ManifestContent } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
 import { type Digest, hostOf, type ImageName, isDigest, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
-import { linkBlob, type Operation, putManifest, putTag } from '../../storage/operation.ts';
+import { leaseContent, linkBlob, type Operation, putManifest, putTag } from '../../storage/operation.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
 import { LoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
@@ -15,6 +15,8 @@ import { storedBytes } from './stored-bytes.ts';
 
 /** In one transaction (see MetadataStore.change). */
 const maxOperations = 100;
+/** What is in the store already stays there until it is named. Milliseconds. */
+const leaseMs = 10 * 60_000;
 
 export interface ImportParts extends ArchiveStores {
   /** Told what was changed in the index, for whoever remembers what it said. */
@@ -43,6 +45,7 @@ export async function importImage(
     getManifest: async (wanted) => (isDigest(wanted) ? await getManifest(wanted) : undefined),
   });
   if (tree.blobs.length === 0) throw new LoadError('there is nothing in it: none of its manifests is there');
+  await lease([...tree.blobs, ...tree.manifests], parts);
   let operations: Operation[] = [];
   const add = async (operation: Operation, isLast = false): Promise<void> => {
     operations.push(operation);
@@ -66,6 +69,13 @@ export async function importImage(
     if (tag !== undefined) await add(putTag(repository, { tag, descriptor, checkedAt: clock.now() }), true);
   }
   return tree;
+}
+
+async function lease(digests: readonly Digest[], { metadata, clock }: ImportParts): Promise<void> {
+  for (let at = 0; at < digests.length; at += maxOperations) {
+    const some = digests.slice(at, at + maxOperations);
+    await metadata.change([leaseContent(some, 'import', clock.now() + leaseMs)]);
+  }
 }
 
 async function putMade(root: Digest, bytes: Uint8Array, { content, spools }: ArchiveStores): Promise<void> {

@@ -11,6 +11,11 @@ export const algorithms = ['sha256', 'sha512'];
 /** Each behind what it lies in. */
 const folders = ['blobs', ...algorithms.map((algorithm) => `blobs/${algorithm}`), 'partial'];
 
+/** Where a blob lies, below the versioned directory. */
+export function blobPath(root: string, digest: Digest): string {
+  return join(root, 'blobs', algorithmOf(digest), hexOf(digest));
+}
+
 /** What the system says of a path that leads through what is missing, or is no directory: a file, a pipe, a link to itself. */
 const noDirectoryCodes = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
@@ -45,7 +50,7 @@ export class StoreDirectories {
   }
 
   blob(digest: Digest): string {
-    return join(this.blobs(algorithmOf(digest)), hexOf(digest));
+    return blobPath(this.#root, digest);
   }
 
   /** Makes what is missing. What lies in the place of one of them, or in its way, is put aside. Throws the file error as it is. */

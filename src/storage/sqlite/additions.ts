@@ -9,7 +9,51 @@ interface Addition {
 }
 
 /** In their order. Earlier programs of the same version see nothing of them, and go on beside this one and after it. */
-const additions: readonly Addition[] = [];
+const additions: readonly Addition[] = [
+  {
+    table: 'leases',
+    // With the index that tells whether bytes are a manifest of any repository.
+    make: `
+      create table leases (
+        content integer not null,
+        holder text not null,
+        until integer not null,
+        primary key (content, holder)
+      ) without rowid;
+      create index leases_until on leases (until);
+      create index manifests_content on manifests (content);
+      insert into sqlite_stat1 (tbl, idx, stat) values
+        ('leases', 'leases', '10000 1 1'),
+        ('leases', 'leases_until', '10000 10 1 1'),
+        ('manifests', 'manifests_content', '1000000 2 1');
+      analyze sqlite_schema;`,
+  },
+  {
+    // Manifests that were used on two days at least.
+    table: 'repeated_uses',
+    make: `
+      create table repeated_uses (
+        repository integer not null,
+        content integer not null,
+        primary key (repository, content),
+        foreign key (repository, content) references manifests (repository, content) on delete cascade
+      ) without rowid;
+      insert into sqlite_stat1 (tbl, idx, stat) values ('repeated_uses', 'repeated_uses', '100000 100 1');
+      analyze sqlite_schema;`,
+  },
+  {
+    // What manifests named that have gone: perhaps nobody needs it any more.
+    table: 'leaving',
+    make: `
+      create table leaving (
+        repository integer not null,
+        content integer not null,
+        primary key (repository, content)
+      ) without rowid;
+      insert into sqlite_stat1 (tbl, idx, stat) values ('leaving', 'leaving', '10000 100 1');
+      analyze sqlite_schema;`,
+  },
+];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */
 export function addMissing(database: Database, wanted = additions): void {

@@ -3,6 +3,8 @@ import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
+import type { DiscardedContent } from '../discarded-content.ts';
+import type { ImageGraph } from '../image-graph.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
 import type { Changes, Operation } from '../operation.ts';
@@ -10,16 +12,18 @@ import type { FormerTag, ManifestRecord, MissingBlob, TagRecord, WantedBlob } fr
 import { ChangeLog } from './change-log.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { Checkpoints, lastResortPages } from './checkpoints.ts';
+import { maxFormerTags } from './former-tags.ts';
 import { IndexReads } from './index-reads.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
 import { isFull } from './sqlite-errors.ts';
+import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
 import { type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
 import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
-import { maxFormerTags, OperationWriter } from './write-operation.ts';
+import { OperationWriter } from './write-operation.ts';
 import { writtenList } from './written-list.ts';
 
 /** About what a digest with its size takes in memory that waits to be written. */
@@ -33,6 +37,8 @@ interface Settings {
   readonly clock?: Clock | undefined;
   /** It takes nothing: whoever asks would make it grow. */
   readonly isFull?: boolean | undefined;
+  /** Takes the files of what is discarded. Default: there are none. */
+  readonly discarded?: DiscardedContent | undefined;
   /** Of the file so many bytes stay in memory. Default: 16 MB. */
   readonly indexPages?: number | undefined;
 }
@@ -44,6 +50,7 @@ interface Settings {
  */
 export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   readonly inventory: Inventory;
+  readonly graph: ImageGraph;
   /** The file that is open; in memory none. */
   readonly path: string;
   readonly #database: Database;
@@ -55,6 +62,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   readonly #sync: WalSync | undefined;
   readonly #checkpoints: Checkpoints | undefined;
   readonly #isFull: boolean;
+  readonly #discarded: DiscardedContent | undefined;
 
   private constructor(
     database: Database,
@@ -62,6 +70,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     {
       clock = systemClock,
       isFull = false,
+      discarded,
       sharing = 'shared',
       indexPages,
     }: Settings & { sharing?: Sharing | undefined },
@@ -77,7 +86,9 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     this.#unknown = new UnknownDigests((digests) => reads.foresee.all(digests));
     const changes = new ChangeLog(database);
     this.#watch = new ChangeWatch(changes, (told) => this.#unknown.forget(told));
-    this.#writer = new OperationWriter(database, changes, this.#unknown, () => clock.now());
+    const [unknown, now] = [this.#unknown, () => clock.now()];
+    this.#writer = new OperationWriter({ database, changes, unknown, discarded, now });
+    this.#discarded = discarded;
     // Where nobody else may open it there is no second connection either.
     if (path !== undefined && sharing === 'shared') {
       this.#checkpoints = new Checkpoints(path, () => this.#writes.hold());
@@ -86,6 +97,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     if (path !== undefined) this.#sync = new WalSync(path);
     this.#writes = new WriteBatch(database, clock, () => this.#committed());
     this.inventory = new SqliteInventory(database, clock);
+    this.graph = new SqliteImageGraph(database, clock);
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
@@ -124,17 +136,29 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
       }
       await this.#writes.add(work, { bytes, rows, locked });
     } catch (error) {
+      // What was moved for a change that was not made lies where it was again.
+      await this.#settleDiscarded(operations);
       throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
     }
   }
 
+  async #settleDiscarded(operations: readonly Operation[]): Promise<void> {
+    if (!operations.some(({ kind }) => kind === 'discard content')) return;
+    const lost = operations.flatMap((operation) =>
+      operation.kind === 'discard content' ? operation.digests : [],
+    );
+    const stored = await Promise.all(lost.map(async (digest) => await this.graph.content(digest)));
+    for (const [at, digest] of lost.entries())
+      if (stored[at]?.storedAt !== undefined) this.#discarded?.restore(digest);
+  }
+
   #hasManyTags({ repository, digest }: Removal): boolean {
-    return this.#writer.hasTags(repository, digest, rowsAtOnce);
+    return this.#writer.removals.hasTags(repository, digest, rowsAtOnce);
   }
 
   async #forgetManyTags(removal: Removal, locked: (() => void) | undefined): Promise<void> {
     const { repository, digest } = removal;
-    const forget = (): void => this.#writer.forgetTags(repository, digest, rowsAtOnce);
+    const forget = (): void => this.#writer.removals.forgetTags(repository, digest, rowsAtOnce);
     while (this.#hasManyTags(removal)) await this.#writes.add(forget, { rows: rowsAtOnce, locked });
   }
 
@@ -271,7 +295,11 @@ function bytesOf(operation: Operation, text = ''): number {
 
 /** By what they take: a blob that comes or goes is looked at from several sides. */
 function rowsOf(operation: Operation): number {
-  if (operation.kind === 'link blob' || operation.kind === 'lose blob') return 3;
+  if (operation.kind === 'link blob' || operation.kind === 'own blob' || operation.kind === 'lose blob')
+    return 3;
+  // With a file each, which is moved.
+  if (operation.kind === 'discard content') return 4 * operation.digests.length;
+  if ('digests' in operation) return operation.digests.length;
   if (operation.kind === 'record uses') return operation.uses.length;
   if (operation.kind !== 'put manifest') return 1;
   const { blobs, manifests = [] } = operation.manifest;

@@ -1,41 +1,59 @@
 import type { Database } from 'better-sqlite3';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
+import type { DiscardedContent } from '../discarded-content.ts';
 import type { Operation } from '../operation.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
+import { ContentOwners } from './content-owners.ts';
+import { FormerTags } from './former-tags.ts';
+import { knownManifest } from './known-manifest.ts';
+import { RemovalWriter } from './removal-writer.ts';
 import type { UnknownDigests } from './unknown-digests.ts';
-import { type ContentRow, prepareWrites } from './write-statements.ts';
+import { type ContentRow, prepareWrites, type Writes } from './write-statements.ts';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 
 /** Lists as they are kept: written out before, in turns of the event loop. */
 export type WrittenOut = (operation: Of<'put tag list'> | Of<'put referrers list'>) => string;
 
-/** Of a tag so many former places are kept. */
-export const maxFormerTags = 100;
 /** An index that leads to a manifest is used with it; some child that very many share counts for so many. */
 const maxParents = 20;
-/** A blob that more repositories own is brought to the others when somebody asks for it. */
-const maxWanting = 500;
+/** Milliseconds. */
+const dayMs = 86_400_000;
 
-/** No limit. */
-const all = -1;
+export interface WriterParts {
+  readonly database: Database;
+  readonly changes: ChangeLog;
+  readonly unknown: UnknownDigests;
+  readonly discarded: DiscardedContent | undefined;
+  readonly now: () => number;
+}
 
 /** Does operations inside a transaction of the caller's. */
 export class OperationWriter {
-  readonly #statements: ReturnType<typeof prepareWrites>;
+  readonly removals: RemovalWriter;
+  readonly #statements: Writes;
   readonly #changes: ChangeLog;
   readonly #unknown: UnknownDigests;
   readonly #totals: ChangeTotals;
+  readonly #owners: ContentOwners;
+  readonly #former: FormerTags;
   readonly #now: () => number;
 
-  constructor(database: Database, changes: ChangeLog, unknown: UnknownDigests, now: () => number) {
-    this.#statements = prepareWrites(database);
-    this.#changes = changes;
-    this.#unknown = unknown;
-    this.#totals = new ChangeTotals(database);
-    this.#now = now;
+  constructor(parts: WriterParts) {
+    const statements = prepareWrites(parts.database);
+    const totals = new ChangeTotals(parts.database);
+    const owners = new ContentOwners(statements, totals);
+    const former = new FormerTags(statements);
+    this.removals = new RemovalWriter({ ...parts, statements, totals, owners, former });
+    this.#statements = statements;
+    this.#changes = parts.changes;
+    this.#unknown = parts.unknown;
+    this.#totals = totals;
+    this.#owners = owners;
+    this.#former = former;
+    this.#now = parts.now;
   }
 
   write(operations: readonly Operation[], textOf: WrittenOut): void {
@@ -49,17 +67,14 @@ export class OperationWriter {
       case 'put manifest':
         this.#putManifest(operation);
         return;
-      case 'remove manifest':
-        this.#removeManifest(operation);
-        return;
       case 'put tag':
         this.#putTag(operation);
         return;
       case 'link blob':
         this.#linkBlob(operation);
         return;
-      case 'lose blob':
-        this.#loseBlob(operation);
+      case 'own blob':
+        this.#ownBlob(operation);
         return;
       case 'put tag list': {
         const repository = this.#repository(operation.repository);
@@ -80,31 +95,15 @@ export class OperationWriter {
       }
       case 'record uses':
         this.#recordUses(operation);
+        return;
+      default:
+        this.removals.write(operation);
     }
   }
 
   /** Makes digests known, which says nothing of them. */
   name(digests: readonly Digest[]): void {
     this.#statements.nameContents.run(JSON.stringify(digests));
-  }
-
-  /** Do more than so many tags point at the manifest? */
-  hasTags(repository: RepositoryName, digest: Digest, count: number): boolean {
-    const known = this.#known(repository, digest);
-    if (known === undefined) return false;
-    return this.#statements.tagsOf.all(known.owner, known.content, count + 1).length > count;
-  }
-
-  /** Removes at most so many of the tags that point at the manifest. */
-  forgetTags(repository: RepositoryName, digest: Digest, limit: number): void {
-    const known = this.#known(repository, digest);
-    if (known === undefined) return;
-    const tags = this.#statements.tagsOf.all(known.owner, known.content, limit);
-    for (const { tag } of tags) {
-      this.#rememberTag(known.owner, tag, 'removed');
-      this.#statements.removeTag.run(known.owner, tag);
-      this.#changes.add('tag', repository, tag);
-    }
   }
 
   #putManifest({ repository, manifest, origin }: Of<'put manifest'>): void {
@@ -135,19 +134,6 @@ export class OperationWriter {
     this.#statements.putChildren.run({ owner, content, isManifest, children });
   }
 
-  #removeManifest({ repository, digest }: Of<'remove manifest'>): void {
-    const known = this.#known(repository, digest);
-    if (known === undefined) return;
-    const { owner, content } = known;
-    const removed = this.#statements.hasManifest.get(owner, content);
-    if (removed === undefined) return;
-    this.forgetTags(repository, digest, all);
-    this.#statements.unwantUnnamed.run({ owner, content });
-    this.#statements.removeManifest.run(owner, content);
-    this.#totals.add([hostOf(repository), ''], { manifests: -1, manifestBytes: -removed.size });
-    this.#changes.add('manifest', repository, digest);
-  }
-
   #putTag({ repository, record, was }: Of<'put tag'>): void {
     const { tag, checkedAt, descriptor } = record;
     const [owner, manifest, now] = [
@@ -161,19 +147,9 @@ export class OperationWriter {
       const isOlder = checkedAt !== 0 && checkedAt < there.checked_at && there.checked_at <= now;
       if (isOlder) return;
     }
-    if (moves && there !== undefined) this.#rememberTag(owner, tag, 'moved');
+    if (moves && there !== undefined) this.#former.remember(owner, tag, 'moved');
     this.#statements.putTag.run({ owner, tag, manifest, checkedAt, since: checkedAt || now });
     if (moves) this.#changes.add('tag', repository, tag);
-  }
-
-  /** Where it points now is history. */
-  #rememberTag(owner: number, tag: string, why: 'moved' | 'removed'): void {
-    const former = this.#statements.getFormerTag.get(owner, tag);
-    if (former === undefined) return;
-    const { digest, first_seen, last_seen } = former;
-    this.#statements.rememberTag.run(owner, tag, digest, first_seen, last_seen, why);
-    const behind = this.#statements.formerTagBehind.get(owner, tag, maxFormerTags);
-    if (behind !== undefined) this.#statements.forgetFormerTags.run(owner, tag, behind.id);
   }
 
   #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
@@ -187,6 +163,14 @@ export class OperationWriter {
     if (before.stored_at !== null) this.#statements.unwant.run(content, owner);
   }
 
+  /** Where they are not here they may be when somebody has brought them. */
+  #ownBlob({ repository, digest, origin }: Of<'own blob'>): void {
+    const { id, stored_at } = this.#contentOf(digest);
+    if (stored_at !== null)
+      this.#linkBlob({ kind: 'link blob', repository, digest, origin, verified: undefined });
+    else this.#statements.link.run(id, hostOf(repository), this.#repository(repository), origin);
+  }
+
   /**
    * Its bytes are here: those who own it lack it no more. `size` as it was verified. Other processes are told where it is new that somebody owns
    * what is here.
@@ -196,60 +180,25 @@ export class OperationWriter {
     this.#unknown.delete(digest);
     const isHere = before.stored_at !== null;
     if (isHere && size === before.size && link === undefined) return;
-    const wasOwned = isHere && this.#count(content, -1, before.size);
+    const wasOwned = isHere && this.#owners.count(content, -1, before.size);
     this.#statements.setStored.run({ content, size, now: this.#now() });
     link?.();
-    if (!this.#count(content, 1, size)) return;
+    if (!this.#owners.count(content, 1, size)) return;
     if (!isHere) this.#statements.unwantOwned.run(content);
     if (!wasOwned) this.#changes.add('blob', undefined, digest);
   }
 
-  #loseBlob({ digest }: Of<'lose blob'>): void {
-    const before = this.#statements.findContent.get(digest);
-    if (before === undefined || before.stored_at === null) return;
-    const { id: content } = before;
-    this.#count(content, -1, before.size);
-    this.#statements.setLost.run(content);
-    for (const { repository, size } of this.#statements.ownersInNeed.all(content, maxWanting))
-      this.#statements.want.run(content, repository, size, this.#now());
-    this.#changes.add('blob', undefined, digest);
-  }
-
   #recordUses({ uses }: Of<'record uses'>): void {
     for (const { repository, digest, at } of uses) {
-      const known = this.#known(repository, digest);
+      const known = knownManifest(this.#statements, repository, digest);
       if (known === undefined) continue;
       const { owner, content } = known;
+      const before = this.#statements.usedAt.get(owner, content)?.used_at;
+      if (before !== undefined && dayOf(before) !== dayOf(at))
+        this.#statements.repeatUse.run({ owner, content, most: maxParents });
       this.#statements.recordUse.run(at, owner, content);
       this.#statements.recordUseOfParents.run(at, owner, content, owner, maxParents);
     }
-  }
-
-  /** Of what is here each registry counts what one of its repositories owns; all together count it once. False: nobody does. */
-  #count(content: number, sign: 1 | -1, size: number | null): boolean {
-    const hosts = [...this.#hostsOf(content)];
-    if (hosts.length === 0) return false;
-    this.#totals.add([...hosts, ''], { blobs: sign, blobBytes: sign * (size ?? 0) });
-    return true;
-  }
-
-  *#hostsOf(content: number): Iterable<string> {
-    for (let last = ''; ; ) {
-      const host = this.#statements.hostBehind.get(content, last)?.host ?? null;
-      if (host === null) return;
-      yield host;
-      last = host;
-    }
-  }
-
-  /** Undefined: nothing was ever said of them, so that there is nothing to change. */
-  #known(
-    name: RepositoryName,
-    digest: Digest,
-  ): { readonly owner: number; readonly content: number } | undefined {
-    const owner = this.#statements.findRepository.get(name)?.id;
-    const content = this.#statements.findContent.get(digest)?.id;
-    return owner === undefined || content === undefined ? undefined : { owner, content };
   }
 
   #repository(name: RepositoryName): number {
@@ -268,4 +217,8 @@ export class OperationWriter {
     const id = Number(this.#statements.addContent.run(digest).lastInsertRowid);
     return { id, size: null, stored_at: null };
   }
+}
+
+function dayOf(at: number): number {
+  return Math.floor(at / dayMs);
 }

@@ -14,6 +14,8 @@ export interface ContentRow {
   readonly stored_at: number | null;
 }
 
+export type Writes = ReturnType<typeof prepareWrites>;
+
 /**
  * What the steps of a change are made of. Where one row is written it is written by a statement without a `select`: else SQLite keeps a
  * journal for the statement, which takes six times as long as the row. Each touches rows by their keys, and no more of them than an image has. */
@@ -130,6 +132,18 @@ export function prepareWrites(database: Database) {
     ),
     putReferrersList: prepare<[number, number, string, number, number]>(
       `insert into referrers_lists values (?, ?, ?, ?) ${unlessOlder}`,
+    ),
+    usedAt: prepare<[number, number], { used_at: number }>(
+      'select used_at from manifests where repository = ? and content = ?',
+    ),
+    /** It, and what leads to it, was used on another day than before. */
+    repeatUse: prepare<[Record<string, unknown>]>(
+      `insert into repeated_uses
+         select repository, content from manifests
+         where repository = $owner and content in (
+           select $content union all
+           select * from (select manifest from children where child = $content and repository = $owner limit $most))
+         on conflict do nothing`,
     ),
     recordUse: prepare<[number, number, number]>(
       'update manifests set used_at = ? where repository = ? and content = ?',

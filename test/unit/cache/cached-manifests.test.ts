@@ -4,6 +4,7 @@ import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { parseTag } from '#src/oci/reference.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
@@ -112,14 +113,22 @@ describe('a tag', () => {
 
   it('that is gone upstream is kept and reported, or answered 404 where that is configured', async () => {
     for (const onGone of ['serve', 'notFound'] as const) {
-      await using cache = new CacheUnderTest({ policy: { freshness: always, onGone } });
-      putImage(cache.content, alpine, 'v1', [bytes(10)]);
+      const metadata = SqliteMetadataStore.inMemory();
+      await using cache = new CacheUnderTest({ metadata, policy: { freshness: always, onGone } });
+      const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(10)]);
+      const goneAt = async () => (await metadata.graph.node(alpine, manifest.digest))?.tags[0]?.goneAt;
       await cache.registry.getManifest(alpine, v1);
+      await cache.settle();
+      assert.equal(await goneAt(), undefined);
       cache.content.deleteTag(alpine, v1);
       const pulling = cache.registry.getManifest(alpine, v1, cache.reporting);
       if (onGone === 'notFound') await assert.rejects(pulling, { status: 404 });
       else
         await pulling.then(() => assert.deepEqual(cache.outcome, { kind: 'stale', cause: 'gone upstream' }));
+      await cache.settle();
+      assert.equal(await goneAt(), cache.clock.now());
+      // Who makes up names writes nothing.
+      await assert.rejects(cache.registry.getManifest(alpine, parseTag('never')), { status: 404 });
     }
   });
 

@@ -8,6 +8,7 @@ import type { ListOrder } from '#src/cli/list.ts';
 import type { LoadOrder } from '#src/cli/load.ts';
 import type { LongStart } from '#src/cli/long-start.ts';
 import { runProgram } from '#src/cli/program.ts';
+import type { PruneOrder } from '#src/cli/prune.ts';
 import type { LoadedConfig } from '#src/config/load.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
@@ -16,8 +17,8 @@ interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly served: LoadedConfig | undefined;
-  /** What load or list was told to do. */
-  readonly order: LoadOrder | ListOrder | undefined;
+  /** What load, list or prune was told to do. */
+  readonly order: LoadOrder | ListOrder | PruneOrder | undefined;
 }
 
 interface Around {
@@ -66,6 +67,9 @@ async function run(
         return config.imageFile === 'good.txt';
       },
       list: async (_, told) => {
+        order = told;
+      },
+      prune: async (_, told) => {
         order = told;
       },
       clock,
@@ -129,7 +133,7 @@ describe('ociregistry', () => {
       ],
     ],
     ['list', 'header', 'pattern', 'short-digest', 'output'],
-    ['prune', 'pattern', 'date', 'dry-run'],
+    ['prune', 'pattern', 'date', 'not-used-for', 'keep', 'dry-run', 'output'],
   ];
   for (const [command, ...flags] of helps) {
     it(`describes every flag of ${command}, with its default`, async () => {
@@ -151,8 +155,7 @@ describe('ociregistry', () => {
 
   it('marks in its help what does nothing yet, and says what signals do', async () => {
     const root = (await run('')).stdout.replaceAll(/\n {5,}/g, ' ');
-    assert.match(root, /^ +prune .*\(not available in this version yet\)$/m);
-    assert.doesNotMatch(root, /^ +(?:serve|load|list) .*not available/m);
+    assert.doesNotMatch(root, /^ +(?:serve|load|list|prune) .*not available/m);
     const serve = (await run('serve --help')).stdout.replaceAll(/\n {5,}/g, ' ');
     const marked = serve.matchAll(/^ +--([a-z-]+).*not available in this version yet, and ignored/gm);
     assert.deepEqual(
@@ -239,6 +242,12 @@ describe('ociregistry', () => {
     ],
     ['load --parallel 0', '--parallel: must be a number from 1 to 64, not "0"', 'load'],
     ['load --parallel=1e1', '--parallel: must be a number from 1 to 64, not "1e1"', 'load'],
+    [
+      'prune --not-used-for ever',
+      '--not-used-for: must be a duration such as 500ms, 30s, 5m, 1h30m or 7d, not "ever"',
+      'prune',
+    ],
+    ['prune --keep none', '--keep: must be a whole number from 1 to 1000000, not "none"', 'prune'],
     ['load --platform arm64', '--platform: must be a platform such as linux/arm64, not "arm64"', 'load'],
     ['list --output text', '--output: must be table or json, not "text"', 'list'],
     ['serve now', "too many arguments for 'serve'. Expected 0 arguments but got 1: now.", 'serve'],
@@ -346,16 +355,21 @@ describe('ociregistry', () => {
     assert.deepEqual([flags.code, flags.stderr], [0, '']);
   });
 
-  for (const line of ['prune -pattern x -dry-run --date 2026-01-31T23:59:59']) {
-    it(`says that it cannot do yet: ${line}`, async () => {
-      const { code, stdout, stderr } = await run(line);
-      const command = line.slice(0, line.indexOf(' '));
-      assert.deepEqual(
-        [code, stdout, stderr],
-        [1, '', `ociregistry: "${command}" is not available in this version yet\n`],
-      );
+  it('hands the flags of prune on, and nothing of what the configuration says for the server', async () => {
+    const text = 'pruneConfig: { expr: other, dryRun: true }';
+    const line = 'prune -config-file FILE -pattern x --date 2026-01-31T23:59:59 --not-used-for 30d --keep 3';
+    const { code, order, stderr } = await run(line, { text });
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual(order, {
+      ...{ pattern: 'x', date: new Date('2026-01-31T23:59:59'), notUsedFor: 30 * 86_400_000, keep: 3 },
+      ...{ dryRun: false, output: 'text' },
     });
-  }
+    const dry = await run('prune -dry-run --output json');
+    assert.deepEqual(dry.order, {
+      ...{ pattern: '', date: undefined, notUsedFor: undefined, keep: undefined },
+      ...{ dryRun: true, output: 'json' },
+    });
+  });
 });
 
 describe('ociregistry check-config', () => {

@@ -6,12 +6,11 @@ describe('a key whose feature is not built', () => {
   it('is named in one warning, with all others', async () => {
     const { warnings } = await loadText(
       `
-pruneConfig: { enabled: true, duration: 10d }
 registries:
   - name: a.io
   - name: b.io
-    cache: { maxSize: 10GiB }
-cache: { pinned: ["a.io/**"] }
+    cache: { minFree: 10GiB }
+cache: { verifyOnRead: always }
 server: { workers: auto }
 catalogSync: { every: 15m, repositories: [] }
 `,
@@ -19,9 +18,8 @@ catalogSync: { every: 15m, repositories: [] }
     );
     const named = [
       '--hello-world',
-      'pruneConfig.enabled',
-      'registries[1].cache.maxSize',
-      'cache.pinned',
+      'registries[1].cache.minFree',
+      'cache.verifyOnRead',
       'server.workers',
       'catalogSync',
     ];

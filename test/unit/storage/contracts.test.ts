@@ -6,6 +6,7 @@ import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { OwnerLocks } from '#src/storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { contentStoreContract } from '#test/contract/content-store.contract.ts';
+import { imageGraphContract } from '#test/contract/image-graph.contract.ts';
 import { inventoryContract } from '#test/contract/inventory.contract.ts';
 import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
 import { type MadeSpools, spoolStoreContract } from '#test/contract/spool-store.contract.ts';
@@ -81,4 +82,5 @@ const inFile = async () => await inDirectory(async (directory) => await SqliteMe
 for (const [name, create] of Object.entries({ 'SQLite in memory': inMemory, 'SQLite in a file': inFile })) {
   metadataStoreContract(name, create);
   inventoryContract(name, create);
+  imageGraphContract(name, create);
 }

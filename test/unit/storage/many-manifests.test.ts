@@ -33,12 +33,13 @@ const filling = `
 
 describe(`an index of ${count} manifests that share a layer`, () => {
   const database = openInMemory();
-  const writer = new OperationWriter(
+  const writer = new OperationWriter({
     database,
-    new ChangeLog(database),
-    new UnknownDigests(() => []),
-    () => 1,
-  );
+    changes: new ChangeLog(database),
+    unknown: new UnknownDigests(() => []),
+    discarded: undefined,
+    now: () => 1,
+  });
   before(() => void database.exec(filling));
   after(() => void database.close());
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { prepareGraph } from '#src/storage/sqlite/graph-statements.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
+import { prepareRemovals } from '#src/storage/sqlite/removal-statements.ts';
 import { prepareInventory } from '#src/storage/sqlite/sqlite-inventory.ts';
 import { prepareReads } from '#src/storage/sqlite/statements.ts';
 import { prepareWrites } from '#src/storage/sqlite/write-statements.ts';
@@ -23,6 +25,8 @@ describe('the queries of the index', async () => {
     ...prepareReads(database),
     ...prepareInventory(database),
     ...prepareWrites(database),
+    ...prepareGraph(database),
+    ...prepareRemovals(database),
   });
   for (const [name, { source }] of queries) {
     it(`read no more than they return or change: ${name}`, () => {

@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
+import { ImagePruner, usualGraceMs } from '../retention/image-pruner.ts';
+import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
+import { Pins } from '../retention/pins.ts';
+import type { Removed, Selection } from '../retention/prune.ts';
+import type { Operation } from '../storage/operation.ts';
+import { memoryPlan } from './memory-plan.ts';
+import { filePlan } from './open-files.ts';
+import { layoutVersion, openStore, type Store } from './store.ts';
+
+export interface PruneParts {
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly signal: AbortSignal;
+  /** Default: ten minutes. Milliseconds. */
+  readonly graceMs?: number;
+}
+
+/** What removes images from a store. Throws where nothing can be removed from it. */
+export function retentionParts(
+  { graph, metadata, discarded, changed }: Store,
+  { cache, registries }: Config,
+  { clock, graceMs = usualGraceMs, told }: Told & { clock: Clock; graceMs?: number | undefined },
+) {
+  if (graph === undefined)
+    throw new Error('there was no room to take over the index of an earlier version: nothing can be removed');
+  const pins = new Pins([...cache.pinned, ...registries.flatMap((registry) => registry.cache.pinned ?? [])]);
+  const forget = (operations: readonly Operation[]): void => {
+    told(operations);
+    changed();
+  };
+  return { graph, metadata, discarded, clock, graceMs, pins, changed: forget };
+}
+
+interface Told {
+  /** Told of changes of the index, for whoever remembers what it said. */
+  readonly told: (operations: readonly Operation[]) => void;
+}
+
+/** Removes images from a directory, beside whoever serves from it; `removed` is told of each. Throws what keeps it from being used. */
+export async function pruneImages(
+  config: Config,
+  selection: Selection,
+  dryRun: boolean,
+  removed: (image: Removed) => Promise<void>,
+  { log, clock = systemClock, signal, graceMs }: PruneParts,
+): Promise<void> {
+  if (!existsSync(join(config.imagePath, layoutVersion))) return;
+  const [memory, files] = [memoryPlan(), await filePlan(1, log)];
+  await using store = await openStore(config.imagePath, { memory, files, clock, log, says() {} });
+  const parts = retentionParts(store, config, { clock, graceMs, told() {} });
+  for await (const image of new ImagePruner(parts).prune(selection, { dryRun, signal })) await removed(image);
+  if (dryRun) return;
+  await sweepLeaving(parts, signal);
+  await emptyTrash(parts, signal);
+}

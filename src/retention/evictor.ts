@@ -1,0 +1,130 @@
+import type { Log } from '../base/log.ts';
+import { hostOf, type RegistryHost } from '../oci/reference.ts';
+import type { ImageNode } from '../storage/image-graph.ts';
+import type { Inventory } from '../storage/inventory.ts';
+import { evictionOrder } from './eviction-order.ts';
+import { ImageRemoval } from './image-removal.ts';
+import { emptyTrash, type SweepParts, sweepLeaving } from './leaving-sweep.ts';
+import { bytesOf, type Excess, excesses, type FileSystemSpace, type Limits, type Reason } from './limits.ts';
+import type { Pins } from './pins.ts';
+import { RemovingHands } from './removing-hands.ts';
+
+export interface EvictorParts extends SweepParts {
+  readonly pins: Pins;
+  readonly inventory: Pick<Inventory, 'totals'>;
+  readonly limits: Limits;
+  /** Of the file system that the cache lies on. */
+  readonly space: () => Promise<FileSystemSpace>;
+  /** Bytes that are to come, as far as anybody knows. */
+  readonly reserved: () => number;
+  readonly log: Log;
+}
+
+/** Images that upstream has no more and that are kept for the last: so many are remembered at a time. */
+const maxGone = 10_000;
+
+/** Evicts images, the least wanted first, while the cache is over a limit. */
+export class Evictor {
+  /** How many images had to go, and why. */
+  readonly evicted: Record<Reason, number> = { maxSize: 0, registry: 0, minFree: 0 };
+  readonly #parts: EvictorParts;
+  #isStuck = false;
+
+  constructor(parts: EvictorParts) {
+    this.#parts = parts;
+  }
+
+  /** Was the cache still over a limit when nothing was left that may go? */
+  get isStuck(): boolean {
+    return this.#isStuck;
+  }
+
+  /** Looks whether it is, and evicts until it is not or nothing may go any more. Throws the signal's reason, and the store's errors. */
+  async run(signal: AbortSignal): Promise<void> {
+    if ((await this.#excesses()).length > 0) {
+      // What was left when its image went may be old enough by now.
+      await sweepLeaving(this.#parts, signal);
+      for (const excess of await this.#excesses()) await this.#evict(excess, signal);
+      await emptyTrash(this.#parts, signal);
+    }
+    const left = await this.#excesses();
+    this.#tell(left);
+    this.#isStuck = left.length > 0;
+  }
+
+  #tell(left: readonly Excess[]): void {
+    const { log } = this.#parts;
+    if (left.length > 0 && !this.#isStuck)
+      log.error(
+        { left },
+        'the cache is over a limit and nothing more may go: blobs pass through, nothing is stored',
+      );
+    if (left.length === 0 && this.#isStuck) log.warn({}, 'there is room again: blobs are stored');
+  }
+
+  async #excesses(): Promise<readonly Excess[]> {
+    const { inventory, limits, reserved, space } = this.#parts;
+    return excesses(limits, await inventory.totals(), await space(), reserved());
+  }
+
+  /** What upstream has no more goes when nothing else is left. */
+  async #evict(excess: Excess, signal: AbortSignal): Promise<void> {
+    const goal = (await this.#used(excess.host)) - excess.bytes;
+    const gone: ImageNode[] = [];
+    for await (const node of this.#candidates(excess.host)) {
+      signal.throwIfAborted();
+      if (isGoneUpstream(node)) {
+        if (gone.length < maxGone) gone.push(node);
+        continue;
+      }
+      await this.#remove(node, excess.reason, signal);
+      if ((await this.#used(excess.host)) <= goal) return;
+    }
+    for (const node of gone) {
+      signal.throwIfAborted();
+      await this.#removeGone(node, excess.reason, signal);
+      if ((await this.#used(excess.host)) <= goal) return;
+    }
+  }
+
+  async #used(host: RegistryHost | undefined): Promise<number> {
+    const totals = await this.#parts.inventory.totals();
+    return bytesOf(host === undefined ? totals : totals.registries.get(host));
+  }
+
+  /** What came a moment ago frees nothing yet. */
+  async *#candidates(host: RegistryHost | undefined): AsyncGenerator<ImageNode> {
+    const { graph, clock, graceMs, pins } = this.#parts;
+    for await (const node of evictionOrder(graph, clock)) {
+      const isOfHost = host === undefined || hostOf(node.repository) === host;
+      if (isOfHost && node.createdAt < clock.now() - graceMs && !pins.has(node)) yield node;
+    }
+  }
+
+  async #remove(node: ImageNode, reason: Reason, signal: AbortSignal): Promise<void> {
+    this.#parts.log.info(await this.#removed(node, reason, signal), 'an image was evicted');
+  }
+
+  async #removeGone(node: ImageNode, reason: Reason, signal: AbortSignal): Promise<void> {
+    this.#parts.log.warn(
+      await this.#removed(node, reason, signal),
+      'an image was evicted that its registry does not have any more: nothing else was left',
+    );
+  }
+
+  async #removed(
+    { repository, digest, tags }: ImageNode,
+    reason: Reason,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const removal = new ImageRemoval(this.#parts.graph, new RemovingHands(this.#parts));
+    const names = tags.map(({ tag }) => tag);
+    const { freed } = await removal.remove(repository, digest, names, signal);
+    this.evicted[reason] += 1;
+    return { repository, digest, tags: names, freed, reason };
+  }
+}
+
+function isGoneUpstream({ tags }: ImageNode): boolean {
+  return tags.some(({ goneAt }) => goneAt !== undefined);
+}

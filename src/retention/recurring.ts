@@ -1,0 +1,80 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+
+/** Milliseconds: until it is done first, and from its end to the next time. */
+export interface Recurrence {
+  readonly firstMs: number;
+  readonly pauseMs: number;
+}
+
+/** A timer takes no more than some weeks. Milliseconds. */
+const longestMs = 86_400_000;
+
+/** Work that is done now and then until it is disposed of, which ends it; one at a time. What fails is logged, and done again the next time. */
+export class Recurring implements AsyncDisposable {
+  readonly #what: string;
+  readonly #work: (signal: AbortSignal) => Promise<void>;
+  readonly #parts: { readonly clock: Clock; readonly log: Log };
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #wake = Promise.withResolvers<void>();
+  #timer: Disposable | undefined;
+
+  constructor(
+    what: string,
+    { firstMs, pauseMs }: Recurrence,
+    work: (signal: AbortSignal) => Promise<void>,
+    parts: { readonly clock: Clock; readonly log: Log },
+  ) {
+    this.#what = what;
+    this.#work = work;
+    this.#parts = parts;
+    this.#running = this.#run(firstMs, pauseMs);
+  }
+
+  /** Has it done in so short a time, if it would not be sooner anyway. */
+  soon(milliseconds: number): void {
+    this.#timer ??= this.#parts.clock.after(milliseconds, () => {
+      this.#timer = undefined;
+      this.#wake.resolve();
+    });
+  }
+
+  async #run(firstMs: number, pauseMs: number): Promise<void> {
+    const { signal } = this.#stop;
+    await this.#sleep(firstMs);
+    while (!signal.aborted) {
+      this.#wake = Promise.withResolvers();
+      await this.#doOnce(signal);
+      await this.#sleep(pauseMs);
+    }
+  }
+
+  async #doOnce(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#work(signal);
+    } catch (error) {
+      if (!signal.aborted) this.#parts.log.error({ err: error }, `${this.#what} failed`);
+    }
+  }
+
+  async #sleep(milliseconds: number): Promise<void> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#stop.signal]);
+    const slept = this.#sleepLong(milliseconds, signal);
+    await Promise.race([slept, this.#wake.promise]);
+    over.abort();
+    await slept;
+  }
+
+  async #sleepLong(milliseconds: number, signal: AbortSignal): Promise<void> {
+    for (let left = milliseconds; left > 0 && !signal.aborted; left -= longestMs)
+      await this.#parts.clock.sleep(Math.min(left, longestMs), signal).catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#timer?.[Symbol.dispose]();
+    this.#stop.abort();
+    await this.#running;
+  }
+}

@@ -1,0 +1,26 @@
+import type { Digest } from '../oci/reference.ts';
+
+/**
+ * Where bytes lie that were discarded, until nobody can want them back. What is moved there is moved at once, while the index is locked for
+ * the change that says so: whoever has put the same bytes meanwhile is found out by their times, and his stay.
+ */
+export interface DiscardedContent {
+  /** `left`: they came here at `before` or later (milliseconds since the epoch), or cannot be moved, and stay. Never throws. */
+  take(digest: Digest, before: number): 'taken' | 'absent' | 'left';
+  /** Puts them back where others have not come since. Never throws. */
+  restore(digest: Digest): void;
+}
+
+/** A file that was discarded. */
+export interface DiscardedFile {
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+/** The same files, for whoever removes them in the end. */
+export interface DiscardedFiles {
+  /** What lies there now, at most so many. */
+  list(limit: number): Promise<readonly DiscardedFile[]>;
+  /** False: it cannot be removed now, and lies there until somebody looks next. Never rejects. */
+  remove(file: DiscardedFile): Promise<boolean>;
+}

@@ -1,0 +1,69 @@
+import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Candidate, ImageCursor } from './inventory.ts';
+
+/** A tag that leads to a manifest. Times in milliseconds since the epoch. */
+export interface LeadingTag {
+  readonly tag: Tag;
+  readonly isPinned: boolean;
+  /** When upstream said that it has no such tag. */
+  readonly goneAt: number | undefined;
+}
+
+/** A manifest of a repository. Times in milliseconds since the epoch. */
+export interface ImageNode extends ImageCursor {
+  readonly createdAt: number;
+  readonly usedAt: number;
+  /** In ASCII order, some hundred at most. */
+  readonly tags: readonly LeadingTag[];
+}
+
+/** What a manifest names. */
+export interface NamedContent {
+  readonly digest: Digest;
+  readonly isManifest: boolean;
+}
+
+/** Bytes that are known of, whether or not they are here. */
+export interface KnownContent {
+  /** As it was verified. */
+  readonly size: number | undefined;
+  /** Undefined: they are not here. Milliseconds since the epoch. */
+  readonly storedAt: number | undefined;
+}
+
+/** What a manifest of the repository named that has gone. */
+export interface LeavingContent {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+}
+
+/** Those that were used on one day alone, and those that were used on two at least. */
+export type Use = 'once' | 'repeated';
+
+interface Page<Place> {
+  readonly after?: Place | undefined;
+  /** Some hundred at most. */
+  readonly limit: number;
+}
+
+/** What leads to what: by it is told what may go. Read in pages; whoever removes something has it asked again by the operation. */
+export interface ImageGraph {
+  /** As {@link Inventory.candidates}: roots in the order of their last use; of all, or of those that were used so. */
+  roots(page: Page<Candidate> & { readonly use?: Use | undefined }): Promise<readonly Candidate[]>;
+  node(repository: RepositoryName, digest: Digest): Promise<ImageNode | undefined>;
+  /** Behind a digest. */
+  named(repository: RepositoryName, digest: Digest, page: Page<Digest>): Promise<readonly NamedContent[]>;
+  /** Manifests of the repository whose subject it is. */
+  referrers(repository: RepositoryName, digest: Digest, page: Page<Digest>): Promise<readonly Digest[]>;
+  /** Tags of the repository that begin like this. */
+  tagsLike(repository: RepositoryName, prefix: string): Promise<readonly { tag: Tag; digest: Digest }[]>;
+  /** Of the repository's tags those that came last. */
+  newestTags(repository: RepositoryName, count: number): Promise<readonly Tag[]>;
+  /** How much leads to a manifest of the repository: tags, indexes, its subject if that is there. */
+  leads(repository: RepositoryName, digest: Digest): Promise<number>;
+  /** How many manifests, of whatever repository, name it as a blob or are it; counted up to `most`. */
+  uses(digest: Digest, most: number): Promise<number>;
+  content(digest: Digest): Promise<KnownContent | undefined>;
+  /** What a repository named by manifests that have gone, and may still be here. */
+  leaving(page: Page<LeavingContent>): Promise<readonly LeavingContent[]>;
+}

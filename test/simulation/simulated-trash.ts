@@ -1,0 +1,59 @@
+import { basename } from 'node:path';
+import type { Clock } from '#src/base/clock.ts';
+import type { Digest } from '#src/oci/reference.ts';
+import type { DiscardedContent, DiscardedFile, DiscardedFiles } from '#src/storage/discarded-content.ts';
+import type { Disk } from './disk.ts';
+
+const folder = '/cache/trash';
+
+/** `trash/` of the store, whose calls take no time: nobody has a turn while the index is locked. */
+export class SimulatedTrash implements DiscardedContent, DiscardedFiles {
+  /** While what was written before is written again, nothing is moved. */
+  isUsed = false;
+  readonly #disk: Disk;
+  readonly #clock: Clock;
+  #count = 0;
+
+  constructor(disk: Disk, clock: Clock) {
+    this.#disk = disk;
+    this.#clock = clock;
+  }
+
+  take(digest: Digest, before: number): 'taken' | 'absent' | 'left' {
+    const path = pathOf(digest);
+    const content = this.#disk.get(path);
+    if (!this.isUsed || content === undefined) return 'absent';
+    if (Math.max(content.mtimeMs, content.ctimeMs) >= before) return 'left';
+    this.#count += 1;
+    this.#disk.rename(path, `${folder}/${hexOf(digest)}.${this.#clock.now()}-${this.#count}`);
+    return 'taken';
+  }
+
+  restore(digest: Digest): void {
+    if (!this.isUsed || this.#disk.get(pathOf(digest)) !== undefined) return;
+    const name = this.#disk.list(folder).find((each) => basename(each).startsWith(hexOf(digest)));
+    if (name !== undefined) this.#disk.rename(name, pathOf(digest));
+  }
+
+  async list(limit: number): Promise<readonly DiscardedFile[]> {
+    const names = this.#disk.list(folder).slice(0, limit);
+    return names.map((name) => {
+      const digest = `sha256:${basename(name).split('.', 1)[0]}` as Digest;
+      return { name, digest };
+    });
+  }
+
+  async remove({ name }: DiscardedFile): Promise<boolean> {
+    if (this.#disk.get(name) !== undefined) this.#disk.remove(name);
+    return true;
+  }
+}
+
+/** Where the store has a blob. */
+export function pathOf(digest: Digest): string {
+  return `/cache/blobs/sha256/${hexOf(digest)}`;
+}
+
+function hexOf(digest: Digest): string {
+  return digest.slice('sha256:'.length);
+}
