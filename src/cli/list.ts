@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { cachedImages } from '../app/cached-images.ts';
 import { type ImageRow, objectOf, rowsOf, tableOf } from './image-rows.ts';
-import { namePatterns } from './name-patterns.ts';
+import { namePatterns } from '../values/name-patterns.ts';
 
 export interface ListOrder {
   readonly output: 'table' | 'json';

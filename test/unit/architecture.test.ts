@@ -57,7 +57,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],
-  cli: ['process', 'config', 'observe', 'net/dial', 'storage', 'load', 'app', 'app/preflight', 'doctor'],
+  cli: ['values', 'process', 'config', 'observe', 'net/dial', 'storage', 'load', 'app', 'app/preflight', 'doctor'],
   reference: ['config', 'observe', 'cli'],
   start: ['process', 'cli'],
 };

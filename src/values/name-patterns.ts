@@ -1,0 +1,31 @@
+import { RE2JS } from 're2js';
+
+/** Of all of them together. What a pattern costs grows with its length, and no name is as long. Characters. */
+const maxLength = 2000;
+
+/**
+ * Regular expressions with commas between them, in the original's notation (Go's, RE2). Matches what one of them finds something in; none is
+ * everything. Whoever wrote them, a match takes a time that grows with the name and the pattern alone. Throws PatternError.
+ */
+export function namePatterns(text: string): (name: string) => boolean {
+  if (text.length > maxLength)
+    throw new PatternError(`a pattern of more than ${maxLength} characters is none that is meant`);
+  const patterns = text
+    .split(',')
+    .filter((pattern) => pattern !== '')
+    .map(patternOf);
+  return (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name));
+}
+
+/** A text is no regular expression. The message says which. */
+export class PatternError extends Error {
+  override readonly name = 'PatternError';
+}
+
+function patternOf(text: string): RE2JS {
+  try {
+    return RE2JS.compile(text);
+  } catch (cause) {
+    throw new PatternError(`${JSON.stringify(text)} is no regular expression`, { cause });
+  }
+}
