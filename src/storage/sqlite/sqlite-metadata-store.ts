@@ -273,6 +273,7 @@ function bytesOf(operation: Operation, text = ''): number {
 function rowsOf(operation: Operation): number {
   if (operation.kind === 'link blob' || operation.kind === 'lose blob') return 3;
   if (operation.kind === 'record uses') return operation.uses.length;
+  if (operation.kind === 'record misses') return operation.misses.length;
   if (operation.kind !== 'put manifest') return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;

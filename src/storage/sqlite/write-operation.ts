@@ -19,6 +19,9 @@ const maxParents = 20;
 /** A blob that more repositories own is brought to the others when somebody asks for it. */
 const maxWanting = 500;
 
+/** So many names are kept that were missed. */
+const maxMisses = 10_000;
+
 /** No limit. */
 const all = -1;
 
@@ -78,6 +81,12 @@ export class OperationWriter {
         );
         return;
       }
+      case 'record misses':
+        this.#recordMisses(operation);
+        return;
+      case 'pin tag':
+        this.#pinTag(operation);
+        return;
       case 'record uses':
         this.#recordUses(operation);
     }
@@ -223,6 +232,18 @@ export class OperationWriter {
       this.#statements.recordUse.run(at, owner, content);
       this.#statements.recordUseOfParents.run(at, owner, content, owner, maxParents);
     }
+  }
+
+  #recordMisses({ misses }: Of<'record misses'>): void {
+    for (const { repository, reference, times, firstAt, lastAt } of misses)
+      this.#statements.recordMiss.run({ repository, reference, times, firstAt, lastAt });
+    const behind = this.#statements.missBehind.get(maxMisses);
+    if (behind !== undefined) this.#statements.forgetMisses.run({ ...behind });
+  }
+
+  #pinTag({ repository, tag, isPinned }: Of<'pin tag'>): void {
+    const owner = this.#statements.findRepository.get(repository)?.id;
+    if (owner !== undefined) this.#statements.pinTag.run(Number(isPinned), owner, tag);
   }
 
   /** Of what is here each registry counts what one of its repositories owns; all together count it once. False: nobody does. */

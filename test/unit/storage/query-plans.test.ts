@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { prepareFreed } from '#src/storage/sqlite/freed-bytes.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { prepareInventory } from '#src/storage/sqlite/sqlite-inventory.ts';
+import { prepareMisses } from '#src/storage/sqlite/sqlite-misses.ts';
 import { prepareReads } from '#src/storage/sqlite/statements.ts';
 import { prepareWrites } from '#src/storage/sqlite/write-statements.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -23,6 +25,8 @@ describe('the queries of the index', async () => {
     ...prepareReads(database),
     ...prepareInventory(database),
     ...prepareWrites(database),
+    ...prepareMisses(database),
+    ...prepareFreed(database),
   });
   for (const [name, { source }] of queries) {
     it(`read no more than they return or change: ${name}`, () => {
