@@ -19,7 +19,7 @@ export interface MetricsSettings {
 /** Nothing of it is loaded where no port is configured. */
 export async function openMetrics({
   config: { metrics, registries },
-  parts: { fills, completer },
+  parts: { fills, completer, misses },
   inventory,
   version,
   quotas,
@@ -34,6 +34,7 @@ export async function openMetrics({
     version,
     fillsRunning: () => fills.running,
     fillsAbandoned: () => fills.abandoned,
+    missed: () => misses.count,
     quotas,
     lookupsHung,
     completion: () => completer.states(),

@@ -99,6 +99,11 @@ export const metrics = {
     type: 'gauge',
     help: 'Those of them that no client waits for',
   },
+  missed: {
+    name: 'air_gap_misses_total',
+    type: 'counter',
+    help: 'Manifests that were asked for with airGapped and are not cached; `ociregistry wanted` names them',
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',
