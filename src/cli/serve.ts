@@ -42,7 +42,11 @@ export async function serve(loaded: LoadedConfig, parts: ServeParts): Promise<bo
   // At the default level they would be said to nobody.
   for (const warning of warnings) announce.warn({}, warning);
   try {
-    running = await startedOrStopped(config, { log, version: parts.version, start }, stopped);
+    running = await startedOrStopped(
+      config,
+      { log, version: parts.version, start, stop: signals.end },
+      stopped,
+    );
   } catch (thrown) {
     const error = withPlace(thrown, loaded);
     if (isForPeople) throw error;
@@ -86,6 +90,7 @@ function withPlace(error: unknown, { located }: LoadedConfig): unknown {
 
 interface StartParts extends Pick<ServeParts, 'version' | 'start'> {
   readonly log: Log;
+  readonly stop: () => void;
 }
 
 /** Undefined: it was told to stop before it had started, and ends now. */

@@ -41,6 +41,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'http/exchange': ['json', 'observe'],
   'http/handlers': ['http/exchange'],
   http: ['observe', 'http/exchange', 'http/handlers'],
+  retention: [],
+  admin: ['values', 'storage', 'http/exchange', 'retention'],
   app: [
     ...[
       'process',
@@ -53,12 +55,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       'credentials/providers',
     ],
     ...['upstream', 'storage', 'storage/file', 'storage/memory', 'storage/sqlite', 'cache', 'cache/memory'],
-    ...['registry', 'load', 'load/archive', 'http', 'http/exchange'],
+    ...['registry', 'load', 'load/archive', 'http', 'http/exchange', 'retention', 'admin'],
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],
-  cli: ['values', 'process', 'config', 'observe', 'net/dial', 'storage', 'load', 'app', 'app/preflight', 'doctor'],
-  reference: ['config', 'observe', 'cli'],
+  cli: [
+    ...['values', 'process', 'config', 'observe', 'net/dial', 'storage', 'load'],
+    ...['admin', 'app', 'app/preflight', 'doctor'],
+  ],
+  reference: ['config', 'observe', 'admin', 'cli'],
   start: ['process', 'cli'],
 };
 /** The room of a file: its folder. Beside the rooms is where the process starts. */

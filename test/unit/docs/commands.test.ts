@@ -43,6 +43,9 @@ async function exitCode(args: string): Promise<number> {
     doctor: async () => true,
     load: async () => true,
     list: async () => {},
+    wanted: async () => {},
+    pin: async () => true,
+    refresh: async () => true,
   });
 }
 
