@@ -243,6 +243,9 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
           (await weighed(store))(alpine, 'one'),
           'one'.length + 'own layer'.length + 'base'.length,
         );
+        // What was verified once and is gone frees nothing.
+        await store.change([loseBlob(descriptor('own layer').digest)]);
+        assert.equal((await weighed(store))(alpine, 'one'), 'one'.length + 'base'.length);
       });
 
       it('nothing of what an index has, all of the index, and of that neither what another tag points at nor what another index has', async () => {
