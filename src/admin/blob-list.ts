@@ -1,21 +1,24 @@
 import { hexOf } from '../oci/digest.ts';
-import type { Inventory } from '../storage/inventory.ts';
 import type { BlobRecord } from '../storage/records.ts';
+import type { Shelf } from './named-images.ts';
 import type { Entry } from './send-entries.ts';
+import { walk } from './walk.ts';
 
 const pageSize = 200;
 
 export const blobHeader = 'URL REFCNT\n';
 
 /** Every stored blob whose digest has `part` in it, with how many manifests name it. */
-export async function* blobEntries(inventory: Inventory, part: string): AsyncGenerator<readonly Entry[]> {
-  let page: readonly BlobRecord[];
-  let after: BlobRecord | undefined;
-  do {
-    page = await inventory.blobs({ after: after?.digest, limit: pageSize });
-    yield page.filter(({ digest }) => digest.includes(part)).map(entryOf);
-    after = page.at(-1);
-  } while (page.length === pageSize);
+export async function* blobEntries(
+  { inventory, clock }: Shelf,
+  part: string,
+): AsyncGenerator<readonly Entry[]> {
+  const pages = walk<BlobRecord>(
+    async (last, limit) => await inventory.blobs({ after: last?.digest, limit }),
+    pageSize,
+    clock,
+  );
+  for await (const page of pages) yield page.filter(({ digest }) => digest.includes(part)).map(entryOf);
 }
 
 function entryOf({ digest, size, references }: BlobRecord): Entry {

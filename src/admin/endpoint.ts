@@ -1,19 +1,19 @@
 import type * as z from 'zod';
+import type { Clock } from '../base/clock.ts';
 import type { Exchange } from '../http/exchange/exchange.ts';
 import type { ImageName } from '../oci/reference.ts';
 import type { Pruner } from '../retention/prune.ts';
-import type { Inventory } from '../storage/inventory.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { FetchedBlob } from './fill-list.ts';
 import type { Who } from './guard.ts';
 import type { BlobsOf } from './image-lists.ts';
+import type { Shelf } from './named-images.ts';
 import { type Parameters, readParameters, type ValuesOf } from './parameters.ts';
 import type { RecentFailures } from './recent-failures.ts';
 import type { Refresh } from './refresh-images.ts';
 
 /** What calls are answered from. */
-export interface AdminSources {
-  readonly inventory: Inventory;
+export interface AdminSources extends Shelf {
   readonly metadata: Pick<MetadataStore, 'change'>;
   readonly blobsOf: BlobsOf;
   /** Undefined across an air gap: nobody is asked. */
@@ -26,8 +26,7 @@ export interface AdminSources {
   readonly imageNamed: (text: string) => ImageName;
   /** Ends the server as a SIGTERM does. */
   readonly stop: () => void;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** A call that may be answered. */

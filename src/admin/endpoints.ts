@@ -33,7 +33,7 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
     text: '`URL DIGEST CREATED PULLED`, then a line each; digests in the URL are cut to ten digits',
     json: schemas.manifestList,
     answer: async ({ exchange, sources }, { pattern = all, count }) => {
-      const pages = atMost(count, manifestEntries(sources.inventory, pattern));
+      const pages = atMost(count, manifestEntries(sources, pattern));
       await sendEntries(exchange, { name: 'manifests', header: imageHeader, nothing: noManifests }, pages);
     },
   }),
@@ -49,8 +49,7 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
     text: 'the same, and behind each line one for each blob: `- sha256:…`, layers, then the config',
     json: schemas.imageList,
     answer: async ({ exchange, sources }, { pattern = all, digest, count }) => {
-      const { inventory, blobsOf } = sources;
-      const pages = atMost(count, imageEntries(inventory, blobsOf, pattern, digest));
+      const pages = atMost(count, imageEntries(sources, sources.blobsOf, pattern, digest));
       await sendEntries(exchange, { name: 'images', header: imageHeader, nothing: noManifests }, pages);
     },
   }),
@@ -65,7 +64,7 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
     text: '`URL REFCNT`, then a line each',
     json: schemas.blobList,
     answer: async ({ exchange, sources }, { substr, count }) => {
-      const pages = atMost(count, blobEntries(sources.inventory, substr));
+      const pages = atMost(count, blobEntries(sources, substr));
       await sendEntries(exchange, { name: 'blobs', header: blobHeader, nothing: 'no blobs found\n' }, pages);
     },
   }),
@@ -86,16 +85,18 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
     isServed: ({ pruner }) => pruner !== undefined,
     answer: async (call, { dryRun, ...order }) => {
       const { exchange, sources, tell } = call;
-      const { pruner, now } = sources;
+      const { pruner, clock } = sources;
       if (pruner === undefined) throw new Error('it is not served');
-      const selection = selectionOf(order, now());
+      const selection = selectionOf(order, clock.now());
       const signal = exchange.waiting;
       if (!dryRun) tell('pruning images', { type: order.type });
-      const header = wantsJson(exchange) ? '' : beginLine(await countOf(pruner, selection, signal), now());
+      const header = wantsJson(exchange)
+        ? ''
+        : beginLine(await countOf(pruner, selection, signal), clock.now());
       await sendEntries(
         exchange,
         { members: { dryRun }, name: 'removed', header, nothing: header },
-        pruneEntries(pruner, selection, { dryRun, signal, now }),
+        pruneEntries(pruner, selection, { dryRun, signal, clock }),
       );
     },
   }),
@@ -125,11 +126,11 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
     json: schemas.refreshed,
     isServed: ({ refresh }) => refresh !== undefined,
     answer: async ({ exchange, sources, tell }, chosen) => {
-      const { inventory, refresh } = sources;
+      const { inventory, clock, refresh } = sources;
       if (refresh === undefined) throw new Error('it is not served');
       const choice = choiceOf(chosen, sources);
       tell('refreshing images');
-      const tags = refreshImages(choice, { inventory, refresh }, exchange.waiting);
+      const tags = refreshImages(choice, { inventory, clock, refresh }, exchange.waiting);
       const pages = entriesOf(tags, ({ reference, outcome, digest, problem }) => ({
         text: `${outcome} ${reference}${problem === undefined ? '' : `: ${problem}`}\n`,
         object: { reference, outcome, digest, problem: problem ?? null },
@@ -185,7 +186,7 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
     text: 'a name a line, as `load` takes it',
     json: schemas.wantedList,
     answer: async ({ exchange, sources }, { count }) => {
-      const pages = atMost(count, wantedEntries(sources.inventory));
+      const pages = atMost(count, wantedEntries(sources));
       await sendEntries(exchange, { name: 'wanted', header: '', nothing: '' }, pages);
     },
   }),

@@ -33,9 +33,9 @@ const failuresMs = 60_000;
 /** So many addresses are remembered that have. */
 const maxAddresses = 1000;
 
-/** What whoever forwards a request says of that: any of them, for a proxy of this machine would make everybody local. */
+/** What whoever forwards a request says of that: any of them, for a proxy of this machine, or one beside us in a pod, would make everybody local. */
 const forwarding =
-  /^(?:forwarded|via|x-forwarded.*|x-(?:real|client|cluster-client|original)-.*|true-client-ip|cf-.*)$/;
+  /^(?:forwarded|via|x-forwarded.*|x-(?:real|client|cluster-client|original|envoy)-.*|true-client-ip|cf-.*|l5d-.*)$/;
 
 /**
  * Who may administer: with a credential whoever shows it, wherever he is; without one whoever is on this machine, as far as the connection and the request
@@ -58,7 +58,7 @@ export class Guard {
 
   #local({ address, headers, httpVersion, isAbsolute }: Asker): Who {
     if (!isLoopback(address))
-      throw denied('this machine alone may ask: for others configure a credential (admin)');
+      throw denied('only who connects by loopback may ask: for others configure a credential (admin)');
     const header = Object.keys(headers).find((name) => forwarding.test(name));
     if (header !== undefined)
       throw denied(`a proxy has forwarded it (${header}): configure a credential (admin)`);

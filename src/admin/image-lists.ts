@@ -2,9 +2,8 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf } from '../oci/digest.ts';
 import { isIndex } from '../oci/manifest.ts';
 import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
-import type { Inventory } from '../storage/inventory.ts';
 import { localTime } from '../values/local-time.ts';
-import { type NamedImage, namedImages } from './named-images.ts';
+import { type NamedImage, namedImages, type Shelf } from './named-images.ts';
 import type { Entry } from './send-entries.ts';
 
 /** The blobs that a manifest names, its config first. */
@@ -17,21 +16,21 @@ export const imageHeader = 'URL DIGEST CREATED PULLED\n';
 
 /** Every manifest whose name matches. */
 export async function* manifestEntries(
-  inventory: Inventory,
+  shelf: Shelf,
   matches: (name: string) => boolean,
 ): AsyncGenerator<readonly Entry[]> {
-  for await (const page of namedImages(inventory, matches))
+  for await (const page of namedImages(shelf, matches))
     yield page.map((named) => ({ text: lineOf(named), object: objectOf(named) }));
 }
 
 /** Every image, which is no index, whose name matches, and of whose own digest or blobs' digests one has `digest` in it; with its blobs. */
 export async function* imageEntries(
-  inventory: Inventory,
+  shelf: Shelf,
   blobsOf: BlobsOf,
   matches: (name: string) => boolean,
   digest: string,
 ): AsyncGenerator<readonly Entry[]> {
-  for await (const page of namedImages(inventory, matches)) {
+  for await (const page of namedImages(shelf, matches)) {
     for (const named of page) {
       const { repository, descriptor } = named.image;
       if (isIndex(descriptor.mediaType)) continue;

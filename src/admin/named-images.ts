@@ -1,6 +1,8 @@
+import type { Clock } from '../base/clock.ts';
 import { imageText, type RepositoryName, type Tag } from '../oci/reference.ts';
-import type { ImageCursor, Inventory } from '../storage/inventory.ts';
+import type { Inventory } from '../storage/inventory.ts';
 import type { ImageRecord } from '../storage/records.ts';
+import { walk } from './walk.ts';
 
 /** An image by one of its names. */
 export interface NamedImage {
@@ -11,18 +13,24 @@ export interface NamedImage {
   readonly tag: Tag | undefined;
 }
 
-/** Read in one go. */
-const pageSize = 200;
+/** Where images are, and time. */
+export interface Shelf {
+  readonly inventory: Inventory;
+  readonly clock: Pick<Clock, 'monotonic'>;
+}
+
+/** Read in one go, and compared with patterns: some ten microseconds for each. */
+const pageSize = 50;
 /** Of a repository so many names are put in order; where it has more, so many at a time. */
-const maxSorted = 2000;
+const maxSorted = 1000;
 
 /** All images with names that match, by repository and there by name. */
 export async function* namedImages(
-  inventory: Inventory,
+  shelf: Shelf,
   matches: (name: string) => boolean,
 ): AsyncGenerator<readonly NamedImage[]> {
   let names: NamedImage[] = [];
-  for await (const page of imagesOf(inventory)) {
+  for await (const page of imagesOf(shelf)) {
     for (const image of page) {
       const isOther = names[0] !== undefined && names[0].image.repository !== image.repository;
       if (isOther || names.length >= maxSorted) {
@@ -43,19 +51,19 @@ export interface Choice {
   readonly only?: RepositoryName | undefined;
 }
 
-/** All images, or those of one repository, page by page; what is changed meanwhile may be among them or not. */
-export async function* imagesOf(
-  inventory: Inventory,
+/** All images, or those of one repository, page by page. */
+export function imagesOf(
+  { inventory, clock }: Shelf,
   only?: RepositoryName,
 ): AsyncGenerator<readonly ImageRecord[]> {
-  let page: readonly ImageRecord[];
-  let after: ImageCursor | undefined;
-  do {
-    page = await inventory.images({ after, only, limit: pageSize });
-    yield page;
-    const last = page.at(-1);
-    after = last && { repository: last.repository, digest: last.descriptor.digest };
-  } while (page.length === pageSize);
+  return walk<ImageRecord>(
+    async (last, limit) => {
+      const after = last && { repository: last.repository, digest: last.descriptor.digest };
+      return await inventory.images({ after, only, limit });
+    },
+    pageSize,
+    clock,
+  );
 }
 
 function namesOf(image: ImageRecord): NamedImage[] {

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { hexOf } from '../oci/digest.ts';
 import { imageText } from '../oci/reference.ts';
 import type { Pruner, Removed, Selection } from '../retention/prune.ts';
@@ -35,10 +36,10 @@ export async function* pruneEntries(
   {
     dryRun,
     signal,
-    now,
-  }: { readonly dryRun: boolean; readonly signal: AbortSignal; readonly now: () => number },
+    clock,
+  }: { readonly dryRun: boolean; readonly signal: AbortSignal; readonly clock: Pick<Clock, 'now'> },
 ): AsyncGenerator<readonly Entry[]> {
-  const line = (message: string): string => logLine(message, now());
+  const line = (message: string): string => logLine(message, clock.now());
   for await (const removed of pruner.prune(selection, { dryRun, signal })) {
     const messages = namesOf(removed).flatMap((name) =>
       dryRun

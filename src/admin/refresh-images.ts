@@ -1,7 +1,6 @@
 import { RegistryError } from '../oci/error.ts';
 import { type Digest, imageText, type RepositoryName, type Tag } from '../oci/reference.ts';
-import type { Inventory } from '../storage/inventory.ts';
-import { type Choice, imagesOf } from './named-images.ts';
+import { type Choice, imagesOf, type Shelf } from './named-images.ts';
 
 /** Asks upstream where a tag points, however fresh it is, and fetches what it points at. `was`: where it pointed before. Throws what upstream answers. */
 export type Refresh = (
@@ -25,10 +24,10 @@ const width = 4;
 /** Every cached tag that matches is asked for again; what fails is told, the others go on. Ends between two when the signal is aborted. */
 export async function* refreshImages(
   { matches, only }: Choice,
-  { inventory, refresh }: { readonly inventory: Inventory; readonly refresh: Refresh },
+  { refresh, ...shelf }: Shelf & { readonly refresh: Refresh },
   signal: AbortSignal,
 ): AsyncGenerator<readonly RefreshedTag[]> {
-  for await (const page of imagesOf(inventory, only)) {
+  for await (const page of imagesOf(shelf, only)) {
     const found = page.flatMap(({ repository, tags, descriptor: { digest } }) =>
       tags
         .map((tag) => ({ repository, tag, digest, reference: imageText({ repository, reference: tag }) }))

@@ -1,8 +1,10 @@
 import { imageText } from '../oci/reference.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { Miss, Totals } from '../storage/records.ts';
+import type { Shelf } from './named-images.ts';
 import type { Failure, RecentFailures } from './recent-failures.ts';
 import type { Entry } from './send-entries.ts';
+import { walk } from './walk.ts';
 
 const pageSize = 500;
 
@@ -37,14 +39,9 @@ function failureEntry({ at, level, message, cause, about }: Failure): Entry {
   };
 }
 
-export async function* wantedEntries(inventory: Inventory): AsyncGenerator<readonly Entry[]> {
-  let page: readonly Miss[];
-  let after: Miss | undefined;
-  do {
-    page = await inventory.misses({ after, limit: pageSize });
-    yield page.map(missEntry);
-    after = page.at(-1);
-  } while (page.length === pageSize);
+export async function* wantedEntries({ inventory, clock }: Shelf): AsyncGenerator<readonly Entry[]> {
+  const pages = walk<Miss>(async (after, limit) => await inventory.misses({ after, limit }), pageSize, clock);
+  for await (const page of pages) yield page.map(missEntry);
 }
 
 function missEntry(miss: Miss): Entry {

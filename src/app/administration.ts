@@ -45,7 +45,7 @@ export function openAdministration(
         : async (repository, tag) => await registries.of(hostOf(repository)).refresh(repository, tag),
       fills: () => cache.fills.states(),
       imageNamed: (text) => imageNamed(text, target),
-      now: () => clock.now(),
+      clock,
     },
     clock,
     log,

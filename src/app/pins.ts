@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type PinnedTag, type PinOrder, pinImages } from '../admin/pin-images.ts';
+import { systemClock } from '../base/clock.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
 import { openInventory } from '../storage/sqlite/open-inventory.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
@@ -16,5 +17,5 @@ export async function* pinCached(imagePath: string, order: PinOrder): AsyncGener
   await using metadata = await SqliteMetadataStore.open(directory, {
     sharing: isShared ? 'shared' : 'alone',
   });
-  yield* pinImages(order, { inventory: metadata.inventory, metadata });
+  yield* pinImages(order, { inventory: metadata.inventory, metadata, clock: systemClock });
 }

@@ -34,5 +34,5 @@ export async function* refreshCached(
   const { store, registries } = caching;
   const refresh: Refresh = async (repository, tag) =>
     await registries.of(hostOf(repository)).refresh(repository, tag);
-  yield* refreshImages(choice, { inventory: store.inventory, refresh }, signal);
+  yield* refreshImages(choice, { inventory: store.inventory, clock, refresh }, signal);
 }

@@ -52,7 +52,7 @@ describe('without a credential', () => {
     undefined,
   ])
     it(`nobody else may: ${address}`, () => {
-      assert.match(ask({ address }), /^403 .*this machine alone/);
+      assert.match(ask({ address }), /^403 .*by loopback/);
     });
 
   const forwarded: Record<string, string> = {
@@ -65,6 +65,8 @@ describe('without a credential', () => {
     'true-client-ip': '127.0.0.1',
     'cf-connecting-ip': '127.0.0.1',
     via: '1.1 proxy',
+    'x-envoy-external-address': '127.0.0.1',
+    'l5d-client-id': 'a.b',
   };
   for (const [name, value] of Object.entries(forwarded))
     it(`nobody behind a proxy of this machine may: ${name}`, () => {

@@ -53,7 +53,7 @@ async function serving() {
   ]);
   const pruner = new FakePruner();
   const sources: AdminSources = {
-    ...{ inventory: metadata.inventory, metadata, failures, pruner, stop() {}, now: () => clock.now() },
+    ...{ inventory: metadata.inventory, metadata, failures, pruner, stop() {}, clock },
     blobsOf: async () => blobs,
     refresh: async () => ({ was: digest, digest }),
     fills: () => [
