@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
+import SqliteDatabase from 'better-sqlite3';
 import { wanted } from '#src/cli/wanted.ts';
 import { loseBlob } from '#src/storage/operation.ts';
+import { openInventory } from '#src/storage/sqlite/open-inventory.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
@@ -18,6 +20,13 @@ async function printed(imagePath: string, output: 'text' | 'json' = 'text'): Pro
   await wanted(imagePath, { output }, stdout);
   stdout.end();
   return await all;
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  await using directory = await temporaryDirectory();
+  await using app = await runApp({ imagePath: directory.path });
+  return app.server.port;
 }
 
 /** A directory that was filled by an upstream, and how it is served. */
@@ -134,6 +143,30 @@ describe('across an air gap', () => {
       await connected.stop();
     }
     assert.equal((await ask(app.server, path)).status, 200);
+  });
+
+  it('misses are counted', async () => {
+    await using made = await filled();
+    const metrics = await freePort();
+    await using app = await runApp({ ...made.settings, airGapped: true, metrics });
+    for (const path of ['app/manifests/v1', 'app/manifests/v2', 'app/manifests/v2', 'none/tags/list'])
+      await ask(app.server, `/v2/up/team/${path}`);
+    const { body } = await ask({ port: metrics }, '/metrics');
+    assert.match(body.toString(), /^ociregistry_air_gap_misses_total 2$/m);
+  });
+
+  it('an index that an earlier program has made lacks the list, and is read all the same', async () => {
+    await using made = await filled();
+    const v1 = join(made.directory.path, 'v1');
+    {
+      using database = Object.assign(new SqliteDatabase(join(v1, 'index-3.sqlite')), {
+        [Symbol.dispose]: () => void database.close(),
+      });
+      database.exec('drop table missed');
+    }
+    assert.equal(await printed(made.directory.path), '');
+    using opened = await openInventory(v1);
+    assert.equal((await opened?.inventory.images({ limit: 10, weighs: true }))?.length, 1);
   });
 
   it('the list is empty where nothing was cached yet', async () => {
