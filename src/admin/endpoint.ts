@@ -30,7 +30,7 @@ export interface AdminSources extends Shelf {
 }
 
 /** A call that may be answered. */
-export interface AdminCall {
+interface AdminCall {
   readonly exchange: Exchange;
   readonly who: Who;
   readonly sources: AdminSources;

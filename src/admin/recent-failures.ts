@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { RegistryError } from '../oci/error.ts';
+import { ownText } from '../oci/own-text.ts';
 
 /** Something that went wrong, as the log says it: no secret is in it. */
 export interface Failure {
@@ -68,19 +69,25 @@ export class RecentFailures {
     if (message === 'request' && level === 'warn') return;
     const about = subjects.flatMap((name) => {
       const value = fields[name];
-      return typeof value === 'string' ? [[name, value.slice(0, maxText)]] : [];
+      return typeof value === 'string' ? [[name, kept(value)]] : [];
     });
     this.#kept.push({
-      ...{ at: this.#clock.now(), level, message: message.slice(0, maxText) },
+      ...{ at: this.#clock.now(), level, message: kept(message) },
       ...{ cause: causeOf(fields), about: Object.fromEntries(about) as Record<string, string> },
     });
     if (this.#kept.length > maxKept) this.#kept.shift();
   }
 }
 
+/** As much of a text as tells what it was, and no more of what it was a part of. */
+function kept(text: string): string {
+  return text.length <= maxText ? text : ownText(text.slice(0, maxText));
+}
+
 function causeOf({ err, failure, problem }: Readonly<Record<string, unknown>>): string | undefined {
   const texts = [err instanceof Error ? chainOf(err) : undefined, failure, problem];
-  return texts.find((text) => typeof text === 'string')?.slice(0, maxText);
+  const text = texts.find((one) => typeof one === 'string');
+  return text === undefined ? undefined : kept(text);
 }
 
 /** What it says, and what its causes do. */
