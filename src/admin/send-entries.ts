@@ -29,6 +29,7 @@ export function wantsJson({ request }: Exchange): boolean {
 export function setHeaders({ response }: Exchange): void {
   response.setHeader('Cache-Control', 'no-store');
   response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
   response.setHeader('Vary', 'Accept, Authorization');
 }
 

@@ -34,7 +34,7 @@ function failureEntry({ at, level, message, cause, about }: Failure): Entry {
   const subjects = Object.entries(about).map(([name, value]) => ` ${name}=${value}`);
   const line = `${time} ${level} ${message}${subjects.join('')}${cause === undefined ? '' : `: ${cause}`}`;
   return {
-    text: `${line.replaceAll(/[\r\n]+/g, ' ')}\n`,
+    text: `${line.replaceAll(/\p{Cc}+/gu, ' ')}\n`,
     object: { at: time, level, message, cause: cause ?? null, about },
   };
 }
