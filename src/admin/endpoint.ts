@@ -24,8 +24,8 @@ export interface AdminSources extends Shelf {
   readonly failures: RecentFailures;
   /** Reads the name of one image as clients write it. Throws RegistryError. */
   readonly imageNamed: (text: string) => ImageName;
-  /** Ends the server as a SIGTERM does. */
-  readonly stop: () => void;
+  /** Ends the server as a SIGTERM does; `by` whom, in words. */
+  readonly stop: (by: string) => void;
   readonly clock: Clock;
 }
 

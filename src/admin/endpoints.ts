@@ -107,9 +107,10 @@ export const adminEndpoints: readonly AdminEndpoint[] = [
     parameters: {},
     text: 'nothing',
     json: schemas.stopped,
-    answer: ({ exchange, sources, tell }) => {
+    answer: ({ exchange, who, sources, tell }) => {
       tell('stopping the server');
-      exchange.response.once('close', sources.stop);
+      const by = `${who}, ${exchange.request.socket.remoteAddress}`;
+      exchange.response.once('close', () => sources.stop(by));
       if (wantsJson(exchange)) exchange.sendJson(200, { stopping: true });
       else exchange.send(200, 'text/plain; charset=utf-8', '');
     },

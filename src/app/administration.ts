@@ -18,7 +18,7 @@ export interface AdministrationParts {
   readonly failures: RecentFailures;
   /** Undefined: nothing can be removed. */
   readonly pruner?: Pruner | undefined;
-  readonly stop: () => void;
+  readonly stop: (by: string) => void;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -30,8 +30,8 @@ export interface AppParts {
   readonly random?: () => number;
   /** Default: that of the process. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Ends the program as a signal does, for whoever administers it. Default: nothing. */
-  readonly stop?: () => void;
+  /** Ends the program as a signal does, for whoever administers it: `by` whom, in words. Default: nothing. */
+  readonly stop?: (by: string) => void;
   /** Told what the start waits for next, in words. */
   readonly waitsFor?: (what: string) => void;
 }

@@ -83,5 +83,6 @@ describe('the page about administration', needs('docker-registry', 'openssl'), (
     const response = await fetch(`${server.url}/cmd/stop`);
     assert.equal(response.status, 200);
     await until('it has stopped', async () => server.output.includes('"msg":"stopped"'));
+    assert.match(server.output, /"by":"loopback, 127\.0\.0\.1","msg":"stopping: running downloads may end"/);
   });
 });

@@ -21,7 +21,7 @@ export async function runApp(
     clock?: Clock;
     random?: () => number;
     env?: NodeJS.ProcessEnv;
-    stop?: () => void;
+    stop?: (by: string) => void;
   } = {},
 ): Promise<App> {
   const { config } = await loadConfig({ flags: { host: '127.0.0.1', port: 0, ...settings }, env: {} });

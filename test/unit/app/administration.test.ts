@@ -16,7 +16,7 @@ import { secret } from '#test/fakes/secrets.ts';
 interface Given {
   readonly tags?: readonly string[];
   readonly settings?: Flags;
-  readonly stop?: () => void;
+  readonly stop?: (by: string) => void;
 }
 
 /** A server that has pulled images through, and who asks it. */
@@ -259,11 +259,11 @@ describe('what programs may do', () => {
   });
 
   it('end the server', async () => {
-    const told = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<string>();
     await using made = await running({ tags: [], stop: told.resolve });
     const { status, body } = await made.call('stop');
     assert.deepEqual([status, body.length], [200, 0]);
-    await told.promise;
+    assert.equal(await told.promise, 'loopback, 127.0.0.1');
     assert.match(made.log.lines.join('\n'), /administration: stopping the server/);
   });
 });
