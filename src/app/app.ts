@@ -1,3 +1,4 @@
+import { RecentFailures } from '../admin/recent-failures.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
@@ -10,6 +11,7 @@ import { createRouter } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
+import { openAdministration } from './administration.ts';
 import { openCaching } from './caching.ts';
 import { CannotListen, type PortKey } from './cannot-listen.ts';
 import { memoryPlan } from './memory-plan.ts';
@@ -28,6 +30,8 @@ export interface AppParts {
   readonly random?: () => number;
   /** Default: that of the process. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Ends the program as a signal does, for whoever administers it: `by` whom, in words. Default: nothing. */
+  readonly stop?: (by: string) => void;
   /** Told what the start waits for next, in words. */
   readonly waitsFor?: (what: string) => void;
 }
@@ -107,7 +111,9 @@ class Gate {
  * Throws what keeps it from starting.
  */
 export async function startApp(config: Config, parts: AppParts): Promise<App> {
-  const { log, version, clock = systemClock, random = Math.random, env = process.env } = parts;
+  const { version, clock = systemClock, random = Math.random, env = process.env } = parts;
+  const failures = new RecentFailures(clock);
+  const log = failures.watching(parts.log);
   await using stack = new AsyncDisposableStack();
   const gate = new Gate();
   const waitsFor = (what: string): void => {
@@ -138,6 +144,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   retention?.begin();
   const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);
+  const administration = openAdministration(config, caching, {
+    ...{ failures, clock, stop: parts.stop ?? (() => {}) },
+    // What somebody does is no failure.
+    log: parts.log,
+  });
   const router = createRouter({
     registry,
     catalog: pullableCatalog(async (page) => await store.metadata.listRepositories(page), target.aliases),
@@ -146,6 +157,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
     authorise: admitAll,
+    administer: administration.answer,
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer: prometheus?.observer,

@@ -21,7 +21,7 @@ export interface MetricsSettings {
 /** Nothing of it is loaded where no port is configured. */
 export async function openMetrics({
   config: { metrics, registries },
-  parts: { fills, completer },
+  parts: { fills, completer, misses },
   inventory,
   retention,
   version,
@@ -37,6 +37,7 @@ export async function openMetrics({
     version,
     fillsRunning: () => fills.running,
     fillsAbandoned: () => fills.abandoned,
+    missed: () => misses.count,
     quotas,
     lookupsHung,
     completion: () => completer.states(),

@@ -44,7 +44,8 @@ export function cachePolicy(config: Config, registry: RegistryConfig | undefined
     complete: !config.airGapped && cache.complete,
     maxAbandoned: Math.max(1, Math.floor(maxConcurrent * abandonedShare)),
     offline: config.airGapped,
-    ...(config.airGapped && { freshness: () => 'immutable' as const }),
+    // Nobody is spared by it, and what is brought across the gap is there at once.
+    ...(config.airGapped && { freshness: () => 'immutable' as const, negativeTtl: 0 }),
   };
 }
 

@@ -92,7 +92,10 @@ export class Registries implements AsyncDisposable {
     const { config, parts } = this.#settings;
     const policy = cachePolicy(config, registry);
     if (config.airGapped) {
-      return { cached: new CachedRegistry(new OfflineRegistry(), policy, parts), upstream: undefined };
+      const offline = new OfflineRegistry((repository, reference) =>
+        parts.misses.note(repository, reference),
+      );
+      return { cached: new CachedRegistry(offline, policy, parts), upstream: undefined };
     }
     const upstream = this.#upstream(placeOf(host, registry));
     // Mirrors are asked first, whose quotas are others.

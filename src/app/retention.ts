@@ -8,7 +8,7 @@ import { Evictor } from '../retention/evictor.ts';
 import { ImagePruner } from '../retention/image-pruner.ts';
 import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
 import { type FileSystemSpace, isLimited, type Limits } from '../retention/limits.ts';
-import type { Selection } from '../retention/prune.ts';
+import type { Pruner, Selection } from '../retention/prune.ts';
 import { Recurring } from '../retention/recurring.ts';
 import { ReservedRoom } from '../retention/reserved-room.ts';
 import type { Operation } from '../storage/operation.ts';
@@ -39,6 +39,7 @@ export interface RetentionSettings {
 export interface Retention extends AsyncDisposable {
   readonly room: ReservedRoom;
   readonly evictor: Evictor | undefined;
+  readonly pruner: Pruner;
   /** Of the file system. */
   readonly space: () => Promise<FileSystemSpace>;
   /** Begins with it. */
@@ -50,6 +51,7 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
   const { config, store, clock, log, told } = settings;
   if (store.graph === undefined) return undefined;
   const parts = retentionParts(store, config, { clock, told });
+  const pruner = new ImagePruner(parts);
   const limits = limitsOf(config);
   const space = async () => await spaceOf(config.imagePath);
   const stack = new AsyncDisposableStack();
@@ -72,12 +74,12 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
     stack.use(
       new Recurring('removing what was left', { firstMs: 0, pauseMs: sweepMs }, tidy, { clock, log }),
     );
-    if (config.pruneConfig.enabled) stack.use(pruning(config, new ImagePruner(parts), { clock, log }));
+    if (config.pruneConfig.enabled) stack.use(pruning(config, pruner, { clock, log }));
     if (evictor === undefined) return;
     const { run } = bound(evictor);
     looks = stack.use(new Recurring('evicting images', { firstMs: 0, pauseMs: lookMs }, run, { clock, log }));
   };
-  return { room, evictor, space, begin, [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
+  return { room, evictor, pruner, space, begin, [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
 }
 
 function bound(evictor: Evictor): { run: (signal: AbortSignal) => Promise<void> } {

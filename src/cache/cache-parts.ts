@@ -16,6 +16,7 @@ import type { DoubtedDigests } from './memory/doubted-digests.ts';
 import type { FreshnessPolicy } from './memory/freshness.ts';
 import type { ListKeeping } from './memory/list-keeping.ts';
 import type { ManifestCache } from './memory/manifest-cache.ts';
+import type { MissLog } from './memory/miss-log.ts';
 import type { NegativeCache } from './memory/negative-cache.ts';
 import type { SmallBlobs } from './memory/small-blobs.ts';
 import type { TagWalks } from './memory/tag-walks.ts';
@@ -42,6 +43,8 @@ export interface CacheParts {
   readonly keeping: ListKeeping;
   readonly completer: Completer;
   readonly uses: UseLog;
+  /** What was asked for across an air gap and is not here. */
+  readonly misses: MissLog;
   readonly tasks: TaskSet;
   readonly room: StoreRoom;
   readonly clock: Clock;

@@ -27,6 +27,12 @@ interface Found extends Described {
   readonly manifest: Manifest;
 }
 
+/** Where a tag pointed, and where it points now. */
+export interface Refreshed {
+  readonly was: Digest | undefined;
+  readonly digest: Digest;
+}
+
 /**
  * Manifests of one registry: from the cache, else from upstream once for all who ask; tags by their freshness. A HEAD of a tag
  * costs a HEAD, since a GET may count as a pull; one by digest costs a GET, since whoever asks for a digest pulls it next.
@@ -73,6 +79,19 @@ export class CachedManifests {
     this.#served(repository, descriptor.digest, descriptor.mediaType);
     if (known !== undefined) options.stands?.(this.#standing(repository, reference, descriptor, true));
     return manifest;
+  }
+
+  /**
+   * Asks upstream where a tag points, however fresh it is, and fetches what it points at; nobody is served by that. Settles when it is stored, or
+   * cannot be in time. `was`: where it pointed before. Throws what upstream answers.
+   */
+  async refresh(repository: RepositoryName, tag: Tag): Promise<Refreshed> {
+    const before = await this.#parts.manifests.findTag(repository, tag);
+    const answer = await this.#source.ask(repository, tag);
+    const { manifest, kept } = await this.#source.follow(repository, tag, answer);
+    await kept;
+    const { digest } = manifest.descriptor;
+    return { was: before?.descriptor.digest, digest };
   }
 
   async #find(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Found> {

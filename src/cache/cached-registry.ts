@@ -1,5 +1,5 @@
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest, Reference, RepositoryName } from '../oci/reference.ts';
+import type { Digest, Reference, RepositoryName, Tag } from '../oci/reference.ts';
 import type {
   BlobInfo,
   BlobOptions,
@@ -13,7 +13,7 @@ import type {
 } from '../oci/registry.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { type Bringing, type Brought, CachedBlobs } from './cached-blobs.ts';
-import { CachedManifests } from './cached-manifests.ts';
+import { CachedManifests, type Refreshed } from './cached-manifests.ts';
 import { CachedReferrers } from './cached-referrers.ts';
 import { CachedTags } from './cached-tags.ts';
 import { CompletedReferrers } from './completed-referrers.ts';
@@ -51,6 +51,11 @@ export class CachedRegistry implements Registry {
     options?: CallOptions,
   ): Promise<Manifest> {
     return await this.#manifests.get(repository, reference, options);
+  }
+
+  /** Asks upstream where a tag points, however fresh it is. Throws what upstream answers. */
+  async refresh(repository: RepositoryName, tag: Tag): Promise<Refreshed> {
+    return await this.#manifests.refresh(repository, tag);
   }
 
   async resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo> {

@@ -19,6 +19,7 @@ import { DoubtedDigests } from './memory/doubted-digests.ts';
 import { ListKeeping } from './memory/list-keeping.ts';
 import { ManifestCache } from './memory/manifest-cache.ts';
 import { forgetIn } from './memory/memory.ts';
+import { MissLog } from './memory/miss-log.ts';
 import { NegativeCache } from './memory/negative-cache.ts';
 import { SmallBlobs } from './memory/small-blobs.ts';
 import { TagWalks } from './memory/tag-walks.ts';
@@ -67,6 +68,7 @@ export function openCache(settings: CacheSettings): OpenCache {
   const log = tellingOfStoreOnce(settings.log, clock, stack);
   const tasks = stack.use(new TaskSet(log));
   const uses = stack.use(new UseLog(metadata, clock, tasks));
+  const misses = stack.use(new MissLog(metadata, clock, tasks));
   const fills = new BlobFills(clock, log, settings.files?.abandoned);
   const sizes = new BlobSizes(metadata);
   const backlog = new Backlog(clock, settings.files?.waiting);
@@ -103,6 +105,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     room: settings.room ?? unlimitedRoom,
     tasks,
     uses,
+    misses,
     fills,
     completer,
     backlog,

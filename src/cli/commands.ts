@@ -1,4 +1,14 @@
-import { doctorFlags, type Flag, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
+import {
+  doctorFlags,
+  type Flag,
+  listFlags,
+  loadFlags,
+  pinFlags,
+  pruneFlags,
+  refreshFlags,
+  serveFlags,
+  wantedFlags,
+} from './flags.ts';
 
 /** A command as it is described: in the help and in docs/reference/cli.md. */
 export interface CommandDescription {
@@ -30,6 +40,12 @@ const serveSignals: readonly SignalDescription[] = [
   },
 ];
 
+const names = {
+  name: '<PATTERN>',
+  about:
+    'regular expressions with commas between them, as list --pattern takes them; ^docker\\.io/library/alpine:3$ is one image',
+};
+
 export const commands = [
   { name: 'serve', about: 'Run the server', flags: serveFlags, signals: serveSignals, isBuilt: true },
   {
@@ -48,6 +64,33 @@ export const commands = [
     name: 'prune',
     about: 'Remove images from the cache, also while a server runs on it',
     flags: pruneFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'pin',
+    about: 'Keep what tags point at, whatever else is removed; also while a server runs',
+    operands: names,
+    flags: pinFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'unpin',
+    about: 'Keep what tags point at no longer',
+    operands: names,
+    flags: pinFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'refresh',
+    about: 'Ask upstream where tags point, however fresh they are; also while a server runs',
+    operands: names,
+    flags: refreshFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'wanted',
+    about: 'List what clients asked for across an air gap and is not cached, as load takes it',
+    flags: wantedFlags,
     isBuilt: true,
   },
   {

@@ -79,8 +79,21 @@ export const listFlags: readonly Flag[] = [
   inGroup('listConfig', 'header', 'header'),
   inGroup('listConfig', 'expr', 'pattern'),
   inGroup('listConfig', 'shortDigest', 'short-digest'),
+  {
+    name: 'wide',
+    about:
+      'also the registry, whether the tag is pinned, what removing the image would free, and how many of its blobs are missing (default: false)',
+    takesValue: false,
+    parse: (text) => text,
+  },
   outputFlag('table', 'json'),
 ];
+
+export const wantedFlags: readonly Flag[] = [outputFlag('text', 'json')];
+
+export const pinFlags: readonly Flag[] = [outputFlag('text', 'json')];
+
+export const refreshFlags: readonly Flag[] = [ofKey('pullTimeout'), outputFlag('text', 'json')];
 
 export const pruneFlags: readonly Flag[] = [
   inGroup('pruneConfig', 'expr', 'pattern'),

@@ -1,18 +1,28 @@
 import { hexOf } from '../oci/digest.ts';
 import { isIndex } from '../oci/manifest.ts';
-import { hostOf } from '../oci/reference.ts';
+import { hostOf, imageText, type Tag } from '../oci/reference.ts';
 import type { ImageRecord } from '../storage/records.ts';
+import { localTime } from '../values/local-time.ts';
 
 /** A name of an image in a list. */
 export interface ImageRow {
   readonly image: ImageRecord;
   /** Undefined: nothing but its digest leads to it. */
-  readonly tag: string | undefined;
+  readonly tag: Tag | undefined;
 }
 
 /** Digits of a short digest, as the original has them. */
 const shortDigits = 10;
 const heading = ['IMAGE', 'TAG/DIGEST', 'TYPE', 'CREATED', 'PULLED', 'SIZE(MB)'];
+const moreHeading = ['UPSTREAM', 'PINNED', 'FREES(MB)', 'MISSING'];
+
+/** How a table is written. */
+export interface TableForm {
+  readonly header: boolean;
+  readonly shortDigest: boolean;
+  /** With the columns that the original has not. */
+  readonly wide: boolean;
+}
 
 /** A row for each name that matches: `repository:tag`, or `repository@digest` where no tag leads to it. */
 export function rowsOf(image: ImageRecord, matches: (name: string) => boolean): ImageRow[] {
@@ -22,17 +32,15 @@ export function rowsOf(image: ImageRecord, matches: (name: string) => boolean): 
 }
 
 function nameOf({ image: { repository, descriptor }, tag }: ImageRow): string {
-  return tag === undefined ? `${repository}@${descriptor.digest}` : `${repository}:${tag}`;
+  return imageText({ repository, reference: tag ?? descriptor.digest });
 }
 
-/** The original's columns, as wide as these rows need. */
-export function tableOf(
-  rows: readonly ImageRow[],
-  { header, shortDigest }: { readonly header: boolean; readonly shortDigest: boolean },
-): string {
-  const lines = rows.map((row) => cellsOf(row, shortDigest));
-  if (header) lines.unshift(heading);
-  const widths = heading.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? '').length)));
+/** The original's columns, and more behind them; as wide as these rows need. */
+export function tableOf(rows: readonly ImageRow[], { header, shortDigest, wide }: TableForm): string {
+  const titles = wide ? [...heading, ...moreHeading] : heading;
+  const lines = rows.map((row) => [...cellsOf(row, shortDigest), ...(wide ? moreCellsOf(row) : [])]);
+  if (header) lines.unshift(titles);
+  const widths = titles.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? '').length)));
   return lines.map((cells) => `${padded(cells, widths).trimEnd()}\n`).join('');
 }
 
@@ -53,18 +61,24 @@ function cellsOf({ image, tag }: ImageRow, shortDigest: boolean): string[] {
   ];
 }
 
-/** As the original writes it: `2006-01-02T15:04:05`, here and now. */
-function localTime(at: number): string {
-  if (at === 0) return '-';
-  const date = new Date(at);
-  return new Date(at - date.getTimezoneOffset() * 60_000)
-    .toISOString()
-    .slice(0, 'YYYY-MM-DDTHH:MM:SS'.length);
+/** What removing it would free is not said where that takes too long to find out. */
+function moreCellsOf(row: ImageRow): string[] {
+  const { repository, frees, missing } = row.image;
+  return [
+    hostOf(repository),
+    isPinned(row) ? 'yes' : 'no',
+    frees === undefined ? 'n/a' : (frees / 1_000_000).toFixed(1),
+    String(missing),
+  ];
+}
+
+function isPinned({ image, tag }: ImageRow): boolean {
+  return tag !== undefined && image.pinned.includes(tag);
 }
 
 /** The same and what else is known, for programs; sizes in bytes. */
 export function objectOf(row: ImageRow): object {
-  const { repository, descriptor, totalSize, missing, origin, createdAt, usedAt } = row.image;
+  const { repository, descriptor, totalSize, frees, missing, origin, createdAt, usedAt } = row.image;
   const { digest, mediaType } = descriptor;
   return {
     ...{ name: nameOf(row), repository, tag: row.tag, digest, mediaType },
@@ -73,6 +87,6 @@ export function objectOf(row: ImageRow): object {
     createdAt: new Date(createdAt).toISOString(),
     usedAt: new Date(usedAt).toISOString(),
     size: totalSize,
-    ...{ missingBlobs: missing, origin },
+    ...{ frees, pinned: isPinned(row), missingBlobs: missing, origin },
   };
 }

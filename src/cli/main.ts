@@ -35,6 +35,18 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { prune } = await import('./prune.ts');
       await prune(loaded, order, stdout);
     },
+    pin: async ({ config }, order) => {
+      const { pin } = await import('./pin.ts');
+      return await pin(config.imagePath, order, { stdout, stderr });
+    },
+    refresh: async (loaded, order) => {
+      const { refresh } = await import('./refresh.ts');
+      return await refresh(loaded, order, { version: version.version, env, stdout, stderr });
+    },
+    wanted: async ({ config }, order) => {
+      const { wanted } = await import('./wanted.ts');
+      await wanted(config.imagePath, order, stdout);
+    },
     preflight: async (loaded, tryPorts) => {
       const { preflight } = await import('../app/preflight/preflight.ts');
       return await preflight(loaded, { env, tryPorts });

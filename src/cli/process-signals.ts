@@ -23,6 +23,12 @@ export class ProcessSignals {
     return this.#told.promise;
   }
 
+  /** As a SIGTERM would be heard, by whoever waits for the end. */
+  readonly end = (): void => {
+    this.#toldAt ??= performance.now();
+    this.#told.resolve('SIGTERM');
+  };
+
   #hear(signal: NodeJS.Signals): void {
     const now = performance.now();
     this.#toldAt ??= now;

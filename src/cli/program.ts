@@ -16,6 +16,9 @@ import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
 import { LongStart } from './long-start.ts';
 import type { PruneOrder } from './prune.ts';
+import type { PinCommand } from './pin.ts';
+import type { RefreshOrder } from './refresh.ts';
+import type { WantedOrder } from './wanted.ts';
 
 interface Output {
   write(text: string): unknown;
@@ -45,6 +48,12 @@ export interface ProgramParts {
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
   /** Rejects where nothing could be removed. */
   readonly prune: (loaded: LoadedConfig, order: PruneOrder) => Promise<void>;
+  /** Likewise. */
+  readonly wanted: (loaded: LoadedConfig, order: WantedOrder) => Promise<void>;
+  /** True: something matched. Rejects where it cannot be changed. */
+  readonly pin: (loaded: LoadedConfig, order: PinCommand) => Promise<boolean>;
+  /** True: something matched, and all of it was asked for. Rejects where nothing could be begun. */
+  readonly refresh: (loaded: LoadedConfig, order: RefreshOrder) => Promise<boolean>;
 }
 
 type Run = (flags: Flags & OwnFlags, operands: readonly string[]) => Promise<number>;
@@ -62,6 +71,7 @@ interface OwnFlags {
   readonly notUsedFor?: number;
   readonly keep?: number;
   readonly dryRun?: boolean;
+  readonly wide?: boolean;
 }
 
 const described: readonly (CommandDescription & { readonly name: CommandName })[] = commands;
@@ -119,6 +129,10 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     load: (flags) => load(flags, parts),
     list: (flags) => list(flags, parts),
     prune: (flags) => prune(flags, parts),
+    pin: (flags, operands) => pin(true, flags, operands, parts),
+    unpin: (flags, operands) => pin(false, flags, operands, parts),
+    refresh: (flags, operands) => refresh(flags, operands, parts),
+    wanted: (flags) => wanted(flags, parts),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
     version: async () => {
@@ -237,7 +251,7 @@ async function load(
 
 /** A flag wins over the file, which has the same in a group of its own. */
 async function list(
-  { output, header, pattern, shortDigest, ...flags }: Flags & OwnFlags,
+  { output, header, pattern, shortDigest, wide = false, ...flags }: Flags & OwnFlags,
   parts: ProgramParts,
 ): Promise<number> {
   return await onDirectory('listing the cache', flags, parts, async (loaded) => {
@@ -247,6 +261,7 @@ async function list(
       header: header ?? listConfig.header,
       pattern: pattern ?? listConfig.expr,
       shortDigest: shortDigest ?? listConfig.shortDigest,
+      wide,
     });
     return true;
   });
@@ -265,6 +280,34 @@ async function prune(
     await parts.prune(loaded, order);
     return true;
   });
+}
+
+async function wanted({ output, ...flags }: Flags & OwnFlags, parts: ProgramParts): Promise<number> {
+  return await onDirectory('listing what is wanted', flags, parts, async (loaded) => {
+    await parts.wanted(loaded, { output: output === 'json' ? 'json' : 'text' });
+    return true;
+  });
+}
+
+async function pin(
+  isPinned: boolean,
+  { output, ...flags }: Flags & OwnFlags,
+  [pattern = '']: readonly string[],
+  parts: ProgramParts,
+): Promise<number> {
+  const order: PinCommand = { pattern, isPinned, output: output === 'json' ? 'json' : 'text' };
+  const doing = isPinned ? 'pinning images' : 'unpinning images';
+  return await onDirectory(doing, flags, parts, async (loaded) => await parts.pin(loaded, order));
+}
+
+async function refresh(
+  { output, ...flags }: Flags & OwnFlags,
+  [pattern = '']: readonly string[],
+  parts: ProgramParts,
+): Promise<number> {
+  const order: RefreshOrder = { pattern, output: output === 'json' ? 'json' : 'text' };
+  const run = async (loaded: LoadedConfig): Promise<boolean> => await parts.refresh(loaded, order);
+  return await onDirectory('refreshing images', flags, parts, run);
 }
 
 /** `doing` in words, for what is thrown. */

@@ -37,12 +37,17 @@ export async function serve(loaded: LoadedConfig, parts: ServeParts): Promise<bo
   const { signals, start } = parts;
   start.say = (text) => announce.error({}, text);
   const stopped = signals.stop;
+  let administrator: string | undefined;
+  const stop = (by: string): void => {
+    administrator = by;
+    signals.end();
+  };
   let running: App | undefined;
   signals.hangUp = () => hangUp(logger, running);
   // At the default level they would be said to nobody.
   for (const warning of warnings) announce.warn({}, warning);
   try {
-    running = await startedOrStopped(config, { log, version: parts.version, start }, stopped);
+    running = await startedOrStopped(config, { log, version: parts.version, start, stop }, stopped);
   } catch (thrown) {
     const error = withPlace(thrown, loaded);
     if (isForPeople) throw error;
@@ -55,7 +60,10 @@ export async function serve(loaded: LoadedConfig, parts: ServeParts): Promise<bo
   if (isForPeople) parts.stderr.write(banner(started));
   (isForPeople ? log : announce).info(startFacts(started), 'server is running');
   const signal = await stopped;
-  announce.info({ signal }, 'stopping: running downloads may end');
+  announce.info(
+    administrator === undefined ? { signal } : { by: administrator },
+    'stopping: running downloads may end',
+  );
   await app.stop(() => endInTime(log, signal));
   log.info({}, 'stopped');
   return true;
@@ -86,6 +94,7 @@ function withPlace(error: unknown, { located }: LoadedConfig): unknown {
 
 interface StartParts extends Pick<ServeParts, 'version' | 'start'> {
   readonly log: Log;
+  readonly stop: (by: string) => void;
 }
 
 /** Undefined: it was told to stop before it had started, and ends now. */

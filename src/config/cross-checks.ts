@@ -32,6 +32,14 @@ export function withPassword<S extends z.ZodType>(schema: S): S {
   );
 }
 
+/** A password is nobody's without a user. */
+export function ofAUser<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ user, ...keys }) => {
+    const present = ['password', 'passwordFromEnv', 'passwordFile'].find((name) => given(keys[name]));
+    return present === undefined || given(user) ? [] : [{ path: [present], message: 'needs user' }];
+  });
+}
+
 /** The server's own TLS: what asks clients for certificates is nothing without TLS, or without their certificate authority. */
 export function serverTls<S extends z.ZodType>(schema: S): S {
   return checked(keyPair(schema), ({ cert, key, ca, clientAuth }) => {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ofAUser, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import {
   addressBlock,
@@ -16,16 +17,20 @@ import {
   whole,
 } from './values.ts';
 
-/** Who may come in. None of it is built: all of it stops the start (schema.ts says so at the groups). */
+/** Who may come in. All of it but `admin` is not built, and stops the start (schema.ts says so at the groups). */
 
 const actions = () => list(choice(['pull', 'push', 'delete']));
 const repositories = () => list(pattern());
 
-export const adminSchema = group({
-  user: key('User of the admin calls', text().prefault('')),
-  ...secretKeys('password', 'Password of the admin calls'),
-  ...secretKeys('token', 'Bearer token of the admin calls'),
-});
+export const adminSchema = ofAUser(
+  withPassword(
+    group({
+      user: key('User of the admin calls', text().prefault('')),
+      ...secretKeys('password', 'Password of the admin calls'),
+      ...secretKeys('token', 'Bearer token of the admin calls'),
+    }),
+  ),
+);
 
 export const authSchema = group({
   basic: key(

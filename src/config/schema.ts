@@ -165,7 +165,7 @@ const everyKey = group({
     choice(['auto', 'json', 'pretty']).prefault('auto'),
   ),
 
-  admin: key('Credential of the admin calls; none is loopback only', adminSchema.prefault({}), 'refused'),
+  admin: key('Credential of the admin calls; none is this machine alone', adminSchema.prefault({})),
   auth: key('Who clients are', authSchema.optional(), 'refused'),
   access: key('What clients may do; the first rule that matches wins', accessSchema.optional(), 'refused'),
   policy: key('What may be served at all', policySchema.prefault([]), 'refused'),

@@ -29,6 +29,8 @@ export interface RouterParts extends Sources {
   /** Throws to refuse a request, while the server stops. */
   readonly admit: () => void;
   readonly authorise: Authorise;
+  /** Answers what is below `/cmd`, and asks by itself who may. Default: nothing is there. */
+  readonly administer?: ((exchange: Exchange) => Promise<void>) | undefined;
   /** Default: 20 s. */
   readonly headLimit?: HeadLimit | undefined;
   readonly log: Log;
@@ -83,14 +85,20 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
       const { localAddress, localPort } = request.socket;
       refuseMisdirected(target.server, { localAddress, localPort, publicUrl: parts.publicUrl });
     }
-    if (path !== '/v2' && !path.startsWith('/v2/')) {
+    if (parts.administer !== undefined && isBelow('/cmd', path)) {
+      parts.admit();
+      if (hasBody(exchange)) throw bodyError(exchange, 'this call takes no body');
+      await parts.administer(exchange);
+      return;
+    }
+    if (!isBelow('/v2', path)) {
       next();
       return;
     }
     response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
     parts.admit();
     endpoints.checkMethod(request.method);
-    refuseBody(exchange);
+    if (isRead(request.method) && hasBody(exchange)) throw bodyError(exchange, 'a read takes no body');
     await serve(exchange, endpoints, parts);
   };
 }
@@ -170,14 +178,23 @@ function refuseTwoHosts(rawHeaders: readonly string[]): void {
     throw new RegistryError('UNSUPPORTED', 'there is more than one Host header', { status: 400 });
 }
 
-/** A read has no body, so whatever comes as one is not read. */
-function refuseBody({ request, response }: Exchange): void {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return;
-  const length = request.headers['content-length'];
-  if (request.headers['transfer-encoding'] === undefined && (length === undefined || Number(length) === 0))
-    return;
+function isBelow(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+function isRead(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+function hasBody({ request: { headers } }: Exchange): boolean {
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) !== 0);
+}
+
+/** What comes as a body is not read. */
+function bodyError({ response }: Exchange, message: string): RegistryError {
   response.setHeader('Connection', 'close');
-  throw new RegistryError('UNSUPPORTED', 'a read takes no body', { status: 400 });
+  return new RegistryError('UNSUPPORTED', message, { status: 400 });
 }
 
 /** Beside the API: something at the root, the original's message elsewhere. */

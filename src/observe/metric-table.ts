@@ -125,6 +125,11 @@ export const metrics = {
     type: 'gauge',
     help: '1; 0 while the cache is over a limit and nothing more may be evicted: blobs pass through then',
   },
+  missed: {
+    name: 'air_gap_misses_total',
+    type: 'counter',
+    help: 'Manifests that were asked for with airGapped and are not cached; `ociregistry wanted` names them',
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',

@@ -19,6 +19,7 @@ export interface MetricSources {
   readonly fillsRunning: () => number;
   readonly lookupsHung: () => number;
   readonly fillsAbandoned: () => number;
+  readonly missed: () => number;
   readonly quotas: () => Iterable<AccountQuota>;
   readonly completion: () => Iterable<CompletionState>;
   readonly content: () => Promise<CacheContent>;
@@ -154,7 +155,7 @@ function addSum(
 
 function addGauges(
   registry: Registry,
-  { version, fillsRunning, fillsAbandoned, lookupsHung, content }: MetricSources,
+  { version, fillsRunning, fillsAbandoned, lookupsHung, missed, content }: MetricSources,
 ): void {
   const { manifests, manifestBytes, blobs, blobBytes } = originalMetrics;
   addGauge(registry, manifests, async () => (await content()).manifests);
@@ -164,6 +165,7 @@ function addGauges(
   addGauge(registry, metrics.fillsRunning, fillsRunning);
   addGauge(registry, metrics.lookupsHung, lookupsHung);
   addGauge(registry, metrics.fillsAbandoned, fillsAbandoned);
+  addCount(registry, metrics.missed, missed);
   new Gauge<string>(config(registry, metrics.buildInfo)).set({ version }, 1);
 }
 
@@ -235,6 +237,17 @@ function addGauge(
     ...config(registry, description),
     async collect() {
       this.set(await value());
+    },
+  });
+}
+
+/** A counter that is kept elsewhere. */
+function addCount(registry: Registry, description: MetricDescription, value: () => number): void {
+  new Counter({
+    ...config(registry, description),
+    collect() {
+      this.reset();
+      this.inc(value());
     },
   });
 }

@@ -21,6 +21,11 @@ export interface ImageName {
   readonly reference: Reference;
 }
 
+/** As it stands in a list of images: `host/repository:tag`, `host/repository@digest`. */
+export function imageText({ repository, reference }: ImageName): string {
+  return `${repository}${isDigest(reference) ? '@' : ':'}${reference}`;
+}
+
 /** Clients limit a name with its host to 255 characters (distribution-spec, "Pulling manifests"). */
 const maxNameLength = 255;
 const pathPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;

@@ -1,4 +1,5 @@
 import { jsonSchemaText } from '../config/json-schema.ts';
+import { adminPage } from './admin-page.ts';
 import { cliPage } from './cli-page.ts';
 import { configurationPage } from './configuration-page.ts';
 import { errorsPage } from './errors-page.ts';
@@ -8,6 +9,7 @@ import { metricsPage } from './metrics-page.ts';
 export const pages: Readonly<Record<string, () => string>> = {
   'config/ociregistry.schema.json': jsonSchemaText,
   'docs/reference/configuration.md': configurationPage,
+  'docs/reference/admin.md': adminPage,
   'docs/reference/cli.md': cliPage,
   'docs/reference/errors.md': errorsPage,
   'docs/reference/metrics.md': metricsPage,

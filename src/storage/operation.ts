@@ -1,6 +1,6 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { ListingRecord, ManifestRecord, Origin, TagRecord, Use } from './records.ts';
+import type { ListingRecord, ManifestRecord, Miss, Origin, TagRecord, Use } from './records.ts';
 
 /** One step of a change: data, so that it can be kept, sent and done again. Made by the functions below, which say what each means. */
 export type Operation =
@@ -68,7 +68,14 @@ export type Operation =
       readonly digest: Digest;
       readonly list: ListingRecord<Descriptor>;
     }
-  | { readonly kind: 'record uses'; readonly uses: readonly Use[] };
+  | { readonly kind: 'record uses'; readonly uses: readonly Use[] }
+  | { readonly kind: 'record misses'; readonly misses: readonly Miss[] }
+  | {
+      readonly kind: 'pin tag';
+      readonly repository: RepositoryName;
+      readonly tag: Tag;
+      readonly isPinned: boolean;
+    };
 
 /** Also makes its children known, and its place among its subject's referrers. Its bytes are stored. Idempotent. */
 export function putManifest(
@@ -174,6 +181,16 @@ export function putReferrersList(
 /** When manifests were last served: batched, off the hot path. Counts for the indexes that lead to them, too. */
 export function recordUses(uses: readonly Use[]): Operation {
   return { kind: 'record uses', uses };
+}
+
+/** Added to what is known of the same names. Of ten thousand that were missed last; the others are forgotten. */
+export function recordMisses(misses: readonly Miss[]): Operation {
+  return { kind: 'record misses', misses };
+}
+
+/** No policy removes what a pinned tag points at, wherever it moves. A tag that is not there stays so. */
+export function pinTag(repository: RepositoryName, tag: Tag, isPinned: boolean): Operation {
+  return { kind: 'pin tag', repository, tag, isPinned };
 }
 
 /** What somebody else has changed: whoever remembers it has to look again. */

@@ -1,5 +1,5 @@
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Digest, ImageName, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
 
 /** How we came by something: an upstream gave it, a bundle brought it, a client pushed it. */
 export type Origin = 'upstream' | 'import' | 'push';
@@ -43,6 +43,13 @@ export interface Use {
   readonly at: number;
 }
 
+/** What clients asked for across an air gap and was not here. Times in milliseconds since the epoch. */
+export interface Miss extends ImageName {
+  readonly times: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
 /** A blob that a cached manifest names and that its repository does not have; its size as the manifest claims it, in bytes. */
 export interface MissingBlob {
   readonly digest: Digest;
@@ -70,14 +77,27 @@ export interface ImageRecord {
   readonly descriptor: Descriptor;
   /** In ASCII order, some hundred at most. */
   readonly tags: readonly Tag[];
+  /** Those of them that are pinned. */
+  readonly pinned: readonly Tag[];
   /** Of all that it leads to, each thing once, as manifests claim it; bytes. */
   readonly totalSize: number;
+  /** What is stored for it alone, in bytes: only where that was asked for, and it leads to no more than is looked at. */
+  readonly frees?: number | undefined;
   /** Blobs of its own that are not here. */
   readonly missing: number;
   readonly origin: Origin;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly usedAt: number;
+}
+
+/** A stored blob that is no manifest. */
+export interface BlobRecord {
+  readonly digest: Digest;
+  /** As it was verified, in bytes; undefined: it was not since sizes are recorded. */
+  readonly size: number | undefined;
+  /** Manifests that name it, each repository's for itself; of more than some thousand not all. */
+  readonly references: number;
 }
 
 /** Totals by registry, and of all: there what several have counts once. */

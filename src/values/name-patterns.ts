@@ -1,8 +1,15 @@
+import { RE2JS } from 're2js';
+
+/** Of all of them together. What a pattern costs grows with its length, and no name is as long. Characters. */
+const maxLength = 2000;
+
 /**
- * Regular expressions with commas between them, in the original's notation (Go's): `(?i)` in front of one is case-insensitive. Matches what one of
- * them finds something in; none is everything. Throws an Error for what is none.
+ * Regular expressions with commas between them, in the original's notation (Go's, RE2). Matches what one of them finds something in; none is
+ * everything. Whoever wrote them, a match takes a time that grows with the name and the pattern alone. Throws PatternError.
  */
 export function namePatterns(text: string): (name: string) => boolean {
+  if (text.length > maxLength)
+    throw new PatternError(`a pattern of more than ${maxLength} characters is none that is meant`);
   const patterns = text
     .split(',')
     .filter((pattern) => pattern !== '')
@@ -10,11 +17,15 @@ export function namePatterns(text: string): (name: string) => boolean {
   return (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name));
 }
 
-function patternOf(text: string): RegExp {
-  const isCaseless = text.startsWith('(?i)');
+/** A text is no regular expression. The message says which. */
+export class PatternError extends Error {
+  override readonly name = 'PatternError';
+}
+
+function patternOf(text: string): RE2JS {
   try {
-    return new RegExp(isCaseless ? text.slice('(?i)'.length) : text, isCaseless ? 'i' : '');
-  } catch {
-    throw new Error(`${JSON.stringify(text)} is no regular expression`);
+    return RE2JS.compile(text);
+  } catch (cause) {
+    throw new PatternError(`${JSON.stringify(text)} is no regular expression`, { cause });
   }
 }

@@ -3,19 +3,21 @@ import { describe, it } from 'node:test';
 import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
-import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { parseReference, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { Candidate, ImageCursor, Inventory } from '#src/storage/inventory.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
   linkBlob,
   loseBlob,
   type Operation,
+  pinTag,
   putManifest,
   putTag,
+  recordMisses,
   recordUses,
   removeManifest,
 } from '#src/storage/operation.ts';
-import type { ImageRecord } from '#src/storage/records.ts';
+import type { BlobRecord, ImageRecord, Miss } from '#src/storage/records.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 
 export type InventoryFactory = () => Promise<
@@ -231,6 +233,200 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       assert.deepEqual(seen.map(({ digest }) => digest).toSorted(), expected.toSorted());
       const at = seen.map(({ usedAt }) => usedAt);
       assert.deepEqual(at, at.toSorted());
+    });
+
+    describe('weighs what removing an image would free', () => {
+      const weighed = async ({ inventory }: { readonly inventory: Inventory }) => {
+        const images = await inventory.images({ limit: 100, weighs: true });
+        return (name: RepositoryName, text: string) =>
+          images.find(
+            (image) => image.repository === name && image.descriptor.digest === descriptor(text).digest,
+          )?.frees;
+      };
+
+      it('by what is stored, and nothing else leads to', async () => {
+        await using made = await create();
+        const { store } = made;
+        const [base, own, absent] = ['base', 'own layer', 'absent'].map((text) => descriptor(text));
+        await store.change([
+          put(alpine, 'one', { blobs: [base, own, absent].filter((blob) => blob !== undefined) }),
+          put(mirrored, 'two', { blobs: [base ?? assert.fail()] }),
+          link(alpine, 'base'),
+          link(alpine, 'own layer'),
+        ]);
+        const freed = await weighed(store);
+        assert.equal(freed(alpine, 'one'), 'one'.length + 'own layer'.length);
+        assert.equal(freed(mirrored, 'two'), 'two'.length);
+        assert.equal((await store.inventory.images({ limit: 1 }))[0]?.frees, undefined);
+        await store.change([removeManifest(mirrored, descriptor('two').digest)]);
+        assert.equal(
+          (await weighed(store))(alpine, 'one'),
+          'one'.length + 'own layer'.length + 'base'.length,
+        );
+        // What was verified once and is gone frees nothing.
+        await store.change([loseBlob(descriptor('own layer').digest)]);
+        assert.equal((await weighed(store))(alpine, 'one'), 'one'.length + 'base'.length);
+      });
+
+      it('nothing of what an index has, all of the index, and of that neither what another tag points at nor what another index has', async () => {
+        await using made = await create();
+        const { store } = made;
+        const [amd64, arm64, riscv] = [descriptor('amd64'), descriptor('arm64'), descriptor('riscv64')];
+        const layers = ['layer of amd64', 'layer of arm64', 'layer of both'];
+        const [first, second, both] = layers.map((text) => descriptor(text));
+        assert.ok(first && second && both);
+        await store.change([
+          put(tool, 'amd64', { blobs: [first, both] }),
+          put(tool, 'arm64', { blobs: [second, both] }),
+          put(tool, 'riscv64'),
+          put(tool, 'index', { manifests: [amd64, arm64, riscv] }),
+          put(tool, 'other index', { manifests: [riscv] }),
+          ...layers.map((text) => link(tool, text)),
+        ]);
+        const freed = await weighed(store);
+        assert.equal(freed(tool, 'amd64'), 0);
+        const all = ['index', 'amd64', 'arm64', ...layers].join('').length;
+        assert.equal(freed(tool, 'index'), all);
+        await store.change([tag(tool, 'arm64')]);
+        const left = ['arm64', 'layer of arm64', 'layer of both'].join('').length;
+        assert.equal((await weighed(store))(tool, 'index'), all - left);
+      });
+
+      it('nothing that another repository has of the same image', async () => {
+        await using made = await create();
+        const { store } = made;
+        const layer = descriptor('layer');
+        for (const each of [alpine, mirrored])
+          await store.change([put(each, 'image', { blobs: [layer] }), link(each, 'layer')]);
+        const freed = await weighed(store);
+        assert.deepEqual([freed(alpine, 'image'), freed(mirrored, 'image')], [0, 0]);
+      });
+
+      it('and says nothing where too much would have to be looked at', async () => {
+        await using made = await create();
+        const { store } = made;
+        const blobs = Array.from({ length: 11_000 }, (_, at) => descriptor(`layer ${at}`));
+        await store.change([put(tool, 'image', { blobs }), put(tool, 'small', { blobs: blobs.slice(0, 1) })]);
+        const freed = await weighed(store);
+        assert.deepEqual([freed(tool, 'image'), freed(tool, 'small')], [undefined, 5]);
+      });
+    });
+
+    it('has the stored blobs by digest, page by page, with how many manifests name each', async () => {
+      await using made = await create();
+      const { store } = made;
+      const layers = Array.from({ length: 120 }, (_, at) => `layer ${at}`);
+      await store.change([
+        put(alpine, 'one', { blobs: layers.map((text) => descriptor(text)) }),
+        put(tool, 'two', { blobs: [descriptor('layer 0'), descriptor('absent')] }),
+        ...layers.slice(0, 70).map((text) => link(alpine, text)),
+      ]);
+      await store.change([...layers.slice(70).map((text) => link(alpine, text)), link(alpine, 'orphan')]);
+      const seen: BlobRecord[] = [];
+      for (let page: readonly BlobRecord[] = []; ; ) {
+        page = await store.inventory.blobs({ after: page.at(-1)?.digest, limit: 7 });
+        seen.push(...page);
+        if (page.length < 7) break;
+      }
+      const expected = [...layers, 'orphan'].map((text) => descriptor(text).digest).toSorted();
+      assert.deepEqual(
+        seen.map(({ digest }) => digest),
+        expected,
+      );
+      const references = new Map(seen.map((blob) => [blob.digest, blob.references]));
+      const counted = ['layer 0', 'layer 1', 'orphan'].map((text) => references.get(descriptor(text).digest));
+      assert.deepEqual(counted, [2, 1, 0]);
+      assert.equal(seen.find(({ digest }) => digest === descriptor('layer 1').digest)?.size, 7);
+    });
+
+    it('has the images of one repository, and of no other that begins like it', async () => {
+      await using made = await create();
+      const { store } = made;
+      const longer = repository('quay.io/acme/tool2');
+      await store.change([put(longer, 'other'), put(alpine, 'other')]);
+      assert.deepEqual(await store.inventory.images({ only: tool, limit: 10 }), []);
+      await store.change([put(tool, 'one'), put(tool, 'two'), put(tool, 'three')]);
+      const [first] = await store.inventory.images({ only: tool, limit: 1 });
+      const after = first && { repository: tool, digest: first.descriptor.digest };
+      const others = await store.inventory.images({ only: tool, after, limit: 10 });
+      const found = [first, ...others].map((image) => image?.descriptor.digest);
+      assert.deepEqual(
+        found,
+        ['one', 'two', 'three'].map((text) => descriptor(text).digest),
+      );
+    });
+
+    it('tells which tags are pinned: they stay so when they move, until they are unpinned', async () => {
+      await using made = await create();
+      const { store } = made;
+      const v1 = parseTag('v1');
+      const pinned = async (text: string) =>
+        (await store.inventory.images({ limit: 10 })).find(
+          (image) => image.descriptor.digest === descriptor(text).digest,
+        )?.pinned;
+      await store.change([put(tool, 'one'), put(tool, 'two'), tag(tool, 'one'), tag(tool, 'one', 'v2')]);
+      await store.change([pinTag(tool, v1, true), pinTag(tool, parseTag('none'), true)]);
+      await store.change([pinTag(mirrored, v1, true)]);
+      assert.deepEqual([await pinned('one'), await pinned('two')], [['v1'], []]);
+      await store.change([tag(tool, 'two')]);
+      assert.deepEqual([await pinned('one'), await pinned('two')], [[], ['v1']]);
+      await store.change([pinTag(tool, v1, false)]);
+      assert.deepEqual(await pinned('two'), []);
+    });
+
+    describe('tells what was missed across an air gap', () => {
+      const miss = (repository: RepositoryName, reference: string, at: number, times = 1): Miss => ({
+        ...{ repository, reference: parseReference(reference), times, firstAt: at, lastAt: at },
+      });
+
+      it('by name, how often, and since when', async () => {
+        await using made = await create();
+        const { store } = made;
+        await store.change([recordMisses([miss(tool, 'v2', 20), miss(alpine, '3', 10, 2)])]);
+        await store.change([recordMisses([miss(alpine, '3', 30)])]);
+        assert.deepEqual(await store.inventory.misses({ limit: 10 }), [
+          { repository: alpine, reference: '3', times: 3, firstAt: 10, lastAt: 30 },
+          { repository: tool, reference: 'v2', times: 1, firstAt: 20, lastAt: 20 },
+        ]);
+        // They are no repositories of which there is something.
+        assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
+      });
+
+      it('as long as it is not here, or lacks a blob', async () => {
+        await using made = await create();
+        const { store } = made;
+        const { digest } = descriptor('image');
+        const names = async () =>
+          (await store.inventory.misses({ limit: 10 })).map(({ reference }) => reference);
+        await store.change([
+          recordMisses([miss(tool, 'v1', 1), miss(tool, digest, 1), miss(mirrored, digest, 1)]),
+        ]);
+        await store.change([put(tool, 'image', { blobs: [descriptor('layer')] })]);
+        assert.deepEqual(await names(), [digest, digest, 'v1']);
+        await store.change([link(tool, 'layer'), tag(tool, 'image')]);
+        assert.deepEqual(await names(), [digest]);
+        await store.change([removeManifest(tool, digest)]);
+        assert.deepEqual(await names(), [digest, digest, 'v1']);
+      });
+
+      it('page by page, and of ten thousand names, those that were missed last', {
+        timeout: 60_000,
+      }, async () => {
+        await using made = await create();
+        const { store } = made;
+        const names = Array.from({ length: 10_050 }, (_, at) => `t${String(at).padStart(5, '0')}`);
+        for (let at = 0; at < names.length; at += 100)
+          await store.change([
+            recordMisses(names.slice(at, at + 100).map((name, more) => miss(tool, name, at + more))),
+          ]);
+        const seen: string[] = [];
+        for (let page: readonly Miss[] = []; ; ) {
+          page = await store.inventory.misses({ after: page.at(-1), limit: 333 });
+          seen.push(...page.map(({ reference }) => reference));
+          if (page.length < 333) break;
+        }
+        assert.deepEqual(seen, names.slice(50));
+      });
     });
 
     it('counts what two platforms share once, and the greatest of what is claimed of it', async () => {

@@ -26,6 +26,8 @@ const kinds = {
   install: ({ page, language }) => page === 'docs/how-to/install.md' && language !== 'yaml',
   /** test/e2e/load.test.ts: the whole page. */
   load: ({ page }) => page === 'docs/how-to/load-images.md',
+  /** test/e2e/administer.test.ts: the commands of the page. */
+  administer: ({ page, language }) => page === 'docs/how-to/administer.md' && language === 'sh',
   /** test/e2e/docs-config.test.ts, by a shell. */
   pulls: commands('crane', 'curl', 'ctr', 'skopeo'),
   /** test/image/without-the-cache.test.ts */

@@ -62,6 +62,9 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     preflight: async () => assert.fail('nothing is started'),
     load: async () => assert.fail('nothing is loaded'),
     list: async () => assert.fail('nothing is listed'),
+    wanted: async () => assert.fail('nothing is listed'),
+    pin: async () => assert.fail('nothing is pinned'),
+    refresh: async () => assert.fail('nothing is asked for'),
     doctor: async (loaded, order) =>
       await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });

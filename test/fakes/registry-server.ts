@@ -21,6 +21,7 @@ export interface ServerOptions {
   readonly log?: Log;
   readonly admit?: () => void;
   readonly authorise?: Authorise;
+  readonly administer?: RouterParts['administer'];
   readonly endpoints?: Endpoints;
   readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
@@ -42,6 +43,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     publicUrl: options.publicUrl,
     admit: options.admit ?? (() => {}),
     authorise: options.authorise ?? admitAll,
+    administer: options.administer,
     headLimit: options.headLimit,
     log: options.log ?? new LogLines(),
     observer: options.observer,

@@ -16,7 +16,13 @@ export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly
 /** The whole program in this process, on loopback and ports that the system gives. */
 export async function runApp(
   settings: Flags,
-  parts: { log?: Log; clock?: Clock; random?: () => number; env?: NodeJS.ProcessEnv } = {},
+  parts: {
+    log?: Log;
+    clock?: Clock;
+    random?: () => number;
+    env?: NodeJS.ProcessEnv;
+    stop?: (by: string) => void;
+  } = {},
 ): Promise<App> {
   const { config } = await loadConfig({ flags: { host: '127.0.0.1', port: 0, ...settings }, env: {} });
   const log = watched(parts.log ?? new LogLines());

@@ -42,6 +42,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'http/exchange': ['json', 'observe'],
   'http/handlers': ['http/exchange'],
   http: ['observe', 'http/exchange', 'http/handlers'],
+  admin: ['values', 'storage', 'http/exchange', 'retention'],
   app: [
     ...[
       'values',
@@ -55,15 +56,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       'credentials/providers',
     ],
     ...['upstream', 'storage', 'storage/file', 'storage/memory', 'storage/sqlite', 'cache', 'cache/memory'],
-    ...['registry', 'retention', 'load', 'load/archive', 'http', 'http/exchange'],
+    ...['registry', 'retention', 'load', 'load/archive', 'http', 'http/exchange', 'admin'],
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],
   cli: [
-    ...['values', 'process', 'config', 'observe', 'net/dial', 'storage', 'retention', 'load', 'app'],
-    ...['app/preflight', 'doctor'],
+    ...['values', 'process', 'config', 'observe', 'net/dial', 'storage', 'retention', 'load'],
+    ...['admin', 'app', 'app/preflight', 'doctor'],
   ],
-  reference: ['config', 'observe', 'cli'],
+  reference: ['config', 'observe', 'admin', 'cli'],
   start: ['process', 'cli'],
 };
 /** The room of a file: its folder. Beside the rooms is where the process starts. */

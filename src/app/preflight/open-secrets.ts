@@ -16,6 +16,8 @@ interface SecretFile {
 export async function secretFileWarnings(config: Config, file: string | undefined): Promise<Problem[]> {
   const named = [
     { at: ['serverTlsConfig', 'key'], file: config.serverTlsConfig.key },
+    { at: ['admin', 'passwordFile'], file: config.admin.passwordFile },
+    { at: ['admin', 'tokenFile'], file: config.admin.tokenFile },
     ...config.registries.flatMap(filesOf),
   ];
   const found = named.map(async ({ at, file: path }): Promise<Problem[]> => {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { type Digest, hostOf, type RegistryHost } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo } from '../../oci/registry.ts';
 import { Stopping } from '../../oci/stopping.ts';
 import { AbandonedFills } from './abandoned-fills.ts';
@@ -20,6 +20,18 @@ export interface SharedPlace extends Place {
   /** Has upstream shown that the repository owns the blob? */
   readonly isOwner: boolean;
   readonly trust: Trust;
+}
+
+/** A transfer that runs, as it is told to people. Bytes. */
+export interface FillState {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+  readonly received: number;
+  /** Undefined: nobody says. */
+  readonly expected: number | undefined;
+  readonly isWaitedFor: boolean;
+  /** Does it wait for its turn at upstream? */
+  readonly isQueued: boolean;
 }
 
 /**
@@ -49,6 +61,12 @@ export class BlobFills implements AsyncDisposable {
   join(place: SharedPlace, digest: Digest): Seat | undefined {
     const fill = this.get(hostOf(place.repository), digest);
     return fill !== undefined && this.#isShared(fill, place) ? fill.join(place) : undefined;
+  }
+
+  /** Those that run, with how far each is. */
+  *states(): Generator<FillState> {
+    for (const { repository, digest, progress, isWaitedFor, isQueued } of this.#running)
+      yield { repository, digest, ...progress, isWaitedFor, isQueued };
   }
 
   get running(): number {

@@ -53,6 +53,20 @@ const additions: readonly Addition[] = [
       insert into sqlite_stat1 (tbl, idx, stat) values ('leaving', 'leaving', '10000 100 1');
       analyze sqlite_schema;`,
   },
+  // What clients asked for across an air gap and was not here. Names stand as they were asked for: a stranger's make no repositories.
+  {
+    table: 'missed',
+    make: `
+      create table missed (
+        repository text not null,
+        reference text not null,
+        times integer not null,
+        first_at integer not null,
+        last_at integer not null,
+        primary key (repository, reference)
+      ) without rowid;
+      create index missed_last on missed (last_at, repository, reference);`,
+  },
 ];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */

@@ -2,9 +2,11 @@ import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { Turns } from '../../base/turns.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
-import type { Candidate, ImageCursor, Inventory } from '../inventory.ts';
-import type { AllTotals, ImageRecord, Origin, Totals } from '../records.ts';
+import type { Candidate, ImageCursor, Inventory, MissCursor } from '../inventory.ts';
+import type { AllTotals, BlobRecord, ImageRecord, Miss, Origin, Totals } from '../records.ts';
+import { FreedBytes } from './freed-bytes.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
+import { SqliteMisses } from './sqlite-misses.ts';
 import { type DescriptorRow, descriptorOf, type NamedRow, preparing } from './statements.ts';
 
 interface TotalsRow {
@@ -21,6 +23,13 @@ interface ImageRow extends DescriptorRow {
   readonly origin: Origin;
   readonly created_at: number;
   readonly used_at: number;
+}
+
+interface BlobRow {
+  readonly digest: string;
+  readonly size: number | null;
+  readonly is_blob: 0 | 1;
+  readonly count: number;
 }
 
 interface ChildRow {
@@ -46,16 +55,24 @@ interface UsedRow extends UsePlace {
 const maxTags = 500;
 /** Of what an image leads to so many rows are read: an index of a thousand platforms, each of a thousand layers, is nothing that anybody runs. */
 const maxCounted = 20_000;
+/** Read in one go: each is counted. */
+const blobRows = 50;
+/** Of one blob so many manifests that name it are counted. */
+const maxReferences = 5000;
 const firstPlace: UsePlace = { used_at: Number.MIN_SAFE_INTEGER, repository: 0, content: 0 };
 
 const nothing: Totals = { manifests: 0, manifestBytes: 0, blobs: 0, blobBytes: 0 };
 
 export class SqliteInventory implements Inventory {
   readonly #statements: ReturnType<typeof prepareInventory>;
+  readonly #misses: SqliteMisses | undefined;
+  readonly #freed: FreedBytes;
   readonly #clock: Clock;
 
   constructor(database: Database, clock: Clock = systemClock) {
     this.#statements = prepareInventory(database);
+    this.#misses = SqliteMisses.of(database);
+    this.#freed = new FreedBytes(database);
     this.#clock = clock;
   }
 
@@ -68,18 +85,23 @@ export class SqliteInventory implements Inventory {
 
   async images({
     after,
+    only,
     limit,
+    weighs = false,
   }: {
     after?: ImageCursor | undefined;
+    only?: RepositoryName | undefined;
     limit: number;
+    weighs?: boolean;
   }): Promise<readonly ImageRecord[]> {
     const turns = new Turns(this.#clock);
     const images: ImageRecord[] = [];
     const first = after === undefined ? 0 : this.#contentId(after.digest);
-    for (const { id, name } of this.#repositoriesFrom(after?.repository ?? '')) {
+    for (const { id, name } of this.#repositoriesFrom(after?.repository ?? only ?? '')) {
+      if (only !== undefined && name !== only) break;
       const behind = name === after?.repository ? first : 0;
       for (const row of this.#statements.images.all(id, behind, limit - images.length)) {
-        images.push(await this.#imageOf(name as RepositoryName, row, turns));
+        images.push(await this.#imageOf(name as RepositoryName, row, weighs, turns));
         if (turns.isOver) await turns.pass();
       }
       if (images.length === limit) break;
@@ -115,6 +137,45 @@ export class SqliteInventory implements Inventory {
     return found.slice(0, limit);
   }
 
+  /** Most of what has a digest may be no blob: so many rows are looked at in one go. */
+  async blobs({
+    after,
+    limit,
+  }: {
+    after?: Digest | undefined;
+    limit: number;
+  }): Promise<readonly BlobRecord[]> {
+    const turns = new Turns(this.#clock);
+    const found: BlobRecord[] = [];
+    for (let last: string | undefined = after ?? ''; last !== undefined && found.length < limit; ) {
+      const rows: readonly BlobRow[] = this.#statements.blobs.all(maxReferences, last, blobRows);
+      found.push(...rows.filter(({ is_blob }) => is_blob === 1).map(blobOf));
+      last = rows[blobRows - 1]?.digest;
+      if (turns.isOver) await turns.pass();
+    }
+    return found.slice(0, limit);
+  }
+
+  async misses({
+    after,
+    limit,
+  }: {
+    after?: MissCursor | undefined;
+    limit: number;
+  }): Promise<readonly Miss[]> {
+    if (this.#misses === undefined) return [];
+    const turns = new Turns(this.#clock);
+    const found: Miss[] = [];
+    let at = after;
+    do {
+      const { misses, next } = this.#misses.slice(at);
+      found.push(...misses);
+      at = next;
+      if (turns.isOver) await turns.pass();
+    } while (at !== undefined && found.length < limit);
+    return found.slice(0, limit);
+  }
+
   #placeOf(after: Candidate | undefined): UsePlace {
     if (after === undefined) return firstPlace;
     const repository = this.#statements.repository.get(after.repository)?.id ?? 0;
@@ -125,12 +186,15 @@ export class SqliteInventory implements Inventory {
     return this.#statements.content.get(digest)?.id ?? 0;
   }
 
-  async #imageOf(name: RepositoryName, row: ImageRow, turns: Turns): Promise<ImageRecord> {
+  async #imageOf(name: RepositoryName, row: ImageRow, weighs: boolean, turns: Turns): Promise<ImageRecord> {
     const { repository, content } = row;
+    const tags = this.#statements.tags.all(repository, content, maxTags);
     return {
       repository: name,
       descriptor: descriptorOf(row),
-      tags: this.#statements.tags.all(repository, content, maxTags).map(({ tag }) => tag as Tag),
+      tags: tags.map(({ tag }) => tag),
+      pinned: tags.filter(({ pinned }) => pinned !== 0).map(({ tag }) => tag),
+      ...(weighs && { frees: await this.#freed.of(repository, content, turns) }),
       totalSize: row.size + (await this.#sizeBelow(repository, content, turns)),
       missing: this.#statements.missing.get(repository, content)?.count ?? 0,
       origin: row.origin,
@@ -159,6 +223,10 @@ export class SqliteInventory implements Inventory {
   }
 }
 
+function blobOf({ digest, size, count }: BlobRow): BlobRecord {
+  return { digest: digest as Digest, size: size ?? undefined, references: count };
+}
+
 function candidateOf({ name, digest, used_at }: UsedRow): Candidate {
   return { repository: name as RepositoryName, digest: digest as Digest, usedAt: used_at };
 }
@@ -183,8 +251,8 @@ export function prepareInventory(database: Database) {
        from manifests m join contents c on c.id = m.content
        where m.repository = ? and m.content > ? order by m.content limit ?`,
     ),
-    tags: prepared<[number, number, number], { tag: string }>(
-      'select tag from tags where repository = ? and manifest = ? order by tag limit ?',
+    tags: prepared<[number, number, number], { tag: Tag; pinned: number }>(
+      'select tag, pinned from tags where repository = ? and manifest = ? order by tag limit ?',
     ),
     children: prepared<[number, number, number], ChildRow>(
       'select child, size, is_manifest from children where repository = ? and manifest = ? limit ?',
@@ -192,6 +260,15 @@ export function prepareInventory(database: Database) {
     missing: prepared<[number, number], { count: number }>(
       `select count(*) as count from children k join wanted w on w.content = k.child and w.repository = k.repository
        where k.repository = ? and k.manifest = ? and k.is_manifest = 0`,
+    ),
+    /** Somebody owns a blob; a manifest is nobody's. */
+    blobs: prepared<[number, string, number], BlobRow>(
+      `select page.digest, page.size,
+         page.stored_at is not null and exists (select 1 from links l where l.content = page.id) as is_blob,
+         (select count(*) from (
+           select 1 from children k where k.child = page.id and k.is_manifest = 0 limit ?)) as count
+       from (select * from contents where digest > ? order by digest limit ?) page
+       order by page.digest`,
     ),
     byUse: prepared<[number, number, number, number], UsedRow>(
       `select page.used_at, page.repository, page.content, r.name, c.digest,

@@ -301,6 +301,7 @@ function rowsOf(operation: Operation): number {
   if (operation.kind === 'discard content') return 4 * operation.digests.length;
   if ('digests' in operation) return operation.digests.length;
   if (operation.kind === 'record uses') return operation.uses.length;
+  if (operation.kind === 'record misses') return operation.misses.length;
   if (operation.kind !== 'put manifest') return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;

@@ -29,6 +29,9 @@ export interface WriterParts {
   readonly discarded: DiscardedContent | undefined;
   readonly now: () => number;
 }
+/** So many names are kept that were missed. */
+const maxMisses = 10_000;
+
 
 /** Does operations inside a transaction of the caller's. */
 export class OperationWriter {
@@ -93,6 +96,12 @@ export class OperationWriter {
         );
         return;
       }
+      case 'record misses':
+        this.#recordMisses(operation);
+        return;
+      case 'pin tag':
+        this.#pinTag(operation);
+        return;
       case 'record uses':
         this.#recordUses(operation);
         return;
@@ -199,6 +208,18 @@ export class OperationWriter {
       this.#statements.recordUse.run(at, owner, content);
       this.#statements.recordUseOfParents.run(at, owner, content, owner, maxParents);
     }
+  }
+
+  #recordMisses({ misses }: Of<'record misses'>): void {
+    for (const { repository, reference, times, firstAt, lastAt } of misses)
+      this.#statements.recordMiss.run({ repository, reference, times, firstAt, lastAt });
+    const behind = this.#statements.missBehind.get(maxMisses);
+    if (behind !== undefined) this.#statements.forgetMisses.run({ ...behind });
+  }
+
+  #pinTag({ repository, tag, isPinned }: Of<'pin tag'>): void {
+    const owner = this.#statements.findRepository.get(repository)?.id;
+    if (owner !== undefined) this.#statements.pinTag.run(Number(isPinned), owner, tag);
   }
 
   #repository(name: RepositoryName): number {

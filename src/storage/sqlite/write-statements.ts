@@ -15,6 +15,11 @@ export interface ContentRow {
 }
 
 export type Writes = ReturnType<typeof prepareWrites>;
+interface MissPlace {
+  readonly last_at: number;
+  readonly repository: string;
+  readonly reference: string;
+}
 
 /**
  * What the steps of a change are made of. Where one row is written it is written by a statement without a `select`: else SQLite keeps a
@@ -144,6 +149,19 @@ export function prepareWrites(database: Database) {
            select $content union all
            select * from (select manifest from children where child = $content and repository = $owner limit $most))
          on conflict do nothing`,
+    ),
+    pinTag: prepare<[number, number, string]>('update tags set pinned = ? where repository = ? and tag = ?'),
+    recordMiss: prepare<[Record<string, unknown>]>(
+      `insert into missed values ($repository, $reference, $times, $firstAt, $lastAt)
+       on conflict do update set times = times + excluded.times, last_at = max(last_at, excluded.last_at)`,
+    ),
+    /** The one that is one too many. */
+    missBehind: prepare<[number], MissPlace>(
+      `select last_at, repository, reference from missed where last_at > -1
+       order by last_at desc, repository desc, reference desc limit 1 offset ?`,
+    ),
+    forgetMisses: prepare<[Record<string, unknown>]>(
+      `delete from missed where (last_at, repository, reference) <= ((select $last_at), (select $repository), (select $reference))`,
     ),
     recordUse: prepare<[number, number, number]>(
       'update manifests set used_at = ? where repository = ? and content = ?',

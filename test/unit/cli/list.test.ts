@@ -7,13 +7,13 @@ import { describe, it } from 'node:test';
 import { type ListOrder, list } from '#src/cli/list.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, parseDigest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import { putManifest, putTag, recordUses } from '#src/storage/operation.ts';
+import { linkBlob, pinTag, putManifest, putTag, recordUses } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
-const order: ListOrder = { output: 'table', header: false, pattern: '', shortDigest: false };
+const order: ListOrder = { output: 'table', header: false, pattern: '', shortDigest: false, wide: false };
 
 async function printed(imagePath: string, changes: Partial<ListOrder> = {}): Promise<string> {
   const stdout = new PassThrough();
@@ -112,9 +112,39 @@ describe('the list of cached images', () => {
         createdAt: new Date(createdAt).toISOString(),
         usedAt: new Date(createdAt + 5000).toISOString(),
         size: 2_450_000,
+        pinned: false,
         missingBlobs: 1,
         origin: 'upstream',
       },
+    ]);
+  });
+
+  it('says where that is asked for what is pinned, and what only one image leads to', async () => {
+    await using cache = await cached();
+    const { store } = cache;
+    await cache.put(alpine, 10, ['3', 'latest']);
+    await cache.put(app, 11, ['v1'], ociIndex);
+    const bytesOf = (seed: number) => linkBlob(alpine, digestOf(seed + 1_000_000), 2_449_000);
+    await store.change([
+      bytesOf(10),
+      pinTag(alpine, parseTag('3'), true),
+      pinTag(app, parseTag('none'), true),
+    ]);
+    assert.deepEqual(
+      anonymous(await printed(cache.path, { header: true, shortDigest: true, wide: true })).split('\n'),
+      [
+        'IMAGE                    TAG/DIGEST TYPE  CREATED             PULLED              SIZE(MB) UPSTREAM  PINNED FREES(MB) MISSING',
+        'docker.io/library/alpine 3          image TIME TIME 2.5      docker.io yes    2.5       0',
+        'docker.io/library/alpine latest     image TIME TIME 2.5      docker.io no     2.5       0',
+        'ghcr.io/org/app          v1         list  TIME TIME 0.0      ghcr.io   no     0.0       0',
+        '',
+      ],
+    );
+    const rows = JSON.parse(await printed(cache.path, { output: 'json', wide: true })) as unknown[];
+    assert.partialDeepStrictEqual(rows, [
+      { name: 'docker.io/library/alpine:3', pinned: true, frees: 2_450_000 },
+      { name: 'docker.io/library/alpine:latest', pinned: false },
+      { name: 'ghcr.io/org/app:v1', pinned: false, frees: 1000 },
     ]);
   });
 

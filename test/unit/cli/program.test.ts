@@ -4,11 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Preflight } from '#src/app/preflight/preflight.ts';
-import type { ListOrder } from '#src/cli/list.ts';
-import type { LoadOrder } from '#src/cli/load.ts';
 import type { LongStart } from '#src/cli/long-start.ts';
 import { runProgram } from '#src/cli/program.ts';
-import type { PruneOrder } from '#src/cli/prune.ts';
 import type { LoadedConfig } from '#src/config/load.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
@@ -17,8 +14,8 @@ interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly served: LoadedConfig | undefined;
-  /** What load, list or prune was told to do. */
-  readonly order: LoadOrder | ListOrder | PruneOrder | undefined;
+  /** What load or list was told to do. */
+  readonly order: object | undefined;
 }
 
 interface Around {
@@ -71,6 +68,17 @@ async function run(
       },
       prune: async (_, told) => {
         order = told;
+      },
+      wanted: async (_, told) => {
+        order = told;
+      },
+      pin: async (_, told) => {
+        order = told;
+        return told.pattern !== 'nothing';
+      },
+      refresh: async (_, told) => {
+        order = told;
+        return told.pattern !== 'nothing';
       },
       clock,
       preflight,
@@ -132,8 +140,12 @@ describe('ociregistry', () => {
         'output',
       ],
     ],
-    ['list', 'header', 'pattern', 'short-digest', 'output'],
     ['prune', 'pattern', 'date', 'not-used-for', 'keep', 'dry-run', 'output'],
+    ['list', 'header', 'pattern', 'short-digest', 'wide', 'output'],
+    ['wanted', 'output'],
+    ['pin', 'output'],
+    ['unpin', 'output'],
+    ['refresh', 'pull-timeout', 'output'],
   ];
   for (const [command, ...flags] of helps) {
     it(`describes every flag of ${command}, with its default`, async () => {
@@ -349,10 +361,37 @@ describe('ociregistry', () => {
   it('lists as the flags say, else as the file does', async () => {
     const text = 'listConfig: { header: true, expr: a, shortDigest: true }';
     const file = await run('list --config-file FILE', { text });
-    assert.deepEqual(file.order, { output: 'table', header: true, pattern: 'a', shortDigest: true });
-    const flags = await run('list -config-file FILE -header=false --pattern b,c --output json', { text });
-    assert.deepEqual(flags.order, { output: 'json', header: false, pattern: 'b,c', shortDigest: true });
+    assert.deepEqual(file.order, {
+      ...{ output: 'table', header: true, pattern: 'a', shortDigest: true, wide: false },
+    });
+    const line = 'list -config-file FILE -header=false --pattern b,c --wide --output json';
+    const flags = await run(line, { text });
+    assert.deepEqual(flags.order, {
+      ...{ output: 'json', header: false, pattern: 'b,c', shortDigest: true, wide: true },
+    });
     assert.deepEqual([flags.code, flags.stderr], [0, '']);
+  });
+
+  it('lists what is wanted, for people and for programs', async () => {
+    assert.deepEqual((await run('wanted')).order, { output: 'text' });
+    assert.deepEqual((await run('wanted --output json')).order, { output: 'json' });
+  });
+
+  it('pins, unpins and refreshes what a pattern matches, which has to be there', async () => {
+    assert.deepEqual((await run('pin ^alpine')).order, {
+      pattern: '^alpine',
+      isPinned: true,
+      output: 'text',
+    });
+    const unpinned = await run('unpin a,b --output json');
+    assert.deepEqual(unpinned.order, { pattern: 'a,b', isPinned: false, output: 'json' });
+    assert.deepEqual((await run('refresh ^alpine')).order, { pattern: '^alpine', output: 'text' });
+    for (const command of ['pin', 'unpin', 'refresh']) {
+      assert.equal((await run(`${command} nothing`)).code, 1);
+      const without = await run(command);
+      assert.deepEqual([without.code, without.order], [1, undefined]);
+      assert.match(without.stderr, /^Incorrect Usage: missing required argument 'PATTERN'/);
+    }
   });
 
   it('hands the flags of prune on, and nothing of what the configuration says for the server', async () => {

@@ -167,6 +167,21 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'config.yaml:1:10: metrics: 8080 is the same port as that of port',
   ],
   ['what is no flag', 'airGapped: maybe', 'config.yaml:1:12: airGapped: must be true or false, not "maybe"'],
+  [
+    'an administrator without a password',
+    'admin: { user: admin }',
+    'config.yaml:1:16: admin.user: needs passwordFromEnv or passwordFile',
+  ],
+  [
+    'a password of no administrator',
+    'admin: { passwordFromEnv: ADMIN_PASSWORD }',
+    'config.yaml:1:27: admin.passwordFromEnv: needs user',
+  ],
+  [
+    'a password of the administrator itself',
+    'admin: { user: admin, password: x }',
+    'config.yaml:1:33: admin.password: must not stand in the file: use passwordFromEnv or passwordFile',
+  ],
   ['a list for a text', 'imagePath: [a]', 'config.yaml:1:12: imagePath: must be text, not a list'],
   ['an empty text', 'imagePath: ""', 'config.yaml:1:12: imagePath: must not be empty'],
   ['a text for a mapping', 'cache: fast', 'config.yaml:1:8: cache: must be a mapping of keys, not text'],

@@ -54,7 +54,6 @@ listeners: []
   });
 
   const doors: [key: string, value: string][] = [
-    ['admin', '{ user: admin, passwordFile: /no/such/file }'],
     ['auth', '{ basic: { htpasswdFile: f } }'],
     ['auth', '{}'],
     ['access', '[]'],

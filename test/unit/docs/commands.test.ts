@@ -44,6 +44,9 @@ async function exitCode(args: string): Promise<number> {
     load: async () => true,
     list: async () => {},
     prune: async () => {},
+    wanted: async () => {},
+    pin: async () => true,
+    refresh: async () => true,
   });
 }
 

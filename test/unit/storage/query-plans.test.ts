@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { prepareFreed } from '#src/storage/sqlite/freed-bytes.ts';
 import { prepareGraph } from '#src/storage/sqlite/graph-statements.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { prepareRemovals } from '#src/storage/sqlite/removal-statements.ts';
 import { prepareInventory } from '#src/storage/sqlite/sqlite-inventory.ts';
+import { prepareMisses } from '#src/storage/sqlite/sqlite-misses.ts';
 import { prepareReads } from '#src/storage/sqlite/statements.ts';
 import { prepareWrites } from '#src/storage/sqlite/write-statements.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -27,6 +29,8 @@ describe('the queries of the index', async () => {
     ...prepareWrites(database),
     ...prepareGraph(database),
     ...prepareRemovals(database),
+    ...prepareMisses(database),
+    ...prepareFreed(database),
   });
   for (const [name, { source }] of queries) {
     it(`read no more than they return or change: ${name}`, () => {
