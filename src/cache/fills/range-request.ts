@@ -20,9 +20,7 @@ export interface RangeRequestParts extends FillRunParts {
 
 /** One request for a part of a blob, ahead of the rest. */
 export class RangeRequest {
-  /** Was it asked for before upstream had said how long the blob is? */
-  readonly isGuess: boolean;
-  /** Settles when it has ended, rejects with what broke it. */
+  /** Settles when it has ended; rejects with what broke it, and not before upstream has said how long the blob is: what that means depends on it. */
   readonly done: Promise<void>;
   readonly #parts: RangeRequestParts;
   readonly #abort = new AbortController();
@@ -32,7 +30,6 @@ export class RangeRequest {
 
   constructor(parts: RangeRequestParts) {
     this.#parts = parts;
-    this.isGuess = parts.size.known === undefined;
     this.done = this.#fetch();
   }
 
@@ -80,7 +77,12 @@ export class RangeRequest {
     const { clock, repository, source, wanted } = this.#parts;
     const signal = AbortSignal.any([this.#parts.signal, this.#abort.signal]);
     const isUrgent = true;
-    await using reader = await source.openPart(repository, wanted, signal, { isUrgent });
+    await using reader = await source
+      .openPart(repository, wanted, signal, { isUrgent })
+      .catch(async (error: unknown) => {
+        await abortable(this.#parts.head(), signal);
+        throw error;
+      });
     using pace = new Pace(clock, () => this.#slow(reader));
     const range = await this.#rangeOf(reader, signal);
     if (range === undefined) return;

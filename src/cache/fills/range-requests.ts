@@ -126,10 +126,16 @@ export class RangeRequests {
     const { digest, followers, log, repository } = this.#parts;
     if (request.received >= minRequested || (request.received > 0 && error === undefined)) this.#vain = 0;
     else if (error !== undefined && !this.#signal.aborted && !request.isEnded) {
-      this.#vain += isClearNo(error, request) ? maxVain : 1;
+      this.#vain += this.#isClearNo(error, request) ? maxVain : 1;
       log.info({ err: error, digest, repository, ...request.range }, 'a part of a blob could not be fetched');
     }
     followers.wake();
+  }
+
+  /** What is not asked for again. Behind the end that there is no such part says nothing of parts. */
+  #isClearNo(error: unknown, { range }: RangeRequest): boolean {
+    const { known = 0 } = this.#parts.size;
+    return error instanceof RegistryError && error.status < 500 && (range?.first ?? 0) < known;
   }
 
   #isAskedFor(byte: number): boolean {
@@ -151,10 +157,4 @@ export class RangeRequests {
       if (range !== undefined && range.first > at) end = Math.min(end, range.first);
     return Math.min(end, runs.nextFrom(at));
   }
-}
-
-/** What is not asked for again. That there is no such part says nothing of parts where nobody knew how long the blob is. */
-function isClearNo(error: unknown, { isGuess }: RangeRequest): boolean {
-  if (!(error instanceof RegistryError) || error.status >= 500) return false;
-  return !isGuess || error.code !== 'RANGE_INVALID';
 }

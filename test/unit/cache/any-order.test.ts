@@ -164,6 +164,25 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
     assert.equal(test.asked.length, 3);
   });
 
+  it('is not asked for again where upstream refuses it before it has said how long the blob is', async () => {
+    await using test = behindSlowUpstream();
+    const head = gate();
+    test.cache.upstream.script = async (call) => {
+      if (call.includes('{')) throw new RegistryError('RANGE_INVALID');
+      await head.wait();
+    };
+    const range = { first: 8 * mebibyte };
+    const pulls = [test.pull(range), test.pull({ suffix: 51 })];
+    await head.reached;
+    await test.cache.settle();
+    head.open();
+    await test.cache.settle();
+    test.inOrder.open();
+    const [part, end] = await Promise.all(pulls);
+    assert.ok(part?.equals(layer.subarray(range.first)) && end?.equals(layer.subarray(-51)));
+    assert.deepEqual(test.asked, ['whole', `${range.first}-`, '-51']);
+  });
+
   it('that an earlier transfer has left is not asked for', async () => {
     await using test = behindSlowUpstream();
     const { cache } = test;
@@ -283,11 +302,7 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
     ];
     await part.reached;
     await test.cache.settle();
-    assert.deepEqual(test.asked, [
-      'whole',
-      `${6 * mebibyte}-`,
-      `${4 * mebibyte}-${6 * mebibyte - 1}`,
-    ]);
+    assert.deepEqual(test.asked, ['whole', `${6 * mebibyte}-`, `${4 * mebibyte}-${6 * mebibyte - 1}`]);
     test.inOrder.open();
     await test.cache.settle();
     assert.equal(test.asked.length, 3);
