@@ -151,17 +151,18 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
 
   it('that is behind the end of a blob of which nobody has said how long it is has others asked for all the same', async () => {
     await using test = behindSlowUpstream();
-    const behind = async (at: number) =>
-      await assert.rejects(test.pull({ first: at * mebibyte }), { code: 'RANGE_INVALID' });
     const head = gate();
     test.cache.upstream.script = async (call) => (call.includes('{') ? undefined : await head.wait());
-    const refused = behind(20);
+    const refused = assert.rejects(test.pull({ first: 20 * mebibyte }), { code: 'RANGE_INVALID' });
+    const whole = test.pull();
     await head.reached;
     await test.cache.settle();
     head.open();
     await refused;
     assert.ok((await test.pull({ suffix: 51 })).equals(layer.subarray(-51)));
-    assert.equal(test.asked.length, 3);
+    assert.deepEqual(test.asked, ['whole', `${20 * mebibyte}-`, `${layer.length - 51}-${layer.length - 1}`]);
+    test.inOrder.open();
+    assert.ok((await whole).equals(layer));
   });
 
   it('is not asked for again where upstream refuses it before it has said how long the blob is', async () => {
