@@ -160,8 +160,8 @@ export class BlobFill implements Fill {
   ): Promise<BlobReader> {
     if (!this.#owners.has(follower.repository))
       throw new Error(`${follower.repository} is not known to own ${this.digest}`);
-    const { ahead, size, source } = this.#parts;
-    if (spec !== undefined) {
+    const { ahead, size, source, transfer } = this.#parts;
+    if (spec !== undefined && !transfer.isBegun) {
       await abortable(Promise.race([source.asked, this.head]), signal);
       ahead.foresee(spec, size.expected);
     }
