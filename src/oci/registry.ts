@@ -51,10 +51,12 @@ export interface BlobReader extends BlobInfo, AsyncDisposable {
   /** True: nobody writes to a chunk again, so that it stays valid for whoever keeps it. */
   readonly mayKeep?: boolean;
   /**
-   * To be told by whoever found that it was not what the digest says, or its manifest, or that it hardly gets on: the next transfer
-   * begins elsewhere. Absent: there is no other place.
+   * To be told by whoever found that it was not what the digest says, or its manifest: the next transfer begins elsewhere. Absent: there
+   * is no other place.
    */
   readonly leavePlace?: () => void;
+  /** The same of one that hardly gets on: where no other place gives the blob, this one is asked for it again. */
+  readonly putOffPlace?: () => void;
   /** For how many milliseconds our own limits, and not who sends, have held it up so far. Absent: never. */
   readonly heldUpMs?: (() => number) | undefined;
   /** Where chunks may be kept: takes back what nobody reads any more, once, to receive into it again. Else it is garbage. */

@@ -24,6 +24,8 @@ interface Resumption {
   readonly from: number;
   /** How often it broke off there. */
   readonly cuts: number;
+  /** Those before that hardly got on, and are asked when none from there on gives it. */
+  readonly slow: readonly number[];
 }
 
 export interface FallbackSettings {
@@ -37,7 +39,7 @@ const maxResumptions = 1000;
 /**
  * Mirrors of a registry, asked in order, then the registry itself, whose error is the one that counts. Whatever a mirror
  * answers but what was asked for, the next is asked: it may be down, limited, closed to us or incomplete. A blob that breaks off
- * is resumed, by whoever reads it, where it came from; the second time it goes on at the next, and so does one that was wrong.
+ * is resumed, by whoever reads it, where it came from; the second time it goes on at the next, and so does one that was wrong, or hardly got on.
  */
 export class FallbackRegistry implements Registry {
   readonly places: readonly Registry[];
@@ -114,13 +116,12 @@ export class FallbackRegistry implements Registry {
 
   async getBlob(repository: RepositoryName, digest: Digest, options?: BlobOptions): Promise<BlobReader> {
     const key = contentKey(repository, digest);
-    const begin = this.#resumptions.get(key)?.from ?? 0;
     const ask = async (registry: Registry, place: number): Promise<BlobReader> => {
       const reader = await registry.getBlob(repository, digest, options);
       return this.#watched(reader, key, place, options?.signal);
     };
     try {
-      return await this.#first(options, ask, begin);
+      return await this.#first(options, ask, this.#orderFor(key));
     } catch (error) {
       // The mirrors that were left out have another chance.
       this.#resumptions.delete(key);
@@ -177,24 +178,32 @@ export class FallbackRegistry implements Registry {
     }
   }
 
+  /** In this order, or that of the places. The registry is always one of them. */
   async #first<Value>(
     options: CallOptions | undefined,
     ask: (registry: Registry, place: number) => Promise<Value>,
-    begin = 0,
+    order: Iterable<number> = this.places.keys(),
   ): Promise<Value> {
     let failure: unknown;
-    for (const [place, registry] of this.places.entries()) {
-      if (place < begin) continue;
+    for (const place of order) {
+      const registry = this.places[place];
+      if (registry === undefined) continue;
       try {
         return await ask(registry, place);
       } catch (error) {
         options?.signal?.throwIfAborted();
         if (!saysOfPlaces(error)) throw error;
         if (place < this.places.length - 1) this.#settings.onFallback?.(place, error);
-        failure = error;
+        else failure = error;
       }
     }
     throw failure;
+  }
+
+  #orderFor(key: string): Iterable<number> {
+    const resumption = this.#resumptions.get(key);
+    if (resumption === undefined) return this.places.keys();
+    return [...[...this.places.keys()].slice(resumption.from), ...resumption.slow];
   }
 
   /** The reader of one place, by which is learnt where to go on. */
@@ -202,7 +211,10 @@ export class FallbackRegistry implements Registry {
     return {
       ...reader,
       body: this.#noted(reader, key, place, signal),
-      ...(place < this.places.length - 1 && { leavePlace: () => this.#leave(key, place) }),
+      ...(place < this.places.length - 1 && {
+        leavePlace: () => this.#leave(key, place),
+        putOffPlace: () => this.#leave(key, place, true),
+      }),
     };
   }
 
@@ -228,11 +240,17 @@ export class FallbackRegistry implements Registry {
     if (last !== undefined && last.from > place) return;
     const cuts = last?.from === place ? last.cuts + 1 : 1;
     if (cuts > 1) this.#leave(key, place);
-    else this.#resumptions.set(key, { from: place, cuts });
+    else this.#resumptions.set(key, { from: place, cuts, slow: last?.slow ?? [] });
   }
 
-  #leave(key: string, place: number): void {
-    this.#resumptions.set(key, { from: Math.min(place + 1, this.places.length - 1), cuts: 0 });
+  #leave(key: string, place: number, isSlow = false): void {
+    const { from = 0, slow = [] } = this.#resumptions.get(key) ?? {};
+    const others = slow.filter((each) => each !== place);
+    this.#resumptions.set(key, {
+      from: Math.max(from, Math.min(place + 1, this.places.length - 1)),
+      cuts: 0,
+      slow: isSlow ? [...others, place] : others,
+    });
   }
 }
 

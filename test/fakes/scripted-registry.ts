@@ -75,6 +75,7 @@ export class ScriptedRegistry implements Registry {
       range: reader.range,
       body: this.body(reader.body, call),
       ...(reader.leavePlace && { leavePlace: reader.leavePlace }),
+      ...(reader.putOffPlace && { putOffPlace: reader.putOffPlace }),
       [Symbol.asyncDispose]: async () => await reader[Symbol.asyncDispose](),
     };
   }

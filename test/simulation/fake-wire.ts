@@ -33,6 +33,8 @@ export interface FakeWireParts {
   /** Told of each request that is sent. */
   readonly bytes: ByteCount;
   readonly onRequest: (request: TransportRequest, asked: Asked) => void;
+  /** Told of each that is answered with a blob's bytes, as they should be. */
+  readonly onTransfer: (request: TransportRequest, asked: Asked) => void;
 }
 
 const bodyFaults = ['cut', 'stall', 'drip'] as const;
@@ -153,13 +155,15 @@ export class FakeWire implements Transport, AsyncDisposable {
 
   /** Of what is as it should be. */
   #counting(
-    { bulk, method }: TransportRequest,
+    request: TransportRequest,
     asked: Asked,
     { status, headers }: FakeAnswer,
     fault: Fault | undefined,
   ): ((length: number) => void) | undefined {
+    const { bulk, method } = request;
     if (bulk !== true || method !== 'GET' || asked.what !== 'blob' || fault !== undefined) return undefined;
     if (status !== 200 && status !== 206) return undefined;
+    this.#parts.onTransfer(request, asked);
     return this.#parts.bytes.begin(asked, parseContentRange(headers['content-range'])?.first ?? 0);
   }
 

@@ -1,3 +1,4 @@
+import { PutOffError } from '#src/cache/fills/put-off.ts';
 import type { TransportRequest } from '#src/net/transport.ts';
 import type { Digest } from '#src/oci/reference.ts';
 import type { Asked } from './fake-registry.ts';
@@ -8,7 +9,7 @@ import type { World } from './world.ts';
 /** A blob costs one transfer in the life of a process; a second may be a client who came in the gap. */
 const maxTransfers = 2;
 
-/** Counts what a registry that is well is asked for. */
+/** Counts the transfers that a registry that is well has begun. What is ended to make room is no fault of who asks again. */
 export class RequestCount {
   readonly #world: World;
   readonly #transfers = new Map<string, number>();
@@ -17,7 +18,11 @@ export class RequestCount {
     this.#world = world;
   }
 
-  note({ bulk, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
+  /** It has answered with bytes. */
+  begun(
+    { bulk, headers, signal }: TransportRequest,
+    { what, host, reference = '', repository }: Asked,
+  ): void {
     const { health, findings, model, plan } = this.#world;
     if (bulk !== true || what !== 'blob' || headers?.['range'] !== undefined) return;
     const isGiven = repository === undefined || isIn(repository, reference as Digest);
@@ -27,10 +32,18 @@ export class RequestCount {
     if (!isGiven || isClaimed || health.wasEverOdd(host) || plan.full !== undefined) return;
     // What was removed is fetched again.
     if (plan.prunes.length > 0 || plan.maxSize > 0) return;
-    const count = (this.#transfers.get(reference) ?? 0) + 1;
-    this.#transfers.set(reference, count);
+    const count = this.#count(reference, 1);
+    signal?.addEventListener('abort', () => {
+      if (signal.reason instanceof PutOffError) this.#count(reference, -1);
+    });
     if (count === maxTransfers + 1)
-      findings.add('bounded requests', short(`${host} is asked for ${reference} for the ${count}th time`));
+      findings.add('bounded requests', short(`${host} gives ${reference} for the ${count}th time`));
+  }
+
+  #count(reference: string, more: number): number {
+    const count = (this.#transfers.get(reference) ?? 0) + more;
+    this.#transfers.set(reference, count);
+    return count;
   }
 }
 

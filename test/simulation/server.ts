@@ -196,10 +196,10 @@ export class Server {
       headersTimeoutMs: pullTimeoutMs,
       stallTimeoutMs,
       bytes: new ByteCount(this.#world),
-      onRequest: (request, asked) => {
-        requests.note(request, asked);
-        if (request.bulk === true) this.#checkTransfers();
+      onRequest: ({ bulk }) => {
+        if (bulk === true) this.#checkTransfers();
       },
+      onTransfer: (request, asked) => requests.begun(request, asked),
     });
     this.#wires.push(wire);
     return wire;

@@ -162,8 +162,11 @@ export class BlobFill implements Fill {
   ): Promise<BlobReader> {
     if (!this.#owners.has(follower.repository))
       throw new Error(`${follower.repository} is not known to own ${this.digest}`);
-    const { ahead, size } = this.#parts;
-    if (spec !== undefined && size.expected !== undefined) ahead.foresee(spec, size.expected);
+    const { ahead, size, source, transfer } = this.#parts;
+    if (spec !== undefined && !transfer.isBegun) {
+      await abortable(Promise.race([source.asked, this.head]), signal);
+      ahead.foresee(spec, size.expected);
+    }
     await abortable(this.head, signal);
     const info = this.infoFor(follower.repository);
     const range = spec === undefined || info.size === undefined ? undefined : resolveRange(spec, info.size);

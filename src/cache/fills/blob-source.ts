@@ -1,5 +1,5 @@
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
-import type { BlobOptions, BlobReader, ByteRange, Registry, Turn } from '../../oci/registry.ts';
+import type { BlobOptions, BlobReader, RangeSpec, Registry, Turn } from '../../oci/registry.ts';
 import type { PartDoubt } from './doubted-parts.ts';
 import type { FillFollowers } from './fill-followers.ts';
 import type { FillSize } from './fill-size.ts';
@@ -17,6 +17,7 @@ export interface BlobSourceParts {
 /** Where the bytes of one transfer come from: asks upstream for them, and knows which of its places gave some. */
 export class BlobSource {
   readonly #parts: BlobSourceParts;
+  readonly #asked = Promise.withResolvers<void>();
   /** For each place that bytes came from, if there are several places. */
   readonly #leavePlace = new Set<NonNullable<BlobReader['leavePlace']>>();
   /** Did some come by a part? */
@@ -28,6 +29,11 @@ export class BlobSource {
 
   constructor(parts: BlobSourceParts) {
     this.#parts = parts;
+  }
+
+  /** Settles when upstream is asked for the first time. */
+  get asked(): Promise<void> {
+    return this.#asked.promise;
   }
 
   /** Does it wait for its turn at upstream? */
@@ -55,6 +61,7 @@ export class BlobSource {
     signal: AbortSignal,
     standsIn = false,
   ): Promise<BlobReader> {
+    this.#asked.resolve();
     if (!standsIn) this.#hasAnotherPlace = false;
     const isAll = (first === 0 && last === undefined) || this.#beginsAnew(first);
     return await this.#ask(repository, {
@@ -70,7 +77,7 @@ export class BlobSource {
    */
   async openPart(
     repository: RepositoryName,
-    range: ByteRange,
+    range: RangeSpec,
     signal: AbortSignal,
     turn: Turn,
   ): Promise<BlobReader> {

@@ -33,6 +33,16 @@ export class BlobTransfer {
     return this.#inOrder.at;
   }
 
+  /** Have upstream's headers come, once? */
+  get isBegun(): boolean {
+    return this.#inOrder.isBegun;
+  }
+
+  /** Is this byte here soon by what comes in order? */
+  bringsSoon(byte: number): boolean {
+    return this.#inOrder.bringsSoon(byte);
+  }
+
   /** Is it known that what came is not the blob? */
   get isRefuted(): boolean {
     return this.#refutation !== undefined;

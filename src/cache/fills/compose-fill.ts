@@ -57,15 +57,23 @@ export function composeFill(
     return tape.isStored ? slowest : Math.min(slowest, range.start);
   };
   const shared = { digest, repository, size, followers, tape, front, runs: new FillRuns(), clock };
-  const source = new BlobSource({ digest, size, followers, upstream, doubt, onQueued });
+  const source = new BlobSource({
+    ...{ digest, size, followers, upstream, doubt },
+    onQueued: () => {
+      // One that waits for its headers may have the turn that it waits for.
+      if (!transfer.isBegun) ahead.giveWay();
+      onQueued();
+    },
+  });
   const transfer = new BlobTransfer({ ...shared, source, settings });
-  const ahead = new RangeRequests({
+  const ahead: RangeRequests = new RangeRequests({
     ...shared,
     source,
     log,
     signal: transfer.signal,
     head: () => end.head,
     inOrder: () => tape.here.endFrom(transfer.at),
+    comesInOrder: (byte) => transfer.bringsSoon(byte),
   });
   const bytes = new FillBytes({ end, size, followers, tape, transfer, ahead });
   return { size, followers, tape, transfer, ahead, source, bytes };

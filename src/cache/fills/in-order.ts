@@ -6,6 +6,7 @@ import type { Pace } from './pace.ts';
 import { PassingOver } from './passing-over.ts';
 import { PutOffError } from './put-off.ts';
 import { Relay } from './relay.ts';
+import { Speed } from './speed.ts';
 import type { TransferParts } from './transfer-parts.ts';
 
 /** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
@@ -19,6 +20,8 @@ export class InOrder {
   #at = 0;
   /** How fast the last request was, until something was in its way. Bytes a millisecond. */
   #rate = 0;
+  /** With the time until what was asked for came. */
+  #speed: Speed;
   #relay: Relay | undefined;
   #isBegun = false;
   #isHopeless = false;
@@ -28,6 +31,7 @@ export class InOrder {
     this.#parts = parts;
     this.#signal = signal;
     this.#over = new PassingOver(parts);
+    this.#speed = new Speed(parts.clock);
   }
 
   /** All bytes before this one have come. */
@@ -51,6 +55,11 @@ export class InOrder {
     return this.#isBegun && front.size === this.#at && front.isRight;
   }
 
+  /** Is this byte here soon by the request that was made last, or is made next? */
+  bringsSoon(byte: number): boolean {
+    return this.#speed.bringsSoon(byte - this.#parts.tape.here.endFrom(this.#at));
+  }
+
   /** Another connection is tried beside the one that brings bytes now. */
   challenge(): void {
     this.#relay?.challenge();
@@ -58,7 +67,9 @@ export class InOrder {
 
   /** Waits for what is on its way to the next byte, as long as that is not far slower than what came in order was. */
   async passOver(): Promise<void> {
-    this.#at = await this.#over.from(this.#at, this.#rate, this.#signal);
+    const before = this.#at;
+    this.#at = await this.#over.from(before, this.#rate, this.#signal);
+    if (this.#at > before) this.#speed = new Speed(this.#parts.clock);
   }
 
   /**
@@ -69,6 +80,7 @@ export class InOrder {
     if (this.#isWhole) return true;
     const { repository, source, tape } = this.#parts;
     const before = this.#at;
+    this.#speed.brought(0);
     const first = await source.open(repository, this.#gap(), this.#signal);
     try {
       this.#begin(begun);
@@ -78,7 +90,7 @@ export class InOrder {
     }
     using run = new FillRun(before, Number.POSITIVE_INFINITY, this.#parts);
     this.#relay = this.#relayTo(run, pace);
-    const last = await this.#relay.run(first);
+    const last = await this.#relay.run(first).finally(() => this.#speed.brought(run.at - before));
     this.#rate = run.rate;
     return !(run.isOver && tape.isStored) && this.#isAll(last, before);
   }

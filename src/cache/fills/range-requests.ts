@@ -15,7 +15,7 @@ const minRequested = 1024 * 1024;
 /** After so many in a row that brought hardly anything no more are asked for: the rest of the blob comes in order. */
 const maxVain = 3;
 
-export interface RangeRequestsParts extends Omit<RangeRequestParts, 'range'> {
+export interface RangeRequestsParts extends Omit<RangeRequestParts, 'wanted'> {
   readonly digest: Digest;
   readonly repository: RepositoryName;
   readonly size: FillSize;
@@ -23,6 +23,8 @@ export interface RangeRequestsParts extends Omit<RangeRequestParts, 'range'> {
   readonly log: Log;
   /** What comes in order has reached this byte. */
   readonly inOrder: () => number;
+  /** Does that bring this byte soon, though it may be between two requests? */
+  readonly comesInOrder: (byte: number) => boolean;
 }
 
 /**
@@ -44,30 +46,40 @@ export class RangeRequests {
 
   /** A client waits for the byte where its follower is. Does nothing where that is on its way, or cannot be fetched by itself. */
   want({ at, until, isClient }: Follower): void {
-    const { inOrder, runs, size } = this.#parts;
+    const { comesInOrder, inOrder, runs, size } = this.#parts;
     const whole = size.known;
     if (!isClient || whole === undefined || at <= inOrder() || at >= whole) return;
-    if (runs.bringsSoon(at)) this.#lookAgain();
+    if (runs.bringsSoon(at) || comesInOrder(at)) this.#lookAgain();
     else this.#ask(at, until, whole);
   }
 
   /**
    * A client wants a range of a blob of which nothing has come yet, of so many bytes by what is known, or its manifest claims: what is far
-   * ahead by that is asked for at once. Where the claim is wrong that is in vain.
+   * ahead by that, or at the end of who knows how many, is asked for at once. Where the claim is wrong, or there are few, that is in vain.
    */
-  foresee(spec: RangeSpec, claimed: number): void {
-    if (!this.#parts.runs.isEmpty) return;
+  foresee(spec: RangeSpec, claimed = Number.POSITIVE_INFINITY): void {
+    const { inOrder, runs, source } = this.#parts;
+    if (!runs.isEmpty || source.isQueued) return;
+    if ('suffix' in spec && claimed === Number.POSITIVE_INFINITY) {
+      if (spec.suffix > 0 && spec.suffix <= near && !this.#isEndAskedFor) this.#request(spec);
+      return;
+    }
     const at = 'suffix' in spec ? claimed - spec.suffix : spec.first;
     const until = 'suffix' in spec ? claimed : (spec.last ?? claimed) + 1;
-    if (at > this.#parts.inOrder() + near && at < Math.min(until, claimed)) this.#ask(at, until, claimed);
+    if (at > inOrder() + near && at < Math.min(until, claimed)) this.#ask(at, until, claimed);
   }
 
   #ask(at: number, until: number, whole: number): void {
-    const { digest, log, repository, tape } = this.#parts;
-    if (!this.#mayAsk || this.#isAskedFor(at) || tape.here.endFrom(at) > at) return;
-    const range = { first: at, last: this.#endOf(at, Math.min(until, whole), whole) - 1 };
-    log.debug({ digest, repository, ...range }, 'a part of a blob is fetched ahead of the rest');
-    const request = new RangeRequest({ ...this.#parts, range, signal: this.#signal });
+    if (this.#isAskedFor(at) || this.#parts.tape.here.endFrom(at) > at) return;
+    const end = this.#endOf(at, Math.min(until, whole), whole);
+    this.#request({ first: at, last: Number.isFinite(end) ? end - 1 : undefined });
+  }
+
+  #request(wanted: RangeSpec): void {
+    if (!this.#mayAsk) return;
+    const { digest, log, repository } = this.#parts;
+    log.debug({ digest, repository, ...wanted }, 'a part of a blob is fetched ahead of the rest');
+    const request = new RangeRequest({ ...this.#parts, wanted, signal: this.#signal });
     this.#running.add(request);
     void request.done.then(
       () => this.#ended(request, undefined),
@@ -90,6 +102,11 @@ export class RangeRequests {
     });
   }
 
+  /** What comes in order waits for its turn at upstream, and has not begun: nor do those that were asked for ahead of it. */
+  giveWay(): void {
+    for (const request of this.#running) request.giveWay();
+  }
+
   /** A client has left: what nobody wants any more ends soon. */
   left(): void {
     for (const request of this.#running) request.cutUnwanted(minRequested);
@@ -108,18 +125,27 @@ export class RangeRequests {
     this.#running.delete(request);
     const { digest, followers, log, repository } = this.#parts;
     if (request.received >= minRequested || (request.received > 0 && error === undefined)) this.#vain = 0;
-    else if (error !== undefined && !this.#signal.aborted && !request.isUnwanted) {
-      // A clear no is not asked for again.
-      this.#vain += error instanceof RegistryError && error.status < 500 ? maxVain : 1;
+    else if (error !== undefined && !this.#signal.aborted && !request.isEnded) {
+      this.#vain += this.#isClearNo(error, request) ? maxVain : 1;
       log.info({ err: error, digest, repository, ...request.range }, 'a part of a blob could not be fetched');
     }
     followers.wake();
   }
 
+  /** What is not asked for again. Behind the end that there is no such part says nothing of parts. */
+  #isClearNo(error: unknown, { range }: RangeRequest): boolean {
+    const { known = 0 } = this.#parts.size;
+    return error instanceof RegistryError && error.status < 500 && (range?.first ?? 0) < known;
+  }
+
   #isAskedFor(byte: number): boolean {
     return this.#running
       .values()
-      .some(({ isQueued, range: { first, last } }) => isQueued && first <= byte && byte <= last);
+      .some(({ isQueued, range }) => isQueued && range && range.first <= byte && byte <= range.last);
+  }
+
+  get #isEndAskedFor(): boolean {
+    return this.#running.values().some(({ range }) => range === undefined);
   }
 
   /** Behind what is wanted, and what is soon wanted then; before what is here or asked for. */
@@ -127,7 +153,8 @@ export class RangeRequests {
     const { runs, tape } = this.#parts;
     const aligned = Math.ceil(Math.max(until, at + minRequested) / minRequested) * minRequested;
     let end = Math.min(whole, aligned, tape.here.nextFrom(at));
-    for (const { range } of this.#running) if (range.first > at) end = Math.min(end, range.first);
+    for (const { range } of this.#running)
+      if (range !== undefined && range.first > at) end = Math.min(end, range.first);
     return Math.min(end, runs.nextFrom(at));
   }
 }

@@ -19,10 +19,16 @@ export class LongWayError extends Error {
 
 /**
  * All of a blob that should have `size` bytes, verified. Throws LongWayError; UNAVAILABLE where all bytes came and are not the digest's. The
- * reader is left to the caller.
+ * reader is left to the caller. `begun` is called when its headers say nothing else than was expected.
  */
-export async function receiveWhole(reader: BlobReader, digest: Digest, size: number): Promise<WholeBlob> {
+export async function receiveWhole(
+  reader: BlobReader,
+  digest: Digest,
+  size: number,
+  begun: () => void,
+): Promise<WholeBlob> {
   if (reader.size !== undefined && reader.size !== size) throw new LongWayError('it has another size');
+  begun();
   const bytes = await bytesOf(reader, size).catch((cause: unknown) => {
     throw cause instanceof LongWayError ? cause : new LongWayError('it broke off', { cause });
   });

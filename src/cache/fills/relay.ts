@@ -70,7 +70,7 @@ export class Relay {
     const reason = () => new Error(`it brought nothing new within ${maxChallengeMs} ms`);
     const ended = AbortSignal.any([signal, this.#over.signal]);
     using limit = new TimeLimit({ clock, milliseconds: maxChallengeMs, reason, signal: ended });
-    this.#lead?.leavePlace?.();
+    this.#lead?.putOffPlace?.();
     const reader = await open(limit.signal);
     const won = Promise.withResolvers<void>();
     this.#challenger = { reader, won: won.resolve };

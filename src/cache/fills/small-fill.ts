@@ -24,7 +24,7 @@ export interface SmallFillSettings
 export class SmallFill implements Fill {
   readonly digest: Digest;
   readonly repository: RepositoryName;
-  /** Settles when all of it is here, and right. */
+  /** Settles when upstream's headers are here, if they say nothing else than was expected. */
   readonly head: Promise<void>;
   readonly done: Promise<void>;
   readonly #expected: number;
@@ -32,6 +32,7 @@ export class SmallFill implements Fill {
   readonly #changed: (fill: Fill) => void;
   readonly #owners: FillOwners;
   readonly #abort = new AbortController();
+  readonly #head = Promise.withResolvers<void>();
   readonly #whole = Promise.withResolvers<Uint8Array>();
   #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #bytes: Uint8Array | undefined;
@@ -54,9 +55,9 @@ export class SmallFill implements Fill {
     this.#settings = settings;
     this.#changed = changed;
     this.#owners = new FillOwners(repository, size, settings.stored);
-    this.head = this.#whole.promise.then(() => {});
+    this.head = this.#head.promise;
     // Nobody may wait.
-    this.head.catch(() => {});
+    for (const each of [this.head, this.#whole.promise]) each.catch(() => {});
     this.done = this.#run();
   }
 
@@ -177,11 +178,16 @@ export class SmallFill implements Fill {
     const options = { signal, turn: this.#turn, size: this.#expected };
     await using reader = await upstream.getBlob(this.repository, this.digest, options);
     this.#hasBegun = true;
-    // What has not come whole in the first window, of so few bytes, hardly gets on. Its place is not left: the next may have nothing, and then
-    // another fill goes on with this one.
-    using pace = new Pace(clock, () => this.cancel(new LongWayError('it hardly gets on')));
+    // What has not come whole in the first window, of so few bytes, hardly gets on.
+    using pace = new Pace(clock, () => this.#slow(reader));
     pace.begin(reader.heldUpMs);
-    return await receiveWhole(reader, this.digest, this.#expected);
+    return await receiveWhole(reader, this.digest, this.#expected, this.#head.resolve);
+  }
+
+  /** The next place may have nothing: then another fill has it from this one. */
+  #slow({ putOffPlace }: BlobReader): void {
+    putOffPlace?.();
+    this.cancel(new LongWayError('it hardly gets on'));
   }
 
   get #turn(): Turn {
@@ -203,6 +209,7 @@ export class SmallFill implements Fill {
     this.#error = signal.aborted ? signal.reason : error;
     this.#state = 'failed';
     this.#tell();
+    this.#head.reject(this.#error);
     this.#whole.reject(this.#error);
   }
 

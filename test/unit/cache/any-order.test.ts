@@ -9,6 +9,7 @@ import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { cut, gate } from '#test/fakes/scripted-registry.ts';
+import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 
 const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const alpine = repository('docker.io/library/alpine');
@@ -40,7 +41,8 @@ function behindSlowUpstream(blobs = new MemoryBlobStore()) {
     /** What upstream was asked for. */
     get asked(): string[] {
       return cache.upstream.calls.map((call) => {
-        const { first, last } = JSON.parse(/\{.*\}/.exec(call)?.[0] ?? '{}');
+        const { first, last, suffix } = JSON.parse(/\{.*\}/.exec(call)?.[0] ?? '{}');
+        if (suffix !== undefined) return `-${suffix}`;
         return first === undefined ? 'whole' : `${first}-${last ?? ''}`;
       });
     },
@@ -82,9 +84,8 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
 
   it('is the end alone for whoever wants the end alone', async () => {
     await using test = behindSlowUpstream();
-    const first = layer.length - 51;
     assert.ok((await test.pull({ suffix: 51 })).equals(layer.subarray(-51)));
-    assert.deepEqual(test.asked, ['whole', `${first}-${layer.length - 1}`]);
+    assert.deepEqual(test.asked, ['whole', '-51']);
     await test.finish();
     assert.ok((await test.pull()).equals(layer));
     assert.equal(test.asked.length, 2);
@@ -108,6 +109,137 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
       await test.finish();
       assert.ok((await test.pull()).equals(layer));
     }
+  });
+
+  for (const [range, asked, wanted] of [
+    [{ suffix: 51 }, '-51', layer.subarray(-51)],
+    [
+      { first: 8 * mebibyte, last: 8 * mebibyte + 50 },
+      `${8 * mebibyte}-${9 * mebibyte - 1}`,
+      layer.subarray(8 * mebibyte, 8 * mebibyte + 51),
+    ],
+    [{ first: 8 * mebibyte }, `${8 * mebibyte}-`, layer.subarray(8 * mebibyte)],
+  ] as const)
+    it(`is asked for at once where nobody says how long the blob is, and once: ${asked}`, async () => {
+      await using test = behindSlowUpstream();
+      const { cache } = test;
+      const head = gate();
+      cache.upstream.script = async (call) => (call.includes('{') ? undefined : await head.wait());
+      const pulls = [test.pull(range), test.pull(range)];
+      await head.reached;
+      await cache.settle();
+      assert.deepEqual(test.asked, ['whole', asked]);
+      head.open();
+      for (const part of await Promise.all(pulls)) assert.ok(part.equals(wanted));
+      assert.equal(test.asked.length, 2);
+      await test.finish();
+      assert.ok((await test.pull()).equals(layer));
+      assert.ok(test.given.bytes <= layer.length + 65_536, `${test.given.bytes}`);
+    });
+
+  it('is not asked for at once where the end that is wanted may be all of it', async () => {
+    await using test = behindSlowUpstream();
+    const head = gate();
+    test.cache.upstream.script = head.wait;
+    const pulling = test.pull({ suffix: 4 * mebibyte });
+    await head.reached;
+    await test.cache.settle();
+    assert.deepEqual(test.asked, ['whole']);
+    head.open();
+    assert.ok((await pulling).equals(layer.subarray(-4 * mebibyte)));
+  });
+
+  it('that is behind the end of a blob of which nobody has said how long it is has others asked for all the same', async () => {
+    await using test = behindSlowUpstream();
+    const head = gate();
+    test.cache.upstream.script = async (call) => (call.includes('{') ? undefined : await head.wait());
+    const refused = assert.rejects(test.pull({ first: 20 * mebibyte }), { code: 'RANGE_INVALID' });
+    const whole = test.pull();
+    await head.reached;
+    await test.cache.settle();
+    head.open();
+    await refused;
+    assert.ok((await test.pull({ suffix: 51 })).equals(layer.subarray(-51)));
+    assert.deepEqual(test.asked, ['whole', `${20 * mebibyte}-`, `${layer.length - 51}-${layer.length - 1}`]);
+    test.inOrder.open();
+    assert.ok((await whole).equals(layer));
+  });
+
+  it('is not asked for again where upstream refuses it before it has said how long the blob is', async () => {
+    await using test = behindSlowUpstream();
+    const head = gate();
+    test.cache.upstream.script = async (call) => {
+      if (call.includes('{')) throw new RegistryError('RANGE_INVALID');
+      await head.wait();
+    };
+    const range = { first: 8 * mebibyte };
+    const pulls = [test.pull(range), test.pull({ suffix: 51 })];
+    await head.reached;
+    await test.cache.settle();
+    head.open();
+    await test.cache.settle();
+    test.inOrder.open();
+    const [part, end] = await Promise.all(pulls);
+    assert.ok(part?.equals(layer.subarray(range.first)) && end?.equals(layer.subarray(-51)));
+    assert.deepEqual(test.asked, ['whole', `${range.first}-`, '-51']);
+  });
+
+  it('that an earlier transfer has left is not asked for', async () => {
+    await using test = behindSlowUpstream();
+    const { cache } = test;
+    cache.parts.sizes.claim(alpine, [{ mediaType: layerType, digest, size: layer.length }]);
+    await using spool = await cache.blobs.begin();
+    spool.mark({ digest, scope: 'docker.io', size: layer.length });
+    await spool.write(4 * mebibyte, layer.subarray(4 * mebibyte));
+    await spool.keep();
+    await spool[Symbol.asyncDispose]();
+    const range = { first: 8 * mebibyte, last: 9 * mebibyte };
+    assert.ok((await test.pull(range)).equals(layer.subarray(range.first, range.last + 1)));
+    assert.equal(test.asked.length, 1);
+  });
+
+  it('is brought by the next request in order where that is asked already and the part is just behind it', async () => {
+    await using test = behindSlowUpstream();
+    const { cache } = test;
+    const next = gate();
+    const cutOnce = new RegistryError('UNAVAILABLE', 'cut');
+    cache.upstream.body = (chunks, call) => (call.includes('{') ? chunks : cut(chunks, stands, cutOnce));
+    cache.upstream.script = async (call) => (call.includes('{') ? await next.wait() : undefined);
+    const whole = test.pull();
+    await cache.settle();
+    await cache.clock.advance(400);
+    await next.reached;
+    const first = stands + 100_000;
+    const pulling = test.pull({ first, last: first + 9 });
+    await cache.settle();
+    assert.deepEqual(test.asked, ['whole', `${stands}-`]);
+    next.open();
+    assert.ok((await pulling).equals(layer.subarray(first, first + 10)));
+    assert.ok((await whole).equals(layer));
+    assert.deepEqual(test.asked, ['whole', `${stands}-`]);
+  });
+
+  it('is asked for where the next request in order brings nothing for half a second', async () => {
+    await using test = behindSlowUpstream();
+    const { cache } = test;
+    const next = gate();
+    const cutOnce = new RegistryError('UNAVAILABLE', 'cut');
+    cache.upstream.body = (chunks, call) => (call.includes('{') ? chunks : cut(chunks, stands, cutOnce));
+    cache.upstream.script = async (call) =>
+      call.endsWith(`{"first":${stands}}`) ? await next.wait() : undefined;
+    const whole = test.pull();
+    await cache.settle();
+    await cache.clock.advance(400);
+    await next.reached;
+    const first = stands + 100_000;
+    const pulling = test.pull({ first, last: first + 9 });
+    await cache.settle();
+    assert.equal(test.asked.length, 2);
+    await cache.clock.advance(500);
+    assert.ok((await pulling).equals(layer.subarray(first, first + 10)));
+    assert.equal(test.asked.length, 3);
+    next.open();
+    assert.ok((await whole).equals(layer));
   });
 
   it('is asked for as soon as what comes in order turns out not to bring it', async () => {
@@ -171,11 +303,7 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
     ];
     await part.reached;
     await test.cache.settle();
-    assert.deepEqual(test.asked, [
-      'whole',
-      `${6 * mebibyte}-${layer.length - 1}`,
-      `${4 * mebibyte}-${6 * mebibyte - 1}`,
-    ]);
+    assert.deepEqual(test.asked, ['whole', `${6 * mebibyte}-`, `${4 * mebibyte}-${6 * mebibyte - 1}`]);
     test.inOrder.open();
     await test.cache.settle();
     assert.equal(test.asked.length, 3);
@@ -251,6 +379,18 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
     await test.finish();
     assert.ok((await test.pull()).equals(layer));
   });
+});
+
+describe('a part of a blob from a registry of which one transfer runs at a time', () => {
+  for (const claimed of [undefined, layer.length])
+    it(`waits for what comes in order and not that for it: of ${claimed ?? 'who knows how many'} bytes`, async () => {
+      await using made = await UpstreamUnderTest.start({ maxConcurrent: 1 });
+      await using cache = new CacheUnderTest({ upstream: made.registry });
+      made.upstream.content.putBlob(made.name, layer);
+      cache.parts.sizes.claim(made.name, [{ mediaType: layerType, digest, size: claimed ?? 0 }]);
+      await using reader = await cache.registry.getBlob(made.name, digest, { range: { suffix: 51 } });
+      assert.ok((await collect(reader.body)).equals(layer.subarray(-51)));
+    });
 });
 
 describe('bytes of a blob that is not what its digest says', () => {

@@ -106,6 +106,44 @@ describe('a transfer that stands still', () => {
   });
 });
 
+describe('a part of a blob that stands still at a mirror', () => {
+  async function* stuckAfter(some: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    yield some;
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  }
+
+  it('is asked for at the next place, while the rest comes from there', async () => {
+    const large = Buffer.from(bytes(4 * 1024 * 1024));
+    const content = new MemoryRegistry();
+    const its = content.putBlob(alpine, large).digest;
+    const [mirror, itself] = [new ScriptedRegistry(content), new ScriptedRegistry(content)];
+    await using cache = new CacheUnderTest({ upstream: new FallbackRegistry([mirror], itself) });
+    const range = { first: 3 * 1024 * 1024, last: 3 * 1024 * 1024 + 99 };
+    const still = gate();
+    const getBlob = mirror.getBlob.bind(mirror);
+    mirror.getBlob = async (name, asked, options = {}) => {
+      const reader = await getBlob(name, asked, options);
+      if (options.range === undefined || options.signal === undefined) return reader;
+      still.open();
+      return { ...reader, body: stuckAfter(large.subarray(range.first, range.first + 10), options.signal) };
+    };
+    mirror.body = (chunks) => dripping(chunks, 32_768, cache.clock);
+    const pulling = (async () => {
+      await using reader = await cache.registry.getBlob(alpine, its, { range });
+      return await collect(reader.body);
+    })();
+    await still.passed;
+    for (let second = 0; second < 12; second += 1) {
+      await cache.settle();
+      await cache.clock.advance(1000);
+    }
+    assert.ok((await pulling).equals(large.subarray(range.first, range.last + 1)));
+    const [part = ''] = itself.calls;
+    assert.match(part, new RegExp(`"first":${range.first + 10},`));
+    assert.deepEqual([mirror.calls.length, itself.calls.length], [2, 1]);
+  });
+});
+
 /** So many bytes each second, as far as the test lets time pass. */
 async function* dripping(
   chunks: AsyncIterable<Uint8Array>,

@@ -191,15 +191,40 @@ describe('a small blob that is not cached', () => {
   it('is described while it comes by who asks with HEAD', async () => {
     const { cache, digest } = cacheFor(bytes(3000));
     await using _ = cache;
+    const [answering, coming] = [gate(), gate()];
+    cache.upstream.script = answering.wait;
+    cache.upstream.body = async function* (chunks) {
+      await coming.wait();
+      yield* chunks;
+    };
+    const pulling = pull(cache, digest);
+    await answering.reached;
+    const described = cache.registry.resolveBlob(alpine, digest);
+    answering.open();
+    await coming.reached;
+    assert.deepEqual(await described, { digest, size: 3000, isVerified: false });
+    coming.open();
+    await pulling;
+    assert.deepEqual(await cache.registry.resolveBlob(alpine, digest), {
+      digest,
+      size: 3000,
+      isVerified: true,
+    });
+    assert.equal(cache.upstream.calls.length, 1);
+  });
+
+  it('is not described by what its manifest says where upstream says something else', async () => {
+    const { cache, digest } = cacheFor(bytes(3000), 2000);
+    await using _ = cache;
     const coming = gate();
-    cache.upstream.script = coming.wait;
+    cache.upstream.script = async (call) => (call.startsWith('GET') ? await coming.wait() : undefined);
     const pulling = pull(cache, digest);
     await coming.reached;
     const described = cache.registry.resolveBlob(alpine, digest);
     coming.open();
-    assert.deepEqual(await described, { digest, size: 3000, isVerified: true });
-    await pulling;
-    assert.equal(cache.upstream.calls.length, 1);
+    await described;
+    assert.equal((await pulling).length, 3000);
+    assert.equal(cache.upstream.calls.filter((call) => call.startsWith('HEAD')).length, 1);
   });
 
   it('is 404 for all who wait, and asked for once in ten seconds', async () => {
@@ -366,25 +391,26 @@ describe('a small blob of which nothing more comes', () => {
     return asked.passed;
   }
 
-  it('comes from the same place in the end where the next one has nothing', async () => {
-    const there = new MemoryRegistry();
-    const content = Buffer.from(bytes(3000));
-    const { digest } = there.putBlob(alpine, content);
-    const itself = new ScriptedRegistry(new MemoryRegistry());
-    itself.script = () => {
-      throw new RegistryError('UNAVAILABLE', 'away');
-    };
-    const mirror = new ScriptedRegistry(there);
-    await using cache = new CacheUnderTest({ upstream: new FallbackRegistry([mirror], itself) });
-    cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size: 3000 }]);
-    const asked = stuckOnce(mirror);
-    const pulling = pull(cache, digest);
-    await asked;
-    await cache.settle();
-    await cache.clock.advance(10_000);
-    assert.ok((await pulling).equals(content));
-    assert.deepEqual([mirror.calls.length, itself.calls.length], [2, 0]);
-  });
+  for (const [what, isThere, calls] of [
+    ['at the next place after ten seconds', true, [1, 1]],
+    ['at the same place in the end, where the next one has nothing', false, [2, 1]],
+  ] as const)
+    it(`is had ${what}`, async () => {
+      const [there, elsewhere] = [new MemoryRegistry(), new MemoryRegistry()];
+      const content = Buffer.from(bytes(3000));
+      const { digest } = there.putBlob(alpine, content);
+      if (isThere) elsewhere.putBlob(alpine, content);
+      const [mirror, itself] = [new ScriptedRegistry(there), new ScriptedRegistry(elsewhere)];
+      await using cache = new CacheUnderTest({ upstream: new FallbackRegistry([mirror], itself) });
+      cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size: 3000 }]);
+      const asked = stuckOnce(mirror);
+      const pulling = pull(cache, digest);
+      await asked;
+      await cache.settle();
+      await cache.clock.advance(10_000);
+      assert.ok((await pulling).equals(content));
+      assert.deepEqual([mirror.calls.length, itself.calls.length], calls);
+    });
 
   it('is waited for as long as it is we who hold it up', async () => {
     const { cache, digest } = cacheFor(bytes(3000));

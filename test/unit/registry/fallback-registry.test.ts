@@ -345,6 +345,38 @@ describe('a blob that breaks off at a mirror', () => {
     assert.equal(await reads(made), true);
   });
 
+  it('is asked for at the next place first where it hardly got on, and there again where no other gives it', async () => {
+    const made = three();
+    const { first, second, itself, registry, digest } = made;
+    const putOff = async () => {
+      await using reader = await registry.getBlob(name, digest);
+      reader.putOffPlace?.();
+    };
+    await putOff();
+    await putOff();
+    assert.deepEqual([first.calls.length, second.calls.length, itself.calls.length], [1, 1, 0]);
+    itself.script = fails('BLOB_UNKNOWN');
+    assert.equal(await reads(made), true);
+    assert.deepEqual([first.calls.length, second.calls.length, itself.calls.length], [2, 1, 1]);
+    await putOff();
+    first.script = fails('UNAVAILABLE');
+    second.script = fails('UNAVAILABLE');
+    await assert.rejects(reads(made), { code: 'BLOB_UNKNOWN' });
+    assert.deepEqual([first.calls.length, second.calls.length, itself.calls.length], [4, 2, 2]);
+  });
+
+  it('is not asked for again where it was wrong as well as slow', async () => {
+    const made = three();
+    const { first, registry, digest } = made;
+    await using reader = await registry.getBlob(name, digest);
+    reader.putOffPlace?.();
+    reader.leavePlace?.();
+    made.second.script = fails('BLOB_UNKNOWN');
+    made.itself.script = fails('BLOB_UNKNOWN');
+    await assert.rejects(reads(made), { code: 'BLOB_UNKNOWN' });
+    assert.equal(first.calls.length, 1);
+  });
+
   it('is no fault of the mirror when its reader left', async () => {
     const made = three();
     for (let tries = 0; tries < 3; tries += 1) {
