@@ -19,7 +19,7 @@ export interface MetricsSettings {
 /** Nothing of it is loaded where no port is configured. */
 export async function openMetrics({
   config: { metrics, registries },
-  parts: { fills, completer },
+  parts: { fills, completer, checks },
   inventory,
   version,
   quotas,
@@ -37,6 +37,7 @@ export async function openMetrics({
     quotas,
     lookupsHung,
     completion: () => completer.states(),
+    checks: () => checks.tally.all(),
     content: async () => await inventory.totals(),
   });
 }

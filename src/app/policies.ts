@@ -43,6 +43,7 @@ export function cachePolicy(config: Config, registry: RegistryConfig | undefined
     negativeTtl: cache.negativeTtl,
     complete: !config.airGapped && cache.complete,
     maxAbandoned: Math.max(1, Math.floor(maxConcurrent * abandonedShare)),
+    verifiesAlways: cache.verifyOnRead === 'always',
     offline: config.airGapped,
     ...(config.airGapped && { freshness: () => 'immutable' as const }),
   };

@@ -1,4 +1,12 @@
-import { doctorFlags, type Flag, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
+import {
+  doctorFlags,
+  type Flag,
+  listFlags,
+  loadFlags,
+  pruneFlags,
+  serveFlags,
+  verifyFlags,
+} from './flags.ts';
 
 /** A command as it is described: in the help and in docs/reference/cli.md. */
 export interface CommandDescription {
@@ -45,6 +53,12 @@ export const commands = [
     isBuilt: true,
   },
   { name: 'prune', about: 'Remove images from the cache', flags: pruneFlags, isBuilt: false },
+  {
+    name: 'verify',
+    about: 'Hash all that is stored and put aside what is wrong, also while a server runs',
+    flags: verifyFlags,
+    isBuilt: true,
+  },
   {
     name: 'check-config',
     about: 'Check the configuration file and the flags of serve',

@@ -29,6 +29,10 @@ export async function main(argv: readonly string[]): Promise<number> {
         stderr,
       });
     },
+    verify: async (loaded, order) => {
+      const { verify } = await import('./verify.ts');
+      return await verify(loaded, order, { version: version.version, env, stdout, stderr });
+    },
     list: async ({ config }, order) => {
       const { list } = await import('./list.ts');
       await list(config.imagePath, order, stdout);

@@ -14,6 +14,7 @@ import { type Flag, globalFlags, versionFlag } from './flags.ts';
 import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
 import { LongStart } from './long-start.ts';
+import type { VerifyOrder } from './verify.ts';
 
 interface Output {
   write(text: string): unknown;
@@ -39,6 +40,8 @@ export interface ProgramParts {
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
   /** True: all is loaded. Rejects where nothing could be begun. */
   readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
+  /** True: nothing is wrong. Rejects where nothing could be begun. */
+  readonly verify: (loaded: LoadedConfig, order: VerifyOrder) => Promise<boolean>;
   /** Rejects where it cannot be read. */
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
 }
@@ -50,6 +53,9 @@ interface OwnFlags {
   readonly output?: 'text' | 'json' | 'table';
   readonly platform?: LoadOrder['platforms'];
   readonly referrers?: boolean;
+  readonly repair?: boolean;
+  readonly rebuild?: boolean;
+  readonly rate?: number;
   readonly header?: boolean;
   readonly pattern?: string;
   readonly shortDigest?: boolean;
@@ -116,6 +122,7 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     load: (flags) => load(flags, parts),
     list: (flags) => list(flags, parts),
     prune: unbuilt('prune'),
+    verify: (flags) => verify(flags, parts),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
     version: async () => {
@@ -224,6 +231,16 @@ async function load(
 ): Promise<number> {
   const order: LoadOrder = { platforms, referrers, output: output === 'json' ? 'json' : 'text' };
   return await onDirectory('loading images', flags, parts, async (loaded) => await parts.load(loaded, order));
+}
+
+async function verify(
+  { output, repair: repairs = false, rebuild: rebuilds = false, rate = 0, ...flags }: Flags & OwnFlags,
+  parts: ProgramParts,
+): Promise<number> {
+  const order: VerifyOrder = { repairs, rebuilds, rate, output: output === 'json' ? 'json' : 'text' };
+  return await onDirectory('verifying the cache', flags, parts, async (loaded) => {
+    return await parts.verify(loaded, order);
+  });
 }
 
 /** A flag wins over the file, which has the same in a group of its own. */

@@ -51,11 +51,13 @@ export const cacheSchema = group({
   minFree: key('What the cache leaves free on its file system', sizeOrPercent().prefault(0), 'ignored'),
   pinned: key('Globs of what is never evicted', list(pattern()).prefault([]), 'ignored'),
   verifyOnRead: key(
-    'When a blob is checked again before it is served: changed or always',
+    'When a stored blob is hashed again as it is served: changed (its file has) or always',
     choice(['changed', 'always']).prefault('changed'),
-    'ignored',
   ),
-  scrub: key('The time of one whole check of the store; 0 is off', duration().prefault(0), 'ignored'),
+  scrub: key(
+    'In which time all that is stored is hashed again in the background, over and over; 0 is off',
+    duration().prefault(0),
+  ),
 });
 
 /** How upstreams are talked to. */
@@ -83,7 +85,7 @@ export const upstreamSchema = group({
 });
 
 /** The same groups inside one registry: what is not set there is as above. */
-export const cacheOverrides = overrides(cacheSchema);
+export const cacheOverrides = overrides(cacheSchema.omit({ scrub: true }));
 export const upstreamOverrides = overrides(upstreamSchema);
 
 type Overrides<Shape> = {

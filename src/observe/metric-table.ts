@@ -99,6 +99,12 @@ export const metrics = {
     type: 'gauge',
     help: 'Those of them that no client waits for',
   },
+  checkedBlobs: {
+    name: 'checked_blobs_total',
+    type: 'counter',
+    help: 'Stored blobs and manifests that were hashed again: blobs whose file has changed, and all of them by cache.scrub',
+    labels: ['by', 'verdict'],
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',
@@ -165,5 +171,8 @@ export const labelValues = {
     '`hit`, `miss`, `collapsed` (joined the fetch of another request), `revalidated`, `stale`, `local` (needed neither cache nor upstream); of a call of upstream `ok`; failures: `absent` (404), `denied` (401, 403), `limited` (429), `invalid` (other 4xx), `error` (5xx, or broken off by us), `cut` (whoever asked has left)',
   account:
     'the place of the account in `auth` of the registry, from 1: first `user` or `token`, if there is one, then `accounts` in turn',
+  by: '`read` (somebody asked for the blob) or `scrub`',
+  verdict:
+    '`right`; `wrong`: other bytes, put aside and fetched again; `missing`: its file is gone; `unreadable`: the disk does not give it',
   version: 'the version of the program',
 } as const;

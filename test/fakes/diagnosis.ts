@@ -61,6 +61,7 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     preflight: async () => assert.fail('nothing is started'),
     load: async () => assert.fail('nothing is loaded'),
     list: async () => assert.fail('nothing is listed'),
+    verify: async () => assert.fail('nothing is verified'),
     doctor: async (loaded, order) =>
       await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });

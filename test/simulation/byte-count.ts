@@ -49,7 +49,11 @@ export class ByteCount {
     const most =
       carried.answers * (2 * plan.wire.chunkBytes + askedAnew) + Math.max(0, carried.wholes - 1) * notKept;
     const [host = ''] = key.split(' ');
-    const isWell = plan.faults.length === 0 && plan.full === undefined && !health.wasEverOdd(host as never);
+    const isWell =
+      plan.faults.length === 0 &&
+      plan.spoils.length === 0 &&
+      plan.full === undefined &&
+      !health.wasEverOdd(host as never);
     if (isWell && twice > most)
       findings.add('no byte comes twice', short(`${key}: ${twice} bytes by ${carried.answers} answers`));
   }

@@ -23,6 +23,7 @@ export function describePlan(plan: Plan): string[] {
       ? []
       : [`no room from ${seconds(plan.full.from)} to ${seconds(plan.full.until)}`]),
     ...plan.crashes.map(({ at, kind }) => `crash: ${kind} at ${seconds(at)}`),
+    ...plan.spoils.map(({ at, kind }) => `the file of a stored blob: ${kind} at ${seconds(at)}`),
   ];
 }
 

@@ -138,6 +138,8 @@ export class Judge {
   #note(had: Omit<Had, 'since'>): void {
     const { plan, time } = this.#world;
     if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
+    // What is in memory is served, though its file is not what it was.
+    if (had.kind === 'blob' && this.#world.isWrongOnDisk(had.reference as Digest)) return;
     this.#world.ledger.note({ ...had, since: this.#world.time });
   }
 
@@ -153,6 +155,8 @@ export class Judge {
     const { health, time } = this.#world;
     const repository = this.#repository(question);
     if (repository?.wronglySized.has(question.reference as Digest) === true) return;
+    // An answer that was begun before anybody knew breaks off.
+    if (this.#world.spoilt.has(question.reference as Digest)) return;
     const host = hostOf(question.repository);
     const { from, kind: what } = question;
     if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;

@@ -53,6 +53,15 @@ export interface CrashPlan {
   readonly kind: 'kill' | 'power' | 'stop';
 }
 
+/** What somebody, or a disk, does to the file of a stored blob. `touch`: its times change and nothing else. */
+export interface SpoilPlan {
+  readonly at: number;
+  readonly kind: 'flip' | 'truncate' | 'touch';
+  /** Which of the files that are there then, and where in it; from 0 to 1. */
+  readonly file: number;
+  readonly byte: number;
+}
+
 /** All that a seed decides before anything runs; times in fake milliseconds. What happens in which order is decided while it runs. */
 export interface Plan {
   readonly seed: number;
@@ -80,6 +89,7 @@ export interface Plan {
   /** When the tag of which image moves to a new one. */
   readonly moves: readonly { readonly at: number; readonly image: number }[];
   readonly crashes: readonly CrashPlan[];
+  readonly spoils: readonly SpoilPlan[];
   /** When the disk has no room. */
   readonly full: { readonly from: number; readonly until: number } | undefined;
 }

@@ -18,12 +18,13 @@ export class RequestCount {
   }
 
   note({ bulk, headers }: TransportRequest, { what, host, reference = '', repository }: Asked): void {
-    const { health, findings, model, plan } = this.#world;
+    const { health, findings, model, plan, spoilt } = this.#world;
     if (bulk !== true || what !== 'blob' || headers?.['range'] !== undefined) return;
     const isGiven = repository === undefined || isIn(repository, reference as Digest);
     const repositories = [...model.repositories.values()];
     const isClaimed = repositories.some(({ wronglySized }) => wronglySized.has(reference as Digest));
     // Without room nothing is kept.
+    if (spoilt.has(reference as Digest)) return;
     if (!isGiven || isClaimed || health.wasEverOdd(host) || plan.full !== undefined) return;
     const count = (this.#transfers.get(reference) ?? 0) + 1;
     this.#transfers.set(reference, count);

@@ -195,6 +195,7 @@ export class Server {
     const { findings, health, plan, model, scheduler } = this.#world;
     const isWell = (): boolean =>
       plan.full === undefined &&
+      plan.spoils.every(({ kind }) => kind === 'touch') &&
       plan.crashes.every(({ kind }) => kind !== 'power') &&
       model.hosts.every((host) => health.wasAlwaysWell(host)) &&
       plan.images.every(({ isWrong }) => !isWrong);
@@ -226,7 +227,7 @@ export class Server {
       findings.add('bounded transfers', `${open} are open while clients wait for ${waiting.size} answers`);
   }
 
-  /** Nothing is deleted today but what is damaged: the right bytes under their own name must stay. */
+  /** Nothing is deleted, or put aside, but what is damaged: the right bytes under their own name must stay. */
   #checkRemoval(path: string, content: FileContent): void {
     const name = basename(path);
     if (!path.includes('/blobs/') || hash('sha256', content.read(0, content.size), 'hex') !== name) return;

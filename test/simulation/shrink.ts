@@ -3,13 +3,16 @@ import type { Plan } from './plan.ts';
 import { type SimulateOptions, simulate } from './simulate.ts';
 
 /** The lists of a plan that it can do without, and the places in them that are kept. */
-export const dispensable = ['clients', 'faults', 'moves', 'crashes'] as const;
+export const dispensable = ['clients', 'faults', 'moves', 'crashes', 'spoils'] as const;
 export type Kept = Readonly<Record<(typeof dispensable)[number], readonly number[]>>;
 
 export function allOf(plan: Plan): Kept {
   const places = (list: readonly unknown[]): number[] => list.map((_item, place) => place);
-  const { clients, faults, moves, crashes } = plan;
-  return { clients: places(clients), faults: places(faults), moves: places(moves), crashes: places(crashes) };
+  const { clients, faults, moves, crashes, spoils } = plan;
+  return {
+    ...{ clients: places(clients), faults: places(faults), moves: places(moves) },
+    ...{ crashes: places(crashes), spoils: places(spoils) },
+  };
 }
 
 export function keepOnly(plan: Plan, kept: Kept): Plan {
@@ -21,6 +24,7 @@ export function keepOnly(plan: Plan, kept: Kept): Plan {
     faults: some(plan.faults, kept.faults),
     moves: some(plan.moves, kept.moves),
     crashes: some(plan.crashes, kept.crashes),
+    spoils: some(plan.spoils, kept.spoils),
   };
 }
 

@@ -74,6 +74,7 @@ class Scenario {
     this.#do('start', async () => await this.#start());
     for (const crash of plan.crashes) this.#do('crash', async () => await this.#crash(crash));
     for (const { at, image } of plan.moves) scheduler.after(at, undefined, () => this.#world.move(image));
+    for (const spoil of plan.spoils) scheduler.after(spoil.at, undefined, () => this.#world.spoil(spoil));
     for (const client of plan.clients) {
       this.#do(`client ${client.id}`, async () => await new Client(client, this.#world, this.#door).run());
     }

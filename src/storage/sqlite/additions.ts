@@ -9,7 +9,13 @@ interface Addition {
 }
 
 /** In their order. Earlier programs of the same version see nothing of them, and go on beside this one and after it. */
-const additions: readonly Addition[] = [];
+const additions: readonly Addition[] = [
+  {
+    table: 'scrub',
+    // One row: behind which digest a check of all that is stored goes on, null at its beginning.
+    make: `create table scrub (id integer primary key check (id = 0), after_digest text, begun_at integer not null)`,
+  },
+];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */
 export function addMissing(database: Database, wanted = additions): void {

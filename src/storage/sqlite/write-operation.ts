@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Operation } from '../operation.ts';
+import type { Stamp } from '../stamp.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
 import type { UnknownDigests } from './unknown-digests.ts';
@@ -57,6 +58,12 @@ export class OperationWriter {
         return;
       case 'link blob':
         this.#linkBlob(operation);
+        return;
+      case 'note scrub':
+        this.#statements.noteScrub.run(operation.place.after ?? null, operation.place.begunAt);
+        return;
+      case 'note check':
+        this.#noteCheck(operation);
         return;
       case 'lose blob':
         this.#loseBlob(operation);
@@ -176,8 +183,14 @@ export class OperationWriter {
     if (behind !== undefined) this.#statements.forgetFormerTags.run(owner, tag, behind.id);
   }
 
-  #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
-    const [owner, host, before] = [this.#repository(repository), hostOf(repository), this.#contentOf(digest)];
+  #linkBlob(operation: Of<'link blob'>): void {
+    const before = this.#contentOf(operation.digest);
+    this.#link(operation, before);
+    if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
+  }
+
+  #link({ repository, digest, verified, origin }: Of<'link blob'>, before: ContentRow): void {
+    const [owner, host] = [this.#repository(repository), hostOf(repository)];
     const { id: content } = before;
     const size = verified ?? before.size;
     const isSame = before.stored_at !== null && size === before.size;
@@ -185,6 +198,18 @@ export class OperationWriter {
     this.#store(digest, before, size, () => this.#statements.link.run(content, host, owner, origin));
     // Who owned it before lacks it no more either, where it was not here.
     if (before.stored_at !== null) this.#statements.unwant.run(content, owner);
+  }
+
+  #noteCheck({ digest, size, stamp }: Of<'note check'>): void {
+    const before = this.#statements.findContent.get(digest);
+    if (before === undefined || before.stored_at === null) return;
+    this.#store(digest, before, size);
+    this.#setStamp(before.id, stamp);
+  }
+
+  /** SQLite has no number above half of what an inode may be: the others are negative. */
+  #setStamp(content: number, { inode, modifiedAt, changedAt }: Stamp): void {
+    this.#statements.setStamp.run({ content, inode: BigInt.asIntN(64, inode), modifiedAt, changedAt });
   }
 
   /**

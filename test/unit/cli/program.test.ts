@@ -8,6 +8,7 @@ import type { ListOrder } from '#src/cli/list.ts';
 import type { LoadOrder } from '#src/cli/load.ts';
 import type { LongStart } from '#src/cli/long-start.ts';
 import { runProgram } from '#src/cli/program.ts';
+import type { VerifyOrder } from '#src/cli/verify.ts';
 import type { LoadedConfig } from '#src/config/load.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
@@ -17,7 +18,7 @@ interface Outcome {
   readonly stderr: string;
   readonly served: LoadedConfig | undefined;
   /** What load or list was told to do. */
-  readonly order: LoadOrder | ListOrder | undefined;
+  readonly order: LoadOrder | ListOrder | VerifyOrder | undefined;
 }
 
 interface Around {
@@ -67,6 +68,10 @@ async function run(
       },
       list: async (_, told) => {
         order = told;
+      },
+      verify: async (_, told) => {
+        order = told;
+        return told.repairs;
       },
       clock,
       preflight,

@@ -43,6 +43,7 @@ async function exitCode(args: string): Promise<number> {
     doctor: async () => true,
     load: async () => true,
     list: async () => {},
+    verify: async () => true,
   });
 }
 
