@@ -143,7 +143,7 @@ function ofSchema(name: string, schema: z.ZodType): Flag {
 
 function bytes(text: string): number {
   const { data, error } = size().safeParse(/^[0-9]+$/.test(text) ? Number(text) : text);
-  if (data === undefined) throw new Error(error?.issues[0]?.message);
+  if (data === undefined) throw new Error(error.issues[0]?.message);
   return data;
 }
 

@@ -44,16 +44,19 @@ export class Scrub implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { clock, log } = this.#parts;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
+    while (!this.#isEnding) {
       try {
-        await clock.sleep(restMs, signal);
+        await clock.sleep(restMs, this.#stop.signal);
         await this.#goOn();
       } catch (error) {
         // The index may be locked, or the directory away, for a while.
-        if (!signal.aborted) log.warn({ err: error }, 'checking what is stored was interrupted');
+        if (!this.#isEnding) log.warn({ err: error }, 'checking what is stored was interrupted');
       }
     }
+  }
+
+  get #isEnding(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   /** To the end of a pass, or for a while towards the beginning of the next. */

@@ -39,8 +39,8 @@ export class FileContent {
   }
 
   /** Behind the server's back. */
-  spoil(kind: 'flip' | 'truncate' | 'touch', at: number): void {
-    this.changes += 1;
+  spoil(kind: 'flip' | 'truncate' | 'touch', at: number, isSilent = false): void {
+    if (!isSilent) this.changes += 1;
     if (kind === 'flip') this.#bytes[at] = (this.#bytes[at] ?? 0) ^ 1;
     if (kind !== 'truncate') return;
     this.#bytes.fill(0, at);

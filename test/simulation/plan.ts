@@ -60,6 +60,8 @@ export interface SpoilPlan {
   /** Which of the files that are there then, and where in it; from 0 to 1. */
   readonly file: number;
   readonly byte: number;
+  /** No time tells of it: to see that a simulation would find what is served then. */
+  readonly isSilent?: boolean;
 }
 
 /** All that a seed decides before anything runs; times in fake milliseconds. What happens in which order is decided while it runs. */

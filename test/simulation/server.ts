@@ -61,6 +61,7 @@ export class Server {
       onOpen: (open) => this.#checkOpen(open),
       onRemove: (path, content) => this.#checkRemoval(path, content),
     });
+    world.isOpen = (content) => this.files.opened.values().some((file) => file.content === content);
   }
 
   static async start(world: World): Promise<Server> {

@@ -234,6 +234,10 @@ class SimulatedFile implements File {
     return this.#path;
   }
 
+  get content(): FileContent | undefined {
+    return this.#content;
+  }
+
   get #bytes(): FileContent {
     if (this.#content === undefined) throw fileError('EISDIR', this.#path);
     return this.#content;

@@ -3,6 +3,7 @@ import { type Digest, parseRegistryHost, type RegistryHost, type Tag } from '#sr
 import { Disk } from './disk.ts';
 import { FakeRegistry } from './fake-registry.ts';
 import { blobObject, type Fault, Faults, manifestObject } from './faults.ts';
+import type { FileContent } from './file-content.ts';
 import { Findings } from './findings.ts';
 import { Health } from './health.ts';
 import { IndexLog } from './index-log.ts';
@@ -46,6 +47,8 @@ export class World {
   readonly waiting = new Map<string, number>();
   /** Whose file was spoilt, ever. */
   readonly spoilt = new Set<Digest>();
+  /** Does the server have the file open? It is not looked at again meanwhile. */
+  isOpen: (content: FileContent) => boolean = () => false;
   readonly #layers: readonly Digest[];
 
   constructor(plan: Plan, trace: Trace, passedOver: readonly string[]) {
@@ -85,13 +88,13 @@ export class World {
   }
 
   /** Something happens to the file of a blob: nobody has promised anything of it from then on, but that its bytes are right where they are given. */
-  spoil({ kind, file, byte }: SpoilPlan): void {
+  spoil({ kind, file, byte, isSilent }: SpoilPlan): void {
     const blobs = new Set([...this.model.repositories.values()].flatMap((each) => [...each.blobs]));
     const paths = this.disk.list(blobsDirectory).filter((path) => blobs.has(digestOf(path)));
     const path = paths[Math.floor(file * paths.length)];
     const content = path === undefined ? undefined : this.disk.get(path);
-    if (path === undefined || content === undefined || content.size === 0) return;
-    content.spoil(kind, Math.floor(byte * content.size));
+    if (path === undefined || content === undefined || content.size === 0 || this.isOpen(content)) return;
+    content.spoil(kind, Math.floor(byte * content.size), isSilent);
     this.scheduler.note(`the file of ${digestOf(path).slice(7, 13)}: ${kind}`);
     if (kind === 'touch') return;
     this.spoilt.add(digestOf(path));
