@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import { keepTagList } from '../rebuild/kept-list.ts';
 import { StoreFullError } from '../storage/content-store.ts';
 import type { Inventory } from '../storage/inventory.ts';
@@ -7,7 +9,15 @@ import { identityOf, putIndexAside } from '../storage/sqlite/damaged-index.ts';
 import { fileName, olderName, openOlder, type Sharing } from '../storage/sqlite/open-database.ts';
 import { DamagedIndexError } from '../storage/sqlite/sqlite-errors.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
-import type { StoreSettings } from './store.ts';
+import type { MemoryPlan } from './memory-plan.ts';
+
+export interface IndexSettings {
+  readonly memory: Pick<MemoryPlan, 'indexPages'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told what takes long, in words, as it goes on. */
+  readonly says: (what: string) => void;
+}
 
 /** What is known, and what is to be said of it. */
 interface Index {
@@ -25,7 +35,7 @@ const maxDamaged = 3;
 export async function openIndex(
   directory: string,
   sharing: Sharing,
-  settings: StoreSettings,
+  settings: IndexSettings,
 ): Promise<Index> {
   for (let damaged = 0; ; damaged += 1) {
     const before = new Map(
@@ -53,7 +63,7 @@ function identityIn(directory: string, name: string): string | undefined {
 async function openOne(
   directory: string,
   sharing: Sharing,
-  { clock, log, memory: { indexPages }, says: tell }: StoreSettings,
+  { clock, log, memory: { indexPages }, says: tell }: IndexSettings,
 ): Promise<Index> {
   const says = (what: string, isNews: boolean): void => {
     tell(what);

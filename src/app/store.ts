@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { keepTagList, keptTagList } from '../rebuild/kept-list.ts';
 import { type ContentStore, StoreFullError } from '../storage/content-store.ts';
@@ -20,7 +19,7 @@ import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import type { FilePlan } from './open-files.ts';
-import { openIndex } from './open-index.ts';
+import { type IndexSettings, openIndex } from './open-index.ts';
 
 /** The layout of the directory that this release reads and writes. */
 export const layoutVersion = 'v1';
@@ -41,13 +40,9 @@ export interface Store extends AsyncDisposable {
   readonly rebuildFrom?: string | undefined;
 }
 
-export interface StoreSettings {
+export interface StoreSettings extends IndexSettings {
   readonly memory: Pick<MemoryPlan, 'indexPages' | 'readBuffers'>;
   readonly files: Pick<FilePlan, 'writers'>;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Told what takes long, in words, as it goes on. */
-  readonly says: (what: string) => void;
   /** Is the index to be made anew from what lies in the directory, though it can be read? Default: no. */
   readonly rebuilds?: boolean | undefined;
 }
