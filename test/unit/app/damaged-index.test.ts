@@ -80,7 +80,8 @@ describe('an index that cannot be read', () => {
       await happens(join(it.v1, fileName));
       await using app = await it.start();
       const [aside, ...others] = (await readdir(it.v1)).filter((name) => /aside-[0-9a-f]{8}$/.test(name));
-      assert.ok(aside?.startsWith(`${fileName}.aside-`));
+      assert.ok(aside);
+      assert.ok(aside.startsWith(`${fileName}.aside-`));
       assert.deepEqual(others, []);
       assert.ok(it.log.at('error').some((line) => line.includes(aside)));
       await until(async () => !(await readdir(it.v1)).includes('rebuild.json'));

@@ -106,7 +106,8 @@ for (const by of ['this process', 'an earlier process'] as const) {
       assert.deepEqual(gets(cache), [`GET ${alpine} blob ${digest}`]);
       await cache.settle();
       const [kept, ...others] = it.quarantined();
-      assert.ok(kept?.startsWith(`/v1/quarantine/sha256-${path.slice(-64)}.`));
+      assert.ok(kept);
+      assert.ok(kept.startsWith(`/v1/quarantine/sha256-${path.slice(-64)}.`));
       assert.deepEqual(others, []);
       const [line = '', ...more] = log.at('error');
       assert.deepEqual(more, []);
