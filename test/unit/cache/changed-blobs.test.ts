@@ -7,7 +7,7 @@ import { WrongBytesError } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
-import { bytes, collect } from '#test/fakes/images.ts';
+import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { failure, ScriptedFiles } from '#test/fakes/scripted-files.ts';
 
@@ -40,7 +40,7 @@ async function holding({
   const path = `/v1/blobs/sha256/${hexOf(digest)}`;
   const flip = (at: number): void => files.spoil(path, (old) => flipped(old, at));
   return {
-    ...{ content, digest, files, blobs, metadata, log, cache, path, flip },
+    ...{ content, digest, files, blobs, metadata, log, cache, path, flip, upstream: first.content },
     quarantined: () => files.paths.filter((each) => each.startsWith('/v1/quarantine/')),
     [Symbol.asyncDispose]: async () => await cache[Symbol.asyncDispose](),
   };
@@ -277,6 +277,34 @@ describe('a stored blob whose file has changed', () => {
     assert.deepEqual(cache.upstream.calls, []);
   });
 
+  it('is fetched again in the same request though another repository was found to own it meanwhile', async () => {
+    await using it = await holding();
+    const { cache, digest, content, files, path, flip } = it;
+    const other = repository('docker.io/acme/other');
+    flip(900_000);
+    const [gate, moved] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let opened = 0;
+    files.script = async (call) => {
+      if (call === `rename ${path}`) await moved.promise;
+      if (call !== `open ${path}`) return;
+      opened += 1;
+      if (opened === 2) await gate.promise;
+    };
+    const part = pull(cache, digest, { range: { first: 1, last: 2 } });
+    await cache.settle();
+    it.upstream.putBlob(other, content);
+    const proving = cache.registry.getBlob(other, digest, { range: { first: 1, last: 2 } });
+    await cache.settle();
+    gate.resolve();
+    await cache.settle();
+    await cache.settle();
+    moved.resolve();
+    assert.ok((await part).equals(content.subarray(1, 3)));
+    await using reader = await proving;
+    assert.ok((await collect(reader.body)).equals(content.subarray(1, 3)));
+    assert.equal(it.quarantined().length, 1);
+  });
+
   it('is not given where it cannot be fetched again', async () => {
     await using it = await holding();
     const { cache, digest } = it;
@@ -301,6 +329,28 @@ describe('a small stored blob with other bytes', () => {
     assert.equal(gets(cache).length, 1);
     assert.equal(it.quarantined().length, 1);
     assert.ok(log.at('error')[0]?.includes(alpine));
+  });
+});
+
+describe('a stored manifest with other bytes', () => {
+  it('is fetched again in the same request, and kept aside', async () => {
+    await using it = await holding({ size: 1000 });
+    const { cache, files, blobs, metadata, log } = it;
+    const image = putImage(it.upstream, alpine, 'v1', []);
+    const { digest } = image.manifest;
+    await cache.registry.getManifest(alpine, digest);
+    await cache.settle();
+    files.spoil(`/v1/blobs/sha256/${hexOf(digest)}`, (old) => flipped(old, 3));
+    await using next = new CacheUnderTest({ blobs, metadata, log, upstream: it.upstream });
+    const { bytes: read } = await next.registry.getManifest(alpine, digest);
+    assert.equal(sha256(read), digest);
+    const [kept] = it.quarantined();
+    assert.ok(kept);
+    const [line = ''] = log.at('error');
+    for (const named of [kept, digest, alpine]) assert.ok(line.includes(named), line);
+    await next.settle();
+    await using last = new CacheUnderTest({ blobs, metadata });
+    assert.equal(sha256((await last.registry.getManifest(alpine, digest)).bytes), digest);
   });
 });
 

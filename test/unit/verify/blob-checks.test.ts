@@ -129,6 +129,18 @@ describe('a check that several share', () => {
     await body.return(undefined);
   });
 
+  it('hashes it once also where their chunks end at different bytes', async () => {
+    const { checks, doubted, found } = await checking(1);
+    const [one] = doubted;
+    assert.ok(one);
+    const stored = Buffer.from(bytes(200_000, 1));
+    using hold = checks.join(one, false);
+    const ends = [70_000, 60_000, 100_000, 99_999, 150_000, 200_000];
+    for (const end of ends)
+      hold.check.pass(Math.max(0, end - 70_000), stored.subarray(Math.max(0, end - 70_000), end));
+    assert.deepEqual(found, [`right ${one.blob.digest}`]);
+  });
+
   it('of chunks of any size gives all bytes in their order, and the last ones when all were right', async () => {
     const { checks, doubted } = await checking(1);
     const [one] = doubted;
