@@ -44,7 +44,12 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   await using stack = new AsyncDisposableStack();
   const memory = memoryPlan();
   const { says, rebuilds } = parts;
-  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log, says, rebuilds }));
+  const store = stack.use(
+    await openStore(config.imagePath, {
+      ...{ memory, files, clock, log, says, rebuilds },
+      putsAside: completes || rebuilds === true,
+    }),
+  );
   const cache = openCache({
     ...{ store, memory, files, clock, log, random },
     complete: async (job, signal) =>

@@ -17,6 +17,8 @@ export interface IndexSettings {
   readonly log: Log;
   /** Told what takes long, in words, as it goes on. */
   readonly says: (what: string) => void;
+  /** May what cannot be read be put aside? Not by whoever is called beside a server that has it open. Default: no. */
+  readonly putsAside?: boolean | undefined;
 }
 
 /** What is known, and what is to be said of it. */
@@ -29,8 +31,8 @@ interface Index {
 const maxDamaged = 3;
 
 /**
- * Opens the index. What lies in its place and can be read as none is put aside, and a new one is made: nothing that lies there keeps the server from
- * starting. Throws what else does.
+ * Opens the index. What lies in its place and can be read as none is put aside where that may be, and a new one is made: nothing that lies there keeps
+ * the server from starting. Throws what else does.
  */
 export async function openIndex(
   directory: string,
@@ -44,7 +46,8 @@ export async function openIndex(
     try {
       return await openOne(directory, sharing, settings);
     } catch (error) {
-      if (!(error instanceof DamagedIndexError) || damaged === maxDamaged) throw error;
+      const mayGo = settings.putsAside === true && damaged < maxDamaged;
+      if (!(error instanceof DamagedIndexError) || !mayGo) throw error;
       await keepTagList(directory);
       const aside = putIndexAside(error.path, before.get(error.path) ?? '');
       settings.log.error(

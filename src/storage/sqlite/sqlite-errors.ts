@@ -33,6 +33,6 @@ export class DamagedIndexError extends Error {
 
 /** What to do about it, in words. */
 export function damaged(path: string, cause: unknown): DamagedIndexError {
-  const message = `${path} is damaged (${codeOf(cause)}). The blobs beside it are not: the next start of the server puts it aside and makes it anew from them`;
+  const message = `${path} is damaged (${codeOf(cause)}). The blobs beside it are not: the next start of the server, or verify --rebuild, puts it aside and makes it anew from them`;
   return new DamagedIndexError(path, message, { cause });
 }

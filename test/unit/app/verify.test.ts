@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { App } from '#src/app/app.ts';
+import { setTimeout } from 'node:timers/promises';
 import { type VerifiedFile, verifyStore } from '#src/app/verify.ts';
 import { loadConfig } from '#src/config/load.ts';
 import type { Digest } from '#src/oci/reference.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
@@ -31,7 +32,7 @@ async function serving() {
     assert.equal((await ask(app.server, path)).status, 200);
   const v1 = join(directory.path, 'v1');
   const fileOf = (digest: Digest): string => join(v1, 'blobs/sha256', digest.slice('sha256:'.length));
-  await untilStored(app, digests.map(pathOf));
+  await untilStored(v1, digests.length);
   const verify = async (
     order: { repairs?: boolean; rebuilds?: boolean; airGapped?: boolean } = {},
   ): Promise<VerifiedFile[]> => {
@@ -51,11 +52,13 @@ async function serving() {
   };
 }
 
-async function untilStored(app: App, paths: readonly string[]): Promise<void> {
+/** Known to the index, too. */
+async function untilStored(directory: string, count: number): Promise<void> {
   const giveUpAt = Date.now() + 10_000;
-  for (const path of paths) {
-    while ((await ask(app.server, path)).headers['cache-status'] !== 'ociregistry; hit')
-      assert.ok(Date.now() < giveUpAt, path);
+  await using index = await SqliteMetadataStore.open(directory);
+  while ((await index.listStored({ limit: 10 })).digests.length < count) {
+    assert.ok(Date.now() < giveUpAt, 'it is not stored');
+    await setTimeout(20);
   }
 }
 
@@ -121,6 +124,16 @@ describe('verify, beside a server', () => {
     const [found] = foundIn(await it.verify({ repairs: true, airGapped: true }));
     assert.equal(found?.isRepaired, false);
     assert.match(found.problem ?? '', /air-gapped/);
+  });
+
+  it('leaves an index that it cannot read to the server, unless it is told to make it anew', async () => {
+    await using it = await serving();
+    await it.app.stop();
+    await writeFile(join(it.v1, 'index-3.sqlite'), 'hello');
+    await assert.rejects(it.verify(), /index-3\.sqlite is damaged .*verify --rebuild/);
+    assert.deepEqual(foundIn(await it.verify({ rebuilds: true, airGapped: true })), []);
+    const names = await readdir(it.v1);
+    assert.equal(names.filter((name) => name.startsWith('index-3.sqlite.aside-')).length, 1);
   });
 
   it('makes known what lies there and the index does not know, and takes nothing from it', async () => {
