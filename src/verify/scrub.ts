@@ -44,19 +44,16 @@ export class Scrub implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { clock, log } = this.#parts;
-    while (!this.#isEnding) {
+    for (;;) {
       try {
         await clock.sleep(restMs, this.#stop.signal);
         await this.#goOn();
       } catch (error) {
+        if (this.#stop.signal.aborted) return;
         // The index may be locked, or the directory away, for a while.
-        if (!this.#isEnding) log.warn({ err: error }, 'checking what is stored was interrupted');
+        log.warn({ err: error }, 'checking what is stored was interrupted');
       }
     }
-  }
-
-  get #isEnding(): boolean {
-    return this.#stop.signal.aborted;
   }
 
   /** To the end of a pass, or for a while towards the beginning of the next. */
