@@ -37,7 +37,7 @@ export class VerifyReport {
 
   summary(seconds: number): string {
     const { wrong, missing, unreadable } = this.#counts;
-    const all = `checked ${this.files} files, ${megabytes(this.bytes)}, in ${seconds.toFixed(1)} s`;
+    const all = `checked ${this.files} ${this.files === 1 ? 'file' : 'files'}, ${megabytes(this.bytes)}, in ${seconds.toFixed(1)} s`;
     if (wrong + missing + unreadable === 0) return `${all}: all of them are right\n`;
     return `${all}: ${wrong} wrong, ${missing} missing, ${unreadable} unreadable; ${this.#repaired} of them are no loss or were fetched again\n`;
   }
