@@ -19,6 +19,8 @@ import { filePlan } from './open-files.ts';
 import { checkProxies, headLimitMs } from './policies.ts';
 import { beginPreload } from './preload.ts';
 import { storeReadiness } from './readiness.ts';
+import { beginRebuild } from './rebuild.ts';
+import { beginScrub } from './scrub.ts';
 import { ServerCertificates } from './server-certificates.ts';
 import { targetSettings } from './target-settings.ts';
 
@@ -173,6 +175,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
+  if (store.rebuildFrom !== undefined) stack.use(beginRebuild(caching, log));
+  if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }

@@ -27,6 +27,8 @@ export interface CachingParts {
   readonly says: (what: string) => void;
   /** Is what belongs to served images fetched in the background? */
   readonly completes: boolean;
+  /** As {@link StoreSettings.rebuilds}. */
+  readonly rebuilds?: boolean;
 }
 
 /** The cache with its store before it and its registries behind it. Disposing it waits for what is still to be stored. */
@@ -45,8 +47,13 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   const { files, clock, log, random, env, version, completes } = parts;
   await using stack = new AsyncDisposableStack();
   const memory = memoryPlan();
-  const { says } = parts;
-  const store = stack.use(await openStore(config.imagePath, { memory, files, clock, log, says }));
+  const { says, rebuilds } = parts;
+  const store = stack.use(
+    await openStore(config.imagePath, {
+      ...{ memory, files, clock, log, says, rebuilds },
+      putsAside: completes || rebuilds === true,
+    }),
+  );
   const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
   const retention = openRetention({ config, store, clock, log, told });
   const cache = openCache({

@@ -21,7 +21,7 @@ export interface MetricsSettings {
 /** Nothing of it is loaded where no port is configured. */
 export async function openMetrics({
   config: { metrics, registries },
-  parts: { fills, completer, misses },
+  parts: { fills, completer, misses, checks },
   inventory,
   retention,
   version,
@@ -41,6 +41,7 @@ export async function openMetrics({
     quotas,
     lookupsHung,
     completion: () => completer.states(),
+    checks: () => checks.tally.all(),
     content: async () => await inventory.totals(),
     room: {
       reserved: () => retention?.room.bytes ?? 0,

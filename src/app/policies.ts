@@ -43,6 +43,7 @@ export function cachePolicy(config: Config, registry: RegistryConfig | undefined
     negativeTtl: cache.negativeTtl,
     complete: !config.airGapped && cache.complete,
     maxAbandoned: Math.max(1, Math.floor(maxConcurrent * abandonedShare)),
+    verifiesAlways: cache.verifyOnRead === 'always',
     offline: config.airGapped,
     // Nobody is spared by it, and what is brought across the gap is there at once.
     ...(config.airGapped && { freshness: () => 'immutable' as const, negativeTtl: 0 }),

@@ -79,7 +79,14 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
     const { run } = bound(evictor);
     looks = stack.use(new Recurring('evicting images', { firstMs: 0, pauseMs: lookMs }, run, { clock, log }));
   };
-  return { room, evictor, pruner, space, begin, [Symbol.asyncDispose]: async () => await stack.disposeAsync() };
+  return {
+    room,
+    evictor,
+    pruner,
+    space,
+    begin,
+    [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
+  };
 }
 
 function bound(evictor: Evictor): { run: (signal: AbortSignal) => Promise<void> } {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { keepTagList, keptTagList } from '../rebuild/kept-list.ts';
 import { type ContentStore, StoreFullError } from '../storage/content-store.ts';
 import type { DiscardedFiles } from '../storage/discarded-content.ts';
 import { BufferPool } from '../storage/file/buffer-pool.ts';
@@ -18,11 +18,11 @@ import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
-import { openOlder, type Sharing } from '../storage/sqlite/open-database.ts';
 import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import type { FilePlan } from './open-files.ts';
+import { type IndexSettings, openIndex } from './open-index.ts';
 
 /** The layout of the directory that this release reads and writes. */
 export const layoutVersion = 'v1';
@@ -42,25 +42,15 @@ export interface Store extends AsyncDisposable {
   readonly check: () => Promise<void>;
   /** What of it will be lost, though it can be used: in words. */
   readonly warning: () => Promise<string | undefined>;
+  /** The list of tags from which the index is to be made anew; undefined: there is nothing to do. */
+  readonly rebuildFrom?: string | undefined;
 }
 
-export interface StoreSettings {
+export interface StoreSettings extends IndexSettings {
   readonly memory: Pick<MemoryPlan, 'indexPages' | 'readBuffers'>;
   readonly files: Pick<FilePlan, 'writers'>;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Told what takes long, in words, as it goes on. */
-  readonly says: (what: string) => void;
-}
-
-/** What is known, and what is to be said of it. */
-interface Index {
-  readonly metadata: MetadataStore & {
-    readonly path: string;
-    readonly inventory: Inventory;
-    readonly graph?: ImageGraph;
-  };
-  readonly warning?: string;
+  /** Is the index to be made anew from what lies in the directory, though it can be read? Default: no. */
+  readonly rebuilds?: boolean | undefined;
 }
 
 /**
@@ -107,7 +97,9 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   }
   const sharing = network === undefined ? 'shared' : 'alone';
   const trash = new Trash(directory);
+  if (settings.rebuilds === true) await keepTagList(directory);
   const index = await openIndex(directory, sharing, trash, settings);
+  const rebuildFrom = await keptTagList(directory);
   const metadata = stack.use(index.metadata);
   const watched = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
@@ -137,6 +129,7 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
     changed: () => layout.changed(),
     check: async () => await blobs.check(),
     warning: async () => index.warning ?? (await watched()),
+    rebuildFrom,
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }
@@ -151,29 +144,6 @@ function ownersIn(partial: string, log: Log): OwnerLocks | undefined {
       'no file could be locked here: a transfer that ends with this process begins anew in the next',
     );
     return undefined;
-  }
-}
-
-/** Where there is no room for an index of this version, and one of an older version is there, that one: to be read. */
-async function openIndex(
-  directory: string,
-  sharing: Sharing,
-  discarded: Trash,
-  { clock, log, memory: { indexPages }, says: tell }: StoreSettings,
-): Promise<Index> {
-  const says = (what: string, isNews: boolean): void => {
-    tell(what);
-    if (isNews) log.warn({ directory }, what);
-  };
-  try {
-    const shared = { clock, sharing, indexPages, discarded };
-    return { metadata: await SqliteMetadataStore.open(directory, { ...shared, opening: { says } }) };
-  } catch (error) {
-    const older = error instanceof StoreFullError ? await openOlder(directory, sharing) : undefined;
-    if (older === undefined) throw error;
-    const warning = `${messageOf(error)}. What is cached is served, and nothing more is kept until there is room and the server was started again`;
-    log.error({ directory }, warning);
-    return { metadata: older, warning };
   }
 }
 

@@ -5,6 +5,7 @@ import type { TaskSet } from '../base/task-set.ts';
 import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
+import type { BlobChecks } from '../verify/blob-checks.ts';
 import type { Completer } from './completion/completer.ts';
 import type { Backlog } from './fills/backlog.ts';
 import type { BlobFills } from './fills/blob-fills.ts';
@@ -34,6 +35,7 @@ export interface CacheParts {
   readonly links: BlobLinks;
   readonly sizes: BlobSizes;
   readonly small: SmallBlobs;
+  readonly checks: BlobChecks;
   readonly asked: AskedManifests;
   readonly absent: NegativeCache;
   /** Tags for which upstream has just failed, and why. */
@@ -70,6 +72,8 @@ export interface CachePolicy {
   readonly complete: boolean | 'referrers';
   /** Of its blobs so many are fetched at a time that no client waits for any more. Default: 16. */
   readonly maxAbandoned?: number | undefined;
+  /** Are the bytes of a stored blob hashed each time that they are served, and not only where its file has changed? Default: no. */
+  readonly verifiesAlways?: boolean | undefined;
   /** There is no upstream (air gap): lists are what is cached. */
   readonly offline: boolean;
 }

@@ -70,7 +70,7 @@ export class CachedBlobs {
 
   constructor(upstream: Registry, policy: CachePolicy, parts: CacheParts) {
     this.#upstream = new PromptedBlobs(upstream, parts);
-    this.#stored = new StoredBlobs(parts);
+    this.#stored = new StoredBlobs(parts, policy);
     this.#policy = policy;
     this.#parts = parts;
     this.#fillSettings = this.#settingsOfFills();
@@ -86,7 +86,7 @@ export class CachedBlobs {
     const stored = (await links.has(repository, digest)) ? await this.#stored.stat(digest) : undefined;
     if (stored !== undefined) {
       options.report?.({ kind: 'hit' });
-      return { ...stored, isVerified: true };
+      return stored;
     }
     const fill = fills.get(hostOf(repository), digest);
     options.report?.({ kind: 'miss', collapsed: fill !== undefined });
@@ -189,7 +189,7 @@ export class CachedBlobs {
   }
 
   async #fromLinked({ repository, digest, options, asked }: Asking): Promise<BlobReader | undefined> {
-    const reader = await this.#stored.open(repository, digest, options.range);
+    const reader = await this.#stored.open(repository, digest, options);
     if (reader !== undefined) options.report?.({ kind: asked ? 'revalidated' : 'hit' });
     return reader;
   }
@@ -284,9 +284,9 @@ export class CachedBlobs {
       clock,
       log,
       random,
-      stored: async (owner, { digest, size }, isHere) => {
-        sizes.settle(digest, size);
-        await links.add(owner, digest, isHere ? size : undefined);
+      stored: async (owner, { digest, size, stamp }, isHere) => {
+        sizes.settle(digest, size, stamp);
+        await links.add(owner, digest, isHere ? size : undefined, stamp);
       },
       remember: (digest, bytes) => small.put(digest, bytes),
       closed: (tape) => tasks.run('closing a blob transfer', async () => await tape[Symbol.asyncDispose]()),

@@ -4,8 +4,9 @@ import type { Log } from '../base/log.ts';
 import { TaskSet } from '../base/task-set.ts';
 import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
-import type { Changes } from '../storage/operation.ts';
+import { type Changes, noteCheck } from '../storage/operation.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
+import { BlobChecks } from '../verify/blob-checks.ts';
 import type { CacheParts } from './cache-parts.ts';
 import { Completer, type CompleterSettings } from './completion/completer.ts';
 import { sweepIncomplete } from './completion/completion-sweep.ts';
@@ -86,6 +87,24 @@ export function openCache(settings: CacheSettings): OpenCache {
   });
   const links = new BlobLinks(metadata, log);
   const small = new SmallBlobs(memory.smallBlobs);
+  const checks = stack.use(
+    new BlobChecks({
+      ...{ content, clock, tasks },
+      right: async ({ digest, size, stamp }) => {
+        if (stamp !== undefined && sizes.settle(digest, size, stamp))
+          await metadata.change([noteCheck(digest, size, stamp)]);
+      },
+      wrong: async ({ blob, repository, since }) => {
+        const { digest } = blob;
+        tasks.run('unlinking a blob', async () => await links.lose(digest, since));
+        const kept = await content.setAside(blob);
+        log.error(
+          { digest, repository, kept },
+          'a cached blob has other bytes than it had: fetching it again',
+        );
+      },
+    }),
+  );
   const forget = (changes: Changes): void => forgetIn([manifests, links, sizes, small], changes);
   stack.use(metadata.watch(forget));
   const stop = new AbortController();
@@ -113,6 +132,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     links,
     sizes,
     small,
+    checks,
     asked: new AskedManifests(clock),
     absent: new NegativeCache(clock),
     resting: new Expiring(clock, maxResting),

@@ -7,6 +7,7 @@ import {
   pruneFlags,
   refreshFlags,
   serveFlags,
+  verifyFlags,
   wantedFlags,
 } from './flags.ts';
 
@@ -91,6 +92,12 @@ export const commands = [
     name: 'wanted',
     about: 'List what clients asked for across an air gap and is not cached, as load takes it',
     flags: wantedFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'verify',
+    about: 'Hash all that is stored and put aside what is wrong, also while a server runs',
+    flags: verifyFlags,
     isBuilt: true,
   },
   {

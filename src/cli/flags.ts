@@ -2,8 +2,8 @@ import type * as z from 'zod';
 import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
+import { duration, size, whole } from '../config/values.ts';
 import { defaultParallel, maxParallel } from '../load/parallel.ts';
-import { duration, whole } from '../config/values.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 
 /** A flag of the command line. */
@@ -119,6 +119,28 @@ export const pruneFlags: readonly Flag[] = [
   outputFlag('text', 'json'),
 ];
 
+export const verifyFlags: readonly Flag[] = [
+  {
+    name: 'repair',
+    about: 'fetch again what is wrong or missing (default: false)',
+    takesValue: false,
+    parse: (text) => text,
+  },
+  {
+    name: 'rebuild',
+    about: 'before, make known what index.json and the manifests have and the index lacks (default: false)',
+    takesValue: false,
+    parse: (text) => text,
+  },
+  {
+    name: 'rate',
+    about: 'read so many bytes a second, such as 50MiB (default: as fast as it goes)',
+    takesValue: true,
+    parse: (text) => bytes(text),
+  },
+  outputFlag('text', 'json'),
+];
+
 export const doctorFlags: readonly Flag[] = [
   outputFlag('text', 'json'),
   ofKey('pullTimeout'),
@@ -150,6 +172,12 @@ function ofSchema(name: string, schema: z.ZodType): Flag {
     takesValue: !takesFlag(schema),
     parse: (text) => parsed(schema, text),
   };
+}
+
+function bytes(text: string): number {
+  const { data, error } = size().safeParse(/^[0-9]+$/.test(text) ? Number(text) : text);
+  if (data === undefined) throw new Error(error.issues[0]?.message);
+  return data;
 }
 
 /** A number where the key takes no text. */

@@ -27,6 +27,10 @@ export async function main(argv: readonly string[]): Promise<number> {
         ...{ terminal: terminalOf(stderr, env), isColoured: hasColours(stdout, env) },
       });
     },
+    verify: async (loaded, order) => {
+      const { verify } = await import('./verify.ts');
+      return await verify(loaded, order, { version: version.version, env, stdout, stderr });
+    },
     list: async ({ config }, order) => {
       const { list } = await import('./list.ts');
       await list(config.imagePath, order, stdout);

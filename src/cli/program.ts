@@ -15,9 +15,10 @@ import { type Flag, globalFlags, versionFlag } from './flags.ts';
 import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
 import { LongStart } from './long-start.ts';
-import type { PruneOrder } from './prune.ts';
 import type { PinCommand } from './pin.ts';
+import type { PruneOrder } from './prune.ts';
 import type { RefreshOrder } from './refresh.ts';
+import type { VerifyOrder } from './verify.ts';
 import type { WantedOrder } from './wanted.ts';
 
 interface Output {
@@ -44,6 +45,8 @@ export interface ProgramParts {
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
   /** True: all is loaded. Rejects where nothing could be begun. */
   readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
+  /** True: nothing is wrong. Rejects where nothing could be begun. */
+  readonly verify: (loaded: LoadedConfig, order: VerifyOrder) => Promise<boolean>;
   /** Rejects where it cannot be read. */
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
   /** Rejects where nothing could be removed. */
@@ -64,6 +67,9 @@ interface OwnFlags {
   readonly platform?: LoadOrder['platforms'];
   readonly referrers?: boolean;
   readonly parallel?: number;
+  readonly repair?: boolean;
+  readonly rebuild?: boolean;
+  readonly rate?: number;
   readonly header?: boolean;
   readonly pattern?: string;
   readonly shortDigest?: boolean;
@@ -132,6 +138,7 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     pin: (flags, operands) => pin(true, flags, operands, parts),
     unpin: (flags, operands) => pin(false, flags, operands, parts),
     refresh: (flags, operands) => refresh(flags, operands, parts),
+    verify: (flags) => verify(flags, parts),
     wanted: (flags) => wanted(flags, parts),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
@@ -247,6 +254,16 @@ async function load(
 ): Promise<number> {
   const order: LoadOrder = { platforms, referrers, parallel, output: output === 'json' ? 'json' : 'text' };
   return await onDirectory('loading images', flags, parts, async (loaded) => await parts.load(loaded, order));
+}
+
+async function verify(
+  { output, repair: repairs = false, rebuild: rebuilds = false, rate = 0, ...flags }: Flags & OwnFlags,
+  parts: ProgramParts,
+): Promise<number> {
+  const order: VerifyOrder = { repairs, rebuilds, rate, output: output === 'json' ? 'json' : 'text' };
+  return await onDirectory('verifying the cache', flags, parts, async (loaded) => {
+    return await parts.verify(loaded, order);
+  });
 }
 
 /** A flag wins over the file, which has the same in a group of its own. */

@@ -57,11 +57,13 @@ export const cacheSchema = group({
     list(pattern()).prefault([]),
   ),
   verifyOnRead: key(
-    'When a blob is checked again before it is served: changed or always',
+    'When a stored blob is hashed again as it is served: changed (its file has) or always',
     choice(['changed', 'always']).prefault('changed'),
-    'ignored',
   ),
-  scrub: key('The time of one whole check of the store; 0 is off', duration().prefault(0), 'ignored'),
+  scrub: key(
+    'In which time all that is stored is hashed again in the background, over and over; 0 is off',
+    duration().prefault(0),
+  ),
 });
 
 /** How upstreams are talked to. */
@@ -92,7 +94,7 @@ export const upstreamSchema = group({
 const ofAll: ReadonlySet<string> = new Set(['minFree']);
 
 /** The same groups inside one registry: what is not set there is as above. */
-export const cacheOverrides = overrides(cacheSchema);
+export const cacheOverrides = overrides(cacheSchema.omit({ scrub: true }));
 export const upstreamOverrides = overrides(upstreamSchema);
 
 type Overrides<Shape> = {

@@ -9,7 +9,12 @@ const systemCode = /^E[A-Z0-9]{2,}$/;
 /** The index is busy or cannot be read for now. What is damaged stays so. */
 const indexCode = /^SQLITE_(?:BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|PROTOCOL)/;
 /** Of the store (its interfaces), which this room does not import. */
-const ofStore: ReadonlySet<string> = new Set(['StoreFullError', 'StoreBusyError', 'BlobUnreadableError']);
+const ofStore: ReadonlySet<string> = new Set([
+  'StoreFullError',
+  'StoreBusyError',
+  'BlobUnreadableError',
+  'WrongBytesError',
+]);
 
 /** In words for clients, and for who runs this server. */
 interface Words {

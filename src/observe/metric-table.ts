@@ -130,6 +130,12 @@ export const metrics = {
     type: 'counter',
     help: 'Manifests that were asked for with airGapped and are not cached; `ociregistry wanted` names them',
   },
+  checkedBlobs: {
+    name: 'checked_blobs_total',
+    type: 'counter',
+    help: 'Stored blobs and manifests that were hashed again: blobs whose file has changed, and all of them by cache.scrub',
+    labels: ['by', 'verdict'],
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',
@@ -197,5 +203,8 @@ export const labelValues = {
   account:
     'the place of the account in `auth` of the registry, from 1: first `user` or `token`, if there is one, then `accounts` in turn',
   reason: 'which limit the cache was over: `maxSize`, `registry` (the `maxSize` of one registry), `minFree`',
+  by: '`read` (somebody asked for the blob) or `scrub`',
+  verdict:
+    '`right`; `wrong`: other bytes, put aside and fetched again; `missing`: its file is gone; `unreadable`: the disk does not give it',
   version: 'the version of the program',
 } as const;

@@ -13,6 +13,13 @@ interface CacheContent {
   readonly blobBytes: number;
 }
 
+/** Stored files that were hashed again. */
+interface CheckCount {
+  readonly by: string;
+  readonly verdict: string;
+  readonly count: number;
+}
+
 /** What is asked when somebody scrapes. */
 export interface MetricSources {
   readonly version: string;
@@ -22,6 +29,7 @@ export interface MetricSources {
   readonly missed: () => number;
   readonly quotas: () => Iterable<AccountQuota>;
   readonly completion: () => Iterable<CompletionState>;
+  readonly checks: () => Iterable<CheckCount>;
   readonly content: () => Promise<CacheContent>;
   readonly room: RoomState;
 }
@@ -76,6 +84,7 @@ export function openPrometheus(labels: UpstreamLabels, sources: MetricSources): 
   addCompletion(registry, metrics.completionOldest, labels, sources, (before, { oldestMs }) =>
     Math.max(before, oldestMs / 1000),
   );
+  addChecks(registry, sources);
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: never });
   for (const name of unwanted) registry.removeSingleMetric(name);
   return {
@@ -224,6 +233,16 @@ function addCompletion(
         values.set(upstream, add(values.get(upstream) ?? 0, state));
       }
       for (const [upstream, value] of values) this.set({ upstream }, value);
+    },
+  });
+}
+
+function addChecks(registry: Registry, { checks }: MetricSources): void {
+  new Counter<string>({
+    ...config(registry, metrics.checkedBlobs),
+    collect() {
+      this.reset();
+      for (const { by, verdict, count } of checks()) this.inc({ by, verdict }, count);
     },
   });
 }

@@ -2,11 +2,14 @@ import type { VerifiedBlob } from '../oci/digest.ts';
 import type { Digest } from '../oci/reference.ts';
 import type { ByteRange } from '../oci/registry.ts';
 import type { Spool } from './spool-store.ts';
+import type { Stamp } from './stamp.ts';
 
 /** A blob that is stored whole. `size` in bytes. */
 export interface StoredBlob {
   readonly digest: Digest;
   readonly size: number;
+  /** Of its file. Absent: nobody else can change its bytes, or it is not told. */
+  readonly stamp?: Stamp | undefined;
 }
 
 /** A stored blob, open: it can be read to its end even if it is deleted meanwhile. */
@@ -36,6 +39,11 @@ export interface ContentStore {
   put(spool: Spool, blob: VerifiedBlob): Promise<StoredBlob>;
   /** The same for bytes that are in memory whole, which nobody changes meanwhile. */
   keep(blob: VerifiedBlob, bytes: Uint8Array): Promise<StoredBlob>;
+  /**
+   * Its bytes were found wrong: nobody finds it any more, unless it is another by now. Returns where it is kept for whoever wants to know what became
+   * of it, for a while; undefined: nowhere. Never rejects: what cannot be moved stays.
+   */
+  setAside(wrong: StoredBlob): Promise<string | undefined>;
   /** True if there was something to delete. */
   delete(digest: Digest): Promise<boolean>;
   list(): AsyncIterable<StoredBlob>;
@@ -58,5 +66,14 @@ export class StoreBusyError extends Error {
 
 /** This one blob cannot be read, whatever the reason: the right bytes may take its place. */
 export class BlobUnreadableError extends Error {
-  override readonly name = 'BlobUnreadableError';
+  override readonly name: string = 'BlobUnreadableError';
+}
+
+/** It can be read, and its bytes are not those of its digest. */
+export class WrongBytesError extends BlobUnreadableError {
+  override readonly name = 'WrongBytesError';
+
+  constructor(message = 'its bytes are not those of its digest') {
+    super(message);
+  }
 }

@@ -1,7 +1,17 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
 import type { Changes, Operation } from './operation.ts';
-import type { FormerTag, ListingRecord, MissingBlob, TagRecord, WantedBlob } from './records.ts';
+import type {
+  CheckedContent,
+  FormerTag,
+  ListingRecord,
+  MissingBlob,
+  Owner,
+  ScrubPlace,
+  StoredPage,
+  TagRecord,
+  WantedBlob,
+} from './records.ts';
 
 /**
  * What is known about the stored bytes: SQLite now, PostgreSQL later. It is an index: nothing in it is needed to
@@ -54,6 +64,14 @@ export interface MetadataStore extends AsyncDisposable {
   hasBlobOnHost(host: RegistryHost, digest: Digest): Promise<boolean>;
   /** The size that the blob had when its digest was verified; undefined also for what was stored before sizes were recorded. */
   blobSize(digest: Digest): Promise<number | undefined>;
+  /** The same, with the file whose bytes they were. */
+  getChecked(digest: Digest): Promise<CheckedContent | undefined>;
+  /** Of whose bytes it is known that they are here, in a fixed order behind `after`; `limit` of some hundred are looked at, and few of them may be here. */
+  listStored(options: { after?: Digest | undefined; limit: number }): Promise<StoredPage>;
+  /** As it was last noted. */
+  getScrub(): Promise<ScrubPlace | undefined>;
+  /** Repositories that may serve the bytes of this digest, as a blob or as a manifest, at most `limit` of some hundred. */
+  listOwners(digest: Digest, limit: number): Promise<readonly Owner[]>;
   /** The sizes that cached manifests of this repository claim for the blob, each once, at most two: two contradict each other. */
   claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]>;
   /** Cached manifests of this repository that name the blob, the newest first, at most `limit` of some hundred. */

@@ -1,6 +1,7 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { ListingRecord, ManifestRecord, Miss, Origin, TagRecord, Use } from './records.ts';
+import type { ListingRecord, ManifestRecord, Miss, Origin, ScrubPlace, TagRecord, Use } from './records.ts';
+import type { Stamp } from './stamp.ts';
 
 /** One step of a change: data, so that it can be kept, sent and done again. Made by the functions below, which say what each means. */
 export type Operation =
@@ -23,6 +24,7 @@ export type Operation =
       readonly digest: Digest;
       readonly verified: number | undefined;
       readonly origin: Origin;
+      readonly stamp?: Stamp | undefined;
     }
   | {
       readonly kind: 'own blob';
@@ -30,6 +32,8 @@ export type Operation =
       readonly digest: Digest;
       readonly origin: Origin;
     }
+  | { readonly kind: 'note scrub'; readonly place: ScrubPlace }
+  | { readonly kind: 'note check'; readonly digest: Digest; readonly size: number; readonly stamp: Stamp }
   | { readonly kind: 'lose blob'; readonly digest: Digest }
   | {
       readonly kind: 'remove tag';
@@ -102,15 +106,26 @@ export function putTag(repository: RepositoryName, record: TagRecord, was?: Dige
 
 /**
  * The blob is stored, and upstream has shown that the repository owns it. `verified`: its size in bytes, if its digest was found right
- * just now.
+ * just now; `stamp`: of the file whose bytes they were.
  */
 export function linkBlob(
   repository: RepositoryName,
   digest: Digest,
   verified?: number,
   origin: Origin = 'upstream',
+  stamp?: Stamp,
 ): Operation {
-  return { kind: 'link blob', repository, digest, verified, origin };
+  return { kind: 'link blob', repository, digest, verified, origin, stamp };
+}
+
+/** The bytes of this file were hashed, and are the digest's. Says nothing of whose they are; of what is not known to be here it is not kept. */
+export function noteCheck(digest: Digest, size: number, stamp: Stamp): Operation {
+  return { kind: 'note check', digest, size, stamp };
+}
+
+/** How far the check of all that is stored has come, for the next process. */
+export function noteScrub(place: ScrubPlace): Operation {
+  return { kind: 'note scrub', place };
 }
 
 /** Upstream has shown that the repository owns the blob. Whether its bytes are here is another matter: they may have gone since somebody looked. */

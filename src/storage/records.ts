@@ -1,5 +1,6 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, ImageName, RegistryHost, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Stamp } from './stamp.ts';
 
 /** How we came by something: an upstream gave it, a bundle brought it, a client pushed it. */
 export type Origin = 'upstream' | 'import' | 'push';
@@ -54,6 +55,35 @@ export interface Miss extends ImageName {
 export interface MissingBlob {
   readonly digest: Digest;
   readonly size: number;
+}
+
+/** Bytes whose digest was found right, here: how many, and in which file as far as that was noted. */
+export interface CheckedContent {
+  readonly size: number;
+  readonly stamp: Stamp | undefined;
+  /** Are they said to be here? */
+  readonly isHere: boolean;
+}
+
+/** Some of what should be here. */
+export interface StoredPage {
+  readonly digests: readonly Digest[];
+  /** Where the next page begins; undefined: there is none. */
+  readonly next: Digest | undefined;
+}
+
+/** How far a check of all that is stored is. */
+export interface ScrubPlace {
+  /** As {@link StoredPage.next}; undefined: at the beginning. */
+  readonly after: Digest | undefined;
+  /** Milliseconds since the epoch. */
+  readonly begunAt: number;
+}
+
+/** Who may serve the bytes of a digest, and as what. */
+export interface Owner {
+  readonly repository: RepositoryName;
+  readonly as: 'blob' | 'manifest';
 }
 
 /** A blob that a repository lacks, whichever of its cached manifests names it. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DigestHasher, sha256, type VerifiedBlob } from '#src/oci/digest.ts';
-import type { ContentStore } from '#src/storage/content-store.ts';
+import type { ContentStore, StoredBlob } from '#src/storage/content-store.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 
@@ -24,6 +24,11 @@ async function put(store: ContentStore & SpoolStore, content: Uint8Array): Promi
   await spool.write(0, content);
   await store.put(spool, blob);
   return blob;
+}
+
+/** Without what tells its file from others. */
+function plain(stored: StoredBlob | undefined): Pick<StoredBlob, 'digest' | 'size'> | undefined {
+  return stored && { digest: stored.digest, size: stored.size };
 }
 
 async function read(
@@ -58,8 +63,9 @@ export function contentStoreContract(name: string, create: ContentStoreFactory):
       assert.equal(await made.store.open(blob.digest), undefined);
       assert.deepEqual(await Array.fromAsync(made.store.list()), []);
       await made.store.put(spool, blob);
-      assert.deepEqual(await made.store.stat(blob.digest), { digest: blob.digest, size: 200_000 });
-      assert.deepEqual(await Array.fromAsync(made.store.list()), [{ digest: blob.digest, size: 200_000 }]);
+      const stored = { digest: blob.digest, size: 200_000 };
+      assert.deepEqual(plain(await made.store.stat(blob.digest)), stored);
+      assert.deepEqual((await Array.fromAsync(made.store.list())).map(plain), [stored]);
       assert.deepEqual(await read(made.store, content), Buffer.from(content));
     });
 
@@ -76,8 +82,8 @@ export function contentStoreContract(name: string, create: ContentStoreFactory):
       for (const size of [...sizes, ...sizes]) {
         const content = Buffer.from(bytes(size));
         const { digest } = verified(content);
-        assert.deepEqual(await made.store.keep(verified(content), content), { digest, size });
-        assert.deepEqual(await made.store.stat(digest), { digest, size });
+        assert.deepEqual(plain(await made.store.keep(verified(content), content)), { digest, size });
+        assert.deepEqual(plain(await made.store.stat(digest)), { digest, size });
         if (size > 0) assert.ok((await read(made.store, content)).equals(content));
       }
       assert.equal((await Array.fromAsync(made.store.list())).length, sizes.length);
@@ -139,6 +145,33 @@ export function contentStoreContract(name: string, create: ContentStoreFactory):
       assert.equal(await made.store.delete(digest), true);
       assert.equal(await made.store.stat(digest), undefined);
       assert.deepEqual(await collect(blob.read()), Buffer.from(content));
+    });
+
+    it('knows what it has just stored by the same stamp as whoever finds it there', async () => {
+      await using made = await create();
+      const content = bytes(300_000);
+      await using spool = await made.store.begin();
+      await spool.write(0, content);
+      const stored = await made.store.put(spool, verified(content));
+      assert.deepEqual(await made.store.stat(stored.digest), stored);
+      await using blob = await made.store.open(stored.digest);
+      assert.deepEqual(blob?.stamp, stored.stamp);
+    });
+
+    it('finds no more what was set aside, lets its readers finish, and takes the right bytes in its place', async () => {
+      await using made = await create();
+      const content = bytes(300_000);
+      const { digest } = await put(made.store, content);
+      await using blob = await made.store.open(digest);
+      assert.ok(blob);
+      await made.store.setAside(blob);
+      assert.equal(await made.store.stat(digest), undefined);
+      assert.equal(await made.store.open(digest), undefined);
+      assert.deepEqual(await Array.fromAsync(made.store.list()), []);
+      assert.deepEqual(await collect(blob.read()), Buffer.from(content));
+      assert.equal(await made.store.setAside(blob), undefined);
+      await put(made.store, content);
+      assert.deepEqual(await read(made.store, content), Buffer.from(content));
     });
 
     it('reads what is spooled, while it is written, after it became a blob and until it is disposed', async () => {

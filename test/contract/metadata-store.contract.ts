@@ -8,6 +8,7 @@ import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
   linkBlob,
   loseBlob,
+  noteCheck,
   putManifest,
   putReferrersList,
   putTag,
@@ -24,6 +25,12 @@ const alpine = repository('docker.io/library/alpine');
 const busybox = repository('docker.io/library/busybox');
 const lookalike = repository('docker.io.example.com/library/alpine');
 const v1 = parseTag('v1');
+/** As large as a file system may have them. */
+const stamp = {
+  inode: 2n ** 64n - 1n,
+  modifiedAt: 1_764_000_000_123_456_789n,
+  changedAt: 1_764_000_000_987_654_321n,
+};
 
 function descriptor(text: string, more: Partial<Descriptor> = {}): Descriptor {
   return { mediaType: ociManifest, digest: sha256(Buffer.from(text)), size: text.length, ...more };
@@ -60,7 +67,12 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.equal(await store.listMissingBlobs(alpine, digest, 10), undefined);
       assert.deepEqual(await store.listWantedBlobs({ limit: 10 }), []);
       assert.deepEqual(await store.listRepositories({ limit: 10 }), []);
+      assert.equal(await store.getChecked(digest), undefined);
+      assert.deepEqual(await store.listStored({ limit: 10 }), { digests: [], next: undefined });
+      assert.deepEqual(await store.listOwners(digest, 10), []);
       await store.change([loseBlob(digest)]);
+      await store.change([noteCheck(digest, 5, stamp)]);
+      assert.equal(await store.getChecked(digest), undefined);
       await store.change([recordUses([{ repository: alpine, digest, at: 1 }])]);
     });
 
@@ -122,6 +134,64 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await made.store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: now + 3_600_000 })]);
       await made.store.change([putTag(alpine, { tag: v1, descriptor: second, checkedAt: now })]);
       assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
+    });
+
+    it('keeps which file a blob was when it was verified, until it is lost', async () => {
+      await using made = await create();
+      const { store } = made;
+      const { digest } = descriptor('layer');
+      await store.change([linkBlob(alpine, digest, 5)]);
+      assert.deepEqual(await store.getChecked(digest), { size: 5, stamp: undefined, isHere: true });
+      await store.change([linkBlob(alpine, digest, 5, 'upstream', stamp)]);
+      assert.deepEqual(await store.getChecked(digest), { size: 5, stamp, isHere: true });
+      await store.change([linkBlob(busybox, digest)]);
+      assert.deepEqual(await store.getChecked(digest), { size: 5, stamp, isHere: true });
+      const later = { ...stamp, changedAt: stamp.changedAt + 1n };
+      await store.change([noteCheck(digest, 5, later)]);
+      assert.deepEqual(await store.getChecked(digest), { size: 5, stamp: later, isHere: true });
+      await store.change([loseBlob(digest)]);
+      assert.deepEqual(await store.getChecked(digest), { size: 5, stamp: undefined, isHere: false });
+      await store.change([noteCheck(digest, 5, stamp)]);
+      assert.deepEqual(await store.getChecked(digest), { size: 5, stamp: undefined, isHere: false });
+      assert.equal(await store.hasBlob(alpine, digest), false);
+    });
+
+    it('takes the size of what was hashed for a fact, and counts it', async () => {
+      await using made = await create();
+      const { store } = made;
+      const { digest } = descriptor('layer');
+      await store.change([linkBlob(alpine, digest)]);
+      await store.change([noteCheck(digest, 5, stamp)]);
+      assert.equal(await store.blobSize(digest), 5);
+      assert.equal(await store.hasBlob(alpine, digest), true);
+      assert.equal(await store.hasBlob(busybox, digest), false);
+    });
+
+    it('lists what should be here, page by page, and who may serve it', async () => {
+      await using made = await create();
+      const { store } = made;
+      const layers = Array.from({ length: 7 }, (_, at) => descriptor(`layer ${at}`));
+      const manifest = await put(store, alpine, 'manifest', layers);
+      await put(store, busybox, 'manifest');
+      for (const { digest, size } of layers.slice(0, 4)) await store.change([linkBlob(alpine, digest, size)]);
+      const listed = [];
+      let next: (typeof manifest)['digest'] | undefined;
+      do {
+        const page = await store.listStored({ after: next, limit: 3 });
+        listed.push(...page.digests);
+        next = page.next;
+      } while (next !== undefined);
+      const here = [manifest, ...layers.slice(0, 4)].map(({ digest }) => digest);
+      assert.deepEqual(listed.toSorted(), here.toSorted());
+      const [layer] = layers;
+      assert.ok(layer);
+      assert.deepEqual(await store.listOwners(layer.digest, 10), [{ repository: alpine, as: 'blob' }]);
+      const owners = await store.listOwners(manifest.digest, 10);
+      assert.deepEqual(owners.map(({ repository: name, as }) => `${name} ${as}`).toSorted(), [
+        `${alpine} manifest`,
+        `${busybox} manifest`,
+      ]);
+      assert.equal((await store.listOwners(manifest.digest, 1)).length, 1);
     });
 
     it('forgets a manifest with its tags', async () => {

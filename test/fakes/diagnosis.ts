@@ -65,6 +65,7 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     wanted: async () => assert.fail('nothing is listed'),
     pin: async () => assert.fail('nothing is pinned'),
     refresh: async () => assert.fail('nothing is asked for'),
+    verify: async () => assert.fail('nothing is verified'),
     doctor: async (loaded, order) =>
       await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });

@@ -8,6 +8,7 @@ export class LimitedFiles implements FileSystem {
   capacity = Number.POSITIVE_INFINITY;
   readonly #sizes = new Map<string, number>();
   readonly stat = nodeFileSystem.stat;
+  readonly exactStat = nodeFileSystem.exactStat;
   readonly access = nodeFileSystem.access;
   readonly mkdir = nodeFileSystem.mkdir;
   readonly opendir = nodeFileSystem.opendir;
@@ -29,7 +30,7 @@ export class LimitedFiles implements FileSystem {
       },
       datasync: async () => await file.datasync(),
       sync: async () => await file.sync(),
-      stat: async () => await file.stat(),
+      stat: async (options) => await file.stat(options),
       close: async () => await file.close(),
       [Symbol.asyncDispose]: async () => await file.close(),
     };

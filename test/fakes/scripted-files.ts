@@ -1,10 +1,22 @@
 import { Buffer } from 'node:buffer';
 import { dirname } from 'node:path';
-import type { File, FileStatus, FileSystem } from '#src/storage/file/file-system.ts';
+import type { ExactStatus, File, FileStatus, FileSystem } from '#src/storage/file/file-system.ts';
 
 interface Content {
   readonly chunks: Buffer[];
   length: number;
+  readonly inode: bigint;
+  /** Counts changes. */
+  modifiedAt: bigint;
+  changedAt: bigint;
+}
+
+/** For all of them together. */
+let changes = 0n;
+
+function emptyContent(): Content {
+  changes += 1n;
+  return { chunks: [], length: 0, inode: changes, modifiedAt: changes, changedAt: changes };
 }
 
 /** A file system in memory that tests can watch, stop at a gate and make fail. */
@@ -23,14 +35,17 @@ export class ScriptedFiles implements FileSystem {
 
   async open(path: string, flags: 'r' | 'r+' | 'wx+'): Promise<File> {
     await this.#call(`open ${path}`);
-    if (flags === 'wx+') this.#files.set(path, { chunks: [], length: 0 });
+    if (flags === 'wx+') this.#files.set(path, emptyContent());
     else if (!this.#directories.has(path)) this.#existing(path);
     return this.#opened(path);
   }
 
   async rename(from: string, to: string): Promise<void> {
     await this.#call(`rename ${from}`);
-    this.#files.set(to, this.#existing(from));
+    const content = this.#existing(from);
+    changes += 1n;
+    content.changedAt = changes;
+    this.#files.set(to, content);
     this.#files.delete(from);
   }
 
@@ -43,6 +58,32 @@ export class ScriptedFiles implements FileSystem {
     const isDirectory = this.#directories.has(path);
     const size = isDirectory ? 4096 : this.#existing(path).length;
     return { size, mtimeMs: 0, isFile: () => !isDirectory, isDirectory: () => isDirectory };
+  }
+
+  async exactStat(path: string): Promise<ExactStatus> {
+    return exactly(this.#existing(path));
+  }
+
+  /** Somebody writes to a file behind the store's back. */
+  spoil(path: string, change: (bytes: Buffer) => Buffer): void {
+    this.rot(path, change);
+    this.touch(path);
+  }
+
+  /** The disk forgets what it was told: no time tells of it. */
+  rot(path: string, change: (bytes: Buffer) => Buffer): void {
+    const content = this.#existing(path);
+    const bytes = change(Buffer.concat(content.chunks));
+    content.chunks.splice(0, content.chunks.length, bytes);
+    content.length = bytes.length;
+  }
+
+  /** Somebody changes its times and nothing else. */
+  touch(path: string): void {
+    const content = this.#existing(path);
+    changes += 1n;
+    content.modifiedAt = changes;
+    content.changedAt = changes;
   }
 
   async access(): Promise<void> {}
@@ -60,7 +101,7 @@ export class ScriptedFiles implements FileSystem {
 
   #opened(path: string): File {
     // Its name may change, its bytes are its own.
-    const content = this.#files.get(path) ?? { chunks: [], length: 0 };
+    const content = this.#files.get(path) ?? emptyContent();
     const close = async () => await this.#call(`close ${path}`);
     return {
       read: async (buffer, offset, length, position) => ({
@@ -76,7 +117,7 @@ export class ScriptedFiles implements FileSystem {
       sync: async () => await this.#call(`sync ${path}`),
       stat: async () => {
         await this.#call(`fstat ${path}`);
-        return { size: content.length, isFile: () => true };
+        return exactly(content);
       },
       close,
       [Symbol.asyncDispose]: close,
@@ -95,6 +136,13 @@ export class ScriptedFiles implements FileSystem {
   }
 }
 
+function exactly({ length, inode, modifiedAt, changedAt }: Content): ExactStatus {
+  return {
+    ...{ size: BigInt(length), ino: inode, mtimeNs: modifiedAt, ctimeNs: changedAt },
+    isFile: () => true,
+  };
+}
+
 /** As to a file: what is before it and not there is zeros. */
 function write(content: Content, bytes: Buffer, position: number): void {
   const end = position + bytes.length;
@@ -106,6 +154,9 @@ function write(content: Content, bytes: Buffer, position: number): void {
     content.chunks.splice(0, content.chunks.length, all);
   }
   content.length = Math.max(content.length, end);
+  changes += 1n;
+  content.modifiedAt = changes;
+  content.changedAt = changes;
 }
 
 /** A failure of the system with its code, as from `node:fs`. */

@@ -51,7 +51,11 @@ export class ByteCount {
     const [host = ''] = key.split(' ');
     const isRemoved = plan.prunes.length > 0 || plan.maxSize > 0;
     const isWell =
-      !isRemoved && plan.faults.length === 0 && plan.full === undefined && !health.wasEverOdd(host as never);
+      !isRemoved &&
+      plan.faults.length === 0 &&
+      plan.spoils.length === 0 &&
+      plan.full === undefined &&
+      !health.wasEverOdd(host as never);
     if (isWell && twice > most)
       findings.add('no byte comes twice', short(`${key}: ${twice} bytes by ${carried.answers} answers`));
   }

@@ -26,6 +26,7 @@ export function describePlan(plan: Plan): string[] {
     ...(plan.maxSize === 0 ? [] : [`at most ${plan.maxSize} bytes`]),
     ...plan.pinned.map((image) => `image ${image} is pinned`),
     ...plan.crashes.map(({ at, kind }) => `crash: ${kind} at ${seconds(at)}`),
+    ...plan.spoils.map(({ at, kind }) => `the file of a stored blob: ${kind} at ${seconds(at)}`),
   ];
 }
 

@@ -16,6 +16,7 @@ export class Disk {
   #names = new Map<string, FileContent>();
   #durable = new Map<string, FileContent>();
   #changes: NameChange[] = [];
+  #inodes = 0;
 
   get(path: string): FileContent | undefined {
     return this.#names.get(path);
@@ -27,7 +28,8 @@ export class Disk {
   }
 
   create(path: string, mtimeMs: number): FileContent {
-    const content = new FileContent(mtimeMs);
+    this.#inodes += 1;
+    const content = new FileContent(mtimeMs, this.#inodes);
     this.#change([path], (names) => names.set(path, content));
     return content;
   }
@@ -39,6 +41,7 @@ export class Disk {
   rename(from: string, to: string): void {
     const content = this.#names.get(from);
     if (content === undefined) throw new Error(`no file ${from}`);
+    content.changes += 1;
     this.#change([from, to], (names) => {
       if (names.get(from) === content) names.delete(from);
       names.set(to, content);

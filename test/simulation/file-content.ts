@@ -7,6 +7,9 @@ export class FileContent {
   mtimeMs: number;
   /** When it got its name. */
   ctimeMs: number;
+  readonly inode: number;
+  /** Each name, write and other change moves it on. */
+  changes = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #size = 0;
   /** These survive a power cut. */
@@ -14,9 +17,10 @@ export class FileContent {
   /** What was written since a sync began that still runs, for each. */
   readonly #sinceSync = new Set<ByteRange[]>();
 
-  constructor(mtimeMs: number) {
+  constructor(mtimeMs: number, inode: number) {
     this.mtimeMs = mtimeMs;
     this.ctimeMs = mtimeMs;
+    this.inode = inode;
   }
 
   get size(): number {
@@ -35,6 +39,16 @@ export class FileContent {
     const written = { first: position, last: end - 1 };
     this.#durable = without(this.#durable, [written]);
     for (const since of this.#sinceSync) since.push(written);
+  }
+
+  /** Behind the server's back. */
+  spoil(kind: 'flip' | 'truncate' | 'touch', at: number, isSilent = false): void {
+    if (!isSilent) this.changes += 1;
+    if (kind === 'flip') this.#bytes[at] = (this.#bytes[at] ?? 0) ^ 1;
+    if (kind !== 'truncate') return;
+    this.#bytes.fill(0, at);
+    this.#size = at;
+    this.#durable = this.#durable.upTo(at);
   }
 
   /** What a sync that begins now has brought to the disk when it ends. */

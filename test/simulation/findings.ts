@@ -1,7 +1,8 @@
 /** What must hold, whatever happens. A finding names the one that does not. */
 export const invariants = {
   'only registry errors': 'a call of the registry throws RegistryErrors alone',
-  'whole answers are right': 'no answer ends whole with wrong bytes, or short',
+  'whole answers are right':
+    'no answer ends whole with wrong bytes, or short, and none has a part of a file that was changed',
   'healthy upstream, right answer':
     'what upstream has and gives is answered with 200, and what it has not with 404',
   'complete is served': 'what a client had completely for a second is served, whatever upstream does',

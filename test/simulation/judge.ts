@@ -9,6 +9,7 @@ import {
   type Tag,
 } from '#src/oci/reference.ts';
 import type { RangeSpec } from '#src/oci/registry.ts';
+import { BlobUnreadableError } from '#src/storage/content-store.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
 import { blobObject, manifestObject } from './faults.ts';
 import type { Invariant } from './findings.ts';
@@ -73,6 +74,10 @@ export class Judge {
 
   failed(question: Question, error: unknown): void {
     if (error instanceof RegistryError) return;
+    // What is found in the middle of a file is the machine's fault, and no answer of the registry.
+    const isOfFile =
+      error instanceof BlobUnreadableError && this.#world.spoilt.has(question.reference as Digest);
+    if (isOfFile) return;
     this.#add('only registry errors', `${describe(question)}: ${short(String(error))}`);
   }
 
@@ -142,6 +147,8 @@ export class Judge {
   #note(had: Omit<Had, 'since'>): void {
     const { plan, time } = this.#world;
     if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
+    // What is in memory is served, though its file is not what it was.
+    if (had.kind === 'blob' && this.#world.isWrongOnDisk(had.reference as Digest)) return;
     this.#world.ledger.note({ ...had, since: this.#world.time });
   }
 
@@ -157,6 +164,8 @@ export class Judge {
     const { health, time } = this.#world;
     const repository = this.#repository(question);
     if (repository?.wronglySized.has(question.reference as Digest) === true) return;
+    // An answer that was begun before anybody knew breaks off.
+    if (this.#world.spoilt.has(question.reference as Digest)) return;
     const host = hostOf(question.repository);
     const { from, kind: what } = question;
     if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;

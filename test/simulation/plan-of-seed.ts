@@ -1,5 +1,5 @@
 import type { FaultKind } from './faults.ts';
-import type { ClientKind, ClientPlan, CrashPlan, FaultPlan, ImagePlan, Plan } from './plan.ts';
+import type { ClientKind, ClientPlan, CrashPlan, FaultPlan, ImagePlan, Plan, SpoilPlan } from './plan.ts';
 import { Random } from './random.ts';
 
 const hostFaults: readonly FaultKind[] = [
@@ -59,6 +59,13 @@ const unremoved = { prunes: [], pinned: [], maxSize: 0 } as const;
 
 /** The scenario of a seed. */
 export function planOf(seed: number): Plan {
+  const plan = wellStored(seed);
+  const random = new Random(seed).fork('spoils');
+  if (plan.store !== 'file' || !random.chance(0.15)) return plan;
+  return { ...plan, spoils: spoilsOf(random, plan.durationMs) };
+}
+
+function wellStored(seed: number): Plan {
   const random = new Random(seed).fork('plan');
   if (random.chance(0.05)) return storm(seed, random);
   const plan = removing(usual(seed, random), new Random(seed).fork('removals'));
@@ -80,6 +87,15 @@ function removing(plan: Plan, random: Random): Plan {
     maxSize: random.chance(0.5) ? Math.round(all * random.pick([0.3, 0.6, 0.9])) + 10_000 : 0,
     pinned: random.chance(0.5) ? [random.between(0, images.length - 1)] : [],
   };
+}
+
+function spoilsOf(random: Random, durationMs: number): SpoilPlan[] {
+  return Array.from({ length: random.between(1, 6) }, () => ({
+    at: random.between(200, durationMs),
+    kind: random.pick(['flip', 'flip', 'truncate', 'touch', 'touch']),
+    file: random.between(0, 999) / 1000,
+    byte: random.between(0, 999) / 1000,
+  }));
 }
 
 /** Large blobs behind slow links, and mostly those who want parts of them. */
@@ -149,6 +165,7 @@ function usual(seed: number, random: Random): Plan {
       ? [{ at: random.between(0, durationMs), image: random.between(0, images.length - 1) }]
       : [],
     crashes: store === 'file' && random.chance(0.4) ? crashesOf(random, durationMs) : [],
+    spoils: [],
     full: random.chance(0.08) ? fullOf(random, durationMs) : undefined,
     ...unremoved,
   };
@@ -200,6 +217,7 @@ function storm(seed: number, random: Random): Plan {
     crashes: random.chance(0.7)
       ? [{ at: random.between(1500, 5000), kind: random.chance(0.7) ? 'kill' : 'power' }]
       : [],
+    spoils: [],
     full: undefined,
     ...unremoved,
   };

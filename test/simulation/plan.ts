@@ -53,6 +53,17 @@ export interface CrashPlan {
   readonly kind: 'kill' | 'power' | 'stop';
 }
 
+/** What somebody, or a disk, does to the file of a stored blob. `touch`: its times change and nothing else. */
+export interface SpoilPlan {
+  readonly at: number;
+  readonly kind: 'flip' | 'truncate' | 'touch';
+  /** Which of the files that are there then, and where in it; from 0 to 1. */
+  readonly file: number;
+  readonly byte: number;
+  /** No time tells of it: to see that a simulation would find what is served then. */
+  readonly isSilent?: boolean;
+}
+
 /** All that a seed decides before anything runs; times in fake milliseconds. What happens in which order is decided while it runs. */
 export interface Plan {
   readonly seed: number;
@@ -86,6 +97,7 @@ export interface Plan {
   readonly pinned: readonly number[];
   /** What the cache may hold; 0 is no limit. Bytes. */
   readonly maxSize: number;
+  readonly spoils: readonly SpoilPlan[];
   /** When the disk has no room. */
   readonly full: { readonly from: number; readonly until: number } | undefined;
 }

@@ -23,12 +23,13 @@ export class RequestCount {
     { bulk, headers, signal }: TransportRequest,
     { what, host, reference = '', repository }: Asked,
   ): void {
-    const { health, findings, model, plan } = this.#world;
+    const { health, findings, model, plan, spoilt } = this.#world;
     if (bulk !== true || what !== 'blob' || headers?.['range'] !== undefined) return;
     const isGiven = repository === undefined || isIn(repository, reference as Digest);
     const repositories = [...model.repositories.values()];
     const isClaimed = repositories.some(({ wronglySized }) => wronglySized.has(reference as Digest));
     // Without room nothing is kept.
+    if (spoilt.has(reference as Digest)) return;
     if (!isGiven || isClaimed || health.wasEverOdd(host) || plan.full !== undefined) return;
     // What was removed is fetched again.
     if (plan.prunes.length > 0 || plan.maxSize > 0) return;

@@ -63,6 +63,7 @@ export class Server {
       onOpen: (open) => this.#checkOpen(open),
       onRemove: (path, content) => this.#checkRemoval(path, content),
     });
+    world.isOpen = (content) => this.files.opened.values().some((file) => file.content === content);
   }
 
   static async start(world: World): Promise<Server> {
@@ -210,6 +211,7 @@ export class Server {
     const isWell = (): boolean =>
       plan.full === undefined &&
       plan.maxSize === 0 &&
+      plan.spoils.every(({ kind }) => kind === 'touch') &&
       plan.crashes.every(({ kind }) => kind !== 'power') &&
       model.hosts.every((host) => health.wasAlwaysWell(host)) &&
       plan.images.every(({ isWrong }) => !isWrong);
@@ -241,7 +243,7 @@ export class Server {
       findings.add('bounded transfers', `${open} are open while clients wait for ${waiting.size} answers`);
   }
 
-  /** Nothing is deleted today but what is damaged: the right bytes under their own name must stay. */
+  /** Nothing is deleted, or put aside, but what is damaged: the right bytes under their own name must stay. */
   #checkRemoval(path: string, content: FileContent): void {
     const name = basename(path);
     if (!path.includes('/blobs/') || hash('sha256', content.read(0, content.size), 'hex') !== name) return;

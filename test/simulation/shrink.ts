@@ -2,16 +2,17 @@ import type { Finding } from './findings.ts';
 import type { Plan } from './plan.ts';
 import { type SimulateOptions, simulate } from './simulate.ts';
 
+export const dispensable = ['clients', 'faults', 'moves', 'crashes', 'prunes', 'spoils'] as const;
+
 /** The lists of a plan that it can do without, and the places in them that are kept. */
-export const dispensable = ['clients', 'faults', 'moves', 'crashes', 'prunes'] as const;
 export type Kept = Readonly<Record<(typeof dispensable)[number], readonly number[]>>;
 
 export function allOf(plan: Plan): Kept {
   const places = (list: readonly unknown[]): number[] => list.map((_item, place) => place);
-  const { clients, faults, moves, crashes, prunes } = plan;
+  const { clients, faults, moves, crashes, prunes, spoils } = plan;
   return {
     ...{ clients: places(clients), faults: places(faults), moves: places(moves) },
-    ...{ crashes: places(crashes), prunes: places(prunes) },
+    ...{ crashes: places(crashes), prunes: places(prunes), spoils: places(spoils) },
   };
 }
 
@@ -25,6 +26,7 @@ export function keepOnly(plan: Plan, kept: Kept): Plan {
     moves: some(plan.moves, kept.moves),
     crashes: some(plan.crashes, kept.crashes),
     prunes: some(plan.prunes, kept.prunes),
+    spoils: some(plan.spoils, kept.spoils),
   };
 }
 

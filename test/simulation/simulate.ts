@@ -80,6 +80,7 @@ class Scenario {
         void this.#door.server?.prune(image).catch((error: unknown) => this.#pruningFailed(error));
       });
     for (const { at, image } of plan.moves) scheduler.after(at, undefined, () => this.#world.move(image));
+    for (const spoil of plan.spoils) scheduler.after(spoil.at, undefined, () => this.#world.spoil(spoil));
     for (const client of plan.clients) {
       this.#do(`client ${client.id}`, async () => await new Client(client, this.#world, this.#door).run());
     }

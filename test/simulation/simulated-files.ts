@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { File, FileStatus, FileSystem } from '#src/storage/file/file-system.ts';
+import type { ExactStatus, File, FileStatus, FileSystem } from '#src/storage/file/file-system.ts';
 import type { NewFile } from '#src/storage/file/new-file.ts';
 import type { Disk } from './disk.ts';
 import type { FileContent } from './file-content.ts';
@@ -62,10 +62,11 @@ export class SimulatedFiles implements FileSystem {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const { disk } = this.#parts;
+    const { disk, onRemove } = this.#parts;
     await this.call(`rename ${shown(from)} to ${shown(to)}`, () => () => {
       const content = disk.get(from);
       if (content === undefined) throw fileError('ENOENT', from);
+      onRemove(from, content);
       disk.rename(from, to);
       content.ctimeMs = now(this.#parts.life);
     });
@@ -88,6 +89,14 @@ export class SimulatedFiles implements FileSystem {
       if (content === undefined) throw fileError('ENOENT', path);
       const { size, mtimeMs } = content;
       return { size, mtimeMs, isFile: () => true, isDirectory: () => false };
+    });
+  }
+
+  async exactStat(path: string): Promise<ExactStatus> {
+    return await this.call(undefined, () => () => {
+      const content = this.#parts.disk.get(path);
+      if (content === undefined) throw fileError('ENOENT', path);
+      return exactly(content);
     });
   }
 
@@ -146,6 +155,7 @@ export class SimulatedFiles implements FileSystem {
 
   touch(content: FileContent): void {
     content.mtimeMs = now(this.#parts.life);
+    content.changes += 1;
   }
 }
 
@@ -205,11 +215,8 @@ class SimulatedFile implements File {
     await this.datasync();
   }
 
-  async stat(): Promise<{ readonly size: number; isFile(): boolean }> {
-    return await this.#use(
-      async () =>
-        await this.#files.call(undefined, () => () => ({ size: this.#bytes.size, isFile: () => true })),
-    );
+  async stat(): Promise<ExactStatus> {
+    return await this.#use(async () => await this.#files.call(undefined, () => () => exactly(this.#bytes)));
   }
 
   async close(): Promise<void> {
@@ -226,6 +233,10 @@ class SimulatedFile implements File {
 
   get path(): string {
     return this.#path;
+  }
+
+  get content(): FileContent | undefined {
+    return this.#content;
   }
 
   get #bytes(): FileContent {
@@ -261,6 +272,13 @@ function now(life: Life): number {
 
 function fileError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${shown(path)}`), { code });
+}
+
+/** Times of a clock as fine as it takes: no two changes of a file are at the same time. */
+function exactly({ size, mtimeMs, inode, changes }: FileContent): ExactStatus {
+  const mtimeNs = BigInt(Math.round(mtimeMs)) * 1_000_000n;
+  const ctimeNs = mtimeNs + BigInt(changes);
+  return { size: BigInt(size), ino: BigInt(inode), mtimeNs, ctimeNs, isFile: () => true };
 }
 
 /** Without the directory, and without what is random in the name of a partial file. */

@@ -1,13 +1,15 @@
+import { basename } from 'node:path';
 import { type Digest, parseRegistryHost, type RegistryHost, type Tag } from '#src/oci/reference.ts';
 import { Disk } from './disk.ts';
 import { FakeRegistry } from './fake-registry.ts';
 import { blobObject, type Fault, Faults, manifestObject } from './faults.ts';
+import type { FileContent } from './file-content.ts';
 import { Findings } from './findings.ts';
 import { Health } from './health.ts';
 import { IndexLog } from './index-log.ts';
 import { Ledger } from './ledger.ts';
 import { Model, type ModelRepository } from './model.ts';
-import type { FaultPlan, ImagePlan, Plan } from './plan.ts';
+import type { FaultPlan, ImagePlan, Plan, SpoilPlan } from './plan.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimulatedOwners } from './simulated-owners.ts';
@@ -22,6 +24,9 @@ export interface WorldImage {
 export function mirrorOf(host: RegistryHost): RegistryHost {
   return parseRegistryHost(`mirror.${host}`);
 }
+
+/** As the store has it. */
+const blobsDirectory = '/cache/blobs/sha256';
 
 /** All of a scenario but the server: upstream, the disk, time, and what is known of right and wrong. */
 export class World {
@@ -40,6 +45,10 @@ export class World {
   readonly registries: ReadonlyMap<RegistryHost, FakeRegistry>;
   /** What clients wait for, in words, by when they began. */
   readonly waiting = new Map<string, number>();
+  /** Whose file was spoilt, ever. */
+  readonly spoilt = new Set<Digest>();
+  /** Does the server have the file open? It is not looked at again meanwhile. */
+  isOpen: (content: FileContent) => boolean = () => false;
   readonly #layers: readonly Digest[];
 
   constructor(plan: Plan, trace: Trace, passedOver: readonly string[]) {
@@ -76,6 +85,27 @@ export class World {
     this.scheduler.note(
       `upstream moves ${image.repository.name}:${image.tag} to ${next.digest.slice(7, 13)}`,
     );
+  }
+
+  /** Something happens to the file of a blob: nobody has promised anything of it from then on, but that its bytes are right where they are given. */
+  spoil({ kind, file, byte, isSilent }: SpoilPlan): void {
+    const blobs = new Set([...this.model.repositories.values()].flatMap((each) => [...each.blobs]));
+    const paths = this.disk.list(blobsDirectory).filter((path) => blobs.has(digestOf(path)));
+    const path = paths[Math.floor(file * paths.length)];
+    const content = path === undefined ? undefined : this.disk.get(path);
+    if (path === undefined || content === undefined || content.size === 0 || this.isOpen(content)) return;
+    content.spoil(kind, Math.floor(byte * content.size), isSilent);
+    this.scheduler.note(`the file of ${digestOf(path).slice(7, 13)}: ${kind}`);
+    if (kind === 'touch') return;
+    this.spoilt.add(digestOf(path));
+    this.ledger.forgetDigest(digestOf(path));
+  }
+
+  /** Has the file of a blob other bytes now than it should? Then what is served of it comes from elsewhere, and may be lost. */
+  isWrongOnDisk(digest: Digest): boolean {
+    if (!this.spoilt.has(digest)) return false;
+    const content = this.disk.get(`${blobsDirectory}/${digest.slice('sha256:'.length)}`);
+    return content !== undefined && !content.read(0, content.size).equals(this.model.content.of(digest));
   }
 
   /** The registry of a host, and its mirror. */
@@ -123,4 +153,8 @@ export class World {
     const image = this.images[on.image];
     return image === undefined ? undefined : manifestObject(image.repository.name);
   }
+}
+
+function digestOf(path: string): Digest {
+  return `sha256:${basename(path)}` as Digest;
 }

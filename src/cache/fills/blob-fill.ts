@@ -267,8 +267,7 @@ export class BlobFill implements Fill {
     const { tape } = this.#parts;
     if (!tape.isStored) return;
     try {
-      await tape.put(blob, this.#settings.content);
-      await this.#owners.link(blob);
+      await this.#owners.link(await tape.put(blob, this.#settings.content));
     } catch (error) {
       tape.giveUp(error);
       this.#settings.log.error({ err: error, digest: this.digest }, 'blob could not be stored');

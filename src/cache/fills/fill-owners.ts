@@ -1,8 +1,8 @@
-import type { VerifiedBlob } from '../../oci/digest.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
+import type { StoredBlob } from '../../storage/content-store.ts';
 
 /** Links a blob that came into the store to a repository that owns it. `isHere`: it came just now; else it may be gone by now. */
-export type LinkOwner = (repository: RepositoryName, blob: VerifiedBlob, isHere: boolean) => Promise<void>;
+export type LinkOwner = (repository: RepositoryName, blob: StoredBlob, isHere: boolean) => Promise<void>;
 
 /**
  * The repositories for which upstream itself has shown that they own the blob of a fill, and what their manifests say of its size. Each is linked
@@ -11,7 +11,7 @@ export type LinkOwner = (repository: RepositoryName, blob: VerifiedBlob, isHere:
 export class FillOwners {
   readonly #claims = new Map<RepositoryName, number | undefined>();
   readonly #link: LinkOwner;
-  #stored: VerifiedBlob | undefined;
+  #stored: StoredBlob | undefined;
 
   constructor(first: RepositoryName, claimed: number | undefined, link: LinkOwner) {
     this.#claims.set(first, claimed);
@@ -33,7 +33,7 @@ export class FillOwners {
   }
 
   /** It is in the store. */
-  async link(blob: VerifiedBlob): Promise<void> {
+  async link(blob: StoredBlob): Promise<void> {
     this.#stored = blob;
     await Promise.all([...this.#claims.keys()].map(async (owner) => await this.#link(owner, blob, true)));
   }

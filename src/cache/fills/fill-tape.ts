@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import type { ByteRange } from '../../oci/registry.ts';
-import type { ContentStore } from '../../storage/content-store.ts';
+import type { ContentStore, StoredBlob } from '../../storage/content-store.ts';
 import { Ranges } from '../../storage/ranges.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../../storage/spool-store.ts';
 import type { ChunkOwnership } from './memory-window.ts';
@@ -158,16 +158,17 @@ export class FillTape implements StretchTape, AsyncDisposable {
   }
 
   /** Settles when the blob is durable; memory holds no more of it meanwhile than readers want. Throws why it could not be stored. */
-  async put(blob: VerifiedBlob, content: ContentStore): Promise<void> {
+  async put(blob: VerifiedBlob, content: ContentStore): Promise<StoredBlob> {
     await this.#written();
     // Of a blob of no bytes nothing has come that had to be written.
     const spool = this.isStored ? await this.spool() : undefined;
     if (spool === undefined) throw this.#storeError;
     this.#isWritten = true;
     this.wake();
-    await content.put(spool, blob);
+    const stored = await content.put(spool, blob);
     for (const stretch of this.#stretches) stretch.over();
     this.wake();
+    return stored;
   }
 
   /** As {@link giveUp}, and leaves what is written by now for another transfer to go on with. Rejects where that cannot be. */

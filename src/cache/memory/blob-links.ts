@@ -3,6 +3,7 @@ import type { Log } from '../../base/log.ts';
 import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { type Change, linkBlob, loseBlob, ownBlob } from '../../storage/operation.ts';
+import type { Stamp } from '../../storage/stamp.ts';
 import { LinkBatch } from './link-batch.ts';
 import type { Memory } from './memory.ts';
 
@@ -62,10 +63,10 @@ export class BlobLinks implements Memory {
   }
 
   /**
-   * Upstream has shown that the repository owns the blob, which is in the store. `verified`: its size, if its digest was right just now. Who
-   * waits for it keeps others waiting: it settles, too, when somebody else has the index locked, and is written when that is over.
+   * Upstream has shown that the repository owns the blob, which is in the store. `verified`: its size, if its digest was right just now, and the
+   * `stamp` of its file. Who waits for it keeps others waiting: it settles, too, when somebody else has the index locked, and is written when that is over.
    */
-  async add(repository: RepositoryName, digest: Digest, verified?: number): Promise<void> {
+  async add(repository: RepositoryName, digest: Digest, verified?: number, stamp?: Stamp): Promise<void> {
     this.#moment += 1;
     this.#owned.set(contentKey(repository, digest), this.#moment);
     this.#linked.set(digest, this.#moment);
@@ -73,7 +74,9 @@ export class BlobLinks implements Memory {
     const written = this.#write(digest, async () => {
       // Who only proved to own it has seen it before he asked: it may be gone by now.
       const operation =
-        verified === undefined ? ownBlob(repository, digest) : linkBlob(repository, digest, verified);
+        verified === undefined
+          ? ownBlob(repository, digest)
+          : linkBlob(repository, digest, verified, 'upstream', stamp);
       await this.#batch.add(operation, resolve);
     });
     await Promise.race([written, locked]);

@@ -5,6 +5,8 @@ import { contentKey, type Digest, type RepositoryName } from '../../oci/referenc
 import type { BlobInfo } from '../../oci/registry.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import type { Change } from '../../storage/operation.ts';
+import type { CheckedContent } from '../../storage/records.ts';
+import { isSameStamp, type Stamp } from '../../storage/stamp.ts';
 import type { Memory } from './memory.ts';
 
 /** What manifests of a repository that memory has seen say of a blob; undefined: they contradict each other, and say nothing. */
@@ -15,12 +17,12 @@ interface Claimed {
 }
 
 /**
- * How many bytes blobs have. What a digest was verified for is a fact, for everybody. What a manifest says is a claim, of its
- * own repository alone, and outweighs nothing. Memory in front of the metadata store.
+ * How many bytes blobs have, and which files they were when that was verified. What a digest was verified for is a fact, for everybody. What a
+ * manifest says is a claim, of its own repository alone, and outweighs nothing. Memory in front of the metadata store.
  */
 export class BlobSizes implements Memory {
   readonly #metadata: MetadataStore;
-  readonly #verified = new LRUCache<Digest, number>({ max: 10_000 });
+  readonly #verified = new LRUCache<Digest, CheckedContent>({ max: 10_000 });
   readonly #claims = new LRUCache<string, Claimed>({ max: 10_000 });
 
   constructor(metadata: MetadataStore) {
@@ -29,16 +31,27 @@ export class BlobSizes implements Memory {
 
   /** Undefined: it was never verified here, or by a version that did not record it. */
   async verified(digest: Digest): Promise<number | undefined> {
-    const known = this.#verified.get(digest);
-    if (known !== undefined) return known;
-    const recorded = await this.#metadata.blobSize(digest);
+    return (await this.checked(digest))?.size;
+  }
+
+  /** The same, with the file that it was, as far as that was noted. */
+  async checked(digest: Digest): Promise<CheckedContent | undefined> {
+    return this.#verified.get(digest) ?? (await this.checkedByNow(digest));
+  }
+
+  /** As the index says it: another process may have written the blob anew. */
+  async checkedByNow(digest: Digest): Promise<CheckedContent | undefined> {
+    const recorded = await this.#metadata.getChecked(digest);
     if (recorded !== undefined) this.#verified.set(digest, recorded);
     return recorded;
   }
 
-  /** The digest was found right just now. Memory alone: the store is told with the blob's link. */
-  settle(digest: Digest, size: number): void {
-    this.#verified.set(digest, size);
+  /** The digest was found right just now. Memory alone: who says so tells the store, where this was news (true). */
+  settle(digest: Digest, size: number, stamp?: Stamp): boolean {
+    const known = this.#verified.get(digest);
+    const isSame = stamp !== undefined && known?.size === size && isSameStamp(stamp, known.stamp);
+    if (!isSame) this.#verified.set(digest, { size, stamp, isHere: true });
+    return !isSame;
   }
 
   /**

@@ -8,9 +8,9 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { algorithmOf, DigestHasher, digestAside } from '../../oci/digest.ts';
 import { blamed } from '../../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
-import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
-import { BlobUnreadableError, type ContentStore } from '../../storage/content-store.ts';
+import { BlobUnreadableError, type ContentStore, WrongBytesError } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { putManifest } from '../../storage/operation.ts';
 import type { ManifestRecord } from '../../storage/records.ts';
@@ -47,20 +47,20 @@ export class StoredManifests {
     const { mediaType, size } = recorded;
     const stored =
       size <= maxSmall
-        ? { bytes: await this.#read(digest) }
-        : await this.#readLarge(hostOf(repository), recorded);
+        ? { bytes: await this.#read(repository, digest) }
+        : await this.#readLarge(repository, recorded);
     if (stored?.bytes === undefined) return undefined;
     // Without annotations: megabytes of them would weigh nothing in memory's count.
     return { ...stored, bytes: stored.bytes, descriptor: { mediaType, digest, size } };
   }
 
   /** Once for all who ask for it at a time: each would have a copy. It is counted for the registry of the first. */
-  async #readLarge(host: RegistryHost, { digest, size }: Descriptor): Promise<Large | undefined> {
+  async #readLarge(repository: RepositoryName, { digest, size }: Descriptor): Promise<Large | undefined> {
     return await this.#reads.run(digest, async () => {
-      const room = new Claim(host);
+      const room = new Claim(hostOf(repository));
       return await reading(room, async () => {
         if (!(await room.wait(timesWhileRead * size))) throw tooMuchRead();
-        const bytes = await this.#read(digest);
+        const bytes = await this.#read(repository, digest);
         room.settle(bytes?.length ?? 0);
         return bytes && { bytes, room };
       });
@@ -79,7 +79,8 @@ export class StoredManifests {
     await this.#stores.metadata.change([putManifest(repository, record)], locked);
   }
 
-  async #read(digest: Digest): Promise<Uint8Array | undefined> {
+  async #read(repository: RepositoryName, digest: Digest): Promise<Uint8Array | undefined> {
+    let kept: string | undefined;
     try {
       await using blob = await this.#stores.content.open(digest);
       if (blob === undefined || blob.size > maxManifestSize) return undefined;
@@ -87,11 +88,12 @@ export class StoredManifests {
       for await (const chunk of blob.read()) chunks.push(Uint8Array.from(chunk));
       const bytes = Buffer.concat(chunks);
       if ((await digestAside(algorithmOf(digest), bytes)) === digest) return bytes;
-      throw new BlobUnreadableError('its bytes are not those of its digest');
+      kept = await this.#stores.content.setAside(blob);
+      throw new WrongBytesError();
     } catch (error) {
       if (!(error instanceof BlobUnreadableError)) throw error;
       this.#stores.log.error(
-        { err: error, digest },
+        { err: error, digest, repository, kept },
         'a cached manifest is damaged on disk: fetching it again',
       );
       // Not deleted: by now the right bytes may be there.

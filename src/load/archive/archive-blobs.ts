@@ -2,9 +2,10 @@ import type { Clock } from '../../base/clock.ts';
 import { BlobHasher, DigestHasher, type VerifiedBlob } from '../../oci/digest.ts';
 import { Fault } from '../../oci/fault.ts';
 import { type Digest, isDigestText } from '../../oci/reference.ts';
-import { type ContentStore, StoreBusyError } from '../../storage/content-store.ts';
+import { type ContentStore, StoreBusyError, type StoredBlob } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import type { Spool, SpoolStore } from '../../storage/spool-store.ts';
+import { isSameStamp, type Stamp } from '../../storage/stamp.ts';
 import { LoadError } from '../load-error.ts';
 import type { Tally } from '../tally.ts';
 import type { ArchiveEntry } from './archive-entries.ts';
@@ -41,6 +42,8 @@ export class ArchiveBlobs {
   readonly #stores: ArchiveStores;
   readonly #tally: Tally;
   readonly #signal: AbortSignal;
+  /** Of what was hashed here, or is as it was when it was hashed before. */
+  readonly #stamps = new Map<Digest, Stamp>();
 
   constructor(stores: ArchiveStores, tally: Tally, signal: AbortSignal) {
     this.#stores = stores;
@@ -68,15 +71,28 @@ export class ArchiveBlobs {
       this.#tally.fetched += chunk.length;
     }
     const blob = verified(hasher, path);
-    await this.#stores.content.put(spool, blob);
+    this.#note(await this.#stores.content.put(spool, blob));
     return { digest: blob.digest, size: blob.size, head };
+  }
+
+  /** Of the file whose bytes are known to be right; undefined: nobody has looked. */
+  stampOf(digest: Digest): Stamp | undefined {
+    return this.#stamps.get(digest);
+  }
+
+  #note({ digest, stamp }: StoredBlob): void {
+    if (stamp !== undefined) this.#stamps.set(digest, stamp);
   }
 
   async #here(digest: Digest, size: number): Promise<ArchivedBlob | undefined> {
     const { content, metadata } = this.#stores;
-    if ((await metadata.blobSize(digest)) !== size) return undefined;
+    const checked = await metadata.getChecked(digest);
+    if (checked?.size !== size) return undefined;
     await using blob = await content.open(digest);
     if (blob?.size !== size) return undefined;
+    // Changed, perhaps: here are its bytes.
+    if (blob.stamp !== undefined && !isSameStamp(blob.stamp, checked.stamp)) return undefined;
+    this.#note(blob);
     const chunks: Uint8Array[] = [];
     if (size >= headBytes)
       for await (const chunk of blob.read({ first: 0, last: headBytes - 1 }))

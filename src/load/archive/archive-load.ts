@@ -1,5 +1,6 @@
 import type { Platform } from '../../oci/platform.ts';
-import { type ImageName, isDigest } from '../../oci/reference.ts';
+import { type Digest, type ImageName, isDigest } from '../../oci/reference.ts';
+import type { Stamp } from '../../storage/stamp.ts';
 import type { ImageInput } from '../image-input.ts';
 import { LoadError, reasonOf } from '../load-error.ts';
 import type { LoadedImage } from '../load-images.ts';
@@ -38,13 +39,15 @@ export async function loadArchive(
       file.kind === 'layout'
         ? folderEntries(file.name)
         : tarEntries(file.name, { bytes: file.bytes, signal });
-    const archive = await readArchive(entries, new ArchiveBlobs(parts, tally, signal));
+    const blobs = new ArchiveBlobs(parts, tally, signal);
+    const archive = await readArchive(entries, blobs);
     for (const problem of archive.problems) failed(problem);
     const { images, problems } = await archivedImages(archive, parts.content, parts.called);
     for (const problem of problems) failed(problem);
+    const stampOf = (digest: Digest): Stamp | undefined => blobs.stampOf(digest);
     // The first bears what reading the archive cost.
     for (const [at, image] of images.entries())
-      ended(await imported(image, platforms, parts, at === 0 ? tally : new Tally()));
+      ended(await imported(image, platforms, { ...parts, stampOf }, at === 0 ? tally : new Tally()));
   } catch (error) {
     failed(reasonOf(signal.aborted ? signal.reason : error));
   }

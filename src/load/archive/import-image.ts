@@ -6,7 +6,15 @@ import type { ManifestContent } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
 import { type Digest, hostOf, type ImageName, isDigest, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
-import { leaseContent, linkBlob, type Operation, putManifest, putTag } from '../../storage/operation.ts';
+import {
+  leaseContent,
+  linkBlob,
+  noteCheck,
+  type Operation,
+  putManifest,
+  putTag,
+} from '../../storage/operation.ts';
+import type { Stamp } from '../../storage/stamp.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
 import { LoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
@@ -21,6 +29,8 @@ const leaseMs = 10 * 60_000;
 export interface ImportParts extends ArchiveStores {
   /** Told what was changed in the index, for whoever remembers what it said. */
   readonly changed: (operations: readonly Operation[]) => void;
+  /** Of a file that was hashed just now. */
+  readonly stampOf?: (digest: Digest) => Stamp | undefined;
 }
 
 type ReadManifest = Manifest & { readonly content: ManifestContent };
@@ -36,7 +46,7 @@ export async function importImage(
   platforms: readonly Platform[],
   parts: ImportParts,
 ): Promise<ImageTree> {
-  const { content, metadata, clock, changed } = parts;
+  const { content, metadata, clock, changed, stampOf } = parts;
   if (image.made !== undefined) await putMade(image.root, image.made, parts);
   const getManifest = async (digest: Digest): Promise<ReadManifest | undefined> =>
     await storedManifest(repository, digest, image, parts);
@@ -47,27 +57,31 @@ export async function importImage(
   if (tree.blobs.length === 0) throw new LoadError('there is nothing in it: none of its manifests is there');
   await lease([...tree.blobs, ...tree.manifests], parts);
   let operations: Operation[] = [];
-  const add = async (operation: Operation, isLast = false): Promise<void> => {
-    operations.push(operation);
-    if (operations.length < maxOperations && !isLast) return;
+  const write = async (): Promise<void> => {
     await metadata.change(operations);
     changed(operations);
     operations = [];
   };
+  const add = async (operation: Operation): Promise<void> => {
+    operations.push(operation);
+    if (operations.length >= maxOperations) await write();
+  };
   for (const digest of tree.blobs) {
     const blob = await content.stat(digest);
     if (blob === undefined) throw new LoadError(`it lacks the blob ${digest}`);
-    await add(linkBlob(repository, digest, blob.size, 'import'));
+    await add(linkBlob(repository, digest, blob.size, 'import', stampOf?.(digest)));
   }
   for (const digest of tree.manifests.toReversed()) {
     const manifest = await getManifest(digest);
     if (manifest === undefined) throw new LoadError(`its manifest ${digest} was lost while it was loaded`);
-    const isLast = digest === tree.root;
-    const tag = isLast && !isDigest(reference) ? reference : undefined;
-    await add(putManifest(repository, recordOf(manifest, manifest.content), 'import'), isLast && !tag);
     const { descriptor } = manifest;
-    if (tag !== undefined) await add(putTag(repository, { tag, descriptor, checkedAt: clock.now() }), true);
+    const stamp = stampOf?.(digest);
+    await add(putManifest(repository, recordOf(manifest, manifest.content), 'import'));
+    if (stamp !== undefined) await add(noteCheck(digest, descriptor.size, stamp));
+    if (digest === tree.root && !isDigest(reference))
+      await add(putTag(repository, { tag: reference, descriptor, checkedAt: clock.now() }));
   }
+  if (operations.length > 0) await write();
   return tree;
 }
 

@@ -8,9 +8,10 @@ import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileSpool } from './file-spool.ts';
 import { FileSpools } from './file-spools.ts';
-import { type File, type FileSystem, nodeFileSystem } from './file-system.ts';
+import { type ExactStatus, type File, type FileSystem, nodeFileSystem, stampOf } from './file-system.ts';
 import type { PartialFiles } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
+import { Quarantine } from './quarantine.ts';
 import { readLoop } from './read-loop.ts';
 import { algorithms, StoreDirectories } from './store-directories.ts';
 import { isMissing, withRoom } from './store-full.ts';
@@ -39,6 +40,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
   readonly #files: FileSystem;
   readonly #publisher: Publisher;
   readonly #spools: FileSpools;
+  readonly #quarantine: Quarantine;
 
   private constructor(
     options: FileBlobStoreOptions,
@@ -53,6 +55,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     this.#files = files;
     this.#pool = pool;
     this.#publisher = publisher;
+    this.#quarantine = new Quarantine(files, directories);
     this.#spools = new FileSpools({
       ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth },
     });
@@ -86,8 +89,8 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     try {
-      const status = await this.#files.stat(this.directories.blob(digest));
-      return status.isFile() ? { digest, size: status.size } : undefined;
+      const status = await this.#files.exactStat(this.directories.blob(digest));
+      return status.isFile() ? blobOf(digest, status) : undefined;
     } catch (error) {
       if (isMissing(error) || isUnreadable(error)) return undefined;
       throw error;
@@ -97,10 +100,10 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
   async open(digest: Digest): Promise<OpenBlob | undefined> {
     try {
       const file = await this.#files.open(this.directories.blob(digest), 'r');
-      const size = await sizeOf(file);
+      const blob = blobOf(digest, await statusOf(file));
+      const { size } = blob;
       return {
-        digest,
-        size,
+        ...blob,
         read: (range = { first: 0, last: size - 1 }, failed) => readLoop(file, range, this.#pool, failed),
         [Symbol.asyncDispose]: async () => await file.close(),
       };
@@ -128,13 +131,17 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
       throw new Error(
         `not the blob that was spooled: ${digest} of ${size} bytes, have ${spool.ranges.total}`,
       );
-    await spool.publish(this.directories.blob(digest));
-    return { digest, size };
+    const stamp = await spool.publish(this.directories.blob(digest));
+    return { digest, size, stamp };
   }
 
   async keep({ digest, size }: VerifiedBlob, bytes: Uint8Array): Promise<StoredBlob> {
     await this.#spools.publish(bytes, this.directories.blob(digest));
     return { digest, size };
+  }
+
+  async setAside(wrong: StoredBlob): Promise<string | undefined> {
+    return await this.#quarantine.take(wrong);
   }
 
   async delete(digest: Digest): Promise<boolean> {
@@ -172,12 +179,16 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
   }
 }
 
+function blobOf(digest: Digest, status: ExactStatus): StoredBlob {
+  return { digest, size: Number(status.size), stamp: stampOf(status) };
+}
+
 /** Closes the file where it cannot be told, or where that is no file. */
-async function sizeOf(file: File): Promise<number> {
+async function statusOf(file: File): Promise<ExactStatus> {
   try {
-    const status = await file.stat();
+    const status = await file.stat({ bigint: true });
     if (!status.isFile()) throw new BlobUnreadableError('in the place of a stored blob lies what is no file');
-    return status.size;
+    return status;
   } catch (error) {
     await file.close();
     throw error;

@@ -4,6 +4,7 @@ import { StoreBusyError } from '../content-store.ts';
 import type { KeptSpools } from '../kept-spools.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool, SpoolNote } from '../spool-store.ts';
+import type { Stamp } from '../stamp.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { File, FileSystem } from './file-system.ts';
 import { KeptFile } from './kept-file.ts';
@@ -48,7 +49,7 @@ export class FileSpool implements Spool {
   #hasFailed = false;
   #isOver = false;
   #fate: 'discarded' | 'published' | 'kept' = 'discarded';
-  #publishing: Promise<void> | undefined;
+  #publishing: Promise<Stamp | undefined> | undefined;
   #keeping: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -78,11 +79,11 @@ export class FileSpool implements Spool {
   }
 
   /** Gives it its final name, when all of it is on the disk. */
-  async publish(target: string): Promise<void> {
+  async publish(target: string): Promise<Stamp | undefined> {
     if (this.#keeping !== undefined) throw new Error('this spool is kept for another');
     this.#isOver = true;
     this.#publishing = this.#publish(target);
-    await this.#publishing;
+    return await this.#publishing;
   }
 
   mark(note: SpoolNote): void {
@@ -103,15 +104,16 @@ export class FileSpool implements Spool {
     await this.#disposed;
   }
 
-  async #publish(target: string): Promise<void> {
+  async #publish(target: string): Promise<Stamp | undefined> {
     const { file, partial } = this.#open;
     await this.#recording.stop();
-    await this.#orFailed(async () => {
+    const stamp = await this.#orFailed(async () => {
       await withRoom(async () => await this.#ahead.finish());
-      await this.#parts.publisher.publish(file, partial.path, target);
+      return await this.#parts.publisher.publish(file, partial.path, target);
     });
     this.#fate = 'published';
     this.#ahead.letGo();
+    return stamp;
   }
 
   async #write(at: number, chunks: readonly Uint8Array[]): Promise<void> {

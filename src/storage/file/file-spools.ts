@@ -167,7 +167,7 @@ const outOfFiles = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /** Throws for what is no file. */
 async function lengthOf(file: File): Promise<number> {
-  const status = await file.stat();
+  const status = await file.stat({ bigint: true });
   if (!status.isFile()) throw new Error('what was kept is no file');
-  return status.size;
+  return Number(status.size);
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { access, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import type { Stamp } from '../stamp.ts';
 import { FileMaker } from './file-maker.ts';
 import type { NewFile } from './new-file.ts';
 
@@ -15,8 +16,21 @@ export interface File extends AsyncDisposable {
   /** The bytes survive a power cut when this has settled, and of a new file its name only when its directory was synced too. */
   datasync(): Promise<void>;
   sync(): Promise<void>;
-  stat(): Promise<{ readonly size: number; isFile(): boolean }>;
+  stat(options: { readonly bigint: true }): Promise<ExactStatus>;
   close(): Promise<void>;
+}
+
+/** What is known of a file without reading it, to the nanosecond. */
+export interface ExactStatus {
+  readonly size: bigint;
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  isFile(): boolean;
+}
+
+export function stampOf({ ino, mtimeNs, ctimeNs }: ExactStatus): Stamp {
+  return { inode: ino, modifiedAt: mtimeNs, changedAt: ctimeNs };
 }
 
 /** What lies at a path, behind its links. */
@@ -37,6 +51,7 @@ export interface FileSystem {
   rename(from: string, to: string): Promise<void>;
   rm(path: string, options?: { readonly force?: boolean }): Promise<void>;
   stat(path: string): Promise<FileStatus>;
+  exactStat(path: string): Promise<ExactStatus>;
   /** One directory: those above it are there. */
   mkdir(path: string): Promise<unknown>;
   opendir(path: string): Promise<AsyncIterable<{ readonly name: string }>>;
@@ -64,6 +79,7 @@ export const nodeFileSystem: FileSystem = {
   rename,
   rm,
   stat,
+  exactStat: async (path) => await stat(path, { bigint: true }),
   mkdir,
   opendir,
   make: async (files, syncs) => await maker.make(files, syncs),

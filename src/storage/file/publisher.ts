@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import type { File, FileSystem } from './file-system.ts';
+import type { Stamp } from '../stamp.ts';
+import { type File, type FileSystem, stampOf } from './file-system.ts';
 import type { StoreDirectories } from './store-directories.ts';
 import { isMissing, withRoom } from './store-full.ts';
 import { maxSyncs, type SyncTurns } from './sync-turns.ts';
@@ -8,7 +9,12 @@ interface Job {
   readonly file: File;
   readonly from: string;
   readonly to: string;
-  readonly settle: PromiseWithResolvers<void>;
+  readonly settle: PromiseWithResolvers<Stamp | undefined>;
+}
+
+interface Published extends Job {
+  /** Undefined: it could not be looked at, and is hashed when it is first read. */
+  readonly stamp: Stamp | undefined;
 }
 
 /** What comes last in a batch makes the first in it wait: no more files than this. */
@@ -35,12 +41,12 @@ export class Publisher implements AsyncDisposable {
     this.#store = store;
   }
 
-  /** Settles when `to` is there and will survive a power cut. `from` is gone then. */
-  async publish(file: File, from: string, to: string): Promise<void> {
-    const settle = Promise.withResolvers<void>();
+  /** Settles when `to` is there and will survive a power cut, with what it is known by as it is there. `from` is gone then. */
+  async publish(file: File, from: string, to: string): Promise<Stamp | undefined> {
+    const settle = Promise.withResolvers<Stamp | undefined>();
     this.#queue.push({ file, from, to, settle });
     this.#running ??= this.#run();
-    await settle.promise;
+    return await settle.promise;
   }
 
   async #run(): Promise<void> {
@@ -51,14 +57,14 @@ export class Publisher implements AsyncDisposable {
     this.#running = undefined;
   }
 
-  async #inParallel(batch: readonly Job[]): Promise<readonly Job[]> {
+  async #inParallel(batch: readonly Job[]): Promise<readonly Published[]> {
     const waiting = batch[Symbol.iterator]();
-    const published: Job[] = [];
+    const published: Published[] = [];
     const worker = async () => {
       for (const job of waiting) {
         try {
-          await withRoom(async () => await this.#publishOne(job));
-          published.push(job);
+          const stamp = await withRoom(async () => await this.#publishOne(job));
+          published.push({ ...job, stamp });
         } catch (error) {
           job.settle.reject(error);
         }
@@ -68,20 +74,22 @@ export class Publisher implements AsyncDisposable {
     return published;
   }
 
-  async #syncDirectories(jobs: readonly Job[]): Promise<void> {
+  async #syncDirectories(jobs: readonly Published[]): Promise<void> {
     try {
       for (const directory of new Set(jobs.map(({ to }) => dirname(to))))
         await withRoom(async () => await this.#syncDirectory(directory));
-      for (const { settle } of jobs) settle.resolve();
+      for (const { settle, stamp } of jobs) settle.resolve(stamp);
     } catch (error) {
       for (const { settle } of jobs) settle.reject(error);
     }
   }
 
   /** A file that is there already has the same digest, hence the same bytes: replacing it changes nothing. */
-  async #publishOne({ file, from, to }: Job): Promise<void> {
+  async #publishOne({ file, from, to }: Job): Promise<Stamp | undefined> {
     await this.#sync(file);
     await this.#store.move(from, to);
+    // Another name is a change of the file as well.
+    return await file.stat({ bigint: true }).then(stampOf, () => undefined);
   }
 
   async #sync(file: File): Promise<void> {

@@ -45,9 +45,9 @@ export async function writeRecord(
 /** Throws for anything that is no record, and file errors as they are. Never waits for a pipe. */
 export async function readRecord(files: FileSystem, path: string): Promise<SpoolRecord> {
   await using file = await files.open(path, 'r');
-  const status = await file.stat();
+  const status = await file.stat({ bigint: true });
   if (!status.isFile() || status.size > maxBytes) throw new Error('no record');
-  const bytes = Buffer.alloc(status.size);
+  const bytes = Buffer.alloc(Number(status.size));
   const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
   return parseRecord(bytes.toString('utf8', 0, bytesRead));
 }

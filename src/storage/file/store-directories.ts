@@ -45,6 +45,11 @@ export class StoreDirectories {
     return join(this.#root, 'partial');
   }
 
+  /** Made when something is put into it. */
+  get quarantine(): string {
+    return join(this.#root, 'quarantine');
+  }
+
   blobs(algorithm: string): string {
     return join(this.#root, 'blobs', algorithm);
   }

@@ -77,6 +77,10 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
     return await this.put(spool, blob);
   }
 
+  async setAside({ digest }: StoredBlob): Promise<undefined> {
+    await this.delete(digest);
+  }
+
   async delete(digest: Digest): Promise<boolean> {
     this.#used -= this.#blobs.get(digest)?.length ?? 0;
     return this.#blobs.delete(digest);

@@ -67,6 +67,11 @@ const additions: readonly Addition[] = [
       ) without rowid;
       create index missed_last on missed (last_at, repository, reference);`,
   },
+  {
+    table: 'scrub',
+    // One row: behind which digest a check of all that is stored goes on, null at its beginning.
+    make: `create table scrub (id integer primary key check (id = 0), after_digest text, begun_at integer not null)`,
+  },
 ];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */

@@ -4,7 +4,16 @@ import type { Digest, RegistryHost, RepositoryName } from '../../oci/reference.t
 import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
-import type { FormerTag, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
+import type {
+  CheckedContent,
+  FormerTag,
+  MissingBlob,
+  Owner,
+  ScrubPlace,
+  StoredPage,
+  TagRecord,
+  WantedBlob,
+} from '../records.ts';
 import { IndexReads } from './index-reads.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
 import { type DescriptorRow, type ListRow, preparing, type TagRow, tagOf } from './statements.ts';
@@ -85,6 +94,23 @@ export class OlderIndex extends IndexReads implements MetadataStore {
 
   async blobSize(digest: Digest): Promise<number | undefined> {
     return this.#reads.blobSize?.get(digest)?.size;
+  }
+
+  async getChecked(digest: Digest): Promise<CheckedContent | undefined> {
+    const size = await this.blobSize(digest);
+    return size === undefined ? undefined : { size, stamp: undefined, isHere: true };
+  }
+
+  async listStored(): Promise<StoredPage> {
+    return { digests: [], next: undefined };
+  }
+
+  async getScrub(): Promise<ScrubPlace | undefined> {
+    return undefined;
+  }
+
+  async listOwners(): Promise<readonly Owner[]> {
+    return [];
   }
 
   async claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]> {

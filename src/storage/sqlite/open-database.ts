@@ -8,7 +8,7 @@ import { StoreFullError } from '../content-store.ts';
 import { addMissing } from './additions.ts';
 import { OlderIndex } from './older-index.ts';
 import { schema, schemaVersion } from './schema.ts';
-import { codeOf, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';
+import { codeOf, DamagedIndexError, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';
 import { type TakingOver, takeOver } from './taking-over.ts';
 
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
@@ -47,6 +47,7 @@ export async function openDatabase(
 ): Promise<{ readonly database: Database; readonly path: string }> {
   const path = join(directory, fileName);
   const older = join(directory, olderName);
+  for (const index of [path, older]) refuseWhatIsNoFile(index);
   if (!existsSync(older)) {
     if (!existsSync(path)) await refuseNewer(directory);
   } else if (!isMade(path)) await takeOver({ path, older, isAlone: sharing === 'alone' }, takingOver);
@@ -59,6 +60,17 @@ export async function openOlder(directory: string, sharing: Sharing): Promise<Ol
   if (!existsSync(path)) return undefined;
   const readOnly = (database: Database): void => void database.pragma('query_only = ON');
   return new OlderIndex(await openInAnyWay(directory, path, { sharing, busyMs: 0, open: readOnly }), path);
+}
+
+/** SQLite says no more than that it cannot open it, or waits for whoever writes to a pipe. */
+function refuseWhatIsNoFile(path: string): void {
+  let isFile = true;
+  try {
+    isFile = statSync(path).isFile();
+  } catch {
+    // There is none, or SQLite says what is wrong with it.
+  }
+  if (!isFile) throw new DamagedIndexError(path, `${path} is no file`);
 }
 
 /** Is something in it? One that was made from an older one is whole when it gets its name. Not opened: closing it would end SQLite's locks. */
@@ -177,8 +189,10 @@ function begin(database: Database): void {
   const make = (): void => {
     const version = versionOf(database);
     if (version === schemaVersion) return;
-    if (version !== 0)
-      throw new Error(`the index is of schema ${version}, this version knows ${schemaVersion}`);
+    if (version !== 0) {
+      const message = `${database.name} is of schema ${version}, which is not what its name says: it is something else`;
+      throw new DamagedIndexError(database.name, message);
+    }
     database.exec(`${schema}; pragma user_version = ${schemaVersion}`);
   };
   if (versionOf(database) !== schemaVersion) database.transaction(make).immediate();

@@ -20,10 +20,19 @@ export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
+/** What lies in the place of an index can be read as none, by whomever. */
+export class DamagedIndexError extends Error {
+  override readonly name = 'DamagedIndexError';
+  readonly path: string;
+
+  constructor(path: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
 /** What to do about it, in words. */
-export function damaged(path: string, cause: unknown): Error {
-  return new Error(
-    `${path} is damaged (${codeOf(cause)}). The blobs beside it are not: move the file away and start again; what it knew is asked for anew`,
-    { cause },
-  );
+export function damaged(path: string, cause: unknown): DamagedIndexError {
+  const message = `${path} is damaged (${codeOf(cause)}). The blobs beside it are not: the next start of the server, or verify --rebuild, puts it aside and makes it anew from them`;
+  return new DamagedIndexError(path, message, { cause });
 }

@@ -8,7 +8,17 @@ import type { ImageGraph } from '../image-graph.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
 import type { Changes, Operation } from '../operation.ts';
-import type { FormerTag, ManifestRecord, MissingBlob, TagRecord, WantedBlob } from '../records.ts';
+import type {
+  CheckedContent,
+  FormerTag,
+  ManifestRecord,
+  MissingBlob,
+  Owner,
+  ScrubPlace,
+  StoredPage,
+  TagRecord,
+  WantedBlob,
+} from '../records.ts';
 import { ChangeLog } from './change-log.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { Checkpoints, lastResortPages } from './checkpoints.ts';
@@ -16,10 +26,10 @@ import { maxFormerTags } from './former-tags.ts';
 import { IndexReads } from './index-reads.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
-import { isFull } from './sqlite-errors.ts';
+import { codeOf, damaged, isDamage, isFull } from './sqlite-errors.ts';
 import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
+import { checkedOf, type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
 import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
@@ -106,12 +116,20 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     { sharing, opening, ...settings }: Settings & { sharing?: Sharing; opening?: Opening } = {},
   ): Promise<SqliteMetadataStore> {
     const { database, path } = await openDatabase(directory, sharing, opening);
-    const store = new SqliteMetadataStore(database, path, {
-      ...settings,
-      sharing: isExclusive(database) ? 'alone' : 'shared',
-    });
+    const store = SqliteMetadataStore.#over(database, path, settings);
     await keepReserve(directory);
     return store;
+  }
+
+  /** A file of the right version may have anything else in it. Throws DamagedIndexError. */
+  static #over(database: Database, path: string, settings: Settings): SqliteMetadataStore {
+    try {
+      const sharing = isExclusive(database) ? 'alone' : 'shared';
+      return new SqliteMetadataStore(database, path, { ...settings, sharing });
+    } catch (error) {
+      database.close();
+      throw codeOf(error) === 'SQLITE_ERROR' || isDamage(error) ? damaged(path, error) : error;
+    }
   }
 
   /** Gone with the process. */
@@ -207,10 +225,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
     // A repository without tags is looked up, too.
     let inTurn = 0;
-    const repositories = rowsBySlices<NamedRow>((last, limit) =>
-      this.#reads.sliceRepositories.all(last?.name ?? '', limit),
-    );
-    for (const { id, name } of repositories) {
+    for (const { id, name } of this.#allRepositories()) {
       const tags = rowsBySlices<TagRow>((last, limit) =>
         this.#reads.sliceTags.all(id, last?.tag ?? '', limit),
       );
@@ -222,6 +237,10 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
       inTurn += 1;
       if (inTurn % sliceRows === 0) await setImmediate();
     }
+  }
+
+  #allRepositories(): Iterable<NamedRow> {
+    return rowsBySlices((last, limit) => this.#reads.sliceRepositories.all(last?.name ?? '', limit));
   }
 
   async listRepositories(options: {
@@ -239,6 +258,40 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   async blobSize(digest: Digest): Promise<number | undefined> {
     if (this.#unknown.has(digest)) return undefined;
     return this.#reads.blobSize.get(digest)?.size ?? undefined;
+  }
+
+  async getChecked(digest: Digest): Promise<CheckedContent | undefined> {
+    return this.#unknown.has(digest) ? undefined : checkedOf(this.#reads.getChecked.get(digest));
+  }
+
+  async listStored({
+    after = '' as Digest,
+    limit,
+  }: {
+    after?: Digest | undefined;
+    limit: number;
+  }): Promise<StoredPage> {
+    const rows = this.#reads.listStored.all(after, limit);
+    const digests = rows.flatMap(({ digest, is_here }) => (is_here === 1 ? [digest as Digest] : []));
+    return { digests, next: rows[limit - 1]?.digest as Digest | undefined };
+  }
+
+  async getScrub(): Promise<ScrubPlace | undefined> {
+    const row = this.#reads.getScrub.get();
+    return row && { after: (row.after_digest ?? undefined) as Digest | undefined, begunAt: row.begun_at };
+  }
+
+  /** No key leads from a digest to the repositories that have it as a manifest: they are asked in turns. */
+  async listOwners(digest: Digest, limit: number): Promise<readonly Owner[]> {
+    const owners = this.#reads.listLinked.all(digest, limit).map(({ name }) => ownerOf(name, 'blob'));
+    let inTurn = 0;
+    for (const { id, name } of this.#allRepositories()) {
+      if (owners.length >= limit) break;
+      if (this.#reads.hasManifestBy.get(id, digest) !== undefined) owners.push(ownerOf(name, 'manifest'));
+      inTurn += 1;
+      if (inTurn % sliceRows === 0) await setImmediate();
+    }
+    return owners;
   }
 
   async claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]> {
@@ -305,6 +358,10 @@ function rowsOf(operation: Operation): number {
   if (operation.kind !== 'put manifest') return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;
+}
+
+function ownerOf(name: string, as: Owner['as']): Owner {
+  return { repository: name as RepositoryName, as };
 }
 
 function* slicesOf<Item>(items: readonly Item[], length: number): Iterable<readonly Item[]> {

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, Tag } from '../../oci/reference.ts';
-import type { ListingRecord, TagRecord } from '../records.ts';
+import type { CheckedContent, ListingRecord, TagRecord } from '../records.ts';
 import { readList } from './written-list.ts';
 
 /** A statement by its parameters and its row, prepared once: preparing costs more than running. */
@@ -35,6 +35,25 @@ export interface FormerTagRow {
 export interface ListRow {
   readonly items: string;
   readonly checked_at: number;
+}
+
+/** With numbers that need 64 bits. */
+export interface CheckedRow {
+  readonly size: bigint | null;
+  readonly inode: bigint | null;
+  readonly modified_at: bigint | null;
+  readonly changed_at: bigint | null;
+  readonly stored_at: bigint | null;
+}
+
+interface ScrubRow {
+  readonly after_digest: string | null;
+  readonly begun_at: number;
+}
+
+interface StoredRow {
+  readonly digest: string;
+  readonly is_here: 0 | 1;
 }
 
 export interface MissingRow {
@@ -136,6 +155,21 @@ export function prepareReads(database: Database) {
        where c.digest = ? and c.stored_at is not null and l.host = ? limit 1`,
     ),
     blobSize: prepare<[string], { size: number | null }>('select size from contents where digest = ?'),
+    getChecked: prepare<[string], CheckedRow>(
+      'select size, inode, modified_at, changed_at, stored_at from contents where digest = ?',
+    ).safeIntegers(),
+    listStored: prepare<[string, number], StoredRow>(
+      `select digest, stored_at is not null as is_here from contents
+       where id > coalesce(${contentId}, 0) order by id limit ?`,
+    ),
+    listLinked: prepare<[string, number], { name: string }>(
+      `select r.name from links l join repositories r on r.id = l.repository
+       where l.content = ${contentId} limit ?`,
+    ),
+    getScrub: prepare<[], ScrubRow>('select after_digest, begun_at from scrub where id = 0'),
+    hasManifestBy: prepare<[number, string], { found: 1 }>(
+      `select 1 as found from manifests where repository = ? and content = ${contentId}`,
+    ),
     claimedSizes: prepare<[string, string], { least: number | null; most: number | null }>(
       `select (select min(size) from children where child = c.id and repository = r.id) as least,
          (select max(size) from children where child = c.id and repository = r.id) as most
@@ -181,6 +215,15 @@ export function descriptorOf({
     ...(artifact_type !== null && { artifactType: artifact_type }),
     ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
   };
+}
+
+/** Undefined: it was never found right here. */
+export function checkedOf(row: CheckedRow | undefined): CheckedContent | undefined {
+  if (row === undefined || row.size === null) return undefined;
+  const { inode, modified_at: modifiedAt, changed_at: changedAt } = row;
+  const isNoted = inode !== null && modifiedAt !== null && changedAt !== null;
+  const stamp = isNoted ? { inode: BigInt.asUintN(64, inode), modifiedAt, changedAt } : undefined;
+  return { size: Number(row.size), stamp, isHere: row.stored_at !== null };
 }
 
 export function tagOf(row: TagRow): TagRecord {

@@ -29,7 +29,7 @@ export type Report =
   /** Another server takes it over; or an older one has the older index for itself. */
   | { readonly waitsFor: 'another' | 'older' }
   | { readonly isOver: true }
-  | { readonly failed: 'room' | 'other'; readonly message: string };
+  | { readonly failed: 'room' | 'damage' | 'other'; readonly message: string };
 
 /** Pages that are held in memory: rows come at random places of one of the tables. KiB. */
 const cacheKiB = 32 * 1024;
@@ -177,7 +177,7 @@ function failureOf(error: unknown, order: Order): Report {
   const code = codeOf(error);
   const message = told instanceof Error ? told.message : String(told);
   return {
-    failed: 'other',
+    failed: isDamage(error) ? 'damage' : 'other',
     message: isDamage(error) || code === '' ? message : `${older}: ${message} (${code})`,
   };
 }

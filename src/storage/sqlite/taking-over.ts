@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { StoreFullError } from '../content-store.ts';
+import { DamagedIndexError } from './sqlite-errors.ts';
 import type { Order, Report } from './take-over-thread.ts';
 
 /** So long an older server may keep the older index for itself: it may be about to end. Milliseconds. */
@@ -31,7 +32,7 @@ export async function takeOver(
   let latest = '';
   thread.on('message', (report: Report) => {
     if ('isOver' in report) over.resolve();
-    else if ('failed' in report) over.reject(errorOf(report));
+    else if ('failed' in report) over.reject(errorOf(report, order));
     else {
       const kind = 'waitsFor' in report ? report.waitsFor : 'progress';
       says(wordsFor(report, order), kind !== latest);
@@ -65,6 +66,7 @@ function heldBy({ older }: Order): string {
   return `${older} is in use by an older server that does not share it (network file system): stop that one`;
 }
 
-function errorOf({ failed, message }: Extract<Report, { failed: unknown }>): Error {
+function errorOf({ failed, message }: Extract<Report, { failed: unknown }>, { older }: Order): Error {
+  if (failed === 'damage') return new DamagedIndexError(older, message);
   return failed === 'room' ? new StoreFullError(message) : new Error(message);
 }

@@ -3,6 +3,7 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
 import type { Operation } from '../operation.ts';
+import type { Stamp } from '../stamp.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
 import { ContentOwners } from './content-owners.ts';
@@ -31,7 +32,6 @@ export interface WriterParts {
 }
 /** So many names are kept that were missed. */
 const maxMisses = 10_000;
-
 
 /** Does operations inside a transaction of the caller's. */
 export class OperationWriter {
@@ -78,6 +78,12 @@ export class OperationWriter {
         return;
       case 'own blob':
         this.#ownBlob(operation);
+        return;
+      case 'note scrub':
+        this.#statements.noteScrub.run(operation.place.after ?? null, operation.place.begunAt);
+        return;
+      case 'note check':
+        this.#noteCheck(operation);
         return;
       case 'put tag list': {
         const repository = this.#repository(operation.repository);
@@ -161,8 +167,14 @@ export class OperationWriter {
     if (moves) this.#changes.add('tag', repository, tag);
   }
 
-  #linkBlob({ repository, digest, verified, origin }: Of<'link blob'>): void {
-    const [owner, host, before] = [this.#repository(repository), hostOf(repository), this.#contentOf(digest)];
+  #linkBlob(operation: Of<'link blob'>): void {
+    const before = this.#contentOf(operation.digest);
+    this.#link(operation, before);
+    if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
+  }
+
+  #link({ repository, digest, verified, origin }: Of<'link blob'>, before: ContentRow): void {
+    const [owner, host] = [this.#repository(repository), hostOf(repository)];
     const { id: content } = before;
     const size = verified ?? before.size;
     const isSame = before.stored_at !== null && size === before.size;
@@ -178,6 +190,18 @@ export class OperationWriter {
     if (stored_at !== null)
       this.#linkBlob({ kind: 'link blob', repository, digest, origin, verified: undefined });
     else this.#statements.link.run(id, hostOf(repository), this.#repository(repository), origin);
+  }
+
+  #noteCheck({ digest, size, stamp }: Of<'note check'>): void {
+    const before = this.#statements.findContent.get(digest);
+    if (before === undefined || before.stored_at === null) return;
+    this.#store(digest, before, size);
+    this.#setStamp(before.id, stamp);
+  }
+
+  /** SQLite has no number above half of what an inode may be: the others are negative. */
+  #setStamp(content: number, { inode, modifiedAt, changedAt }: Stamp): void {
+    this.#statements.setStamp.run({ content, inode: BigInt.asIntN(64, inode), modifiedAt, changedAt });
   }
 
   /**

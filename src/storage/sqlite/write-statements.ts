@@ -39,7 +39,16 @@ export function prepareWrites(database: Database) {
     setStored: prepare<[Record<string, unknown>]>(
       'update contents set size = coalesce($size, size), stored_at = coalesce(stored_at, $now) where id = $content',
     ),
-    setLost: prepare<[number]>('update contents set stored_at = null where id = ?'),
+    /** Writes nothing where all of it is the same. */
+    setStamp: prepare<[Record<string, unknown>]>(
+      `update contents set inode = $inode, modified_at = $modifiedAt, changed_at = $changedAt
+       where id = $content and stored_at is not null
+       and (inode is not $inode or modified_at is not $modifiedAt or changed_at is not $changedAt)`,
+    ),
+    noteScrub: prepare<[string | null, number]>('insert or replace into scrub values (0, ?, ?)'),
+    setLost: prepare<[number]>(
+      'update contents set stored_at = null, inode = null, modified_at = null, changed_at = null where id = ?',
+    ),
 
     hasManifest: prepare<[number, number], { size: number }>(
       'select size from manifests where repository = ? and content = ?',

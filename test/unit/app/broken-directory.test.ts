@@ -158,15 +158,10 @@ describe('an image path that cannot be made', () => {
     await assert.rejects(runApp({ imagePath: link }), /unable to verify image path: .*link is no directory/);
   });
 
-  it('is refused where something else lies in the place of the cache or its index, in a sentence', async () => {
-    for (const [name, refusal] of [
-      ['v1', /unable to verify image path: .*v1 is no directory/],
-      ['v1/index-3.sqlite', /index-3\.sqlite cannot be .*is it a file/],
-    ] as const) {
-      await using directory = await temporaryDirectory();
-      await mkdir(dirname(join(directory.path, name)), { recursive: true });
-      execFileSync('mkfifo', [join(directory.path, name)]);
-      await assert.rejects(runApp({ imagePath: directory.path }), refusal);
-    }
+  it('is refused where something else lies in the place of the cache, in a sentence', async () => {
+    await using directory = await temporaryDirectory();
+    execFileSync('mkfifo', [join(directory.path, 'v1')]);
+    const refusal = /unable to verify image path: .*v1 is no directory/;
+    await assert.rejects(runApp({ imagePath: directory.path }), refusal);
   });
 });

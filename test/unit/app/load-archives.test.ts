@@ -211,6 +211,20 @@ describe('loading a tar', () => {
     assert.deepEqual([second?.tally.fetched, second?.tally.present], [0, size]);
   });
 
+  it('brings anew what is there with other bytes, and what it has brought is known to be right', async () => {
+    await using around = await aside();
+    const tar = await tarOf(layout);
+    await around.load(tar);
+    const [path] = put(content.layer);
+    await writeFile(join(around.settings.imagePath, 'v1', path), Buffer.alloc(content.layer.length));
+    const [second] = await around.load(tar);
+    assert.equal(second?.tally.fetched, content.layer.length);
+    const blob = `quay.io/team/app/blobs/${sha256(content.layer)}`;
+    const [answer] = await served(around, blob);
+    assert.deepEqual([answer?.status, answer?.digest], [200, sha256(content.layer)]);
+    assert.equal(answer?.headers['cache-control'], 'max-age=31536000, immutable');
+  });
+
   it('has several images, of which one may be broken', async () => {
     await using around = await aside();
     const [one, two] = [image(1), image(2)];

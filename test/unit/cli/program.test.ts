@@ -80,6 +80,10 @@ async function run(
         order = told;
         return told.pattern !== 'nothing';
       },
+      verify: async (_, told) => {
+        order = told;
+        return told.repairs;
+      },
       clock,
       preflight,
       serve: async (loaded, start) => {
@@ -90,6 +94,25 @@ async function run(
   );
   return { code, stdout: named(stdout), stderr: named(stderr), served, order };
 }
+
+describe('ociregistry verify', () => {
+  it('is told what to do, and ends with what came of it', async () => {
+    const { code, order } = await run('verify --repair --rebuild --rate 50MiB --output json');
+    assert.equal(code, 0);
+    assert.deepEqual(order, { repairs: true, rebuilds: true, rate: 50 * 1024 * 1024, output: 'json' });
+    const plain = await run('verify');
+    assert.deepEqual(
+      [plain.code, plain.order],
+      [1, { repairs: false, rebuilds: false, rate: 0, output: 'text' }],
+    );
+  });
+
+  it('takes no rate that is none', async () => {
+    const { code, stderr } = await run('verify --rate fast');
+    assert.equal(code, 1);
+    assert.match(stderr, /--rate: must be a size such as 64MiB/);
+  });
+});
 
 describe('ociregistry', () => {
   it('prints its help when it is given no command', async () => {

@@ -47,6 +47,7 @@ async function exitCode(args: string): Promise<number> {
     wanted: async () => {},
     pin: async () => true,
     refresh: async () => true,
+    verify: async () => true,
   });
 }
 

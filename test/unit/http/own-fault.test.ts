@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
-import { BlobUnreadableError, StoreFullError } from '#src/storage/content-store.ts';
+import { BlobUnreadableError, StoreFullError, WrongBytesError } from '#src/storage/content-store.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask, codeOf, serveRegistry } from '#test/fakes/registry-server.ts';
@@ -50,6 +50,7 @@ describe('a fault of the machine on the way of a request', () => {
     [failure('SQLITE_IOERR_READ'), 503],
     [new StoreFullError('no room in /data'), 503],
     [new BlobUnreadableError('cannot be read in /data'), 503],
+    [new WrongBytesError('wrong bytes in /data'), 503],
     [failure('SQLITE_CORRUPT'), 500],
     [failure('ERR_INVALID_ARG_TYPE'), 500],
     [new TypeError('x is not a function in /data'), 500],

@@ -21,12 +21,32 @@ async function found(
   return undefined;
 }
 
+/** Bytes change in files, and no time tells of it. */
+function silent(durationMs: number): Plan['spoils'] {
+  return Array.from({ length: 20 }, (_, at) => ({
+    at: (durationMs * (at + 1)) / 21,
+    kind: 'flip' as const,
+    file: (at * 0.37) % 1,
+    byte: (at * 0.61) % 1,
+    isSilent: true,
+  }));
+}
+
 describe('the simulation', () => {
   it('finds what a power cut takes from a disk that does not sync', async () => {
     const wanted = ['complete survives a crash', 'whole answers are right'] as const;
     const seen = await found(wanted, (plan) =>
       plan.images.length < 100 && plan.crashes.some(({ kind }) => kind === 'power')
         ? { ...plan, disk: { ...plan.disk, ignoresSync: true } }
+        : undefined,
+    );
+    assert.notEqual(seen, undefined);
+  });
+
+  it('finds bytes that are served though their file has changed', async () => {
+    const seen = await found(['whole answers are right'], (plan) =>
+      plan.store === 'file' && plan.images.length < 100
+        ? { ...plan, spoils: silent(plan.durationMs) }
         : undefined,
     );
     assert.notEqual(seen, undefined);

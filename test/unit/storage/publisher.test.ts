@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { stampOf } from '#src/storage/file/file-system.ts';
 import { Publisher } from '#src/storage/file/publisher.ts';
 import { StoreDirectories } from '#src/storage/file/store-directories.ts';
 import { SyncTurns } from '#src/storage/file/sync-turns.ts';
@@ -18,7 +19,7 @@ async function publisherUnderTest(count: number) {
   );
   files.calls.length = 0;
   const publisher = new Publisher(files, new SyncTurns(), new StoreDirectories(files, '/'));
-  const publish = (at: number): Promise<void> => {
+  const publish = (at: number): ReturnType<Publisher['publish']> => {
     const file = opened[at];
     assert.ok(file);
     return publisher.publish(file, `/partial/${at}`, `/blobs/${at}`);
@@ -29,8 +30,12 @@ async function publisherUnderTest(count: number) {
 describe('the publisher', () => {
   it('syncs a file before it is renamed, and its directory before it counts as kept', async () => {
     const { files, publish } = await publisherUnderTest(1);
-    await publish(0);
-    assert.deepEqual(files.calls, ['datasync /partial/0', 'rename /partial/0', 'open /blobs', 'sync /blobs']);
+    const stamp = await publish(0);
+    assert.deepEqual(files.calls, [
+      ...['datasync /partial/0', 'rename /partial/0', 'fstat /partial/0'],
+      ...['open /blobs', 'sync /blobs'],
+    ]);
+    assert.deepEqual(stamp, stampOf(await files.exactStat('/blobs/0')));
     assert.deepEqual(files.paths, ['/blobs/0']);
   });
 
@@ -97,9 +102,10 @@ describe('the publisher', () => {
     };
     await publish(1);
     await publisher[Symbol.asyncDispose]();
-    assert.deepEqual(files.calls.slice(4), [
+    assert.deepEqual(files.calls.slice(5), [
       'datasync /partial/1',
       'rename /partial/1',
+      'fstat /partial/1',
       'sync /blobs',
       'close /blobs',
     ]);

@@ -309,7 +309,7 @@ describe('a directory of schema 1', () => {
     await writeFile(path, 'this is no database '.repeat(500));
     await assert.rejects(
       SqliteMetadataStore.open(directory.path),
-      /\/index\.sqlite is damaged .* move the file away/,
+      /\/index\.sqlite is damaged .* the next start/,
     );
     await rm(path);
     await using store = await SqliteMetadataStore.open(directory.path);

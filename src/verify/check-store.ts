@@ -1,0 +1,33 @@
+import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { CheckedFile } from './checked-file.ts';
+import type { FileCheck, FileCheckParts } from './file-check.ts';
+
+/** In one go; each is a file to be read. */
+const pageSize = 100;
+
+/** All that the index says is here, one after the other. */
+export async function* checkKnown(
+  { metadata }: { readonly metadata: Pick<MetadataStore, 'listStored'> },
+  check: FileCheck,
+  signal: AbortSignal,
+): AsyncGenerator<CheckedFile> {
+  for (let after: Awaited<ReturnType<MetadataStore['listStored']>>['next']; ; ) {
+    const { digests, next } = await metadata.listStored({ after, limit: pageSize });
+    for (const digest of digests) yield await check.look(digest, signal);
+    if (next === undefined) return;
+    after = next;
+  }
+}
+
+/** What lies beside that under the name of a digest: nobody is served it, and whoever fetches it replaces it. */
+export async function* checkOthers(
+  { metadata, content }: Pick<FileCheckParts, 'metadata' | 'content'>,
+  check: FileCheck,
+  signal: AbortSignal,
+): AsyncGenerator<CheckedFile> {
+  for await (const { digest } of content.list()) {
+    signal.throwIfAborted();
+    const known = await metadata.getChecked(digest);
+    if (known?.isHere !== true) yield await check.look(digest, signal);
+  }
+}

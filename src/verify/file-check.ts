@@ -1,0 +1,104 @@
+import { DigestHasher } from '../oci/digest.ts';
+import type { Digest } from '../oci/reference.ts';
+import {
+  BlobUnreadableError,
+  type ContentStore,
+  type OpenBlob,
+  type StoredBlob,
+} from '../storage/content-store.ts';
+import type { MetadataStore } from '../storage/metadata-store.ts';
+import { loseBlob, noteCheck, type Operation } from '../storage/operation.ts';
+import { isSameStamp } from '../storage/stamp.ts';
+import type { ByteRate } from './byte-rate.ts';
+import type { CheckedFile } from './checked-file.ts';
+
+/** A file may be replaced while it is read, by the right one: then that is looked at, so often. */
+const maxLooks = 3;
+/** They are named, and asked for it again. */
+const maxOwners = 100;
+
+export interface FileCheckParts {
+  readonly content: ContentStore;
+  readonly metadata: MetadataStore;
+  /** Told what was changed in the index, for whoever remembers what it said. */
+  readonly changed: (operations: readonly Operation[]) => void;
+}
+
+/**
+ * Hashes files of the store, one at a time, and sees to it that nobody finds what is wrong: it is put aside, and the index says that it is lost. Whose it
+ * was stays known, so that it is fetched again.
+ */
+export class FileCheck {
+  readonly #parts: FileCheckParts;
+  readonly #rate: ByteRate;
+
+  constructor(parts: FileCheckParts, rate: ByteRate) {
+    this.#parts = parts;
+    this.#rate = rate;
+  }
+
+  /** Rejects with the signal's reason, and where the index cannot be changed. */
+  async look(digest: Digest, signal: AbortSignal): Promise<CheckedFile> {
+    for (let look = 1; ; look += 1) {
+      const found = await this.#look(digest, signal);
+      if (found.verdict !== 'wrong' || found.kept !== undefined || look === maxLooks) return found;
+      // It could not be moved, or is another by now.
+      if ((await this.#parts.content.stat(digest)) === undefined) return found;
+    }
+  }
+
+  async #look(digest: Digest, signal: AbortSignal): Promise<CheckedFile> {
+    try {
+      await using blob = await this.#parts.content.open(digest);
+      if (blob === undefined) return await this.#lost(digest, 'missing');
+      const isRight = await this.#isRight(blob, signal);
+      return isRight ? await this.#right(blob) : await this.#wrong(blob);
+    } catch (error) {
+      if (!(error instanceof BlobUnreadableError)) throw error;
+      return { digest, verdict: 'unreadable', size: 0, owners: await this.#ownersOf(digest), cause: error };
+    }
+  }
+
+  /** By its digest alone: what is known of its size may be wrong as well. */
+  async #isRight(blob: OpenBlob, signal: AbortSignal): Promise<boolean> {
+    const hasher = new DigestHasher(blob.digest);
+    if (blob.size > 0) {
+      for await (const chunk of blob.read()) {
+        hasher.update(chunk);
+        await this.#rate.did(chunk.length, signal);
+        signal.throwIfAborted();
+      }
+    }
+    return hasher.isRight;
+  }
+
+  /** Written where it is news. */
+  async #right({ digest, size, stamp }: StoredBlob): Promise<CheckedFile> {
+    const known = await this.#parts.metadata.getChecked(digest);
+    const isNews = known?.size !== size || (stamp !== undefined && !isSameStamp(stamp, known.stamp));
+    if (isNews && stamp !== undefined) await this.#parts.metadata.change([noteCheck(digest, size, stamp)]);
+    return { digest, verdict: 'right', size, owners: [] };
+  }
+
+  async #wrong(blob: StoredBlob): Promise<CheckedFile> {
+    const { digest, size } = blob;
+    const kept = await this.#parts.content.setAside(blob);
+    const there = await this.#parts.content.stat(digest);
+    // The right one has taken its place, perhaps.
+    if (there?.stamp !== undefined && blob.stamp !== undefined && !isSameStamp(there.stamp, blob.stamp))
+      return { digest, verdict: 'wrong', size, owners: [] };
+    return { ...(await this.#lost(digest, 'wrong')), size, kept };
+  }
+
+  async #lost(digest: Digest, verdict: 'wrong' | 'missing'): Promise<CheckedFile> {
+    const owners = await this.#ownersOf(digest);
+    const operations = [loseBlob(digest)];
+    await this.#parts.metadata.change(operations);
+    this.#parts.changed(operations);
+    return { digest, verdict, size: 0, owners };
+  }
+
+  async #ownersOf(digest: Digest): Promise<CheckedFile['owners']> {
+    return await this.#parts.metadata.listOwners(digest, maxOwners);
+  }
+}
