@@ -47,6 +47,8 @@ export interface Store extends AsyncDisposable {
 export interface StoreSettings {
   readonly memory: Pick<MemoryPlan, 'indexPages' | 'readBuffers'>;
   readonly files: Pick<FilePlan, 'writers'>;
+  /** Halves of blobs that wait to be gone on with have no more. Default: as the store has it. Bytes. */
+  readonly keptBytes?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told what takes long, in words, as it goes on. */
@@ -95,7 +97,7 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
 }
 
 async function openDirectory(directory: string, settings: StoreSettings): Promise<Store> {
-  const { memory, files, clock, log } = settings;
+  const { memory, files, keptBytes, clock, log } = settings;
   await using stack = new AsyncDisposableStack();
   await makeCache(directory);
   const network = await networkFileSystem(directory);
@@ -113,7 +115,7 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   const pool = new BufferPool(memory.readBuffers);
   const owners = (partial: string) => (network === undefined ? ownersIn(partial, log) : undefined);
   const blobs = stack.use(
-    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, owners, clock, log }),
+    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, keptBytes, owners, clock, log }),
   );
   stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(
