@@ -42,15 +42,19 @@ export interface Caching extends AsyncDisposable {
   readonly prometheus: Prometheus | undefined;
 }
 
+/** Of a limit so much may be halves of blobs. */
+const keptShare = 0.1;
+
 /** Puts it together in the one way that there is: for a server, and for whoever fills its directory. Throws what keeps the directory from being used. */
 export async function openCaching(config: Config, parts: CachingParts): Promise<Caching> {
   const { files, clock, log, random, env, version, completes } = parts;
   await using stack = new AsyncDisposableStack();
   const memory = memoryPlan();
   const { says, rebuilds } = parts;
+  const keptBytes = config.cache.maxSize === 0 ? undefined : config.cache.maxSize * keptShare;
   const store = stack.use(
     await openStore(config.imagePath, {
-      ...{ memory, files, clock, log, says, rebuilds },
+      ...{ memory, files, keptBytes, clock, log, says, rebuilds },
       putsAside: completes || rebuilds === true,
     }),
   );

@@ -49,6 +49,8 @@ export interface Store extends AsyncDisposable {
 export interface StoreSettings extends IndexSettings {
   readonly memory: Pick<MemoryPlan, 'indexPages' | 'readBuffers'>;
   readonly files: Pick<FilePlan, 'writers'>;
+  /** Halves of blobs that wait to be gone on with have no more. Default: as the store has it. Bytes. */
+  readonly keptBytes?: number | undefined;
   /** Is the index to be made anew from what lies in the directory, though it can be read? Default: no. */
   readonly rebuilds?: boolean | undefined;
 }
@@ -85,7 +87,7 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
 }
 
 async function openDirectory(directory: string, settings: StoreSettings): Promise<Store> {
-  const { memory, files, clock, log } = settings;
+  const { memory, files, keptBytes, clock, log } = settings;
   await using stack = new AsyncDisposableStack();
   await makeCache(directory);
   const network = await networkFileSystem(directory);
@@ -105,7 +107,7 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   const pool = new BufferPool(memory.readBuffers);
   const owners = (partial: string) => (network === undefined ? ownersIn(partial, log) : undefined);
   const blobs = stack.use(
-    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, owners, clock, log }),
+    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, keptBytes, owners, clock, log }),
   );
   stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(

@@ -23,12 +23,18 @@ export interface EvictorParts extends SweepParts {
 /** Images that upstream has no more and that are kept for the last: so many are remembered at a time. */
 const maxGone = 10_000;
 
+/** Looking through what may not go is not done all the time: a pause is so many times as long, up to a minute. */
+const timesRest = 50;
+const mostRestMs = 60_000;
+
 /** Evicts images, the least wanted first, while the cache is over a limit. */
 export class Evictor {
   /** How many images had to go, and why. */
   readonly evicted: Record<Reason, number> = { maxSize: 0, registry: 0, minFree: 0 };
   readonly #parts: EvictorParts;
   #isStuck = false;
+  /** By {@link Clock.monotonic}. */
+  #restsUntil = 0;
 
   constructor(parts: EvictorParts) {
     this.#parts = parts;
@@ -41,15 +47,26 @@ export class Evictor {
 
   /** Looks whether it is, and evicts until it is not or nothing may go any more. Throws the signal's reason, and the store's errors. */
   async run(signal: AbortSignal): Promise<void> {
-    if ((await this.#excesses()).length > 0) {
-      // What was left when its image went may be old enough by now.
-      await sweepLeaving(this.#parts, signal);
-      for (const excess of await this.#excesses()) await this.#evict(excess, signal);
-      await emptyTrash(this.#parts, signal);
-    }
+    const { clock } = this.#parts;
+    const isOver = (await this.#excesses()).length > 0;
+    if (isOver && clock.monotonic() < this.#restsUntil) return;
+    const tookMs = isOver ? await this.#evictAll(signal) : 0;
     const left = await this.#excesses();
     this.#tell(left);
     this.#isStuck = left.length > 0;
+    if (this.#isStuck) this.#restsUntil = clock.monotonic() + Math.min(timesRest * tookMs, mostRestMs);
+  }
+
+  /** How long it took to find what may go; milliseconds. */
+  async #evictAll(signal: AbortSignal): Promise<number> {
+    const { clock } = this.#parts;
+    // What was left when its image went may be old enough by now.
+    await sweepLeaving(this.#parts, signal);
+    const begunAt = clock.monotonic();
+    for (const excess of await this.#excesses()) await this.#evict(excess, signal);
+    const tookMs = clock.monotonic() - begunAt;
+    await emptyTrash(this.#parts, signal);
+    return tookMs;
   }
 
   #tell(left: readonly Excess[]): void {

@@ -28,14 +28,17 @@ export class KeptSpools<Kept extends KeptSpool> {
   /** Fewer bytes are not worth keeping. */
   readonly worth: number;
   readonly #clock: Clock;
+  readonly #maxBytes: number;
   readonly #all = new Map<string, { readonly kept: Kept; readonly since: number }>();
   /** What is being kept. */
   readonly #coming = new Map<string, Promise<void>>();
   #dropping: Promise<void> | undefined;
 
-  constructor(clock: Clock, worth = worthBytes) {
+  /** `maxBytes`: so large all of them are at most. */
+  constructor(clock: Clock, worth = worthBytes, maxBytes = maxKeptBytes) {
     this.#clock = clock;
     this.worth = worth;
+    this.#maxBytes = Math.min(maxBytes, maxKeptBytes);
   }
 
   get isEmpty(): boolean {
@@ -51,7 +54,7 @@ export class KeptSpools<Kept extends KeptSpool> {
     if (loser !== kept) this.#all.set(key, { kept, since: this.#clock.monotonic() - ageMs });
     await loser?.discard();
     await this.removeOld();
-    while (this.#all.size > maxKept || this.#bytes > maxKeptBytes) await this.#dropOldest();
+    while (this.#all.size > maxKept || this.#bytes > this.#maxBytes) await this.#dropOldest();
   }
 
   /** It is being kept until `work` has settled, which never rejects: whoever is cut off asks again at once. */

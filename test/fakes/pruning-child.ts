@@ -41,4 +41,4 @@ for (let round = 0; !isOver; round += 1) {
   }
 }
 await store[Symbol.asyncDispose]();
-process.disconnect?.();
+process.disconnect();

@@ -29,6 +29,8 @@ export interface FileBlobStoreOptions {
   readonly owners?: (partial: string) => Owners | undefined;
   /** Fewer bytes of half a blob are not worth keeping. Default: a mebibyte. */
   readonly worth?: number;
+  /** All halves of blobs together are no larger. Default: 64 GiB. */
+  readonly keptBytes?: number | undefined;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -48,7 +50,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     owners: Owners | undefined,
   ) {
     const { files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
-    const { maxWriters = Number.POSITIVE_INFINITY, worth } = options;
+    const { maxWriters = Number.POSITIVE_INFINITY, worth, keptBytes } = options;
     const turns = new SyncTurns();
     const publisher = new Publisher(files, turns, directories);
     this.directories = directories;
@@ -57,7 +59,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     this.#publisher = publisher;
     this.#quarantine = new Quarantine(files, directories);
     this.#spools = new FileSpools({
-      ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth },
+      ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth, keptBytes },
     });
   }
 

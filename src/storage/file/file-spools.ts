@@ -27,6 +27,8 @@ export interface FileSpoolsOptions {
   readonly maxWriters: number;
   /** Fewer bytes are not worth keeping. */
   readonly worth: number | undefined;
+  /** More bytes are not kept. */
+  readonly keptBytes: number | undefined;
 }
 
 /** What is on its way, in files in `partial/`. */
@@ -43,7 +45,7 @@ export class FileSpools implements SpoolStore {
   constructor(options: FileSpoolsOptions) {
     const { directories, clock, turns, maxWriters } = options;
     this.#options = options;
-    this.#kept = new KeptSpools(clock, options.worth);
+    this.#kept = new KeptSpools(clock, options.worth, options.keptBytes);
     this.partial = new PartialFiles({ ...options, directory: directories.partial, kept: this.#kept });
     this.#writers = new Slots(maxWriters);
     const alone = async (bytes: Uint8Array, target: string) => await this.#publishAlone(bytes, target);

@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { opendir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, isDigestText } from '../../oci/reference.ts';
 import type { DiscardedContent, DiscardedFile, DiscardedFiles } from '../discarded-content.ts';
 import { codeOf } from './file-system.ts';
 import { blobPath } from './store-directories.ts';
 
+/** More than are looked at together. */
+const maxNames = 20_000;
 /** `<algorithm>-<hex>.<of its own>`. */
 const namePattern = /^(sha256|sha512)-([0-9a-f]+)\.[0-9a-f]{16}$/;
 
@@ -18,8 +21,8 @@ const namePattern = /^(sha256|sha512)-([0-9a-f]+)\.[0-9a-f]{16}$/;
 export class Trash implements DiscardedContent, DiscardedFiles {
   readonly #root: string;
   readonly #directory: string;
-  /** Of what this process has moved there, or seen there. */
-  readonly #names = new Map<Digest, string>();
+  /** Of what this process has moved there, or seen there. One that is forgotten is found when somebody looks next. */
+  readonly #names = new LRUCache<Digest, string>({ max: maxNames });
 
   /** `root`: the versioned directory. */
   constructor(root: string) {

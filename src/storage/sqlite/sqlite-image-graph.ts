@@ -13,8 +13,9 @@ import type {
 } from '../image-graph.ts';
 import type { Candidate } from '../inventory.ts';
 import { type LeadingTagRow, prepareGraph, type RootRow, type UsePlace } from './graph-statements.ts';
-import { sliceRows } from './slices.ts';
 
+/** So many are read in one go: each is looked at from several sides. */
+const rootsAtOnce = 200;
 /** Of one manifest, or of one prefix. */
 const maxTags = 500;
 const firstPlace: UsePlace = { used_at: Number.MIN_SAFE_INTEGER, repository: 0, content: 0 };
@@ -42,10 +43,10 @@ export class SqliteImageGraph implements ImageGraph {
     const found: Candidate[] = [];
     for (let last: UsePlace | undefined = this.#placeOf(after); last !== undefined; ) {
       const { used_at, repository, content } = last;
-      const rows = this.#statements.roots.all(used_at, repository, content, sliceRows);
+      const rows = this.#statements.roots.all(used_at, repository, content, rootsAtOnce);
       for (const row of rows) if (isWanted(row, use)) found.push(candidateOf(row));
       if (found.length >= limit) break;
-      last = rows[sliceRows - 1];
+      last = rows[rootsAtOnce - 1];
       if (turns.isOver) await turns.pass();
     }
     return found.slice(0, limit);

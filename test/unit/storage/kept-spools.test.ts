@@ -9,9 +9,9 @@ const digest = parseDigest(`sha256:${'a'.repeat(64)}`);
 const gibibyte = 1024 ** 3;
 const hour = 3_600_000;
 
-function keptUnderTest() {
+function keptUnderTest(maxBytes?: number) {
   const clock = new FakeClock();
-  const kept = new KeptSpools(clock);
+  const kept = new KeptSpools(clock, undefined, maxBytes);
   const gone: string[] = [];
   const of = (scope: string, bytes = gibibyte): KeptSpool => ({
     note: { digest, scope, size: undefined },
@@ -32,6 +32,19 @@ describe('what is kept', () => {
     await kept.add(of('huge', 65 * gibibyte));
     assert.deepEqual(gone.toSorted(), ['huge', 'one', 'three', 'two']);
     assert.ok(kept.isEmpty);
+  });
+
+  it('is less where less is allowed, and never more', async () => {
+    for (const [allowed, kept] of [
+      [10, 10],
+      [100, 64],
+    ] as const) {
+      const { kept: all, gone, of } = keptUnderTest(allowed * gibibyte);
+      await all.add(of('fits', kept * gibibyte));
+      assert.deepEqual(gone, []);
+      await all.add(of('more', 1));
+      assert.deepEqual(gone, ['fits']);
+    }
   });
 
   it('goes by how long ago it was kept, not by when this process found it', async () => {

@@ -35,13 +35,23 @@ function start() {
 describe('the links of blobs', () => {
   it('are forgotten for all repositories, those that memory knows and those that it does not', async () => {
     const { metadata, links } = start();
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     await metadata.change([linkBlob(other, digest)]);
     await links.lose(digest, links.now());
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     // Whose it is was a fact all the time.
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [true, true]);
+  });
+
+  it('of who only proved to own a blob say that alone: it may have gone since it was seen', async () => {
+    const { metadata, links } = start();
+    await links.add(alpine, digest, 1);
+    await metadata.change([loseBlob(digest)]);
+    await links.add(other, digest);
+    assert.equal(await metadata.hasBlob(other, digest), false);
+    await links.add(alpine, digest, 1);
+    assert.equal(await metadata.hasBlob(other, digest), true);
   });
 
   it('are one change of the index where they are said at once, of 64 at most and in their order', async () => {
@@ -57,7 +67,7 @@ describe('the links of blobs', () => {
     await Promise.all(digests.map(async (each) => await links.add(alpine, each, 10)));
     for (const each of digests) assert.equal(await metadata.hasBlob(alpine, each), true);
     const since = links.now();
-    await Promise.all([links.add(alpine, digest), links.lose(digest, since + 1)]);
+    await Promise.all([links.add(alpine, digest, 1), links.lose(digest, since + 1)]);
     assert.equal(await metadata.hasBlob(alpine, digest), false);
     assert.deepEqual(changes, [64, 36, 2]);
   });
@@ -65,19 +75,19 @@ describe('the links of blobs', () => {
   it('fail together where the index cannot be written, and are said all the same', async () => {
     const { script, metadata, links } = start();
     script.isFull = true;
-    await Promise.all([links.add(alpine, digest), links.add(other, digest)]);
+    await Promise.all([links.add(alpine, digest, 1), links.add(other, digest, 1)]);
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [true, true]);
     assert.equal(await metadata.hasBlob(alpine, digest), false);
     script.isFull = false;
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     assert.equal(await metadata.hasBlob(alpine, digest), true);
   });
 
   it('stay when the blob was linked after somebody began to look for its bytes', async () => {
     const { metadata, links } = start();
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     const since = links.now();
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     await links.lose(digest, since);
     assert.equal(await links.has(alpine, digest), true);
     assert.equal(await metadata.hasBlob(alpine, digest), true);
@@ -102,14 +112,14 @@ describe('the links of blobs', () => {
     script.held = held;
     const asking = links.has(alpine, digest);
     await held.reached;
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     held.open();
     assert.equal(await asking, true);
   });
 
   it('are forgotten though the index cannot be written', async () => {
     const { script, metadata, links } = start();
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     await metadata.change([linkBlob(other, digest)]);
     script.isFull = true;
     await links.lose(digest, links.now());
@@ -118,7 +128,7 @@ describe('the links of blobs', () => {
 
   it('that another process makes after they were forgotten are seen', async () => {
     const { metadata, links } = start();
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     await links.lose(digest, links.now());
     await metadata.change([linkBlob(alpine, digest)]);
     assert.equal(await links.has(alpine, digest), true);
@@ -126,7 +136,7 @@ describe('the links of blobs', () => {
 
   it('are looked up again when the index says that anything may have changed, also by who is looking just now', async () => {
     const { script, metadata, links } = start();
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     await metadata.change([linkBlob(other, digest)]);
     const held = gate();
     script.held = held;
@@ -141,7 +151,7 @@ describe('the links of blobs', () => {
 
   it('of more blobs than are remembered as lost are looked up again, too', async () => {
     const { metadata, links } = start();
-    await links.add(alpine, digest);
+    await links.add(alpine, digest, 1);
     await metadata.change([loseBlob(digest)]);
     links.forget({ kind: 'blob', digest });
     for (let at = 0; at < 6000; at += 1) links.forget({ kind: 'blob', digest: sha256(Buffer.from(`${at}`)) });
