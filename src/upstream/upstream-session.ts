@@ -79,7 +79,9 @@ export class UpstreamSession {
   }
 
   /** How a request is sent to this registry. */
-  line<R extends Request>(request: R): { readonly method: R['method']; readonly url: URL; readonly kind: Kind } {
+  line<R extends Request>(
+    request: R,
+  ): { readonly method: R['method']; readonly url: URL; readonly kind: Kind } {
     const { path, query } = formatRequest(request);
     const place = 'name' in request ? this.#repositories : this.#api;
     // At once, for each part that is set takes as long.
