@@ -7,8 +7,8 @@ import type { Clock } from '../../base/clock.ts';
 const longMs = 4;
 /** Of those that have had their turn so many go on in the next: each brings a piece before it is asked again. */
 const maxAtOnce = 4;
-/** Behind less than this the socket has no more for now. Bytes. */
-const largePiece = 32 * 1024;
+/** Behind less than this the socket has no more for now; of TLS comes a record at a time. Bytes. */
+const largePiece = 16 * 1024;
 
 /**
  * When connections stop to receive, so that everybody else has a turn. libuv reads a socket 32 times on end while that fills what it is given: eight

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '#src/base/clock.ts';
 import { ReceiveTurns } from '#src/net/wire/receive-turns.ts';
-import { kinds, RawPeer, sending } from '#test/fakes/raw-peer.ts';
+import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
+import { kinds, type PeerSettings, RawPeer, sending } from '#test/fakes/raw-peer.ts';
 
 const piece = 256 * 1024;
 
@@ -49,40 +50,49 @@ describe('a turn to receive', () => {
   });
 });
 
+/** Of eight pieces that are sent at once: the bytes that came in each turn of the event loop. */
+async function bytesByTurns(settings: PeerSettings): Promise<number[]> {
+  const body = Buffer.alloc(8 * piece, 'x');
+  await using peer = await RawPeer.start([sending(headOf(body), body)], { ...settings, clock: steps(5) });
+  let [turn, isOver] = [0, false];
+  const count = async (): Promise<void> => {
+    for (; !isOver; turn += 1) await setImmediate();
+  };
+  const counted = count();
+  const byTurns = new Map<number, number>();
+  await using response = await peer.send();
+  for await (const { length } of response.body) byTurns.set(turn, (byTurns.get(turn) ?? 0) + length);
+  isOver = true;
+  await counted;
+  const bytes = [...byTurns.values()];
+  assert.equal(
+    bytes.reduce((sum, each) => sum + each, 0),
+    body.length,
+  );
+  return bytes;
+}
+
 for (const kind of kinds) {
   describe(`${kind} that comes faster than it is read`, () => {
     it('leaves others their turns of the event loop', async () => {
-      const body = Buffer.alloc(8 * piece, 'x');
-      await using peer = await RawPeer.start([sending(headOf(body), body)], { kind, clock: steps(5) });
-      let [turn, isOver] = [0, false];
-      const count = async (): Promise<void> => {
-        for (; !isOver; turn += 1) await setImmediate();
-      };
-      const counted = count();
-      const perTurn = new Map<number, number>();
-      await using response = await peer.send();
-      for await (const { length } of response.body) perTurn.set(turn, (perTurn.get(turn) ?? 0) + length);
-      isOver = true;
-      await counted;
-      assert.equal(
-        [...perTurn.values()].reduce((sum, each) => sum + each, 0),
-        body.length,
-      );
+      const bytes = await bytesByTurns({ kind });
       // The piece with which a turn begins, and the one with which it is over.
-      assert.ok(Math.max(...perTurn.values()) <= 2 * piece + 32 * 1024, `${[...perTurn.values()]}`);
+      assert.ok(Math.max(...bytes) <= 2 * piece + 32 * 1024, `${bytes}`);
+    });
+
+    it('leaves them over TLS', async () => {
+      await using authority = await TestAuthority.create();
+      const serverTls = await serverKeys(await authority.issue('localhost', 'IP:127.0.0.1'));
+      const bytes = await bytesByTurns({ kind, serverTls, tls: { insecureSkipVerify: true } });
+      // And what was decrypted with them.
+      assert.ok(Math.max(...bytes) <= piece, `${bytes}`);
     });
 
     it('can be given up while others have theirs, and the wire goes on', async () => {
       const body = Buffer.alloc(8 * piece, 'x');
-      await using peer = await RawPeer.start(
-        [sending(headOf(body), body), sending(headOf(Buffer.from('ok')), 'ok')],
-        {
-          kind,
-          clock: steps(5),
-        },
-      );
-      const abort = new AbortController();
-      const response = await peer.send({ signal: abort.signal });
+      const answers = [sending(headOf(body), body), sending(headOf(Buffer.from('ok')), 'ok')];
+      await using peer = await RawPeer.start(answers, { kind, clock: steps(5) });
+      const response = await peer.send();
       for await (const _ of response.body) break;
       await response[Symbol.asyncDispose]();
       assert.equal(await peer.text(), 'ok');
