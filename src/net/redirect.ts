@@ -82,6 +82,7 @@ export class RedirectingTransport implements Transport {
     return {
       ...request,
       url,
+      kind: undefined,
       target: targetOf(location),
       headers: sameOrigin ? request.headers : withoutPrivate(request.headers),
     };

@@ -5,7 +5,8 @@ import type { TransportRequest } from './transport.ts';
  * What a registry may limit apart from the rest: `GET manifest`, `HEAD blob`. Never more than a handful. The API may be below
  * a path of its own, as a mirror's: `/docker/v2/…`.
  */
-export function requestKind({ method, url }: TransportRequest): string {
+export function requestKind({ method, url, kind }: TransportRequest): string {
+  if (kind !== undefined) return `${method} ${kind}`;
   try {
     return `${method} ${parseRequest(method, apiPath(url))?.kind ?? 'other'}`;
   } catch {

@@ -1,4 +1,5 @@
 import type { AnswerRoom, Turn } from '../oci/registry.ts';
+import type { Kind } from '../oci/request.ts';
 import type { Scope } from '../oci/scope.ts';
 import type { Wording } from '../oci/wording.ts';
 
@@ -6,6 +7,8 @@ import type { Wording } from '../oci/wording.ts';
 export interface TransportRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: URL;
+  /** What of the API it is. Default: what its path says. */
+  readonly kind?: Kind | undefined;
   /** Path and query letter by letter as a Location gave them: a signature covers them. Default: those of `url`. */
   readonly target?: string | undefined;
   /** Lower-case names. */

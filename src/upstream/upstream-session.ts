@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { Claim } from '../base/claim.ts';
 import type { Clock } from '../base/clock.ts';
 import { jsonReader } from '../json/json-reader.ts';
@@ -9,7 +10,7 @@ import { blamed } from '../oci/fault.ts';
 import type { ArgumentsOf, Readings } from '../oci/readings.ts';
 import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import type { AnswerRoom, Turn } from '../oci/registry.ts';
-import { formatRequest, type Request } from '../oci/request.ts';
+import { formatRequest, type Kind, type Request } from '../oci/request.ts';
 import { Scope } from '../oci/scope.ts';
 import { type UnknownCode, upstreamError } from './upstream-error.ts';
 
@@ -27,6 +28,7 @@ export interface UpstreamRequest {
   readonly repository: RepositoryName | undefined;
   /** A URL of the registry; that of a request by {@link UpstreamSession.line}. */
   readonly url: URL;
+  readonly kind?: Kind | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   /** The answer's body may be large and take long. */
   readonly bulk?: boolean;
@@ -38,6 +40,7 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal | undefined;
 }
 
+const maxScopes = 100;
 /** How long a registry is remembered to refuse HEAD, or to answer it with a 404 that means nothing. */
 const headRefusedMs = 3_600_000;
 /** What the body of a refusal may take, which only explains it: who drips it would hold up the next mirror. Milliseconds. */
@@ -50,6 +53,11 @@ export class UpstreamSession {
   readonly onOddity: OnOddity;
   readonly #transport: Transport;
   readonly #mirror: MirrorPlace | undefined;
+  /** Of the repositories that were asked lately. */
+  readonly #scopes = new LRUCache<string, Scope>({ max: maxScopes });
+  /** What stands before a request's path behind `/v2`: one about a repository, and any other. */
+  readonly #repositories: string;
+  readonly #api: string;
   #headRefusedUntil = 0;
   #falseAbsenceUntil = 0;
 
@@ -65,20 +73,27 @@ export class UpstreamSession {
     this.onOddity = settings.onOddity;
     this.#transport = settings.transport;
     this.#mirror = settings.mirror;
+    const place = settings.mirror?.path ?? '/v2';
+    this.#repositories = this.#at(place);
+    this.#api = this.#at(apiOf(place));
   }
 
   /** How a request is sent to this registry. */
-  line<R extends Request>(request: R): { readonly method: R['method']; readonly url: URL } {
+  line<R extends Request>(
+    request: R,
+  ): { readonly method: R['method']; readonly url: URL; readonly kind: Kind } {
     const { path, query } = formatRequest(request);
-    const place = 'name' in request ? this.#place : apiOf(this.#place);
-    const url = this.here(`${place}${path.slice('/v2'.length)}`);
+    const place = 'name' in request ? this.#repositories : this.#api;
+    // At once, for each part that is set takes as long.
+    const url = new URL(`${place}${path.slice('/v2'.length)}`);
+    if (this.#mirror !== undefined) url.searchParams.set('ns', this.#mirror.of);
     for (const [name, value] of query) url.searchParams.set(name, value);
-    return { method: request.method, url };
+    return { method: request.method, url, kind: request.kind };
   }
 
-  /** What stands in place of `/v2` before the names of repositories. */
-  get #place(): string {
-    return this.#mirror?.path ?? '/v2';
+  #at(path: string): string {
+    const { origin, pathname } = this.here(path);
+    return `${origin}${pathname}`;
   }
 
   /** What is at this path of this registry, and nowhere else. */
@@ -92,9 +107,15 @@ export class UpstreamSession {
 
   async send({ repository, ...request }: UpstreamRequest): Promise<TransportResponse> {
     const path = repository === undefined ? undefined : this.#nameOf(repository);
-    const scope = path === undefined ? undefined : Scope.pull(path);
+    const scope = path === undefined ? undefined : this.#scopeOf(path);
     const sent: TransportRequest = { ...request, repository: path, scope };
     return await (request.maxBodyBytes === undefined ? this.#transport.send(sent) : this.#sendSmall(sent));
+  }
+
+  #scopeOf(path: string): Scope {
+    const known = this.#scopes.get(path) ?? Scope.pull(path);
+    this.#scopes.set(path, known);
+    return known;
   }
 
   /**

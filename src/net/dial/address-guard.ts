@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../../oci/error.ts';
 import { classifyAddress, knownAddress } from './address.ts';
 import type { AddressRule } from './address-rule.ts';
@@ -16,6 +17,9 @@ export interface GuardSettings {
   readonly onRefusal?: ((url: URL, address: string) => void) | undefined;
 }
 
+/** Of a registry, its token server and where it redirects to. */
+const maxHostnames = 16;
+
 /**
  * Decides which addresses one upstream may make this process connect to, so that it is no relay into the
  * internal network: the registry's own by configuration, those of redirects and token servers by rule.
@@ -23,19 +27,23 @@ export interface GuardSettings {
  */
 export class AddressGuard implements AddressRule {
   readonly #settings: GuardSettings;
+  readonly #registry: string;
+  /** What the names that were asked lately spell: to read one takes longer than all else that is looked at before a request. */
+  readonly #addresses = new LRUCache<string, { readonly address: string | undefined }>({ max: maxHostnames });
   #registryIsPrivate = false;
 
   constructor(settings: GuardSettings) {
     this.#settings = settings;
+    this.#registry = settings.origin.origin;
   }
 
   /** Before a request: the registry itself, and an address that needs no resolving. A proxy that resolves the others is not ours to check. */
   checkUrl(url: URL): void {
     const { configured, unknownRegistries } = this.#settings;
-    if (this.isRegistry(url) && !configured && unknownRegistries === 'none') {
+    if (!configured && unknownRegistries === 'none' && this.isRegistry(url)) {
       throw this.#denied(`registry "${this.#settings.host}" is not configured`);
     }
-    const address = knownAddress(url.hostname);
+    const address = this.#addressIn(url.hostname);
     if (address !== undefined) this.allowed(url, [address]);
   }
 
@@ -54,13 +62,19 @@ export class AddressGuard implements AddressRule {
   }
 
   isRegistry(url: URL): boolean {
-    return url.origin === this.#settings.origin.origin;
+    return url.origin === this.#registry;
+  }
+
+  #addressIn(hostname: string): string | undefined {
+    const known = this.#addresses.get(hostname) ?? { address: knownAddress(hostname) };
+    this.#addresses.set(hostname, known);
+    return known.address;
   }
 
   #allows(url: URL, address: string): boolean {
     const { configured, unknownRegistries } = this.#settings;
+    if (configured && this.isRegistry(url)) return true;
     const kind = classifyAddress(address);
-    if (this.isRegistry(url) && configured) return true;
     if (kind !== 'private') return kind === 'public';
     if (this.isRegistry(url)) return unknownRegistries === 'any';
     return this.#registryIsPrivate && (configured || unknownRegistries === 'any');

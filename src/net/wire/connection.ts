@@ -3,6 +3,7 @@ import { errors } from 'undici';
 import type { Clock } from '../../base/clock.ts';
 import { type ConnectorSettings, connectGuarded } from '../dial/guarded-connector.ts';
 import { ReceiveBuffer, type ReceiveBuffers } from './receive-buffer.ts';
+import { receiveTurns } from './receive-turns.ts';
 import { ResponseReader } from './response-reader.ts';
 
 export interface ConnectionSettings extends ConnectorSettings {
@@ -41,7 +42,10 @@ export class Connection implements Disposable {
   #socket: Socket | undefined;
   #exchange: Exchange | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Has its reader enough for now? */
   #isPaused = false;
+  /** Have others their turn? */
+  #isHeld = false;
   #isDraining = false;
   #isOver = false;
   #showedItsEnd = true;
@@ -182,7 +186,8 @@ export class Connection implements Disposable {
     }
     // Once stopped it stays so until the reader wants more: of TLS comes, all the same, what is decrypted already.
     this.#isPaused ||= reader.body.isFull;
-    return !this.#isPaused;
+    this.#isHeld ||= receiveTurns.isOver(bytes.length, this.#clock, this.#goOn);
+    return !this.#isPaused && !this.#isHeld;
   }
 
   /** `hadBegun`, `hadHead`: before these bytes came. */
@@ -205,8 +210,14 @@ export class Connection implements Disposable {
   #readOn(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#socket?.resume();
+    if (!this.#isHeld) this.#socket?.resume();
   }
+
+  readonly #goOn = (): void => {
+    this.#isHeld = false;
+    this.#timer?.refresh();
+    if (!this.#isPaused) this.#socket?.resume();
+  };
 
   #end(): void {
     const exchange = this.#exchange;
@@ -234,6 +245,7 @@ export class Connection implements Disposable {
     if (exchange !== undefined) this.#settle(exchange);
     clearTimeout(this.#timer);
     this.#isOver = true;
+    receiveTurns.leave(this.#goOn);
     this.#socket?.destroy();
     exchange?.reader.fail(error);
     exchange?.done();
@@ -253,9 +265,9 @@ export class Connection implements Disposable {
     this.#timer = setTimeout(() => this.#timeOut(), milliseconds).unref();
   }
 
-  /** While the reader is busy, it is not the peer who is slow. */
+  /** While the reader is busy, or others are, it is not the peer who is slow. */
   #timeOut(): void {
-    if (this.#isPaused) return;
+    if (this.#isPaused || this.#isHeld) return;
     const hasHead = this.#exchange?.reader.hasHead === true;
     this.#break(hasHead ? new errors.BodyTimeoutError() : new errors.HeadersTimeoutError());
   }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import type { FileSystem } from './file-system.ts';
 
 const spoolPattern = /^spool\.(?:([0-9a-f]{16})\.)?([0-9a-f]{16})(\.ranges(?:\.new)?)?$/;
@@ -50,7 +49,7 @@ export class PartialFile implements Disposable {
   constructor(parts: PartialFileParts) {
     const { directory, owner, id } = parts;
     this.#parts = parts;
-    this.path = join(directory, owner === undefined ? `spool.${id}` : `spool.${owner}.${id}`);
+    this.path = `${directory}/${owner === undefined ? `spool.${id}` : `spool.${owner}.${id}`}`;
     this.record = owner === undefined ? undefined : `${this.path}.ranges`;
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RedirectingTransport } from '#src/net/redirect.ts';
+import { requestKind } from '#src/net/request-kind.ts';
 import { RetryingTransport } from '#src/net/retry.ts';
 import type { TransportRequest } from '#src/net/transport.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -45,6 +46,12 @@ describe('a redirect', () => {
       await transport.send(get);
       assert.deepEqual(wire.requests[1]?.headers, { range: 'bytes=5-', accept: '*/*' });
     }
+  });
+
+  it('is of the kind that its own path says, also on the same origin', async () => {
+    const { wire, transport } = redirecting(to('/storage/b'));
+    await transport.send({ ...get, kind: 'blob' });
+    assert.deepEqual(wire.requests.map(requestKind), ['GET blob', 'GET other']);
   });
 
   it('takes it along on the same origin, and not back to it from elsewhere', async () => {

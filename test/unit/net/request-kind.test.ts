@@ -20,4 +20,9 @@ describe('the kind of a request', () => {
       assert.equal(requestKind({ method: 'HEAD', url }), `HEAD ${kind}`);
     });
   }
+
+  it('is what is said of it, whatever its path', () => {
+    const url = new URL('https://mirror.example.com/v2/a/manifests/v1');
+    assert.equal(requestKind({ method: 'HEAD', url, kind: 'blob' }), 'HEAD blob');
+  });
 });

@@ -156,3 +156,16 @@ describe('a redirect or a token realm', () => {
     refuses(guard, new URL('https://third.example.net/'), inner);
   });
 });
+
+describe('an address that a URL spells', () => {
+  it('is judged each time that it is asked, by what is known then', () => {
+    const guard = guardOf(true);
+    const within = new URL(`https://${inner}/blob`);
+    const asked = (): void => guard.checkUrl(within);
+    for (let time = 0; time < 2; time += 1) assert.throws(asked, { code: 'DENIED' });
+    guard.connected(registry, inner);
+    asked();
+    guard.connected(registry, open);
+    assert.throws(asked, { code: 'DENIED' });
+  });
+});
