@@ -48,13 +48,24 @@ export class ArchiveBlobs {
     this.#signal = signal;
   }
 
-  /** Throws LoadError where its bytes are not those of its digest; undefined: whatever they are. What is here, verified, is not read. */
-  async store({ path, size, body }: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
-    const here = digest && (await this.#here(digest, size));
-    if (here !== undefined) {
-      this.#tally.present += size;
-      return here;
+  /**
+   * Throws LoadError where its bytes are not those of its digest; undefined: whatever they are. What is here, verified, is not written again, and hashed all
+   * the same: whoever made the archive says with it that he has these bytes, and may be given them.
+   */
+  async store(entry: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
+    const here = digest && (await this.#here(digest, entry.size));
+    if (here === undefined) return await this.#write(entry, digest);
+    const hasher = new DigestHasher(here.digest);
+    for await (const chunk of entry.body) {
+      this.#signal.throwIfAborted();
+      hasher.update(chunk);
     }
+    verified(hasher, entry.path);
+    this.#tally.present += here.size;
+    return here;
+  }
+
+  async #write({ path, body }: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
     const hasher = digest === undefined ? new BlobHasher() : new DigestHasher(digest);
     await using spool = await this.#stores.spools.begin();
     let at = 0;
@@ -62,7 +73,7 @@ export class ArchiveBlobs {
     for await (const chunk of body) {
       this.#signal.throwIfAborted();
       hasher.update(chunk);
-      await this.#write(spool, at, chunk);
+      await this.#writeTo(spool, at, chunk);
       if (head.length < headBytes) head = Buffer.concat([head, chunk.subarray(0, headBytes)]);
       at += chunk.length;
       this.#tally.fetched += chunk.length;
@@ -84,7 +95,7 @@ export class ArchiveBlobs {
     return { digest, size, head: Buffer.concat(chunks) };
   }
 
-  async #write(spool: Spool, at: number, chunk: Uint8Array): Promise<void> {
+  async #writeTo(spool: Spool, at: number, chunk: Uint8Array): Promise<void> {
     for (let pauses = 0; ; pauses += 1) {
       try {
         await spool.write(at, chunk);

@@ -7,8 +7,8 @@ import { Tally } from '../tally.ts';
 import { ArchiveBlobs } from './archive-blobs.ts';
 import { folderEntries, tarEntries } from './archive-entries.ts';
 import { type ArchivedImage, archivedImages } from './archived-images.ts';
-import { type ImportParts, importImage } from './import-image.ts';
-import { readArchive } from './read-archive.ts';
+import { type BroughtContent, type ImportParts, importImage } from './import-image.ts';
+import { type ReadArchive, readArchive } from './read-archive.ts';
 
 export interface ArchiveLoadParts extends ImportParts {
   /** Throws what is wrong with a name. */
@@ -34,17 +34,26 @@ export async function loadArchive(
     for (const problem of archive.problems) failed(problem);
     const { images, problems } = await archivedImages(archive, parts.content);
     for (const problem of problems) failed(problem);
+    const source = contentOf(archive);
     // The first bears what reading the archive cost.
     for (const [at, image] of images.entries())
-      ended(await imported(image, platforms, parts, at === 0 ? tally : new Tally()));
+      ended(await imported(image, platforms, source, parts, at === 0 ? tally : new Tally()));
   } catch (error) {
     failed(reasonOf(signal.aborted ? signal.reason : error));
   }
 }
 
-async function imported(
+/** What an archive has brought. */
+export function contentOf({ blobs }: Pick<ReadArchive, 'blobs'>): BroughtContent {
+  const sizes = new Map(blobs.values().map(({ digest, size }) => [digest, size]));
+  return { bring: async (digest) => sizes.get(digest) };
+}
+
+/** Makes one image known, and says what became of it. */
+export async function imported(
   image: ArchivedImage,
   platforms: readonly Platform[],
+  source: BroughtContent,
   parts: ArchiveLoadParts,
   tally: Tally,
 ): Promise<LoadedImage> {
@@ -53,7 +62,7 @@ async function imported(
     const called = parts.named(name);
     if (isDigest(called.reference) && called.reference !== image.root)
       throw new LoadError(`it is ${image.root}, and not what its name says`);
-    const { root, manifests, blobs } = await importImage(image, called, platforms, parts);
+    const { root, manifests, blobs } = await importImage(image, called, platforms, source, parts);
     tally.manifests += manifests.length;
     tally.blobs += blobs.length;
     return { name, digest: root, tally };
