@@ -36,6 +36,15 @@ export interface ContentStore {
   put(spool: Spool, blob: VerifiedBlob): Promise<StoredBlob>;
   /** The same for bytes that are in memory whole, which nobody changes meanwhile. */
   keep(blob: VerifiedBlob, bytes: Uint8Array): Promise<StoredBlob>;
+  /**
+   * Makes a plain file that lies elsewhere a blob by a second name for the same bytes, which `verify` has hashed by then. Undefined: it cannot have one here, and
+   * has to be copied. Throws what `verify` does, {@link BlobUnreadableError} for what is no plain file or changes meanwhile, file errors as they are. Absent: no
+   * blob here is a file.
+   */
+  adopt?(
+    path: string,
+    verify: (bytes: AsyncIterable<Uint8Array>) => Promise<VerifiedBlob>,
+  ): Promise<StoredBlob | undefined>;
   /** True if there was something to delete. */
   delete(digest: Digest): Promise<boolean>;
   list(): AsyncIterable<StoredBlob>;
