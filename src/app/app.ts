@@ -14,6 +14,7 @@ import { openCaching } from './caching.ts';
 import { CannotListen, type PortKey } from './cannot-listen.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { filePlan } from './open-files.ts';
+import { beginOriginalImport } from './original-images.ts';
 import { checkProxies, headLimitMs } from './policies.ts';
 import { beginPreload } from './preload.ts';
 import { storeReadiness } from './readiness.ts';
@@ -160,6 +161,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   isUsable = storeReadiness(store, clock);
   gate.notReady = undefined;
+  stack.use(await beginOriginalImport(config, caching, { clock, log }));
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }

@@ -1,4 +1,13 @@
-import { doctorFlags, type Flag, listFlags, loadFlags, pruneFlags, serveFlags } from './flags.ts';
+import {
+  doctorFlags,
+  exportFlags,
+  type Flag,
+  importFlags,
+  listFlags,
+  loadFlags,
+  pruneFlags,
+  serveFlags,
+} from './flags.ts';
 
 /** A command as it is described: in the help and in docs/reference/cli.md. */
 export interface CommandDescription {
@@ -42,6 +51,27 @@ export const commands = [
     name: 'list',
     about: 'List the cached images, also while a server runs',
     flags: listFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'export',
+    about: 'Write cached images into a bundle, an OCI image layout, also while a server runs',
+    operands: {
+      name: 'TO',
+      about: 'a folder, a file whose name ends in .tar, or - for a tar on standard output',
+    },
+    flags: exportFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'import',
+    about: 'Bring images of bundles and of other directories into the cache, also while a server runs',
+    operands: {
+      name: 'FROM...',
+      about:
+        'bundles, tars, OCI layouts, directories of zot, of distribution (docker-registry) and of Ociregistry 1.17',
+    },
+    flags: importFlags,
     isBuilt: true,
   },
   { name: 'prune', about: 'Remove images from the cache', flags: pruneFlags, isBuilt: false },

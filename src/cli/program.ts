@@ -6,11 +6,14 @@ import { notYet } from '../config/key.ts';
 import { type Flags, type LoadedConfig, loadConfig, readConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { RegistryError } from '../oci/error.ts';
+import type { RegistryHost } from '../oci/reference.ts';
 import type { Version } from '../process/version.ts';
 import { normalArguments } from './arguments.ts';
 import { type CommandDescription, type CommandName, commands, type SignalDescription } from './commands.ts';
 import type { DoctorOrder } from './doctor.ts';
+import type { ExportCommand } from './export.ts';
 import { type Flag, globalFlags, versionFlag } from './flags.ts';
+import type { ImportCommand } from './import.ts';
 import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
 import { LongStart } from './long-start.ts';
@@ -39,6 +42,10 @@ export interface ProgramParts {
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
   /** True: all is loaded. Rejects where nothing could be begun. */
   readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
+  /** True: all that was wanted is exported. Rejects where nothing is. */
+  readonly export: (loaded: LoadedConfig, command: ExportCommand) => Promise<boolean>;
+  /** True: all is imported. Rejects where nothing could be begun. */
+  readonly import: (loaded: LoadedConfig, command: ImportCommand) => Promise<boolean>;
   /** Rejects where it cannot be read. */
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
 }
@@ -51,8 +58,13 @@ interface OwnFlags {
   readonly platform?: LoadOrder['platforms'];
   readonly referrers?: boolean;
   readonly header?: boolean;
-  readonly pattern?: string;
+  readonly pattern?: string | readonly string[];
   readonly shortDigest?: boolean;
+  readonly chunkSize?: number;
+  readonly since?: string;
+  readonly usedSince?: number | Date;
+  readonly wanted?: string;
+  readonly as?: RegistryHost;
 }
 
 const described: readonly (CommandDescription & { readonly name: CommandName })[] = commands;
@@ -115,6 +127,8 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     serve: (flags) => serve(flags, parts),
     load: (flags) => load(flags, parts),
     list: (flags) => list(flags, parts),
+    export: (flags, operands) => exportImages(flags, operands, parts),
+    import: (flags, operands) => importImages(flags, operands, parts),
     prune: unbuilt('prune'),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
@@ -226,6 +240,43 @@ async function load(
   return await onDirectory('loading images', flags, parts, async (loaded) => await parts.load(loaded, order));
 }
 
+async function exportImages(
+  { output, pattern, platform, chunkSize, since, usedSince, wanted, ...flags }: Flags & OwnFlags,
+  [to = '']: readonly string[],
+  parts: ProgramParts,
+): Promise<number> {
+  const { clock = systemClock } = parts;
+  const command: ExportCommand = {
+    ...{ to, chunkSize, since, wanted, platforms: platform ?? [] },
+    pattern: [pattern ?? []].flat().join(','),
+    usedSince: typeof usedSince === 'number' ? clock.now() - usedSince : usedSince?.getTime(),
+    output: output === 'json' ? 'json' : 'text',
+  };
+  return await onDirectory(
+    'exporting images',
+    flags,
+    parts,
+    async (loaded) => await parts.export(loaded, command),
+  );
+}
+
+async function importImages(
+  { output, platform, as, ...flags }: Flags & OwnFlags,
+  paths: readonly string[],
+  parts: ProgramParts,
+): Promise<number> {
+  const command: ImportCommand = {
+    ...{ paths, host: as, platforms: platform ?? [] },
+    output: output === 'json' ? 'json' : 'text',
+  };
+  return await onDirectory(
+    'importing images',
+    flags,
+    parts,
+    async (loaded) => await parts.import(loaded, command),
+  );
+}
+
 /** A flag wins over the file, which has the same in a group of its own. */
 async function list(
   { output, header, pattern, shortDigest, ...flags }: Flags & OwnFlags,
@@ -236,7 +287,7 @@ async function list(
     await parts.list(loaded, {
       output: output === 'json' ? 'json' : 'table',
       header: header ?? listConfig.header,
-      pattern: pattern ?? listConfig.expr,
+      pattern: typeof pattern === 'string' ? pattern : listConfig.expr,
       shortDigest: shortDigest ?? listConfig.shortDigest,
     });
     return true;

@@ -61,6 +61,8 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     preflight: async () => assert.fail('nothing is started'),
     load: async () => assert.fail('nothing is loaded'),
     list: async () => assert.fail('nothing is listed'),
+    export: async () => assert.fail('nothing is exported'),
+    import: async () => assert.fail('nothing is imported'),
     doctor: async (loaded, order) =>
       await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });
