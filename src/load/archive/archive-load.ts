@@ -1,5 +1,5 @@
 import type { Platform } from '../../oci/platform.ts';
-import { type ImageName, isDigest } from '../../oci/reference.ts';
+import { type Digest, type ImageName, isDigest } from '../../oci/reference.ts';
 import type { ImageFile } from '../image-files.ts';
 import { LoadError, reasonOf } from '../load-error.ts';
 import type { LoadedImage } from '../load-images.ts';
@@ -62,11 +62,18 @@ export async function imported(
     const called = parts.named(name);
     if (isDigest(called.reference) && called.reference !== image.root)
       throw new LoadError(`it is ${image.root}, and not what its name says`);
-    const { root, manifests, blobs } = await importImage(image, called, platforms, source, parts);
-    tally.manifests += manifests.length;
-    tally.blobs += blobs.length;
-    return { name, digest: root, tally };
+    const { root, manifests, blobs, lost } = await importImage(image, called, platforms, source, parts);
+    tally.manifests += manifests;
+    tally.blobs += blobs;
+    return { name, digest: root, tally, problem: withoutSome(lost) };
   } catch (error) {
     return { name, problem: reasonOf(error), tally };
   }
+}
+
+function withoutSome(lost: ReadonlyMap<Digest, string>): string | undefined {
+  const [first] = lost;
+  if (first === undefined) return undefined;
+  const more = lost.size === 1 ? '' : `, and ${lost.size - 1} more`;
+  return `all but a part of it is loaded: ${first[0]}: ${first[1]}${more}`;
 }

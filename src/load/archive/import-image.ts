@@ -1,25 +1,20 @@
 import { recordOf } from '../../cache/memory/stored-manifests.ts';
 import { jsonReader } from '../../json/json-reader.ts';
-import { DigestHasher } from '../../oci/digest.ts';
+import { verifyWhole } from '../../oci/digest.ts';
 import { Fault } from '../../oci/fault.ts';
 import type { ManifestContent } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
-import { type Digest, hostOf, type ImageName, isDigest, type RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type ImageName, isDigest } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
-import { linkBlob, type Operation, putManifest, putTag } from '../../storage/operation.ts';
+import { linkBlob, putManifest, putTag } from '../../storage/operation.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
 import { LoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
 import type { ArchivedImage } from './archived-images.ts';
+import { ChangeBatch, type ChangeParts } from './change-batch.ts';
 import { storedBytes } from './stored-bytes.ts';
 
-/** In one transaction (see MetadataStore.change). */
-const maxOperations = 100;
-
-export interface ImportParts extends ArchiveStores {
-  /** Told what was changed in the index, for whoever remembers what it said. */
-  readonly changed: (operations: readonly Operation[]) => void;
-}
+export type ImportParts = ArchiveStores & ChangeParts;
 
 /** Where the bytes of an image come from. */
 export interface BroughtContent {
@@ -30,108 +25,167 @@ export interface BroughtContent {
   bring(digest: Digest): Promise<number | undefined>;
 }
 
-type ReadManifest = Manifest & { readonly content: ManifestContent };
+/** What an image was imported with. */
+export interface ImportedImage {
+  readonly root: Digest;
+  readonly manifests: number;
+  readonly blobs: number;
+  /** Manifests of its index that were left out, and why. */
+  readonly lost: ReadonlyMap<Digest, string>;
+}
 
 /**
- * Makes an image known: blobs first, then manifests, each behind what it names, its tag last, so that nothing is seen by halves. What it has is what
- * was brought, and what its repository has already. What an index names and neither has is fetched when somebody asks for it. Throws LoadError where a
- * manifest of it lacks a blob, or where nothing of it is there.
+ * Makes an image known: of each manifest its blobs first, then itself, each behind what it names, its tag last, so that nothing is seen by halves. What it
+ * has is what was brought, and what its repository has already. What an index names and neither has is fetched when somebody asks for it, and what is
+ * wrong with one of its manifests leaves that one out: then a tag that is there does not move. Throws LoadError for an image of one manifest that lacks a
+ * blob, or where nothing of an index is there.
  */
 export async function importImage(
   image: ArchivedImage,
-  { repository, reference }: ImageName,
+  name: ImageName,
   platforms: readonly Platform[],
   source: BroughtContent,
   parts: ImportParts,
-): Promise<ImageTree> {
-  const { metadata, clock, changed } = parts;
-  if (image.made !== undefined) await putMade(image.root, image.made, parts);
-  const getManifest = async (digest: Digest): Promise<ReadManifest | undefined> =>
-    await storedManifest(repository, digest, image, source, parts);
-  const tree = await readTree(image.root, {
-    ...{ repository, platforms },
-    getManifest: async (wanted) => (isDigest(wanted) ? await getManifest(wanted) : undefined),
-  });
-  if (tree.blobs.length === 0) throw new LoadError('there is nothing in it: none of its manifests is there');
-  let operations: Operation[] = [];
-  const add = async (operation: Operation, isLast = false): Promise<void> => {
-    operations.push(operation);
-    if (operations.length < maxOperations && !isLast) return;
-    await metadata.change(operations);
-    changed(operations);
-    operations = [];
-  };
-  for (const digest of tree.blobs) {
-    if (await isOwned(repository, digest, parts)) continue;
-    const size = await source.bring(digest);
-    if (size === undefined) throw new LoadError(`it lacks the blob ${digest}`);
-    await add(linkBlob(repository, digest, size, 'import'));
-  }
-  for (const digest of tree.manifests.toReversed()) {
-    const manifest = await getManifest(digest);
-    if (manifest === undefined) throw new LoadError(`its manifest ${digest} was lost while it was loaded`);
-    const isLast = digest === tree.root;
-    const tag = isLast && !isDigest(reference) ? reference : undefined;
-    await add(putManifest(repository, recordOf(manifest, manifest.content), 'import'), isLast && !tag);
-    const { descriptor } = manifest;
-    const { checkedAt = clock.now() } = image;
-    if (tag !== undefined) await add(putTag(repository, { tag, descriptor, checkedAt }), true);
-  }
-  await checkWhole(repository, tree, parts);
-  return tree;
+): Promise<ImportedImage> {
+  return await new ImageImport(image, name, source, parts).run(platforms);
 }
 
-async function isOwned(
-  repository: RepositoryName,
-  digest: Digest,
-  { content, metadata }: ImportParts,
-): Promise<boolean> {
-  return (await metadata.hasBlob(repository, digest)) && (await content.stat(digest)) !== undefined;
-}
+type ReadManifest = Manifest & { readonly content: ManifestContent };
 
-/** What was there at first may have been removed meanwhile, by whoever prunes. */
-async function checkWhole(
-  repository: RepositoryName,
-  { manifests }: ImageTree,
-  { metadata }: ImportParts,
-): Promise<void> {
-  for (const digest of manifests) {
-    const [missing] = (await metadata.listMissingBlobs(repository, digest, 1)) ?? [];
-    if (missing !== undefined)
-      throw new LoadError(`its blob ${missing.digest} was removed while it was loaded: load it again`);
+class ImageImport {
+  readonly #image: ArchivedImage;
+  readonly #name: ImageName;
+  readonly #source: BroughtContent;
+  readonly #parts: ImportParts;
+  readonly #batch: ChangeBatch;
+  readonly #lost = new Map<Digest, string>();
+  readonly #put: Digest[] = [];
+  readonly #blobs = new Set<Digest>();
+
+  constructor(image: ArchivedImage, name: ImageName, source: BroughtContent, parts: ImportParts) {
+    this.#image = image;
+    this.#name = name;
+    this.#source = source;
+    this.#parts = parts;
+    this.#batch = new ChangeBatch(parts);
   }
-}
 
-async function putMade(root: Digest, bytes: Uint8Array, { content, spools }: ArchiveStores): Promise<void> {
-  const hasher = new DigestHasher(root);
-  hasher.update(bytes);
-  await using spool = await spools.begin();
-  await spool.write(0, bytes);
-  await content.put(spool, hasher.verify());
-}
-
-/** Undefined: it was not brought, and its repository has it not. The media type of all but the root stands in its bytes. */
-async function storedManifest(
-  repository: RepositoryName,
-  digest: Digest,
-  { root, mediaType, made }: ArchivedImage,
-  source: BroughtContent,
-  { content: stored, metadata }: ArchiveStores,
-): Promise<ReadManifest | undefined> {
-  const isKnown =
-    (made !== undefined && digest === root) || (await metadata.getManifest(repository, digest)) !== undefined;
-  let bytes = isKnown ? await storedBytes(stored, digest) : undefined;
-  if (bytes === undefined) {
-    if ((await source.bring(digest)) === undefined) return undefined;
-    bytes = await storedBytes(stored, digest);
+  async run(platforms: readonly Platform[]): Promise<ImportedImage> {
+    const { root, made } = this.#image;
+    if (made !== undefined) await this.#parts.content.keep(verifyWhole(root, made), made);
+    const { repository } = this.#name;
+    const tree = await readTree(root, {
+      ...{ repository, platforms },
+      getManifest: async (wanted) => (isDigest(wanted) ? await this.#manifest(wanted) : undefined),
+    });
+    await this.#putAll(tree);
+    await this.#checkWhole();
+    return { root, manifests: this.#put.length, blobs: this.#blobs.size, lost: this.#lost };
   }
-  if (bytes === undefined) return undefined;
-  const type = digest === root ? mediaType : undefined;
-  try {
-    const { head: content } = await jsonReader.read(hostOf(repository), 'manifest', bytes, type);
-    return { descriptor: { mediaType: content.mediaType, digest, size: bytes.length }, bytes, content };
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    throw new LoadError(`${digest}: it has ${error.message}`);
+
+  async #putAll({ manifests }: ImageTree): Promise<void> {
+    const { root } = this.#image;
+    for (const digest of manifests.toReversed()) {
+      const manifest = await this.#manifest(digest);
+      if (manifest !== undefined) await this.#orLost(digest, async () => await this.#putManifest(manifest));
+      else if (digest === root) throw new LoadError(`its manifest ${digest} was lost while it was loaded`);
+      if (manifest !== undefined && digest === root) await this.#putTag(manifest);
+    }
+    await this.#batch.end();
+  }
+
+  async #putManifest(manifest: ReadManifest): Promise<void> {
+    const { digest } = manifest.descriptor;
+    const { blobs } = manifest.content;
+    for (const blob of blobs) await this.#link(blob.digest);
+    const hasNothing = blobs.length + this.#put.length === 0;
+    if (digest === this.#image.root && hasNothing) throw new LoadError(this.#nothing);
+    const record = recordOf(manifest, manifest.content);
+    await this.#batch.add(putManifest(this.#name.repository, record, 'import'));
+    this.#put.push(digest);
+  }
+
+  get #nothing(): string {
+    const [first] = this.#lost.values();
+    return first ?? 'there is nothing in it: none of its manifests is there';
+  }
+
+  async #link(digest: Digest): Promise<void> {
+    const { repository } = this.#name;
+    if (!(await this.#isOwned(digest))) {
+      const size = await this.#source.bring(digest);
+      if (size === undefined) throw new LoadError(`it lacks the blob ${digest}`);
+      await this.#batch.add(linkBlob(repository, digest, size, 'import'));
+    }
+    this.#blobs.add(digest);
+  }
+
+  async #isOwned(digest: Digest): Promise<boolean> {
+    const { content, metadata } = this.#parts;
+    return (
+      (await metadata.hasBlob(this.#name.repository, digest)) && (await content.stat(digest)) !== undefined
+    );
+  }
+
+  async #putTag({ descriptor }: ReadManifest): Promise<void> {
+    const { repository, reference } = this.#name;
+    const { metadata, clock } = this.#parts;
+    if (isDigest(reference)) return;
+    if (this.#lost.size > 0 && (await metadata.getTag(repository, reference)) !== undefined) return;
+    const { checkedAt = clock.now() } = this.#image;
+    await this.#batch.add(putTag(repository, { tag: reference, descriptor, checkedAt }));
+  }
+
+  /** What was there at first may have been removed meanwhile, by whoever prunes. */
+  async #checkWhole(): Promise<void> {
+    const { repository } = this.#name;
+    for (const digest of this.#put) {
+      const [missing] = (await this.#parts.metadata.listMissingBlobs(repository, digest, 1)) ?? [];
+      if (missing !== undefined)
+        throw new LoadError(`its blob ${missing.digest} was removed while it was loaded: load it again`);
+    }
+  }
+
+  async #orLost<Value>(digest: Digest, work: () => Promise<Value>): Promise<Value | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LoadError) || digest === this.#image.root) throw error;
+      this.#lost.set(digest, error.message);
+      return undefined;
+    }
+  }
+
+  async #manifest(digest: Digest): Promise<ReadManifest | undefined> {
+    return await this.#orLost(digest, async () => {
+      const bytes = await this.#bytesOf(digest);
+      return bytes && (await this.#read(digest, bytes));
+    });
+  }
+
+  /** Undefined: it was not brought, and its repository has it not. */
+  async #bytesOf(digest: Digest): Promise<Uint8Array | undefined> {
+    const { content, metadata } = this.#parts;
+    const { root, made } = this.#image;
+    const isOwn =
+      (made !== undefined && digest === root) ||
+      (await metadata.getManifest(this.#name.repository, digest)) !== undefined;
+    const bytes = isOwn ? await storedBytes(content, digest) : undefined;
+    if (bytes !== undefined) return bytes;
+    return (await this.#source.bring(digest)) === undefined ? undefined : await storedBytes(content, digest);
+  }
+
+  /** The media type of all but the root stands in its bytes. */
+  async #read(digest: Digest, bytes: Uint8Array): Promise<ReadManifest> {
+    const { root, mediaType } = this.#image;
+    const type = digest === root ? mediaType : undefined;
+    try {
+      const host = hostOf(this.#name.repository);
+      const { head: content } = await jsonReader.read(host, 'manifest', bytes, type);
+      return { descriptor: { mediaType: content.mediaType, digest, size: bytes.length }, bytes, content };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      throw new LoadError(`${digest}: it has ${error.message}`);
+    }
   }
 }

@@ -261,6 +261,12 @@ describe('a bundle that goes on from an earlier one', () => {
       one.blobs.map(({ digest, proof }) => [digest, proof]).sort(),
     );
     assert.ok(left.every(({ digest, proof }) => !digest.includes(proof)));
+    // What the earlier list has proved is not read again.
+    await writeFile(join(cache.imagePath, 'v1', pathOf(layer)), bytes(150_000, 9));
+    const { images: third } = await cache.export(join(cache.path, 'three'), {
+      since: join(cache.path, 'two/bundle.json'),
+    });
+    assert.ok(third.every(({ problem }) => problem === undefined));
   });
 
   it('is imported where that was, also for an image of another registry', async () => {

@@ -204,6 +204,49 @@ describe('importing', () => {
   });
 });
 
+describe('an index of which a part is wrong', () => {
+  const name = 'quay.io/team/app:v1';
+  const multi = builtIndex({ amd64: one, arm64: two });
+  const files = layoutFiles({ [name]: multi }).map(
+    ([path, content]): LayoutFile => [path, path === pathOf(layerOf(two)) ? 'torn' : content],
+  );
+  const paths = [one, two].map(({ manifest }) => `quay.io/team/app/manifests/${sha256(manifest)}`);
+
+  it('is there with the rest, and told', async () => {
+    for (const form of ['folder', 'tar']) {
+      await using cache = await CacheDirectory.make();
+      const tar = join(cache.path, 'a.tar');
+      if (form === 'tar') await writeFile(tar, await tarOf(files));
+      const from = form === 'tar' ? tar : await cache.folder('layout', files);
+      const told = (await cache.import([from])).find((image) => image.name === name);
+      assert.match(
+        told?.problem ?? '',
+        new RegExp(`^all but a part of it is loaded: ${sha256(two.manifest)}: `),
+      );
+      const [root, right, wrong] = await cache.served('quay.io/team/app/manifests/v1', ...paths);
+      assert.deepEqual([root?.[0], right?.[0], wrong?.[0]], [200, 200, 404]);
+    }
+  });
+
+  it('is nothing where all of it is wrong', async () => {
+    await using cache = await CacheDirectory.make();
+    const all = files.map(
+      ([path, content]): LayoutFile => [path, path === pathOf(layerOf(one)) ? 'torn' : content],
+    );
+    const [told] = await cache.import([await cache.folder('layout', all)]);
+    assert.match(told?.problem ?? '', /wrong bytes/);
+    assert.equal((await cache.served('quay.io/team/app/manifests/v1'))[0]?.[0], 404);
+  });
+
+  it('does not take the place of another that the tag leads to', async () => {
+    await using cache = await CacheDirectory.make();
+    await cache.import([await cache.folder('whole', layoutFiles({ [name]: builtImage(3) }))]);
+    await cache.import([await cache.folder('layout', files)]);
+    const [tag] = await cache.served('quay.io/team/app/manifests/v1');
+    assert.equal(tag?.[1], sha256(builtImage(3).manifest));
+  });
+});
+
 describe('what is wrong with what is imported', () => {
   const files = layoutFiles({ 'quay.io/team/app:v1': one, 'quay.io/team/app:v2': two });
   const cases: [what: string, make: (cache: CacheDirectory) => Promise<string>, problem: RegExp][] = [
