@@ -1,5 +1,5 @@
 /** POSIX.1 pax Interchange Format, "ustar Interchange Format"; bytes. */
-export const tarBlock = 512;
+const tarBlock = 512;
 /** What a header has room for: characters of a path, and a size in eleven octal digits. */
 const maxPath = 100;
 const maxSize = 0o77777777777;

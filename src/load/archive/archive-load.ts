@@ -44,7 +44,7 @@ export async function loadArchive(
 }
 
 /** What an archive has brought. */
-export function contentOf({ blobs }: Pick<ReadArchive, 'blobs'>): BroughtContent {
+function contentOf({ blobs }: Pick<ReadArchive, 'blobs'>): BroughtContent {
   const sizes = new Map(blobs.values().map(({ digest, size }) => [digest, size]));
   return { bring: async (digest) => sizes.get(digest) };
 }
