@@ -73,6 +73,10 @@ export interface BundleList {
   readonly blobs: ReadonlyMap<Digest, ListedBlob>;
 }
 
+/** More than anybody has. */
+const maxBlobs = 2_000_000;
+const maxChunks = 100_000;
+
 /** Reads bundle.json. Throws LoadError for what is none, or is of a later version. */
 export async function readList(bytes: AsyncIterable<Uint8Array>, name: string): Promise<BundleList> {
   const head: Record<string, unknown> = {};
@@ -83,6 +87,8 @@ export async function readList(bytes: AsyncIterable<Uint8Array>, name: string): 
       if (!isEntry) head[key] = value;
       else if (key === 'chunks') chunks.push(...chunkIn(value));
       else if (key === 'blobs') for (const blob of blobIn(value)) blobs.set(blob.digest, blob);
+      if (blobs.size > maxBlobs || chunks.length > maxChunks)
+        throw new LoadError(`${JSON.stringify(name)} has more than ${maxBlobs} blobs or ${maxChunks} tars`);
     }
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

@@ -38,8 +38,11 @@ export interface ExportedImage {
   readonly tally: Tally;
 }
 
-/** Under these tags cosign before version 3 keeps what refers to an image (cosign "Signature Specification", "Storage"). */
-const cosignSuffixes = ['sig', 'att', 'sbom'];
+/**
+ * Behind the digest, in tags that say what refers to an image: the list of it where a registry has no API for that (distribution-spec "Referrers Tag
+ * Schema"), and what cosign before version 3 keeps (cosign "Signature Specification", "Storage").
+ */
+const tagSuffixes = ['', '.sig', '.att', '.sbom'];
 const mayRefer = /@|:sha256-/;
 
 /** Puts what is selected into a bundle, with what refers to it; tells of each image. Throws where the bundle cannot be written, and the signal's reason. */
@@ -94,8 +97,8 @@ class ExportRun {
       await this.#addReferrer(repository, referrer, `${repository}@${referrer.digest}`);
     // A tag has no room for the digits of others.
     if (algorithmOf(subject) !== 'sha256') return;
-    for (const suffix of cosignSuffixes) {
-      const tag = await metadata.getTag(repository, parseTag(`sha256-${hexOf(subject)}.${suffix}`));
+    for (const suffix of tagSuffixes) {
+      const tag = await metadata.getTag(repository, parseTag(`sha256-${hexOf(subject)}${suffix}`));
       if (tag !== undefined) await this.#addReferrer(repository, tag.descriptor, `${repository}:${tag.tag}`);
     }
   }

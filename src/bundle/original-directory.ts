@@ -36,15 +36,23 @@ export class OriginalDirectory implements ImageSource {
   }
 
   async *images(): AsyncGenerator<FoundImage | string> {
-    for (const folder of folders.map((name) => join(this.name, name))) {
-      if ((await foundFile(folder)) === undefined) continue;
-      for await (const { name } of await opendir(folder)) {
-        try {
-          yield this.#image(await readOriginal(join(folder, name), name));
-        } catch (error) {
-          yield reasonOf(error);
-        }
-      }
+    for (const folder of folders) yield* this.#imagesIn(join(this.name, folder));
+  }
+
+  async *#imagesIn(folder: string): AsyncGenerator<FoundImage | string> {
+    if ((await foundFile(folder)) === undefined) return;
+    try {
+      for await (const { name } of await opendir(folder)) yield await this.#imageAt(join(folder, name), name);
+    } catch (error) {
+      yield `${folder} cannot be read: ${reasonOf(error)}`;
+    }
+  }
+
+  async #imageAt(path: string, hex: string): Promise<FoundImage | string> {
+    try {
+      return this.#image(await readOriginal(path, hex));
+    } catch (error) {
+      return reasonOf(error);
     }
   }
 

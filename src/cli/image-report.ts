@@ -21,6 +21,9 @@ export interface ReportWords {
   readonly present: string;
 }
 
+/** Of a path, a place in it and a name together. Characters. */
+const maxName = 4096;
+
 /** Says of each image as it ends what became of it, in lines or as JSON: none is kept, for they may be many. */
 export class ImageReport {
   readonly #words: ReportWords;
@@ -72,8 +75,9 @@ export class ImageReport {
   }
 
   #line({ name, digest, problem, note, tally }: ReportedImage): string {
-    if (problem !== undefined) return `FAILED ${name}: ${problem}\n`;
-    return `${this.#words.done} ${name} ${digest}: ${this.#bytes(tally)}${note === undefined ? '' : `; ${note}`}\n`;
+    const shown = shownName(name);
+    if (problem !== undefined) return `FAILED ${shown}: ${problem}\n`;
+    return `${this.#words.done} ${shown} ${digest}: ${this.#bytes(tally)}${note === undefined ? '' : `; ${note}`}\n`;
   }
 
   #bytes({ fetched, present }: Tally): string {
@@ -87,4 +91,10 @@ function objectOf({ name, digest, problem, note, tally }: ReportedImage): object
     ...{ name, ok: problem === undefined, digest, problem, note },
     ...{ manifests, blobs, movedBytes: fetched, presentBytes: present },
   };
+}
+
+/** Others have written it: what moves a terminal’s cursor is not among it, and no name is so long. */
+function shownName(name: string): string {
+  const text = name.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
+  return text.length > maxName ? `${text.slice(0, maxName)}…` : text;
 }

@@ -110,6 +110,18 @@ describe('exporting a cache', () => {
     assert.deepEqual(await blobsIn(to), paths([...wanted, multi.manifest]));
   });
 
+  it('takes what cosign keeps in a tag beside the image, once', async () => {
+    const tag = `quay.io/team/multi:sha256-${sha256(multi.manifest).slice(7)}.sig`;
+    const signed = { ...images, [tag]: builtImage(10, { size: 300 }) };
+    await using cache = await filled(signed);
+    const { images: one } = await cache.export(join(cache.path, 'one'), {
+      matches: (name) => name === 'quay.io/team/multi:v1',
+    });
+    assert.ok(one.some(({ name }) => name === tag));
+    const { images: all } = await cache.export(join(cache.path, 'all'));
+    assert.deepEqual(all.map(({ name }) => name).sort(), Object.keys(signed).sort());
+  });
+
   it('says what it lacks of a platform that is asked for, and leaves it out where none is', async () => {
     const one = layoutFiles({ 'quay.io/team/multi:v1': multi }).filter(
       ([path]) => !arm64.contents.some((content) => pathOf(content) === path),

@@ -67,6 +67,17 @@ describe('ociregistry import', () => {
     assert.match(stdout, /^imported 2 images in \d+\.\d s, 1 failed: 1\.7 MB came, 0\.0 MB were there\n$/m);
   });
 
+  it('prints no name that is none as it is', async () => {
+    await using cache = await CacheDirectory.make();
+    const name = `quay.io/\u001b[2J\nimported x${'y'.repeat(9000)}:v1`;
+    const { stdout } = await imported(cache, {
+      paths: [await cache.folder('layout', layoutFiles({ [name]: one }))],
+    });
+    assert.equal(stdout.slice(0, 40), 'FAILED quay.io/?[2J?imported xyyyyyyyyyyy'.slice(0, 40));
+    assert.equal(stdout.split('\n').length, 3);
+    assert.ok(stdout.length < 5000);
+  });
+
   it('prints one report for programs, also of nothing', async () => {
     await using cache = await CacheDirectory.make();
     const layout = await cache.folder('layout', layoutFiles(images));
