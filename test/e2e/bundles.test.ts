@@ -6,6 +6,7 @@ import { root } from '#test/docs/block.ts';
 import { needs, programOf } from '../setup/needs.ts';
 import { alias } from './support/client.ts';
 import { command } from './support/command.ts';
+import { Containerd } from './support/containerd.ts';
 import { digestOf, digestsIn, type ImageContent, readImage } from './support/content.ts';
 import { crane } from './support/crane.ts';
 import { DockerRegistry } from './support/docker-registry.ts';
@@ -111,6 +112,18 @@ describe('bundles across an air gap', needs('docker-registry', 'crane', 'skopeo'
       pushed.manifests.map(({ digest }) => digest),
       [images.get('one')?.digest],
     );
+  });
+
+  it('are read by containerd itself, images of Docker’s media types too', needs('containerd'), async () => {
+    const tar = join(path, 'containerd.tar');
+    await run(connected, 'export', tar, '--pattern', 'team/three:v1$', '--platform', 'linux/amd64');
+    await using containerd = await Containerd.start();
+    // Its unpacker wants layers that are such.
+    const importing = ['images', 'import', '--no-unpack', '--platform', 'linux/amd64', tar];
+    await command(programOf('ctr'), importing, containerd.env);
+    const listed = await command(programOf('ctr'), ['images', 'list'], containerd.env);
+    const line = listed.split('\n').find((text) => text.startsWith(`${repositoryOf('three')}:v1 `)) ?? '';
+    assert.ok(line.includes(images.get('three')?.digest ?? assert.fail()), listed);
   });
 
   it('go on from an earlier one with new blobs alone, and from a list of what was wanted', async () => {
