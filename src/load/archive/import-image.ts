@@ -115,6 +115,8 @@ class ImageImport {
     if (!(await this.#isOwned(digest))) {
       const size = await this.#source.bring(digest);
       if (size === undefined) throw new LoadError(`it lacks the blob ${digest}`);
+      // It may have come long ago, and gone since.
+      if ((await this.#parts.content.stat(digest)) === undefined) throw new LoadError(removed(digest));
       await this.#batch.add(linkBlob(repository, digest, size, 'import'));
     }
     this.#blobs.add(digest);
@@ -141,8 +143,7 @@ class ImageImport {
     const { repository } = this.#name;
     for (const digest of this.#put) {
       const [missing] = (await this.#parts.metadata.listMissingBlobs(repository, digest, 1)) ?? [];
-      if (missing !== undefined)
-        throw new LoadError(`its blob ${missing.digest} was removed while it was loaded: load it again`);
+      if (missing !== undefined) throw new LoadError(removed(missing.digest));
     }
   }
 
@@ -188,4 +189,8 @@ class ImageImport {
       throw new LoadError(`${digest}: it has ${error.message}`);
     }
   }
+}
+
+function removed(digest: Digest): string {
+  return `its blob ${digest} was removed while it was loaded: load it again`;
 }
