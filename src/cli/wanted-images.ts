@@ -1,8 +1,11 @@
 import { imagesToLoad } from '../app/load.ts';
+import { readBoundedFile } from '../base/bounded-file.ts';
 import type { Config } from '../config/schema.ts';
-import { textOf } from '../load/image-files.ts';
 import type { ImagesOfFiles } from '../load/images-of-files.ts';
-import { LoadError } from '../load/load-error.ts';
+import { LoadError, reasonOf } from '../load/load-error.ts';
+
+/** Of more names than anybody waits for. Bytes. */
+const maxBytes = 32 * 1024 * 1024;
 
 /** The images of a list as `ociregistry wanted` prints it: a name a line, or objects with `reference` in JSON. `-` is standard input. Throws LoadError. */
 export async function wantedImages(
@@ -12,9 +15,7 @@ export async function wantedImages(
   signal: AbortSignal,
 ): Promise<ImagesOfFiles> {
   const text = await textOf(file, stdin);
-  const isJson = /^\s*[[{]/.test(text);
-  if (!isJson && file !== '-') return await imagesToLoad(config, file, stdin, signal);
-  const list = isJson ? referencesIn(text, file).join('\n') : text;
+  const list = /^\s*[[{]/.test(text) ? referencesIn(text, file).join('\n') : text;
   return await imagesToLoad(config, '-', once(list), signal);
 }
 
@@ -37,4 +38,20 @@ function referencesIn(text: string, file: string): string[] {
 
 async function* once(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
+}
+
+async function textOf(file: string, stdin: AsyncIterable<Uint8Array>): Promise<string> {
+  try {
+    if (file !== '-') return (await readBoundedFile(file, maxBytes, { orShellPipe: true })).toString();
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of stdin) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > maxBytes) throw new Error(`larger than ${maxBytes} bytes`);
+    }
+    return Buffer.concat(chunks).toString();
+  } catch (error) {
+    throw new LoadError(`${JSON.stringify(file)} cannot be read: ${reasonOf(error)}`);
+  }
 }
