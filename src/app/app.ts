@@ -16,6 +16,7 @@ import { openCaching } from './caching.ts';
 import { CannotListen, type PortKey } from './cannot-listen.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { filePlan } from './open-files.ts';
+import { beginOriginalImport } from './original-images.ts';
 import { checkProxies, headLimitMs } from './policies.ts';
 import { beginPreload } from './preload.ts';
 import { storeReadiness } from './readiness.ts';
@@ -177,6 +178,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   gate.notReady = undefined;
   if (store.rebuildFrom !== undefined) stack.use(beginRebuild(caching, log));
   if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
+  stack.use(await beginOriginalImport(config, caching, { clock, log }));
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }

@@ -1,6 +1,8 @@
 import {
   doctorFlags,
+  exportFlags,
   type Flag,
+  importFlags,
   listFlags,
   loadFlags,
   pinFlags,
@@ -98,6 +100,27 @@ export const commands = [
     name: 'verify',
     about: 'Hash all that is stored and put aside what is wrong, also while a server runs',
     flags: verifyFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'export',
+    about: 'Write cached images into a bundle, an OCI image layout, also while a server runs',
+    operands: {
+      name: 'TO',
+      about: 'a folder, a file whose name ends in .tar, or - for a tar on standard output',
+    },
+    flags: exportFlags,
+    isBuilt: true,
+  },
+  {
+    name: 'import',
+    about: 'Bring images of bundles and of other directories into the cache, also while a server runs',
+    operands: {
+      name: 'FROM...',
+      about:
+        'bundles, tars, OCI layouts, directories of zot, of distribution (docker-registry) and of Ociregistry 1.17',
+    },
+    flags: importFlags,
     isBuilt: true,
   },
   {

@@ -5,6 +5,8 @@ import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
 import { duration, size, whole } from '../config/values.ts';
 import { defaultParallel, maxParallel } from '../load/parallel.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
+import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
+import { parseDuration, parseSize } from '../values/units.ts';
 
 /** A flag of the command line. */
 export interface Flag {
@@ -19,6 +21,8 @@ export interface Flag {
 }
 
 const { shape } = configSchema;
+/** A tar of no blobs has some kilobytes. */
+const leastChunk = 1024 * 1024;
 
 /** Before the command, or after it. */
 export const globalFlags: readonly Flag[] = [
@@ -52,14 +56,7 @@ export const loadFlags: readonly Flag[] = [
   ofKey('os'),
   ofKey('arch'),
   ofKey('pullTimeout'),
-  {
-    name: 'platform',
-    about:
-      'of an index only this platform, such as linux/arm64 or linux/arm/v7; may be repeated (default: that of os and arch, else all)',
-    takesValue: true,
-    isRepeated: true,
-    parse: platforms,
-  },
+  platformFlag('that of os and arch, else all'),
   {
     name: 'referrers',
     about: 'also load what refers to the images: signatures, attestations, SBOMs (default: false)',
@@ -94,6 +91,57 @@ export const wantedFlags: readonly Flag[] = [outputFlag('text', 'json')];
 export const pinFlags: readonly Flag[] = [outputFlag('text', 'json')];
 
 export const refreshFlags: readonly Flag[] = [ofKey('pullTimeout'), outputFlag('text', 'json')];
+export const exportFlags: readonly Flag[] = [
+  {
+    name: 'pattern',
+    about:
+      'Only images whose name, host/repository:tag, one of these regular expressions matches, with commas between them; may be repeated (default: all)',
+    takesValue: true,
+    isRepeated: true,
+    parse: (text) => [text],
+  },
+  platformFlag('what is cached of it'),
+  {
+    name: 'chunk-size',
+    about: 'Split the bundle into tars of about this size, such as 4GB, each a tar by itself (default: one)',
+    takesValue: true,
+    parse: chunkSize,
+  },
+  {
+    name: 'since',
+    about:
+      'Leave out what an earlier bundle has: its folder, its tar or its list, bundle.json (default: none)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'used-since',
+    about:
+      'Only images that were served, or loaded, since: 7d, or YYYY-MM-DDTHH:MM:SS in local time (default: whenever)',
+    takesValue: true,
+    parse: momentOrAge,
+  },
+  {
+    name: 'wanted',
+    about:
+      'Only the images of this list, as ociregistry wanted prints it; they are loaded first; - is standard input (default: none)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  outputFlag('text', 'json'),
+];
+
+export const importFlags: readonly Flag[] = [
+  {
+    name: 'as',
+    about:
+      'The registry that a directory of zot or distribution stands for, such as docker.io (default: none)',
+    takesValue: true,
+    parse: registry,
+  },
+  platformFlag('what is there of it'),
+  outputFlag('text', 'json'),
+];
 
 export const pruneFlags: readonly Flag[] = [
   inGroup('pruneConfig', 'expr', 'pattern'),
@@ -194,6 +242,31 @@ function meaningOf(schema: z.ZodType, text: string): unknown {
   return schema.parse(parsed(schema, text));
 }
 
+function platformFlag(standard: string): Flag {
+  return {
+    name: 'platform',
+    about: `of an index only this platform, such as linux/arm64 or linux/arm/v7; may be repeated (default: ${standard})`,
+    takesValue: true,
+    isRepeated: true,
+    parse: platforms,
+  };
+}
+
+/** Bytes. */
+function chunkSize(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes >= leastChunk) return bytes;
+  throw new Error(`must be a size of 1MiB or more, such as 4GB, not ${JSON.stringify(text)}`);
+}
+
+function registry(text: string): RegistryHost {
+  try {
+    return parseRegistryHost(text);
+  } catch {
+    throw new Error(`must be a registry’s host such as docker.io, not ${JSON.stringify(text)}`);
+  }
+}
+
 function platforms(text: string): Platform[] {
   return text.split(',').map((name) => {
     const platform = parsePlatform(name.trim());
@@ -219,6 +292,19 @@ function outputFlag(...forms: readonly [string, string]): Flag {
       throw new Error(`must be ${forms.join(' or ')}, not ${JSON.stringify(text)}`);
     },
   };
+}
+
+/** An age in milliseconds, or a time. */
+function momentOrAge(text: string): number | Date {
+  const age = parseDuration(text);
+  if (age !== undefined) return age;
+  try {
+    return localTime(text);
+  } catch {
+    throw new Error(
+      `must be an age such as 7d or a time such as 2026-01-31T23:59:59, not ${JSON.stringify(text)}`,
+    );
+  }
 }
 
 function localTime(text: string): Date {

@@ -31,6 +31,15 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { verify } = await import('./verify.ts');
       return await verify(loaded, order, { version: version.version, env, stdout, stderr });
     },
+    export: async (loaded, command) => {
+      const { exportCommand } = await import('./export.ts');
+      const { stdin } = process;
+      return await exportCommand(loaded, command, { version: version.version, env, stdin, stdout, stderr });
+    },
+    import: async (loaded, command) => {
+      const { importCommand } = await import('./import.ts');
+      return await importCommand(loaded, command, { version: version.version, env, stdout, stderr });
+    },
     list: async ({ config }, order) => {
       const { list } = await import('./list.ts');
       await list(config.imagePath, order, stdout);

@@ -7,11 +7,14 @@ import { type Flags, type LoadedConfig, loadConfig, readConfig } from '../config
 import type { Config } from '../config/schema.ts';
 import { defaultParallel } from '../load/parallel.ts';
 import { RegistryError } from '../oci/error.ts';
+import type { RegistryHost } from '../oci/reference.ts';
 import type { Version } from '../process/version.ts';
 import { normalArguments } from './arguments.ts';
 import { type CommandDescription, type CommandName, commands, type SignalDescription } from './commands.ts';
 import type { DoctorOrder } from './doctor.ts';
+import type { ExportCommand } from './export.ts';
 import { type Flag, globalFlags, versionFlag } from './flags.ts';
+import type { ImportCommand } from './import.ts';
 import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
 import { LongStart } from './long-start.ts';
@@ -47,6 +50,10 @@ export interface ProgramParts {
   readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
   /** True: nothing is wrong. Rejects where nothing could be begun. */
   readonly verify: (loaded: LoadedConfig, order: VerifyOrder) => Promise<boolean>;
+  /** True: all that was wanted is exported. Rejects where nothing is. */
+  readonly export: (loaded: LoadedConfig, command: ExportCommand) => Promise<boolean>;
+  /** True: all is imported. Rejects where nothing could be begun. */
+  readonly import: (loaded: LoadedConfig, command: ImportCommand) => Promise<boolean>;
   /** Rejects where it cannot be read. */
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
   /** Rejects where nothing could be removed. */
@@ -71,13 +78,18 @@ interface OwnFlags {
   readonly rebuild?: boolean;
   readonly rate?: number;
   readonly header?: boolean;
-  readonly pattern?: string;
+  readonly pattern?: string | readonly string[];
   readonly shortDigest?: boolean;
   readonly date?: Date;
   readonly notUsedFor?: number;
   readonly keep?: number;
   readonly dryRun?: boolean;
   readonly wide?: boolean;
+  readonly chunkSize?: number;
+  readonly since?: string;
+  readonly usedSince?: number | Date;
+  readonly wanted?: string;
+  readonly as?: RegistryHost;
 }
 
 const described: readonly (CommandDescription & { readonly name: CommandName })[] = commands;
@@ -140,6 +152,8 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     refresh: (flags, operands) => refresh(flags, operands, parts),
     verify: (flags) => verify(flags, parts),
     wanted: (flags) => wanted(flags, parts),
+    export: (flags, operands) => exportImages(flags, operands, parts),
+    import: (flags, operands) => importImages(flags, operands, parts),
     'check-config': (flags) => checkConfig(flags, parts),
     doctor: (flags, operands) => doctor(flags, operands, parts),
     version: async () => {
@@ -266,6 +280,43 @@ async function verify(
   });
 }
 
+async function exportImages(
+  { output, pattern, platform, chunkSize, since, usedSince, wanted, ...flags }: Flags & OwnFlags,
+  [to = '']: readonly string[],
+  parts: ProgramParts,
+): Promise<number> {
+  const { clock = systemClock } = parts;
+  const command: ExportCommand = {
+    ...{ to, chunkSize, since, wanted, platforms: platform ?? [] },
+    pattern: [pattern ?? []].flat().join(','),
+    usedSince: typeof usedSince === 'number' ? clock.now() - usedSince : usedSince?.getTime(),
+    output: output === 'json' ? 'json' : 'text',
+  };
+  return await onDirectory(
+    'exporting images',
+    flags,
+    parts,
+    async (loaded) => await parts.export(loaded, command),
+  );
+}
+
+async function importImages(
+  { output, platform, as, ...flags }: Flags & OwnFlags,
+  paths: readonly string[],
+  parts: ProgramParts,
+): Promise<number> {
+  const command: ImportCommand = {
+    ...{ paths, host: as, platforms: platform ?? [] },
+    output: output === 'json' ? 'json' : 'text',
+  };
+  return await onDirectory(
+    'importing images',
+    flags,
+    parts,
+    async (loaded) => await parts.import(loaded, command),
+  );
+}
+
 /** A flag wins over the file, which has the same in a group of its own. */
 async function list(
   { output, header, pattern, shortDigest, wide = false, ...flags }: Flags & OwnFlags,
@@ -276,7 +327,7 @@ async function list(
     await parts.list(loaded, {
       output: output === 'json' ? 'json' : 'table',
       header: header ?? listConfig.header,
-      pattern: pattern ?? listConfig.expr,
+      pattern: typeof pattern === 'string' ? pattern : listConfig.expr,
       shortDigest: shortDigest ?? listConfig.shortDigest,
       wide,
     });
@@ -286,11 +337,12 @@ async function list(
 
 /** What the configuration says of pruning is the server's. */
 async function prune(
-  { output, pattern = '', date, notUsedFor, keep, dryRun = false, ...flags }: Flags & OwnFlags,
+  { output, pattern, date, notUsedFor, keep, dryRun = false, ...flags }: Flags & OwnFlags,
   parts: ProgramParts,
 ): Promise<number> {
   const order: PruneOrder = {
-    ...{ pattern, date, notUsedFor, keep, dryRun },
+    pattern: typeof pattern === 'string' ? pattern : '',
+    ...{ date, notUsedFor, keep, dryRun },
     output: output === 'json' ? 'json' : 'text',
   };
   return await onDirectory('pruning the cache', flags, parts, async (loaded) => {

@@ -1,4 +1,5 @@
 import { parseManifest } from './manifest.ts';
+import { parseOriginalManifest } from './original-manifest.ts';
 import { parseIndexChildren } from './platform.ts';
 import type { Digest } from './reference.ts';
 import { parseReferrers } from './referrers.ts';
@@ -20,6 +21,7 @@ export const readings = {
     items: [],
   }),
   children: (bytes: Uint8Array) => ({ head: undefined, items: parseIndexChildren(bytes) }),
+  original: (bytes: Uint8Array, hex: string) => ({ head: parseOriginalManifest(bytes, hex), items: [] }),
   tags: (bytes: Uint8Array, maxEntries: number) => {
     const { tags, ...head } = parseTagPage(bytes, maxEntries);
     return { head, items: tags };

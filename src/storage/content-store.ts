@@ -44,6 +44,15 @@ export interface ContentStore {
    * of it, for a while; undefined: nowhere. Never rejects: what cannot be moved stays.
    */
   setAside(wrong: StoredBlob): Promise<string | undefined>;
+  /**
+   * Makes a plain file that lies elsewhere a blob by a second name for the same bytes, which `verify` has hashed by then. Undefined: it cannot have one here, and
+   * has to be copied. Throws what `verify` does, {@link BlobUnreadableError} for what is no plain file or changes meanwhile, file errors as they are. Absent: no
+   * blob here is a file.
+   */
+  adopt?(
+    path: string,
+    verify: (bytes: AsyncIterable<Uint8Array>) => Promise<VerifiedBlob>,
+  ): Promise<StoredBlob | undefined>;
   /** True if there was something to delete. */
   delete(digest: Digest): Promise<boolean>;
   list(): AsyncIterable<StoredBlob>;

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { cp, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -9,22 +8,9 @@ import { bytes, putImage } from '#test/fakes/images.ts';
 import { ColdBlobs, rangeOf } from './support/cold-blobs.ts';
 import { freePort } from './support/free-port.ts';
 import { Ociregistry } from './support/ociregistry.ts';
-import { temporaryDirectory } from './support/temporary-directory.ts';
+import { canMount, smallDisk } from './support/small-disk.ts';
 
 const mebibyte = 1024 * 1024;
-
-/** A file system of its own that is soon full. */
-async function smallDisk(): Promise<AsyncDisposable & { path: string }> {
-  const directory = await temporaryDirectory();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', directory.path]);
-  return {
-    path: directory.path,
-    async [Symbol.asyncDispose]() {
-      execFileSync('umount', ['--lazy', directory.path]);
-      await directory[Symbol.asyncDispose]();
-    },
-  };
-}
 
 /** Leaves not one byte. */
 async function fill(path: string): Promise<void> {
@@ -32,15 +18,6 @@ async function fill(path: string): Promise<void> {
     const { bavail, bsize } = await statfs(path);
     const room = Buffer.alloc(Math.floor((bavail * bsize) / size) * size, 1);
     await writeFile(join(path, `ballast-${size}`), room).catch(() => {});
-  }
-}
-
-function canMount(): boolean {
-  try {
-    execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -66,6 +66,8 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     pin: async () => assert.fail('nothing is pinned'),
     refresh: async () => assert.fail('nothing is asked for'),
     verify: async () => assert.fail('nothing is verified'),
+    export: async () => assert.fail('nothing is exported'),
+    import: async () => assert.fail('nothing is imported'),
     doctor: async (loaded, order) =>
       await doctor(loaded, order, { version: version.version, env, stdout: out }),
   });

@@ -5,7 +5,7 @@ import { type Digest, isDigestText } from '../../oci/reference.ts';
 import { type ContentStore, StoreBusyError, type StoredBlob } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import type { Spool, SpoolStore } from '../../storage/spool-store.ts';
-import { isSameStamp, type Stamp } from '../../storage/stamp.ts';
+import { isSameStamp } from '../../storage/stamp.ts';
 import { LoadError } from '../load-error.ts';
 import type { Tally } from '../tally.ts';
 import type { ArchiveEntry } from './archive-entries.ts';
@@ -17,10 +17,8 @@ export interface ArchiveStores {
   readonly clock: Clock;
 }
 
-/** A blob that an archive had, in the store by now. */
-export interface ArchivedBlob {
-  readonly digest: Digest;
-  readonly size: number;
+/** A blob that an archive had, in the store by now, with the stamp of its file if that was hashed. */
+export interface ArchivedBlob extends StoredBlob {
   /** Its first bytes. */
   readonly head: Uint8Array;
 }
@@ -42,8 +40,6 @@ export class ArchiveBlobs {
   readonly #stores: ArchiveStores;
   readonly #tally: Tally;
   readonly #signal: AbortSignal;
-  /** Of what was hashed here, or is as it was when it was hashed before. */
-  readonly #stamps = new Map<Digest, Stamp>();
 
   constructor(stores: ArchiveStores, tally: Tally, signal: AbortSignal) {
     this.#stores = stores;
@@ -51,13 +47,24 @@ export class ArchiveBlobs {
     this.#signal = signal;
   }
 
-  /** Throws LoadError where its bytes are not those of its digest; undefined: whatever they are. What is here, verified, is not read. */
-  async store({ path, size, body }: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
-    const here = digest && (await this.#here(digest, size));
-    if (here !== undefined) {
-      this.#tally.present += size;
-      return here;
+  /**
+   * Throws LoadError where its bytes are not those of its digest; undefined: whatever they are. What is here, verified, is not written again, and hashed all
+   * the same: whoever made the archive says with it that he has these bytes, and may be given them.
+   */
+  async store(entry: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
+    const here = digest && (await this.#here(digest, entry.size));
+    if (here === undefined) return await this.#write(entry, digest);
+    const hasher = new DigestHasher(here.digest);
+    for await (const chunk of entry.body) {
+      this.#signal.throwIfAborted();
+      hasher.update(chunk);
     }
+    verified(hasher, entry.path);
+    this.#tally.present += here.size;
+    return here;
+  }
+
+  async #write({ path, body }: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
     const hasher = digest === undefined ? new BlobHasher() : new DigestHasher(digest);
     await using spool = await this.#stores.spools.begin();
     let at = 0;
@@ -65,23 +72,13 @@ export class ArchiveBlobs {
     for await (const chunk of body) {
       this.#signal.throwIfAborted();
       hasher.update(chunk);
-      await this.#write(spool, at, chunk);
+      await this.#writeTo(spool, at, chunk);
       if (head.length < headBytes) head = Buffer.concat([head, chunk.subarray(0, headBytes)]);
       at += chunk.length;
       this.#tally.fetched += chunk.length;
     }
     const blob = verified(hasher, path);
-    this.#note(await this.#stores.content.put(spool, blob));
-    return { digest: blob.digest, size: blob.size, head };
-  }
-
-  /** Of the file whose bytes are known to be right; undefined: nobody has looked. */
-  stampOf(digest: Digest): Stamp | undefined {
-    return this.#stamps.get(digest);
-  }
-
-  #note({ digest, stamp }: StoredBlob): void {
-    if (stamp !== undefined) this.#stamps.set(digest, stamp);
+    return { ...(await this.#stores.content.put(spool, blob)), head };
   }
 
   async #here(digest: Digest, size: number): Promise<ArchivedBlob | undefined> {
@@ -92,15 +89,14 @@ export class ArchiveBlobs {
     if (blob?.size !== size) return undefined;
     // Changed, perhaps: here are its bytes.
     if (blob.stamp !== undefined && !isSameStamp(blob.stamp, checked.stamp)) return undefined;
-    this.#note(blob);
     const chunks: Uint8Array[] = [];
     if (size >= headBytes)
       for await (const chunk of blob.read({ first: 0, last: headBytes - 1 }))
         chunks.push(Uint8Array.from(chunk));
-    return { digest, size, head: Buffer.concat(chunks) };
+    return { digest, size, stamp: blob.stamp, head: Buffer.concat(chunks) };
   }
 
-  async #write(spool: Spool, at: number, chunk: Uint8Array): Promise<void> {
+  async #writeTo(spool: Spool, at: number, chunk: Uint8Array): Promise<void> {
     for (let pauses = 0; ; pauses += 1) {
       try {
         await spool.write(at, chunk);

@@ -1,6 +1,5 @@
 import type { Platform } from '../../oci/platform.ts';
 import { type Digest, type ImageName, isDigest } from '../../oci/reference.ts';
-import type { Stamp } from '../../storage/stamp.ts';
 import type { ImageInput } from '../image-input.ts';
 import { LoadError, reasonOf } from '../load-error.ts';
 import type { LoadedImage } from '../load-images.ts';
@@ -9,8 +8,8 @@ import { Tally } from '../tally.ts';
 import { ArchiveBlobs } from './archive-blobs.ts';
 import { folderEntries, tarEntries } from './archive-entries.ts';
 import { type ArchivedImage, archivedImages } from './archived-images.ts';
-import { type ImportParts, importImage } from './import-image.ts';
-import { readArchive } from './read-archive.ts';
+import { type BroughtContent, type ImportParts, importImage } from './import-image.ts';
+import { type ReadArchive, readArchive } from './read-archive.ts';
 
 export interface ArchiveLoadParts extends ImportParts {
   /** Throws what is wrong with a name. */
@@ -39,23 +38,30 @@ export async function loadArchive(
       file.kind === 'layout'
         ? folderEntries(file.name)
         : tarEntries(file.name, { bytes: file.bytes, signal });
-    const blobs = new ArchiveBlobs(parts, tally, signal);
-    const archive = await readArchive(entries, blobs);
+    const archive = await readArchive(entries, new ArchiveBlobs(parts, tally, signal));
     for (const problem of archive.problems) failed(problem);
     const { images, problems } = await archivedImages(archive, parts.content, parts.called);
     for (const problem of problems) failed(problem);
-    const stampOf = (digest: Digest): Stamp | undefined => blobs.stampOf(digest);
+    const source = contentOf(archive);
     // The first bears what reading the archive cost.
     for (const [at, image] of images.entries())
-      ended(await imported(image, platforms, { ...parts, stampOf }, at === 0 ? tally : new Tally()));
+      ended(await imported(image, platforms, source, parts, at === 0 ? tally : new Tally()));
   } catch (error) {
     failed(reasonOf(signal.aborted ? signal.reason : error));
   }
 }
 
-async function imported(
+/** What an archive has brought. */
+function contentOf({ blobs }: Pick<ReadArchive, 'blobs'>): BroughtContent {
+  const brought = new Map(blobs.values().map((blob) => [blob.digest, blob]));
+  return { bring: async (digest) => brought.get(digest) };
+}
+
+/** Makes one image known, and says what became of it. */
+export async function imported(
   image: ArchivedImage,
   platforms: readonly Platform[],
+  source: BroughtContent,
   parts: ArchiveLoadParts,
   tally: Tally,
 ): Promise<LoadedImage> {
@@ -64,11 +70,18 @@ async function imported(
     const called = parts.named(name);
     if (isDigest(called.reference) && called.reference !== image.root)
       throw new LoadError(`it is ${image.root}, and not what its name says`);
-    const { root, manifests, blobs } = await importImage(image, called, platforms, parts);
-    tally.manifests += manifests.length;
-    tally.blobs += blobs.length;
-    return { name, digest: root, tally };
+    const { root, manifests, blobs, lost } = await importImage(image, called, platforms, source, parts);
+    tally.manifests += manifests;
+    tally.blobs += blobs;
+    return { name, digest: root, tally, problem: withoutSome(lost) };
   } catch (error) {
     return { name, problem: reasonOf(error), tally };
   }
+}
+
+function withoutSome(lost: ReadonlyMap<Digest, string>): string | undefined {
+  const [first] = lost;
+  if (first === undefined) return undefined;
+  const more = lost.size === 1 ? '' : `, and ${lost.size - 1} more`;
+  return `all but a part of it is loaded: ${first[0]}: ${first[1]}${more}`;
 }

@@ -16,6 +16,8 @@ export interface ArchivedImage {
   readonly mediaType: string;
   /** Of a manifest that was made here, and is not stored yet. */
   readonly made?: Uint8Array;
+  /** When its registry was last asked where its tag points; absent: just now, for whoever brings it says so. Milliseconds since the epoch. */
+  readonly checkedAt?: number;
 }
 
 export interface ArchivedImages {

@@ -1,120 +1,215 @@
 import { recordOf } from '../../cache/memory/stored-manifests.ts';
 import { jsonReader } from '../../json/json-reader.ts';
-import { DigestHasher } from '../../oci/digest.ts';
+import { verifyWhole } from '../../oci/digest.ts';
 import { Fault } from '../../oci/fault.ts';
 import type { ManifestContent } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
-import { type Digest, hostOf, type ImageName, isDigest, type RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type ImageName, isDigest } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
-import {
-  leaseContent,
-  linkBlob,
-  noteCheck,
-  type Operation,
-  putManifest,
-  putTag,
-} from '../../storage/operation.ts';
-import type { Stamp } from '../../storage/stamp.ts';
+import type { StoredBlob } from '../../storage/content-store.ts';
+import { leaseContent, linkBlob, putManifest, putTag } from '../../storage/operation.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
 import { LoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
 import type { ArchivedImage } from './archived-images.ts';
+import { ChangeBatch, type ChangeParts } from './change-batch.ts';
 import { storedBytes } from './stored-bytes.ts';
 
-/** In one transaction (see MetadataStore.change). */
-const maxOperations = 100;
-/** What is in the store already stays there until it is named. Milliseconds. */
+/** In one transaction. */
+const leasedAtOnce = 100;
+/** Milliseconds. */
 const leaseMs = 10 * 60_000;
 
-export interface ImportParts extends ArchiveStores {
-  /** Told what was changed in the index, for whoever remembers what it said. */
-  readonly changed: (operations: readonly Operation[]) => void;
-  /** Of a file that was hashed just now. */
-  readonly stampOf?: (digest: Digest) => Stamp | undefined;
+export type ImportParts = ArchiveStores & ChangeParts;
+
+/** Bytes whose digest was found right; with the stamp of their file, where that is known. */
+export type BroughtBlob = Pick<StoredBlob, 'size' | 'stamp'>;
+
+/** Where the bytes of an image come from. */
+export interface BroughtContent {
+  /**
+   * Sees to it that the bytes of this digest are in the store, and that whoever brings the image has them, and not just their digest: what the store has
+   * of others is nobody's to claim. Undefined: they were not brought. Throws LoadError for what is wrong with them.
+   */
+  bring(digest: Digest): Promise<BroughtBlob | undefined>;
+}
+
+/** What an image was imported with. */
+export interface ImportedImage {
+  readonly root: Digest;
+  readonly manifests: number;
+  readonly blobs: number;
+  /** Manifests of its index that were left out, and why. */
+  readonly lost: ReadonlyMap<Digest, string>;
+}
+
+/**
+ * Makes an image known: of each manifest its blobs first, then itself, each behind what it names, its tag last, so that nothing is seen by halves. What it
+ * has is what was brought, and what its repository has already. What an index names and neither has is fetched when somebody asks for it, and what is
+ * wrong with one of its manifests leaves that one out: then a tag that is there does not move. Throws LoadError for an image of one manifest that lacks a
+ * blob, or where nothing of an index is there.
+ */
+export async function importImage(
+  image: ArchivedImage,
+  name: ImageName,
+  platforms: readonly Platform[],
+  source: BroughtContent,
+  parts: ImportParts,
+): Promise<ImportedImage> {
+  return await new ImageImport(image, name, source, parts).run(platforms);
 }
 
 type ReadManifest = Manifest & { readonly content: ManifestContent };
 
-/**
- * Makes an image known whose blobs were stored out of an archive: blobs first, then manifests, each behind what it names, its tag last, so that
- * nothing is seen by halves. What an index names and the archive has not is fetched when somebody asks for it. Throws LoadError where a manifest of
- * it lacks a blob, or where nothing of it is there.
- */
-export async function importImage(
-  image: ArchivedImage,
-  { repository, reference }: ImageName,
-  platforms: readonly Platform[],
-  parts: ImportParts,
-): Promise<ImageTree> {
-  const { content, metadata, clock, changed, stampOf } = parts;
-  if (image.made !== undefined) await putMade(image.root, image.made, parts);
-  const getManifest = async (digest: Digest): Promise<ReadManifest | undefined> =>
-    await storedManifest(repository, digest, image, parts);
-  const tree = await readTree(image.root, {
-    ...{ repository, platforms },
-    getManifest: async (wanted) => (isDigest(wanted) ? await getManifest(wanted) : undefined),
-  });
-  if (tree.blobs.length === 0) throw new LoadError('there is nothing in it: none of its manifests is there');
-  await lease([...tree.blobs, ...tree.manifests], parts);
-  let operations: Operation[] = [];
-  const write = async (): Promise<void> => {
-    await metadata.change(operations);
-    changed(operations);
-    operations = [];
-  };
-  const add = async (operation: Operation): Promise<void> => {
-    operations.push(operation);
-    if (operations.length >= maxOperations) await write();
-  };
-  for (const digest of tree.blobs) {
-    const blob = await content.stat(digest);
-    if (blob === undefined) throw new LoadError(`it lacks the blob ${digest}`);
-    await add(linkBlob(repository, digest, blob.size, 'import', stampOf?.(digest)));
+class ImageImport {
+  readonly #image: ArchivedImage;
+  readonly #name: ImageName;
+  readonly #source: BroughtContent;
+  readonly #parts: ImportParts;
+  readonly #batch: ChangeBatch;
+  readonly #lost = new Map<Digest, string>();
+  readonly #put: Digest[] = [];
+  readonly #blobs = new Set<Digest>();
+
+  constructor(image: ArchivedImage, name: ImageName, source: BroughtContent, parts: ImportParts) {
+    this.#image = image;
+    this.#name = name;
+    this.#source = source;
+    this.#parts = parts;
+    this.#batch = new ChangeBatch(parts);
   }
-  for (const digest of tree.manifests.toReversed()) {
-    const manifest = await getManifest(digest);
-    if (manifest === undefined) throw new LoadError(`its manifest ${digest} was lost while it was loaded`);
-    const { descriptor } = manifest;
-    const stamp = stampOf?.(digest);
-    await add(putManifest(repository, recordOf(manifest, manifest.content), 'import'));
-    if (stamp !== undefined) await add(noteCheck(digest, descriptor.size, stamp));
-    if (digest === tree.root && !isDigest(reference))
-      await add(putTag(repository, { tag: reference, descriptor, checkedAt: clock.now() }));
+
+  async run(platforms: readonly Platform[]): Promise<ImportedImage> {
+    const { root, made } = this.#image;
+    if (made !== undefined) await this.#parts.content.keep(verifyWhole(root, made), made);
+    const { repository } = this.#name;
+    const tree = await readTree(root, {
+      ...{ repository, platforms },
+      getManifest: async (wanted) => (isDigest(wanted) ? await this.#manifest(wanted) : undefined),
+    });
+    await this.#lease([...tree.blobs, ...tree.manifests]);
+    await this.#putAll(tree);
+    await this.#checkWhole();
+    return { root, manifests: this.#put.length, blobs: this.#blobs.size, lost: this.#lost };
   }
-  if (operations.length > 0) await write();
-  return tree;
+
+  /** What is in the store already, and perhaps named by nobody any more, stays until it is named here. */
+  async #lease(digests: readonly Digest[]): Promise<void> {
+    const { clock, metadata } = this.#parts;
+    for (let at = 0; at < digests.length; at += leasedAtOnce) {
+      const some = digests.slice(at, at + leasedAtOnce);
+      await metadata.change([leaseContent(some, 'import', clock.now() + leaseMs)]);
+    }
+  }
+
+  async #putAll({ manifests }: ImageTree): Promise<void> {
+    const { root } = this.#image;
+    for (const digest of manifests.toReversed()) {
+      const manifest = await this.#manifest(digest);
+      if (manifest !== undefined) await this.#orLost(digest, async () => await this.#putManifest(manifest));
+      else if (digest === root) throw new LoadError(`its manifest ${digest} was lost while it was loaded`);
+      if (manifest !== undefined && digest === root) await this.#putTag(manifest);
+    }
+    await this.#batch.end();
+  }
+
+  async #putManifest(manifest: ReadManifest): Promise<void> {
+    const { digest } = manifest.descriptor;
+    const { blobs } = manifest.content;
+    for (const blob of blobs) await this.#link(blob.digest);
+    const hasNothing = blobs.length + this.#put.length === 0;
+    if (digest === this.#image.root && hasNothing) throw new LoadError(this.#nothing);
+    const record = recordOf(manifest, manifest.content);
+    await this.#batch.add(putManifest(this.#name.repository, record, 'import'));
+    this.#put.push(digest);
+  }
+
+  get #nothing(): string {
+    const [first] = this.#lost.values();
+    return first ?? 'there is nothing in it: none of its manifests is there';
+  }
+
+  async #link(digest: Digest): Promise<void> {
+    const { repository } = this.#name;
+    if (!(await this.#isOwned(digest))) {
+      const blob = await this.#source.bring(digest);
+      if (blob === undefined) throw new LoadError(`it lacks the blob ${digest}`);
+      // It may have come long ago, and gone since.
+      if ((await this.#parts.content.stat(digest)) === undefined) throw new LoadError(removed(digest));
+      await this.#batch.add(linkBlob(repository, digest, blob.size, 'import', blob.stamp));
+    }
+    this.#blobs.add(digest);
+  }
+
+  async #isOwned(digest: Digest): Promise<boolean> {
+    const { content, metadata } = this.#parts;
+    return (
+      (await metadata.hasBlob(this.#name.repository, digest)) && (await content.stat(digest)) !== undefined
+    );
+  }
+
+  async #putTag({ descriptor }: ReadManifest): Promise<void> {
+    const { repository, reference } = this.#name;
+    const { metadata, clock } = this.#parts;
+    if (isDigest(reference)) return;
+    if (this.#lost.size > 0 && (await metadata.getTag(repository, reference)) !== undefined) return;
+    const { checkedAt = clock.now() } = this.#image;
+    await this.#batch.add(putTag(repository, { tag: reference, descriptor, checkedAt }));
+  }
+
+  /** What was there at first may have been removed meanwhile, by whoever prunes. */
+  async #checkWhole(): Promise<void> {
+    const { repository } = this.#name;
+    for (const digest of this.#put) {
+      const [missing] = (await this.#parts.metadata.listMissingBlobs(repository, digest, 1)) ?? [];
+      if (missing !== undefined) throw new LoadError(removed(missing.digest));
+    }
+  }
+
+  async #orLost<Value>(digest: Digest, work: () => Promise<Value>): Promise<Value | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LoadError) || digest === this.#image.root) throw error;
+      this.#lost.set(digest, error.message);
+      return undefined;
+    }
+  }
+
+  async #manifest(digest: Digest): Promise<ReadManifest | undefined> {
+    return await this.#orLost(digest, async () => {
+      const bytes = await this.#bytesOf(digest);
+      return bytes && (await this.#read(digest, bytes));
+    });
+  }
+
+  /** Undefined: it was not brought, and its repository has it not. */
+  async #bytesOf(digest: Digest): Promise<Uint8Array | undefined> {
+    const { content, metadata } = this.#parts;
+    const { root, made } = this.#image;
+    const isOwn =
+      (made !== undefined && digest === root) ||
+      (await metadata.getManifest(this.#name.repository, digest)) !== undefined;
+    const bytes = isOwn ? await storedBytes(content, digest) : undefined;
+    if (bytes !== undefined) return bytes;
+    return (await this.#source.bring(digest)) === undefined ? undefined : await storedBytes(content, digest);
+  }
+
+  /** The media type of all but the root stands in its bytes. */
+  async #read(digest: Digest, bytes: Uint8Array): Promise<ReadManifest> {
+    const { root, mediaType } = this.#image;
+    const type = digest === root ? mediaType : undefined;
+    try {
+      const host = hostOf(this.#name.repository);
+      const { head: content } = await jsonReader.read(host, 'manifest', bytes, type);
+      return { descriptor: { mediaType: content.mediaType, digest, size: bytes.length }, bytes, content };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      throw new LoadError(`${digest}: it has ${error.message}`);
+    }
+  }
 }
 
-async function lease(digests: readonly Digest[], { metadata, clock }: ImportParts): Promise<void> {
-  for (let at = 0; at < digests.length; at += maxOperations) {
-    const some = digests.slice(at, at + maxOperations);
-    await metadata.change([leaseContent(some, 'import', clock.now() + leaseMs)]);
-  }
-}
-
-async function putMade(root: Digest, bytes: Uint8Array, { content, spools }: ArchiveStores): Promise<void> {
-  const hasher = new DigestHasher(root);
-  hasher.update(bytes);
-  await using spool = await spools.begin();
-  await spool.write(0, bytes);
-  await content.put(spool, hasher.verify());
-}
-
-/** Undefined: the archive has not brought it. The media type of all but the root stands in its bytes. */
-async function storedManifest(
-  repository: RepositoryName,
-  digest: Digest,
-  { root, mediaType }: ArchivedImage,
-  { content: stored }: ArchiveStores,
-): Promise<ReadManifest | undefined> {
-  const bytes = await storedBytes(stored, digest);
-  if (bytes === undefined) return undefined;
-  const type = digest === root ? mediaType : undefined;
-  try {
-    const { head: content } = await jsonReader.read(hostOf(repository), 'manifest', bytes, type);
-    return { descriptor: { mediaType: content.mediaType, digest, size: bytes.length }, bytes, content };
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    throw new LoadError(`${digest}: it has ${error.message}`);
-  }
+function removed(digest: Digest): string {
+  return `its blob ${digest} was removed while it was loaded: load it again`;
 }

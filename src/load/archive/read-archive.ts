@@ -1,3 +1,4 @@
+import { jsonMembers } from '../../json/json-members.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isObject, listIn, plainDescriptorIn } from '../../oci/descriptor.ts';
 import { Fault } from '../../oci/fault.ts';
@@ -8,10 +9,12 @@ import { type ArchiveBlobs, type ArchivedBlob, digestOfPath } from './archive-bl
 import type { ArchiveEntry, ArchiveLink } from './archive-entries.ts';
 
 /** An image of an OCI layout's index.json. */
-interface LayoutImage {
+export interface LayoutImage {
   readonly descriptor: Descriptor;
   /** As it is called there; undefined: it is not. */
   readonly name: string | undefined;
+  /** What stands where most tools write the tag alone (image-spec "Pre-Defined Annotation Keys"). */
+  readonly tag: string | undefined;
 }
 
 /** An image of `docker save`'s manifest.json: paths in the archive. */
@@ -30,10 +33,11 @@ export interface ReadArchive {
   readonly problems: readonly string[];
 }
 
-/** In more no archive has images. */
-const maxEntries = 100_000;
+/** More than anybody has: files of an archive, and images that its index names. */
+const maxEntries = 2_000_000;
+const maxImages = 200_000;
 /** What configs and layers are called that are no blobs of a layout: by `docker save`, skopeo and podman, crane (`sha256:…`, `.tar.gz`), and Jib (`config.json`). */
-const saved =
+const savedPath =
   /^(?:.+\/)?(?:(?:sha256:)?[0-9a-f]{64}(?:\.json|\.tar|\.tar\.gz|\.tar\.zst)?|layer\.tar|config\.json)$/;
 
 /** Reads an archive once, from its first file to its last. Throws LoadError for what cannot be read at all. */
@@ -43,14 +47,20 @@ export async function readArchive(
 ): Promise<ReadArchive> {
   const blobs = new Map<string, ArchivedBlob>();
   const links: ArchiveLink[] = [];
-  const texts = new Map<string, unknown>();
+  const layout: LayoutImage[] = [];
+  const saved: SavedImage[] = [];
   const problems: string[] = [];
   for await (const entry of entries) {
     if (blobs.size + links.length > maxEntries) throw new LoadError(`it has more than ${maxEntries} files`);
     if ('to' in entry) links.push(entry);
-    else if (entry.path === 'index.json' || entry.path === 'manifest.json')
-      texts.set(entry.path, await jsonOf(entry));
-    else if (digestOfPath(entry.path) !== undefined || saved.test(entry.path)) {
+    else if (entry.path === 'index.json') {
+      for await (const image of imagesOfIndex(entry.body, entry.path)) {
+        layout.push(image);
+        if (layout.length > maxImages) throw new LoadError(`it has more than ${maxImages} images`);
+      }
+    } else if (entry.path === 'manifest.json') {
+      saved.push(...listIn(await jsonOf(entry)).flatMap(savedImageIn));
+    } else if (digestOfPath(entry.path) !== undefined || savedPath.test(entry.path)) {
       try {
         blobs.set(entry.path, await store.store(entry, digestOfPath(entry.path)));
       } catch (error) {
@@ -63,9 +73,21 @@ export async function readArchive(
     const blob = blobs.get(to);
     if (blob !== undefined) blobs.set(path, blob);
   }
-  const index = texts.get('index.json');
-  const layout = listIn(isObject(index) ? index['manifests'] : undefined).flatMap(layoutImageIn);
-  return { layout, saved: listIn(texts.get('manifest.json')).flatMap(savedImageIn), blobs, problems };
+  return { layout, saved, blobs, problems };
+}
+
+/** What the index.json of a layout names, as it comes: it may be long. Throws LoadError. */
+export async function* imagesOfIndex(
+  bytes: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<LayoutImage> {
+  try {
+    for await (const { key, value, isEntry } of jsonMembers(bytes, name))
+      if (isEntry && key === 'manifests') yield* layoutImageIn(value);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new LoadError(reasonOf(error));
+  }
 }
 
 async function jsonOf({ path, size, body }: ArchiveEntry): Promise<unknown> {
@@ -87,7 +109,8 @@ function layoutImageIn(item: unknown): LayoutImage[] {
   const annotations = isObject(item['annotations']) ? item['annotations'] : {};
   const names = [annotations['io.containerd.image.name'], annotations['org.opencontainers.image.ref.name']];
   const name = names.find((text): text is string => typeof text === 'string' && /[:/@]/.test(text));
-  return [{ descriptor, name }];
+  const [, tag] = names;
+  return [{ descriptor, name, tag: typeof tag === 'string' ? tag : undefined }];
 }
 
 function savedImageIn(item: unknown): SavedImage[] {

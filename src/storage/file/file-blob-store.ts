@@ -5,10 +5,12 @@ import { type Digest, parseDigest } from '../../oci/reference.ts';
 import { BlobUnreadableError, type ContentStore, type OpenBlob, type StoredBlob } from '../content-store.ts';
 import type { Owners } from '../owners.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
+import { adoptFile } from './adopt-file.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileSpool } from './file-spool.ts';
 import { FileSpools } from './file-spools.ts';
 import { type ExactStatus, type File, type FileSystem, nodeFileSystem, stampOf } from './file-system.ts';
+import { newId } from './partial-file.ts';
 import type { PartialFiles } from './partial-files.ts';
 import { Publisher } from './publisher.ts';
 import { Quarantine } from './quarantine.ts';
@@ -144,6 +146,18 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
 
   async setAside(wrong: StoredBlob): Promise<string | undefined> {
     return await this.#quarantine.take(wrong);
+  }
+
+  async adopt(
+    path: string,
+    verify: (bytes: AsyncIterable<Uint8Array>) => Promise<VerifiedBlob>,
+  ): Promise<StoredBlob | undefined> {
+    const parts = { files: this.#files, directories: this.directories, pool: this.#pool };
+    return await adoptFile(path, verify, {
+      ...parts,
+      publisher: this.#publisher,
+      partial: this.partial.file(newId()),
+    });
   }
 
   async delete(digest: Digest): Promise<boolean> {

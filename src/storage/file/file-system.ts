@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import { access, link, lstat, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
 import type { Stamp } from '../stamp.ts';
 import { FileMaker } from './file-maker.ts';
 import type { NewFile } from './new-file.ts';
@@ -49,6 +49,8 @@ export interface FileSystem {
   /** `r+`: of what is there, and no link. */
   open(path: string, flags: 'r' | 'r+' | 'wx+', mode?: number): Promise<File>;
   rename(from: string, to: string): Promise<void>;
+  /** Gives a plain file a second name; rejects with ELOOP for what is none. Absent: files here have one name. */
+  link?(from: string, to: string): Promise<void>;
   rm(path: string, options?: { readonly force?: boolean }): Promise<void>;
   stat(path: string): Promise<FileStatus>;
   exactStat(path: string): Promise<ExactStatus>;
@@ -77,6 +79,7 @@ const maker = new FileMaker();
 export const nodeFileSystem: FileSystem = {
   open: async (path, flags, mode) => await open(path, openFlags[flags], mode),
   rename,
+  link: linkFile,
   rm,
   stat,
   exactStat: async (path) => await stat(path, { bigint: true }),
@@ -87,6 +90,14 @@ export const nodeFileSystem: FileSystem = {
   access: async (directory) =>
     await access(`${directory}/.`, constants.R_OK | constants.W_OK | constants.X_OK),
 };
+
+/** What the second name leads to is looked at, since the first may lead elsewhere by now. */
+async function linkFile(from: string, to: string): Promise<void> {
+  await link(from, to);
+  if ((await lstat(to)).isFile()) return;
+  await rm(to);
+  throw Object.assign(new Error(`${from} is no plain file`), { code: 'ELOOP' });
+}
 
 /** Of an error of the system. */
 export function codeOf(error: unknown): string | undefined {

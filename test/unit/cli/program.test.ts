@@ -63,6 +63,14 @@ async function run(
         if (config.imageFile === '') throw new Error('which images?');
         return config.imageFile === 'good.txt';
       },
+      export: async (_, told) => {
+        order = told;
+        return true;
+      },
+      import: async (_, told) => {
+        order = told;
+        return false;
+      },
       list: async (_, told) => {
         order = told;
       },
@@ -166,6 +174,8 @@ describe('ociregistry', () => {
     ['prune', 'pattern', 'date', 'not-used-for', 'keep', 'dry-run', 'output'],
     ['list', 'header', 'pattern', 'short-digest', 'wide', 'output'],
     ['wanted', 'output'],
+    ['export', 'pattern', 'platform', 'chunk-size', 'since', 'used-since', 'wanted', 'output'],
+    ['import', 'as', 'platform', 'output'],
     ['pin', 'output'],
     ['unpin', 'output'],
     ['refresh', 'pull-timeout', 'output'],
@@ -284,6 +294,23 @@ describe('ociregistry', () => {
     ],
     ['prune --keep none', '--keep: must be a whole number from 1 to 1000000, not "none"', 'prune'],
     ['load --platform arm64', '--platform: must be a platform such as linux/arm64, not "arm64"', 'load'],
+    [
+      'export x --chunk-size 1KB',
+      '--chunk-size: must be a size of 1MiB or more, such as 4GB, not "1KB"',
+      'export [options] <TO>',
+    ],
+    [
+      'export x --used-since yesterday',
+      '--used-since: must be an age such as 7d or a time such as 2026-01-31T23:59:59, not "yesterday"',
+      'export [options] <TO>',
+    ],
+    ['export', "missing required argument 'TO'", 'export [options] <TO>'],
+    ['import', "missing required argument 'FROM'", 'import [options] <FROM...>'],
+    [
+      'import x --as /',
+      '--as: must be a registry’s host such as docker.io, not "/"',
+      'import [options] <FROM...>',
+    ],
     ['list --output text', '--output: must be table or json, not "text"', 'list'],
     ['serve now', "too many arguments for 'serve'. Expected 0 arguments but got 1: now.", 'serve'],
     ['bogus', "unknown command 'bogus'", '[options] [command]'],
@@ -379,6 +406,23 @@ describe('ociregistry', () => {
     assert.deepEqual([none.code, none.stderr], [1, 'error loading images: which images?\n']);
     const wrong = await run('load --config-file FILE', { text: 'prot: 1' });
     assert.match(wrong.stderr, /^error getting configuration: config.yaml:1:1: prot/);
+  });
+
+  it('hands on what is to be exported and imported, and says by its code whether all was', async () => {
+    const line =
+      'export to.tar --pattern a,b --pattern c --platform linux/arm64 --chunk-size 4GB --since old.json --used-since 2026-01-31T23:59:59 --wanted - --output json';
+    const exported = await run(line);
+    assert.deepEqual([exported.code, exported.stderr], [0, '']);
+    assert.deepEqual(exported.order, {
+      ...{ to: 'to.tar', pattern: 'a,b,c', platforms: [{ os: 'linux', architecture: 'arm64' }] },
+      ...{ chunkSize: 4_000_000_000, since: 'old.json', wanted: '-', output: 'json' },
+      usedSince: new Date('2026-01-31T23:59:59').getTime(),
+    });
+    const imported = await run('import a.tar b --as docker.io');
+    assert.equal(imported.code, 1);
+    assert.deepEqual(imported.order, {
+      ...{ paths: ['a.tar', 'b'], host: 'docker.io', platforms: [], output: 'text' },
+    });
   });
 
   it('lists as the flags say, else as the file does', async () => {

@@ -10,7 +10,7 @@ registries:
   - name: a.io
   - name: b.io
     cache: { minFree: 10GiB }
-cache: { verifyOnRead: always }
+cache: { maxSize: 10GiB }
 server: { workers: auto }
 catalogSync: { every: 15m, repositories: [] }
 `,
@@ -19,7 +19,6 @@ catalogSync: { every: 15m, repositories: [] }
     const named = [
       '--hello-world',
       'registries[1].cache.minFree',
-      'cache.verifyOnRead',
       'server.workers',
       'catalogSync',
     ];

@@ -42,6 +42,8 @@ async function exitCode(args: string): Promise<number> {
     preflight: async () => ({ problems: [], warnings: [] }),
     doctor: async () => true,
     load: async () => true,
+    export: async () => true,
+    import: async () => true,
     list: async () => {},
     prune: async () => {},
     wanted: async () => {},

@@ -45,7 +45,8 @@ it('what an archive has and the store had already is not discarded while the ima
   };
   const image = { root: root.digest, mediaType: ociManifest, made: undefined } as never;
   const parts = { content: store, spools: store, metadata: index, clock: systemClock, changed() {} };
-  await importImage(image, { repository: app, reference: parseTag('v1') }, [], parts);
+  const source = { bring: async (digest: Digest) => await stat(digest) };
+  await importImage(image, { repository: app, reference: parseTag('v1') }, [], source, parts);
   assert.deepEqual(taken, []);
   for (const { digest } of [config, layer]) assert.equal(await index.hasBlob(app, digest), true);
 });

@@ -1,0 +1,68 @@
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { importBundles } from '../bundle/import-bundles.ts';
+import { ImportRun } from '../bundle/import-run.ts';
+import type { Config } from '../config/schema.ts';
+import type { LoadedImage } from '../load/load-images.ts';
+import { dockerHub } from '../oci/docker-hub.ts';
+import type { Platform } from '../oci/platform.ts';
+import { changesOf } from '../storage/operation.ts';
+import { type Caching, openCaching } from './caching.ts';
+import { imageNamed } from './image-name.ts';
+import { filePlan } from './open-files.ts';
+import { layoutVersion } from './store.ts';
+
+/** What is to be imported. */
+export interface ImportOrder {
+  readonly paths: readonly string[];
+  /** The registry that a directory stands for which does not say it. */
+  readonly host: string | undefined;
+  /** Of an index only these; none: what is there. */
+  readonly platforms: readonly Platform[];
+}
+
+export interface ImportParts {
+  readonly version: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly signal: AbortSignal;
+  /** Told of each image as it ends, and of what else is wrong. */
+  readonly ended: (image: LoadedImage) => void;
+}
+
+/** Imports into the directory, beside whoever serves from it. Throws what keeps the directory from being used. */
+export async function importImages(config: Config, order: ImportOrder, parts: ImportParts): Promise<void> {
+  const { log, version, env, clock = systemClock, signal, ended } = parts;
+  const files = await filePlan(1, log);
+  await using caching = await openCaching(
+    { ...config, metrics: 0 },
+    { files, version, clock, log, random: Math.random, env, says() {}, completes: false },
+  );
+  const { paths, host, platforms } = order;
+  const target = join(await realpath(config.imagePath), layoutVersion);
+  await importBundles(paths, { host, target }, importRun(caching, { clock, platforms, signal, ended }));
+}
+
+/** An import into a cache that is open. */
+export function importRun(
+  { store, cache }: Caching,
+  { clock, ...settings }: Pick<ImportRun, 'platforms' | 'signal' | 'ended'> & { readonly clock: Clock },
+): ImportRun {
+  const { content, spools, metadata } = store;
+  // To containerd, Docker and Kubernetes a name without a registry is one of Docker Hub.
+  const names = { aliases: new Map(), defaultNs: dockerHub };
+  return new ImportRun({
+    ...settings,
+    parts: {
+      ...{ content, spools, metadata, clock },
+      changed: (operations) => {
+        cache.forget(changesOf(operations));
+        if (operations.some(({ kind }) => kind === 'put tag')) store.changed();
+      },
+      named: (text) => imageNamed(text, names),
+    },
+  });
+}

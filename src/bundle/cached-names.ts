@@ -1,0 +1,71 @@
+import type { Tag } from '../oci/reference.ts';
+import type { Inventory } from '../storage/inventory.ts';
+import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { ImageRecord } from '../storage/records.ts';
+
+/** Which images a bundle has. */
+export interface Selection {
+  /** By its name: `host/repository:tag`, or `host/repository@digest`. */
+  readonly matches: (name: string) => boolean;
+  /** Does it name digests of their own, also those that a tag or an index leads to? */
+  readonly isExact: boolean;
+  /** Milliseconds since the epoch; undefined: whenever. */
+  readonly usedSince: number | undefined;
+}
+
+/** An image with the names by which it is wanted. */
+export interface NamedImage {
+  readonly image: ImageRecord;
+  readonly names: readonly string[];
+}
+
+/** In one go, so that a reader's memory stays small and no snapshot of the index is held for long. */
+const pageSize = 200;
+/** An image has no more tags in an inventory. */
+const maxListedTags = 500;
+
+/** The images that are selected, page by page, with their names: all tags, or the digest where nothing else leads to it. */
+export async function* selectedImages(
+  { inventory, metadata }: { readonly inventory: Inventory; readonly metadata: MetadataStore },
+  selection: Selection,
+): AsyncGenerator<NamedImage> {
+  let page: readonly ImageRecord[];
+  let last: ImageRecord | undefined;
+  do {
+    const after = last && { repository: last.repository, digest: last.descriptor.digest };
+    page = await inventory.images({ after, limit: pageSize });
+    for (const image of page) {
+      if (selection.usedSince !== undefined && image.usedAt < selection.usedSince) continue;
+      const names = await namesOf(image, metadata, selection);
+      if (names.length > 0) yield { image, names };
+    }
+    last = page.at(-1);
+  } while (page.length === pageSize);
+}
+
+async function namesOf(
+  image: ImageRecord,
+  metadata: MetadataStore,
+  { matches, isExact }: Selection,
+): Promise<string[]> {
+  const { repository, descriptor } = image;
+  const tags = await tagsOf(image, metadata);
+  const names = tags.map((tag) => `${repository}:${tag}`).filter(matches);
+  const byDigest = `${repository}@${descriptor.digest}`;
+  if (!matches(byDigest) || (tags.length > 0 && !isExact)) return names;
+  const isRoot = isExact || (await metadata.listManifestsOf(repository, descriptor.digest, 1)).length === 0;
+  return isRoot ? [...names, byDigest] : names;
+}
+
+async function tagsOf(
+  { repository, descriptor, tags }: ImageRecord,
+  metadata: MetadataStore,
+): Promise<readonly Tag[]> {
+  if (tags.length < maxListedTags) return tags;
+  const all: Tag[] = [];
+  for (const tag of await metadata.listTags(repository)) {
+    const record = await metadata.getTag(repository, tag);
+    if (record?.descriptor.digest === descriptor.digest) all.push(tag);
+  }
+  return all;
+}

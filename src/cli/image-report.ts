@@ -1,0 +1,100 @@
+import { Tally } from '../load/tally.ts';
+import { megabytes } from './load-report.ts';
+
+/** What became of an image that was exported or imported, or what else was wrong under its place. */
+export interface ReportedImage {
+  readonly name: string;
+  readonly digest?: string | undefined;
+  /** Undefined: it is done. */
+  readonly problem?: string | undefined;
+  /** In words, of one that is done. */
+  readonly note?: string | undefined;
+  readonly tally: Tally;
+}
+
+/** How it is said. */
+export interface ReportWords {
+  /** `exported` */
+  readonly done: string;
+  /** Of bytes, behind their number: `written`. */
+  readonly moved: string;
+  readonly present: string;
+}
+
+/** Of a path, a place in it and a name together. Characters. */
+const maxName = 4096;
+
+/** Says of each image as it ends what became of it, in lines or as JSON: none is kept, for they may be many. */
+export class ImageReport {
+  readonly #words: ReportWords;
+  readonly #output: 'text' | 'json';
+  readonly #write: (text: string) => unknown;
+  readonly #total = new Tally();
+  #done = 0;
+  #failed = 0;
+
+  constructor(words: ReportWords, output: 'text' | 'json', write: (text: string) => unknown) {
+    this.#words = words;
+    this.#output = output;
+    this.#write = write;
+  }
+
+  /** Was everything done that was to be? */
+  get isOk(): boolean {
+    return this.#failed === 0;
+  }
+
+  /** How far it is, in a line. */
+  get progress(): string {
+    return `${this.#done + this.#failed} images are done, ${this.#bytes(this.#total)}\n`;
+  }
+
+  add(image: ReportedImage): void {
+    const separator = this.#done + this.#failed === 0 ? '{"images":[\n' : ',\n';
+    if (image.problem === undefined) this.#done += 1;
+    else this.#failed += 1;
+    this.#total.add(image.tally);
+    this.#write(
+      this.#output === 'json' ? `${separator}${JSON.stringify(objectOf(image))}` : this.#line(image),
+    );
+  }
+
+  end(seconds: number): void {
+    const { manifests, blobs, fetched, present } = this.#total;
+    if (this.#output === 'json') {
+      const rest = { manifests, blobs, movedBytes: fetched, presentBytes: present, seconds };
+      const begin = this.#done + this.#failed === 0 ? '{"images":[' : '';
+      this.#write(`${begin}\n],"ok":${this.isOk},${JSON.stringify(rest).slice(1)}\n`);
+      return;
+    }
+    const ending = this.#failed === 0 ? '' : `, ${this.#failed} failed`;
+    const images = this.#done === 1 ? 'image' : 'images';
+    this.#write(
+      `${this.#words.done} ${this.#done} ${images} in ${seconds.toFixed(1)} s${ending}: ${this.#bytes(this.#total)}\n`,
+    );
+  }
+
+  #line({ name, digest, problem, note, tally }: ReportedImage): string {
+    const shown = shownName(name);
+    if (problem !== undefined) return `FAILED ${shown}: ${problem}\n`;
+    return `${this.#words.done} ${shown} ${digest}: ${this.#bytes(tally)}${note === undefined ? '' : `; ${note}`}\n`;
+  }
+
+  #bytes({ fetched, present }: Tally): string {
+    return `${megabytes(fetched)} ${this.#words.moved}, ${megabytes(present)} ${this.#words.present}`;
+  }
+}
+
+function objectOf({ name, digest, problem, note, tally }: ReportedImage): object {
+  const { manifests, blobs, fetched, present } = tally;
+  return {
+    ...{ name, ok: problem === undefined, digest, problem, note },
+    ...{ manifests, blobs, movedBytes: fetched, presentBytes: present },
+  };
+}
+
+/** Others have written it: what moves a terminal’s cursor is not among it, and no name is so long. */
+function shownName(name: string): string {
+  const text = name.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
+  return text.length > maxName ? `${text.slice(0, maxName)}…` : text;
+}

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { sha256 } from '#src/oci/digest.ts';
+import { dockerManifest, dockerManifestList, ociIndex, ociManifest } from '#src/oci/media-type.ts';
+import { CacheDirectory, problemsOf } from '#test/fakes/cache-directory.ts';
+import { type Built, builtImage, builtIndex, layoutFiles } from '#test/fakes/layouts.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
+import { ask } from '#test/fakes/registry-server.ts';
+import { runApp } from '#test/fakes/running-app.ts';
+
+const types = [dockerManifestList, dockerManifest, ociIndex, ociManifest];
+const hex = (content: Uint8Array) => sha256(content).slice('sha256:'.length);
+
+/** A directory as Ociregistry 1.17 writes it. */
+async function writeOriginal(
+  directory: string,
+  images: Readonly<Record<string, Built>>,
+  { pulled = '2026-01-02T03:04:05' } = {},
+): Promise<void> {
+  for (const name of ['lts', 'img', 'blobs']) await mkdir(join(directory, name), { recursive: true });
+  for (const [imageUrl, { mediaType, manifest, contents }] of Object.entries(images)) {
+    const digest = hex(manifest);
+    const file = join(directory, imageUrl.endsWith(':latest') ? 'lts' : 'img', digest);
+    const json = {
+      ...{ type: types.indexOf(mediaType), digest, imageUrl, bytes: manifest.toString('base64') },
+      ...{
+        'v1.oci.index': {},
+        'v1.oci.manifest': {},
+        'v2.docker.manifestList': {},
+        'v2.docker.manifest': {},
+      },
+      ...{ created: '2026-01-02T03:04:05', pulled },
+    };
+    await writeFile(file, JSON.stringify(json), { mode: 0o755 });
+    for (const content of contents)
+      if (content !== manifest && mediaType === ociManifest)
+        await writeFile(join(directory, 'blobs', hex(content)), content);
+  }
+}
+
+const [amd64, arm64, plain] = [builtImage(1), builtImage(2), builtImage(3)];
+const multi = builtIndex({ amd64, arm64 });
+const images = {
+  'docker.io/library/plain:latest': plain,
+  'quay.io/team/multi:v1': multi,
+  [`quay.io/team/multi@${sha256(amd64.manifest)}`]: amd64,
+};
+const wanted: [string, Buffer][] = [
+  ['docker.io/library/plain/manifests/latest', plain.manifest],
+  ['quay.io/team/multi/manifests/v1', multi.manifest],
+  [`quay.io/team/multi/manifests/${sha256(amd64.manifest)}`, amd64.manifest],
+  [
+    `quay.io/team/multi/blobs/${sha256(amd64.contents[0] ?? assert.fail())}`,
+    amd64.contents[0] ?? assert.fail(),
+  ],
+];
+const layerFile = (directory: string, { contents }: Built) =>
+  join(directory, 'blobs', hex(contents[0] ?? assert.fail()));
+
+/** All its files with what they are. */
+async function pictureOf(directory: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const folder of ['lts', 'img', 'blobs'])
+    for (const name of (await readdir(join(directory, folder))).sort()) {
+      const path = join(directory, folder, name);
+      const { mode, mtimeMs, size } = await stat(path);
+      lines.push(`${folder}/${name} ${mode} ${mtimeMs} ${size} ${sha256(await readFile(path))}`);
+    }
+  return lines;
+}
+
+describe('the directory of Ociregistry 1.17', () => {
+  it('is imported by second names of its files, and stays as it is', async () => {
+    await using cache = await CacheDirectory.make();
+    const directory = join(cache.path, 'old');
+    await writeOriginal(directory, images);
+    const before = await pictureOf(directory);
+    const imported = await cache.import([directory]);
+    assert.deepEqual(
+      problemsOf(imported).sort(),
+      Object.keys(images)
+        .sort()
+        .map((name) => [name, undefined]),
+    );
+    assert.deepEqual(
+      await cache.served(...wanted.map(([path]) => path)),
+      wanted.map(([, content]) => [200, sha256(content)]),
+    );
+    assert.deepEqual(await pictureOf(directory), before);
+    const layer = sha256(plain.contents[0] ?? assert.fail()).slice(7);
+    const [theirs, ours] = [layerFile(directory, plain), join(cache.imagePath, 'v1/blobs/sha256', layer)];
+    assert.equal((await stat(theirs)).ino, (await stat(ours)).ino);
+    assert.deepEqual(await readdir(join(cache.imagePath, 'v1/partial')), []);
+    const again = await cache.import([directory]);
+    assert.ok(again.every(({ problem }) => problem === undefined));
+    assert.deepEqual(await readdir(join(cache.imagePath, 'v1/partial')), []);
+  });
+
+  it('may have torn files: they are named and left out', async () => {
+    await using cache = await CacheDirectory.make();
+    const directory = join(cache.path, 'old');
+    await writeOriginal(directory, images);
+    await truncate(layerFile(directory, plain), 1000);
+    await writeFile(join(directory, 'img', 'a'.repeat(64)), '{"type":3,');
+    await writeFile(
+      join(directory, 'img', hex(arm64.manifest)),
+      JSON.stringify({
+        ...{ type: 3, digest: hex(arm64.manifest), imageUrl: 'quay.io/team/lie:v1' },
+        bytes: Buffer.from('{}').toString('base64'),
+      }),
+    );
+    const problems = new Map(problemsOf(await cache.import([directory])) as [string, string][]);
+    assert.match(problems.get('docker.io/library/plain:latest') ?? '', /wrong bytes/);
+    assert.match(problems.get('DIR/old') ?? '', /img\/a+: .*not JSON/);
+    assert.match(problems.get('quay.io/team/lie:v1') ?? '', /wrong bytes/);
+    // Of an index the rest is there.
+    assert.match(
+      problems.get('quay.io/team/multi:v1') ?? '',
+      /^all but a part of it is loaded: sha256:[0-9a-f]+: .*wrong bytes/,
+    );
+    const [status, ...others] = await cache.served(
+      'docker.io/library/plain/manifests/latest',
+      ...wanted.slice(1).map(([path]) => path),
+    );
+    assert.equal(status?.[0], 404);
+    assert.deepEqual(
+      others,
+      wanted.slice(1).map(([, content]) => [200, sha256(content)]),
+    );
+  });
+
+  it('does not move a tag that was checked later back', async () => {
+    await using cache = await CacheDirectory.make();
+    const newer = builtImage(8);
+    await cache.import([await cache.folder('new', layoutFiles({ 'docker.io/library/plain:latest': newer }))]);
+    const directory = join(cache.path, 'old');
+    await writeOriginal(directory, images);
+    await cache.import([directory]);
+    const [tag] = await cache.served('docker.io/library/plain/manifests/latest');
+    assert.equal(tag?.[1], sha256(newer.manifest));
+  });
+});
+
+describe('a server that starts beside the data of 1.17', () => {
+  async function started(cache: CacheDirectory) {
+    const log = new LogLines();
+    const app = await runApp(cache.settings, { log });
+    return { log, app, [Symbol.asyncDispose]: async () => await app[Symbol.asyncDispose]() };
+  }
+
+  async function until(done: () => Promise<boolean> | boolean): Promise<void> {
+    const giveUpAt = Date.now() + 10_000;
+    while (!(await done())) {
+      assert.ok(Date.now() < giveUpAt, 'it did not come to its end');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  const said = (log: LogLines, text: string) => log.lines.some((line) => line.includes(text));
+
+  it('imports it while it serves, once, and again when something came', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, images);
+    {
+      await using server = await started(cache);
+      await until(() => said(server.log, 'the images of 1.17 are imported'));
+      for (const [path, content] of wanted) {
+        const { status, body } = await ask(server.app.server, `/v2/${path}`);
+        assert.deepEqual([status, sha256(body)], [200, sha256(content)]);
+      }
+      await until(async () => (await readdir(join(cache.imagePath, 'v1'))).includes('imported-1.17.json'));
+    }
+    {
+      await using server = await started(cache);
+      assert.ok(!said(server.log, '1.17'));
+    }
+    await writeOriginal(cache.imagePath, { 'quay.io/team/more:v1': builtImage(9) });
+    await using server = await started(cache);
+    await until(() => said(server.log, 'the images of 1.17 are imported'));
+    assert.equal((await ask(server.app.server, '/v2/quay.io/team/more/manifests/v1')).status, 200);
+  });
+
+  it('tries again what was torn, at its next start', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, images);
+    const layer = layerFile(cache.imagePath, plain);
+    const whole = await readFile(layer);
+    await writeFile(layer, whole.subarray(0, 1000));
+    {
+      await using server = await started(cache);
+      await until(() => said(server.log, 'the images of 1.17 are imported'));
+    }
+    await writeFile(layer, whole);
+    await using server = await started(cache);
+    await until(() => said(server.log, 'the images of 1.17 are imported'));
+    assert.equal((await ask(server.app.server, '/v2/docker.io/library/plain/manifests/latest')).status, 200);
+  });
+
+  it('ends with the server', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, images);
+    {
+      await using _ = await started(cache);
+    }
+    await rm(join(cache.imagePath, 'blobs'), { recursive: true });
+    await using server = await started(cache);
+    assert.ok(!said(server.log, '1.17'));
+  });
+});
