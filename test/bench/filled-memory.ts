@@ -7,7 +7,7 @@ const images = 10_000;
 const clients = 32;
 
 /**
- * Pulls images until what the server remembers of them within bounds is full: 64 MiB of manifests, 10,000 tags and blobs, 16 MiB of the
+ * Pulls images until what the server remembers of them within bounds is full: 24 MiB of manifests, 10,000 tags and blobs, 8 MiB of the
  * index's pages. Returns how long it took. Seconds.
  */
 export async function fillMemory(server: Address): Promise<number> {
