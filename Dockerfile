@@ -1,4 +1,4 @@
-# The image: Node.js, production dependencies and the source, which Node runs as it is. How to run it: docs/how-to/container-image.md
+# The image: Node.js, production dependencies and the source without its types. How to run it: docs/how-to/container-image.md
 
 FROM node:26-bookworm-slim AS build
 WORKDIR /ociregistry
@@ -10,12 +10,14 @@ RUN npm ci --omit=dev --omit=optional \
  && find node_modules/better-sqlite3/prebuilds -type f \
       ! -name "linux-$(node -p process.arch).node" -delete
 COPY src src
-COPY config/image/first-run.js config/image/
+COPY config/image config/image
 # Without the argument: when this step ran.
 ARG BUILD_DATE
-RUN ln -s src/bin.js server \
- && echo "${BUILD_DATE:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}" > src/build-date \
- && chmod -R a+rX config package.json src \
+RUN node config/image/build.js \
+ && find src -mindepth 1 -maxdepth 1 ! -name bin.js -exec rm -rf {} + \
+ && ln -s src/bin.js server \
+ && echo "${BUILD_DATE:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}" > dist/build-date \
+ && chmod -R a+rX config package.json src dist \
  && install -d -o 65532 -g 65532 .cache
 # A server that answered fills Node's compile cache, which lies in a folder of the user's number and is only read from then on.
 USER 65532:65532

@@ -1,5 +1,5 @@
 // For the Dockerfile: runs the server that is named until it answers, however long that takes on this machine, and ends it. So Node
-// compiles what a server needs, and keeps it (src/main.ts). Exit 0: it answered, and ended as it should.
+// compiles what a server needs, and keeps it (src/bin.js). Exit 0: it answered, and ended as it should.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';

@@ -20,15 +20,18 @@ export interface MemoryPlan {
 
 const mebibyte = 1024 * 1024;
 
-/** From a gigabyte on all of it; below, a seventh of what the program does not take idle: the kernel wants some for files. */
+/**
+ * From a gigabyte on all of it; below, a seventh of what the program does not take idle: the kernel wants some for files. What grows with the number of
+ * images (manifests, answers, pages) is 44 MiB: what is beyond is read of files that the kernel has in memory.
+ */
 export function memoryPlan(limit = memoryLimit()): MemoryPlan {
   const share = (most: number): number => memoryShare(most, limit);
   return {
-    manifests: share(64 * mebibyte),
+    manifests: share(24 * mebibyte),
     smallBlobs: share(32 * mebibyte),
-    answers: share(16 * mebibyte),
+    answers: share(12 * mebibyte),
     lists: share(32 * mebibyte),
-    indexPages: share(16 * mebibyte),
+    indexPages: share(8 * mebibyte),
     readBuffers: share(16 * mebibyte),
     receiveBuffers: share(16 * mebibyte),
   };

@@ -3,14 +3,22 @@ import { SingleFlight } from '../base/single-flight.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isIndex } from '../oci/manifest.ts';
 import type { Outcome } from '../oci/outcome.ts';
-import { type Digest, isDigest, type Reference, type RepositoryName, type Tag } from '../oci/reference.ts';
+import {
+  contentKey,
+  type Digest,
+  isDigest,
+  type Reference,
+  type RepositoryName,
+  type Tag,
+} from '../oci/reference.ts';
 import type { CallOptions, Manifest, Registry, Standing } from '../oci/registry.ts';
 import type { TagRecord } from '../storage/records.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { referrersMs } from './cached-referrers.ts';
 import { blobsOf } from './completion/completion-job.ts';
 import { type Kept, keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
-import { type Freshness, isFresh } from './memory/freshness.ts';
+import { isFresh } from './memory/freshness.ts';
+import { tagKey } from './memory/known-tags.ts';
 import { isAbsent } from './memory/negative-cache.ts';
 import { patiently, staleCause } from './stale.ts';
 
@@ -101,11 +109,11 @@ export class CachedManifests {
   }
 
   /** What is fresh, as far as that is known without asking anybody. */
-  #inMemory(repository: RepositoryName, reference: Reference, freshness?: Freshness): Manifest | undefined {
+  #inMemory(repository: RepositoryName, reference: Reference): Manifest | undefined {
     const { manifests } = this.#parts;
     if (isDigest(reference)) return manifests.known(repository, reference);
     const record = manifests.knownTag(repository, reference);
-    if (record === undefined || !this.#isFresh(repository, record, freshness)) return undefined;
+    if (record === undefined || !this.#isFresh(repository, record)) return undefined;
     return manifests.known(repository, record.descriptor.digest);
   }
 
@@ -116,15 +124,26 @@ export class CachedManifests {
     { digest, mediaType }: Descriptor,
     isPull: boolean,
   ): Standing {
-    const freshness = isDigest(reference) ? undefined : this.#policy.freshness(repository, reference);
+    const { manifests } = this.#parts;
+    const key = contentKey(repository, digest);
+    const leadsHere = isDigest(reference) ? () => true : this.#leading(repository, reference, digest);
     return {
-      holds: () => {
-        const now = this.#inMemory(repository, reference, freshness)?.descriptor;
-        return now?.digest === digest && now.mediaType === mediaType;
-      },
+      holds: () =>
+        leadsHere() && manifests.known(repository, digest, key)?.descriptor.mediaType === mediaType,
       given: () => {
         if (isPull) this.#served(repository, digest, mediaType);
       },
+    };
+  }
+
+  /** Is the tag fresh, and does it lead to this digest? To be asked again and again. */
+  #leading(repository: RepositoryName, tag: Tag, digest: Digest): () => boolean {
+    const { manifests } = this.#parts;
+    const freshness = this.#policy.freshness(repository, tag);
+    const key = tagKey(repository, tag);
+    return () => {
+      const record = manifests.knownTag(repository, tag, key);
+      return record?.descriptor.digest === digest && this.#isFresh(repository, record, freshness);
     };
   }
 

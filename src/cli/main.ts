@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { setUpV8 } from '../process/v8-settings.ts';
 import { readVersion } from '../process/version.ts';
 import { ProcessSignals } from './process-signals.ts';
@@ -75,6 +76,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     },
     serve: async (loaded, start) => {
       const { serve } = await import('./serve.ts');
+      // What Node has read of it stays in memory else, some ten megabytes.
+      flushCompileCache();
       setUpV8();
       return await serve(loaded, {
         version: version.version,

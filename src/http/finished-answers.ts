@@ -76,8 +76,9 @@ function bodyOf(whole: Uint8Array): Uint8Array | string {
   return length > maxText ? whole : Buffer.from(buffer, byteOffset, length).toString('latin1');
 }
 
+/** Most are GETs, whose target is here and in one piece. No target has a space in it. */
 function keyOf(method: string, target: string): string {
-  return `${method} ${target}`;
+  return method === 'GET' ? target : `${method} ${target}`;
 }
 
 /** Node has it at every outgoing message; its types have it at requests alone. */

@@ -1,9 +1,9 @@
-import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { memoryShare } from '../base/memory-limit.ts';
 import { release } from '../base/release.ts';
+import { startThread } from '../base/thread.ts';
 import { TurnQueue } from '../base/turn-queue.ts';
 import { tooMuchRead } from '../oci/busy.ts';
 import { Fault } from '../oci/fault.ts';
@@ -21,7 +21,7 @@ const restMs = 30_000;
  * Of the thread's heap: three times what the worst text takes, for beyond it V8 ends the whole process; more where there is more, so that V8 collects
  * less often. Megabytes.
  */
-const resourceLimits = {
+const limits = {
   maxOldGenerationSizeMb: Math.max(160, memoryShare(512)),
   maxYoungGenerationSizeMb: 8,
 };
@@ -110,9 +110,7 @@ export class JsonReader {
   }
 
   #start(): Worker {
-    // The source in a checkout, else what was built of it.
-    const program = new URL(`json-thread${extname(import.meta.filename)}`, import.meta.url);
-    const thread = new Worker(program, { resourceLimits, execArgv: [] });
+    const thread = startThread(import.meta, 'json-thread', { limits });
     thread.on('message', (answer: Answer) => {
       if (this.#thread === thread) this.#end((job) => job.answered.resolve(answer));
     });

@@ -1,7 +1,7 @@
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { memoryLimit } from '../base/memory-limit.ts';
+import { startThread } from '../base/thread.ts';
 import { type ImageInput, textOf } from './image-input.ts';
 import type { ListedImage } from './image-list.ts';
 import { type FileOfImages, listedImages } from './listed-images.ts';
@@ -78,14 +78,8 @@ function sizeOf(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, { length }) => sum + length, 0);
 }
 
-function start(workerData: ListingSettings, maxOldGenerationSizeMb: number): Worker {
-  // The source in a checkout, else what was built of it.
-  const program = new URL(`listing-thread${extname(import.meta.filename)}`, import.meta.url);
-  const thread = new Worker(program, {
-    workerData,
-    resourceLimits: { maxOldGenerationSizeMb },
-    execArgv: [],
-  });
+function start(data: ListingSettings, maxOldGenerationSizeMb: number): Worker {
+  const thread = startThread(import.meta, 'listing-thread', { limits: { maxOldGenerationSizeMb }, data });
   // Whoever asks is told; nobody else has to be.
   thread.on('error', () => undefined);
   return thread;

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { collectAll } from '../base/collect-all.ts';
 import { memoryLimit } from '../base/memory-limit.ts';
+import { keepYoungRoom } from './young-room.ts';
 
 /** A container in which garbage is dearer than time. Bytes. */
 const small = 512 * 1024 * 1024;
@@ -12,8 +13,8 @@ const firstCollectionMs = 2000;
  * goes on without it. Reasons and figures are in docs/decisions/0010.
  */
 export function setUpV8(): void {
-  // Room for young objects: no more than the imports took.
-  setFlagsFromString('--semi-space-growth-factor=1');
+  // Room for young objects: as much as the imports took.
+  keepYoungRoom();
   // What runs for the first time is compiled at once.
   setFlagsFromString('--always-sparkplug');
   // All is collected when the heap has grown by so much, and not when it is several times as large.

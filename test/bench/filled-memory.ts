@@ -12,8 +12,8 @@ const asked = 2500;
 const clients = 32;
 
 /**
- * Pulls images until what the server remembers of them within bounds is full: 64 MiB of manifests, 10,000 tags and blobs, 32 MiB of small blobs, 16 MiB of
- * answers and of the index's pages. Returns how long it took. Seconds.
+ * Pulls images until what the server remembers of them within bounds is full: 24 MiB of manifests, 10,000 tags and blobs, 32 MiB of small blobs, 12 MiB of
+ * answers, 8 MiB of the index's pages. Returns how long it took. Seconds.
  */
 export async function fillMemory(server: Address): Promise<number> {
   const startedAt = performance.now();

@@ -97,7 +97,7 @@ describe('the image', needs(...programs), () => {
     );
     assert.deepEqual(await program.exited, { code: 0, signal: null });
     assert.ok(program.lines.some((line) => line.endsWith(`build date: ${buildDate}`)));
-    const accepted = /V8 code cache for ESM file:\/\/\/ociregistry\/src\/cli\/main\.ts was accepted/;
+    const accepted = /V8 code cache for ESM file:\/\/\/ociregistry\/dist\/cli\/main\.js was accepted/;
     assert.ok(program.lines.some((line) => accepted.test(line)));
   });
 });

@@ -63,19 +63,20 @@ export class KnownTags {
     return { at: this.#clock.now(), turn: this.#turn };
   }
 
-  get(repository: RepositoryName, tag: Tag): TagRecord | undefined {
-    return this.#records.get(`${repository}:${tag}`)?.record;
+  /** `key`: {@link tagKey} of both, from who asks often. */
+  get(repository: RepositoryName, tag: Tag, key = tagKey(repository, tag)): TagRecord | undefined {
+    return this.#records.get(key)?.record;
   }
 
   /** Forgets it, if it is still what is known. */
   drop(repository: RepositoryName, record: TagRecord): void {
-    const key = `${repository}:${record.tag}`;
+    const key = tagKey(repository, record.tag);
     if (this.#records.peek(key)?.record === record) this.#records.delete(key);
   }
 
   /** As {@link drop}, because the store knows better: what was asked before stays overtaken. */
   forget(repository: RepositoryName, record: TagRecord): void {
-    const key = `${repository}:${record.tag}`;
+    const key = tagKey(repository, record.tag);
     const known = this.#records.peek(key);
     if (known?.record === record) this.#records.set(key, { ...known, record: undefined });
   }
@@ -87,7 +88,7 @@ export class KnownTags {
 
   /** What the store has, unless something was learnt while it was read. */
   recall(repository: RepositoryName, record: TagRecord): TagRecord {
-    const key = `${repository}:${record.tag}`;
+    const key = tagKey(repository, record.tag);
     const known = this.#records.get(key);
     if (known?.record !== undefined) return known.record;
     const recalled = withoutTexts(record);
@@ -97,7 +98,7 @@ export class KnownTags {
 
   /** False, and nothing is changed: a later question was answered already, or this one was. */
   point(repository: RepositoryName, record: TagRecord, { turn }: Asked): boolean {
-    const key = `${repository}:${record.tag}`;
+    const key = tagKey(repository, record.tag);
     if (this.#turnOf(key) >= turn) return false;
     this.#records.set(key, { repository, record, turn });
     const announced = this.#announced.peek(key);
@@ -107,7 +108,7 @@ export class KnownTags {
 
   /** Holds for an hour, unless a later question was answered already. */
   announce(repository: RepositoryName, tag: Tag, descriptor: Descriptor, asked: Asked): void {
-    const key = `${repository}:${tag}`;
+    const key = tagKey(repository, tag);
     const known = Math.max(this.#turnOf(key), this.#announced.peek(key)?.asked.turn ?? 0);
     if (known >= asked.turn) return;
     const until = this.#clock.monotonic() + announcedMs;
@@ -118,7 +119,7 @@ export class KnownTags {
 
   /** Undefined: nothing newer is announced than what is known. */
   announced(repository: RepositoryName, tag: Tag): Announcement | undefined {
-    const found = this.#announced.get(`${repository}:${tag}`);
+    const found = this.#announced.get(tagKey(repository, tag));
     return found !== undefined && this.#holds(found) ? found : undefined;
   }
 
@@ -128,7 +129,7 @@ export class KnownTags {
   }
 
   #holds({ repository, tag, asked, until }: Remembered): boolean {
-    return this.#clock.monotonic() < until && this.#turnOf(`${repository}:${tag}`) < asked.turn;
+    return this.#clock.monotonic() < until && this.#turnOf(tagKey(repository, tag)) < asked.turn;
   }
 
   #turnOf(key: string): number {
@@ -148,6 +149,10 @@ export class KnownTags {
     listed?.delete(announcement);
     if (listed?.size === 0) this.#byDigest.delete(key);
   }
+}
+
+export function tagKey(repository: RepositoryName, tag: Tag): string {
+  return `${repository}:${tag}`;
 }
 
 /** What a manifest says of itself may be long, and nobody who asks where a tag points wants it. */

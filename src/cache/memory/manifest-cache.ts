@@ -66,9 +66,12 @@ export class ManifestCache implements Memory {
     this.#unstored = new UnstoredManifests(parts.clock);
   }
 
-  /** By memory alone: undefined also for want of having looked. */
-  known(repository: RepositoryName, digest: Digest): Manifest | undefined {
-    const key = contentKey(repository, digest);
+  /** By memory alone: undefined also for want of having looked. `key`: {@link contentKey} of both, from who asks often. */
+  known(
+    repository: RepositoryName,
+    digest: Digest,
+    key = contentKey(repository, digest),
+  ): Manifest | undefined {
     const known = this.#manifests.get(key);
     if (known !== undefined && this.#unstored.has(key)) this.#storeAgain(repository, known);
     return known;
@@ -89,8 +92,8 @@ export class ManifestCache implements Memory {
   }
 
   /** As {@link known}. */
-  knownTag(repository: RepositoryName, tag: Tag): TagRecord | undefined {
-    const known = this.#tags.get(repository, tag);
+  knownTag(repository: RepositoryName, tag: Tag, key?: string): TagRecord | undefined {
+    const known = this.#tags.get(repository, tag, key);
     if (known === undefined || this.#leadsOn(repository, known)) return known;
     this.#tags.drop(repository, known);
     return undefined;

@@ -1,6 +1,6 @@
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
+import { startThread } from '../../base/thread.ts';
 import type { NewFile } from './new-file.ts';
 
 /** What the thread is asked: bytes of files, one behind the other, each with its names and where it ends. */
@@ -26,7 +26,7 @@ export interface Made {
 
 /** A thread without work gives its memory back. Milliseconds. */
 const restMs = 30_000;
-const resourceLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
+const limits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 
 /**
  * Makes small files in a thread of its own: there each takes five calls of the system and nothing else, where Node's own way has each of them
@@ -56,9 +56,7 @@ export class FileMaker {
   /** Undefined: the system gives no thread. */
   #started(): Worker | undefined {
     try {
-      // The source in a checkout, else what was built of it.
-      const program = new URL(`file-making-thread${extname(import.meta.filename)}`, import.meta.url);
-      const thread = new Worker(program, { resourceLimits, execArgv: [] });
+      const thread = startThread(import.meta, 'file-making-thread', { limits });
       thread.on('message', (answer: Made) => this.#answered(thread, answer));
       thread.on('error', () => this.#drop(thread));
       thread.on('exit', () => this.#drop(thread));

@@ -3,7 +3,6 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import type { Made, Order, OrderedFile } from './file-maker.ts';
-import { codeOf } from './file-system.ts';
 
 interface OpenFile extends OrderedFile {
   readonly at: number;
@@ -19,6 +18,8 @@ parentPort?.on('message', (order: Order) => void obey(order));
 
 async function obey({ id, bytes, files, syncs }: Order): Promise<void> {
   const open = opened(files, bytes);
+  // Written, they are garbage, of which V8 lets some ten megabytes wait.
+  bytes.buffer.transfer(0);
   await inParallel(open, syncs, async (each) => {
     each.isSynced = await datasync(each.file).then(
       () => true,
@@ -85,7 +86,7 @@ function isSyncedDirectory(path: string): boolean {
     }
     return true;
   } catch (error) {
-    return codeOf(error) === 'ENOENT';
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
 }
 

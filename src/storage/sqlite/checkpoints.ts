@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
+import { startThread } from '../../base/thread.ts';
 import type { CheckpointStep } from './checkpoint-thread.ts';
 
 /** When the log has grown by so much, it is brought into the file. Bytes: SQLite's own thousand pages. */
@@ -12,7 +12,7 @@ const commitsALook = 8;
 export const lastResortPages = 32 * 1024;
 /** A thread without work gives its memory back. Milliseconds. */
 const restMs = 30_000;
-const resourceLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
+const limits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 
 /**
  * Checkpoints of SQLite's log in a thread with a connection of its own: they wait for the disk, several times each, and SQLite would have whoever
@@ -62,8 +62,7 @@ export class Checkpoints implements AsyncDisposable {
   /** Undefined: the system gives no thread. */
   #started(): Worker | undefined {
     try {
-      const program = new URL(`checkpoint-thread${extname(import.meta.filename)}`, import.meta.url);
-      const thread = new Worker(program, { workerData: this.#path, resourceLimits, execArgv: [] });
+      const thread = startThread(import.meta, 'checkpoint-thread', { limits, data: this.#path });
       thread.unref();
       thread.on('message', (done: CheckpointStep) => this.#done(thread, done));
       thread.on('error', () => this.#drop(thread));

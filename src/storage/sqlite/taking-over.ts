@@ -1,5 +1,4 @@
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { startThread } from '../../base/thread.ts';
 import { StoreFullError } from '../content-store.ts';
 import { DamagedIndexError } from './sqlite-errors.ts';
 import type { Order, Report } from './take-over-thread.ts';
@@ -7,7 +6,7 @@ import type { Order, Report } from './take-over-thread.ts';
 /** So long an older server may keep the older index for itself: it may be about to end. Milliseconds. */
 const usualHeldMs = 60_000;
 /** Of the thread's heap, in which there are keys of some thousand rows. Megabytes. */
-const resourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
+const limits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
 
 export interface TakingOver {
   /** What is done, or waited for, in words; `isNews`: it is something else than before, and not only further. */
@@ -25,8 +24,7 @@ export async function takeOver(
   order: Order,
   { says = () => {}, heldMs = usualHeldMs }: TakingOver,
 ): Promise<void> {
-  const program = new URL(`take-over-thread${extname(import.meta.filename)}`, import.meta.url);
-  const thread = new Worker(program, { workerData: order, resourceLimits, execArgv: [] });
+  const thread = startThread(import.meta, 'take-over-thread', { limits, data: order });
   const over = Promise.withResolvers<void>();
   let heldSince: number | undefined;
   let latest = '';

@@ -16,12 +16,7 @@ catalogSync: { every: 15m, repositories: [] }
 `,
       { flags: { helloWorld: true } },
     );
-    const named = [
-      '--hello-world',
-      'registries[1].cache.minFree',
-      'server.workers',
-      'catalogSync',
-    ];
+    const named = ['--hello-world', 'registries[1].cache.minFree', 'server.workers', 'catalogSync'];
     assert.equal(warnings.length, 1);
     const [, names = ''] =
       /^not available in this version yet, and ignored: (.*)$/.exec(warnings[0] ?? '') ?? [];

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { enableCompileCache } from 'node:module';
+import { it } from 'node:test';
+import { startThread } from '#src/base/thread.ts';
+import { temporaryDirectory } from '#test/e2e/support/temporary-directory.ts';
+
+const fakes = { ...import.meta, url: new URL('../../fakes/', import.meta.url).href };
+
+/** Did the thread load the compiler that strips sources of their types? */
+async function loadsCompiler(): Promise<unknown> {
+  const thread = startThread(fakes, 'compiler-thread', { limits: {} });
+  const [answer] = await once(thread, 'message');
+  await thread.terminate();
+  return answer;
+}
+
+it('a thread has the compile cache of the process: its source is stripped of types once, and not in each thread', async () => {
+  await using directory = await temporaryDirectory();
+  enableCompileCache(directory.path);
+  assert.equal(await loadsCompiler(), true);
+  assert.equal(await loadsCompiler(), false);
+});
