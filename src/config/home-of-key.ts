@@ -12,6 +12,7 @@ export interface Home {
 
 /** Where a key is known, in any case of its letters: those of the mappings below `path` that are nearest to it. Of what is refused nobody is told. */
 export function homesBelow(path: Path, key: string, schema: z.ZodType): Home[] {
+  let ofAdmin: Home[] = [];
   let level: Mapping[] = mappingsOf(schemaAt(schema, path), pathText(path));
   while (level.length > 0) {
     const homes = level.flatMap(({ text, keys }) => {
@@ -20,10 +21,12 @@ export function homesBelow(path: Path, key: string, schema: z.ZodType): Home[] {
         ? []
         : [{ mapping: text, key: name }];
     });
-    if (homes.length > 0) return homes;
+    if (homes.some(({ mapping }) => mapping !== 'admin')) return [...homes, ...ofAdmin];
+    // A user is a registry's, more often than not: nobody is to let his into the administration.
+    ofAdmin = [...ofAdmin, ...homes];
     level = level.flatMap(below);
   }
-  return [];
+  return ofAdmin;
 }
 
 /** The same around `path`: below the next mapping or list outside it that knows of the key. */

@@ -25,12 +25,12 @@ function parsed(text: string): Line[] {
 
 describe('what the server says at its start', () => {
   it('is JSON line by line, and names at the quietest level what is ignored', async () => {
-    const settings = { logLevel: 'error', helloWorld: true, cache: { maxSize: '1GiB' } };
+    const settings = { logLevel: 'error', helloWorld: true, server: { workers: 'auto' } };
     await using server = await Ociregistry.start({ settings });
     assert.deepEqual(
       parsed(server.output).map(({ level, msg }) => `${level} ${msg}`),
       [
-        'warn not available in this version yet, and ignored: helloWorld, cache.maxSize',
+        'warn not available in this version yet, and ignored: helloWorld, server.workers',
         'info server is running',
       ],
     );

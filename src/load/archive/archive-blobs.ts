@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
-import { BlobHasher, DigestHasher, type VerifiedBlob } from '../../oci/digest.ts';
+import { maxSmallBlob } from '../../cache/memory/small-blobs.ts';
+import { BlobHasher, DigestHasher, type VerifiedBlob, verifyWhole } from '../../oci/digest.ts';
 import { Fault } from '../../oci/fault.ts';
 import { type Digest, isDigestText } from '../../oci/reference.ts';
 import { type ContentStore, StoreBusyError, type StoredBlob } from '../../storage/content-store.ts';
@@ -87,13 +88,15 @@ export class ArchiveBlobs {
     if (checked?.size !== size) return undefined;
     await using blob = await content.open(digest);
     if (blob?.size !== size) return undefined;
-    // Changed, perhaps: here are its bytes.
-    if (blob.stamp !== undefined && !isSameStamp(blob.stamp, checked.stamp)) return undefined;
+    // Changed, perhaps: here are its bytes. Of small ones it is not noted which file it was.
+    const isSmall = size <= maxSmallBlob;
+    if (!isSmall && blob.stamp !== undefined && !isSameStamp(blob.stamp, checked.stamp)) return undefined;
     const chunks: Uint8Array[] = [];
-    if (size >= headBytes)
-      for await (const chunk of blob.read({ first: 0, last: headBytes - 1 }))
-        chunks.push(Uint8Array.from(chunk));
-    return { digest, size, stamp: blob.stamp, head: Buffer.concat(chunks) };
+    for await (const chunk of blob.read(isSmall ? undefined : { first: 0, last: headBytes - 1 }))
+      chunks.push(Uint8Array.from(chunk));
+    const bytes = Buffer.concat(chunks);
+    if (isSmall && !isRight(digest, bytes)) return undefined;
+    return { digest, size, stamp: blob.stamp, head: bytes.subarray(0, headBytes) };
   }
 
   async #writeTo(spool: Spool, at: number, chunk: Uint8Array): Promise<void> {
@@ -106,6 +109,16 @@ export class ArchiveBlobs {
         await this.#stores.clock.sleep(pauseMs, this.#signal);
       }
     }
+  }
+}
+
+function isRight(digest: Digest, bytes: Uint8Array): boolean {
+  try {
+    verifyWhole(digest, bytes);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return false;
   }
 }
 

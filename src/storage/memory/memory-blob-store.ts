@@ -7,6 +7,9 @@ import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
 import { type KeptMemory, MemorySpool, type MemorySpoolParts } from './memory-spool.ts';
 import { slices } from './slices.ts';
 
+/** Of an open blob: its bytes, by which it is told whether another has taken its place. */
+const opened = Symbol('opened');
+
 /** Blobs in memory: for tests, and for a server whose disk cannot be written. Beyond `capacity` bytes it is full. */
 export class MemoryBlobStore implements ContentStore, SpoolStore {
   capacity: number;
@@ -38,8 +41,7 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
     const bytes = this.#blobs.get(digest);
     if (bytes === undefined) return undefined;
     return {
-      digest,
-      size: bytes.length,
+      ...{ digest, size: bytes.length, [opened]: bytes },
       read: ({ first, last } = { first: 0, last: bytes.length - 1 }) =>
         slices(bytes.subarray(first, last + 1)),
       async [Symbol.asyncDispose]() {},
@@ -77,8 +79,9 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
     return await this.put(spool, blob);
   }
 
-  async setAside({ digest }: StoredBlob): Promise<undefined> {
-    await this.delete(digest);
+  async setAside(wrong: StoredBlob & { readonly [opened]?: Uint8Array }): Promise<undefined> {
+    const { digest, [opened]: bytes = this.#blobs.get(digest) } = wrong;
+    if (this.#blobs.get(digest) === bytes) await this.delete(digest);
   }
 
   async delete(digest: Digest): Promise<boolean> {

@@ -8,7 +8,7 @@ import { StoreFullError } from '../content-store.ts';
 import { addMissing } from './additions.ts';
 import { OlderIndex } from './older-index.ts';
 import { schema, schemaVersion } from './schema.ts';
-import { codeOf, DamagedIndexError, damaged, isBusy, isDamage, isFull } from './sqlite-errors.ts';
+import { codeOf, DamagedIndexError, damaged, isBusy, isFull, isNoIndex } from './sqlite-errors.ts';
 import { type TakingOver, takeOver } from './taking-over.ts';
 
 /** Enough for SQLite's shared memory, a log of some thousand pages and a checkpoint; bytes. */
@@ -222,5 +222,5 @@ export function explained(error: unknown, path: string): unknown {
       cause: error,
     });
   }
-  return isDamage(error) ? damaged(path, error) : error;
+  return isNoIndex(error) ? damaged(path, error) : error;
 }

@@ -20,6 +20,11 @@ export function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
+/** It can be read as no index: it is damaged, or has not our tables, though it says so. */
+export function isNoIndex(error: unknown): boolean {
+  return isDamage(error) || codeOf(error) === 'SQLITE_ERROR';
+}
+
 /** What lies in the place of an index can be read as none, by whomever. */
 export class DamagedIndexError extends Error {
   override readonly name = 'DamagedIndexError';

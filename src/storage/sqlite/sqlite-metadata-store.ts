@@ -26,7 +26,7 @@ import { maxFormerTags } from './former-tags.ts';
 import { IndexReads } from './index-reads.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
-import { codeOf, damaged, isDamage, isFull } from './sqlite-errors.ts';
+import { damaged, isFull, isNoIndex } from './sqlite-errors.ts';
 import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
 import { checkedOf, type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
@@ -128,7 +128,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
       return new SqliteMetadataStore(database, path, { ...settings, sharing });
     } catch (error) {
       database.close();
-      throw codeOf(error) === 'SQLITE_ERROR' || isDamage(error) ? damaged(path, error) : error;
+      throw isNoIndex(error) ? damaged(path, error) : error;
     }
   }
 

@@ -14,7 +14,11 @@ describe('a key at a wrong level', () => {
   const cases: [what: string, lines: string[], hint: string][] = [
     ['belongs into a group', ['freshness: 5m'], 'freshness: unknown key; it belongs below cache'],
     ['belongs into a registry', ['alias: a'], 'alias: unknown key; it belongs below registries[]'],
-    ['belongs deep into a registry', ['user: a'], 'user: unknown key; it belongs below registries[].auth'],
+    [
+      'belongs deep into a registry',
+      ['user: a'],
+      'user: unknown key; it belongs below registries[].auth or admin',
+    ],
     [
       'belongs deeper into this registry, and not into an account of it',
       [...registry, '    user: a'],

@@ -75,7 +75,7 @@ describe('bytes that are kept', () => {
       await store.keep(blob, content);
       await rm(join(directory.path, 'v1', name), { recursive: true });
       await store.keep(blob, content);
-      assert.deepEqual(await store.stat(digest), { digest, size: 3000 });
+      assert.equal((await store.stat(digest))?.size, 3000);
       assert.deepEqual(await readdir(join(directory.path, 'v1/partial')), []);
     });
   }
