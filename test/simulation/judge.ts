@@ -147,6 +147,8 @@ export class Judge {
   #note(had: Omit<Had, 'since'>): void {
     const { plan, time } = this.#world;
     if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
+    // Whatever a limit lets pass through is kept for nobody.
+    if (had.kind === 'blob' && this.#world.hasPassedThrough) return;
     // What is in memory is served, though its file is not what it was.
     if (had.kind === 'blob' && this.#world.isWrongOnDisk(had.reference as Digest)) return;
     this.#world.ledger.note({ ...had, since: this.#world.time });

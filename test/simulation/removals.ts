@@ -53,6 +53,12 @@ export class Removals implements AsyncDisposable {
       () => this.#evictor.isStuck,
       () => this.#looks?.soon(200),
     );
+    const reserve = this.room.reserve.bind(this.room);
+    this.room.reserve = (host, bytes) => {
+      const held = reserve(host, bytes);
+      if (held === undefined) world.hasPassedThrough = true;
+      return held;
+    };
     this.#evictor = new Evictor({
       ...parts,
       inventory: index.inventory,

@@ -47,6 +47,8 @@ export class World {
   readonly waiting = new Map<string, number>();
   /** Whose file was spoilt, ever. */
   readonly spoilt = new Set<Digest>();
+  /** Was there ever a blob for which a limit had no room? */
+  hasPassedThrough = false;
   /** Does the server have the file open? It is not looked at again meanwhile. */
   isOpen: (content: FileContent) => boolean = () => false;
   readonly #layers: readonly Digest[];
