@@ -154,6 +154,8 @@ export class Removals implements AsyncDisposable {
         limit: 1000,
       })) {
         if (isManifest || missing.some((each) => each.digest === digest)) continue;
+        // What somebody has done to its file is found when it is read.
+        if (this.#world.spoilt.has(digest)) continue;
         if (!(await metadata.hasBlob(repository, digest))) lacks(`${digest}, of which nobody says so`);
         else if (!this.#isOnDisk(digest)) lacks(`${digest}, which is said to be here`);
       }
