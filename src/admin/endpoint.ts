@@ -14,7 +14,7 @@ import type { Refresh } from './refresh-images.ts';
 
 /** What calls are answered from. */
 export interface AdminSources extends Shelf {
-  readonly metadata: Pick<MetadataStore, 'change'>;
+  readonly metadata: Pick<MetadataStore, 'change' | 'getTag'>;
   readonly blobsOf: BlobsOf;
   /** Undefined across an air gap: nobody is asked. */
   readonly refresh: Refresh | undefined;

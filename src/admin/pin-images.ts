@@ -23,7 +23,7 @@ const sliceLength = 100;
 /** Pins or unpins every cached tag that matches; page by page, those that are done. A digest that no tag leads to cannot be pinned. */
 export async function* pinImages(
   { matches, only, isPinned }: PinOrder,
-  shelf: Shelf & { readonly metadata: Pick<MetadataStore, 'change'> },
+  shelf: Shelf & { readonly metadata: Pick<MetadataStore, 'change' | 'getTag'> },
 ): AsyncGenerator<readonly PinnedTag[]> {
   for await (const page of imagesOf(shelf, only)) {
     const found = page.flatMap((image) => tagsOf(image).filter(({ reference }) => matches(reference)));
@@ -31,9 +31,14 @@ export async function* pinImages(
     const operations = changes.map(({ image, tag }): Operation => pinTag(image.repository, tag, isPinned));
     for (let at = 0; at < operations.length; at += sliceLength)
       await shelf.metadata.change(operations.slice(at, at + sliceLength));
-    yield found.map(({ reference, wasPinned }) => ({
-      ...{ reference, isPinned, hasChanged: wasPinned !== isPinned },
-    }));
+    const pinned: PinnedTag[] = [];
+    for (const { image, tag, reference, wasPinned } of found) {
+      const hasChanged = wasPinned !== isPinned;
+      // What was evicted before its pin was written has none; what has one is not evicted.
+      if (hasChanged && (await shelf.metadata.getTag(image.repository, tag)) === undefined) continue;
+      pinned.push({ reference, isPinned, hasChanged });
+    }
+    yield pinned;
   }
 }
 

@@ -5,6 +5,7 @@ import { RegistryError } from '../oci/error.ts';
 import { readerOfBytes } from '../oci/reader-of-bytes.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
+import { BlobUnreadableError } from '../storage/content-store.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import type { FillsSettings, SharedPlace, Trust } from './fills/blob-fills.ts';
 import type { Fill, Seat } from './fills/fill.ts';
@@ -134,17 +135,55 @@ export class CachedBlobs {
 
   /**
    * Settles when the blob is stored for this repository, at the request of somebody who waits for that and for nothing else; what is stored
-   * already is not asked for again. `received` is told of bytes as they come.
+   * already is not asked for again, and read to its end where nobody knows whether it is right. `received` is told of bytes as they come. Throws
+   * UNAVAILABLE (503) where it cannot be stored.
    */
-  async bring(repository: RepositoryName, digest: Digest, { signal, received }: Bringing): Promise<Brought> {
+  async bring(repository: RepositoryName, digest: Digest, bringing: Bringing): Promise<Brought> {
+    for (let look = 0; look < maxLooks; look += 1) {
+      const brought = await this.#bring(repository, digest, bringing);
+      if (brought !== undefined) return brought;
+    }
+    throw lostAgain();
+  }
+
+  /** Undefined: what is here was wrong, and is no more. */
+  async #bring(
+    repository: RepositoryName,
+    digest: Digest,
+    { signal, received }: Bringing,
+  ): Promise<Brought | undefined> {
+    await this.#checkRoom(repository, digest);
     const asking = askingFor(repository, digest, { signal }, true);
     await using reader = await this.#find(asking);
     const { fill } = asking;
-    if (fill === undefined) return { size: reader.size ?? 0, wasHere: true };
-    const size = await drained(reader, received);
+    if (fill === undefined)
+      return (await this.#isRight(reader, signal)) ? { size: reader.size ?? 0, wasHere: true } : undefined;
+    const size = await drained(reader, received, signal);
     await abortable(fill.done, signal);
     if (await this.#parts.links.has(repository, digest)) return { size, wasHere: false };
     throw new RegistryError('UNAVAILABLE', 'the blob cannot be stored', { status: 503, cause: fill.failure });
+  }
+
+  /** What may not be stored is not fetched for nothing. */
+  async #checkRoom(repository: RepositoryName, digest: Digest): Promise<void> {
+    const { links, room, sizes } = this.#parts;
+    const { size } = await sizes.expected(repository, digest);
+    // What is small is stored in any case.
+    if (size !== undefined && size <= maxSmallBlob) return;
+    if (room.admits(hostOf(repository), size) || (await links.has(repository, digest))) return;
+    if (await this.#stored.isOnHost(repository, digest)) return;
+    throw new RegistryError('UNAVAILABLE', 'the cache may not hold so much', { status: 503 });
+  }
+
+  async #isRight(reader: BlobReader, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      if (reader.isVerified !== true) await drained(reader, undefined, signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof BlobUnreadableError)) throw error;
+      await this.#parts.checks.settled();
+      return false;
+    }
   }
 
   async #find(asking: Asking): Promise<BlobReader> {
@@ -152,10 +191,7 @@ export class CachedBlobs {
       const reader = await this.#look(asking);
       if (reader !== undefined) return reader;
     }
-    throw new RegistryError('UNAVAILABLE', 'the blob was lost again and again while it was asked for', {
-      status: 503,
-      headers: { 'Retry-After': '1' },
-    });
+    throw lostAgain();
   }
 
   /** Undefined: what was seen was gone when it was reached for. */
@@ -325,10 +361,22 @@ export class CachedBlobs {
   }
 }
 
+function lostAgain(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the blob was lost again and again while it was asked for', {
+    status: 503,
+    headers: { 'Retry-After': '1' },
+  });
+}
+
 /** How many bytes it had. */
-async function drained({ body }: BlobReader, received: Bringing['received']): Promise<number> {
+async function drained(
+  { body }: BlobReader,
+  received: Bringing['received'],
+  signal: AbortSignal | undefined,
+): Promise<number> {
   let size = 0;
   for await (const { length } of body) {
+    signal?.throwIfAborted();
     size += length;
     received?.(length);
   }

@@ -174,7 +174,7 @@ export class CachedManifests {
       return await this.#byDigest(repository, record.descriptor.digest, options);
     }
     return await this.#revalidate(repository, record, options, async () => {
-      return await this.#describeOld(repository, record);
+      return await this.#describeOld(repository, record, options);
     });
   }
 
@@ -269,14 +269,18 @@ export class CachedManifests {
    * A HEAD alone, so that what it announces is not here yet. Where a GET would most likely be served the cached copy instead, this
    * asks for the manifest as that GET does: both are told the same.
    */
-  async #describeOld(repository: RepositoryName, record: TagRecord): Promise<Described> {
+  async #describeOld(
+    repository: RepositoryName,
+    record: TagRecord,
+    { neverStale = false }: CallOptions,
+  ): Promise<Described> {
     const key = keyOf(repository, record.tag);
     if (this.#checks.has(key))
       return await this.#checks.run(key, async () => await this.#check(repository, record));
     const answer = await this.#source.ask(repository, record.tag);
     const here = answered(record, answer);
     if (here !== undefined) return here;
-    const unasked = this.#spared();
+    const unasked = neverStale ? undefined : this.#spared();
     if (unasked !== undefined) return await this.#stale(repository, record, unasked, {});
     const { descriptor } = answer;
     if (this.#source.mayAnnounce(repository, descriptor.digest))

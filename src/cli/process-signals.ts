@@ -23,11 +23,8 @@ export class ProcessSignals {
     return this.#told.promise;
   }
 
-  /** As a SIGTERM would be heard, by whoever waits for the end. */
-  readonly end = (): void => {
-    this.#toldAt ??= performance.now();
-    this.#told.resolve('SIGTERM');
-  };
+  /** As a SIGTERM would be heard, by whoever waits for the end. One that comes behind it is the first: whoever stops a container by a call sends it, too. */
+  readonly end = (): void => this.#told.resolve('SIGTERM');
 
   #hear(signal: NodeJS.Signals): void {
     const now = performance.now();

@@ -13,6 +13,7 @@ const maxHere = 16 * 1024;
 /** What takes longer is ended. Milliseconds. */
 const maxReadingMs = 300_000;
 const mebibyte = 1024 * 1024;
+const ended = 'its reader has ended';
 /** Of the thread's heap, in megabytes: half of all memory, if that is less. */
 const heapMb = Math.min(2048, Math.floor(memoryLimit() / mebibyte / 2));
 /**
@@ -58,13 +59,23 @@ export class ListReader implements AsyncDisposable {
   }
 
   async #ask(question: Listing | 'more', name: string) {
-    this.#thread ??= start(this.#settings, this.#heapMb);
+    // A new one knows nothing of what the last one has read.
+    if (question === 'more' && this.#thread === undefined) throw unread(name, new LoadError(ended));
+    this.#thread ??= this.#started();
     const answer = await answerOf(this.#thread, question).catch(async (error: unknown) => {
       await this[Symbol.asyncDispose]();
-      throw new LoadError(`${JSON.stringify(name)} cannot be read: ${whyNot(error)}`);
+      throw unread(name, error);
     });
     if ('fault' in answer) throw new LoadError(answer.fault);
     return answer;
+  }
+
+  #started(): Worker {
+    const thread = start(this.#settings, this.#heapMb);
+    thread.on('exit', () => {
+      if (this.#thread === thread) this.#thread = undefined;
+    });
+    return thread;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,16 +98,20 @@ function start(data: ListingSettings, maxOldGenerationSizeMb: number): Worker {
 
 async function answerOf(thread: Worker, question: Listing | 'more'): Promise<ListingAnswer> {
   const answered = Promise.withResolvers<ListingAnswer>();
-  const ended = (): void => answered.reject(new LoadError('its reader has ended'));
-  thread.once('message', answered.resolve).once('error', answered.reject).once('exit', ended);
+  const exited = (): void => answered.reject(new LoadError(ended));
+  thread.once('message', answered.resolve).once('error', answered.reject).once('exit', exited);
   using _limit = systemClock.after(maxReadingMs, () => answered.reject(new LoadError('that takes too long')));
   try {
     const chunks = question === 'more' ? [] : (question.chunks ?? []);
     thread.postMessage(question, chunks.map(({ buffer }) => buffer) as ArrayBuffer[]);
     return await answered.promise;
   } finally {
-    thread.off('message', answered.resolve).off('error', answered.reject).off('exit', ended);
+    thread.off('message', answered.resolve).off('error', answered.reject).off('exit', exited);
   }
+}
+
+function unread(name: string, error: unknown): LoadError {
+  return new LoadError(`${JSON.stringify(name)} cannot be read: ${whyNot(error)}`);
 }
 
 function whyNot(error: unknown): string {

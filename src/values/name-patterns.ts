@@ -2,6 +2,8 @@ import { RE2JS } from 're2js';
 
 /** Of all of them together. What a pattern costs grows with its length, and no name is as long. Characters. */
 const maxLength = 2000;
+/** The same of what they say (`a{1000}` is a thousand): what a name costs at first, and the memory for it, grow with that. Steps. */
+const maxSize = 5000;
 
 /**
  * Regular expressions with commas between them, in the original's notation (Go's, RE2). Matches what one of them finds something in; none is
@@ -10,10 +12,16 @@ const maxLength = 2000;
 export function namePatterns(text: string): (name: string) => boolean {
   if (text.length > maxLength)
     throw new PatternError(`a pattern of more than ${maxLength} characters is none that is meant`);
+  let left = maxSize;
   const patterns = text
     .split(',')
     .filter((pattern) => pattern !== '')
-    .map(patternOf);
+    .map((part) => {
+      const pattern = patternOf(part);
+      left -= pattern.programSize();
+      if (left < 0) throw new PatternError('these patterns repeat more than any that is meant');
+      return pattern;
+    });
   return (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name));
 }
 

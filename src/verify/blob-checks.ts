@@ -117,7 +117,7 @@ export class BlobChecks implements Disposable {
   }
 
   #share(key: string, doubted: Doubted): Shared {
-    const check = this.#begun(doubted, () => this.#shared.delete(key));
+    const check = this.#begun(doubted, () => this.#forget(key, shared));
     const shared: Shared = { check, holders: 0, reading: undefined, queued: undefined };
     this.#shared.set(key, shared);
     return shared;
@@ -125,13 +125,21 @@ export class BlobChecks implements Disposable {
 
   #leave(key: string, shared: Shared): void {
     shared.holders -= 1;
-    if (shared.holders === 0) shared.queued?.abort(new Error('nobody waits for it any more'));
+    if (shared.holders === 0 && shared.queued !== undefined) {
+      shared.queued.abort(new Error('nobody waits for it any more'));
+      // That is seen later, and whoever comes until then is none of those.
+      this.#forget(key, shared);
+    }
     this.#forgetUnused(key, shared);
   }
 
   #forgetUnused(key: string, shared: Shared): void {
     const isUsed = shared.holders > 0 || shared.reading !== undefined;
-    if (!isUsed && this.#shared.get(key) === shared) this.#shared.delete(key);
+    if (!isUsed) this.#forget(key, shared);
+  }
+
+  #forget(key: string, shared: Shared): void {
+    if (this.#shared.get(key) === shared) this.#shared.delete(key);
   }
 
   #begun(doubted: Doubted, over: () => void = () => {}): BlobCheck {

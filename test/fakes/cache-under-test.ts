@@ -1,6 +1,7 @@
 import type { Log } from '#src/base/log.ts';
 import type { CacheParts, CachePolicy } from '#src/cache/cache-parts.ts';
 import { CachedRegistry } from '#src/cache/cached-registry.ts';
+import type { StoreRoom } from '#src/cache/fills/store-room.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { type OpenCache, openCache } from '#src/cache/open-cache.ts';
 import type { Outcome } from '#src/oci/outcome.ts';
@@ -24,6 +25,7 @@ export interface CacheOptions {
   readonly metadata?: MetadataStore;
   readonly log?: Log;
   readonly upstream?: Registry;
+  readonly room?: StoreRoom;
 }
 
 /** A cached registry over stores in memory and a scripted upstream, with time in the test's hand. */
@@ -60,6 +62,7 @@ export class CacheUnderTest implements AsyncDisposable {
       clock,
       log,
       random: () => 0.5,
+      room: options.room,
       complete: async (job, signal) => await this.registry.complete(job, signal),
     });
     this.parts = this.#cache;

@@ -213,6 +213,12 @@ export class Connection implements Disposable {
     if (!this.#isHeld) this.#socket?.resume();
   }
 
+  #endHold(): void {
+    if (!this.#isHeld) return;
+    receiveTurns.leave(this.#goOn);
+    this.#goOn();
+  }
+
   readonly #goOn = (): void => {
     this.#isHeld = false;
     this.#timer?.refresh();
@@ -234,6 +240,8 @@ export class Connection implements Disposable {
     this.#settle(exchange);
     this.#heardAt = this.#clock.monotonic();
     this.#showedItsEnd = exchange.reader.showsItsEnd;
+    // Nothing more is to come, and what comes all the same is to be seen before the next request.
+    this.#endHold();
     if (keep) this.#readOn();
     else this.#socket?.destroy();
     exchange.done();

@@ -75,6 +75,30 @@ async function brokenOff(reader: BlobReader): Promise<{ received: Buffer; error:
 const gets = ({ upstream }: CacheUnderTest): string[] =>
   upstream.calls.filter((call) => call.startsWith('GET'));
 
+describe('a stored blob that is to be here', () => {
+  it('is so where its file has changed and is right, and known to be right from then on', async () => {
+    await using it = await holding();
+    const { cache, digest, content } = it;
+    it.files.touch(it.path);
+    const brought = await cache.registry.bringBlob(alpine, digest);
+    assert.deepEqual(brought, { size: content.length, wasHere: true });
+    assert.deepEqual(cache.upstream.calls, []);
+    await cache.settle();
+    await using reader = await open(cache, digest);
+    assert.equal(reader.isVerified, true);
+  });
+
+  it('is fetched again where its end has changed, which nobody has read', async () => {
+    await using it = await holding();
+    const { cache, digest, content } = it;
+    it.flip(content.length - 10);
+    const brought = await cache.registry.bringBlob(alpine, digest);
+    assert.deepEqual(brought, { size: content.length, wasHere: false });
+    assert.deepEqual(gets(cache), [`GET ${alpine} blob ${digest}`]);
+    assert.ok((await pull(cache, digest)).equals(content));
+  });
+});
+
 for (const by of ['this process', 'an earlier process'] as const) {
   describe(`a stored blob of ${by}`, () => {
     it('is known to be right from its first byte on where its file is as it was', async () => {

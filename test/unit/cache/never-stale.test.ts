@@ -35,6 +35,16 @@ describe('who wants nothing stale', () => {
     assert.deepEqual(cache.outcome, { kind: 'revalidated' });
   });
 
+  it('has upstream’s word of a tag that has moved, also where its quota is low', async () => {
+    await using cache = new CacheUnderTest({ policy: { freshness, mayRevalidate: () => false } });
+    putImage(cache.content, alpine, 'v1', [bytes(10)]);
+    await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
+    const { manifest } = putImage(cache.content, alpine, 'v1', [bytes(11)]);
+    const { digest } = await cache.registry.resolveManifest(alpine, v1, { neverStale });
+    assert.equal(digest, manifest.digest);
+  });
+
   it('waits longer than others for an upstream that is slow', async () => {
     await using cache = new CacheUnderTest({ policy: { freshness } });
     putImage(cache.content, alpine, 'v1', [bytes(10)]);

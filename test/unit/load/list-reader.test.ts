@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import type { Worker } from 'node:worker_threads';
 import type { ImageInput } from '#src/load/image-input.ts';
 import { ListReader } from '#src/load/list-reader.ts';
 
@@ -35,6 +36,24 @@ describe('a large file of images', () => {
       reader.read(piped('-', 'a'.repeat(100_001))),
       /"-" cannot be read: larger than 100000 bytes/,
     );
+  });
+
+  it('is not taken for read where its reader dies in between, and the next one is read', async () => {
+    const started: Worker[] = [];
+    const note = (thread: Worker): void => void started.push(thread);
+    process.on('worker', note);
+    try {
+      await using reader = new ListReader(limits);
+      const list = Array.from({ length: 3000 }, (_, at) => `quay.io/a/a:${at}\n`).join('');
+      const { images } = await reader.read(piped('a.txt', list));
+      await started[0]?.terminate();
+      await assert.rejects(Array.fromAsync(images), /"a.txt" cannot be read: its reader has ended/);
+      assert.equal((await namesOf(reader, piped('b.txt', list))).length, 3000);
+      await started[1]?.terminate();
+      assert.equal((await namesOf(reader, piped('c.txt', list))).length, 3000);
+    } finally {
+      process.off('worker', note);
+    }
   });
 
   it('leaves the thread to the next one, however far it was read', async () => {

@@ -34,6 +34,8 @@ describe('patterns of names', () => {
     assert.throws(() => namePatterns('alpine,(a'), /"\(a" is no regular expression/);
     assert.throws(() => namePatterns('a'.repeat(2001)), PatternError);
     assert.throws(() => namePatterns('((a{1000}){1000}){1000}'), PatternError);
+    assert.throws(() => namePatterns(Array(190).fill(String.raw`\pL{1000}`).join(',')), PatternError);
+    assert.equal(namePatterns(`${'b'.repeat(1900)},alpine`)(alpine), true);
   });
 
   it('end, whatever they are made of', () => {

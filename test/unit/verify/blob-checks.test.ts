@@ -69,6 +69,31 @@ describe('files that are read for their hash alone', () => {
     assert.equal(found.length, 3);
   });
 
+  it('are hashed for whoever comes at the moment at which the last one leaves that waited for its turn', async () => {
+    for (let turns = 0; turns < 12; turns += 1) {
+      const { checks, doubted, gates, tasks } = await checking(3);
+      const [first, second, third] = doubted;
+      assert.ok(first && second && third);
+      const running = [first, second].map(async (each) => await checks.whole(each, false, undefined));
+      await settle();
+      const gone = new AbortController();
+      const left = assert.rejects(checks.whole(third, false, gone.signal), /he has left/);
+      await settle();
+      gone.abort(new Error('he has left'));
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      const came = checks.whole(third, false, undefined);
+      came.catch(() => {});
+      await left;
+      for (let round = 0; round < 2; round += 1) {
+        for (const gate of gates.values()) gate.resolve();
+        await settle();
+      }
+      assert.equal(await came, true, `${turns}`);
+      await Promise.all(running);
+      await tasks[Symbol.asyncDispose]();
+    }
+  });
+
   it('end with the process: who waits is told so, and nothing more begins', async () => {
     const { checks, doubted, gates, tasks } = await checking(4);
     const waiting = doubted.map(async (each) => await checks.whole(each, false, undefined));

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '#src/base/clock.ts';
-import { ReceiveTurns } from '#src/net/wire/receive-turns.ts';
+import { ReceiveTurns, receiveTurns } from '#src/net/wire/receive-turns.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
 import { kinds, type PeerSettings, RawPeer, sending } from '#test/fakes/raw-peer.ts';
 
@@ -99,6 +100,30 @@ for (const kind of kinds) {
     });
   });
 }
+
+describe('a connection whose answer ended while others had their turn', () => {
+  it('is heard at once, so that what nobody asked for is not taken for the next answer', async () => {
+    await using authority = await TestAuthority.create();
+    const serverTls = await serverKeys(await authority.issue('localhost', 'IP:127.0.0.1'));
+    const clock = steps(5);
+    const body = Buffer.alloc(60 * 1024, 'x');
+    const answers = [
+      (socket: Socket) => {
+        for (let at = 0; at < 400; at += 1) receiveTurns.isOver(piece, clock, () => undefined);
+        socket.write(Buffer.concat([Buffer.from(headOf(body)), body]));
+      },
+      sending(headOf(Buffer.from('ok')), 'ok'),
+    ];
+    const tls = { insecureSkipVerify: true };
+    await using peer = await RawPeer.start(answers, { kind: 'a blob', clock, serverTls, tls });
+    assert.equal((await peer.text()).length, body.length);
+    const unasked = Buffer.from('evil');
+    peer.sockets[0]?.write(`${headOf(unasked)}${unasked.toString()}`);
+    for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+    assert.equal(await peer.text(), 'ok');
+    assert.equal(peer.sockets.length, 2);
+  });
+});
 
 function headOf({ length }: Buffer): string {
   return `HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`;
