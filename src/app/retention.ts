@@ -59,7 +59,7 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
   let looks: Recurring | undefined;
   const room = new ReservedRoom(
     limits,
-    () => evictor?.isStuck === true,
+    (host) => evictor?.isStuckFor(host) === true,
     () => looks?.soon(soonMs),
   );
   const { inventory } = store;

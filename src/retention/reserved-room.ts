@@ -4,12 +4,12 @@ import type { Limits } from './limits.ts';
 /** What is on its way to the store, and whether it may come. */
 export class ReservedRoom {
   readonly #limits: Limits;
-  readonly #isStuck: () => boolean;
+  readonly #isStuck: (host: RegistryHost) => boolean;
   readonly #grown: () => void;
   #bytes = 0;
 
-  /** `grown` is told when more is to come. */
-  constructor(limits: Limits, isStuck: () => boolean, grown: () => void) {
+  /** `isStuck`: may nothing more of a registry come? `grown` is told when more is to come. */
+  constructor(limits: Limits, isStuck: (host: RegistryHost) => boolean, grown: () => void) {
     this.#limits = limits;
     this.#isStuck = isStuck;
     this.#grown = grown;
@@ -20,7 +20,7 @@ export class ReservedRoom {
   }
 
   admits(host: RegistryHost, bytes = 0): boolean {
-    return !this.#isStuck() && bytes <= this.#mostOf(host);
+    return !this.#isStuck(host) && bytes <= this.#mostOf(host);
   }
 
   /** Undefined: it is larger than all that may be kept, or there is no room for anything. */

@@ -50,7 +50,7 @@ export class Removals implements AsyncDisposable {
     this.#pruner = new ImagePruner(parts);
     this.room = new ReservedRoom(
       this.#limits,
-      () => this.#evictor.isStuck,
+      (host) => this.#evictor.isStuckFor(host),
       () => this.#looks?.soon(200),
     );
     this.#evictor = new Evictor({
