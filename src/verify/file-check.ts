@@ -41,8 +41,9 @@ export class FileCheck {
   async look(digest: Digest, signal: AbortSignal): Promise<CheckedFile> {
     for (let look = 1; ; look += 1) {
       const found = await this.#look(digest, signal);
-      if (found.verdict !== 'wrong' || found.kept !== undefined || look === maxLooks) return found;
-      // It could not be moved, or is another by now.
+      const isGone = found.verdict === 'wrong' || found.verdict === 'missing';
+      if (!isGone || found.kept !== undefined || look === maxLooks) return found;
+      // It could not be moved, or another has its place by now.
       if ((await this.#parts.content.stat(digest)) === undefined) return found;
     }
   }
@@ -81,17 +82,15 @@ export class FileCheck {
   }
 
   async #wrong(blob: StoredBlob): Promise<CheckedFile> {
-    const { digest, size } = blob;
     const kept = await this.#parts.content.setAside(blob);
-    const there = await this.#parts.content.stat(digest);
-    // The right one has taken its place, perhaps.
-    if (there?.stamp !== undefined && blob.stamp !== undefined && !isSameStamp(there.stamp, blob.stamp))
-      return { digest, verdict: 'wrong', size, owners: [] };
-    return { ...(await this.#lost(digest, 'wrong')), size, kept };
+    return { ...(await this.#lost(blob.digest, 'wrong', blob)), size: blob.size, kept };
   }
 
-  async #lost(digest: Digest, verdict: 'wrong' | 'missing'): Promise<CheckedFile> {
+  /** To find out whose it is takes a while: the right one may have come meanwhile, and is not lost. */
+  async #lost(digest: Digest, verdict: 'wrong' | 'missing', wrong?: StoredBlob): Promise<CheckedFile> {
     const owners = await this.#ownersOf(digest);
+    const there = await this.#parts.content.stat(digest);
+    if (there !== undefined && !isSameFile(there, wrong)) return { digest, verdict, size: 0, owners: [] };
     const operations = [loseBlob(digest)];
     await this.#parts.metadata.change(operations);
     this.#parts.changed(operations);
@@ -101,4 +100,8 @@ export class FileCheck {
   async #ownersOf(digest: Digest): Promise<CheckedFile['owners']> {
     return await this.#parts.metadata.listOwners(digest, maxOwners);
   }
+}
+
+function isSameFile(one: StoredBlob, other: StoredBlob | undefined): boolean {
+  return one.stamp === undefined ? other !== undefined : isSameStamp(one.stamp, other?.stamp);
 }

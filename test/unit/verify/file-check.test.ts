@@ -113,6 +113,26 @@ describe('a check of the store', () => {
     );
   });
 
+  for (const fault of ['wrong', 'missing'])
+    it(`says of none that it is lost which comes while its owners are looked for: ${fault}`, async () => {
+      const { digests, files, content, metadata, check, changes } = await holding([10]);
+      const [digest] = digests;
+      assert.ok(digest);
+      if (fault === 'missing') await files.rm(pathOf(digest));
+      else files.spoil(pathOf(digest), () => Buffer.from('0123456789'));
+      const listOwners = metadata.listOwners.bind(metadata);
+      metadata.listOwners = async (...asked) => {
+        const right = bytes(10, 1);
+        await content.keep(verifyWhole(digest, right), right);
+        await metadata.change([linkBlob(alpine, digest, 10)]);
+        return await listOwners(...asked);
+      };
+      const { verdict } = await check.look(digest, never);
+      assert.equal(verdict, fault === 'missing' ? 'right' : 'wrong');
+      assert.equal(await metadata.hasBlob(alpine, digest), true);
+      assert.deepEqual(changes, []);
+    });
+
   it('names who has a wrong manifest', async () => {
     const { content, metadata, files, check } = await holding([]);
     const manifest = Buffer.from('{}');
