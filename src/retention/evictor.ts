@@ -99,8 +99,7 @@ export class Evictor {
         { left },
         'the cache is over a limit and nothing more may go: blobs pass through, nothing is stored',
       );
-    if (left.length === 0 && this.#stuck.length > 0)
-      log.warn({}, 'there is room again: blobs are stored');
+    if (left.length === 0 && this.#stuck.length > 0) log.warn({}, 'there is room again: blobs are stored');
   }
 
   async #look(): Promise<{ readonly over: readonly Excess[]; readonly totals: AllTotals }> {

@@ -49,7 +49,11 @@ export class ContentLease implements Disposable {
   }
 }
 
-async function write(digests: readonly Digest[], holder: string, { metadata, clock }: LeaseParts): Promise<void> {
+async function write(
+  digests: readonly Digest[],
+  holder: string,
+  { metadata, clock }: LeaseParts,
+): Promise<void> {
   for (let at = 0; at < digests.length; at += leasedAtOnce) {
     const some = digests.slice(at, at + leasedAtOnce);
     await metadata.change([leaseContent(some, holder, clock.now() + leaseMs)]);

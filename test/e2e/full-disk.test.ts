@@ -134,7 +134,10 @@ describe('a disk without any room', { skip: canMount() ? false : 'mounting a tmp
     putImage(upstream.content, name, 'new', [bytes(1000, 7)]);
     assert.equal((await get('manifests/new')).status, 200);
     const ready = await fetch(`http://127.0.0.1:${health}/readyz`);
-    assert.match(((await ready.json()) as { warning: string }).warning, /^no room for what .* lacks\. What is cached is served/);
+    assert.match(
+      ((await ready.json()) as { warning: string }).warning,
+      /^no room for what .* lacks\. What is cached is served/,
+    );
     assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
     for (let size = mebibyte; size >= 1024; size /= 2)
       await rm(join(disk.path, `ballast-${size}`), { force: true });

@@ -84,7 +84,8 @@ export function addMissing(database: Database, wanted = additions): void {
   const missing = (): readonly Addition[] => wanted.filter((addition) => !has(database, addition));
   if (missing().length === 0) return;
   // Another process may have been first.
-  const make = (): void => missing().forEach(({ make, tune = '' }) => void database.exec(`${make};${tune}`));
+  const make = (): void =>
+    missing().forEach(({ make, tune }) => void database.exec(tune === undefined ? make : `${make};${tune}`));
   database.transaction(make).immediate();
 }
 
@@ -92,6 +93,8 @@ export function addMissing(database: Database, wanted = additions): void {
 export function standInForMissing(database: Database, wanted = additions): boolean {
   const missing = wanted.filter((addition) => !has(database, addition));
   if (missing.some(({ column }) => column !== undefined)) return false;
+  // From what stands in none leads to what is there.
+  database.pragma('foreign_keys = OFF');
   for (const { make } of missing) database.exec(make.replace('create table', 'create temp table'));
   return true;
 }

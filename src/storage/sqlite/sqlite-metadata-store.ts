@@ -129,6 +129,8 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
       return new SqliteMetadataStore(database, path, { ...settings, sharing });
     } catch (error) {
       database.close();
+      // Not for what it lacks.
+      if (settings.isFull === true) throw new StoreFullError(`no room to open ${path}`, { cause: error });
       throw codeOf(error) === 'SQLITE_ERROR' || isDamage(error) ? damaged(path, error) : error;
     }
   }

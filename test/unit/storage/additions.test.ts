@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
 import { addMissing, standInForMissing } from '../../../src/storage/sqlite/additions.ts';
+import { prepareGraph } from '../../../src/storage/sqlite/graph-statements.ts';
+import { prepareRemovals } from '../../../src/storage/sqlite/removal-statements.ts';
 import { schema } from '../../../src/storage/sqlite/schema.ts';
+import { prepareInventory } from '../../../src/storage/sqlite/sqlite-inventory.ts';
+import { prepareReads } from '../../../src/storage/sqlite/statements.ts';
+import { prepareWrites } from '../../../src/storage/sqlite/write-statements.ts';
 
 const additions = [
   { table: 'leases', make: 'create table leases (holder text)' },
@@ -40,6 +45,8 @@ test('all that the index has gained can be stood in for', () => {
   using database = opened();
   database.exec(schema);
   assert.equal(standInForMissing(database), true);
+  for (const prepare of [prepareReads, prepareWrites, prepareRemovals, prepareGraph, prepareInventory])
+    prepare(database);
   addMissing(database);
   assert.deepEqual(database.prepare("select name from sqlite_schema where name = 'leases'").all(), []);
 });
