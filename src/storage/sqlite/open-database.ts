@@ -210,7 +210,12 @@ function begin(database: Database): void {
     database.exec(`${schema}; pragma user_version = ${schemaVersion}`);
   };
   if (versionOf(database) !== schemaVersion) database.transaction(make).immediate();
-  addMissing(database);
+  try {
+    addMissing(database);
+  } catch (error) {
+    // What it is added to is not there: it is no index, whatever its version says.
+    throw codeOf(error) === 'SQLITE_ERROR' ? damaged(database.name, error) : error;
+  }
 }
 
 /** The same without a byte more on the disk, to be read. What it was made from an older one of is whole. Throws what says that it has no room. */
