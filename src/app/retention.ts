@@ -63,9 +63,16 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
     () => looks?.soon(soonMs),
   );
   const { inventory } = store;
-  const reserved = () => room.bytes;
   if (isLimited(limits))
-    evictor = new Evictor({ ...parts, graceMs: evictionGraceMs, inventory, limits, space, reserved, log });
+    evictor = new Evictor({
+      ...parts,
+      graceMs: evictionGraceMs,
+      inventory,
+      limits,
+      space,
+      reserved: room,
+      log,
+    });
   const begin = (): void => {
     const tidy = async (signal: AbortSignal): Promise<void> => {
       await sweepLeaving(parts, signal);

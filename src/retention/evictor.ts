@@ -6,7 +6,15 @@ import type { AllTotals } from '../storage/records.ts';
 import { evictionOrder } from './eviction-order.ts';
 import { ImageRemoval } from './image-removal.ts';
 import { emptyTrash, type SweepParts, sweepLeaving } from './leaving-sweep.ts';
-import { bytesOf, type Excess, excesses, type FileSystemSpace, type Limits, type Reason } from './limits.ts';
+import {
+  bytesOf,
+  type Excess,
+  excesses,
+  type FileSystemSpace,
+  type Limits,
+  type Reason,
+  type Reserved,
+} from './limits.ts';
 import type { Pins } from './pins.ts';
 import { RemovingHands } from './removing-hands.ts';
 
@@ -16,8 +24,8 @@ export interface EvictorParts extends SweepParts {
   readonly limits: Limits;
   /** Of the file system that the cache lies on. */
   readonly space: () => Promise<FileSystemSpace>;
-  /** Bytes that are to come, as far as anybody knows. */
-  readonly reserved: () => number;
+  /** As far as anybody knows. */
+  readonly reserved: Reserved;
   readonly log: Log;
 }
 
@@ -105,7 +113,7 @@ export class Evictor {
   async #look(): Promise<{ readonly over: readonly Excess[]; readonly totals: AllTotals }> {
     const { inventory, limits, reserved, space } = this.#parts;
     const totals = await inventory.totals();
-    return { over: excesses(limits, totals, await space(), reserved()), totals };
+    return { over: excesses(limits, totals, await space(), reserved), totals };
   }
 
   /** Down to so many bytes. What upstream has no more goes when nothing else is left. */

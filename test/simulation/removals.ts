@@ -58,7 +58,7 @@ export class Removals implements AsyncDisposable {
       inventory: index.inventory,
       limits: this.#limits,
       space: async () => ({ size: 1e12, free: 1e12 }),
-      reserved: () => this.room.bytes,
+      reserved: this.room,
       log,
     });
   }

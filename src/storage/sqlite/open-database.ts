@@ -35,7 +35,7 @@ export interface Opening extends TakingOver {
   readonly busyMs?: number | undefined;
 }
 
-export interface OpenIndex {
+interface OpenIndex {
   readonly database: Database;
   readonly path: string;
   /** Is there no room for what the index has gained since an earlier program made it? It can be read, and no more. */

@@ -42,7 +42,7 @@ async function cached(
     inventory: cache.store.inventory,
     limits: all,
     space: async () => ({ size: 10_000_000, free: free + before - (await used()) }),
-    reserved: () => room.bytes,
+    reserved: room,
     log,
     discarded: { list: async () => [], remove: async () => true },
   });
@@ -146,6 +146,18 @@ describe('eviction', () => {
     cache.clock.set(cache.clock.now() + 3_600_000);
     await run();
     assert.ok((await used()) <= 8000, `${await used()}`);
+  });
+
+  it('leaves room on the disk for what is still to come of a blob, and not for what has come of it', async () => {
+    const { cache, room, run } = await cached({ minFree: 100_000 }, { free: 103_000 });
+    await using _ = cache;
+    let come = 6000;
+    using _blob = room.reserve(host('ghcr.io'), 8000, () => come);
+    await run();
+    assert.equal((await cache.left()).length, 10);
+    come = 4000;
+    await run();
+    assert.deepEqual(await cache.left(), ['image 7', 'image 8', 'image 9']);
   });
 
   it('takes once what two limits ask for', async () => {
