@@ -37,10 +37,11 @@ export class FileCheck {
     this.#rate = rate;
   }
 
-  /** Rejects with the signal's reason, and where the index cannot be changed. */
-  async look(digest: Digest, signal: AbortSignal): Promise<CheckedFile> {
+  /** Undefined: it was removed meanwhile, as it should be. Rejects with the signal's reason, and where the index cannot be changed. */
+  async look(digest: Digest, signal: AbortSignal): Promise<CheckedFile | undefined> {
     for (let look = 1; ; look += 1) {
       const found = await this.#look(digest, signal);
+      if (found === undefined) return undefined;
       const isGone = found.verdict === 'wrong' || found.verdict === 'missing';
       if (!isGone || found.kept !== undefined || look === maxLooks) return found;
       // It could not be moved, or another has its place by now.
@@ -48,10 +49,10 @@ export class FileCheck {
     }
   }
 
-  async #look(digest: Digest, signal: AbortSignal): Promise<CheckedFile> {
+  async #look(digest: Digest, signal: AbortSignal): Promise<CheckedFile | undefined> {
     try {
       await using blob = await this.#parts.content.open(digest);
-      if (blob === undefined) return await this.#lost(digest, 'missing');
+      if (blob === undefined) return await this.#missing(digest);
       const isRight = await this.#isRight(blob, signal);
       return isRight ? await this.#right(blob) : await this.#wrong(blob);
     } catch (error) {
@@ -79,6 +80,12 @@ export class FileCheck {
     const isNews = known?.size !== size || (stamp !== undefined && !isSameStamp(stamp, known.stamp));
     if (isNews && stamp !== undefined) await this.#parts.metadata.change([noteCheck(digest, size, stamp)]);
     return { digest, verdict: 'right', size, owners: [] };
+  }
+
+  /** Whoever removes an image says so in the index. */
+  async #missing(digest: Digest): Promise<CheckedFile | undefined> {
+    const known = await this.#parts.metadata.getChecked(digest);
+    return known?.isHere === true ? await this.#lost(digest, 'missing') : undefined;
   }
 
   async #wrong(blob: StoredBlob): Promise<CheckedFile> {
