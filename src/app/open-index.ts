@@ -82,14 +82,22 @@ async function openOne(
   };
   try {
     const shared = { clock, sharing, indexPages, discarded };
-    return { metadata: await SqliteMetadataStore.open(directory, { ...shared, opening: { says } }) };
+    const metadata = await SqliteMetadataStore.open(directory, { ...shared, opening: { says } });
+    return metadata.isFull
+      ? asReadOnly(metadata, `no room for what ${metadata.path} of an earlier release lacks`, log)
+      : { metadata };
   } catch (error) {
     const older = error instanceof StoreFullError ? await openOlder(directory, sharing) : undefined;
     if (older === undefined) throw error;
-    const warning = `${messageOf(error)}. What is cached is served, and nothing more is kept until there is room and the server was started again`;
-    log.error({ directory }, warning);
-    return { metadata: older, warning };
+    return asReadOnly(older, messageOf(error), log);
   }
+}
+
+/** Nothing can be changed by it, or removed. */
+function asReadOnly(metadata: Index['metadata'], why: string, log: Log): Index {
+  const warning = `${why}. What is cached is served, and nothing more is kept until there is room and the server was started again`;
+  log.error({ path: metadata.path }, warning);
+  return { metadata, warning };
 }
 
 function messageOf(error: unknown): string {

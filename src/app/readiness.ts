@@ -29,10 +29,18 @@ export function storeReadiness(
     try {
       await abortable(looking, limit.signal);
       const ofStore = await abortable(warning(), limit.signal);
-      return { warning: ofStore ?? (retention?.evictor?.isStuck === true ? notStoring : undefined) };
+      return { warning: ofStore ?? notStoringOf(retention?.evictor) };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { reason: `the cache directory cannot be used: ${why}` };
     }
   };
+}
+
+function notStoringOf(evictor: Retention['evictor']): string | undefined {
+  if (evictor?.isStuck === true) return notStoring;
+  const registries = evictor?.stuckRegistries ?? [];
+  return registries.length === 0
+    ? undefined
+    : `not storing what is of ${registries.join(', ')}: over its limit (registries[].cache.maxSize), and nothing more of it may be evicted`;
 }

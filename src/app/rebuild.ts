@@ -1,12 +1,18 @@
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type Rebuilt, rebuildIndex } from '../rebuild/rebuild-index.ts';
 import { changesOf } from '../storage/operation.ts';
 import type { Caching } from './caching.ts';
 
+interface RebuildSettings {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Makes the index anew where that is to be done. Undefined: it is not. Errors as {@link rebuildIndex}. */
 export async function rebuilt(
   { store, cache }: Caching,
-  log: Log,
+  { clock, log }: RebuildSettings,
   signal: AbortSignal,
 ): Promise<Rebuilt | undefined> {
   const { content, metadata, rebuildFrom } = store;
@@ -15,6 +21,7 @@ export async function rebuilt(
   const parts = {
     content,
     metadata,
+    clock,
     log,
     changed: (operations: Parameters<typeof changesOf>[0]) => cache.forget(changesOf(operations)),
   };
@@ -25,10 +32,10 @@ export async function rebuilt(
 }
 
 /** The same beside the clients; what fails is logged, and done by the next start. Disposing ends it. */
-export function beginRebuild(caching: Caching, log: Log): AsyncDisposable {
+export function beginRebuild(caching: Caching, settings: RebuildSettings): AsyncDisposable {
   const stop = new AbortController();
-  const done = rebuilt(caching, log, stop.signal).catch((error: unknown) => {
-    if (!stop.signal.aborted) log.error({ err: error }, 'the index could not be made anew');
+  const done = rebuilt(caching, settings, stop.signal).catch((error: unknown) => {
+    if (!stop.signal.aborted) settings.log.error({ err: error }, 'the index could not be made anew');
   });
   return {
     [Symbol.asyncDispose]: async () => {

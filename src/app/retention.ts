@@ -59,13 +59,20 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
   let looks: Recurring | undefined;
   const room = new ReservedRoom(
     limits,
-    () => evictor?.isStuck === true,
+    (host) => evictor?.isStuckFor(host) === true,
     () => looks?.soon(soonMs),
   );
   const { inventory } = store;
-  const reserved = () => room.bytes;
   if (isLimited(limits))
-    evictor = new Evictor({ ...parts, graceMs: evictionGraceMs, inventory, limits, space, reserved, log });
+    evictor = new Evictor({
+      ...parts,
+      graceMs: evictionGraceMs,
+      inventory,
+      limits,
+      space,
+      reserved: room,
+      log,
+    });
   const begin = (): void => {
     const tidy = async (signal: AbortSignal): Promise<void> => {
       await sweepLeaving(parts, signal);

@@ -33,7 +33,7 @@ export interface Store extends AsyncDisposable {
   readonly spools: SpoolStore;
   readonly metadata: MetadataStore;
   readonly inventory: Inventory;
-  /** What leads to what; undefined: nothing can be changed, since the index is one of an earlier version. */
+  /** What leads to what; undefined: nothing can be changed, since there was no room for an index of this version. */
   readonly graph: ImageGraph | undefined;
   readonly discarded: DiscardedFiles;
   /** Says that tags have changed, for other tools that read the directory. */
@@ -126,7 +126,7 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
     spools: blobs,
     metadata,
     inventory: metadata.inventory,
-    graph: metadata.graph,
+    graph: index.warning === undefined ? metadata.graph : undefined,
     discarded: trash,
     changed: () => layout.changed(),
     check: async () => await blobs.check(),

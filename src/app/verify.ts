@@ -45,7 +45,7 @@ export async function* verifyStore(config: Config, parts: VerifyParts): AsyncGen
     { ...config, metrics: 0 },
     { files: open, version, clock, log, random, env, says() {}, completes: false, rebuilds: parts.rebuilds },
   );
-  await rebuilt(caching, log, signal);
+  await rebuilt(caching, { clock, log }, signal);
   const { content, metadata } = caching.store;
   const changed = (operations: readonly Operation[]): void => caching.cache.forget(changesOf(operations));
   const check = new FileCheck({ content, metadata, changed }, new ByteRate(clock, rate));

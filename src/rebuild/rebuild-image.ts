@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { recordOf } from '../cache/memory/stored-manifests.ts';
 import { jsonReader } from '../json/json-reader.ts';
 import { readTree } from '../load/image-tree.ts';
@@ -7,6 +8,7 @@ import { Fault } from '../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../oci/manifest.ts';
 import { type Digest, hostOf, isDigest, type RepositoryName } from '../oci/reference.ts';
 import type { Manifest } from '../oci/registry.ts';
+import { ContentLease } from '../storage/content-lease.ts';
 import { BlobUnreadableError, type ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { linkBlob, type Operation, putManifest, putTag } from '../storage/operation.ts';
@@ -20,6 +22,7 @@ const longAgo = 1;
 export interface RebuildParts {
   readonly content: ContentStore;
   readonly metadata: MetadataStore;
+  readonly clock: Clock;
   /** Told what was changed in the index, for whoever remembers what it said. */
   readonly changed: (operations: readonly Operation[]) => void;
 }
@@ -32,7 +35,7 @@ type ReadManifest = Manifest & { readonly content: ManifestContent };
  */
 export async function rebuildImage(
   { repository, tag, digest: root, mediaType }: ListedTag,
-  { content, metadata, changed }: RebuildParts,
+  { content, metadata, clock, changed }: RebuildParts,
 ): Promise<void> {
   const getManifest = async (digest: Digest): Promise<ReadManifest | undefined> =>
     await storedManifest(repository, digest, digest === root ? mediaType : undefined, content);
@@ -40,6 +43,7 @@ export async function rebuildImage(
     ...{ repository, platforms: [] },
     getManifest: async (wanted) => (isDigest(wanted) ? await getManifest(wanted) : undefined),
   });
+  using _ = await ContentLease.take([...tree.blobs, ...tree.manifests], 'rebuild', { metadata, clock });
   let operations: Operation[] = [];
   const write = async (): Promise<void> => {
     if (operations.length > 0) await metadata.change(operations);

@@ -52,7 +52,11 @@ export async function emptyTrash(parts: SweepParts, signal?: AbortSignal): Promi
     }
     await clock.sleep(durableMs, signal);
     let removed = 0;
-    for (const file of files) if (await discarded.remove(file)) removed += 1;
+    for (const file of files) {
+      // A large one takes a while.
+      signal?.throwIfAborted();
+      if (await discarded.remove(file)) removed += 1;
+    }
     if (files.length < filesAtOnce || removed === 0) return;
   }
 }

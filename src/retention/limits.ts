@@ -36,22 +36,30 @@ function minFreeOf(minFree: Limits['minFree'], size: number): number {
   return typeof minFree === 'number' ? minFree : (size * minFree.percent) / 100;
 }
 
-/** What is over a limit by now. `reserved`: bytes that come. */
+/** What is on its way. Bytes. */
+export interface Reserved {
+  /** All of it: nothing of that is counted as stored yet. */
+  readonly bytes: number;
+  /** What the file system does not have yet. */
+  readonly toCome: number;
+}
+
+/** What is over a limit by now. */
 export function excesses(
   limits: Limits,
   totals: AllTotals,
   space: FileSystemSpace,
-  reserved: number,
+  reserved: Reserved,
 ): readonly Excess[] {
   const found: Excess[] = [];
   for (const [host, most] of limits.registries) {
     const bytes = over(bytesOf(totals.registries.get(host)), most);
     if (bytes > 0) found.push({ reason: 'registry', host, bytes });
   }
-  const whole = limits.maxSize > 0 ? over(bytesOf(totals) + reserved, limits.maxSize) : 0;
+  const whole = limits.maxSize > 0 ? over(bytesOf(totals) + reserved.bytes, limits.maxSize) : 0;
   if (whole > 0) found.push({ reason: 'maxSize', host: undefined, bytes: whole });
   const least = minFreeOf(limits.minFree, space.size);
-  const left = space.free - reserved;
+  const left = space.free - reserved.toCome;
   if (left < least) found.push({ reason: 'minFree', host: undefined, bytes: Math.ceil(least / down - left) });
   return found;
 }

@@ -13,7 +13,7 @@ export async function* checkKnown(
 ): AsyncGenerator<CheckedFile> {
   for (let after: Awaited<ReturnType<MetadataStore['listStored']>>['next']; ; ) {
     const { digests, next } = await metadata.listStored({ after, limit: pageSize });
-    for (const digest of digests) yield await check.look(digest, signal);
+    for (const digest of digests) yield* looked(await check.look(digest, signal));
     if (next === undefined) return;
     after = next;
   }
@@ -28,6 +28,10 @@ export async function* checkOthers(
   for await (const { digest } of content.list()) {
     signal.throwIfAborted();
     const known = await metadata.getChecked(digest);
-    if (known?.isHere !== true) yield await check.look(digest, signal);
+    if (known?.isHere !== true) yield* looked(await check.look(digest, signal));
   }
+}
+
+function looked(found: CheckedFile | undefined): readonly CheckedFile[] {
+  return found === undefined ? [] : [found];
 }

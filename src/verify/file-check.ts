@@ -37,20 +37,22 @@ export class FileCheck {
     this.#rate = rate;
   }
 
-  /** Rejects with the signal's reason, and where the index cannot be changed. */
-  async look(digest: Digest, signal: AbortSignal): Promise<CheckedFile> {
+  /** Undefined: it was removed meanwhile, as it should be. Rejects with the signal's reason, and where the index cannot be changed. */
+  async look(digest: Digest, signal: AbortSignal): Promise<CheckedFile | undefined> {
     for (let look = 1; ; look += 1) {
       const found = await this.#look(digest, signal);
-      if (found.verdict !== 'wrong' || found.kept !== undefined || look === maxLooks) return found;
-      // It could not be moved, or is another by now.
+      if (found === undefined) return undefined;
+      const isGone = found.verdict === 'wrong' || found.verdict === 'missing';
+      if (!isGone || found.kept !== undefined || look === maxLooks) return found;
+      // It could not be moved, or another has its place by now.
       if ((await this.#parts.content.stat(digest)) === undefined) return found;
     }
   }
 
-  async #look(digest: Digest, signal: AbortSignal): Promise<CheckedFile> {
+  async #look(digest: Digest, signal: AbortSignal): Promise<CheckedFile | undefined> {
     try {
       await using blob = await this.#parts.content.open(digest);
-      if (blob === undefined) return await this.#lost(digest, 'missing');
+      if (blob === undefined) return await this.#missing(digest);
       const isRight = await this.#isRight(blob, signal);
       return isRight ? await this.#right(blob) : await this.#wrong(blob);
     } catch (error) {
@@ -80,18 +82,22 @@ export class FileCheck {
     return { digest, verdict: 'right', size, owners: [] };
   }
 
-  async #wrong(blob: StoredBlob): Promise<CheckedFile> {
-    const { digest, size } = blob;
-    const kept = await this.#parts.content.setAside(blob);
-    const there = await this.#parts.content.stat(digest);
-    // The right one has taken its place, perhaps.
-    if (there?.stamp !== undefined && blob.stamp !== undefined && !isSameStamp(there.stamp, blob.stamp))
-      return { digest, verdict: 'wrong', size, owners: [] };
-    return { ...(await this.#lost(digest, 'wrong')), size, kept };
+  /** Whoever removes an image says so in the index. */
+  async #missing(digest: Digest): Promise<CheckedFile | undefined> {
+    const known = await this.#parts.metadata.getChecked(digest);
+    return known?.isHere === true ? await this.#lost(digest, 'missing') : undefined;
   }
 
-  async #lost(digest: Digest, verdict: 'wrong' | 'missing'): Promise<CheckedFile> {
+  async #wrong(blob: StoredBlob): Promise<CheckedFile> {
+    const kept = await this.#parts.content.setAside(blob);
+    return { ...(await this.#lost(blob.digest, 'wrong', blob)), size: blob.size, kept };
+  }
+
+  /** To find out whose it is takes a while: the right one may have come meanwhile, and is not lost. */
+  async #lost(digest: Digest, verdict: 'wrong' | 'missing', wrong?: StoredBlob): Promise<CheckedFile> {
     const owners = await this.#ownersOf(digest);
+    const there = await this.#parts.content.stat(digest);
+    if (there !== undefined && !isSameFile(there, wrong)) return { digest, verdict, size: 0, owners: [] };
     const operations = [loseBlob(digest)];
     await this.#parts.metadata.change(operations);
     this.#parts.changed(operations);
@@ -101,4 +107,8 @@ export class FileCheck {
   async #ownersOf(digest: Digest): Promise<CheckedFile['owners']> {
     return await this.#parts.metadata.listOwners(digest, maxOwners);
   }
+}
+
+function isSameFile(one: StoredBlob, other: StoredBlob | undefined): boolean {
+  return one.stamp === undefined ? other !== undefined : isSameStamp(one.stamp, other?.stamp);
 }

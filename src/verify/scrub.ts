@@ -85,6 +85,7 @@ export class Scrub implements AsyncDisposable {
     for (const digest of digests) {
       const begunAt = clock.monotonic();
       const found = await check.look(digest, this.#stop.signal);
+      if (found === undefined) continue;
       this.#tell(found);
       await this.#untilDue(begunAt, found.size + perFile);
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import SqliteDatabase from 'better-sqlite3';
 import { parseTag } from '#src/oci/reference.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
@@ -105,4 +106,53 @@ describe('a disk without any room', { skip: canMount() ? false : 'mounting a tmp
     const again = await fetch(`http://127.0.0.1:${health}/readyz`);
     assert.deepEqual(await again.json(), { status: 'ready' });
   });
+
+  it('serves by an index of this version that lacks what it has gained since, and stores again when there was room at a start', async () => {
+    await using disk = await smallDisk();
+    await using upstream = await FakeUpstream.start();
+    const name = upstream.repository('library/app');
+    const { layers } = putImage(upstream.content, name, 'cached', [bytes(100_000)]);
+    const layer = layers[0]?.digest ?? '';
+    const health = await freePort();
+    const registries = [{ name: upstream.host, scheme: 'http', alias: 'up' }];
+    await using server = await Ociregistry.start({
+      settings: { registries, imagePath: disk.path, health },
+    });
+    const get = async (path: string) => await fetch(`${server.url}/v2/up/library/app/${path}`);
+    await (await get('manifests/cached')).text();
+    await server.stores('up/library/app', [layer]);
+    await server.stop('SIGTERM');
+    withoutAdditions(join(disk.path, 'v1/index-3.sqlite'));
+    await rm(join(disk.path, 'v1/reserve'), { force: true });
+    await fill(disk.path);
+    await server.startAgain();
+    for (const path of ['manifests/cached', `blobs/${layer}`]) {
+      const cached = await get(path);
+      await cached.arrayBuffer();
+      assert.deepEqual([cached.status, cached.headers.get('cache-status')], [200, 'ociregistry; hit']);
+    }
+    putImage(upstream.content, name, 'new', [bytes(1000, 7)]);
+    assert.equal((await get('manifests/new')).status, 200);
+    const ready = await fetch(`http://127.0.0.1:${health}/readyz`);
+    assert.match(
+      ((await ready.json()) as { warning: string }).warning,
+      /^no room for what .* lacks\. What is cached is served/,
+    );
+    assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
+    for (let size = mebibyte; size >= 1024; size /= 2)
+      await rm(join(disk.path, `ballast-${size}`), { force: true });
+    await server.startAgain();
+    assert.equal((await get('manifests/cached')).headers.get('cache-status'), 'ociregistry; hit');
+    const again = await fetch(`http://127.0.0.1:${health}/readyz`);
+    assert.deepEqual(await again.json(), { status: 'ready' });
+  });
 });
+
+/** As the first release of this version has made it. */
+function withoutAdditions(path: string): void {
+  const index = new SqliteDatabase(path);
+  index.exec('drop index manifests_content');
+  for (const table of ['leases', 'repeated_uses', 'leaving', 'missed', 'scrub'])
+    index.exec(`drop table ${table}; delete from sqlite_stat1 where tbl = '${table}'`);
+  index.close();
+}

@@ -50,7 +50,7 @@ export class Removals implements AsyncDisposable {
     this.#pruner = new ImagePruner(parts);
     this.room = new ReservedRoom(
       this.#limits,
-      () => this.#evictor.isStuck,
+      (host) => this.#evictor.isStuckFor(host),
       () => this.#looks?.soon(200),
     );
     const reserve = this.room.reserve.bind(this.room);
@@ -64,7 +64,7 @@ export class Removals implements AsyncDisposable {
       inventory: index.inventory,
       limits: this.#limits,
       space: async () => ({ size: 1e12, free: 1e12 }),
-      reserved: () => this.room.bytes,
+      reserved: this.room,
       log,
     });
   }

@@ -222,7 +222,7 @@ export class BlobFill implements Fill {
   #reserved(): Disposable | undefined {
     const { log, room } = this.#settings;
     const { expected } = this.progress;
-    const reserved = room.reserve(hostOf(this.repository), expected);
+    const reserved = room.reserve(hostOf(this.repository), expected, () => this.progress.received);
     if (reserved !== undefined) return reserved;
     const why = 'the cache may not hold so much';
     log.warn({ digest: this.digest, size: expected }, `blob is passed through: ${why}`);

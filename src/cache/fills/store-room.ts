@@ -4,8 +4,11 @@ import type { RegistryHost } from '../../oci/reference.ts';
 export interface StoreRoom {
   /** Would there be room? */
   admits(host: RegistryHost, bytes: number | undefined): boolean;
-  /** Room for a blob of so many bytes until it is stored, or is not; undefined: it passes through. Where nobody says how many, there is some. */
-  reserve(host: RegistryHost, bytes: number | undefined): Disposable | undefined;
+  /**
+   * Room for a blob of so many bytes until it is stored, or is not; undefined: it passes through. Where nobody says how many, there is some. `come`: how
+   * many of them have come by now.
+   */
+  reserve(host: RegistryHost, bytes: number | undefined, come?: () => number): Disposable | undefined;
 }
 
 const taken: Disposable = { [Symbol.dispose]() {} };

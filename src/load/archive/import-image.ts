@@ -6,19 +6,15 @@ import type { ManifestContent } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
 import { type Digest, hostOf, type ImageName, isDigest } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
+import { ContentLease } from '../../storage/content-lease.ts';
 import type { StoredBlob } from '../../storage/content-store.ts';
-import { leaseContent, linkBlob, putManifest, putTag } from '../../storage/operation.ts';
+import { linkBlob, putManifest, putTag } from '../../storage/operation.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
 import { LoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
 import type { ArchivedImage } from './archived-images.ts';
 import { ChangeBatch, type ChangeParts } from './change-batch.ts';
 import { storedBytes } from './stored-bytes.ts';
-
-/** In one transaction. */
-const leasedAtOnce = 100;
-/** Milliseconds. */
-const leaseMs = 10 * 60_000;
 
 export type ImportParts = ArchiveStores & ChangeParts;
 
@@ -87,19 +83,10 @@ class ImageImport {
       ...{ repository, platforms },
       getManifest: async (wanted) => (isDigest(wanted) ? await this.#manifest(wanted) : undefined),
     });
-    await this.#lease([...tree.blobs, ...tree.manifests]);
+    using _ = await ContentLease.take([...tree.blobs, ...tree.manifests], 'import', this.#parts);
     await this.#putAll(tree);
     await this.#checkWhole();
     return { root, manifests: this.#put.length, blobs: this.#blobs.size, lost: this.#lost };
-  }
-
-  /** What is in the store already, and perhaps named by nobody any more, stays until it is named here. */
-  async #lease(digests: readonly Digest[]): Promise<void> {
-    const { clock, metadata } = this.#parts;
-    for (let at = 0; at < digests.length; at += leasedAtOnce) {
-      const some = digests.slice(at, at + leasedAtOnce);
-      await metadata.change([leaseContent(some, 'import', clock.now() + leaseMs)]);
-    }
   }
 
   async #putAll({ manifests }: ImageTree): Promise<void> {

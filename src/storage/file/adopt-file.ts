@@ -1,7 +1,7 @@
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import { BlobUnreadableError, type StoredBlob } from '../content-store.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import { codeOf, type File, type FileSystem } from './file-system.ts';
+import { codeOf, type File, type FileSystem, stampOf } from './file-system.ts';
 import type { PartialFile } from './partial-file.ts';
 import type { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
@@ -35,7 +35,6 @@ export async function adoptFile(
     await using file = await files.open(partial.path, 'r');
     return await publish(file, verify, parts);
   } finally {
-    // Also behind a rename: between two names of the same file it does nothing.
     await partial.remove();
   }
 }
@@ -65,6 +64,9 @@ async function publish(
   const after = await files.stat(partial.path);
   if (after.size !== size || after.mtimeMs !== before.mtimeMs)
     throw new BlobUnreadableError('it was written to while it was read');
-  const stamp = await publisher.publish(file, partial.path, directories.blob(digest));
+  await publisher.publish(file, partial.path, directories.blob(digest));
+  // Where that is a name of the same file it leaves the first one, and the end of that is a change of the file as well.
+  await partial.remove();
+  const stamp = await file.stat({ bigint: true }).then(stampOf, () => undefined);
   return { digest, size, stamp };
 }

@@ -4,22 +4,25 @@ import type { Database } from 'better-sqlite3';
 interface Addition {
   readonly table: string;
   readonly column?: string;
-  /** SQL that makes it. A column may be null or has a default, for earlier programs of the same version write rows without it. */
+  /** SQL that makes it, and nothing else. A column may be null or has a default, for earlier programs of the same version write rows without it. */
   readonly make: string;
+  /** What makes it fast: its indexes, and what SQLite is to think of it. */
+  readonly tune?: string;
 }
 
 /** In their order. Earlier programs of the same version see nothing of them, and go on beside this one and after it. */
 const additions: readonly Addition[] = [
   {
     table: 'leases',
-    // With the index that tells whether bytes are a manifest of any repository.
     make: `
       create table leases (
         content integer not null,
         holder text not null,
         until integer not null,
         primary key (content, holder)
-      ) without rowid;
+      ) without rowid`,
+    // With the index that tells whether bytes are a manifest of any repository.
+    tune: `
       create index leases_until on leases (until);
       create index manifests_content on manifests (content);
       insert into sqlite_stat1 (tbl, idx, stat) values
@@ -37,7 +40,8 @@ const additions: readonly Addition[] = [
         content integer not null,
         primary key (repository, content),
         foreign key (repository, content) references manifests (repository, content) on delete cascade
-      ) without rowid;
+      ) without rowid`,
+    tune: `
       insert into sqlite_stat1 (tbl, idx, stat) values ('repeated_uses', 'repeated_uses', '100000 100 1');
       analyze sqlite_schema;`,
   },
@@ -49,7 +53,8 @@ const additions: readonly Addition[] = [
         repository integer not null,
         content integer not null,
         primary key (repository, content)
-      ) without rowid;
+      ) without rowid`,
+    tune: `
       insert into sqlite_stat1 (tbl, idx, stat) values ('leaving', 'leaving', '10000 100 1');
       analyze sqlite_schema;`,
   },
@@ -64,8 +69,8 @@ const additions: readonly Addition[] = [
         first_at integer not null,
         last_at integer not null,
         primary key (repository, reference)
-      ) without rowid;
-      create index missed_last on missed (last_at, repository, reference);`,
+      ) without rowid`,
+    tune: 'create index missed_last on missed (last_at, repository, reference);',
   },
   {
     table: 'scrub',
@@ -79,8 +84,19 @@ export function addMissing(database: Database, wanted = additions): void {
   const missing = (): readonly Addition[] => wanted.filter((addition) => !has(database, addition));
   if (missing().length === 0) return;
   // Another process may have been first.
-  const make = (): void => missing().forEach(({ make }) => void database.exec(make));
+  const make = (): void =>
+    missing().forEach(({ make, tune }) => void database.exec(tune === undefined ? make : `${make};${tune}`));
   database.transaction(make).immediate();
+}
+
+/** Has whoever reads find those that the index lacks, empty, and writes nothing to it. False: not all of them can be stood in for. */
+export function standInForMissing(database: Database, wanted = additions): boolean {
+  const missing = wanted.filter((addition) => !has(database, addition));
+  if (missing.some(({ column }) => column !== undefined)) return false;
+  // From what stands in none leads to what is there.
+  database.pragma('foreign_keys = OFF');
+  for (const { make } of missing) database.exec(make.replace('create table', 'create temp table'));
+  return true;
 }
 
 function has(database: Database, { table, column }: Addition): boolean {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { StoreFullError } from '../content-store.ts';
-import { addMissing } from './additions.ts';
+import { addMissing, standInForMissing } from './additions.ts';
 import { OlderIndex } from './older-index.ts';
 import { schema, schemaVersion } from './schema.ts';
 import { codeOf, DamagedIndexError, damaged, isBusy, isFull, isNoIndex } from './sqlite-errors.ts';
@@ -35,6 +35,13 @@ export interface Opening extends TakingOver {
   readonly busyMs?: number | undefined;
 }
 
+interface OpenIndex {
+  readonly database: Database;
+  readonly path: string;
+  /** Is there no room for what the index has gained since an earlier program made it? It can be read, and no more. */
+  readonly isFull: boolean;
+}
+
 /**
  * Opens the index of this version; where there is none it is made, from an older one if there is one (see {@link takeOver}). Throws
  * StoreFullError when there is no way for want of room, an error that names the file when it is damaged or another process has it for
@@ -44,14 +51,21 @@ export async function openDatabase(
   directory: string,
   sharing: Sharing = 'shared',
   { busyMs = 10_000, ...takingOver }: Opening = {},
-): Promise<{ readonly database: Database; readonly path: string }> {
+): Promise<OpenIndex> {
   const path = join(directory, fileName);
   const older = join(directory, olderName);
   for (const index of [path, older]) refuseWhatIsNoFile(index);
   if (!existsSync(older)) {
     if (!existsSync(path)) await refuseNewer(directory);
   } else if (!isMade(path)) await takeOver({ path, older, isAlone: sharing === 'alone' }, takingOver);
-  return { database: await openInAnyWay(directory, path, { sharing, busyMs, open: begin }), path };
+  try {
+    const database = await openInAnyWay(directory, path, { sharing, busyMs, open: begin });
+    return { database, path, isFull: false };
+  } catch (error) {
+    if (!(error instanceof StoreFullError) || !isMade(path)) throw error;
+    const database = await openInAnyWay(directory, path, { sharing, busyMs, open: beginReading });
+    return { database, path, isFull: true };
+  }
 }
 
 /** The older index, to be read: undefined where there is none. Errors as {@link openDatabase}. */
@@ -196,7 +210,19 @@ function begin(database: Database): void {
     database.exec(`${schema}; pragma user_version = ${schemaVersion}`);
   };
   if (versionOf(database) !== schemaVersion) database.transaction(make).immediate();
-  addMissing(database);
+  try {
+    addMissing(database);
+  } catch (error) {
+    // What it is added to is not there: it is no index, whatever its version says.
+    throw codeOf(error) === 'SQLITE_ERROR' ? damaged(database.name, error) : error;
+  }
+}
+
+/** The same without a byte more on the disk, to be read. What it was made from an older one of is whole. Throws what says that it has no room. */
+function beginReading(database: Database): void {
+  if (versionOf(database) !== schemaVersion || !standInForMissing(database))
+    throw new StoreFullError(`no room to make what ${database.name} lacks`);
+  database.pragma('query_only = ON');
 }
 
 export function versionOf(database: Database): number {

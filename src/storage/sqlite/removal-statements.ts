@@ -19,6 +19,7 @@ export function prepareRemovals(database: Database) {
          select repository, child from children where repository = $owner and manifest = $content and is_manifest = 0
          on conflict do nothing`,
     ),
+    leaveAlone: prepare<[number, number]>('insert into leaving values (?, ?) on conflict do nothing'),
     hasLeft: prepare<[number, number]>('delete from leaving where repository = ? and content = ?'),
     isPinned: prepare<[number, string], { pinned: number }>(
       'select pinned from tags where repository = ? and tag = ?',

@@ -95,6 +95,13 @@ export class RemovalWriter {
     for (const { tag } of tags) this.#forgetTag(repository, known.owner, tag);
   }
 
+  /** What no manifest of the repository names, nor is one of it, is said to be leaving: whoever looks when that is old enough finds out. */
+  leaveUnnamed(repository: RepositoryName, digest: Digest): void {
+    const known = this.#known(repository, digest);
+    if (known !== undefined && !this.#isOfUse(known.owner, known.content))
+      this.#statements.leaveAlone.run(known.owner, known.content);
+  }
+
   #forgetTag(repository: RepositoryName, owner: number, tag: string): void {
     const { changes, former, statements } = this.#parts;
     former.remember(owner, tag, 'removed');

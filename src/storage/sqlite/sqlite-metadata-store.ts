@@ -71,7 +71,8 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   readonly #writes: WriteBatch;
   readonly #sync: WalSync | undefined;
   readonly #checkpoints: Checkpoints | undefined;
-  readonly #isFull: boolean;
+  /** It takes nothing, and every change throws StoreFullError. */
+  readonly isFull: boolean;
   readonly #discarded: DiscardedContent | undefined;
 
   private constructor(
@@ -89,7 +90,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     super(reads);
     // Negative: KiB, and not pages.
     if (indexPages !== undefined) database.pragma(`cache_size = ${-Math.ceil(indexPages / 1024)}`);
-    this.#isFull = isFull;
+    this.isFull = isFull;
     this.path = path ?? '';
     this.#database = database;
     this.#reads = reads;
@@ -115,8 +116,8 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     directory: string,
     { sharing, opening, ...settings }: Settings & { sharing?: Sharing; opening?: Opening } = {},
   ): Promise<SqliteMetadataStore> {
-    const { database, path } = await openDatabase(directory, sharing, opening);
-    const store = SqliteMetadataStore.#over(database, path, settings);
+    const { database, ...opened } = await openDatabase(directory, sharing, opening);
+    const store = SqliteMetadataStore.#over(database, opened.path, { ...settings, isFull: opened.isFull });
     await keepReserve(directory);
     return store;
   }
@@ -128,6 +129,8 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
       return new SqliteMetadataStore(database, path, { ...settings, sharing });
     } catch (error) {
       database.close();
+      // Not for what it lacks.
+      if (settings.isFull === true) throw new StoreFullError(`no room to open ${path}`, { cause: error });
       throw isNoIndex(error) ? damaged(path, error) : error;
     }
   }
@@ -138,7 +141,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   }
 
   async change(operations: readonly Operation[], locked?: () => void): Promise<void> {
-    if (this.#isFull) throw new StoreFullError('there is no room for the index');
+    if (this.isFull) throw new StoreFullError('there is no room for the index');
     const texts = new Map<Operation, string>();
     for (const operation of operations)
       if ('list' in operation) texts.set(operation, await writtenList(operation.list.items));

@@ -168,8 +168,12 @@ export class OperationWriter {
   }
 
   #linkBlob(operation: Of<'link blob'>): void {
-    const before = this.#contentOf(operation.digest);
+    const { repository, digest } = operation;
+    const known = this.#statements.findContent.get(digest);
+    const before = known ?? this.#contentOf(digest);
     this.#link(operation, before);
+    // Who named it may have gone while it was on its way.
+    if (known?.stored_at === null) this.removals.leaveUnnamed(repository, digest);
     if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
   }
 

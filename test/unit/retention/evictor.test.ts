@@ -29,7 +29,7 @@ async function cached(
   const all: Limits = { maxSize: 0, minFree: 0, registries: new Map(), ...limits };
   const room: ReservedRoom = new ReservedRoom(
     all,
-    () => evictor.isStuck,
+    (of) => evictor.isStuckFor(of),
     () => {},
   );
   const used = async () => {
@@ -42,7 +42,7 @@ async function cached(
     inventory: cache.store.inventory,
     limits: all,
     space: async () => ({ size: 10_000_000, free: free + before - (await used()) }),
-    reserved: () => room.bytes,
+    reserved: room,
     log,
     discarded: { list: async () => [], remove: async () => true },
   });
@@ -113,6 +113,60 @@ describe('eviction', () => {
     cache.passes(3_600_000);
     await run();
     assert.deepEqual(await cache.left(), ['latest']);
+  });
+
+  it('stops storing of a registry over its own limit, and of no other', async () => {
+    const { cache, evictor, room, run } = await cached(
+      { registries: new Map([[host('quay.io'), 1500]]) },
+      { pinned: ['quay.io/**'], count: 4 },
+    );
+    await using _ = cache;
+    await run();
+    assert.deepEqual([evictor.isStuck, evictor.stuckRegistries], [false, ['quay.io']]);
+    assert.equal(room.reserve(host('quay.io'), 1), undefined);
+    assert.ok(room.reserve(host('ghcr.io'), 1));
+  });
+
+  it('evicts for another limit while it rests from one that nothing can be done about', async () => {
+    const { cache, evictor, run, used } = await cached(
+      { maxSize: 8000, registries: new Map([[host('quay.io'), 1500]]) },
+      { pinned: ['quay.io/**'], count: 4 },
+    );
+    await using _ = cache;
+    const { graph } = cache.parts;
+    const node = graph.node.bind(graph);
+    // It takes a while to see that.
+    graph.node = async (...asked) => {
+      await cache.clock.advance(500);
+      return await node(...asked);
+    };
+    await run();
+    assert.deepEqual(evictor.stuckRegistries, ['quay.io']);
+    for (let at = 4; at < 9; at += 1) await cache.image(app, `image ${at}`, [`${kilobyte}${at}`], [`v${at}`]);
+    cache.clock.set(cache.clock.now() + 3_600_000);
+    await run();
+    assert.ok((await used()) <= 8000, `${await used()}`);
+  });
+
+  it('leaves room on the disk for what is still to come of a blob, and not for what has come of it', async () => {
+    const { cache, room, run } = await cached({ minFree: 100_000 }, { free: 103_000 });
+    await using _ = cache;
+    let come = 6000;
+    using _blob = room.reserve(host('ghcr.io'), 8000, () => come);
+    await run();
+    assert.equal((await cache.left()).length, 10);
+    come = 4000;
+    await run();
+    assert.deepEqual(await cache.left(), ['image 7', 'image 8', 'image 9']);
+  });
+
+  it('takes once what two limits ask for', async () => {
+    const { cache, evictor, run } = await cached({ maxSize: 8000, minFree: 100_000 }, { free: 98_000 });
+    await using _ = cache;
+    await run();
+    // For the first of them three, and what is lacking of the other.
+    assert.deepEqual(await cache.left(), ['image 8', 'image 9']);
+    assert.deepEqual(evictor.evicted, { maxSize: 3, registry: 0, minFree: 5 });
   });
 
   it('never takes what is pinned, and says once that nothing is stored any more', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { sweepLeaving } from '#src/retention/leaving-sweep.ts';
 import type { Selection } from '#src/retention/prune.ts';
+import { linkBlob, putManifest } from '#src/storage/operation.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { CachedImages } from '#test/fakes/cached-images.ts';
 import { Random } from '#test/simulation/random.ts';
@@ -53,6 +55,27 @@ describe('the removal of images', () => {
     await cache.prune(named(/:latest$/));
     assert.deepEqual(await cache.left(), ['shared', 'two']);
     assert.deepEqual(await cache.here(), ['layer', 'shared', 'two']);
+  });
+
+  it('takes what comes when its image has gone already, once it is old enough, and not what is named again by then', async () => {
+    await using cache = new CachedImages();
+    const layers = ['layer', 'wanted again'];
+    const blobs = layers.map((text) => ({ mediaType: 'a/b', digest: cache.digest(text), size: text.length }));
+    const descriptor = { mediaType: 'a/b', digest: cache.digest('image'), size: 5 };
+    await cache.store.change([putManifest(app, { descriptor, blobs })]);
+    cache.passes(graceMs + 1);
+    await cache.prune({});
+    assert.deepEqual(await cache.left(), []);
+    await cache.store.change(blobs.map(({ digest, size }) => linkBlob(app, digest, size)));
+    const sweep = async (): Promise<void> =>
+      await sweepLeaving({ ...cache.parts, discarded: { list: async () => [], remove: async () => true } });
+    await sweep();
+    assert.deepEqual(await cache.here(), layers);
+    await cache.image(app, 'other', ['wanted again']);
+    cache.passes(graceMs + 1);
+    await sweep();
+    assert.deepEqual(await cache.here(), ['other', 'wanted again']);
+    assert.deepEqual(await cache.store.graph.leaving({ limit: 10 }), []);
   });
 
   it('takes a signature with what it signs, and not before, by whichever way it refers to that', async () => {

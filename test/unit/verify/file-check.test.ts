@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { hexOf, sha256, verifyWhole } from '#src/oci/digest.ts';
 import type { Digest } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
-import { linkBlob, type Operation, putManifest } from '#src/storage/operation.ts';
+import { linkBlob, loseBlob, type Operation, putManifest } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { ByteRate } from '#src/verify/byte-rate.ts';
 import { checkKnown, checkOthers } from '#src/verify/check-store.ts';
@@ -105,11 +105,47 @@ describe('a check of the store', () => {
       // The old one is open, and read on.
       await content.keep(verifyWhole(digest, right), right);
     };
-    const found: CheckedFile = await check.look(digest, never);
-    assert.deepEqual([found.verdict, await metadata.hasBlob(alpine, digest)], ['right', true]);
+    const found = await check.look(digest, never);
+    assert.deepEqual([found?.verdict, await metadata.hasBlob(alpine, digest)], ['right', true]);
     assert.deepEqual(
       files.paths.filter((path) => path.includes('quarantine')),
       [],
+    );
+  });
+
+  for (const fault of ['wrong', 'missing'])
+    it(`says of none that it is lost which comes while its owners are looked for: ${fault}`, async () => {
+      const { digests, files, content, metadata, check, changes } = await holding([10]);
+      const [digest] = digests;
+      assert.ok(digest);
+      if (fault === 'missing') await files.rm(pathOf(digest));
+      else files.spoil(pathOf(digest), () => Buffer.from('0123456789'));
+      const listOwners = metadata.listOwners.bind(metadata);
+      metadata.listOwners = async (...asked) => {
+        const right = bytes(10, 1);
+        await content.keep(verifyWhole(digest, right), right);
+        await metadata.change([linkBlob(alpine, digest, 10)]);
+        return await listOwners(...asked);
+      };
+      const found = await check.look(digest, never);
+      assert.equal(found?.verdict, fault === 'missing' ? 'right' : 'wrong');
+      assert.equal(await metadata.hasBlob(alpine, digest), true);
+      assert.deepEqual(changes, []);
+    });
+
+  it('says nothing of what was removed since it was listed', async () => {
+    const { digests, content, metadata, parts, check } = await holding([10, 20]);
+    const [one, other] = digests;
+    assert.ok(one && other);
+    const found: CheckedFile[] = [];
+    for await (const file of checkKnown(parts, check, never)) {
+      found.push(file);
+      await content.delete(other);
+      await metadata.change([loseBlob(other)]);
+    }
+    assert.deepEqual(
+      found.map(({ digest, verdict }) => [digest, verdict]),
+      [[one, 'right']],
     );
   });
 
@@ -122,8 +158,8 @@ describe('a check of the store', () => {
       putManifest(alpine, { descriptor: { mediaType: 'x/y', digest, size: 2 }, blobs: [] }),
     ]);
     files.spoil(pathOf(digest), () => Buffer.from('[]'));
-    const { verdict, owners } = await check.look(digest, never);
-    assert.deepEqual([verdict, owners], ['wrong', [{ repository: alpine, as: 'manifest' }]]);
+    const found = await check.look(digest, never);
+    assert.deepEqual([found?.verdict, found?.owners], ['wrong', [{ repository: alpine, as: 'manifest' }]]);
   });
 
   it('looks at what the index does not know as well, and lets nobody have it', async () => {
