@@ -14,6 +14,9 @@ export function namePatterns(text: string): (name: string) => boolean {
     .split(',')
     .filter((pattern) => pattern !== '')
     .map(patternOf);
+  // It may say what is to be removed.
+  if (text !== '' && patterns.length === 0)
+    throw new PatternError(`${JSON.stringify(text)} has commas, and no regular expression between them`);
   return (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name));
 }
 
