@@ -34,7 +34,9 @@ export class Administration {
     setHeaders(exchange);
     const who = this.#admit(exchange);
     const { method } = exchange.request;
-    const there = hasDoubledSlash(exchange) ? [] : this.#endpoints.filter(({ path }) => path === exchange.path);
+    const there = hasDoubledSlash(exchange)
+      ? []
+      : this.#endpoints.filter(({ path }) => path === exchange.path);
     const found = there.find((endpoint) => endpoint.method === method);
     if (found !== undefined) await this.#answer(found, exchange, who);
     else if (there.length === 0) exchange.sendJson(404, { message: 'no matching operation was found' });

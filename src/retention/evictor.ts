@@ -51,9 +51,7 @@ export class Evictor {
     const isOver = (await this.#excesses()).length > 0;
     if (isOver && clock.monotonic() < this.#restsUntil) return;
     const tookMs = isOver ? await this.#evictAll(signal) : 0;
-    const left = await this.#excesses();
-    this.#tell(left);
-    this.#isStuck = left.length > 0;
+    this.#judge(await this.#excesses());
     if (this.#isStuck) this.#restsUntil = clock.monotonic() + Math.min(timesRest * tookMs, mostRestMs);
   }
 
@@ -65,8 +63,16 @@ export class Evictor {
     const begunAt = clock.monotonic();
     for (const excess of await this.#excesses()) await this.#evict(excess, signal);
     const tookMs = clock.monotonic() - begunAt;
+    const left = await this.#excesses();
+    // Nothing comes while files are waited for that make no room for it.
+    if (left.some(({ reason }) => reason !== 'minFree')) this.#judge(left);
     await emptyTrash(this.#parts, signal);
     return tookMs;
+  }
+
+  #judge(left: readonly Excess[]): void {
+    this.#tell(left);
+    this.#isStuck = left.length > 0;
   }
 
   #tell(left: readonly Excess[]): void {
