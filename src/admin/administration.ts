@@ -34,7 +34,9 @@ export class Administration {
     setHeaders(exchange);
     const who = this.#admit(exchange);
     const { method } = exchange.request;
-    const there = this.#endpoints.filter(({ path }) => path === exchange.path);
+    const there = hasDoubledSlash(exchange)
+      ? []
+      : this.#endpoints.filter(({ path }) => path === exchange.path);
     const found = there.find((endpoint) => endpoint.method === method);
     if (found !== undefined) await this.#answer(found, exchange, who);
     else if (there.length === 0) exchange.sendJson(404, { message: 'no matching operation was found' });
@@ -81,6 +83,12 @@ export class Administration {
       refuse(endpoint, exchange, error);
     }
   }
+}
+
+/** Whoever keeps `/cmd` from others in front of us may go by the letters, and would let `//cmd` pass. */
+function hasDoubledSlash({ request }: Exchange): boolean {
+  const [sent = ''] = request.originalUrl.split('?', 1);
+  return sent.replace(/^https?:\/\//i, '').includes('//');
 }
 
 /** In the original's words, but where its framework speaks for it. */

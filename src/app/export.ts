@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -15,8 +13,9 @@ import type { Config } from '../config/schema.ts';
 import { LoadError } from '../load/load-error.ts';
 import type { Platform } from '../oci/platform.ts';
 import { memoryPlan } from './memory-plan.ts';
+import { assertCached } from './nothing-cached.ts';
 import { filePlan } from './open-files.ts';
-import { layoutVersion, openStore } from './store.ts';
+import { openStore } from './store.ts';
 
 /** What is to be exported, and where to. */
 export interface ExportOrder {
@@ -46,7 +45,7 @@ export async function exportImages(
   { to, selection, platforms, chunkSize, since }: ExportOrder,
   { log, clock = systemClock, stdout, signal, ended }: ExportOrderParts,
 ): Promise<void> {
-  if (!existsSync(join(imagePath, layoutVersion))) throw new LoadError(`nothing is cached in ${imagePath}`);
+  assertCached(imagePath);
   const earlier = since === undefined ? undefined : await earlierBundle(since);
   const files = await filePlan(1, log);
   await using store = await openStore(imagePath, { memory: memoryPlan(), files, clock, log, says() {} });

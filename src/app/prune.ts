@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
@@ -9,8 +7,9 @@ import { Pins } from '../retention/pins.ts';
 import type { Removed, Selection } from '../retention/prune.ts';
 import type { Operation } from '../storage/operation.ts';
 import { memoryPlan } from './memory-plan.ts';
+import { nothingCached } from './nothing-cached.ts';
 import { filePlan } from './open-files.ts';
-import { layoutVersion, openStore, type Store } from './store.ts';
+import { openStore, type Store } from './store.ts';
 
 export interface PruneParts {
   readonly log: Log;
@@ -49,7 +48,7 @@ export async function pruneImages(
   removed: (image: Removed) => Promise<void>,
   { log, clock = systemClock, signal, graceMs }: PruneParts,
 ): Promise<void> {
-  if (!existsSync(join(config.imagePath, layoutVersion))) return;
+  if (nothingCached(config.imagePath) !== undefined) return;
   const [memory, files] = [memoryPlan(), await filePlan(1, log)];
   await using store = await openStore(config.imagePath, { memory, files, clock, log, says() {} });
   const parts = retentionParts(store, config, { clock, graceMs, told() {} });

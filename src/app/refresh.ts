@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { hostOf } from '../oci/reference.ts';
 import { openCaching } from './caching.ts';
+import { assertCached } from './nothing-cached.ts';
 import { filePlan } from './open-files.ts';
 
 export interface RefreshParts {
@@ -26,6 +27,7 @@ export async function* refreshCached(
   { version, env, log, clock = systemClock, random = Math.random, signal }: RefreshParts,
 ): AsyncGenerator<readonly RefreshedTag[]> {
   if (config.airGapped) throw new Error('this cache is air-gapped: nobody is asked');
+  assertCached(config.imagePath);
   const files = await filePlan(1, log);
   await using caching = await openCaching(
     { ...config, metrics: 0 },

@@ -9,6 +9,7 @@ import { checkKnown, checkOthers } from '../verify/check-store.ts';
 import type { CheckedFile } from '../verify/checked-file.ts';
 import { FileCheck } from '../verify/file-check.ts';
 import { type Caching, openCaching } from './caching.ts';
+import { assertCached } from './nothing-cached.ts';
 import { filePlan } from './open-files.ts';
 import { rebuilt } from './rebuild.ts';
 
@@ -40,6 +41,7 @@ const pauseMs = 50;
 /** Hashes all that the directory has, beside whoever serves from it. Throws what keeps it from being used, or the signal's reason. */
 export async function* verifyStore(config: Config, parts: VerifyParts): AsyncGenerator<VerifiedFile> {
   const { log, version, env, rate, signal, clock = systemClock, random = Math.random } = parts;
+  assertCached(config.imagePath);
   const open = await filePlan(1, log);
   await using caching = await openCaching(
     { ...config, metrics: 0 },

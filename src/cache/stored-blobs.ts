@@ -145,7 +145,7 @@ export class StoredBlobs {
     try {
       const { digest, size } = blob;
       const range = spec === undefined ? undefined : resolveRange(spec, size);
-      const body = blob.read(range, this.#failing(opened));
+      const body = blob.read(range, this.#failing(opened), true);
       const close = async (): Promise<void> => await blob[Symbol.asyncDispose]();
       return { digest, size, isVerified: true, range, body, [Symbol.asyncDispose]: close };
     } catch (error) {
@@ -170,7 +170,7 @@ export class StoredBlobs {
       return await this.#reader(opened, spec);
     }
     const { check } = held.use(this.#parts.checks.join(opened, this.#verifiesAlways));
-    const body = heldBack(blob.read(undefined, this.#failing(opened)), check);
+    const body = heldBack(blob.read(undefined, this.#failing(opened), true), check);
     held.defer(async () => void (await body.return(undefined)));
     // What fails before the first byte fails while the blob can still be fetched.
     const first = await body.next();

@@ -144,26 +144,34 @@ export const importFlags: readonly Flag[] = [
 ];
 
 export const pruneFlags: readonly Flag[] = [
-  inGroup('pruneConfig', 'expr', 'pattern'),
+  {
+    ...inGroup('pruneConfig', 'expr', 'pattern'),
+    about:
+      'Only images whose name, host/repository:tag, one of these regular expressions matches, with commas between them (default: all)',
+  },
   {
     name: 'date',
-    about: 'Prune what was first cached before: YYYY-MM-DDTHH:MM:SS in local time',
+    about: 'Only what was first cached before: YYYY-MM-DDTHH:MM:SS in local time (default: whenever)',
     takesValue: true,
     parse: localTime,
   },
   {
     name: 'not-used-for',
-    about: 'Prune what was not pulled for so long, such as 30d (default: none)',
+    about: 'Only what was not pulled for so long, such as 30d (default: whenever)',
     takesValue: true,
     parse: (text) => meaningOf(duration(), text),
   },
   {
     name: 'keep',
-    about: 'Of each repository so many tags stay, those that came last (default: none)',
+    about:
+      'Of each repository so many tags stay, those that came last; what has no tag is not among them (default: none)',
     takesValue: true,
     parse: (text) => meaningOf(whole(1, 1_000_000), text),
   },
-  inGroup('pruneConfig', 'dryRun', 'dry-run'),
+  {
+    ...inGroup('pruneConfig', 'dryRun', 'dry-run'),
+    about: 'Only say what would be removed, and how much it would free (default: false)',
+  },
   outputFlag('text', 'json'),
 ];
 

@@ -1,5 +1,6 @@
 import { Tally } from '../load/tally.ts';
 import { megabytes } from './load-report.ts';
+import { shownText } from './shown-text.ts';
 
 /** What became of an image that was exported or imported, or what else was wrong under its place. */
 export interface ReportedImage {
@@ -20,9 +21,6 @@ export interface ReportWords {
   readonly moved: string;
   readonly present: string;
 }
-
-/** Of a path, a place in it and a name together. Characters. */
-const maxName = 4096;
 
 /** Says of each image as it ends what became of it, in lines or as JSON: none is kept, for they may be many. */
 export class ImageReport {
@@ -75,8 +73,8 @@ export class ImageReport {
   }
 
   #line({ name, digest, problem, note, tally }: ReportedImage): string {
-    const shown = shownName(name);
-    if (problem !== undefined) return `FAILED ${shown}: ${problem}\n`;
+    const shown = shownText(name);
+    if (problem !== undefined) return `FAILED ${shown}: ${shownText(problem)}\n`;
     return `${this.#words.done} ${shown} ${digest}: ${this.#bytes(tally)}${note === undefined ? '' : `; ${note}`}\n`;
   }
 
@@ -91,10 +89,4 @@ function objectOf({ name, digest, problem, note, tally }: ReportedImage): object
     ...{ name, ok: problem === undefined, digest, problem, note },
     ...{ manifests, blobs, movedBytes: fetched, presentBytes: present },
   };
-}
-
-/** Others have written it: what moves a terminal’s cursor is not among it, and no name is so long. */
-function shownName(name: string): string {
-  const text = name.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
-  return text.length > maxName ? `${text.slice(0, maxName)}…` : text;
 }

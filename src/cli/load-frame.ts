@@ -1,5 +1,6 @@
 import type { RunningLoad } from '../load/load-progress.ts';
 import { megabytes } from './load-report.ts';
+import { shownText } from './shown-text.ts';
 
 /** How far a load is. */
 export interface LoadState {
@@ -38,5 +39,5 @@ function runningLine({ name, tally }: RunningLoad): string {
   const bytes = fetched + present;
   const of =
     expected > bytes ? `${(bytes / 1_000_000).toFixed(1)} of ${megabytes(expected)}` : megabytes(bytes);
-  return `  ${name.replaceAll(/\p{Cc}/gu, '?')}  ${of}`;
+  return `  ${shownText(name)}  ${of}`;
 }

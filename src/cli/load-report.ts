@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import type { LoadedImage } from '../load/load-images.ts';
 import { Tally } from '../load/tally.ts';
+import { shownText } from './shown-text.ts';
 
 /** All that became of a load. */
 export interface LoadReport {
@@ -21,9 +22,10 @@ export function isOk({ images, problems }: LoadReport): boolean {
 export function lineOf({ name, digest, problem, kept, tally }: LoadedImage, isColoured = false): string {
   const painted = (colour: 'red' | 'yellow', word: string): string =>
     isColoured ? styleText(colour, word, { validateStream: false }) : word;
-  if (kept !== undefined) return `${painted('yellow', 'KEPT')} ${name} ${kept}: ${problem}\n`;
-  if (problem !== undefined) return `${painted('red', 'FAILED')} ${name}: ${problem}\n`;
-  return `loaded ${name} ${digest}: ${bytesOf(tally)}\n`;
+  const [shown, why] = [shownText(name), shownText(problem ?? '')];
+  if (kept !== undefined) return `${painted('yellow', 'KEPT')} ${shown} ${kept}: ${why}\n`;
+  if (problem !== undefined) return `${painted('red', 'FAILED')} ${shown}: ${why}\n`;
+  return `loaded ${shown} ${digest}: ${bytesOf(tally)}\n`;
 }
 
 /** The last line. */

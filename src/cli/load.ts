@@ -12,6 +12,7 @@ import { type LoadDisplay, showInLines, showOnTerminal } from './load-display.ts
 import type { LoadState } from './load-frame.ts';
 import { isOk, jsonOf, lineOf, summaryOf } from './load-report.ts';
 import { LoadRun } from './load-run.ts';
+import { shownText } from './shown-text.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface LoadOrder {
@@ -54,7 +55,7 @@ export async function load(
   using _stdin = { [Symbol.dispose]: () => void stdin.destroy() };
   const run = new LoadRun(signal);
   const files = await imagesToLoad(config, config.imageFile, standardInput(stdin, signal), signal);
-  for (const problem of files.problems) stderr.write(`${problem}\n`);
+  for (const problem of files.problems) stderr.write(`${shownText(problem)}\n`);
   const loadable = withItsName(files, config);
   run.begin(files.images.length + files.archives.length, files.problems);
   {

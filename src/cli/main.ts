@@ -11,6 +11,11 @@ export async function main(argv: readonly string[]): Promise<number> {
   for (const output of [stdout, stderr]) output.on('error', unlessNobodyReads);
   const version = readVersion();
   const signals = new ProcessSignals();
+  const tellIfNothing = async (imagePath: string): Promise<void> => {
+    const { nothingCached } = await import('../app/nothing-cached.ts');
+    const nothing = nothingCached(imagePath);
+    if (nothing !== undefined) stderr.write(`${nothing}\n`);
+  };
   return await runProgram(argv, {
     stdout,
     stderr,
@@ -43,14 +48,17 @@ export async function main(argv: readonly string[]): Promise<number> {
     },
     list: async ({ config }, order) => {
       const { list } = await import('./list.ts');
+      await tellIfNothing(config.imagePath);
       await list(config.imagePath, order, stdout);
     },
     prune: async (loaded, order) => {
       const { prune } = await import('./prune.ts');
+      await tellIfNothing(loaded.config.imagePath);
       await prune(loaded, order, stdout);
     },
     pin: async ({ config }, order) => {
       const { pin } = await import('./pin.ts');
+      await tellIfNothing(config.imagePath);
       return await pin(config.imagePath, order, { stdout, stderr });
     },
     refresh: async (loaded, order) => {
@@ -59,6 +67,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     },
     wanted: async ({ config }, order) => {
       const { wanted } = await import('./wanted.ts');
+      await tellIfNothing(config.imagePath);
       await wanted(config.imagePath, order, stdout);
     },
     preflight: async (loaded, tryPorts) => {

@@ -346,6 +346,7 @@ async function prune(
     output: output === 'json' ? 'json' : 'text',
   };
   return await onDirectory('pruning the cache', flags, parts, async (loaded) => {
+    if (pattern !== undefined) assertSomething(order.pattern);
     await parts.prune(loaded, order);
     return true;
   });
@@ -366,7 +367,10 @@ async function pin(
 ): Promise<number> {
   const order: PinCommand = { pattern, isPinned, output: output === 'json' ? 'json' : 'text' };
   const doing = isPinned ? 'pinning images' : 'unpinning images';
-  return await onDirectory(doing, flags, parts, async (loaded) => await parts.pin(loaded, order));
+  return await onDirectory(doing, flags, parts, async (loaded) => {
+    assertSomething(pattern);
+    return await parts.pin(loaded, order);
+  });
 }
 
 async function refresh(
@@ -375,8 +379,15 @@ async function refresh(
   parts: ProgramParts,
 ): Promise<number> {
   const order: RefreshOrder = { pattern, output: output === 'json' ? 'json' : 'text' };
-  const run = async (loaded: LoadedConfig): Promise<boolean> => await parts.refresh(loaded, order);
-  return await onDirectory('refreshing images', flags, parts, run);
+  return await onDirectory('refreshing images', flags, parts, async (loaded) => {
+    assertSomething(pattern);
+    return await parts.refresh(loaded, order);
+  });
+}
+
+/** What changes something is not about all of it because a variable of a script was not set. */
+function assertSomething(pattern: string): void {
+  if (pattern === '') throw new Error('the pattern is empty: to mean every image say .');
 }
 
 /** `doing` in words, for what is thrown. */

@@ -76,8 +76,7 @@ export class Evictor {
     }
     const tookMs = due.length > 0 ? await this.#evictAll(signal) : 0;
     const { over: left } = await this.#look();
-    this.#tell(left);
-    this.#stuck = left;
+    this.#judge(left);
     if (left.length > 0) this.#restsUntil = clock.monotonic() + Math.min(timesRest * tookMs, mostRestMs);
   }
 
@@ -92,8 +91,16 @@ export class Evictor {
     const { over, totals } = await this.#look();
     for (const excess of over) await this.#evict(excess, usedOf(totals, excess.host) - excess.bytes, signal);
     const tookMs = clock.monotonic() - begunAt;
+    const { over: left } = await this.#look();
+    // Nothing comes while files are waited for that make no room for it.
+    if (left.some(({ reason }) => reason !== 'minFree')) this.#judge(left);
     await emptyTrash(this.#parts, signal);
     return tookMs;
+  }
+
+  #judge(left: readonly Excess[]): void {
+    this.#tell(left);
+    this.#stuck = left;
   }
 
   #isKnown({ reason, host }: Excess): boolean {

@@ -4,6 +4,8 @@ import { type Digest, isDigestText, type RepositoryName } from '../oci/reference
 import type { ImageGraph, ImageNode, Use } from '../storage/image-graph.ts';
 import type { Candidate } from '../storage/inventory.ts';
 import { allPages } from './all-pages.ts';
+import { namedBy } from './named-by.ts';
+import { referrersOf } from './referrers-of.ts';
 
 /** Tags that cosign makes of a digest (`.sig`, `.att`, `.sbom`), and those of the specification's fall-back for referrers. */
 const subjectTag = /^(sha256|sha512)-([0-9a-f]+)(?:\.[a-z]+)?$/;
@@ -13,6 +15,8 @@ interface Wanted {
   /** Of others nothing is looked at. */
   readonly isMeant?: (repository: RepositoryName) => boolean;
 }
+/** So many manifests below one are looked at, and a page more. */
+const mostLed = 1000;
 
 /**
  * The roots as they are when they come to be looked at, those that were used longest ago first. A signature is none while what it signs is here, by
@@ -36,12 +40,32 @@ export async function* roots(
   }
 }
 
-async function isOfSubject(graph: ImageGraph, { repository, tags }: ImageNode): Promise<boolean> {
-  const subjects = tags.map(({ tag }) => subjectOf(tag));
-  if (subjects.length === 0) return false;
-  for (const subject of subjects)
+async function isOfSubject(graph: ImageGraph, node: ImageNode): Promise<boolean> {
+  const { repository, tags } = node;
+  const subjects = new Set<Digest>();
+  for (const { tag } of tags) {
+    const subject = subjectOf(tag);
     if (subject === undefined || (await graph.node(repository, subject)) === undefined) return false;
-  return true;
+    subjects.add(subject);
+  }
+  return subjects.size > 0 && !(await leadsTo(graph, node, subjects));
+}
+
+/** An image may be tagged by its own digest, or two by each other's: whoever waited for the other to go would be here for ever. What leads to very much is taken to. */
+async function leadsTo(
+  graph: ImageGraph,
+  { repository, digest: root }: ImageNode,
+  subjects: ReadonlySet<Digest>,
+): Promise<boolean> {
+  const led = new Set([root]);
+  // It grows meanwhile.
+  for (const digest of led) {
+    if (subjects.has(digest) || led.size > mostLed) return true;
+    for await (const { digest: child, isManifest } of namedBy(graph, repository, digest))
+      if (isManifest && led.size <= mostLed) led.add(child);
+    for await (const referrer of referrersOf(graph, repository, digest)) led.add(referrer.digest);
+  }
+  return false;
 }
 
 function subjectOf(tag: string): Digest | undefined {

@@ -17,9 +17,10 @@ export interface OpenBlob extends StoredBlob, AsyncDisposable {
   /**
    * May be called several times. A chunk is valid until the next one is asked for (its buffer is reused).
    * Without a range the whole blob. Throws {@link BlobUnreadableError} when it cannot be read, or turns out shorter than its size,
-   * after `failed` was told so.
+   * after `failed` was told so. `isTrusted`: nobody hashes them: the last chunk is given where nobody has written to the file since it was opened, else
+   * throws {@link WrongBytesError}, which `failed` is not told.
    */
-  read(range?: ByteRange, failed?: (error: unknown) => void): AsyncIterable<Uint8Array>;
+  read(range?: ByteRange, failed?: (error: unknown) => void, isTrusted?: boolean): AsyncIterable<Uint8Array>;
 }
 
 /**

@@ -22,6 +22,9 @@ export function namePatterns(text: string): (name: string) => boolean {
       if (left < 0) throw new PatternError('these patterns repeat more than any that is meant');
       return pattern;
     });
+  // It may say what is to be removed.
+  if (text !== '' && patterns.length === 0)
+    throw new PatternError(`${JSON.stringify(text)} has commas, and no regular expression between them`);
   return (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name));
 }
 

@@ -2,7 +2,13 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import { type Digest, parseDigest } from '../../oci/reference.ts';
-import { BlobUnreadableError, type ContentStore, type OpenBlob, type StoredBlob } from '../content-store.ts';
+import {
+  BlobUnreadableError,
+  type ContentStore,
+  type OpenBlob,
+  type StoredBlob,
+  WrongBytesError,
+} from '../content-store.ts';
 import type { Owners } from '../owners.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
 import { adoptFile } from './adopt-file.ts';
@@ -108,7 +114,8 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
       const { size } = blob;
       return {
         ...blob,
-        read: (range = { first: 0, last: size - 1 }, failed) => readLoop(file, range, this.#pool, failed),
+        read: (range = { first: 0, last: size - 1 }, failed, isTrusted = false) =>
+          readLoop(file, range, this.#pool, failed, isTrusted ? unwritten(file, blob) : undefined),
         [Symbol.asyncDispose]: async () => await file.close(),
       };
     } catch (error) {
@@ -197,6 +204,15 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
 
 function blobOf(digest: Digest, status: ExactStatus): StoredBlob {
   return { digest, size: Number(status.size), stamp: stampOf(status) };
+}
+
+/** By what a new name, or none, does not change: whoever reads what is removed meanwhile has all of it. */
+function unwritten(file: File, { size, stamp }: StoredBlob): () => Promise<void> {
+  return async () => {
+    const now = await file.stat({ bigint: true });
+    if (Number(now.size) !== size || stampOf(now).modifiedAt !== stamp?.modifiedAt)
+      throw new WrongBytesError('its file was written to while it was read');
+  };
 }
 
 /** Closes the file where it cannot be told, or where that is no file. */

@@ -355,6 +355,8 @@ describe('who may administer', () => {
       [`${absolute}Host: evil.example\r\n${close}\r\n`, '403'],
       [`GET http://evil.example/cmd/stop HTTP/1.1\r\n${host}${close}\r\n`, '421'],
       [`GET //cmd//stop HTTP/1.1\r\n${host}Origin: null\r\n${close}\r\n`, '403'],
+      [`GET //cmd/stop HTTP/1.1\r\n${host}${close}\r\n`, '404'],
+      [`GET /cmd//stop?a=//b HTTP/1.1\r\n${host}${close}\r\n`, '404'],
       [`GET /v2/../cmd/stop HTTP/1.1\r\n${host}${close}\r\n`, '404'],
       [`GET /cmd/../cmd/stop HTTP/1.1\r\n${host}${close}\r\n`, '404'],
       [`GET /cmd%2Fstop HTTP/1.1\r\n${host}${close}\r\n`, '404'],

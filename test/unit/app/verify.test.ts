@@ -74,6 +74,20 @@ function foundIn(files: readonly VerifiedFile[]) {
   return files.filter(({ verdict }) => verdict !== 'right');
 }
 
+describe('verify', () => {
+  it('says that nothing is cached where nothing is, and makes no directory: the path may be wrong', async () => {
+    await using directory = await temporaryDirectory();
+    const { config } = await loadConfig({ flags: { imagePath: join(directory.path, 'typo') }, env: {} });
+    const parts = { version: '0', env: {}, log: new LogLines(), signal: new AbortController().signal };
+    const order = { rate: 0, repairs: false, rebuilds: false };
+    await assert.rejects(
+      Array.fromAsync(verifyStore(config, { ...parts, ...order })),
+      /^Error: nothing is cached in .*typo$/,
+    );
+    assert.deepEqual(await readdir(directory.path), []);
+  });
+});
+
 describe('verify, beside a server', () => {
   it('finds nothing wrong where nothing is', async () => {
     await using it = await serving();

@@ -114,6 +114,25 @@ for (const by of ['this process', 'an earlier process'] as const) {
       assert.deepEqual(cache.upstream.calls, []);
     });
 
+    it('is broken off before its end where somebody writes to its file while it is read, and is hashed by the next', async () => {
+      await using it = await holding({ by });
+      const { cache, digest, content } = it;
+      {
+        await using reader = await open(cache, digest);
+        const chunks: Uint8Array[] = [];
+        const readAll = async (): Promise<void> => {
+          for await (const chunk of reader.body) {
+            if (chunks.length === 0) it.flip(content.length - 10);
+            chunks.push(Uint8Array.from(chunk));
+          }
+        };
+        await assert.rejects(readAll(), WrongBytesError);
+        assert.ok(chunks.length > 0);
+      }
+      await assert.rejects(pull(cache, digest), WrongBytesError);
+      assert.ok((await pull(cache, digest)).equals(content));
+    });
+
     it('is broken off before its end where a byte of its file has changed, and the next answer is right', async () => {
       await using it = await holding({ by });
       const { cache, digest, content, path, log } = it;

@@ -83,6 +83,15 @@ describe('what became of images', () => {
   ];
   const report = { images, problems: [], seconds: 1 };
 
+  it('is a line each, whatever whoever made a tar has called its images', () => {
+    const name = 'evil\u001b[2J\nloaded docker.io/library/alpine:3';
+    const problem = `${name}: it is no name`;
+    assert.equal(
+      lineOf({ name, problem, tally }),
+      'FAILED evil?[2J?loaded docker.io/library/alpine:3: evil?[2J?loaded docker.io/library/alpine:3: it is no name\n',
+    );
+  });
+
   it('is told apart: loaded, kept as before, failed', () => {
     assert.deepEqual(
       images.map((image) => lineOf(image)),

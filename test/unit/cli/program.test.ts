@@ -32,7 +32,7 @@ const finds = (problems: readonly string[], warnings: readonly string[] = []) =>
   preflight: async (): Promise<Preflight> => ({ problems, warnings }),
 });
 
-/** Runs a command line, `FILE` in which is a file with this text. */
+/** Runs a command line, `FILE` in which is a file with this text, and `EMPTY` an argument without any. */
 async function run(
   line: string,
   { text = '', serve = ended, preflight = async () => nothing, clock = new FakeClock() }: Around = {},
@@ -49,7 +49,7 @@ async function run(
     line
       .split(' ')
       .filter(Boolean)
-      .map((word) => (word === 'FILE' ? file : word)),
+      .map((word) => (word === 'FILE' ? file : word === 'EMPTY' ? '' : word)),
     {
       stdout: { write: (output) => (stdout += output) },
       stderr: { write: (output) => (stderr += output) },
@@ -458,6 +458,14 @@ describe('ociregistry', () => {
       const without = await run(command);
       assert.deepEqual([without.code, without.order], [1, undefined]);
       assert.match(without.stderr, /^Incorrect Usage: missing required argument 'PATTERN'/);
+    }
+  });
+
+  it('changes nothing by an empty pattern, which may be a variable that was not set', async () => {
+    for (const line of ['prune --pattern= --keep 3', 'pin EMPTY', 'unpin EMPTY', 'refresh EMPTY']) {
+      const { code, order, stderr } = await run(line);
+      assert.deepEqual([code, order], [1, undefined], line);
+      assert.match(stderr, /^error \w+ing [a-z ]+: the pattern is empty: to mean every image say \.\n$/);
     }
   });
 

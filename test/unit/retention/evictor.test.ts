@@ -15,10 +15,18 @@ const day = 86_400_000;
 const kilobyte = 'x'.repeat(1000);
 const host = (name: string): RegistryHost => name as RegistryHost;
 
+interface Around {
+  readonly pinned?: string[];
+  readonly count?: number;
+  readonly free?: number;
+  /** Told when the trash is looked at. */
+  readonly emptying?: (evictor: Evictor) => void;
+}
+
 /** Images of a kilobyte and a little, an hour from one to the next. */
 async function cached(
   limits: Partial<Limits>,
-  { pinned = [], count = 10, free = 1_000_000 }: { pinned?: string[]; count?: number; free?: number } = {},
+  { pinned = [], count = 10, free = 1_000_000, emptying = () => {} }: Around = {},
 ) {
   const cache = new CachedImages(pinned);
   for (let at = 0; at < count; at += 1) {
@@ -44,7 +52,13 @@ async function cached(
     space: async () => ({ size: 10_000_000, free: free + before - (await used()) }),
     reserved: room,
     log,
-    discarded: { list: async () => [], remove: async () => true },
+    discarded: {
+      list: async () => {
+        emptying(evictor);
+        return [];
+      },
+      remove: async () => true,
+    },
   });
   return {
     cache,
@@ -76,6 +90,18 @@ describe('eviction', () => {
     assert.equal(evictor.isStuck, false);
     await run();
     assert.equal(evictor.evicted.maxSize, 3);
+  });
+
+  it('lets nothing more come as soon as nothing may go, while the files of what went still wait', async () => {
+    const stuck: boolean[] = [];
+    const pinned = ['ghcr.io/**'];
+    const { cache, run } = await cached(
+      { maxSize: 4000 },
+      { pinned, emptying: ({ isStuck }) => void stuck.push(isStuck) },
+    );
+    await using _ = cache;
+    await run();
+    assert.deepEqual(stuck, [true]);
   });
 
   it('keeps each registry within its own, by what its images refer to', async () => {

@@ -94,6 +94,20 @@ describe('the removal of images', () => {
     assert.deepEqual(await cache.store.listTags(app), []);
   });
 
+  it('takes what is tagged by its own digest, and those that are tagged by each other’s', async () => {
+    await using cache = new CachedImages();
+    const tagOf = (text: string): string => cache.digest(text).replace(':', '-');
+    await cache.image(app, 'imgpkg', ['bundle'], [`${tagOf('imgpkg')}.imgpkg`]);
+    await cache.image(app, 'one', ['layer of one'], [tagOf('another')]);
+    await cache.image(app, 'another', ['layer of another'], [tagOf('one')]);
+    await cache.image(app, 'platform', ['layer of a platform']);
+    await cache.index(app, 'index', ['platform'], [tagOf('platform')]);
+    cache.passes(graceMs + 1);
+    await cache.prune({});
+    assert.deepEqual(await cache.left(), []);
+    assert.deepEqual(await cache.here(), []);
+  });
+
   it('goes by age, by use, by what came last, and by a limit; whatever is pinned stays', async () => {
     await using cache = new CachedImages(['ghcr.io/org/app:v0', 'quay.io/**']);
     for (const at of [0, 1, 2, 3]) {
