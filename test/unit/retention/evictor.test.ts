@@ -101,7 +101,8 @@ describe('eviction', () => {
     );
     await using _ = cache;
     await run();
-    assert.deepEqual(stuck, [true]);
+    // Once before it is looked what may go, and once behind it.
+    assert.deepEqual(stuck, [false, true]);
   });
 
   it('keeps each registry within its own, by what its images refer to', async () => {
