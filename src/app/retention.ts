@@ -83,7 +83,7 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
     );
     if (config.pruneConfig.enabled) stack.use(pruning(config, pruner, { clock, log }));
     if (evictor === undefined) return;
-    const { run } = bound(evictor);
+    const run = async (signal: AbortSignal): Promise<void> => await evictor.run(signal);
     looks = stack.use(new Recurring('evicting images', { firstMs: 0, pauseMs: lookMs }, run, { clock, log }));
   };
   return {
@@ -94,10 +94,6 @@ export function openRetention(settings: RetentionSettings): Retention | undefine
     begin,
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
-}
-
-function bound(evictor: Evictor): { run: (signal: AbortSignal) => Promise<void> } {
-  return { run: async (signal) => await evictor.run(signal) };
 }
 
 /** By `pruneConfig`, as the original has it. */

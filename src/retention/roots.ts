@@ -1,8 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Turns } from '../base/turns.ts';
 import { type Digest, isDigestText, type RepositoryName } from '../oci/reference.ts';
-import type { ImageGraph, ImageNode, Use } from '../storage/image-graph.ts';
-import type { Candidate } from '../storage/inventory.ts';
+import type { Candidate, ImageGraph, ImageNode, Use } from '../storage/image-graph.ts';
 import { allPages } from './all-pages.ts';
 import { namedBy } from './named-by.ts';
 import { referrersOf } from './referrers-of.ts';

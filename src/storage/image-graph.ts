@@ -1,5 +1,11 @@
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { Candidate, ImageCursor } from './inventory.ts';
+import type { ImageCursor } from './inventory.ts';
+
+/** Where a page of roots ends: a place in their order, whatever has become of the one that was there. */
+export interface Candidate extends ImageCursor {
+  /** Milliseconds since the epoch. */
+  readonly usedAt: number;
+}
 
 /** A tag that leads to a manifest. Times in milliseconds since the epoch. */
 export interface LeadingTag {
@@ -48,7 +54,10 @@ interface Page<Place> {
 
 /** What leads to what: by it is told what may go. Read in pages; whoever removes something has it asked again by the operation. */
 export interface ImageGraph {
-  /** As {@link Inventory.candidates}: roots in the order of their last use; of all, or of those that were used so. */
+  /**
+   * Roots, the one that was used longest ago first: manifests that a tag points at, or that neither an index of their repository nor a
+   * subject leads to; of all, or of those that were used so. Who evicts one asks again. Behind `after`, at most `limit` of some hundred. Fewer are the last.
+   */
   roots(page: Page<Candidate> & { readonly use?: Use | undefined }): Promise<readonly Candidate[]>;
   node(repository: RepositoryName, digest: Digest): Promise<ImageNode | undefined>;
   /** Behind a digest. */

@@ -7,12 +7,6 @@ export interface ImageCursor {
   readonly digest: Digest;
 }
 
-/** Where a page of candidates ends: a place in their order, whatever has become of the one that was there. */
-export interface Candidate extends ImageCursor {
-  /** Milliseconds since the epoch. */
-  readonly usedAt: number;
-}
-
 /** Where a page of what was missed ends. */
 export type MissCursor = ImageName;
 
@@ -29,11 +23,6 @@ export interface Inventory {
     limit: number;
     weighs?: boolean;
   }): Promise<readonly ImageRecord[]>;
-  /**
-   * Roots, the one that was used longest ago first: manifests that a tag points at, or that neither an index of their repository nor a
-   * subject leads to. Who evicts one asks again. Behind `after`, at most `limit` of some hundred. Fewer are the last.
-   */
-  candidates(options: { after?: Candidate | undefined; limit: number }): Promise<readonly Candidate[]>;
   /** By digest, behind `after`, at most `limit` of some hundred. Fewer are the last. */
   blobs(options: { after?: Digest | undefined; limit: number }): Promise<readonly BlobRecord[]>;
   /**

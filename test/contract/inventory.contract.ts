@@ -4,7 +4,8 @@ import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseReference, parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import type { Candidate, ImageCursor, Inventory } from '#src/storage/inventory.ts';
+import type { Candidate, ImageGraph } from '#src/storage/image-graph.ts';
+import type { ImageCursor, Inventory } from '#src/storage/inventory.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
   linkBlob,
@@ -21,7 +22,9 @@ import type { BlobRecord, ImageRecord, Miss } from '#src/storage/records.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 
 export type InventoryFactory = () => Promise<
-  { readonly store: MetadataStore & { readonly inventory: Inventory } } & AsyncDisposable
+  {
+    readonly store: MetadataStore & { readonly inventory: Inventory; readonly graph: ImageGraph };
+  } & AsyncDisposable
 >;
 
 const alpine = repository('docker.io/library/alpine');
@@ -58,7 +61,7 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       const { inventory } = made.store;
       assert.deepEqual(await inventory.totals(), { ...nothing, registries: new Map() });
       assert.deepEqual(await inventory.images({ limit: 10 }), []);
-      assert.deepEqual(await inventory.candidates({ limit: 10 }), []);
+      assert.deepEqual(await made.store.graph.roots({ limit: 10 }), []);
     });
 
     it('counts manifests for each repository and blobs once, by registry and together', async () => {
@@ -193,7 +196,7 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       ]);
       const texts = ['child', 'index', 'signature', 'by digest'];
       const offered = async () =>
-        (await store.inventory.candidates({ limit: 10 })).map(({ repository: owner, digest }) => [
+        (await store.graph.roots({ limit: 10 })).map(({ repository: owner, digest }) => [
           owner,
           texts.find((text) => descriptor(text).digest === digest),
         ]);
@@ -205,7 +208,7 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       // Who uses a child uses what leads to it.
       await store.change([recordUses([{ repository: tool, digest: descriptor('child').digest, at: 1 }])]);
       assert.deepEqual((await offered())[0], [tool, 'index']);
-      assert.equal((await store.inventory.candidates({ limit: 1 })).length, 1);
+      assert.equal((await store.graph.roots({ limit: 1 })).length, 1);
     });
 
     it('offers them page by page, each once, however many were used at one time and whatever becomes of the last', async () => {
@@ -223,7 +226,7 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       await store.change([recordUses(uses)]);
       const seen: Candidate[] = [];
       for (let page: readonly Candidate[] = []; ; ) {
-        page = await store.inventory.candidates({ after: page.at(-1), limit: 3 });
+        page = await store.graph.roots({ after: page.at(-1), limit: 3 });
         seen.push(...page);
         const last = page.at(-1);
         if (last === undefined || page.length < 3) break;

@@ -26,7 +26,6 @@ interface PlacedTag extends TagRow {
 const uncounted: Inventory = {
   totals: async () => ({ manifests: 0, manifestBytes: 0, blobs: 0, blobBytes: 0, registries: new Map() }),
   images: async () => [],
-  candidates: async () => [],
   misses: async () => [],
   blobs: async () => [],
 };

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { Turns } from '../../base/turns.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
 import type {
+  Candidate,
   ImageGraph,
   ImageNode,
   KnownContent,
@@ -11,7 +12,6 @@ import type {
   NamedContent,
   Use,
 } from '../image-graph.ts';
-import type { Candidate } from '../inventory.ts';
 import { type LeadingTagRow, prepareGraph, type RootRow, type UsePlace } from './graph-statements.ts';
 
 /** So many are read in one go: each is looked at from several sides. */

@@ -2,10 +2,10 @@ import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { Turns } from '../../base/turns.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
-import type { Candidate, ImageCursor, Inventory, MissCursor } from '../inventory.ts';
+import type { ImageCursor, Inventory, MissCursor } from '../inventory.ts';
 import type { AllTotals, BlobRecord, ImageRecord, Miss, Origin, Totals } from '../records.ts';
 import { FreedBytes } from './freed-bytes.ts';
-import { rowsBySlices, sliceRows } from './slices.ts';
+import { rowsBySlices } from './slices.ts';
 import { SqliteMisses } from './sqlite-misses.ts';
 import { type DescriptorRow, descriptorOf, type NamedRow, preparing } from './statements.ts';
 
@@ -39,18 +39,6 @@ interface ChildRow {
 }
 
 /** A place in the order of uses. */
-interface UsePlace {
-  readonly used_at: number;
-  readonly repository: number;
-  readonly content: number;
-}
-
-interface UsedRow extends UsePlace {
-  readonly name: string;
-  readonly digest: string;
-  readonly is_root: 0 | 1;
-}
-
 /** Of one image. */
 const maxTags = 500;
 /** Of what an image leads to so many rows are read: an index of a thousand platforms, each of a thousand layers, is nothing that anybody runs. */
@@ -59,7 +47,6 @@ const maxCounted = 20_000;
 const blobRows = 50;
 /** Of one blob so many manifests that name it are counted. */
 const maxReferences = 5000;
-const firstPlace: UsePlace = { used_at: Number.MIN_SAFE_INTEGER, repository: 0, content: 0 };
 
 const nothing: Totals = { manifests: 0, manifestBytes: 0, blobs: 0, blobBytes: 0 };
 
@@ -116,27 +103,6 @@ export class SqliteInventory implements Inventory {
     );
   }
 
-  /** Most manifests may be nobody's roots: so many rows are looked at in one go, however few are found. */
-  async candidates({
-    after,
-    limit,
-  }: {
-    after?: Candidate | undefined;
-    limit: number;
-  }): Promise<readonly Candidate[]> {
-    const turns = new Turns(this.#clock);
-    const found: Candidate[] = [];
-    for (let last: UsePlace | undefined = this.#placeOf(after); last !== undefined; ) {
-      const { used_at, repository, content } = last;
-      const rows = this.#statements.byUse.all(used_at, repository, content, sliceRows);
-      found.push(...rows.filter(({ is_root }) => is_root === 1).map(candidateOf));
-      if (found.length >= limit) break;
-      last = rows[sliceRows - 1];
-      if (turns.isOver) await turns.pass();
-    }
-    return found.slice(0, limit);
-  }
-
   /** Most of what has a digest may be no blob: so many rows are looked at in one go. */
   async blobs({
     after,
@@ -174,12 +140,6 @@ export class SqliteInventory implements Inventory {
       if (turns.isOver) await turns.pass();
     } while (at !== undefined && found.length < limit);
     return found.slice(0, limit);
-  }
-
-  #placeOf(after: Candidate | undefined): UsePlace {
-    if (after === undefined) return firstPlace;
-    const repository = this.#statements.repository.get(after.repository)?.id ?? 0;
-    return { used_at: after.usedAt, repository, content: this.#contentId(after.digest) };
   }
 
   #contentId(digest: Digest): number {
@@ -227,10 +187,6 @@ function blobOf({ digest, size, count }: BlobRow): BlobRecord {
   return { digest: digest as Digest, size: size ?? undefined, references: count };
 }
 
-function candidateOf({ name, digest, used_at }: UsedRow): Candidate {
-  return { repository: name as RepositoryName, digest: digest as Digest, usedAt: used_at };
-}
-
 function totalsOf({ manifests, manifest_bytes, blobs, blob_bytes }: TotalsRow): Totals {
   return { manifests, manifestBytes: manifest_bytes, blobs, blobBytes: blob_bytes };
 }
@@ -269,19 +225,6 @@ export function prepareInventory(database: Database) {
            select 1 from children k where k.child = page.id and k.is_manifest = 0 limit ?)) as count
        from (select * from contents where digest > ? order by digest limit ?) page
        order by page.digest`,
-    ),
-    byUse: prepared<[number, number, number, number], UsedRow>(
-      `select page.used_at, page.repository, page.content, r.name, c.digest,
-         exists (select 1 from tags t where t.repository = page.repository and t.manifest = page.content)
-         or not exists (select 1 from children k where k.child = page.content and k.repository = page.repository)
-         and (page.subject is null or not exists (
-           select 1 from manifests s where s.repository = page.repository and s.content = page.subject)) as is_root
-       from (
-         select repository, content, subject, used_at from manifests
-         where (used_at, repository, content) > ((select ?), (select ?), (select ?))
-         order by used_at, repository, content limit ?) page
-       cross join repositories r on r.id = page.repository cross join contents c on c.id = page.content
-       order by page.used_at, page.repository, page.content`,
     ),
   };
 }

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type Clock, systemClock } from '#src/base/clock.ts';
 import { turnMs } from '#src/base/turns.ts';
 import { openInMemory } from '#src/storage/sqlite/open-database.ts';
+import { SqliteImageGraph } from '#src/storage/sqlite/sqlite-image-graph.ts';
 import { SqliteInventory } from '#src/storage/sqlite/sqlite-inventory.ts';
 
 const rows = 20_000;
@@ -42,13 +43,14 @@ describe('an inventory that finds little among much', () => {
     database.exec(filling);
     return {
       inventory: new SqliteInventory(database, slowClock()),
+      graph: new SqliteImageGraph(database, slowClock()),
       [Symbol.dispose]: () => void database.close(),
     };
   }
 
   it('looks for roots some hundred rows at a time', async () => {
     using it = underTest();
-    const { value, turns } = await turnsDuring(it.inventory.candidates({ limit: 10 }));
+    const { value, turns } = await turnsDuring(it.graph.roots({ limit: 10 }));
     assert.equal(value.length, 1);
     assert.ok(turns >= rows / 500, String(turns));
   });
