@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { MissCursor } from '../storage/inventory.ts';
+import { walk } from '../admin/walk.ts';
+import { systemClock } from '../base/clock.ts';
 import type { Miss } from '../storage/records.ts';
 import { openInventory } from '../storage/sqlite/open-inventory.ts';
 import { layoutVersion } from './store.ts';
@@ -10,11 +11,6 @@ const pageSize = 500;
 export async function* wantedImages(imagePath: string): AsyncGenerator<readonly Miss[]> {
   using opened = await openInventory(join(imagePath, layoutVersion));
   if (opened === undefined) return;
-  let page: readonly Miss[];
-  let after: MissCursor | undefined;
-  do {
-    page = await opened.inventory.misses({ after, limit: pageSize });
-    yield page;
-    after = page.at(-1);
-  } while (page.length === pageSize);
+  const { inventory } = opened;
+  yield* walk<Miss>(async (after, limit) => await inventory.misses({ after, limit }), pageSize, systemClock);
 }
