@@ -1,10 +1,8 @@
+import { walk } from '../base/walk.ts';
 import { hexOf } from '../oci/digest.ts';
 import type { BlobRecord } from '../storage/records.ts';
 import type { Shelf } from './named-images.ts';
 import type { Entry } from './send-entries.ts';
-import { walk } from './walk.ts';
-
-const pageSize = 200;
 
 export const blobHeader = 'URL REFCNT\n';
 
@@ -15,7 +13,6 @@ export async function* blobEntries(
 ): AsyncGenerator<readonly Entry[]> {
   const pages = walk<BlobRecord>(
     async (last, limit) => await inventory.blobs({ after: last?.digest, limit }),
-    pageSize,
     clock,
   );
   for await (const page of pages) yield page.filter(({ digest }) => digest.includes(part)).map(entryOf);

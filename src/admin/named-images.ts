@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import { imageText, type RepositoryName, type Tag } from '../oci/reference.ts';
+import { imagePages } from '../storage/image-pages.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { ImageRecord } from '../storage/records.ts';
-import { walk } from './walk.ts';
 
 /** An image by one of its names. */
 export interface NamedImage {
@@ -56,14 +56,7 @@ export function imagesOf(
   { inventory, clock }: Shelf,
   only?: RepositoryName,
 ): AsyncGenerator<readonly ImageRecord[]> {
-  return walk<ImageRecord>(
-    async (last, limit) => {
-      const after = last && { repository: last.repository, digest: last.descriptor.digest };
-      return await inventory.images({ after, only, limit });
-    },
-    pageSize,
-    clock,
-  );
+  return imagePages(inventory, clock, { only, limit: pageSize });
 }
 
 function namesOf(image: ImageRecord): NamedImage[] {

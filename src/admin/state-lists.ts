@@ -1,12 +1,10 @@
+import { walk } from '../base/walk.ts';
 import { imageText } from '../oci/reference.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { Miss, Totals } from '../storage/records.ts';
 import type { Shelf } from './named-images.ts';
 import type { Failure, RecentFailures } from './recent-failures.ts';
 import type { Entry } from './send-entries.ts';
-import { walk } from './walk.ts';
-
-const pageSize = 500;
 
 export const registryHeader = 'REGISTRY MANIFESTS BYTES BLOBS BYTES\n';
 
@@ -40,7 +38,7 @@ function failureEntry({ at, level, message, cause, about }: Failure): Entry {
 }
 
 export async function* wantedEntries({ inventory, clock }: Shelf): AsyncGenerator<readonly Entry[]> {
-  const pages = walk<Miss>(async (after, limit) => await inventory.misses({ after, limit }), pageSize, clock);
+  const pages = walk<Miss>(async (after, limit) => await inventory.misses({ after, limit }), clock);
   for await (const page of pages) yield page.map(missEntry);
 }
 

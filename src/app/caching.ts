@@ -8,6 +8,7 @@ import type { Prometheus } from '../observe/prometheus.ts';
 import { hostOf } from '../oci/reference.ts';
 import { lookupThreads } from '../process/thread-pool.ts';
 import { changesOf, type Operation } from '../storage/operation.ts';
+import { tellerOf } from './index-changes.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
 import type { FilePlan } from './open-files.ts';
@@ -36,6 +37,8 @@ export interface Caching extends AsyncDisposable {
   readonly store: Store;
   readonly cache: OpenCache;
   readonly registries: Registries;
+  /** To be told what is changed in the index beside the cache. */
+  readonly changed: (operations: readonly Operation[]) => void;
   /** Undefined: nothing can be removed. */
   readonly retention: Retention | undefined;
   /** Undefined: no port of metrics is configured. */
@@ -85,6 +88,7 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   const opened = stack.move();
   return {
     ...{ store, cache, registries, prometheus, retention },
+    changed: tellerOf(store, cache),
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }

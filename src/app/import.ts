@@ -8,7 +8,6 @@ import type { Config } from '../config/schema.ts';
 import type { LoadedImage } from '../load/load-images.ts';
 import { dockerHub } from '../oci/docker-hub.ts';
 import type { Platform } from '../oci/platform.ts';
-import { changesOf } from '../storage/operation.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
 import { filePlan } from './open-files.ts';
@@ -48,7 +47,7 @@ export async function importImages(config: Config, order: ImportOrder, parts: Im
 
 /** An import into a cache that is open. */
 export function importRun(
-  { store, cache }: Caching,
+  { store, changed }: Caching,
   { clock, ...settings }: Pick<ImportRun, 'platforms' | 'signal' | 'ended'> & { readonly clock: Clock },
 ): ImportRun {
   const { content, spools, metadata } = store;
@@ -57,11 +56,7 @@ export function importRun(
   return new ImportRun({
     ...settings,
     parts: {
-      ...{ content, spools, metadata, clock },
-      changed: (operations) => {
-        cache.forget(changesOf(operations));
-        if (operations.some(({ kind }) => kind === 'put tag')) store.changed();
-      },
+      ...{ content, spools, metadata, clock, changed },
       named: (text) => imageNamed(text, names),
     },
   });

@@ -10,7 +10,6 @@ import type { LoadProgress } from '../load/load-progress.ts';
 import { dockerHub } from '../oci/docker-hub.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import type { RegistryHost } from '../oci/reference.ts';
-import { changesOf, type Operation } from '../storage/operation.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
 import { filePlan } from './open-files.ts';
@@ -101,7 +100,7 @@ type LoadingParts = Pick<LoadParts, 'signal' | 'ended' | 'progress' | 'parallel'
 
 /** The same into a cache that is open. */
 export async function loadInto(
-  { store, cache, registries }: Caching,
+  { store, registries, changed }: Caching,
   config: Config,
   { images, archives = [], called }: Loadable,
   wanted: Wanted,
@@ -112,7 +111,6 @@ export async function loadInto(
   const loads = new ImageLoads({ registryOf, metadata, clock, progress, parallel }, wanted, signal);
   await loads.run(images, ended);
   const { content, spools } = store;
-  const changed = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
   const named = naming(config).namedInCluster;
   const parts = { content, spools, metadata, clock, changed, named, called, progress };
   for (const archive of archives) await loadArchive(archive, wanted.platforms, parts, signal, ended);

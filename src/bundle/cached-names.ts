@@ -1,4 +1,6 @@
+import type { Clock } from '../base/clock.ts';
 import type { Tag } from '../oci/reference.ts';
+import { imagePages } from '../storage/image-pages.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { ImageRecord } from '../storage/records.ts';
@@ -19,28 +21,26 @@ export interface NamedImage {
   readonly names: readonly string[];
 }
 
-/** In one go, so that a reader's memory stays small and no snapshot of the index is held for long. */
-const pageSize = 200;
 /** An image has no more tags in an inventory. */
 const maxListedTags = 500;
 
+interface Shelf {
+  readonly inventory: Inventory;
+  readonly metadata: MetadataStore;
+  readonly clock: Pick<Clock, 'monotonic'>;
+}
+
 /** The images that are selected, page by page, with their names: all tags, or the digest where nothing else leads to it. */
 export async function* selectedImages(
-  { inventory, metadata }: { readonly inventory: Inventory; readonly metadata: MetadataStore },
+  { inventory, metadata, clock }: Shelf,
   selection: Selection,
 ): AsyncGenerator<NamedImage> {
-  let page: readonly ImageRecord[];
-  let last: ImageRecord | undefined;
-  do {
-    const after = last && { repository: last.repository, digest: last.descriptor.digest };
-    page = await inventory.images({ after, limit: pageSize });
+  for await (const page of imagePages(inventory, clock))
     for (const image of page) {
       if (selection.usedSince !== undefined && image.usedAt < selection.usedSince) continue;
       const names = await namesOf(image, metadata, selection);
       if (names.length > 0) yield { image, names };
     }
-    last = page.at(-1);
-  } while (page.length === pageSize);
 }
 
 async function namesOf(

@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts';
 import { LoadError } from '../load/load-error.ts';
 import { ociIndex } from '../oci/media-type.ts';
 import { BundleBlobs } from './bundle-blobs.ts';
@@ -15,7 +14,6 @@ export interface BundleParts extends Omit<ExportParts, 'blobs'> {
   readonly sink: BundleSink;
   /** What the bundle goes on from: only blobs that it has not. */
   readonly earlier: EarlierBundle | undefined;
-  readonly clock: Clock;
 }
 
 /**

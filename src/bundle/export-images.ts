@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { jsonReader } from '../json/json-reader.ts';
 import { storedBytes } from '../load/archive/stored-bytes.ts';
 import { type ImageTree, readTree } from '../load/image-tree.ts';
@@ -17,6 +18,7 @@ import type { BundleBlobs } from './bundle-blobs.ts';
 import { type Selection, selectedImages } from './cached-names.ts';
 
 export interface ExportParts {
+  readonly clock: Clock;
   readonly inventory: Inventory;
   readonly metadata: MetadataStore;
   readonly content: ContentStore;

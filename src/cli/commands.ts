@@ -23,8 +23,6 @@ export interface CommandDescription {
   readonly flags: readonly Flag[];
   /** What the running command does when it is sent one. */
   readonly signals?: readonly SignalDescription[];
-  /** False: accepted, as the original's, and says that it is not available yet. */
-  readonly isBuilt: boolean;
 }
 
 export interface SignalDescription {
@@ -50,57 +48,49 @@ const names = {
 };
 
 export const commands = [
-  { name: 'serve', about: 'Run the server', flags: serveFlags, signals: serveSignals, isBuilt: true },
+  { name: 'serve', about: 'Run the server', flags: serveFlags, signals: serveSignals },
   {
     name: 'load',
     about: 'Load images into the cache, also while a server runs on it',
     flags: loadFlags,
-    isBuilt: true,
   },
   {
     name: 'list',
     about: 'List the cached images, also while a server runs',
     flags: listFlags,
-    isBuilt: true,
   },
   {
     name: 'prune',
     about: 'Remove images from the cache, also while a server runs on it',
     flags: pruneFlags,
-    isBuilt: true,
   },
   {
     name: 'pin',
     about: 'Keep what tags point at, whatever else is removed; also while a server runs',
     operands: names,
     flags: pinFlags,
-    isBuilt: true,
   },
   {
     name: 'unpin',
     about: 'Keep what tags point at no longer',
     operands: names,
     flags: pinFlags,
-    isBuilt: true,
   },
   {
     name: 'refresh',
     about: 'Ask upstream where tags point, however fresh they are; also while a server runs',
     operands: names,
     flags: refreshFlags,
-    isBuilt: true,
   },
   {
     name: 'wanted',
     about: 'List what clients asked for across an air gap and is not cached, as load takes it',
     flags: wantedFlags,
-    isBuilt: true,
   },
   {
     name: 'verify',
     about: 'Hash all that is stored and put aside what is wrong, also while a server runs',
     flags: verifyFlags,
-    isBuilt: true,
   },
   {
     name: 'export',
@@ -110,7 +100,6 @@ export const commands = [
       about: 'a folder, a file whose name ends in .tar, or - for a tar on standard output',
     },
     flags: exportFlags,
-    isBuilt: true,
   },
   {
     name: 'import',
@@ -121,13 +110,11 @@ export const commands = [
         'bundles, tars, OCI layouts, directories of zot, of distribution (docker-registry) and of Ociregistry 1.17',
     },
     flags: importFlags,
-    isBuilt: true,
   },
   {
     name: 'check-config',
     about: 'Check the configuration file and the flags of serve',
     flags: serveFlags,
-    isBuilt: true,
   },
   {
     name: 'doctor',
@@ -137,9 +124,8 @@ export const commands = [
       about: 'what to try; none is every registry of the configuration',
     },
     flags: doctorFlags,
-    isBuilt: true,
   },
-  { name: 'version', about: 'Print the version', flags: [], isBuilt: true },
+  { name: 'version', about: 'Print the version', flags: [] },
 ] as const satisfies readonly CommandDescription[];
 
 export type CommandName = (typeof commands)[number]['name'];

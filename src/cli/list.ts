@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { cachedImages } from '../app/cached-images.ts';
+import { cachedImages } from '../app/listed-images.ts';
 import { namePatterns } from '../values/name-patterns.ts';
 import { type ImageRow, objectOf, rowsOf, type TableForm, tableOf } from './image-rows.ts';
 import { isWritten, JsonLines } from './paced-output.ts';

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { wantedImages } from '../app/wanted.ts';
+import { wantedImages } from '../app/listed-images.ts';
 import { imageText } from '../oci/reference.ts';
 import type { Miss } from '../storage/records.ts';
 import { isWritten, JsonLines } from './paced-output.ts';

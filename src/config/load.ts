@@ -1,18 +1,16 @@
 import { readBoundedFile } from '../base/bounded-file.ts';
 import { ConfigError } from './config-error.ts';
-import { halfCredentials } from './half-credentials.ts';
 import { notYet } from './key.ts';
 import { flagName, isFlag, located, type Origins } from './located.ts';
-import { namelessRegistries } from './nameless-registries.ts';
 import { pathText } from './path-text.ts';
 import { type Problem, problemsOf } from './problem.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import type { Path } from './schema-tree.ts';
 import { Secret } from './secret.ts';
 import { resolveSecrets } from './secrets.ts';
-import { unaskedClients } from './unasked-clients.ts';
 import { findUnbuilt } from './unbuilt.ts';
 import { usable } from './usable.ts';
+import { warningsOf } from './warnings.ts';
 import { YamlSource } from './yaml-source.ts';
 
 const maxFileBytes = 1024 * 1024;
@@ -72,12 +70,7 @@ export async function readConfig({ file, flags, env }: LoadOptions): Promise<Rea
     problems: located(problems, origins),
     rest: {
       config,
-      warnings: [
-        ...unbuilt,
-        ...halfCredentials(config),
-        ...unaskedClients(config),
-        ...namelessRegistries(config),
-      ],
+      warnings: [...unbuilt, ...warningsOf(config)],
       file,
       located: (found) => located(found, origins),
     },

@@ -16,15 +16,12 @@ export function cliPage(): string {
   );
 }
 
-function section({ name, about, operands, flags, signals, isBuilt }: CommandDescription): string[] {
+function section({ name, about, operands, flags, signals }: CommandDescription): string[] {
   const usage = operands === undefined ? [] : [`${code(operands.name)}: ${operands.about}.`];
-  const heading = [
-    `## ${name}`,
-    isBuilt ? `${about}.` : `${about}. **Not available in this version yet.**`,
-    ...usage,
-  ];
   return [
-    ...heading,
+    `## ${name}`,
+    `${about}.`,
+    ...usage,
     ...(flags.length === 0 ? [] : [flagTable(flags)]),
     ...(signals === undefined ? [] : [signalTable(signals)]),
   ];

@@ -19,7 +19,7 @@ import {
   type RepositoryName,
 } from '../oci/reference.ts';
 import type { CallOptions, Manifest, ResolveManifestOptions } from '../oci/registry.ts';
-import { isSchema1Only, isTooLarge } from './unservable.ts';
+import { isSchema1Only, isTooLarge } from './upstream-error.ts';
 import type { UpstreamSession } from './upstream-session.ts';
 
 type Headers = TransportResponse['headers'];

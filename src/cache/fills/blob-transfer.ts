@@ -2,10 +2,9 @@ import { abortable } from '../../base/abortable.ts';
 import type { VerifiedBlob } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { blamed, Fault } from '../../oci/fault.ts';
-import { InOrder } from './in-order.ts';
+import { InOrder, type TransferParts } from './in-order.ts';
 import { OtherBlobError } from './overlap.ts';
 import { Pace } from './pace.ts';
-import type { TransferParts } from './transfer-parts.ts';
 
 /** Resumes without a single new byte before a fill gives up (containerd allows 3, dockerd 5). */
 const maxVainResumes = 4;

@@ -11,8 +11,8 @@ import type { FillOwners } from './fill-owners.ts';
 import { FillRuns } from './fill-runs.ts';
 import { FillSize } from './fill-size.ts';
 import { FillTape } from './fill-tape.ts';
+import type { TransferSettings } from './in-order.ts';
 import { RangeRequests } from './range-requests.ts';
-import type { TransferSettings } from './transfer-parts.ts';
 
 export interface ComposedFillSettings extends TransferSettings {
   readonly spools: SpoolStore;

@@ -1,16 +1,37 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
-import type { BlobReader } from '../../oci/registry.ts';
-import { FillRun } from './fill-run.ts';
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { BlobReader, Registry } from '../../oci/registry.ts';
+import type { BlobSource } from './blob-source.ts';
+import { FillRun, type FillRunParts } from './fill-run.ts';
+import type { FillSize } from './fill-size.ts';
 import { type Here, OtherBlobError } from './overlap.ts';
 import type { Pace } from './pace.ts';
 import { PassingOver } from './passing-over.ts';
 import { PutOffError } from './put-off.ts';
 import { Relay } from './relay.ts';
 import { Speed } from './speed.ts';
-import type { TransferParts } from './transfer-parts.ts';
 
 /** A part of what was asked for, as some upstreams send, is at least so long, or it is taken for a cut. Bytes. */
 const minPart = 64 * 1024;
+
+export interface TransferSettings {
+  readonly upstream: Pick<Registry, 'getBlob'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 ≤ random < 1, for jitter. */
+  readonly random: () => number;
+}
+
+export interface TransferParts extends FillRunParts {
+  readonly digest: Digest;
+  /** In whose name upstream is asked. */
+  readonly repository: RepositoryName;
+  readonly size: FillSize;
+  readonly source: BlobSource;
+  readonly settings: TransferSettings;
+}
 
 /** What comes of one blob in order, by one request of upstream after the other, each for what is missing where the last one ended. */
 export class InOrder {

@@ -14,6 +14,8 @@ const maxRequests = 4;
 const minRequested = 1024 * 1024;
 /** After so many in a row that brought hardly anything no more are asked for: the rest of the blob comes in order. */
 const maxVain = 3;
+/** What has come while this process was held up is read within this time. Milliseconds. */
+const readMs = 10;
 
 export interface RangeRequestsParts extends Omit<RangeRequestParts, 'wanted'> {
   readonly digest: Digest;
@@ -93,12 +95,14 @@ export class RangeRequests {
     return source.givesParts && tape.isStored && !this.#signal.aborted;
   }
 
-  /** What was said to be here soon may not come. */
+  /** What was said to be here soon may not come. Timers are told of before the network: whoever looks late has not read yet what came meanwhile. */
   #lookAgain(): void {
     const { clock, followers } = this.#parts;
     this.#look ??= clock.after(soonMs, () => {
-      this.#look = undefined;
-      followers.wake();
+      this.#look = clock.after(readMs, () => {
+        this.#look = undefined;
+        followers.wake();
+      });
     });
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
@@ -392,6 +392,13 @@ describe('a tar that a server loads when it starts', () => {
 });
 
 describe('a tar that is loaded into a cache that is open', () => {
+  it('is on the list of tags that other tools read', async () => {
+    await using around = await aside();
+    await around.load(await tarOf(layoutOf(image(1), 'quay.io/team/app:v1')));
+    const list = await readFile(join(around.settings.imagePath, 'v1', 'index.json'), 'utf8');
+    assert.match(list, /"quay\.io\/team\/app:v1"/);
+  });
+
   it('moves a tag that was remembered', async () => {
     await using around = await aside();
     const [before, after] = [image(1), image(2)];

@@ -257,6 +257,21 @@ describe('a part of a cold blob that is far ahead of what comes in order', () =>
     assert.ok((await whole).equals(layer));
   });
 
+  it('is not asked for where what comes in order was here already, and we were held up', async () => {
+    await using test = behindSlowUpstream();
+    const first = stands + 100_000;
+    const whole = test.pull();
+    await test.inOrder.reached;
+    const pulling = test.pull({ first, last: first + 9 });
+    await test.cache.settle();
+    const late = test.cache.clock.advance(1500);
+    test.inOrder.open();
+    await late;
+    assert.ok((await pulling).equals(layer.subarray(first, first + 10)));
+    assert.ok((await whole).equals(layer));
+    assert.deepEqual(test.asked, ['whole']);
+  });
+
   it('is shared by all who want it', async () => {
     await using test = behindSlowUpstream();
     const range = { first: 5 * mebibyte, last: 7 * mebibyte };

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Backlog } from '#src/cache/fills/backlog.ts';
-import { BacklogLane } from '#src/cache/fills/backlog-lane.ts';
+import { Backlog, BacklogLane } from '#src/cache/fills/backlog.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 const mebibyte = 1024 * 1024;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { walk } from '#src/admin/walk.ts';
+import { walk } from '#src/base/walk.ts';
 
 describe('a walk', () => {
   it('reads each page behind the last of the one before, to the one that is not full', async () => {
@@ -10,10 +10,10 @@ describe('a walk', () => {
       const first = (after ?? -1) + 1;
       return Array.from({ length: Math.min(limit, 7 - first) }, (_, at) => first + at);
     };
-    const pages = await Array.fromAsync(walk(read, 3, { monotonic: () => 0 }));
+    const pages = await Array.fromAsync(walk(read, { monotonic: () => 0 }, 3));
     assert.deepEqual(pages, [[0, 1, 2], [3, 4, 5], [6]]);
     assert.deepEqual(asked, [undefined, 2, 5]);
-    const full = await Array.fromAsync(walk(async () => [], 3, { monotonic: () => 0 }));
+    const full = await Array.fromAsync(walk(async () => [], { monotonic: () => 0 }, 3));
     assert.deepEqual(full, [[]]);
   });
 
@@ -32,7 +32,7 @@ describe('a walk', () => {
       return pages < 100 ? [1] : [];
     };
     // What is done with a page takes a millisecond.
-    for await (const _ of walk(read, 1, { monotonic: () => now })) now += 1;
+    for await (const _ of walk(read, { monotonic: () => now }, 1)) now += 1;
     isOver = true;
     assert.ok(others >= 15, `${others}`);
   });

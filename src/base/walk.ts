@@ -1,5 +1,8 @@
-import type { Clock } from '../base/clock.ts';
-import { Turns } from '../base/turns.ts';
+import type { Clock } from './clock.ts';
+import { Turns } from './turns.ts';
+
+/** In one go, so that a reader's memory stays small and no snapshot of the index is held for long. */
+const usualLimit = 200;
 
 /**
  * All pages of a list, each read behind the last of the one before; what is changed meanwhile may be in it or not. `read` gives so many at a time, fewer are the
@@ -7,8 +10,8 @@ import { Turns } from '../base/turns.ts';
  */
 export async function* walk<Item>(
   read: (after: Item | undefined, limit: number) => Promise<readonly Item[]>,
-  limit: number,
   clock: Pick<Clock, 'monotonic'>,
+  limit = usualLimit,
 ): AsyncGenerator<readonly Item[]> {
   const turns = new Turns(clock);
   let page: readonly Item[] = [];

@@ -1,0 +1,44 @@
+import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { RegistryHost } from '../oci/reference.ts';
+import type { LoadOrder } from './load.ts';
+import type { ProgramParts } from './program-parts.ts';
+
+/** Runs a command by what stood behind it; the exit code. */
+export type Run = (
+  flags: Flags & OwnFlags,
+  parts: ProgramParts,
+  operands: readonly string[],
+) => Promise<number>;
+
+/** Flags that are no keys of the configuration. */
+export interface OwnFlags {
+  readonly output?: 'text' | 'json' | 'table';
+  readonly platform?: LoadOrder['platforms'];
+  readonly referrers?: boolean;
+  readonly parallel?: number;
+  readonly repair?: boolean;
+  readonly rebuild?: boolean;
+  readonly rate?: number;
+  readonly header?: boolean;
+  readonly pattern?: string | readonly string[];
+  readonly shortDigest?: boolean;
+  readonly date?: Date;
+  readonly notUsedFor?: number;
+  readonly keep?: number;
+  readonly dryRun?: boolean;
+  readonly wide?: boolean;
+  readonly chunkSize?: number;
+  readonly since?: string;
+  readonly usedSince?: number | Date;
+  readonly wanted?: string;
+  readonly as?: RegistryHost;
+}
+
+/** Throws ConfigError. */
+export async function readWhole(flags: Flags, { env }: ProgramParts): Promise<LoadedConfig> {
+  return await loadConfig({ file: fileOf(flags), flags, env });
+}
+
+export function fileOf({ configFile }: Flags): string | undefined {
+  return configFile === '' ? undefined : configFile;
+}
