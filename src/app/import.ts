@@ -60,7 +60,7 @@ export function importRun(
       ...{ content, spools, metadata, clock },
       changed: (operations) => {
         cache.forget(changesOf(operations));
-        if (operations.some(({ kind }) => kind === 'put tag')) store.changed();
+        if (operations.some(({ kind }) => kind === 'put tag' || kind === 'put manifest')) store.changed();
       },
       named: (text) => imageNamed(text, names),
     },

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { keepTagList } from '../rebuild/kept-list.ts';
+import { keepNameList } from '../rebuild/kept-list.ts';
 import { StoreFullError } from '../storage/content-store.ts';
 import type { DiscardedContent } from '../storage/discarded-content.ts';
 import type { ImageGraph } from '../storage/image-graph.ts';
@@ -55,8 +55,8 @@ export async function openIndex(
     } catch (error) {
       const mayGo = settings.putsAside === true && damaged < maxDamaged;
       if (!(error instanceof DamagedIndexError) || !mayGo) throw error;
-      await keepTagList(directory);
-      const aside = putIndexAside(error.path, before.get(error.path) ?? '');
+      await keepNameList(directory);
+      const aside = putIndexAside(error.path, before.get(error.path));
       settings.log.error(
         { err: error, path: error.path, aside },
         'the index cannot be read: it was put aside, and is made anew from what lies in the directory',

@@ -21,7 +21,13 @@ export async function* referrersOf(
     (referrer) => referrer,
   );
   for await (const referrer of referrers) yield { digest: referrer, tags: [] };
-  for (const { tag, digest: tagged } of await graph.tagsLike(repository, tagPrefix(digest)))
+  const prefix = tagPrefix(digest);
+  const tags = allPages(
+    async (page: { after: Tag | undefined; limit: number }) =>
+      await graph.tagsLike(repository, prefix, page),
+    ({ tag }) => tag,
+  );
+  for await (const { tag, digest: tagged } of tags)
     yield { digest: tagged, tags: [tag] };
 }
 

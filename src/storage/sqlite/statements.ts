@@ -119,9 +119,6 @@ export function prepareReads(database: Database) {
     listTags: prepare<[string, string, number], { tag: string }>(
       `select tag from tags where repository = ${repositoryId} and tag > ? order by tag limit ?`,
     ),
-    sliceTags: prepare<[number, string, number], TagRow>(
-      `select ${tagged} where t.repository = ? and t.tag > ? order by t.tag limit ?`,
-    ),
     sliceRepositories: prepare<[string, number], NamedRow>(
       'select id, name from repositories where name > ? order by name limit ?',
     ),

@@ -66,6 +66,7 @@ export function prepareWrites(database: Database) {
          where true on conflict do nothing`,
     ),
     removeManifest: prepare<[number, number]>('delete from manifests where repository = ? and content = ?'),
+    isNotDropped: prepare<[number, number]>('delete from dropped where repository = ? and content = ?'),
 
     getTag: prepare<[number, string], { digest: string; checked_at: number }>(
       `select c.digest, t.checked_at from tags t join contents c on c.id = t.manifest
@@ -159,7 +160,9 @@ export function prepareWrites(database: Database) {
            select * from (select manifest from children where child = $content and repository = $owner limit $most))
          on conflict do nothing`,
     ),
-    pinTag: prepare<[number, number, string]>('update tags set pinned = ? where repository = ? and tag = ?'),
+    pinTag: prepare<[number, number, string, number]>(
+      'update tags set pinned = ? where repository = ? and tag = ? and pinned <> ?',
+    ),
     recordMiss: prepare<[Record<string, unknown>]>(
       `insert into missed values ($repository, $reference, $times, $firstAt, $lastAt)
        on conflict do update set times = times + excluded.times, last_at = max(last_at, excluded.last_at)`,
