@@ -17,6 +17,7 @@ import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
+import { isMarkedDamaged } from '../storage/sqlite/damage-watch.ts';
 import { knowsNothing } from '../storage/sqlite/open-database.ts';
 import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
@@ -177,7 +178,7 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * Tells whether the index is still the file that was opened. One that somebody has removed serves on to the end of the process, and
+ * Tells whether the index is still the file that was opened, and is not known to be damaged. One that somebody has removed serves on to the end of the process, and
  * is not made anew before: what is known of it in memory would not be in another.
  */
 async function watchedIndex(path: string): Promise<Store['warning']> {
@@ -186,8 +187,9 @@ async function watchedIndex(path: string): Promise<Store['warning']> {
     return `${dev} ${ino}`;
   };
   const opened = await identity();
-  return async () =>
-    (await identity().catch(() => undefined)) === opened
-      ? undefined
-      : `${path} was removed or replaced: what it knows is lost when the server stops`;
+  return async () => {
+    if ((await identity().catch(() => undefined)) !== opened)
+      return `${path} was removed or replaced: what it knows is lost when the server stops`;
+    return isMarkedDamaged(path) ? `${path} is damaged: it is made anew by the next start` : undefined;
+  };
 }

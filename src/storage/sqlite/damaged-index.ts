@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { renameSync, statSync } from 'node:fs';
+import { damageSuffix } from './damage-watch.ts';
 
-/** What SQLite has beside its file. */
-const companions = ['', '-wal', '-shm'];
+/** What SQLite has beside its file, and we. */
+const companions = ['', '-wal', '-shm', damageSuffix];
 
 /**
  * Puts aside what lies in the place of an index and is none, with what belongs to it. Another process may have done so, and have made a new one: then it

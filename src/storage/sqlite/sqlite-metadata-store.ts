@@ -24,6 +24,7 @@ import { ChangeWatch } from './change-watch.ts';
 import { Checkpoints, lastResortPages } from './checkpoints.ts';
 import { maxFormerTags } from './former-tags.ts';
 import { IndexReads } from './index-reads.ts';
+import { tellDamage, watchDamage } from './damage-watch.ts';
 import { KnownNames } from './known-names.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
@@ -50,6 +51,8 @@ interface Settings {
   readonly isFull?: boolean | undefined;
   /** Takes the files of what is discarded. Default: there are none. */
   readonly discarded?: DiscardedContent | undefined;
+  /** Told whenever the file is found to be damaged, which SQLite may open all the same. */
+  readonly damaged?: ((path: string) => void) | undefined;
   /** Of the file so many bytes stay in memory. Default: 16 MB. */
   readonly indexPages?: number | undefined;
 }
@@ -84,6 +87,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
       clock = systemClock,
       isFull = false,
       discarded,
+      damaged: found,
       sharing = 'shared',
       indexPages,
     }: Settings & { sharing?: Sharing | undefined },
@@ -95,6 +99,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     this.isFull = isFull;
     this.path = path ?? '';
     this.#database = database;
+    if (path !== undefined && found !== undefined) watchDamage(database, () => found(path));
     this.#reads = reads;
     this.#names = new KnownNames(database);
     this.#unknown = new UnknownDigests((digests) => reads.foresee.all(digests));
@@ -162,6 +167,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     } catch (error) {
       // What was moved for a change that was not made lies where it was again.
       await this.#settleDiscarded(operations);
+      tellDamage(this.#database, error);
       throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
     }
   }
