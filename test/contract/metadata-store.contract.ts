@@ -475,6 +475,18 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await store.listManifestsOf(busybox, unnamed.digest, 10), []);
     });
 
+    it('finds all of a manifest’s referrers, however many, in the order of their digests', async () => {
+      await using made = await create();
+      const subject = descriptor('subject').digest;
+      const referrers = Array.from({ length: 250 }, (_, at) => descriptor(`referrer ${at}`));
+      for (const one of referrers)
+        await made.store.change([putManifest(alpine, { descriptor: one, blobs: [], subject })]);
+      assert.deepEqual(
+        (await made.store.listReferrers(alpine, subject)).map(({ digest }) => digest),
+        referrers.map(({ digest }) => digest).toSorted(),
+      );
+    });
+
     it('finds a manifest’s referrers in its own repository', async () => {
       await using made = await create();
       const subject = await put(made.store, alpine, 'image');

@@ -164,9 +164,9 @@ function prepareOlderReads(database: Database) {
     listRepositories: prepare<[string, number], { repository: string }>(
       'select distinct repository from manifests where repository > ? order by repository limit ?',
     ),
-    listReferrers: prepare<[string, string], DescriptorRow>(
+    listReferrers: prepare<[string, string, string, number], DescriptorRow>(
       `select ${descriptor} from manifests m indexed by manifests_subject
-       where m.repository = ? and m.subject = ? order by m.digest`,
+       where m.repository = ? and m.subject = ? and m.digest > ? order by m.digest limit ?`,
     ),
     getTagList: prepare<[string], ListRow>('select items, checked_at from tag_lists where repository = ?'),
     getReferrersList: prepare<[string, string], ListRow>(

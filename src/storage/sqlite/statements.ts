@@ -127,9 +127,10 @@ export function prepareReads(database: Database) {
       `select name from repositories r where name > ?
        and exists (select 1 from manifests m where m.repository = r.id) order by name limit ?`,
     ),
-    listReferrers: prepare<[string, string], DescriptorRow>(
+    listReferrers: prepare<[string, string, string, number], DescriptorRow>(
       `select ${descriptor} from manifests m join contents c on c.id = m.content
-       where m.repository = ${repositoryId} and m.subject = ${contentId} order by c.digest`,
+       where m.repository = ${repositoryId} and m.subject = ${contentId} and m.content > coalesce(${contentId}, 0)
+       order by m.content limit ?`,
     ),
     getTagList: prepare<[string], ListRow>(
       `select items, checked_at from tag_lists where repository = ${repositoryId}`,
