@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import { ImageLayout } from '../storage/file/image-layout.ts';
 import type { StoreDirectories } from '../storage/file/store-directories.ts';
-import type { Changes } from '../storage/operation.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
+import type { Changes } from '../storage/operation.ts';
 
 interface NameListParts {
   /** The versioned directory. */

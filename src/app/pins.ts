@@ -26,7 +26,11 @@ export async function* pinCached(imagePath: string, order: PinOrder): AsyncGener
     // What is pinned is so all the same, and whoever opens the directory next writes the list.
     onError() {},
   });
-  for await (const page of pinImages(order, { inventory: metadata.inventory, metadata, clock: systemClock })) {
+  for await (const page of pinImages(order, {
+    inventory: metadata.inventory,
+    metadata,
+    clock: systemClock,
+  })) {
     if (page.some(({ hasChanged }) => hasChanged)) names.changed();
     yield page;
   }

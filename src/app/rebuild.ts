@@ -111,7 +111,10 @@ class StoreRebuild {
       const { digest, verdict, owners, kept, cause: err } = found;
       if (verdict === 'right') continue;
       const repositories = owners.map(({ repository }) => repository);
-      log.error({ digest, repositories, kept, err }, `a stored blob is ${verdict}: it is fetched again when it is asked for`);
+      log.error(
+        { digest, repositories, kept, err },
+        `a stored blob is ${verdict}: it is fetched again when it is asked for`,
+      );
     }
     if (rebuild !== undefined) await sizesAreKnown(rebuild.directory);
     log.info({}, 'what the new index leads to is hashed');

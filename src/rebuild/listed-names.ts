@@ -70,7 +70,8 @@ function nameIn(line: string): ListedName | undefined {
     } = annotations as Record<string, unknown>;
     if (typeof mediaType !== 'string' || typeof digest !== 'string' || typeof name !== 'string')
       return undefined;
-    const [, host = '', path = '', tag, its = digest] = /^([^/]+)\/([^:@]+)(?::([^:/@]+)|@(.+))$/.exec(name) ?? [];
+    const [, host = '', path = '', tag, its = digest] =
+      /^([^/]+)\/([^:@]+)(?::([^:/@]+)|@(.+))$/.exec(name) ?? [];
     if (!isDigestText(digest) || its !== digest || (tag !== undefined && !isTagText(tag))) return undefined;
     const repository = repositoryName(parseRegistryHost(host), path);
     return { repository, tag, digest, mediaType, isPinned: pinned === 'true', origin: originIn(origin) };

@@ -61,7 +61,8 @@ class ImageRebuild {
     const { repository, digest: root } = this.#listed;
     const manifest = await this.#read(digest);
     if (manifest === undefined) {
-      if (digest === root) this.#problem = new NotRebuilt(`its manifest ${digest} is missing`, { isLost: true });
+      if (digest === root)
+        this.#problem = new NotRebuilt(`its manifest ${digest} is missing`, { isLost: true });
       return;
     }
     await this.#put(manifest);

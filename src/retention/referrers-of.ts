@@ -23,12 +23,10 @@ export async function* referrersOf(
   for await (const referrer of referrers) yield { digest: referrer, tags: [] };
   const prefix = tagPrefix(digest);
   const tags = allPages(
-    async (page: { after: Tag | undefined; limit: number }) =>
-      await graph.tagsLike(repository, prefix, page),
+    async (page: { after: Tag | undefined; limit: number }) => await graph.tagsLike(repository, prefix, page),
     ({ tag }) => tag,
   );
-  for await (const { tag, digest: tagged } of tags)
-    yield { digest: tagged, tags: [tag] };
+  for await (const { tag, digest: tagged } of tags) yield { digest: tagged, tags: [tag] };
 }
 
 function tagPrefix(digest: Digest): string {

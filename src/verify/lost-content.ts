@@ -34,7 +34,10 @@ async function* lostBlobs({ metadata }: LostParts, signal: AbortSignal): AsyncGe
   }
 }
 
-async function* lostManifests({ inventory, graph }: LostParts, signal: AbortSignal): AsyncGenerator<CheckedFile> {
+async function* lostManifests(
+  { inventory, graph }: LostParts,
+  signal: AbortSignal,
+): AsyncGenerator<CheckedFile> {
   for (let last: ImageRecord | undefined; ; ) {
     const after = last && { repository: last.repository, digest: last.descriptor.digest };
     const page = await inventory.images({ after, limit: pageSize });

@@ -241,9 +241,7 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
         putManifest(alpine, { descriptor: index, blobs: [], manifests: [child] }, 'import'),
         putManifest(alpine, signature),
         putManifest(busybox, { descriptor: child, blobs: [] }),
-        ...['v1', 'v2'].map((tag) =>
-          putTag(alpine, { tag: parseTag(tag), descriptor: index, checkedAt: 1 }),
-        ),
+        ...['v1', 'v2'].map((tag) => putTag(alpine, { tag: parseTag(tag), descriptor: index, checkedAt: 1 })),
         pinTag(alpine, v1, true),
       ]);
       const names = await Array.fromAsync(store.listNames());

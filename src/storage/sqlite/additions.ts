@@ -78,7 +78,7 @@ const additions: readonly Addition[] = [
     make: `create table scrub (id integer primary key check (id = 0), after_digest text, begun_at integer not null)`,
   },
   {
-    // Manifests that were removed here: whoever makes the index anew by a list that still has them leaves them out.
+    // Manifests that were removed here, once: whoever makes the index anew by a list that still has them leaves out those that are not here.
     table: 'dropped',
     make: `
       create table dropped (

@@ -47,7 +47,7 @@ function nameOf(repository: RepositoryName, row: NameRow): KnownName {
 
 export function prepareNames(database: Database) {
   const prepare = preparing(database);
-  const described = 'c.digest, m.media_type, m.size, m.origin, null as artifact_type, null as annotations';
+  const described = 'c.digest, m.media_type, m.size, m.origin, m.artifact_type, null as annotations';
   return {
     tags: prepare<[number, string, number], TagRow>(
       `select t.tag, t.pinned, ${described} from tags t

@@ -13,7 +13,13 @@ import type {
   NamedContent,
   Use,
 } from '../image-graph.ts';
-import { type LeadingTagRow, type NodeRow, prepareGraph, type RootRow, type UsePlace } from './graph-statements.ts';
+import {
+  type LeadingTagRow,
+  type NodeRow,
+  prepareGraph,
+  type RootRow,
+  type UsePlace,
+} from './graph-statements.ts';
 
 /** So many are read in one go: each is looked at from several sides. */
 const rootsAtOnce = 200;

@@ -22,9 +22,9 @@ import type {
 import { ChangeLog } from './change-log.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { Checkpoints, lastResortPages } from './checkpoints.ts';
+import { tellDamage, watchDamage } from './damage-watch.ts';
 import { maxFormerTags } from './former-tags.ts';
 import { IndexReads } from './index-reads.ts';
-import { tellDamage, watchDamage } from './damage-watch.ts';
 import { KnownNames } from './known-names.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';

@@ -106,13 +106,17 @@ const tagged = `t.tag, t.checked_at, ${plain} from tags t
 export function prepareReads(database: Database) {
   const prepare = preparing(database);
   return {
-    getManifest: orMiss(prepare<[string, string], DescriptorRow>(
-      `select ${plain} from manifests m join contents c on c.id = m.content
+    getManifest: orMiss(
+      prepare<[string, string], DescriptorRow>(
+        `select ${plain} from manifests m join contents c on c.id = m.content
        where m.repository = ${repositoryId} and m.content = ${contentId}`,
-    )),
-    getTag: orMiss(prepare<[string, string], TagRow>(
-      `select ${tagged} where t.repository = ${repositoryId} and t.tag = ?`,
-    )),
+      ),
+    ),
+    getTag: orMiss(
+      prepare<[string, string], TagRow>(
+        `select ${tagged} where t.repository = ${repositoryId} and t.tag = ?`,
+      ),
+    ),
     listFormerTags: prepare<[string, string, number], FormerTagRow>(
       `select digest, first_seen, last_seen, why from tag_history
        where repository = ${repositoryId} and tag = ? order by id desc limit ?`,
@@ -144,19 +148,27 @@ export function prepareReads(database: Database) {
        left join contents c on c.digest = value
        where c.id is null or c.size is null and c.stored_at is null`,
     ),
-    hasBlob: orMiss(prepare<[string, string], { found: 1 }>(
-      `select 1 as found from contents c join repositories r
+    hasBlob: orMiss(
+      prepare<[string, string], { found: 1 }>(
+        `select 1 as found from contents c join repositories r
        join links l on l.content = c.id and l.host = r.host and l.repository = r.id
        where c.digest = ? and c.stored_at is not null and r.name = ?`,
-    )),
-    hasBlobOnHost: orMiss(prepare<[string, string], { found: 1 }>(
-      `select 1 as found from contents c join links l on l.content = c.id
+      ),
+    ),
+    hasBlobOnHost: orMiss(
+      prepare<[string, string], { found: 1 }>(
+        `select 1 as found from contents c join links l on l.content = c.id
        where c.digest = ? and c.stored_at is not null and l.host = ? limit 1`,
-    )),
-    blobSize: orMiss(prepare<[string], { size: number | null }>('select size from contents where digest = ?')),
-    getChecked: orMiss(prepare<[string], CheckedRow>(
-      'select size, inode, modified_at, changed_at, stored_at from contents where digest = ?',
-    ).safeIntegers()),
+      ),
+    ),
+    blobSize: orMiss(
+      prepare<[string], { size: number | null }>('select size from contents where digest = ?'),
+    ),
+    getChecked: orMiss(
+      prepare<[string], CheckedRow>(
+        'select size, inode, modified_at, changed_at, stored_at from contents where digest = ?',
+      ).safeIntegers(),
+    ),
     listStored: prepare<[string, number], StoredRow>(
       `select digest, stored_at is not null as is_here from contents
        where id > coalesce(${contentId}, 0) order by id limit ?`,
@@ -169,19 +181,23 @@ export function prepareReads(database: Database) {
     hasManifestBy: prepare<[number, string], { found: 1 }>(
       `select 1 as found from manifests where repository = ? and content = ${contentId}`,
     ),
-    claimedSizes: orMiss(prepare<[string, string], { least: number | null; most: number | null }>(
-      `select (select min(size) from children where child = c.id and repository = r.id) as least,
+    claimedSizes: orMiss(
+      prepare<[string, string], { least: number | null; most: number | null }>(
+        `select (select min(size) from children where child = c.id and repository = r.id) as least,
          (select max(size) from children where child = c.id and repository = r.id) as most
        from contents c join repositories r where c.digest = ? and r.name = ?`,
-    )),
-    listManifestsOf: orMiss(prepare<[string, string, number, number], { digest: string }>(
-      `select c.digest from (
+      ),
+    ),
+    listManifestsOf: orMiss(
+      prepare<[string, string, number, number], { digest: string }>(
+        `select c.digest from (
          select repository as owner, manifest from children
          where child = ${contentId} and repository = ${repositoryId} limit ?)
        join manifests m on m.repository = owner and m.content = manifest
        join contents c on c.id = m.content
        order by m.created_at desc limit ?`,
-    )),
+      ),
+    ),
     listWantedBlobs: prepare<[number, string, string, number], WantedRow>(
       `select r.name as repository, c.digest, w.size, w.since from wanted w
        join repositories r on r.id = w.repository join contents c on c.id = w.content

@@ -146,7 +146,6 @@ export class OperationWriter {
       subject: subject === undefined ? null : this.#content(subject),
     });
     if (isNew) this.#totals.add([host, ''], { manifests: 1, manifestBytes: size });
-    if (isNew) this.#statements.isNotDropped.run(owner, content);
     this.#putChildren(owner, content, blobs, 0);
     if (blobs.length > 0) this.#statements.wantMissing.run({ owner, content, host, now });
     this.#putChildren(owner, content, manifests, 1);

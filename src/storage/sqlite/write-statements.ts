@@ -66,7 +66,6 @@ export function prepareWrites(database: Database) {
          where true on conflict do nothing`,
     ),
     removeManifest: prepare<[number, number]>('delete from manifests where repository = ? and content = ?'),
-    isNotDropped: prepare<[number, number]>('delete from dropped where repository = ? and content = ?'),
 
     getTag: prepare<[number, string], { digest: string; checked_at: number }>(
       `select c.digest, t.checked_at from tags t join contents c on c.id = t.manifest

@@ -8,7 +8,13 @@ import { verifyStore } from '#src/app/verify.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
-import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import {
+  type Digest,
+  parseRegistryHost,
+  parseTag,
+  type RepositoryName,
+  repositoryName,
+} from '#src/oci/reference.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
@@ -56,18 +62,34 @@ async function left() {
   const fileOf = (digest: Digest): string => join(v1, 'blobs/sha256', digest.slice('sha256:'.length));
   const moved = stack.move();
   return {
-    ...{ directory, v1, repository, tagged, bare, signature, paths, statuses, log, fileOf },
+    ...{
+      directory,
+      v1,
+      repository: repositoryName(parseRegistryHost(upstream.host), 'team/app'),
+      tagged,
+      bare,
+      signature,
+      paths,
+      statuses,
+      log,
+      fileOf,
+    },
     index: join(v1, indexName),
     /** All that the server has has been there for an hour. */
     settings: { registries, imagePath: directory.path, airGapped: true },
     start: async (clock?: FakeClock) =>
-      await runApp({ registries, imagePath: directory.path, airGapped: true }, { log, ...(clock && { clock }) }),
+      await runApp(
+        { registries, imagePath: directory.path, airGapped: true },
+        { log, ...(clock && { clock }) },
+      ),
     pins: async (pattern: RegExp): Promise<void> => {
-      for await (const _ of pinCached(directory.path, { matches: (name) => pattern.test(name), isPinned: true }));
+      for await (const _ of pinCached(directory.path, {
+        matches: (name) => pattern.test(name),
+        isPinned: true,
+      }));
     },
     forgotten: async (): Promise<void> => {
-      for (const suffix of ['', '-wal', '-shm'])
-        await rm(join(v1, `${indexName}${suffix}`), { force: true });
+      for (const suffix of ['', '-wal', '-shm']) await rm(join(v1, `${indexName}${suffix}`), { force: true });
     },
     isRebuilt: async (): Promise<boolean> =>
       !(await readdir(v1)).some((name) => name === 'rebuild.json' || name === 'rebuilt.json'),
@@ -86,8 +108,12 @@ function putSignature(upstream: FakeUpstream, repository: RepositoryName, subjec
     ...{ schemaVersion: 2, mediaType: ociManifest, config: layer, layers: [layer] },
     subject: { mediaType: ociManifest, digest: subject, size: 1 },
   };
-  return content.putManifest(repository, parseTag('signature'), Buffer.from(JSON.stringify(manifest)), ociManifest)
-    .digest;
+  return content.putManifest(
+    repository,
+    parseTag('signature'),
+    Buffer.from(JSON.stringify(manifest)),
+    ociManifest,
+  ).digest;
 }
 
 describe('an index that is made anew', () => {

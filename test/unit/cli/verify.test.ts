@@ -41,7 +41,10 @@ async function cached() {
     await app.stop();
   }
   const run = async (order: Partial<VerifyOrder> = {}, more: object = {}) => {
-    const loaded = await loadConfig({ flags: { host: '127.0.0.1', logLevel: 'error', ...settings, ...more }, env: {} });
+    const loaded = await loadConfig({
+      flags: { host: '127.0.0.1', logLevel: 'error', ...settings, ...more },
+      env: {},
+    });
     let output = '';
     const stdout = { write: (text: string) => (output += text) };
     const stderr = { write() {} };
@@ -80,7 +83,10 @@ describe('ociregistry verify', () => {
       output,
     );
     assert.ok(lines.includes(`MISSING ${second.digest} of ${it.name}`), output);
-    assert.match(lines.at(-1) ?? '', /: 1 wrong, 1 missing, 0 unreadable; 0 of them are no loss or were fetched again$/);
+    assert.match(
+      lines.at(-1) ?? '',
+      /: 1 wrong, 1 missing, 0 unreadable; 0 of them are no loss or were fetched again$/,
+    );
     for (const digest of [it.image.config.digest, it.image.manifest.digest])
       await writeFile(it.fileOf(digest), '{}');
     assert.match((await it.run({}, { airGapped: true })).output, /: 2 wrong, 2 missing, 0 unreadable/);
@@ -92,8 +98,14 @@ describe('ociregistry verify', () => {
     const { found, ok: isOk, missing } = JSON.parse(repaired.output);
     assert.deepEqual([repaired.ok, isOk, missing], [true, true, 4], repaired.output);
     for (const file of found as Record<string, unknown>[])
-      assert.deepEqual([file['verdict'], file['repaired'], file['repositories']], ['missing', true, [it.name]]);
-    assert.match((await it.run({}, { airGapped: true })).output, /^checked 4 files, .*all of them are right\n$/);
+      assert.deepEqual(
+        [file['verdict'], file['repaired'], file['repositories']],
+        ['missing', true, [it.name]],
+      );
+    assert.match(
+      (await it.run({}, { airGapped: true })).output,
+      /^checked 4 files, .*all of them are right\n$/,
+    );
   });
 });
 

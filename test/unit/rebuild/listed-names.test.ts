@@ -34,10 +34,11 @@ async function written(names: readonly KnownName[]) {
   };
 }
 
-const name = {
+const name: KnownName = {
   ...{ repository: repository('docker.io/library/alpine'), tag: parseTag('v1'), descriptor },
-  ...{ isPinned: false, origin: 'upstream' },
-} as const;
+  isPinned: false,
+  origin: 'upstream',
+};
 
 describe('the names in an index.json', () => {
   it('are those that were written, however many, with what else is lost with the index', async () => {

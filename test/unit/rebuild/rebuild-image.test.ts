@@ -66,7 +66,10 @@ describe('an image that is made known again', () => {
   it('has its platforms, their blobs and its tag', async () => {
     await using it = await holding();
     assert.equal(await rebuildImage(it.listed, it.parts), true);
-    assert.deepEqual(new Set(await it.known()), new Set([it.root, ...it.platforms].map(({ digest }) => digest)));
+    assert.deepEqual(
+      new Set(await it.known()),
+      new Set([it.root, ...it.platforms].map(({ digest }) => digest)),
+    );
     assert.equal((await it.metadata.getTag(app, v1))?.descriptor.digest, it.root.digest);
     assert.deepEqual(await it.metadata.listWantedBlobs({ limit: 10 }), []);
     const { blobs } = await it.metadata.inventory.totals();
@@ -97,7 +100,7 @@ describe('an image that is made known again', () => {
   });
 
   /** Whenever something is awaited the image may be pruned, and what was not known yet must not come behind it. */
-  for (let step = 1; step <= 7; step += 1) {
+  for (let step = 1; step <= 6; step += 1) {
     it(`leaves nothing of one that is pruned meanwhile: at step ${step}`, async () => {
       await using it = await holding();
       const { getManifest } = it.metadata;
@@ -145,7 +148,7 @@ describe('an image that is made known again', () => {
     const [amd64] = it.platforms;
     assert.ok(amd64);
     await rebuildImage({ ...it.listed, tag: undefined }, it.parts);
-    await it.metadata.change([putTag(app, { tag: v1, descriptor: amd64, checkedAt: 5 })]);
+    await it.metadata.change([putTag(app, { tag: v1, descriptor: amd64, checkedAt: 0 })]);
     assert.equal(await rebuildImage({ ...it.listed, isPinned: true }, it.parts), true);
     assert.equal((await it.metadata.getTag(app, v1))?.descriptor.digest, amd64.digest);
     const node = await it.metadata.graph.node(app, amd64.digest);

@@ -148,7 +148,9 @@ describe('the removal of images', () => {
     await using cache = new CachedImages();
     const signature = `sha256-${cache.digest('image').slice('sha256:'.length)}`;
     await cache.image(app, 'image', ['layer'], ['v1']);
-    const kinds = Array.from({ length: 600 }, (_, at) => [...`${at}`].map((digit) => 'abcdefghij'[Number(digit)]).join(''));
+    const kinds = Array.from({ length: 600 }, (_, at) =>
+      [...`${at}`].map((digit) => 'abcdefghij'[Number(digit)]).join(''),
+    );
     for (const kind of kinds) await cache.image(app, `signature ${kind}`, [], [`${signature}.${kind}`]);
     cache.passes(graceMs + 1);
     assert.equal((await cache.prune(named(/:v1$/))).length, 1);
