@@ -65,6 +65,10 @@ describe('what is put aside', () => {
     const large = await wrong(store, files, 3);
     assert.equal(await store.setAside({ ...large, size: gigabyte + 1 }), undefined);
     assert.deepEqual([quarantined(), await store.stat(large.digest)], [[second], undefined]);
+    assert.deepEqual(
+      files.paths.filter((each) => /^\/v1\/partial\/sha256-/.test(each)),
+      [],
+    );
   });
 
   it('goes back where the right file has taken its place in the last moment', async () => {
