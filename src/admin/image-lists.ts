@@ -59,7 +59,7 @@ function objectOf({ name, image, tag }: NamedImage): object {
     createdAt: new Date(createdAt).toISOString(),
     usedAt: new Date(usedAt).toISOString(),
     ...{ size: totalSize, missingBlobs: missing, origin },
-    pinned: tag !== undefined && pinned.includes(tag),
+    pinned: tag !== undefined && pinned.has(tag),
   };
 }
 

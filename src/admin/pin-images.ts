@@ -52,6 +52,6 @@ interface CachedTag {
 function tagsOf(image: ImageRecord): CachedTag[] {
   const { repository, tags, pinned } = image;
   return tags.map((tag) => ({
-    ...{ image, tag, reference: imageText({ repository, reference: tag }), wasPinned: pinned.includes(tag) },
+    ...{ image, tag, reference: imageText({ repository, reference: tag }), wasPinned: pinned.has(tag) },
   }));
 }

@@ -8,6 +8,7 @@ import type { Log } from '../base/log.ts';
 import { contentOf, StoredManifests } from '../cache/memory/stored-manifests.ts';
 import type { Config } from '../config/schema.ts';
 import { hostOf } from '../oci/reference.ts';
+import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { Caching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
 import type { Store } from './store.ts';
@@ -36,7 +37,7 @@ export function openAdministration(
       ...parts,
       pruner: retention?.pruner,
       inventory: store.inventory,
-      metadata: store.metadata,
+      metadata: listedChanges(store),
       blobsOf: blobsIn(store, log),
       refresh: config.airGapped
         ? undefined
@@ -48,6 +49,17 @@ export function openAdministration(
     clock,
     log,
   });
+}
+
+/** Changes of names, pins among them, that stand in the list of names soon. */
+function listedChanges({ metadata, changed }: Store): Pick<MetadataStore, 'change' | 'getTag'> {
+  return {
+    change: async (operations, locked) => {
+      await metadata.change(operations, locked);
+      changed();
+    },
+    getTag: async (repository, tag) => await metadata.getTag(repository, tag),
+  };
 }
 
 /** Read past the memory of what clients ask for, which a list of all would empty. None where a manifest is damaged or names too many. */

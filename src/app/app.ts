@@ -176,7 +176,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
-  if (store.rebuildFrom !== undefined) stack.use(beginRebuild(caching, { clock, log }));
+  if (store.rebuild !== undefined) stack.use(beginRebuild(caching, { config, clock, log }));
   if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
   stack.use(await beginOriginalImport(config, caching, { clock, log }));
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { keepTagList } from '../rebuild/kept-list.ts';
+import { keepNameList } from '../rebuild/kept-list.ts';
 import { StoreFullError } from '../storage/content-store.ts';
 import type { DiscardedContent } from '../storage/discarded-content.ts';
 import type { ImageGraph } from '../storage/image-graph.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
+import { isMarkedDamaged, markDamaged } from '../storage/sqlite/damage-watch.ts';
 import { identityOf, putIndexAside } from '../storage/sqlite/damaged-index.ts';
 import { fileName, olderName, openOlder, type Sharing } from '../storage/sqlite/open-database.ts';
 import { DamagedIndexError } from '../storage/sqlite/sqlite-errors.ts';
@@ -51,18 +52,38 @@ export async function openIndex(
       [fileName, olderName].map((name) => [join(directory, name), identityIn(directory, name)]),
     );
     try {
+      if (settings.putsAside === true) refuseMarked(join(directory, fileName));
       return await openOne(directory, sharing, discarded, settings);
     } catch (error) {
       const mayGo = settings.putsAside === true && damaged < maxDamaged;
       if (!(error instanceof DamagedIndexError) || !mayGo) throw error;
-      await keepTagList(directory);
-      const aside = putIndexAside(error.path, before.get(error.path) ?? '');
+      await keepNameList(directory);
+      const aside = putIndexAside(error.path, before.get(error.path));
       settings.log.error(
         { err: error, path: error.path, aside },
         'the index cannot be read: it was put aside, and is made anew from what lies in the directory',
       );
     }
   }
+}
+
+/** SQLite would open it. */
+function refuseMarked(path: string): void {
+  if (isMarkedDamaged(path)) throw new DamagedIndexError(path, `${path} was found damaged while it was used`);
+}
+
+/** Once for each process. */
+function noteDamage(log: Log): (path: string) => void {
+  let isNoted = false;
+  return (path) => {
+    if (isNoted) return;
+    isNoted = true;
+    markDamaged(path);
+    log.error(
+      { path },
+      'the index is damaged: what cannot be read of it is asked for anew. The next start of the server, or verify --rebuild, puts it aside and makes it anew',
+    );
+  };
 }
 
 function identityIn(directory: string, name: string): string | undefined {
@@ -81,7 +102,7 @@ async function openOne(
     if (isNews) log.warn({ directory }, what);
   };
   try {
-    const shared = { clock, sharing, indexPages, discarded };
+    const shared = { clock, sharing, indexPages, discarded, damaged: noteDamage(log) };
     const metadata = await SqliteMetadataStore.open(directory, { ...shared, opening: { says } });
     return metadata.isFull
       ? asReadOnly(metadata, `no room for what ${metadata.path} of an earlier release lacks`, log)

@@ -1,40 +1,41 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
+import { listIsKnown, sizesAreKnown } from '../rebuild/kept-list.ts';
 import { type Rebuilt, rebuildIndex } from '../rebuild/rebuild-index.ts';
-import { changesOf } from '../storage/operation.ts';
+import { usualGraceMs } from '../retention/image-pruner.ts';
+import { removeUnknown } from '../retention/unknown-content.ts';
+import { changesOf, type Operation } from '../storage/operation.ts';
+import { ByteRate } from '../verify/byte-rate.ts';
+import { checkUnsized } from '../verify/check-store.ts';
+import { FileCheck } from '../verify/file-check.ts';
 import type { Caching } from './caching.ts';
+import { retentionParts } from './prune.ts';
 
-interface RebuildSettings {
+export interface RebuildSettings {
+  readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Makes the index anew where that is to be done. Undefined: it is not. Errors as {@link rebuildIndex}. */
-export async function rebuilt(
-  { store, cache }: Caching,
-  { clock, log }: RebuildSettings,
+/** What is hashed for its size alone, beside clients. Bytes a second. */
+const hashedPerSecond = 32 * 1024 * 1024;
+/** What came just now is looked at again, and what cannot be moved is left in the end. */
+const maxRounds = 3;
+
+/** Makes the index anew where that is to be done, and removes what is nobody's then. Errors as {@link rebuildIndex}, and the store's. */
+export async function rebuildStore(
+  caching: Caching,
+  settings: RebuildSettings,
   signal: AbortSignal,
-): Promise<Rebuilt | undefined> {
-  const { content, metadata, rebuildFrom } = store;
-  if (rebuildFrom === undefined) return undefined;
-  log.warn({ list: rebuildFrom }, 'making the index anew from what lies in the directory');
-  const parts = {
-    content,
-    metadata,
-    clock,
-    log,
-    changed: (operations: Parameters<typeof changesOf>[0]) => cache.forget(changesOf(operations)),
-  };
-  const done = await rebuildIndex(rebuildFrom, parts, signal);
-  store.changed();
-  log.warn({ ...done }, 'the index is made anew');
-  return done;
+): Promise<void> {
+  await new StoreRebuild(caching, settings, signal).run();
 }
 
-/** The same beside the clients; what fails is logged, and done by the next start. Disposing ends it. */
+/** The same beside the clients, and then the sizes of what is known; what fails is logged, and done by the next start. Disposing ends it. */
 export function beginRebuild(caching: Caching, settings: RebuildSettings): AsyncDisposable {
   const stop = new AbortController();
-  const done = rebuilt(caching, settings, stop.signal).catch((error: unknown) => {
+  const done = new StoreRebuild(caching, settings, stop.signal).runAside().catch((error: unknown) => {
     if (!stop.signal.aborted) settings.log.error({ err: error }, 'the index could not be made anew');
   });
   return {
@@ -43,4 +44,82 @@ export function beginRebuild(caching: Caching, settings: RebuildSettings): Async
       await done;
     },
   };
+}
+
+class StoreRebuild {
+  readonly #caching: Caching;
+  readonly #settings: RebuildSettings;
+  readonly #signal: AbortSignal;
+
+  constructor(caching: Caching, settings: RebuildSettings, signal: AbortSignal) {
+    this.#caching = caching;
+    this.#settings = settings;
+    this.#signal = signal;
+  }
+
+  /** How many files are nobody's, and came too short a time ago to be removed. */
+  async run(): Promise<number> {
+    const { content, metadata, changed, rebuild } = this.#caching.store;
+    if (rebuild?.from === undefined) return 0;
+    const { log } = this.#settings;
+    log.warn({ list: rebuild.from }, 'making the index anew from what lies in the directory');
+    const parts = { content, metadata, log, changed: this.#told };
+    const done = await rebuildIndex(rebuild.from, parts, this.#signal);
+    changed();
+    log.warn({ ...done }, 'the index is made anew');
+    const left = await this.#removeNobodys(done);
+    await listIsKnown(rebuild.directory);
+    return left;
+  }
+
+  async runAside(): Promise<void> {
+    const { clock } = this.#settings;
+    let left = await this.run();
+    await this.#learnSizes();
+    for (let round = 0; left > 0 && round < maxRounds; round += 1) {
+      await clock.sleep(usualGraceMs, this.#signal);
+      left = await this.#removeUnknown();
+    }
+  }
+
+  /** Where not all is known that should be, what is not known stays. */
+  async #removeNobodys({ isWhole }: Rebuilt): Promise<number> {
+    if (isWhole) return await this.#removeUnknown();
+    this.#settings.log.warn(
+      {},
+      'files that no image leads to stay: not all that lies there could be made known',
+    );
+    return 0;
+  }
+
+  async #removeUnknown(): Promise<number> {
+    const { config, clock, log } = this.#settings;
+    const { store } = this.#caching;
+    const parts = retentionParts(store, config, { clock, told: this.#told });
+    const gone = await removeUnknown({ ...parts, content: store.content }, this.#signal);
+    if (gone.files + gone.left > 0) log.warn({ ...gone }, 'files that no image leads to are removed');
+    return gone.left;
+  }
+
+  /** Limits count what is known: sizes are when the bytes were hashed. */
+  async #learnSizes(): Promise<void> {
+    const { clock, log } = this.#settings;
+    const { content, metadata, rebuild } = this.#caching.store;
+    const rate = new ByteRate(clock, hashedPerSecond);
+    const check = new FileCheck({ content, metadata, changed: this.#told }, rate);
+    for await (const found of checkUnsized({ metadata }, check, this.#signal)) {
+      const { digest, verdict, owners, kept, cause: err } = found;
+      if (verdict === 'right') continue;
+      const repositories = owners.map(({ repository }) => repository);
+      log.error(
+        { digest, repositories, kept, err },
+        `a stored blob is ${verdict}: it is fetched again when it is asked for`,
+      );
+    }
+    if (rebuild !== undefined) await sizesAreKnown(rebuild.directory);
+    log.info({}, 'what the new index leads to is hashed');
+  }
+
+  readonly #told = (operations: readonly Operation[]): void =>
+    this.#caching.cache.forget(changesOf(operations));
 }

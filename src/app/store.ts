@@ -1,13 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
-import { keepTagList, keptTagList } from '../rebuild/kept-list.ts';
+import { hasUnknownSizes, keepNameList, keptNameList } from '../rebuild/kept-list.ts';
 import { type ContentStore, StoreFullError } from '../storage/content-store.ts';
 import type { DiscardedFiles } from '../storage/discarded-content.ts';
 import { BufferPool } from '../storage/file/buffer-pool.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { nodeFileSystem } from '../storage/file/file-system.ts';
-import { ImageLayout } from '../storage/file/image-layout.ts';
 import { makeDirectory } from '../storage/file/make-directory.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
 import { PartialSweep } from '../storage/file/partial-files.ts';
@@ -18,9 +17,12 @@ import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
+import { isMarkedDamaged } from '../storage/sqlite/damage-watch.ts';
+import { knowsNothing } from '../storage/sqlite/open-database.ts';
 import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
 import type { MemoryPlan } from './memory-plan.ts';
+import { nameList, watchedNames } from './name-list.ts';
 import type { FilePlan } from './open-files.ts';
 import { type IndexSettings, openIndex } from './open-index.ts';
 
@@ -36,14 +38,21 @@ export interface Store extends AsyncDisposable {
   /** What leads to what; undefined: nothing can be changed, since there was no room for an index of this version. */
   readonly graph: ImageGraph | undefined;
   readonly discarded: DiscardedFiles;
-  /** Says that tags have changed, for other tools that read the directory. */
+  /** Says that names have changed, for other tools that read the directory. */
   readonly changed: () => void;
   /** Rejects, with the reason, while it can neither be read nor written. */
   readonly check: () => Promise<void>;
   /** What of it will be lost, though it can be used: in words. */
   readonly warning: () => Promise<string | undefined>;
-  /** The list of tags from which the index is to be made anew; undefined: there is nothing to do. */
-  readonly rebuildFrom?: string | undefined;
+  /** How the index is to be made anew; undefined: there is nothing to do. */
+  readonly rebuild?: Rebuild | undefined;
+}
+
+interface Rebuild {
+  /** The versioned directory. */
+  readonly directory: string;
+  /** The list of names; undefined: all are known, but not all sizes. */
+  readonly from: string | undefined;
 }
 
 export interface StoreSettings extends IndexSettings {
@@ -99,9 +108,10 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   }
   const sharing = network === undefined ? 'shared' : 'alone';
   const trash = new Trash(directory);
-  if (settings.rebuilds === true) await keepTagList(directory);
+  // One that is made now knows less than the list that lies there.
+  const keepsList = settings.rebuilds === true || knowsNothing(directory);
   const index = await openIndex(directory, sharing, trash, settings);
-  const rebuildFrom = await keptTagList(directory);
+  if (keepsList) await keepNameList(directory);
   const metadata = stack.use(index.metadata);
   const watched = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
@@ -111,14 +121,13 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   );
   stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(
-    new ImageLayout({
-      directory,
-      directories: blobs.directories,
-      clock,
-      tags: () => metadata.listAllTags(),
+    nameList({
+      ...{ directory, directories: blobs.directories, metadata, clock },
       onError: (error) => log.warn({ err: error }, 'index.json could not be written'),
     }),
   );
+  stack.use(watchedNames(layout, metadata));
+  const rebuild = await rebuildOf(directory);
   await layout.begin();
   const opened = stack.move();
   return {
@@ -131,9 +140,14 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
     changed: () => layout.changed(),
     check: async () => await blobs.check(),
     warning: async () => index.warning ?? (await watched()),
-    rebuildFrom,
+    rebuild,
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
+}
+
+async function rebuildOf(directory: string): Promise<Rebuild | undefined> {
+  const from = await keptNameList(directory);
+  return from !== undefined || (await hasUnknownSizes(directory)) ? { directory, from } : undefined;
 }
 
 /** Undefined where the file system has no locks, or no room for a name: what half came is kept in this process alone then. */
@@ -164,7 +178,7 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * Tells whether the index is still the file that was opened. One that somebody has removed serves on to the end of the process, and
+ * Tells whether the index is still the file that was opened, and is not known to be damaged. One that somebody has removed serves on to the end of the process, and
  * is not made anew before: what is known of it in memory would not be in another.
  */
 async function watchedIndex(path: string): Promise<Store['warning']> {
@@ -173,8 +187,9 @@ async function watchedIndex(path: string): Promise<Store['warning']> {
     return `${dev} ${ino}`;
   };
   const opened = await identity();
-  return async () =>
-    (await identity().catch(() => undefined)) === opened
-      ? undefined
-      : `${path} was removed or replaced: what it knows is lost when the server stops`;
+  return async () => {
+    if ((await identity().catch(() => undefined)) !== opened)
+      return `${path} was removed or replaced: what it knows is lost when the server stops`;
+    return isMarkedDamaged(path) ? `${path} is damaged: it is made anew by the next start` : undefined;
+  };
 }

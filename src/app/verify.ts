@@ -2,16 +2,18 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { hostOf, type RegistryHost } from '../oci/reference.ts';
+import { sizesAreKnown } from '../rebuild/kept-list.ts';
 import { changesOf, type Operation } from '../storage/operation.ts';
 import type { Owner } from '../storage/records.ts';
 import { ByteRate } from '../verify/byte-rate.ts';
 import { checkKnown, checkOthers } from '../verify/check-store.ts';
 import type { CheckedFile } from '../verify/checked-file.ts';
 import { FileCheck } from '../verify/file-check.ts';
+import { lostContent } from '../verify/lost-content.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { assertCached } from './nothing-cached.ts';
 import { filePlan } from './open-files.ts';
-import { rebuilt } from './rebuild.ts';
+import { rebuildStore } from './rebuild.ts';
 
 /** What was found, and whether it was fetched again; of what was not, why. */
 export interface VerifiedFile extends CheckedFile {
@@ -47,15 +49,25 @@ export async function* verifyStore(config: Config, parts: VerifyParts): AsyncGen
     { ...config, metrics: 0 },
     { files: open, version, clock, log, random, env, says() {}, completes: false, rebuilds: parts.rebuilds },
   );
-  await rebuilt(caching, { clock, log }, signal);
+  await rebuildStore(caching, { config, clock, log }, signal);
   const { content, metadata } = caching.store;
   const changed = (operations: readonly Operation[]): void => caching.cache.forget(changesOf(operations));
   const check = new FileCheck({ content, metadata, changed }, new ByteRate(clock, rate));
   const repair = new Repair(caching, clock, signal);
-  for (const walk of [checkKnown, checkOthers]) {
-    for await (const found of walk({ content, metadata }, check, signal))
-      yield parts.repairs ? await repair.of(found) : { ...found, isRepaired: false };
-  }
+  for await (const found of allOf(caching, check, signal))
+    yield parts.repairs ? await repair.of(found) : { ...found, isRepaired: false };
+  const { rebuild } = caching.store;
+  if (rebuild !== undefined) await sizesAreKnown(rebuild.directory);
+}
+
+/** What was lost before comes first, so that nothing is told twice. */
+async function* allOf(
+  { store: { content, metadata, inventory, graph } }: Caching,
+  check: FileCheck,
+  signal: AbortSignal,
+): AsyncGenerator<CheckedFile> {
+  if (graph !== undefined) yield* lostContent({ metadata, inventory, graph }, signal);
+  for (const walk of [checkKnown, checkOthers]) yield* walk({ content, metadata }, check, signal);
 }
 
 /** Fetches again what was lost, for one of those who may serve it: it is there for all then. */

@@ -184,7 +184,8 @@ export const verifyFlags: readonly Flag[] = [
   },
   {
     name: 'rebuild',
-    about: 'before, make known what index.json and the manifests have and the index lacks (default: false)',
+    about:
+      'before, make known what index.json and the manifests have and the index lacks, and remove files that no image leads to (default: false)',
     takesValue: false,
     parse: (text) => text,
   },

@@ -73,7 +73,7 @@ function moreCellsOf(row: ImageRow): string[] {
 }
 
 function isPinned({ image, tag }: ImageRow): boolean {
-  return tag !== undefined && image.pinned.includes(tag);
+  return tag !== undefined && image.pinned.has(tag);
 }
 
 /** The same and what else is known, for programs; sizes in bytes. */

@@ -1,28 +1,26 @@
-import type { Clock } from '../base/clock.ts';
 import { recordOf } from '../cache/memory/stored-manifests.ts';
 import { jsonReader } from '../json/json-reader.ts';
-import { readTree } from '../load/image-tree.ts';
-import { LoadError } from '../load/load-error.ts';
-import { digestLike } from '../oci/digest.ts';
+import { digestLike, verifyWhole } from '../oci/digest.ts';
 import { Fault } from '../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../oci/manifest.ts';
-import { type Digest, hostOf, isDigest, type RepositoryName } from '../oci/reference.ts';
+import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { Manifest } from '../oci/registry.ts';
-import { ContentLease } from '../storage/content-lease.ts';
 import { BlobUnreadableError, type ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
-import { linkBlob, type Operation, putManifest, putTag } from '../storage/operation.ts';
-import type { ListedTag } from './listed-tags.ts';
+import { linkBlob, type Operation, type RestoredBy, restoreManifest } from '../storage/operation.ts';
+import type { ListedName } from './listed-names.ts';
+import { NotRebuilt } from './not-rebuilt.ts';
 
 /** In one transaction (see MetadataStore.change). */
 const maxOperations = 100;
+/** Of one image, by indexes of indexes. */
+const maxManifests = 10_000;
 /** Older than whatever else is said of a tag. Milliseconds since the epoch; 0 would be no time. */
 const longAgo = 1;
 
 export interface RebuildParts {
   readonly content: ContentStore;
   readonly metadata: MetadataStore;
-  readonly clock: Clock;
   /** Told what was changed in the index, for whoever remembers what it said. */
   readonly changed: (operations: readonly Operation[]) => void;
 }
@@ -30,43 +28,114 @@ export interface RebuildParts {
 type ReadManifest = Manifest & { readonly content: ManifestContent };
 
 /**
- * Makes an image known again whose manifests lie in the store. Of the blobs that lie there its repository owns those that they name, and no others; none is
- * hashed, which is done as it is first served. What is known of the tag by now stays. Throws LoadError where its manifest is not there.
+ * Makes an image known again whose manifests lie in the store, from its root downwards, so that nothing is put back that was removed meanwhile. Of the blobs
+ * that lie there its repository owns those that they name, and no others; none is hashed. What is known of the tag by now stays. False: it was removed since
+ * the list was written. Throws {@link NotRebuilt} where its manifest is not there, and for one below it when all the others are known; RegistryError where
+ * there is no room to read one.
  */
-export async function rebuildImage(
-  { repository, tag, digest: root, mediaType }: ListedTag,
-  { content, metadata, clock, changed }: RebuildParts,
-): Promise<void> {
-  const getManifest = async (digest: Digest): Promise<ReadManifest | undefined> =>
-    await storedManifest(repository, digest, digest === root ? mediaType : undefined, content);
-  const tree = await readTree(root, {
-    ...{ repository, platforms: [] },
-    getManifest: async (wanted) => (isDigest(wanted) ? await getManifest(wanted) : undefined),
-  });
-  using _ = await ContentLease.take([...tree.blobs, ...tree.manifests], 'rebuild', { metadata, clock });
-  let operations: Operation[] = [];
-  const write = async (): Promise<void> => {
-    if (operations.length > 0) await metadata.change(operations);
-    changed(operations);
-    operations = [];
-  };
-  const add = async (operation: Operation): Promise<void> => {
-    operations.push(operation);
-    if (operations.length >= maxOperations) await write();
-  };
-  for (const digest of tree.blobs)
-    if ((await content.stat(digest)) !== undefined) await add(linkBlob(repository, digest));
-  for (const digest of tree.manifests.toReversed()) {
-    const manifest = await getManifest(digest);
-    if (manifest === undefined) throw new LoadError(`its manifest ${digest} was lost meanwhile`);
-    await add(putManifest(repository, recordOf(manifest, manifest.content)));
-    if (digest !== root || (await metadata.getTag(repository, tag)) !== undefined) continue;
-    await add(putTag(repository, { tag, descriptor: manifest.descriptor, checkedAt: longAgo }));
-  }
-  await write();
+export async function rebuildImage(listed: ListedName, parts: RebuildParts): Promise<boolean> {
+  return await new ImageRebuild(listed, parts).run();
 }
 
-/** Undefined: it is not there, or not what its digest says. The media type of all but the root stands in its bytes. */
+class ImageRebuild {
+  readonly #listed: ListedName;
+  readonly #parts: RebuildParts;
+  readonly #led: Set<Digest>;
+  #problem: NotRebuilt | undefined;
+
+  constructor(listed: ListedName, parts: RebuildParts) {
+    this.#listed = listed;
+    this.#parts = parts;
+    this.#led = new Set([listed.digest]);
+  }
+
+  async run(): Promise<boolean> {
+    const { repository, digest: root } = this.#listed;
+    // It grows meanwhile.
+    for (const digest of this.#led) await this.#restore(digest);
+    if (this.#problem !== undefined) throw this.#problem;
+    return await this.#isKnown(repository, root);
+  }
+
+  async #restore(digest: Digest): Promise<void> {
+    const { repository, digest: root } = this.#listed;
+    const manifest = await this.#read(digest);
+    if (manifest === undefined) {
+      if (digest === root)
+        this.#problem = new NotRebuilt(`its manifest ${digest} is missing`, { isLost: true });
+      return;
+    }
+    await this.#put(manifest);
+    if (!(await this.#isKnown(repository, digest))) return;
+    await this.#linkBlobs(manifest.content);
+    for (const { digest: child } of manifest.content.manifests) this.#lead(child);
+  }
+
+  #lead(child: Digest): void {
+    if (this.#led.size < maxManifests) this.#led.add(child);
+    else this.#problem = new NotRebuilt(`it has more than ${maxManifests} manifests`, { isLost: false });
+  }
+
+  async #put(manifest: ReadManifest): Promise<void> {
+    const { repository, origin } = this.#listed;
+    const { content } = this.#parts;
+    const { digest } = manifest.descriptor;
+    const record = recordOf(manifest, manifest.content);
+    await this.#change([restoreManifest(repository, record, this.#by(digest), origin)]);
+    if (!(await this.#isKnown(repository, digest))) return;
+    // It may have gone since it was read; from now on it stays.
+    if ((await content.stat(digest)) === undefined)
+      await content.keep(verifyWhole(digest, manifest.bytes), manifest.bytes);
+  }
+
+  #by(digest: Digest): RestoredBy {
+    const { digest: root, tag, isPinned } = this.#listed;
+    return digest === root ? { tag, checkedAt: longAgo, isPinned } : 'index';
+  }
+
+  /** Nothing takes them from one who names them. */
+  async #linkBlobs({ blobs }: ManifestContent): Promise<void> {
+    const { repository, origin } = this.#listed;
+    let links: Operation[] = [];
+    for (const { digest } of blobs) {
+      if ((await this.#parts.content.stat(digest)) === undefined) continue;
+      links.push(linkBlob(repository, digest, undefined, origin));
+      if (links.length < maxOperations) continue;
+      await this.#change(links);
+      links = [];
+    }
+    await this.#change(links);
+  }
+
+  async #change(operations: readonly Operation[]): Promise<void> {
+    if (operations.length === 0) return;
+    await this.#parts.metadata.change(operations);
+    this.#parts.changed(operations);
+  }
+
+  async #isKnown(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return (await this.#parts.metadata.getManifest(repository, digest)) !== undefined;
+  }
+
+  /** Undefined: it is not there, or none; of one that an index names the others are gone on with. */
+  async #read(digest: Digest): Promise<ReadManifest | undefined> {
+    const { repository, digest: root, mediaType } = this.#listed;
+    try {
+      return await storedManifest(
+        repository,
+        digest,
+        digest === root ? mediaType : undefined,
+        this.#parts.content,
+      );
+    } catch (error) {
+      if (!(error instanceof NotRebuilt) || digest === root) throw error;
+      if (this.#problem?.isLost !== false) this.#problem = error;
+      return undefined;
+    }
+  }
+}
+
+/** Undefined: it is not there, or not what its digest says. The media type of all but the root stands in its bytes. Throws NotRebuilt. */
 async function storedManifest(
   repository: RepositoryName,
   digest: Digest,
@@ -84,7 +153,7 @@ async function storedManifest(
     };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    throw new LoadError(`${digest}: it has ${error.message}`);
+    throw new NotRebuilt(`${digest}: it has ${error.message}`, { isLost: true });
   }
 }
 
@@ -97,7 +166,7 @@ async function storedBytes(content: ContentStore, digest: Digest): Promise<Uint8
     const bytes = Buffer.concat(chunks);
     return digestLike(digest, bytes) === digest ? bytes : undefined;
   } catch (error) {
-    if (error instanceof BlobUnreadableError) return undefined;
-    throw error;
+    if (!(error instanceof BlobUnreadableError)) throw error;
+    throw new NotRebuilt(`its manifest ${digest} cannot be read`, { isLost: false, cause: error });
   }
 }

@@ -21,8 +21,12 @@ export async function* referrersOf(
     (referrer) => referrer,
   );
   for await (const referrer of referrers) yield { digest: referrer, tags: [] };
-  for (const { tag, digest: tagged } of await graph.tagsLike(repository, tagPrefix(digest)))
-    yield { digest: tagged, tags: [tag] };
+  const prefix = tagPrefix(digest);
+  const tags = allPages(
+    async (page: { after: Tag | undefined; limit: number }) => await graph.tagsLike(repository, prefix, page),
+    ({ tag }) => tag,
+  );
+  for await (const { tag, digest: tagged } of tags) yield { digest: tagged, tags: [tag] };
 }
 
 function tagPrefix(digest: Digest): string {

@@ -19,7 +19,7 @@ export interface LeadingTag {
 export interface ImageNode extends ImageCursor {
   readonly createdAt: number;
   readonly usedAt: number;
-  /** In ASCII order, some hundred at most. */
+  /** In ASCII order. */
   readonly tags: readonly LeadingTag[];
 }
 
@@ -64,8 +64,12 @@ export interface ImageGraph {
   named(repository: RepositoryName, digest: Digest, page: Page<Digest>): Promise<readonly NamedContent[]>;
   /** Manifests of the repository whose subject it is. */
   referrers(repository: RepositoryName, digest: Digest, page: Page<Digest>): Promise<readonly Digest[]>;
-  /** Tags of the repository that begin like this. */
-  tagsLike(repository: RepositoryName, prefix: string): Promise<readonly { tag: Tag; digest: Digest }[]>;
+  /** Tags of the repository that begin like this, behind a tag. */
+  tagsLike(
+    repository: RepositoryName,
+    prefix: string,
+    page: Page<Tag>,
+  ): Promise<readonly { tag: Tag; digest: Digest }[]>;
   /** Of the repository's tags those that came last. */
   newestTags(repository: RepositoryName, count: number): Promise<readonly Tag[]>;
   /** How much leads to a manifest of the repository: tags, indexes, its subject if that is there. */

@@ -4,6 +4,7 @@ import type { Changes, Operation } from './operation.ts';
 import type {
   CheckedContent,
   FormerTag,
+  KnownName,
   ListingRecord,
   MissingBlob,
   Owner,
@@ -46,8 +47,8 @@ export interface MetadataStore extends AsyncDisposable {
   listFormerTags(repository: RepositoryName, tag: Tag): Promise<readonly FormerTag[]>;
   /** The cached tags of a repository, in ASCII order. */
   listTags(repository: RepositoryName): Promise<readonly Tag[]>;
-  /** Every cached tag of every repository, ordered by repository and tag, read in small slices. */
-  listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }>;
+  /** All names by which manifests are known, by repository, its tags first and in order, read in small slices. */
+  listNames(): AsyncIterable<KnownName>;
   /** Repositories with at least one manifest, in ASCII order, after `last`, at most `limit`. */
   listRepositories(options: { last?: string | undefined; limit: number }): Promise<readonly RepositoryName[]>;
   /** The cached manifests of this repository whose subject is `digest`. */

@@ -11,6 +11,13 @@ export type Operation =
       readonly manifest: ManifestRecord;
       readonly origin: Origin;
     }
+  | {
+      readonly kind: 'restore manifest';
+      readonly repository: RepositoryName;
+      readonly manifest: ManifestRecord;
+      readonly origin: Origin;
+      readonly by: RestoredBy;
+    }
   | { readonly kind: 'remove manifest'; readonly repository: RepositoryName; readonly digest: Digest }
   | {
       readonly kind: 'put tag';
@@ -54,6 +61,7 @@ export type Operation =
       readonly digests: readonly Digest[];
       readonly before: number;
     }
+  | { readonly kind: 'discard unknown'; readonly digests: readonly Digest[]; readonly before: number }
   | { readonly kind: 'settle discarded'; readonly digests: readonly Digest[] }
   | {
       readonly kind: 'lease content';
@@ -88,6 +96,24 @@ export function putManifest(
   origin: Origin = 'upstream',
 ): Operation {
   return { kind: 'put manifest', repository, manifest, origin };
+}
+
+/** Who says that a manifest was here: an index that is known, or a list; that also by which tag, if it had one. */
+export type RestoredBy =
+  | 'index'
+  | { readonly tag: Tag | undefined; readonly checkedAt: number; readonly isPinned: boolean };
+
+/**
+ * As {@link putManifest}, by the word of who may know less than is known here: what was removed since stays away, and so does what nothing but an index led to
+ * that has gone. A tag that is there stays where it points; one that was pinned is so again.
+ */
+export function restoreManifest(
+  repository: RepositoryName,
+  manifest: ManifestRecord,
+  by: RestoredBy,
+  origin: Origin = 'upstream',
+): Operation {
+  return { kind: 'restore manifest', repository, manifest, origin, by };
 }
 
 /** Forgets one manifest of a repository and the tags that point at it. */
@@ -169,6 +195,14 @@ export function discardContent(
   return { kind: 'discard content', repository, digests, before };
 }
 
+/**
+ * Of these nothing says that their bytes are here, and none is named or leased: then the bytes go, unless they came at `before` or later (milliseconds since the
+ * epoch). Some ten digests at a time, as above.
+ */
+export function discardUnknown(digests: readonly Digest[], before: number): Operation {
+  return { kind: 'discard unknown', digests, before };
+}
+
 /** Of these the bytes were discarded, perhaps by a process that ended before it had said so: those that are known to be here are put back. */
 export function settleDiscarded(digests: readonly Digest[]): Operation {
   return { kind: 'settle discarded', digests };
@@ -223,6 +257,8 @@ export function changesOf(operations: readonly Operation[]): readonly Change[] {
         return [{ kind: 'tag', repository: operation.repository, tag: operation.record.tag }];
       case 'remove tag':
         return [{ kind: 'tag', repository: operation.repository, tag: operation.tag }];
+      case 'restore manifest':
+        return restoredChanges(operation);
       case 'put manifest':
         return [manifestChange(operation.repository, operation.manifest.descriptor.digest)];
       case 'remove manifest':
@@ -239,6 +275,16 @@ export function changesOf(operations: readonly Operation[]): readonly Change[] {
         return [];
     }
   });
+}
+
+function restoredChanges({
+  repository,
+  manifest,
+  by,
+}: Extract<Operation, { kind: 'restore manifest' }>): readonly Change[] {
+  const change = manifestChange(repository, manifest.descriptor.digest);
+  if (by === 'index' || by.tag === undefined) return [change];
+  return [change, { kind: 'tag', repository, tag: by.tag }];
 }
 
 function manifestChange(repository: RepositoryName, digest: Digest): Change {

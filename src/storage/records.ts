@@ -23,6 +23,16 @@ export interface TagRecord {
   readonly checkedAt: number;
 }
 
+/** A name of a manifest: a tag, or its digest alone where neither a tag nor an index of its repository leads to it. */
+export interface KnownName {
+  readonly repository: RepositoryName;
+  /** Undefined: its digest. */
+  readonly tag: Tag | undefined;
+  readonly descriptor: Descriptor;
+  readonly isPinned: boolean;
+  readonly origin: Origin;
+}
+
 /** Where a tag pointed before it moved or was removed. Milliseconds since the epoch. */
 export interface FormerTag {
   readonly digest: Digest;
@@ -105,10 +115,10 @@ export interface Totals {
 export interface ImageRecord {
   readonly repository: RepositoryName;
   readonly descriptor: Descriptor;
-  /** In ASCII order, some hundred at most. */
+  /** In ASCII order. */
   readonly tags: readonly Tag[];
   /** Those of them that are pinned. */
-  readonly pinned: readonly Tag[];
+  readonly pinned: ReadonlySet<Tag>;
   /** Of all that it leads to, each thing once, as manifests claim it; bytes. */
   readonly totalSize: number;
   /** What is stored for it alone, in bytes: only where that was asked for, and it leads to no more than is looked at. */

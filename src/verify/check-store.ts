@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Digest } from '../oci/reference.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { CheckedFile } from './checked-file.ts';
 import type { FileCheck, FileCheckParts } from './file-check.ts';
@@ -11,11 +13,30 @@ export async function* checkKnown(
   check: FileCheck,
   signal: AbortSignal,
 ): AsyncGenerator<CheckedFile> {
-  for (let after: Awaited<ReturnType<MetadataStore['listStored']>>['next']; ; ) {
+  for await (const digest of stored(metadata, signal)) yield* looked(await check.look(digest, signal));
+}
+
+/** Of that what was never found right, so that its size is not known. */
+export async function* checkUnsized(
+  { metadata }: { readonly metadata: Pick<MetadataStore, 'listStored' | 'blobSize'> },
+  check: FileCheck,
+  signal: AbortSignal,
+): AsyncGenerator<CheckedFile> {
+  for await (const digest of stored(metadata, signal))
+    if ((await metadata.blobSize(digest)) === undefined) yield* looked(await check.look(digest, signal));
+}
+
+async function* stored(
+  metadata: Pick<MetadataStore, 'listStored'>,
+  signal: AbortSignal,
+): AsyncGenerator<Digest> {
+  for (let after: Digest | undefined; ; ) {
     const { digests, next } = await metadata.listStored({ after, limit: pageSize });
-    for (const digest of digests) yield* looked(await check.look(digest, signal));
+    yield* digests;
     if (next === undefined) return;
     after = next;
+    signal.throwIfAborted();
+    await setImmediate();
   }
 }
 

@@ -15,6 +15,7 @@ import {
   loseBlob,
   type Operation,
   ownBlob,
+  pinTag,
   putManifest,
   putTag,
   recordUses,
@@ -101,10 +102,34 @@ export function imageGraphContract(name: string, create: ImageGraphFactory): voi
       assert.deepEqual(await graph.referrers(tool, digestOf('child'), { limit: 10 }), [
         digestOf('signature'),
       ]);
-      assert.deepEqual(await graph.tagsLike(tool, 'v'), [
+      assert.deepEqual(await graph.tagsLike(tool, 'v', { limit: 10 }), [
         { tag: 'v1', digest: digestOf('index') },
         { tag: 'v2', digest: digestOf('index') },
       ]);
+      assert.deepEqual(await graph.tagsLike(tool, 'v', { limit: 1 }), [
+        { tag: 'v1', digest: digestOf('index') },
+      ]);
+      assert.deepEqual(await graph.tagsLike(tool, 'v', { after: parseTag('v1'), limit: 10 }), [
+        { tag: 'v2', digest: digestOf('index') },
+      ]);
+    });
+
+    it('says of a manifest all tags that lead to it, however many', async () => {
+      await using made = await create();
+      const { store } = made;
+      const names = Array.from({ length: 1200 }, (_, at) => `t${1000 + at}`);
+      await store.change([put(tool, 'image'), put(tool, 'other'), tag(tool, 'other', 't1500x')]);
+      for (const name of names) await store.change([tag(tool, 'image', name)]);
+      await store.change([pinTag(tool, parseTag('t2199'), true)]);
+      const { tags = [] } = (await store.graph.node(tool, digestOf('image'))) ?? {};
+      assert.deepEqual(
+        tags.map((each) => each.tag),
+        names,
+      );
+      assert.deepEqual(
+        tags.filter(({ isPinned }) => isPinned).map((each) => each.tag),
+        ['t2199'],
+      );
     });
 
     it('forgets of a tag that it was gone when upstream has it again', async () => {

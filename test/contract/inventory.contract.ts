@@ -370,11 +370,23 @@ export function inventoryContract(name: string, create: InventoryFactory): void 
       await store.change([put(tool, 'one'), put(tool, 'two'), tag(tool, 'one'), tag(tool, 'one', 'v2')]);
       await store.change([pinTag(tool, v1, true), pinTag(tool, parseTag('none'), true)]);
       await store.change([pinTag(mirrored, v1, true)]);
-      assert.deepEqual([await pinned('one'), await pinned('two')], [['v1'], []]);
+      assert.deepEqual([await pinned('one'), await pinned('two')], [new Set(['v1']), new Set()]);
       await store.change([tag(tool, 'two')]);
-      assert.deepEqual([await pinned('one'), await pinned('two')], [[], ['v1']]);
+      assert.deepEqual([await pinned('one'), await pinned('two')], [new Set(), new Set(['v1'])]);
       await store.change([pinTag(tool, v1, false)]);
-      assert.deepEqual(await pinned('two'), []);
+      assert.deepEqual(await pinned('two'), new Set());
+    });
+
+    it('tells all tags of an image, however many, and which of them are pinned', async () => {
+      await using made = await create();
+      const { store } = made;
+      const names = Array.from({ length: 1200 }, (_, at) => `t${1000 + at}`);
+      await store.change([put(tool, 'one')]);
+      for (const name of names) await store.change([tag(tool, 'one', name)]);
+      await store.change([pinTag(tool, parseTag('t2199'), true)]);
+      const [image] = await store.inventory.images({ limit: 10 });
+      assert.deepEqual(image?.tags, names);
+      assert.deepEqual(image.pinned, new Set(['t2199']));
     });
 
     describe('tells what was missed across an air gap', () => {

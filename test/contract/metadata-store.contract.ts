@@ -2,19 +2,24 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
-import { ociManifest } from '#src/oci/media-type.ts';
+import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseRegistryHost, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
+  dropManifest,
   linkBlob,
   loseBlob,
   noteCheck,
+  pinTag,
   putManifest,
   putReferrersList,
   putTag,
   putTagList,
+  type RestoredBy,
   recordUses,
   removeManifest,
+  removeTag,
+  restoreManifest,
 } from '#src/storage/operation.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -204,7 +209,7 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await made.store.listRepositories({ limit: 10 }), []);
     });
 
-    it('lists every tag of every repository in order, and repositories page by page', async () => {
+    it('lists every name: tags of every repository in order, and repositories page by page', async () => {
       await using made = await create();
       for (const name of [busybox, lookalike, alpine]) {
         const one = await put(made.store, name, 'one');
@@ -215,7 +220,7 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
         }
       }
       const all = await Array.fromAsync(
-        made.store.listAllTags(),
+        made.store.listNames(),
         (record) => `${record.repository}:${record.tag}`,
       );
       assert.equal(all.length, 1200);
@@ -223,6 +228,67 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       const first = await made.store.listRepositories({ limit: 2 });
       assert.deepEqual(first, [lookalike, alpine]);
       assert.deepEqual(await made.store.listRepositories({ last: first[1], limit: 2 }), [busybox]);
+    });
+
+    it('lists by its digest what neither a tag nor an index of its repository leads to, and what is pinned or not upstream’s', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [child, config] = [descriptor('child'), descriptor('config')];
+      const index = descriptor('index', { mediaType: ociIndex });
+      const signature = { descriptor: descriptor('signature'), blobs: [config], subject: child.digest };
+      await store.change([
+        ...[child, config].map((each) => putManifest(alpine, { descriptor: each, blobs: [] })),
+        putManifest(alpine, { descriptor: index, blobs: [], manifests: [child] }, 'import'),
+        putManifest(alpine, signature),
+        putManifest(busybox, { descriptor: child, blobs: [] }),
+        ...['v1', 'v2'].map((tag) => putTag(alpine, { tag: parseTag(tag), descriptor: index, checkedAt: 1 })),
+        pinTag(alpine, v1, true),
+      ]);
+      const names = await Array.fromAsync(store.listNames());
+      const [first, second, ...others] = names.filter(({ repository: owner }) => owner === alpine);
+      const { digest, mediaType, size } = index;
+      const tagged = { repository: alpine, descriptor: { digest, mediaType, size }, origin: 'import' };
+      assert.deepEqual(first, { ...tagged, tag: 'v1', isPinned: true });
+      assert.deepEqual(second, { ...tagged, tag: 'v2', isPinned: false });
+      // One that is named as a blob is found by nobody.
+      assert.deepEqual(
+        new Set(others.map((name) => name.descriptor.digest)),
+        new Set([config.digest, signature.descriptor.digest]),
+      );
+      for (const { tag, isPinned, origin } of others)
+        assert.deepEqual([tag, isPinned, origin], [undefined, false, 'upstream']);
+      assert.deepEqual(
+        names.filter(({ repository: owner }) => owner === busybox).map((name) => name.descriptor.digest),
+        [child.digest],
+      );
+    });
+
+    it('puts back what a list says was here, but what was removed since', async () => {
+      await using made = await create();
+      const { store } = made;
+      const record = { descriptor: descriptor('image'), blobs: [] };
+      const { digest } = record.descriptor;
+      const by = { tag: v1, checkedAt: 1, isPinned: false };
+      const restored = async (...asked: [RestoredBy]) => {
+        await store.change([restoreManifest(alpine, record, ...asked)]);
+        return [await store.getManifest(alpine, digest), await store.getTag(alpine, v1)].map(
+          (each) => each !== undefined,
+        );
+      };
+      assert.deepEqual(await restored('index'), [false, false]);
+      assert.deepEqual(await restored(by), [true, true]);
+      await store.change([removeTag(alpine, v1, digest)]);
+      assert.deepEqual(await restored(by), [true, false]);
+      await store.change([dropManifest(alpine, digest)]);
+      assert.deepEqual(await restored(by), [false, false]);
+      assert.deepEqual(await restored({ ...by, tag: undefined }), [false, false]);
+      const index = { descriptor: descriptor('index'), blobs: [], manifests: [record.descriptor] };
+      await store.change([putManifest(alpine, index)]);
+      assert.deepEqual(await restored('index'), [false, false]);
+      await store.change([putManifest(alpine, record), dropManifest(alpine, index.descriptor.digest)]);
+      assert.deepEqual(await restored('index'), [true, false]);
+      await store.change([dropManifest(alpine, digest)]);
+      assert.deepEqual(await restored('index'), [false, false]);
     });
 
     it('lets a repository have a blob only after it was linked for it', async () => {
@@ -405,6 +471,18 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual([...found].sort(), [made1.digest, made2.digest].sort());
       assert.equal((await store.listManifestsOf(alpine, layer.digest, 1)).length, 1);
       assert.deepEqual(await store.listManifestsOf(busybox, unnamed.digest, 10), []);
+    });
+
+    it('finds all of a manifest’s referrers, however many, in the order of their digests', async () => {
+      await using made = await create();
+      const subject = descriptor('subject').digest;
+      const referrers = Array.from({ length: 250 }, (_, at) => descriptor(`referrer ${at}`));
+      for (const one of referrers)
+        await made.store.change([putManifest(alpine, { descriptor: one, blobs: [], subject })]);
+      assert.deepEqual(
+        (await made.store.listReferrers(alpine, subject)).map(({ digest }) => digest),
+        referrers.map(({ digest }) => digest).toSorted(),
+      );
     });
 
     it('finds a manifest’s referrers in its own repository', async () => {

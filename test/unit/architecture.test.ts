@@ -40,7 +40,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   retention: ['storage'],
   load: ['json', 'storage'],
   'load/archive': ['json', 'storage', 'cache/memory', 'load'],
-  rebuild: ['json', 'storage', 'cache/memory', 'load'],
+  rebuild: ['json', 'storage', 'cache/memory'],
   bundle: ['json', 'storage', 'load', 'load/archive'],
   'http/exchange': ['json', 'observe'],
   'http/handlers': ['http/exchange'],

@@ -274,18 +274,18 @@ export class ManifestCache implements Memory {
   ): Promise<void> {
     using _ = storing;
     if (place === undefined && !storing.isWritten) return;
+    const isNews = !storing.isWritten || storing.tags.size > 0;
     // Places are for what the disk has to do.
     const letGo = (): void => place?.[Symbol.dispose]();
     if (!storing.isWritten) await this.#put(repository, manifest, record, letGo);
     storing.isWritten = true;
-    if (storing.tags.size === 0) return;
     // Also those that come meanwhile.
     for (const tag of storing.tags.values()) {
       await this.#putTag(repository, tag, letGo);
       await this.#compare(repository, tag);
       if (storing.tags.get(tag.tag) === tag) storing.tags.delete(tag.tag);
     }
-    this.#parts.changed();
+    if (isNews) this.#parts.changed();
   }
 
   async #put(

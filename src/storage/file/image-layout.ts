@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import type { RepositoryName } from '../../oci/reference.ts';
-import type { TagRecord } from '../records.ts';
+import { imageText } from '../../oci/reference.ts';
+import { listEnd, listHead, nameKey, originKey, pinnedKey } from '../name-annotations.ts';
+import type { KnownName } from '../records.ts';
 import { codeOf } from './file-system.ts';
 import type { StoreDirectories } from './store-directories.ts';
 
@@ -18,14 +19,14 @@ export interface ImageLayoutOptions {
   /** Those in it. */
   readonly directories: StoreDirectories;
   readonly clock: Clock;
-  /** Every cached tag, read in small slices. */
-  readonly tags: () => AsyncIterable<TagRecord & { readonly repository: RepositoryName }>;
+  /** By which all that is cached is found, read in small slices. */
+  readonly names: () => AsyncIterable<KnownName>;
   readonly onError: (error: unknown) => void;
 }
 
 /**
  * Makes the directory an OCI image layout (image-spec "Image Layout"): skopeo and crane read the cache as it lies there, and
- * a lost index can be rebuilt. `index.json` is written in the background after tags changed, a second later, or a minute where there are many.
+ * a lost index can be rebuilt. `index.json` is written in the background after names changed, a second later, or a minute where there are many.
  */
 export class ImageLayout implements AsyncDisposable {
   readonly #options: ImageLayoutOptions;
@@ -48,7 +49,7 @@ export class ImageLayout implements AsyncDisposable {
     }
   }
 
-  /** Says that a tag is new or points elsewhere. */
+  /** Says that a name is new, points elsewhere, or was pinned. */
   changed(): void {
     this.#isDirty = true;
     this.#running ??= this.#run();
@@ -110,19 +111,17 @@ export class ImageLayout implements AsyncDisposable {
   }
 
   async *#slices(): AsyncGenerator<string> {
-    let slice = '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[';
+    let slice = listHead;
     let separator = '\n';
-    for await (const { repository, tag, descriptor } of this.#options.tags()) {
-      const annotations = { 'org.opencontainers.image.ref.name': `${repository}:${tag}` };
-      const { mediaType, digest, size } = descriptor;
-      slice += separator + JSON.stringify({ mediaType, digest, size, annotations });
+    for await (const name of this.#options.names()) {
+      slice += separator + entryOf(name);
       separator = ',\n';
       if (slice.length > 65_536) {
         yield slice;
         slice = '';
       }
     }
-    yield `${slice}\n]}\n`;
+    yield `${slice}\n${listEnd}\n`;
   }
 
   /** Writes what is still to be written. */
@@ -130,6 +129,16 @@ export class ImageLayout implements AsyncDisposable {
     this.#stop.abort();
     await this.#running;
   }
+}
+
+function entryOf({ repository, tag, descriptor, isPinned, origin }: KnownName): string {
+  const { mediaType, digest, size } = descriptor;
+  const annotations = {
+    [nameKey]: imageText({ repository, reference: tag ?? digest }),
+    ...(isPinned && { [pinnedKey]: 'true' }),
+    ...(origin !== 'upstream' && { [originKey]: origin }),
+  };
+  return JSON.stringify({ mediaType, digest, size, annotations });
 }
 
 /** False: something is there. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { linkSync, lstatSync, mkdirSync, renameSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { opendir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
@@ -74,7 +74,7 @@ export class Trash implements DiscardedContent, DiscardedFiles {
         if (files.length === limit) break;
       }
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (!isOfDirectory(error)) throw error;
     }
     return files;
   }
@@ -91,7 +91,7 @@ export class Trash implements DiscardedContent, DiscardedFiles {
     try {
       renameSync(from, to);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (!isOfDirectory(error)) throw error;
       // Of the two it is the directory, mostly; else this says so.
       makeOnce(this.#directory);
       renameSync(from, to);
@@ -99,11 +99,29 @@ export class Trash implements DiscardedContent, DiscardedFiles {
   }
 }
 
+/** It is not there, or something else lies there. */
+function isOfDirectory(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error) ?? '');
+}
+
+/** What lies in its place and is none keeps its bytes beside it. */
 function makeOnce(directory: string): void {
   try {
     mkdirSync(directory);
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
+    if (isDirectory(directory)) return;
+    renameSync(directory, `${directory}.aside-${randomBytes(4).toString('hex')}`);
+    mkdirSync(directory);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    if (isOfDirectory(error)) return false;
+    throw error;
   }
 }
 

@@ -77,6 +77,19 @@ const additions: readonly Addition[] = [
     // One row: behind which digest a check of all that is stored goes on, null at its beginning.
     make: `create table scrub (id integer primary key check (id = 0), after_digest text, begun_at integer not null)`,
   },
+  {
+    // Manifests that were removed here, once: whoever makes the index anew by a list that still has them leaves out those that are not here.
+    table: 'dropped',
+    make: `
+      create table dropped (
+        repository integer not null,
+        content integer not null,
+        primary key (repository, content)
+      ) without rowid`,
+    tune: `
+      insert into sqlite_stat1 (tbl, idx, stat) values ('dropped', 'dropped', '100000 100 1');
+      analyze sqlite_schema;`,
+  },
 ];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */

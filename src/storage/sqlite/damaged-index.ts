@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { renameSync, statSync } from 'node:fs';
+import { damageSuffix } from './damage-watch.ts';
 
-/** What SQLite has beside its file. */
-const companions = ['', '-wal', '-shm'];
+/** What SQLite has beside its file, and we. */
+const companions = ['', '-wal', '-shm', damageSuffix];
 
 /**
  * Puts aside what lies in the place of an index and is none, with what belongs to it. Another process may have done so, and have made a new one: then it
- * is left alone, and nothing is returned. Throws the file error.
+ * is left alone, and nothing is returned. `damaged`: its identity; undefined: only what belongs to it lies there. Throws the file error.
  */
-export function putIndexAside(path: string, damaged: string): string | undefined {
+export function putIndexAside(path: string, damaged: string | undefined): string | undefined {
   if (identityOf(path) !== damaged) return undefined;
   const aside = `${path}.aside-${randomBytes(4).toString('hex')}`;
   for (const suffix of companions) {

@@ -46,8 +46,8 @@ export function prepareGraph(database: Database) {
       `select repository, content, created_at, used_at from manifests
        where repository = ${repositoryId} and content = ${contentId}`,
     ),
-    leadingTags: prepare<[number, number, number], LeadingTagRow>(
-      'select tag, pinned, gone_at from tags where repository = ? and manifest = ? order by tag limit ?',
+    leadingTags: prepare<[number, number, string, number], LeadingTagRow>(
+      'select tag, pinned, gone_at from tags where repository = ? and manifest = ? and tag > ? order by tag limit ?',
     ),
     named: prepare<[string, string, string, number], NamedRow>(
       `select c.digest, k.is_manifest from children k join contents c on c.id = k.child
@@ -59,9 +59,9 @@ export function prepareGraph(database: Database) {
        where m.repository = ${repositoryId} and m.subject = ${contentId} and m.content > coalesce(${contentId}, 0)
        order by m.content limit ?`,
     ),
-    tagsLike: prepare<[string, string, string, number], { tag: string; digest: string }>(
+    tagsLike: prepare<[string, string, string, string, number], { tag: string; digest: string }>(
       `select t.tag, c.digest from tags t join contents c on c.id = t.manifest
-       where t.repository = ${repositoryId} and t.tag >= ? and t.tag < ? order by t.tag limit ?`,
+       where t.repository = ${repositoryId} and t.tag >= ? and t.tag > ? and t.tag < ? order by t.tag limit ?`,
     ),
     newestTags: prepare<[string, number], { tag: string }>(
       `select tag from tags where repository = ${repositoryId} and tag >= '' order by since desc, tag limit ?`,

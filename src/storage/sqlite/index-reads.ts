@@ -8,6 +8,9 @@ import { descriptorOf, listOf, type prepareReads, tagOf } from './statements.ts'
 /** Of so many manifests that name a blob the newest are found: all of an empty config's would be too many to sort. */
 const maxConsidered = 200;
 
+/** In one go: each has its annotations. */
+const referrersAtOnce = 100;
+
 /** Statements that differ between schemas in their text alone. */
 type CommonReads = Pick<
   ReturnType<typeof prepareReads>,
@@ -50,7 +53,15 @@ export abstract class IndexReads {
   }
 
   async listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]> {
-    return this.#reads.listReferrers.all(repository, digest).map(descriptorOf);
+    const referrers: Descriptor[] = [];
+    for (;;) {
+      const last = referrers.at(-1)?.digest ?? '';
+      const rows = this.#reads.listReferrers.all(repository, digest, last, referrersAtOnce);
+      for (const row of rows) referrers.push(descriptorOf(row));
+      if (rows.length < referrersAtOnce) break;
+      await setImmediate();
+    }
+    return referrers.toSorted((one, other) => (one.digest < other.digest ? -1 : 1));
   }
 
   async getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined> {

@@ -7,11 +7,11 @@ import type { MetadataStore } from '../metadata-store.ts';
 import type {
   CheckedContent,
   FormerTag,
+  KnownName,
   MissingBlob,
   Owner,
   ScrubPlace,
   StoredPage,
-  TagRecord,
   WantedBlob,
 } from '../records.ts';
 import { IndexReads } from './index-reads.ts';
@@ -66,13 +66,18 @@ export class OlderIndex extends IndexReads implements MetadataStore {
     return [];
   }
 
-  async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
+  /** Tags alone. */
+  async *listNames(): AsyncIterable<KnownName> {
     const rows = rowsBySlices<PlacedTag>((last, limit) =>
       this.#reads.sliceTags.all(last?.repository ?? '', last?.tag ?? '', limit),
     );
     let inTurn = 0;
     for (const row of rows) {
-      yield { ...tagOf(row), repository: row.repository as RepositoryName };
+      const { tag, descriptor } = tagOf(row);
+      yield {
+        ...{ repository: row.repository as RepositoryName, tag, descriptor },
+        ...{ isPinned: false, origin: 'upstream' },
+      };
       inTurn += 1;
       if (inTurn % sliceRows === 0) await setImmediate();
     }
@@ -159,9 +164,9 @@ function prepareOlderReads(database: Database) {
     listRepositories: prepare<[string, number], { repository: string }>(
       'select distinct repository from manifests where repository > ? order by repository limit ?',
     ),
-    listReferrers: prepare<[string, string], DescriptorRow>(
+    listReferrers: prepare<[string, string, string, number], DescriptorRow>(
       `select ${descriptor} from manifests m indexed by manifests_subject
-       where m.repository = ? and m.subject = ? order by m.digest`,
+       where m.repository = ? and m.subject = ? and m.digest > ? order by m.digest limit ?`,
     ),
     getTagList: prepare<[string], ListRow>('select items, checked_at from tag_lists where repository = ?'),
     getReferrersList: prepare<[string, string], ListRow>(

@@ -55,6 +55,8 @@ export async function openDatabase(
   const path = join(directory, fileName);
   const older = join(directory, olderName);
   for (const index of [path, older]) refuseWhatIsNoFile(index);
+  // What they lie in the way of is lost: it was in them.
+  for (const suffix of ['-wal', '-shm']) refuseWhatIsNoFile(path, suffix);
   if (!existsSync(older)) {
     if (!existsSync(path)) await refuseNewer(directory);
   } else if (!isMade(path)) await takeOver({ path, older, isAlone: sharing === 'alone' }, takingOver);
@@ -76,20 +78,31 @@ export async function openOlder(directory: string, sharing: Sharing): Promise<Ol
   return new OlderIndex(await openInAnyWay(directory, path, { sharing, busyMs: 0, open: readOnly }), path);
 }
 
-/** SQLite says no more than that it cannot open it, or waits for whoever writes to a pipe. */
-function refuseWhatIsNoFile(path: string): void {
+/** SQLite says no more than that it cannot open it, or waits for whoever writes to a pipe. `suffix`: of what belongs to it. */
+function refuseWhatIsNoFile(path: string, suffix = ''): void {
   let isFile = true;
   try {
-    isFile = statSync(path).isFile();
+    isFile = statSync(`${path}${suffix}`).isFile();
   } catch {
     // There is none, or SQLite says what is wrong with it.
   }
-  if (!isFile) throw new DamagedIndexError(path, `${path} is no file`);
+  if (!isFile) throw new DamagedIndexError(path, `${path}${suffix} is no file`);
+}
+
+/** Is there no index, or one that is empty? Of an empty file SQLite makes a new one, whatever lies beside it. */
+export function knowsNothing(directory: string): boolean {
+  if (existsSync(join(directory, olderName))) return false;
+  const path = join(directory, fileName);
+  return sizeOf(path) === 0 || (!isMade(path) && sizeOf(`${path}-wal`) === 0);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Is something in it? One that was made from an older one is whole when it gets its name. Not opened: closing it would end SQLite's locks. */
 function isMade(path: string): boolean {
-  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > emptyBytes;
+  return sizeOf(path) > emptyBytes;
 }
 
 interface Ways {
@@ -111,7 +124,8 @@ async function openInAnyWay(
   const ways: readonly (() => Promise<Database>)[] = [
     async () => await openWithin(busyMs, () => tryOpen(path, sharing, begins)),
     async () => {
-      await rm(join(directory, 'reserve'), { force: true });
+      // Of something else in its place there is nothing to be had.
+      await rm(join(directory, 'reserve'), { force: true }).catch(() => undefined);
       return await openWithin(busyMs, () => tryOpen(path, sharing, begins));
     },
     async () => await openWithin(busyMs, () => tryOpen(path, 'alone', begins)),

@@ -20,6 +20,7 @@ export function prepareRemovals(database: Database) {
          on conflict do nothing`,
     ),
     leaveAlone: prepare<[number, number]>('insert into leaving values (?, ?) on conflict do nothing'),
+    isDropped: prepare<[number, number]>('insert into dropped values (?, ?) on conflict do nothing'),
     hasLeft: prepare<[number, number]>('delete from leaving where repository = ? and content = ?'),
     isPinned: prepare<[number, string], { pinned: number }>(
       'select pinned from tags where repository = ? and tag = ?',

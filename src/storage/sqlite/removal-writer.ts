@@ -19,6 +19,7 @@ export type RemovalOperation = Of<
   | 'tag is gone'
   | 'drop manifest'
   | 'discard content'
+  | 'discard unknown'
   | 'settle discarded'
   | 'lease content'
 >;
@@ -71,6 +72,9 @@ export class RemovalWriter {
         return;
       case 'discard content':
         for (const digest of operation.digests) this.#discard(digest, operation);
+        return;
+      case 'discard unknown':
+        for (const digest of operation.digests) this.#discardUnknown(digest, operation.before);
         return;
       case 'settle discarded':
         for (const digest of operation.digests) this.#settle(digest);
@@ -143,6 +147,7 @@ export class RemovalWriter {
     statements.unwantUnnamed.run({ owner, content });
     this.#statements.leave.run({ owner, content });
     statements.removeManifest.run(owner, content);
+    this.#statements.isDropped.run(owner, content);
     totals.add([hostOf(repository), ''], { manifests: -1, manifestBytes: -removed.size });
     changes.add('manifest', repository, digest);
   }
@@ -190,6 +195,18 @@ export class RemovalWriter {
     this.#lost(digest, row);
     this.#statements.unlinkAll.run(content);
     return false;
+  }
+
+  /** Who is about to say that they are here has brought them a moment ago, or names them. */
+  #discardUnknown(digest: Digest, before: number): void {
+    const { discarded, now, statements } = this.#parts;
+    const row = statements.findContent.get(digest);
+    const isKept =
+      row !== undefined &&
+      (row.stored_at !== null ||
+        this.#isOfUseAnywhere(row.id) ||
+        this.#statements.isLeased.get(row.id, now()) !== undefined);
+    if (!isKept) discarded?.take(digest, before);
   }
 
   #isOfUse(owner: number, content: number): boolean {

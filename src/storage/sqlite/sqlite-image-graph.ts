@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { Turns } from '../../base/turns.ts';
@@ -12,12 +13,18 @@ import type {
   NamedContent,
   Use,
 } from '../image-graph.ts';
-import { type LeadingTagRow, prepareGraph, type RootRow, type UsePlace } from './graph-statements.ts';
+import {
+  type LeadingTagRow,
+  type NodeRow,
+  prepareGraph,
+  type RootRow,
+  type UsePlace,
+} from './graph-statements.ts';
 
 /** So many are read in one go: each is looked at from several sides. */
 const rootsAtOnce = 200;
-/** Of one manifest, or of one prefix. */
-const maxTags = 500;
+/** So many are read in one go of the tags of one manifest, which may have thousands. */
+const tagsAtOnce = 500;
 const firstPlace: UsePlace = { used_at: Number.MIN_SAFE_INTEGER, repository: 0, content: 0 };
 
 export class SqliteImageGraph implements ImageGraph {
@@ -55,8 +62,19 @@ export class SqliteImageGraph implements ImageGraph {
   async node(repository: RepositoryName, digest: Digest): Promise<ImageNode | undefined> {
     const row = this.#statements.node.get(repository, digest);
     if (row === undefined) return undefined;
-    const tags = this.#statements.leadingTags.all(row.repository, row.content, maxTags);
-    return { repository, digest, createdAt: row.created_at, usedAt: row.used_at, tags: tags.map(tagOf) };
+    const tags = await this.#tagsOf(row);
+    return { repository, digest, createdAt: row.created_at, usedAt: row.used_at, tags };
+  }
+
+  async #tagsOf({ repository, content }: NodeRow): Promise<readonly LeadingTag[]> {
+    const tags: LeadingTag[] = [];
+    for (;;) {
+      const last = tags.at(-1)?.tag ?? '';
+      const rows = this.#statements.leadingTags.all(repository, content, last, tagsAtOnce);
+      tags.push(...rows.map(tagOf));
+      if (rows.length < tagsAtOnce) return tags;
+      await setImmediate();
+    }
   }
 
   async named(
@@ -80,9 +98,11 @@ export class SqliteImageGraph implements ImageGraph {
   async tagsLike(
     repository: RepositoryName,
     prefix: string,
+    { after, limit }: { after?: Tag | undefined; limit: number },
   ): Promise<readonly { tag: Tag; digest: Digest }[]> {
     // No tag has a character behind that one.
-    const rows = this.#statements.tagsLike.all(repository, prefix, `${prefix}\x7f`, maxTags);
+    const end = `${prefix}\x7f`;
+    const rows = this.#statements.tagsLike.all(repository, prefix, after ?? '', end, limit);
     return rows.map(({ tag, digest }) => ({ tag: tag as Tag, digest: digest as Digest }));
   }
 

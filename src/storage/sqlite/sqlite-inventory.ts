@@ -25,6 +25,11 @@ interface ImageRow extends DescriptorRow {
   readonly used_at: number;
 }
 
+interface PinnableTagRow {
+  readonly tag: Tag;
+  readonly pinned: number;
+}
+
 interface BlobRow {
   readonly digest: string;
   readonly size: number | null;
@@ -38,9 +43,8 @@ interface ChildRow {
   readonly is_manifest: 0 | 1;
 }
 
-/** A place in the order of uses. */
-/** Of one image. */
-const maxTags = 500;
+/** Of one image so many tags are read in one go. */
+const tagsAtOnce = 500;
 /** Of what an image leads to so many rows are read: an index of a thousand platforms, each of a thousand layers, is nothing that anybody runs. */
 const maxCounted = 20_000;
 /** Read in one go: each is counted. */
@@ -148,12 +152,12 @@ export class SqliteInventory implements Inventory {
 
   async #imageOf(name: RepositoryName, row: ImageRow, weighs: boolean, turns: Turns): Promise<ImageRecord> {
     const { repository, content } = row;
-    const tags = this.#statements.tags.all(repository, content, maxTags);
+    const tags = await this.#tagsOf(repository, content, turns);
     return {
       repository: name,
       descriptor: descriptorOf(row),
       tags: tags.map(({ tag }) => tag),
-      pinned: tags.filter(({ pinned }) => pinned !== 0).map(({ tag }) => tag),
+      pinned: new Set(tags.filter(({ pinned }) => pinned !== 0).map(({ tag }) => tag)),
       ...(weighs && { frees: await this.#freed.of(repository, content, turns) }),
       totalSize: row.size + (await this.#sizeBelow(repository, content, turns)),
       missing: this.#statements.missing.get(repository, content)?.count ?? 0,
@@ -161,6 +165,17 @@ export class SqliteInventory implements Inventory {
       createdAt: row.created_at,
       usedAt: row.used_at,
     };
+  }
+
+  /** Whatever is built every hour may be tagged ten thousand times. */
+  async #tagsOf(repository: number, content: number, turns: Turns): Promise<readonly PinnableTagRow[]> {
+    const tags: PinnableTagRow[] = [];
+    for (;;) {
+      const rows = this.#statements.tags.all(repository, content, tags.at(-1)?.tag ?? '', tagsAtOnce);
+      tags.push(...rows);
+      if (rows.length < tagsAtOnce) return tags;
+      if (turns.isOver) await turns.pass();
+    }
   }
 
   /** Of all that a manifest leads to, each thing once and as large as the greatest claim. */
@@ -207,8 +222,8 @@ export function prepareInventory(database: Database) {
        from manifests m join contents c on c.id = m.content
        where m.repository = ? and m.content > ? order by m.content limit ?`,
     ),
-    tags: prepared<[number, number, number], { tag: Tag; pinned: number }>(
-      'select tag, pinned from tags where repository = ? and manifest = ? order by tag limit ?',
+    tags: prepared<[number, number, string, number], PinnableTagRow>(
+      'select tag, pinned from tags where repository = ? and manifest = ? and tag > ? order by tag limit ?',
     ),
     children: prepared<[number, number, number], ChildRow>(
       'select child, size, is_manifest from children where repository = ? and manifest = ? limit ?',

@@ -11,25 +11,27 @@ import type { Changes, Operation } from '../operation.ts';
 import type {
   CheckedContent,
   FormerTag,
+  KnownName,
   ManifestRecord,
   MissingBlob,
   Owner,
   ScrubPlace,
   StoredPage,
-  TagRecord,
   WantedBlob,
 } from '../records.ts';
 import { ChangeLog } from './change-log.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { Checkpoints, lastResortPages } from './checkpoints.ts';
+import { tellDamage, watchDamage } from './damage-watch.ts';
 import { maxFormerTags } from './former-tags.ts';
 import { IndexReads } from './index-reads.ts';
+import { KnownNames } from './known-names.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
 import { damaged, isFull, isNoIndex } from './sqlite-errors.ts';
 import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { checkedOf, type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
+import { checkedOf, type NamedRow, prepareReads } from './statements.ts';
 import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
@@ -49,6 +51,8 @@ interface Settings {
   readonly isFull?: boolean | undefined;
   /** Takes the files of what is discarded. Default: there are none. */
   readonly discarded?: DiscardedContent | undefined;
+  /** Told whenever the file is found to be damaged, which SQLite may open all the same. */
+  readonly damaged?: ((path: string) => void) | undefined;
   /** Of the file so many bytes stay in memory. Default: 16 MB. */
   readonly indexPages?: number | undefined;
 }
@@ -65,6 +69,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   readonly path: string;
   readonly #database: Database;
   readonly #reads: ReturnType<typeof prepareReads>;
+  readonly #names: KnownNames;
   readonly #watch: ChangeWatch;
   readonly #unknown: UnknownDigests;
   readonly #writer: OperationWriter;
@@ -82,6 +87,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
       clock = systemClock,
       isFull = false,
       discarded,
+      damaged: found,
       sharing = 'shared',
       indexPages,
     }: Settings & { sharing?: Sharing | undefined },
@@ -93,7 +99,9 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     this.isFull = isFull;
     this.path = path ?? '';
     this.#database = database;
+    if (path !== undefined && found !== undefined) watchDamage(database, () => found(path));
     this.#reads = reads;
+    this.#names = new KnownNames(database);
     this.#unknown = new UnknownDigests((digests) => reads.foresee.all(digests));
     const changes = new ChangeLog(database);
     this.#watch = new ChangeWatch(changes, (told) => this.#unknown.forget(told));
@@ -151,7 +159,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     try {
       // What could hold up others in one transaction, and may as well be done before it: if it is not, it is done in it.
       for (const operation of operations) {
-        if (operation.kind === 'put manifest') this.#nameChildren(operation.manifest, locked);
+        if ('manifest' in operation) this.#nameChildren(operation.manifest, locked);
         if (operation.kind === 'remove manifest' && this.#hasManyTags(operation))
           await this.#forgetManyTags(operation, locked);
       }
@@ -159,6 +167,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     } catch (error) {
       // What was moved for a change that was not made lies where it was again.
       await this.#settleDiscarded(operations);
+      tellDamage(this.#database, error);
       throw isFull(error) ? new StoreFullError('no room left for the index', { cause: error }) : error;
     }
   }
@@ -225,15 +234,12 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     }));
   }
 
-  async *listAllTags(): AsyncIterable<TagRecord & { readonly repository: RepositoryName }> {
-    // A repository without tags is looked up, too.
+  async *listNames(): AsyncIterable<KnownName> {
+    // A repository without a name is looked up, too.
     let inTurn = 0;
-    for (const { id, name } of this.#allRepositories()) {
-      const tags = rowsBySlices<TagRow>((last, limit) =>
-        this.#reads.sliceTags.all(id, last?.tag ?? '', limit),
-      );
-      for (const row of tags) {
-        yield { ...tagOf(row), repository: name as RepositoryName };
+    for (const repository of this.#allRepositories()) {
+      for (const name of this.#names.of(repository)) {
+        if (name !== undefined) yield name;
         inTurn += 1;
         if (inTurn % sliceRows === 0) await setImmediate();
       }
@@ -345,7 +351,7 @@ function isExclusive(database: Database): boolean {
 
 /** What it takes in memory while it waits to be written. Who waits for a manifest's record has its bytes. */
 function bytesOf(operation: Operation, text = ''): number {
-  if (operation.kind !== 'put manifest') return rowsOf(operation) * bytesPerItem + 2 * text.length;
+  if (!('manifest' in operation)) return rowsOf(operation) * bytesPerItem + 2 * text.length;
   return rowsOf(operation) * bytesPerItem + operation.manifest.descriptor.size;
 }
 
@@ -354,11 +360,12 @@ function rowsOf(operation: Operation): number {
   if (operation.kind === 'link blob' || operation.kind === 'own blob' || operation.kind === 'lose blob')
     return 3;
   // With a file each, which is moved.
-  if (operation.kind === 'discard content') return 4 * operation.digests.length;
+  if (operation.kind === 'discard content' || operation.kind === 'discard unknown')
+    return 4 * operation.digests.length;
   if ('digests' in operation) return operation.digests.length;
   if (operation.kind === 'record uses') return operation.uses.length;
   if (operation.kind === 'record misses') return operation.misses.length;
-  if (operation.kind !== 'put manifest') return 1;
+  if (!('manifest' in operation)) return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;
 }

@@ -2,6 +2,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, Tag } from '../../oci/reference.ts';
 import type { CheckedContent, ListingRecord, TagRecord } from '../records.ts';
+import { orMiss, watched } from './damage-watch.ts';
 import { readList } from './written-list.ts';
 
 /** A statement by its parameters and its row, prepared once: preparing costs more than running. */
@@ -79,7 +80,7 @@ export type Prepare = <Parameters extends unknown[], Row = never>(sql: string) =
 
 export function preparing(database: Database): Prepare {
   return <Parameters extends unknown[], Row = never>(sql: string) =>
-    database.prepare<Parameters, Row>(planned(sql));
+    watched(database, database.prepare<Parameters, Row>(planned(sql)));
 }
 
 /**
@@ -105,12 +106,16 @@ const tagged = `t.tag, t.checked_at, ${plain} from tags t
 export function prepareReads(database: Database) {
   const prepare = preparing(database);
   return {
-    getManifest: prepare<[string, string], DescriptorRow>(
-      `select ${plain} from manifests m join contents c on c.id = m.content
+    getManifest: orMiss(
+      prepare<[string, string], DescriptorRow>(
+        `select ${plain} from manifests m join contents c on c.id = m.content
        where m.repository = ${repositoryId} and m.content = ${contentId}`,
+      ),
     ),
-    getTag: prepare<[string, string], TagRow>(
-      `select ${tagged} where t.repository = ${repositoryId} and t.tag = ?`,
+    getTag: orMiss(
+      prepare<[string, string], TagRow>(
+        `select ${tagged} where t.repository = ${repositoryId} and t.tag = ?`,
+      ),
     ),
     listFormerTags: prepare<[string, string, number], FormerTagRow>(
       `select digest, first_seen, last_seen, why from tag_history
@@ -119,9 +124,6 @@ export function prepareReads(database: Database) {
     listTags: prepare<[string, string, number], { tag: string }>(
       `select tag from tags where repository = ${repositoryId} and tag > ? order by tag limit ?`,
     ),
-    sliceTags: prepare<[number, string, number], TagRow>(
-      `select ${tagged} where t.repository = ? and t.tag > ? order by t.tag limit ?`,
-    ),
     sliceRepositories: prepare<[string, number], NamedRow>(
       'select id, name from repositories where name > ? order by name limit ?',
     ),
@@ -129,9 +131,10 @@ export function prepareReads(database: Database) {
       `select name from repositories r where name > ?
        and exists (select 1 from manifests m where m.repository = r.id) order by name limit ?`,
     ),
-    listReferrers: prepare<[string, string], DescriptorRow>(
+    listReferrers: prepare<[string, string, string, number], DescriptorRow>(
       `select ${descriptor} from manifests m join contents c on c.id = m.content
-       where m.repository = ${repositoryId} and m.subject = ${contentId} order by c.digest`,
+       where m.repository = ${repositoryId} and m.subject = ${contentId} and m.content > coalesce(${contentId}, 0)
+       order by m.content limit ?`,
     ),
     getTagList: prepare<[string], ListRow>(
       `select items, checked_at from tag_lists where repository = ${repositoryId}`,
@@ -145,19 +148,27 @@ export function prepareReads(database: Database) {
        left join contents c on c.digest = value
        where c.id is null or c.size is null and c.stored_at is null`,
     ),
-    hasBlob: prepare<[string, string], { found: 1 }>(
-      `select 1 as found from contents c join repositories r
+    hasBlob: orMiss(
+      prepare<[string, string], { found: 1 }>(
+        `select 1 as found from contents c join repositories r
        join links l on l.content = c.id and l.host = r.host and l.repository = r.id
        where c.digest = ? and c.stored_at is not null and r.name = ?`,
+      ),
     ),
-    hasBlobOnHost: prepare<[string, string], { found: 1 }>(
-      `select 1 as found from contents c join links l on l.content = c.id
+    hasBlobOnHost: orMiss(
+      prepare<[string, string], { found: 1 }>(
+        `select 1 as found from contents c join links l on l.content = c.id
        where c.digest = ? and c.stored_at is not null and l.host = ? limit 1`,
+      ),
     ),
-    blobSize: prepare<[string], { size: number | null }>('select size from contents where digest = ?'),
-    getChecked: prepare<[string], CheckedRow>(
-      'select size, inode, modified_at, changed_at, stored_at from contents where digest = ?',
-    ).safeIntegers(),
+    blobSize: orMiss(
+      prepare<[string], { size: number | null }>('select size from contents where digest = ?'),
+    ),
+    getChecked: orMiss(
+      prepare<[string], CheckedRow>(
+        'select size, inode, modified_at, changed_at, stored_at from contents where digest = ?',
+      ).safeIntegers(),
+    ),
     listStored: prepare<[string, number], StoredRow>(
       `select digest, stored_at is not null as is_here from contents
        where id > coalesce(${contentId}, 0) order by id limit ?`,
@@ -170,18 +181,22 @@ export function prepareReads(database: Database) {
     hasManifestBy: prepare<[number, string], { found: 1 }>(
       `select 1 as found from manifests where repository = ? and content = ${contentId}`,
     ),
-    claimedSizes: prepare<[string, string], { least: number | null; most: number | null }>(
-      `select (select min(size) from children where child = c.id and repository = r.id) as least,
+    claimedSizes: orMiss(
+      prepare<[string, string], { least: number | null; most: number | null }>(
+        `select (select min(size) from children where child = c.id and repository = r.id) as least,
          (select max(size) from children where child = c.id and repository = r.id) as most
        from contents c join repositories r where c.digest = ? and r.name = ?`,
+      ),
     ),
-    listManifestsOf: prepare<[string, string, number, number], { digest: string }>(
-      `select c.digest from (
+    listManifestsOf: orMiss(
+      prepare<[string, string, number, number], { digest: string }>(
+        `select c.digest from (
          select repository as owner, manifest from children
          where child = ${contentId} and repository = ${repositoryId} limit ?)
        join manifests m on m.repository = owner and m.content = manifest
        join contents c on c.id = m.content
        order by m.created_at desc limit ?`,
+      ),
     ),
     listWantedBlobs: prepare<[number, string, string, number], WantedRow>(
       `select r.name as repository, c.digest, w.size, w.since from wanted w

@@ -10,6 +10,7 @@ import { ContentOwners } from './content-owners.ts';
 import { FormerTags } from './former-tags.ts';
 import { knownManifest } from './known-manifest.ts';
 import { RemovalWriter } from './removal-writer.ts';
+import { RestoreWriter } from './restore-writer.ts';
 import type { UnknownDigests } from './unknown-digests.ts';
 import { type ContentRow, prepareWrites, type Writes } from './write-statements.ts';
 
@@ -36,6 +37,7 @@ const maxMisses = 10_000;
 /** Does operations inside a transaction of the caller's. */
 export class OperationWriter {
   readonly removals: RemovalWriter;
+  readonly #restoring: RestoreWriter;
   readonly #statements: Writes;
   readonly #changes: ChangeLog;
   readonly #unknown: UnknownDigests;
@@ -50,6 +52,11 @@ export class OperationWriter {
     const owners = new ContentOwners(statements, totals);
     const former = new FormerTags(statements);
     this.removals = new RemovalWriter({ ...parts, statements, totals, owners, former });
+    this.#restoring = new RestoreWriter(parts.database, statements, {
+      putManifest: (operation) => this.#putManifest(operation),
+      putTag: (operation) => this.#putTag(operation),
+      pinTag: (operation) => this.#pinTag(operation),
+    });
     this.#statements = statements;
     this.#changes = parts.changes;
     this.#unknown = parts.unknown;
@@ -69,6 +76,9 @@ export class OperationWriter {
     switch (operation.kind) {
       case 'put manifest':
         this.#putManifest(operation);
+        return;
+      case 'restore manifest':
+        this.#restoring.write(operation);
         return;
       case 'put tag':
         this.#putTag(operation);
@@ -247,7 +257,10 @@ export class OperationWriter {
 
   #pinTag({ repository, tag, isPinned }: Of<'pin tag'>): void {
     const owner = this.#statements.findRepository.get(repository)?.id;
-    if (owner !== undefined) this.#statements.pinTag.run(Number(isPinned), owner, tag);
+    if (owner === undefined) return;
+    const { changes } = this.#statements.pinTag.run(Number(isPinned), owner, tag, Number(isPinned));
+    // Whoever keeps a list of tags has it there.
+    if (changes > 0) this.#changes.add('tag', repository, tag);
   }
 
   #repository(name: RepositoryName): number {

@@ -159,7 +159,9 @@ export function prepareWrites(database: Database) {
            select * from (select manifest from children where child = $content and repository = $owner limit $most))
          on conflict do nothing`,
     ),
-    pinTag: prepare<[number, number, string]>('update tags set pinned = ? where repository = ? and tag = ?'),
+    pinTag: prepare<[number, number, string, number]>(
+      'update tags set pinned = ? where repository = ? and tag = ? and pinned <> ?',
+    ),
     recordMiss: prepare<[Record<string, unknown>]>(
       `insert into missed values ($repository, $reference, $times, $firstAt, $lastAt)
        on conflict do update set times = times + excluded.times, last_at = max(last_at, excluded.last_at)`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
@@ -63,6 +63,13 @@ describe('an index that cannot be read', () => {
       await rm(path);
       execFileSync('mkfifo', [path]);
     },
+    'a directory in the place of its log': async (path) => await mkdir(`${path}-wal`),
+    'a pipe in the place of its log': async (path) => execFileSync('mkfifo', [`${path}-wal`]),
+    'a directory in the place of its shared memory': async (path) => await mkdir(`${path}-shm`),
+    'a directory in the place of its log, and nothing in its own': async (path) => {
+      await rm(path);
+      await mkdir(`${path}-wal`);
+    },
     'of another program': async (path) => {
       await rm(path);
       using database = closing(path);
@@ -79,10 +86,11 @@ describe('an index that cannot be read', () => {
       await using it = await cached();
       await happens(join(it.v1, fileName));
       await using app = await it.start();
-      const [aside, ...others] = (await readdir(it.v1)).filter((name) => /aside-[0-9a-f]{8}$/.test(name));
-      assert.ok(aside);
+      const [first, ...others] = (await readdir(it.v1)).filter((name) => /aside-[0-9a-f]{8}/.test(name));
+      assert.ok(first);
+      const aside = first.replace(/-(?:wal|shm)$/, '');
       assert.ok(aside.startsWith(`${fileName}.aside-`));
-      assert.deepEqual(others, []);
+      assert.ok(others.every((name) => name.startsWith(aside)));
       assert.ok(it.log.at('error').some((line) => line.includes(aside)));
       await until(async () => !(await readdir(it.v1)).includes('rebuild.json'));
       assert.deepEqual(await it.pull(app, 'team/app', 'v1', it.image), [200, 200, 200]);
@@ -108,6 +116,23 @@ describe('an index that cannot be read', () => {
     assert.deepEqual(await it.pull(app, 'team/app', 'v1', it.image), [200, 200, 200]);
   });
 
+  it('has misses where it is damaged in the middle, which SQLite opens, and is made anew by the next start', async () => {
+    await using it = await cached();
+    await spoilTable(join(it.v1, fileName), 'tags');
+    const manifest = '/v2/up/team/app/manifests/v1';
+    {
+      await using app = await it.start();
+      assert.equal((await ask(app.server, manifest)).status, 404);
+      assert.ok(it.log.at('error').some((line) => line.includes('the index is damaged')));
+      await app.stop();
+    }
+    assert.ok((await readdir(it.v1)).includes(`${fileName}.damaged`));
+    await using app = await it.start();
+    await until(async () => !(await readdir(it.v1)).includes('rebuild.json'));
+    assert.deepEqual(await it.pull(app, 'team/app', 'v1', it.image), [200, 200, 200]);
+    assert.ok(!(await readdir(it.v1)).includes(`${fileName}.damaged`));
+  });
+
   it('makes nothing known whose file is wrong', async () => {
     await using it = await cached();
     await writeFile(join(it.v1, fileName), 'hello');
@@ -120,6 +145,19 @@ describe('an index that cannot be read', () => {
     assert.ok(it.log.at('warn').some((line) => line.includes(it.image.manifest.digest)));
   });
 });
+
+/** Other bytes in the place of its first page. */
+async function spoilTable(path: string, name: string): Promise<void> {
+  let page = 0;
+  {
+    using database = closing(path);
+    page = Number(
+      database.value.prepare('select rootpage from sqlite_schema where name = ?').pluck().get(name),
+    );
+  }
+  await using file = await open(path, 'r+');
+  await file.write(bytes(4096, 7), 0, 4096, (page - 1) * 4096);
+}
 
 function closing(path: string) {
   const value = new SqliteDatabase(path);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Descriptor } from '#src/oci/descriptor.ts';
-import { ociManifest } from '#src/oci/media-type.ts';
+import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { dropManifest, removeTag } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
@@ -71,6 +72,23 @@ describe('a manifest of more than a thousand layers', () => {
     assert.deepEqual(await metadata.claimedSizes(alpine, blob.digest), []);
     assert.deepEqual(await metadata.listMissingBlobs(alpine, digest, 10), []);
     assert.deepEqual(await metadata.listManifestsOf(alpine, blob.digest, 10), []);
+  });
+
+  it('is as well an index of so many manifests: to remove it is one small step', async () => {
+    const metadata = SqliteMetadataStore.inMemory();
+    await using cache = new CacheUnderTest({ metadata });
+    const manifests = Array.from({ length: 20_000 }, (_, at) => ({
+      ...{ mediaType: ociManifest, digest: `sha256:${`${at}`.padStart(64, '0')}`, size: 7 },
+    }));
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests }));
+    const { digest } = cache.content.putManifest(alpine, v1, index, ociIndex);
+    await cache.registry.getManifest(alpine, v1);
+    await cache.settle();
+    assert.equal((await metadata.getManifest(alpine, digest))?.digest, digest);
+    assert.deepEqual(await metadata.graph.named(alpine, digest, { limit: 10 }), []);
+    await metadata.change([removeTag(alpine, v1, digest), dropManifest(alpine, digest)]);
+    assert.equal(await metadata.getManifest(alpine, digest), undefined);
+    assert.equal((await metadata.graph.leaving({ limit: 10 })).length, 1);
   });
 
   it('can be pulled: its blobs come from upstream, by the right of its own repository alone', async () => {

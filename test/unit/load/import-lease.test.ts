@@ -96,8 +96,11 @@ it('nor while the index is made anew by what lies in the store', async () => {
     await held.prune();
     return seen;
   };
-  const listed = { repository: app, tag: parseTag('v1'), digest: root.digest, mediaType: ociManifest };
-  await rebuildImage(listed, parts);
+  const listed = {
+    ...{ repository: app, tag: parseTag('v1'), digest: root.digest, mediaType: ociManifest },
+    ...{ isPinned: false, origin: 'upstream' as const },
+  };
+  assert.equal(await rebuildImage(listed, parts), true);
   assert.deepEqual(taken, []);
   for (const digest of blobs) assert.equal(await index.hasBlob(app, digest), true);
 });

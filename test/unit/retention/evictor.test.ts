@@ -208,6 +208,19 @@ describe('eviction', () => {
     assert.match(log.at('error')[0] ?? '', /nothing more may go/);
   });
 
+  it('takes nothing of an image of which one tag of a thousand is pinned', async () => {
+    const around = { pinned: ['quay.io/acme/tool:t1999'], count: 2 };
+    const { cache, evictor, run } = await cached({ maxSize: 1000 }, around);
+    await using _ = cache;
+    const tags = Array.from({ length: 1000 }, (_each, at) => `t${1000 + at}`);
+    await cache.image(tool, 'much tagged', [kilobyte.repeat(2)], tags);
+    cache.passes(day);
+    await run();
+    assert.deepEqual(await cache.left(), ['much tagged']);
+    assert.deepEqual(await cache.store.listTags(tool), tags);
+    assert.equal(evictor.isStuck, true);
+  });
+
   it('takes what its registry has no more when nothing else is left, and reports that', async () => {
     const { cache, log, run } = await cached({ maxSize: 2500 }, { count: 4 });
     await using _ = cache;

@@ -128,6 +128,35 @@ describe('the removal of images', () => {
     assert.equal((await cache.left()).length, 6);
   });
 
+  it('takes an image of a thousand tags at once, and of another all but the last, which is pinned', async () => {
+    await using cache = new CachedImages(['quay.io/acme/tool:t1999']);
+    const tags = Array.from({ length: 1000 }, (_, at) => `t${1000 + at}`);
+    await cache.image(app, 'much tagged', ['layer'], tags);
+    await cache.image(tool, 'pinned', ['its layer'], tags);
+    cache.passes(graceMs + 1);
+    const [removed, ...more] = await cache.prune({});
+    assert.deepEqual(removed?.tags, tags);
+    assert.deepEqual(
+      more.map((image) => image.tags),
+      [tags.slice(0, -1)],
+    );
+    assert.deepEqual(await cache.left(), ['pinned']);
+    assert.deepEqual(await cache.store.listTags(tool), ['t1999']);
+  });
+
+  it('takes the signatures of an image, however many tags say that they are', async () => {
+    await using cache = new CachedImages();
+    const signature = `sha256-${cache.digest('image').slice('sha256:'.length)}`;
+    await cache.image(app, 'image', ['layer'], ['v1']);
+    const kinds = Array.from({ length: 600 }, (_, at) =>
+      [...`${at}`].map((digit) => 'abcdefghij'[Number(digit)]).join(''),
+    );
+    for (const kind of kinds) await cache.image(app, `signature ${kind}`, [], [`${signature}.${kind}`]);
+    cache.passes(graceMs + 1);
+    assert.equal((await cache.prune(named(/:v1$/))).length, 1);
+    assert.deepEqual(await cache.left(), []);
+  });
+
   it('leaves bytes that came a moment ago, though the image has gone', async () => {
     await using cache = new CachedImages();
     await cache.image(app, 'image', ['layer'], ['v1']);

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
 import { addMissing, standInForMissing } from '../../../src/storage/sqlite/additions.ts';
 import { prepareGraph } from '../../../src/storage/sqlite/graph-statements.ts';
+import { prepareNames } from '../../../src/storage/sqlite/known-names.ts';
 import { prepareRemovals } from '../../../src/storage/sqlite/removal-statements.ts';
+import { prepareRestore } from '../../../src/storage/sqlite/restore-writer.ts';
 import { schema } from '../../../src/storage/sqlite/schema.ts';
 import { prepareInventory } from '../../../src/storage/sqlite/sqlite-inventory.ts';
 import { prepareReads } from '../../../src/storage/sqlite/statements.ts';
@@ -47,6 +49,7 @@ test('all that the index has gained can be stood in for', () => {
   assert.equal(standInForMissing(database), true);
   for (const prepare of [prepareReads, prepareWrites, prepareRemovals, prepareGraph, prepareInventory])
     prepare(database);
+  for (const prepare of [prepareNames, prepareRestore]) prepare(database);
   addMissing(database);
   assert.deepEqual(database.prepare("select name from sqlite_schema where name = 'leases'").all(), []);
 });

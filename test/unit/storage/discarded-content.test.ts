@@ -14,8 +14,11 @@ import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { Trash } from '#src/storage/file/trash.ts';
 import {
   discardContent,
+  discardUnknown,
   dropManifest,
+  leaseContent,
   linkBlob,
+  loseBlob,
   ownBlob,
   putManifest,
   putTag,
@@ -127,6 +130,25 @@ describe('bytes that are discarded while somebody wants them', () => {
     await assert.rejects(made.index.change([discardContent(app, [made.layer], made.cameBefore), tag]));
     assert.deepEqual([made.isHere(), await made.trashed()], [true, 0]);
     assert.equal(await made.index.hasBlob(app, made.layer), true);
+  });
+
+  it('go where nothing is known of them, and not what is here, was put just now, is named or leased', async () => {
+    await using made = await stored();
+    const names = ['unknown', 'lost', 'fresh', 'named', 'leased'] as const;
+    for (const name of names) if (name !== 'fresh') await made.put(name);
+    await made.index.change([linkBlob(app, described('lost').digest, 4)]);
+    await made.index.change([loseBlob(described('lost').digest)]);
+    await made.index.change([leaseContent([described('leased').digest], 'import', Date.now() + 60_000)]);
+    await made.putImage('another', 'named');
+    await sleep(20);
+    const before = Date.now();
+    await sleep(20);
+    await made.put('fresh');
+    const isHere = (digest: Digest): boolean => existsSync(join(made.path, 'blobs', ...digest.split(':')));
+    const digests = names.map((name) => described(name).digest);
+    await made.index.change([discardUnknown([...digests, made.layer], before)]);
+    assert.deepEqual([...digests.map(isHere), made.isHere()], [false, false, true, true, true, true]);
+    assert.equal(await made.trashed(), 2);
   });
 
   it('are put back when whoever discarded them ended before he had said so, and else removed', async () => {

@@ -18,8 +18,9 @@ const record = {
   repository: repository('docker.io/library/alpine'),
   tag: parseTag('v1'),
   descriptor: { mediaType: ociManifest, digest: sha256(Buffer.from('x')), size: 1 },
-  checkedAt: 0,
-};
+  isPinned: false,
+  origin: 'upstream',
+} as const;
 
 async function layoutUnderTest() {
   const directory = await temporaryDirectory();
@@ -33,7 +34,7 @@ async function layoutUnderTest() {
       directory: path,
       directories,
       clock,
-      async *tags() {
+      async *names() {
         reads.count += 1;
         await clock.advance(reads.takesMs);
         yield record;

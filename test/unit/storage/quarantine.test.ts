@@ -55,6 +55,22 @@ describe('what is put aside', () => {
     assert.equal((await store.stat(digest))?.size, 1000);
   });
 
+  it('is no more than a gigabyte: what came first makes room, and what is larger is not kept', async () => {
+    const { files, store, quarantined } = await opened();
+    const gigabyte = 1024 ** 3;
+    const first = await store.setAside(await wrong(store, files, 1));
+    assert.deepEqual(quarantined(), [first]);
+    const second = await store.setAside({ ...(await wrong(store, files, 2)), size: gigabyte });
+    assert.deepEqual(quarantined(), [second]);
+    const large = await wrong(store, files, 3);
+    assert.equal(await store.setAside({ ...large, size: gigabyte + 1 }), undefined);
+    assert.deepEqual([quarantined(), await store.stat(large.digest)], [[second], undefined]);
+    assert.deepEqual(
+      files.paths.filter((each) => /^\/v1\/partial\/sha256-/.test(each)),
+      [],
+    );
+  });
+
   it('goes back where the right file has taken its place in the last moment', async () => {
     const { files, store, quarantined } = await opened();
     const found = await wrong(store, files);

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { prepareFreed } from '#src/storage/sqlite/freed-bytes.ts';
 import { prepareGraph } from '#src/storage/sqlite/graph-statements.ts';
+import { prepareNames } from '#src/storage/sqlite/known-names.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { prepareRemovals } from '#src/storage/sqlite/removal-statements.ts';
+import { prepareRestore } from '#src/storage/sqlite/restore-writer.ts';
 import { prepareInventory } from '#src/storage/sqlite/sqlite-inventory.ts';
 import { prepareMisses } from '#src/storage/sqlite/sqlite-misses.ts';
 import { prepareReads } from '#src/storage/sqlite/statements.ts';
@@ -31,6 +33,10 @@ describe('the queries of the index', async () => {
     ...prepareRemovals(database),
     ...prepareMisses(database),
     ...prepareFreed(database),
+    ...prepareRestore(database),
+    ...Object.fromEntries(
+      Object.entries(prepareNames(database)).map(([name, query]) => [`names: ${name}`, query]),
+    ),
   });
   for (const [name, { source }] of queries) {
     it(`read no more than they return or change: ${name}`, () => {

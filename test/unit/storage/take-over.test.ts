@@ -58,7 +58,7 @@ function endedAfter(parts: number, directory: string): Progress & { readonly isW
 async function known(directory: string, says?: (what: string) => void): Promise<unknown> {
   await using store = await SqliteMetadataStore.open(directory, { opening: { says } });
   const wanted = await store.listWantedBlobs({ limit: 10 });
-  const tags = await Array.fromAsync(store.listAllTags());
+  const tags = await Array.fromAsync(store.listNames());
   return {
     wanted,
     tags,
@@ -288,7 +288,7 @@ describe('a directory of schema 1', () => {
       async (index: MetadataStore) => await index.getTag(alpine, parseTag('v1')),
       async (index: MetadataStore) => await index.getManifest(alpine, digest),
       async (index: MetadataStore) => await index.listTags(alpine),
-      async (index: MetadataStore) => await Array.fromAsync(index.listAllTags()),
+      async (index: MetadataStore) => await Array.fromAsync(index.listNames()),
       async (index: MetadataStore) => await index.listReferrers(alpine, digest),
       async (index: MetadataStore) => await index.getTagList(alpine),
       async (index: MetadataStore) => await index.getReferrersList(alpine, digest),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
@@ -49,6 +49,22 @@ describe('the trash', () => {
     assert.equal(made.trash.take(digest, Date.now() - 60_000), 'left');
     assert.equal(await readFile(made.blob, 'utf8'), 'blob');
   });
+
+  const others: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
+    'a file': async (path) => await writeFile(path, 'text'),
+    'a link to itself': async (path) => await symlink(path, path),
+  };
+  for (const [what, lay] of Object.entries(others)) {
+    it(`takes its place back from what lies there instead, which is kept: ${what}`, async () => {
+      await using made = await stored();
+      await lay(join(made.path, 'trash'));
+      assert.deepEqual(await made.trash.list(10), []);
+      assert.equal(made.trash.take(digest, later()), 'taken');
+      assert.equal((await made.trash.list(10)).length, 1);
+      const names = await readdir(made.path);
+      assert.equal(names.filter((name) => /^trash\.aside-[0-9a-f]{8}$/.test(name)).length, 1);
+    });
+  }
 
   it('leaves what is no file', async () => {
     await using made = await stored();

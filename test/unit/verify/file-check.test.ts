@@ -58,6 +58,27 @@ describe('a check of the store', () => {
       assert.deepEqual((await metadata.getChecked(digest))?.stamp, (await content.stat(digest))?.stamp);
     assert.deepEqual(changes, []);
     assert.deepEqual(await Array.fromAsync(checkOthers(parts, check, never)), []);
+    metadata.change = async () => assert.fail('it is noted twice');
+    assert.equal((await Array.fromAsync(checkKnown(parts, check, never))).length, 3);
+  });
+
+  it('looks at what lies there though the index says that it is lost', async () => {
+    const { digests, metadata, parts, check } = await holding([10]);
+    const [digest] = digests;
+    assert.ok(digest);
+    await metadata.change([loseBlob(digest)]);
+    const found = await Array.fromAsync(checkOthers(parts, check, never));
+    assert.deepEqual(
+      found.map((file) => [file.digest, file.verdict]),
+      [[digest, 'right']],
+    );
+  });
+
+  it('ends within a file when it is told to, though it may read as fast as it can', async () => {
+    const { digests, check } = await holding([200_000]);
+    const [digest] = digests;
+    assert.ok(digest);
+    await assert.rejects(check.look(digest, AbortSignal.abort(new Error('enough'))), { message: 'enough' });
   });
 
   it('puts aside what is wrong, and the index says that it is lost, to whoever remembers too', async () => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { hexOf, sha256, verifyWhole } from '#src/oci/digest.ts';
 import type { Digest } from '#src/oci/reference.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
-import { linkBlob } from '#src/storage/operation.ts';
+import { linkBlob, loseBlob, noteScrub } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CheckTally } from '#src/verify/check-tally.ts';
 import { Scrub } from '#src/verify/scrub.ts';
@@ -84,7 +84,31 @@ describe('the scrub', () => {
     for (const named of [digest, alpine, '/v1/quarantine/']) assert.ok(line.includes(named), line);
   });
 
-  it('does not stop for what the index cannot do for a while, nor for a clock that was set back', async () => {
+  it('looks no more than once in a pass where there is nothing', async () => {
+    const { begin, pass, metadata, digests } = await scrubbing();
+    await metadata.change(digests.map((digest) => loseBlob(digest)));
+    let looks = 0;
+    const { listStored } = metadata;
+    metadata.listStored = async (options) => {
+      if (options.after === undefined) looks += 1;
+      return await listStored.call(metadata, options);
+    };
+    await using _ = begin();
+    await pass(passMs / 2);
+    assert.equal(looks, 1);
+    await pass(passMs);
+    assert.equal(looks, 2);
+  });
+
+  it('begins anew where a clock has noted its beginning that was ahead of today’s by more than a pass', async () => {
+    const { begin, checked, pass, metadata } = await scrubbing();
+    await metadata.change([noteScrub({ after: undefined, begunAt: Date.now() + 1000 * passMs })]);
+    await using _ = begin();
+    await pass(passMs / 2);
+    assert.ok(checked() > count * 0.4, `${checked()}`);
+  });
+
+  it('does not stop for what the index cannot do for a while', async () => {
     const { begin, pass, checked, metadata, log } = await scrubbing();
     const { listStored } = metadata;
     let fails = true;
