@@ -13,6 +13,7 @@ import type { RegistryHost } from '../oci/reference.ts';
 import { changesOf, type Operation } from '../storage/operation.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
+import { limitedStore } from './kept-limits.ts';
 import { filePlan } from './open-files.ts';
 import { targetSettings } from './target-settings.ts';
 
@@ -101,7 +102,7 @@ type LoadingParts = Pick<LoadParts, 'signal' | 'ended' | 'progress' | 'parallel'
 
 /** The same into a cache that is open. */
 export async function loadInto(
-  { store, cache, registries }: Caching,
+  { store, cache, registries, retention }: Caching,
   config: Config,
   { images, archives = [], called }: Loadable,
   wanted: Wanted,
@@ -111,7 +112,7 @@ export async function loadInto(
   const registryOf = (host: RegistryHost) => registries.of(host);
   const loads = new ImageLoads({ registryOf, metadata, clock, progress, parallel }, wanted, signal);
   await loads.run(images, ended);
-  const { content, spools } = store;
+  const { content, spools } = limitedStore(store, retention);
   const changed = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
   const named = naming(config).namedInCluster;
   const parts = { content, spools, metadata, clock, changed, named, called, progress };

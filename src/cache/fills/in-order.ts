@@ -1,5 +1,6 @@
 import { RegistryError } from '../../oci/error.ts';
 import type { BlobReader } from '../../oci/registry.ts';
+import { NoRoomError } from '../../storage/store-room.ts';
 import { FillRun } from './fill-run.ts';
 import { type Here, OtherBlobError } from './overlap.ts';
 import type { Pace } from './pace.ts';
@@ -185,7 +186,8 @@ export class InOrder {
     if (!followers.isEmpty) return;
     this.#isHopeless = true;
     throw new PutOffError('nobody reads a blob that cannot be stored', {
-      isOfAll: true,
+      // What a quota has no room for may be larger than others.
+      isOfAll: !(tape.storeError instanceof NoRoomError),
       cause: tape.storeError,
     });
   }
