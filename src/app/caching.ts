@@ -69,6 +69,7 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
       completes ? await registries.of(hostOf(job.repository)).complete(job, signal) : [],
   });
   if (completes) cache.takeUp();
+  else retention?.keepLimits();
   const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
   const prometheus = await openMetrics({
     ...{ config, version },

@@ -10,6 +10,7 @@ import { dockerHub } from '../oci/docker-hub.ts';
 import type { Platform } from '../oci/platform.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
+import { limitedStore } from './kept-limits.ts';
 import { filePlan } from './open-files.ts';
 import { layoutVersion } from './store.ts';
 
@@ -47,10 +48,11 @@ export async function importImages(config: Config, order: ImportOrder, parts: Im
 
 /** An import into a cache that is open. */
 export function importRun(
-  { store, changed }: Caching,
+  { store, retention, changed }: Caching,
   { clock, ...settings }: Pick<ImportRun, 'platforms' | 'signal' | 'ended'> & { readonly clock: Clock },
 ): ImportRun {
-  const { content, spools, metadata } = store;
+  const { metadata } = store;
+  const { content, spools } = limitedStore(store, retention);
   // To containerd, Docker and Kubernetes a name without a registry is one of Docker Hub.
   const names = { aliases: new Map(), defaultNs: dockerHub };
   return new ImportRun({

@@ -12,6 +12,7 @@ import { type Platform, parsePlatform } from '../oci/platform.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
+import { limitedStore } from './kept-limits.ts';
 import { filePlan } from './open-files.ts';
 import { targetSettings } from './target-settings.ts';
 
@@ -100,7 +101,7 @@ type LoadingParts = Pick<LoadParts, 'signal' | 'ended' | 'progress' | 'parallel'
 
 /** The same into a cache that is open. */
 export async function loadInto(
-  { store, registries, changed }: Caching,
+  { store, registries, retention, changed }: Caching,
   config: Config,
   { images, archives = [], called }: Loadable,
   wanted: Wanted,
@@ -110,7 +111,7 @@ export async function loadInto(
   const registryOf = (host: RegistryHost) => registries.of(host);
   const loads = new ImageLoads({ registryOf, metadata, clock, progress, parallel }, wanted, signal);
   await loads.run(images, ended);
-  const { content, spools } = store;
+  const { content, spools } = limitedStore(store, retention);
   const named = naming(config).namedInCluster;
   const parts = { content, spools, metadata, clock, changed, named, called, progress };
   for (const archive of archives) await loadArchive(archive, wanted.platforms, parts, signal, ended);

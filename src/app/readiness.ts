@@ -8,7 +8,7 @@ import type { Store } from './store.ts';
 /** Who asks whether we are ready does not wait longer for a disk than this. Milliseconds. */
 const maxCheckMs = 2000;
 const notStoring =
-  'not storing: the cache is over a limit (cache.maxSize, cache.minFree) and nothing more may be evicted';
+  'not storing: the cache is full (cache.maxSize, cache.minFree) and nothing more may be evicted';
 
 /** Ready, while the index can be read and the cache directory used. One look at a time: a disk that hangs is asked once. */
 export function storeReadiness(
@@ -42,5 +42,5 @@ function notStoringOf(evictor: Retention['evictor']): string | undefined {
   const registries = evictor?.stuckRegistries ?? [];
   return registries.length === 0
     ? undefined
-    : `not storing what is of ${registries.join(', ')}: over its limit (registries[].cache.maxSize), and nothing more of it may be evicted`;
+    : `not storing what is of ${registries.join(', ')}: its limit (registries[].cache.maxSize) is reached, and nothing more of it may be evicted`;
 }

@@ -1,30 +1,20 @@
-import { statfs } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
-import { canonicalHost } from '../oci/docker-hub.ts';
-import { parseRegistryHost } from '../oci/reference.ts';
-import { Evictor } from '../retention/evictor.ts';
 import { ImagePruner } from '../retention/image-pruner.ts';
 import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
-import { type FileSystemSpace, isLimited, type Limits } from '../retention/limits.ts';
 import type { Pruner, Selection } from '../retention/prune.ts';
 import { Recurring } from '../retention/recurring.ts';
-import { ReservedRoom } from '../retention/reserved-room.ts';
 import type { Operation } from '../storage/operation.ts';
 import { namePatterns } from '../values/name-patterns.ts';
+import { type KeptLimits, keptLimits } from './kept-limits.ts';
 import { retentionParts } from './prune.ts';
 import type { Store } from './store.ts';
 
 /** What was left for a while is looked at again. Milliseconds. */
 const sweepMs = 10 * 60_000;
-/** Whether there is room is looked at so often, and after so short a pause where more is to come; milliseconds. */
-const lookMs = 10_000;
-const soonMs = 1000;
 /** A server that has just started has better things to do. Milliseconds. */
 const firstPruneMs = 60_000;
-/** Shorter than for whoever prunes: where clients wait for room, what they bring has to give way again. Milliseconds. */
-const evictionGraceMs = 60_000;
 
 export interface RetentionSettings {
   readonly config: Config;
@@ -36,62 +26,42 @@ export interface RetentionSettings {
 }
 
 /** What is removed in the background, and what may come. */
-export interface Retention extends AsyncDisposable {
-  readonly room: ReservedRoom;
-  readonly evictor: Evictor | undefined;
+export interface Retention extends AsyncDisposable, Pick<KeptLimits, 'room' | 'evictor' | 'space'> {
   readonly pruner: Pruner;
-  /** Of the file system. */
-  readonly space: () => Promise<FileSystemSpace>;
-  /** Begins with it. */
+  /** Begins to remove what is to be removed by the clock, and to keep the limits. */
   begin(): void;
+  /** The latter alone, for who fills a directory. What went for it is off the disk when this is disposed of. */
+  keepLimits(): void;
 }
 
 /** Nothing is done before it is begun. Undefined: nothing can be removed, since the index is one of an earlier version. */
 export function openRetention(settings: RetentionSettings): Retention | undefined {
   const { config, store, clock, log, told } = settings;
-  if (store.graph === undefined) return undefined;
+  const { graph, inventory } = store;
+  if (graph === undefined) return undefined;
   const parts = retentionParts(store, config, { clock, told });
   const pruner = new ImagePruner(parts);
-  const limits = limitsOf(config);
-  const space = async () => await spaceOf(config.imagePath);
+  const limits = keptLimits(config, { ...parts, inventory, log });
   const stack = new AsyncDisposableStack();
-  let evictor: Evictor | undefined;
-  let looks: Recurring | undefined;
-  const room = new ReservedRoom(
-    limits,
-    (host) => evictor?.isStuckFor(host) === true,
-    () => looks?.soon(soonMs),
-  );
-  const { inventory } = store;
-  if (isLimited(limits))
-    evictor = new Evictor({
-      ...parts,
-      graceMs: evictionGraceMs,
-      inventory,
-      limits,
-      space,
-      reserved: room,
-      log,
-    });
-  const begin = (): void => {
-    const tidy = async (signal: AbortSignal): Promise<void> => {
-      await sweepLeaving(parts, signal);
-      await emptyTrash(parts, signal);
-    };
-    stack.use(
-      new Recurring('removing what was left', { firstMs: 0, pauseMs: sweepMs }, tidy, { clock, log }),
-    );
-    if (config.pruneConfig.enabled) stack.use(pruning(config, pruner, { clock, log }));
-    if (evictor === undefined) return;
-    const run = async (signal: AbortSignal): Promise<void> => await evictor.run(signal);
-    looks = stack.use(new Recurring('evicting images', { firstMs: 0, pauseMs: lookMs }, run, { clock, log }));
+  const tidy = async (signal?: AbortSignal): Promise<void> => {
+    await sweepLeaving(parts, signal);
+    await emptyTrash(parts, signal);
   };
+  const { room, evictor, space } = limits;
   return {
-    room,
-    evictor,
-    pruner,
-    space,
-    begin,
+    ...{ room, evictor, space, pruner },
+    begin: () => {
+      const recurrence = { firstMs: 0, pauseMs: sweepMs };
+      stack.use(new Recurring('removing what was left', recurrence, tidy, { clock, log }));
+      if (config.pruneConfig.enabled) stack.use(pruning(config, pruner, { clock, log }));
+      limits.keep(stack);
+    },
+    keepLimits: () => {
+      if (evictor === undefined) return;
+      // Whoever looks next removes what cannot be removed now.
+      stack.defer(async () => await emptyTrash(parts).catch(() => undefined));
+      limits.keep(stack);
+    },
     [Symbol.asyncDispose]: async () => await stack.disposeAsync(),
   };
 }
@@ -129,18 +99,4 @@ function selectionOf({ type, duration, expr, count }: Config['pruneConfig'], now
   return type === 'created'
     ? { ...limit, createdBefore: now - duration }
     : { ...limit, notUsedSince: now - duration };
-}
-
-function limitsOf({ cache, registries }: Config): Limits {
-  const own = registries.flatMap(({ name, cache: its }) =>
-    its.maxSize === undefined || its.maxSize === 0
-      ? []
-      : [[canonicalHost(parseRegistryHost(name)), its.maxSize] as const],
-  );
-  return { maxSize: cache.maxSize, minFree: cache.minFree, registries: new Map(own) };
-}
-
-async function spaceOf(path: string): Promise<FileSystemSpace> {
-  const { bsize, blocks, bavail } = await statfs(path);
-  return { size: bsize * blocks, free: bsize * bavail };
 }

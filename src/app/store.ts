@@ -86,7 +86,7 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
       metadata,
       inventory: metadata.inventory,
       graph: metadata.graph,
-      discarded: { list: async () => [], remove: async () => true },
+      discarded: { list: async () => [], remove: async () => true, frees: async () => 0 },
       changed() {},
       async check() {},
       warning: async () => 'there was no room for the cache when the server started: nothing is kept',

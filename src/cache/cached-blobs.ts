@@ -6,6 +6,7 @@ import { readerOfBytes } from '../oci/reader-of-bytes.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
 import { BlobUnreadableError } from '../storage/content-store.ts';
+import { NoRoomError } from '../storage/store-room.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import type { FillsSettings, SharedPlace, Trust } from './fills/blob-fills.ts';
 import type { Fill, Seat } from './fills/fill.ts';
@@ -121,14 +122,15 @@ export class CachedBlobs {
    */
   async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
     const { size } = await this.#parts.sizes.expected(repository, digest);
-    if (!this.#parts.room.admits(hostOf(repository), size))
-      throw new PutOffError('the cache may not hold so much');
+    if (!this.#parts.room.admits(hostOf(repository), size)) throw new PutOffError(new NoRoomError().message);
     const asking = askingFor(repository, digest, { signal }, false);
     // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
     await (await this.#find(asking))[Symbol.asyncDispose]();
     await abortable(asking.fill?.done ?? Promise.resolve(), signal);
     if (await this.#parts.links.has(repository, digest)) return;
-    const cause = asking.fill?.failure ?? new PutOffError('the blob cannot be stored', { isOfAll: true });
+    const { failure, refusal } = asking.fill ?? {};
+    const isOfAll = !(refusal instanceof NoRoomError);
+    const cause = failure ?? new PutOffError('the blob cannot be stored', { isOfAll, cause: refusal });
     if (cause instanceof PutOffError) throw cause;
     throw new RegistryError('UNAVAILABLE', 'the blob could not be fetched', { cause });
   }
@@ -158,21 +160,24 @@ export class CachedBlobs {
     const { fill } = asking;
     if (fill === undefined)
       return (await this.#isRight(reader, signal)) ? { size: reader.size ?? 0, wasHere: true } : undefined;
-    const size = await drained(reader, received, signal);
+    const came = (bytes: number): void => {
+      // Nobody wants the rest.
+      if (fill.refusal instanceof NoRoomError) throw notStored(fill.refusal);
+      received?.(bytes);
+    };
+    const size = await drained(reader, came, signal);
     await abortable(fill.done, signal);
     if (await this.#parts.links.has(repository, digest)) return { size, wasHere: false };
-    throw new RegistryError('UNAVAILABLE', 'the blob cannot be stored', { status: 503, cause: fill.failure });
+    throw notStored(fill.refusal ?? fill.failure);
   }
 
   /** What may not be stored is not fetched for nothing. */
   async #checkRoom(repository: RepositoryName, digest: Digest): Promise<void> {
     const { links, room, sizes } = this.#parts;
     const { size } = await sizes.expected(repository, digest);
-    // What is small is stored in any case.
-    if (size !== undefined && size <= maxSmallBlob) return;
     if (room.admits(hostOf(repository), size) || (await links.has(repository, digest))) return;
     if (await this.#stored.isOnHost(repository, digest)) return;
-    throw new RegistryError('UNAVAILABLE', 'the cache may not hold so much', { status: 503 });
+    throw notStored(new NoRoomError());
   }
 
   async #isRight(reader: BlobReader, signal: AbortSignal | undefined): Promise<boolean> {
@@ -359,6 +364,11 @@ export class CachedBlobs {
     this.#parts.absent.note(key, error, this.#policy.negativeTtl);
     this.#parts.completer.noteFailure(hostOf(repository), error);
   }
+}
+
+function notStored(cause: unknown): RegistryError {
+  const why = cause instanceof NoRoomError ? cause.message : 'the blob cannot be stored';
+  return new RegistryError('UNAVAILABLE', why, { status: 503, cause });
 }
 
 function lostAgain(): RegistryError {

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { type KeyState, key, keyMeta } from './key.ts';
+import { key, keyMeta } from './key.ts';
 import {
   choice,
   duration,
@@ -90,11 +90,8 @@ export const upstreamSchema = group({
   ),
 });
 
-/** A registry has no file system of its own. */
-const ofAll: ReadonlySet<string> = new Set(['minFree']);
-
-/** The same groups inside one registry: what is not set there is as above. */
-export const cacheOverrides = overrides(cacheSchema.omit({ scrub: true }));
+/** The same groups inside one registry: what is not set there is as above. A registry has no file system of its own. */
+export const cacheOverrides = overrides(cacheSchema.omit({ scrub: true, minFree: true }));
 export const upstreamOverrides = overrides(upstreamSchema);
 
 type Overrides<Shape> = {
@@ -106,14 +103,11 @@ type Overrides<Shape> = {
 function overrides<Shape extends Readonly<Record<string, z.ZodPrefault<z.ZodType>>>>(
   schema: z.ZodObject<Shape>,
 ) {
-  const shape = Object.entries(schema.shape).map(([name, value]) => [
-    name,
-    override(value, ofAll.has(name) ? 'ignored' : undefined),
-  ]);
+  const shape = Object.entries(schema.shape).map(([name, value]) => [name, override(value)]);
   return group(Object.fromEntries(shape) as Overrides<Shape>);
 }
 
-function override(schema: z.ZodPrefault<z.ZodType>, own?: KeyState): z.ZodType {
+function override(schema: z.ZodPrefault<z.ZodType>): z.ZodType {
   const { about = '', state } = keyMeta(schema) ?? {};
-  return key(about, schema.unwrap().optional(), own ?? state);
+  return key(about, schema.unwrap().optional(), state);
 }

@@ -113,7 +113,7 @@ export const metrics = {
   reservedBytes: {
     name: 'reserved_bytes',
     type: 'gauge',
-    help: 'Bytes of blobs that are on their way into the cache, as far as their size is known',
+    help: 'Bytes of blobs that are on their way into the cache; of those whose size nobody says, what has come and some more',
   },
   freeBytes: {
     name: 'free_bytes',
@@ -123,7 +123,7 @@ export const metrics = {
   isStoring: {
     name: 'storing',
     type: 'gauge',
-    help: '1; 0 while the cache is over a limit and nothing more may be evicted: blobs pass through then',
+    help: '1; 0 while the cache is full and nothing more may be evicted: blobs pass through then',
   },
   missed: {
     name: 'air_gap_misses_total',

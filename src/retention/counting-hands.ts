@@ -1,6 +1,6 @@
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import { contentKey } from '../oci/reference.ts';
-import type { FreedContent, Hands } from './hands.ts';
+import type { Dropped, FreedContent, Hands } from './hands.ts';
 import type { RemovalParts } from './removing-hands.ts';
 
 /** What more manifests name than this is not counted, and stays. */
@@ -22,12 +22,12 @@ export class CountingHands implements Hands {
   }
 
   /** Each that leads to it says so once: its tags at first, or an index or a subject that has gone. */
-  async drop(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<boolean> {
+  async drop(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<Dropped> {
     const { graph } = this.#parts;
-    if ((await graph.node(repository, digest)) === undefined) return false;
+    if ((await graph.node(repository, digest)) === undefined) return { isGone: false, tags: [] };
     const key = contentKey(repository, digest);
     const before = this.#leads.get(key) ?? (await graph.leads(repository, digest));
-    return isLast(this.#leads, key, before, Math.max(1, tags.length));
+    return { isGone: isLast(this.#leads, key, before, Math.max(1, tags.length)), tags };
   }
 
   async discard(_: RepositoryName, digests: readonly Digest[]): Promise<readonly FreedContent[]> {

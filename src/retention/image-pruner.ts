@@ -35,7 +35,10 @@ export class ImagePruner implements Pruner {
       if (left <= 0 || node.usedAt > (selection.notUsedSince ?? Number.POSITIVE_INFINITY)) return;
       const tags = await chosen.of(node);
       if (tags === undefined) continue;
-      yield await removal.remove(node.repository, node.digest, tags, signal);
+      const removed = await removal.remove(node.repository, node.digest, tags, signal);
+      // Somebody may have pinned it meanwhile.
+      if (removed === undefined) continue;
+      yield removed;
       left -= 1;
     }
   }

@@ -1,6 +1,6 @@
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import type { ImageGraph } from '../storage/image-graph.ts';
-import type { Hands } from './hands.ts';
+import type { Dropped, Hands } from './hands.ts';
 import { namedBy } from './named-by.ts';
 import type { Removed } from './prune.ts';
 import { type Referrer, referrersOf } from './referrers-of.ts';
@@ -18,30 +18,34 @@ export class ImageRemoval {
     this.#hands = hands;
   }
 
-  /** `tags`: of the root those that go. Where something else leads to it, it stays. */
+  /** `tags`: of the root those that go. Where something else leads to it, it stays. Undefined: nothing has gone. */
   async remove(
     repository: RepositoryName,
     root: Digest,
     tags: readonly Tag[],
     signal?: AbortSignal,
-  ): Promise<Removed> {
+  ): Promise<Removed | undefined> {
     const going: Referrer[] = [{ digest: root, tags }];
     const blobs: Digest[] = [];
     let freed = 0;
+    let dropped: Dropped | undefined;
     // It grows meanwhile.
     for (const { digest, tags: its } of going) {
       signal?.throwIfAborted();
       // Before its row goes, which says so.
       const named = await Array.fromAsync(namedBy(this.#graph, repository, digest));
-      if (!(await this.#hands.drop(repository, digest, its))) continue;
+      const { isGone, tags: gone } = await this.#hands.drop(repository, digest, its);
+      dropped ??= { isGone, tags: gone };
+      if (!isGone) continue;
       const content = named.filter(({ isManifest }) => !isManifest).map((each) => each.digest);
-      for (const gone of await this.#hands.discard(repository, [...content, digest])) {
-        freed += gone.size;
-        if (gone.digest !== digest) blobs.push(gone.digest);
+      for (const each of await this.#hands.discard(repository, [...content, digest])) {
+        freed += each.size;
+        if (each.digest !== digest) blobs.push(each.digest);
       }
       for (const child of named) if (child.isManifest) going.push({ digest: child.digest, tags: [] });
       for await (const referrer of referrersOf(this.#graph, repository, digest)) going.push(referrer);
     }
-    return { repository, digest: root, tags, blobs, freed };
+    if (dropped === undefined || !(dropped.isGone || dropped.tags.length > 0)) return undefined;
+    return { repository, digest: root, ...dropped, blobs, freed };
   }
 }

@@ -20,6 +20,8 @@ export interface Removed {
   readonly digest: Digest;
   /** Its tags that lead nowhere any more. Where others are left it is still there. */
   readonly tags: readonly Tag[];
+  /** Has it gone itself? */
+  readonly isGone: boolean;
   /** Those that nothing else names. */
   readonly blobs: readonly Digest[];
   /** Bytes, with those of manifests. */

@@ -19,6 +19,8 @@ export class Recurring implements AsyncDisposable {
   readonly #running: Promise<void>;
   #wake = Promise.withResolvers<void>();
   #timer: Disposable | undefined;
+  /** Those who wait for the next time. */
+  #next = Promise.withResolvers<void>();
 
   constructor(
     what: string,
@@ -40,12 +42,21 @@ export class Recurring implements AsyncDisposable {
     });
   }
 
+  /** Has it done at once, or once more where it is being done; settles when that is over, or no more is done. */
+  async now(): Promise<void> {
+    this.#wake.resolve();
+    await Promise.race([this.#next.promise, this.#running]);
+  }
+
   async #run(firstMs: number, pauseMs: number): Promise<void> {
     const { signal } = this.#stop;
     await this.#sleep(firstMs);
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers();
+      const asked = this.#next;
+      this.#next = Promise.withResolvers();
       await this.#doOnce(signal);
+      asked.resolve();
       await this.#sleep(pauseMs);
     }
   }

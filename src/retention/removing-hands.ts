@@ -3,7 +3,7 @@ import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import type { ImageGraph } from '../storage/image-graph.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { discardContent, dropManifest, type Operation, removeTag } from '../storage/operation.ts';
-import type { FreedContent, Hands } from './hands.ts';
+import type { Dropped, FreedContent, Hands } from './hands.ts';
 
 /** In one transaction. */
 const tagsAtOnce = 90;
@@ -28,9 +28,9 @@ export class RemovingHands implements Hands {
     this.#parts = parts;
   }
 
-  async drop(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<boolean> {
+  async drop(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<Dropped> {
     const { graph } = this.#parts;
-    if ((await graph.node(repository, digest)) === undefined) return false;
+    if ((await graph.node(repository, digest)) === undefined) return { isGone: false, tags: [] };
     const removals = tags.map((tag) => removeTag(repository, tag, digest));
     const rest = removals.length % tagsAtOnce;
     for (let at = 0; at + tagsAtOnce <= removals.length; at += tagsAtOnce)
@@ -38,7 +38,17 @@ export class RemovingHands implements Hands {
     // The last of them with the manifest, so that an image that has gone by name is gone.
     const last = rest === 0 ? [] : removals.slice(-rest);
     await this.#change([...last, dropManifest(repository, digest)]);
-    return (await graph.node(repository, digest)) === undefined;
+    if ((await graph.node(repository, digest)) === undefined) return { isGone: true, tags };
+    return { isGone: false, tags: await this.#gone(repository, digest, tags) };
+  }
+
+  async #gone(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<readonly Tag[]> {
+    const gone: Tag[] = [];
+    for (const tag of tags) {
+      const record = await this.#parts.metadata.getTag(repository, tag);
+      if (record?.descriptor.digest !== digest) gone.push(tag);
+    }
+    return gone;
   }
 
   async discard(repository: RepositoryName, digests: readonly Digest[]): Promise<readonly FreedContent[]> {

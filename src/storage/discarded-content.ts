@@ -23,4 +23,6 @@ export interface DiscardedFiles {
   list(limit: number): Promise<readonly DiscardedFile[]>;
   /** False: it cannot be removed now, and lies there until somebody looks next. Never rejects. */
   remove(file: DiscardedFile): Promise<boolean>;
+  /** What the file system would have back with a stored file: nothing of one that has another name, or that cannot be looked at. Bytes. Never rejects. */
+  frees(digest: Digest): Promise<number>;
 }

@@ -1,7 +1,6 @@
 import type { Log } from '#src/base/log.ts';
 import type { CacheParts, CachePolicy } from '#src/cache/cache-parts.ts';
 import { CachedRegistry } from '#src/cache/cached-registry.ts';
-import type { StoreRoom } from '#src/cache/fills/store-room.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { type OpenCache, openCache } from '#src/cache/open-cache.ts';
 import type { Outcome } from '#src/oci/outcome.ts';
@@ -13,6 +12,7 @@ import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
+import type { StoreRoom } from '#src/storage/store-room.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LogLines } from './log-lines.ts';
 import { ScriptedRegistry } from './scripted-registry.ts';

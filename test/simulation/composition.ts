@@ -3,7 +3,6 @@ import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
 import { CachedRegistry } from '#src/cache/cached-registry.ts';
-import type { StoreRoom } from '#src/cache/fills/store-room.ts';
 import { type OpenCache, openCache } from '#src/cache/open-cache.ts';
 import { type Credential, staticCredentials } from '#src/credentials/credentials.ts';
 import type { Transport } from '#src/net/transport.ts';
@@ -17,6 +16,7 @@ import type { FileSystem } from '#src/storage/file/file-system.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import type { Owners } from '#src/storage/owners.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';
+import type { StoreRoom } from '#src/storage/store-room.ts';
 import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
 
 export interface CompositionParts {

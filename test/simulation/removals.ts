@@ -48,25 +48,35 @@ export class Removals implements AsyncDisposable {
     this.#limits = { maxSize: plan.maxSize, minFree: 0, registries: new Map() };
     const parts = this.#parts;
     this.#pruner = new ImagePruner(parts);
-    this.room = new ReservedRoom(
-      this.#limits,
-      (host) => this.#evictor.isStuckFor(host),
-      () => this.#looks?.soon(200),
-    );
+    const space = async () => ({ size: 1e12, free: 1e12 });
+    const { inventory, graph } = index;
+    this.room = new ReservedRoom({
+      ...{ limits: this.#limits, inventory, graph, space, clock },
+      isStuck: (host) => this.#evictor.isStuckFor(host),
+      makeRoom: async () => await this.#looks?.now(),
+    });
+    this.#watchPassing();
+    this.#evictor = new Evictor({ ...parts, limits: this.#limits, room: this.room, left() {}, log });
+  }
+
+  /** What finds no room passes through. */
+  #watchPassing(): void {
+    const world = this.#world;
     const reserve = this.room.reserve.bind(this.room);
-    this.room.reserve = (host, bytes) => {
-      const held = reserve(host, bytes);
-      if (held === undefined) world.hasPassedThrough = true;
+    this.room.reserve = async (...asked) => {
+      const held = await reserve(...asked);
+      if (held === undefined) {
+        world.hasPassedThrough = true;
+        return undefined;
+      }
+      const grow = held.grow.bind(held);
+      held.grow = async (bytes) => {
+        const hasGrown = await grow(bytes);
+        if (!hasGrown) world.hasPassedThrough = true;
+        return hasGrown;
+      };
       return held;
     };
-    this.#evictor = new Evictor({
-      ...parts,
-      inventory: index.inventory,
-      limits: this.#limits,
-      space: async () => ({ size: 1e12, free: 1e12 }),
-      reserved: this.room,
-      log,
-    });
   }
 
   /** Begins to look after the limit, if there is one. */
@@ -105,10 +115,14 @@ export class Removals implements AsyncDisposable {
   }
 
   async #evict(signal: AbortSignal): Promise<void> {
+    const { maxSize } = this.#limits;
+    const { blobBytes } = await this.#index.inventory.totals();
+    if (blobBytes > maxSize)
+      this.#world.findings.add('the limit holds', `${blobBytes} bytes of blobs are here`);
     const reserved = this.room.bytes;
     await this.#evictor.run(signal);
     const used = bytesOf(await this.#index.inventory.totals());
-    if (used + reserved > this.#limits.maxSize && this.room.bytes === reserved && !this.#evictor.isStuck)
+    if (used + reserved > maxSize && this.room.bytes === reserved && !this.#evictor.isStuck)
       this.#world.findings.add('the limit holds', `${used} bytes are here, and nothing is said of it`);
   }
 

@@ -47,6 +47,10 @@ export class SimulatedTrash implements DiscardedContent, DiscardedFiles {
     if (this.#disk.get(name) !== undefined) this.#disk.remove(name);
     return true;
   }
+
+  async frees(digest: Digest): Promise<number> {
+    return this.#disk.get(pathOf(digest))?.size ?? 0;
+  }
 }
 
 /** Where the store has a blob. */

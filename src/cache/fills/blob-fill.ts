@@ -3,13 +3,14 @@ import type { VerifiedBlob } from '../../oci/digest.ts';
 import { resolveRange } from '../../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
-import { type ContentStore, StoreFullError } from '../../storage/content-store.ts';
+import type { ContentStore } from '../../storage/content-store.ts';
+import { NoRoomError, type Reservation, roomFor, type StoreRoom } from '../../storage/store-room.ts';
 import type { Backlog } from './backlog.ts';
 import { type ComposedFill, type ComposedFillSettings, composeFill } from './compose-fill.ts';
 import type { Fill, FillProgress, Place, Seat } from './fill.ts';
 import type { Follower } from './fill-followers.ts';
 import { FillOwners, type LinkOwner } from './fill-owners.ts';
-import type { StoreRoom } from './store-room.ts';
+import { PutOffError } from './put-off.ts';
 
 export interface FillSettings extends ComposedFillSettings {
   readonly content: ContentStore;
@@ -48,6 +49,7 @@ export class BlobFill implements Fill {
   #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #error: unknown;
   #finished = false;
+  #room: Reservation | undefined;
 
   /** `changed` is told when a client has come or the last one has left, when it begins to wait for its turn at upstream, and when all is here. */
   constructor(
@@ -62,7 +64,8 @@ export class BlobFill implements Fill {
     this.#settings = settings;
     this.#owners = new FillOwners(repository, expected.size, settings.stored);
     const queued = () => changed(this);
-    this.#parts = composeFill(this, repository, this.#owners, expected, settings, queued);
+    const outgrown = async (bytes: number) => await this.#grown(bytes);
+    this.#parts = composeFill(this, repository, this.#owners, expected, settings, queued, outgrown);
     this.head = this.#head.promise;
     this.head.catch(() => {});
     this.done = this.#run();
@@ -76,6 +79,11 @@ export class BlobFill implements Fill {
   /** Why it has failed. */
   get failure(): unknown {
     return this.#error;
+  }
+
+  /** Why it will not be stored; undefined: it will, as far as anybody knows by now. */
+  get refusal(): unknown {
+    return this.#parts.tape.storeError;
   }
 
   /** Is all of it here, and right? */
@@ -188,8 +196,8 @@ export class BlobFill implements Fill {
   async #run(): Promise<void> {
     try {
       await this.#takeUp();
-      using _room = this.#reserved();
-      const blob = await this.#parts.transfer.run(this.#head.resolve);
+      using _room = await this.#reserved();
+      const blob = await this.#parts.transfer.run(() => this.#begun());
       this.#parts.size.settle(blob.size);
       this.#state = 'received';
       this.#changed(this);
@@ -218,16 +226,36 @@ export class BlobFill implements Fill {
     }
   }
 
-  /** By the size that is known before upstream is asked. Without room it passes through. */
-  #reserved(): Disposable | undefined {
-    const { log, room } = this.#settings;
-    const { expected } = this.progress;
-    const reserved = room.reserve(hostOf(this.repository), expected, () => this.progress.received);
-    if (reserved !== undefined) return reserved;
-    const why = 'the cache may not hold so much';
-    log.warn({ digest: this.digest, size: expected }, `blob is passed through: ${why}`);
-    this.#parts.tape.giveUp(new StoreFullError(why));
-    return undefined;
+  /** By what is known or claimed before upstream is asked. Without room it passes through, where somebody waits for it; else this throws PutOffError. */
+  async #reserved(): Promise<Disposable | undefined> {
+    const { expected: bytes } = this.progress;
+    const isClaim = this.#parts.size.known === undefined;
+    const come = (): number => this.progress.received;
+    this.#room = await this.#settings.room.reserve(hostOf(this.repository), { bytes, isClaim, come });
+    if (this.#room === undefined) this.#passThrough(bytes);
+    else this.#parts.tape.mayHold(this.#room.bytes);
+    return this.#room;
+  }
+
+  #passThrough(size: number | undefined): void {
+    const error = new NoRoomError();
+    if (!this.isWaitedFor) throw new PutOffError(error.message, { cause: error });
+    this.#settings.log.warn({ digest: this.digest, size }, `blob is passed through: ${error.message}`);
+    this.#parts.tape.giveUp(error);
+  }
+
+  /** By what upstream has announced since; else little by little, whatever its manifest claims. */
+  async #grown(bytes: number): Promise<number | undefined> {
+    const { known = 0 } = this.#parts.size;
+    const wanted = known >= bytes ? known : roomFor(bytes);
+    return (await this.#room?.grow(wanted)) === true ? wanted : undefined;
+  }
+
+  /** Upstream's headers are here. */
+  #begun(): void {
+    const { known } = this.#parts.size;
+    if (known !== undefined) this.#room?.shrink(known);
+    this.#head.resolve();
   }
 
   #fail(error: unknown): void {
@@ -268,6 +296,7 @@ export class BlobFill implements Fill {
     if (!tape.isStored) return;
     try {
       await this.#owners.link(await tape.put(blob, this.#settings.content));
+      this.#room?.settle(blob);
     } catch (error) {
       tape.giveUp(error);
       this.#settings.log.error({ err: error, digest: this.digest }, 'blob could not be stored');

@@ -10,7 +10,7 @@ import { FillFront } from './fill-front.ts';
 import type { FillOwners } from './fill-owners.ts';
 import { FillRuns } from './fill-runs.ts';
 import { FillSize } from './fill-size.ts';
-import { FillTape } from './fill-tape.ts';
+import { FillTape, type FillTapeParts } from './fill-tape.ts';
 import type { TransferSettings } from './in-order.ts';
 import { RangeRequests } from './range-requests.ts';
 
@@ -41,13 +41,17 @@ export function composeFill(
   expected: BlobInfo,
   settings: ComposedFillSettings,
   onQueued: () => void,
+  outgrown: NonNullable<FillTapeParts['outgrown']>,
 ): ComposedFill {
   const { clock, doubt, log, scope, spools, upstream } = settings;
   const { digest } = expected;
   const size = new FillSize(expected);
   const followers = new FillFollowers(owners, clock);
   const note = { digest, scope };
-  const tape: FillTape = new FillTape({ spools, note, clock, lowest: (range) => lowest(range) });
+  const tape: FillTape = new FillTape({
+    ...{ spools, note, clock, outgrown },
+    lowest: (range) => lowest(range),
+  });
   const front = new FillFront(digest, tape);
   /** What is still to be hashed is read, too. */
   const lowest = (range: ReadRange): number => {

@@ -5,6 +5,7 @@ import type { ByteRange } from '../../oci/registry.ts';
 import type { ContentStore, StoredBlob } from '../../storage/content-store.ts';
 import { Ranges } from '../../storage/ranges.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../../storage/spool-store.ts';
+import { NoRoomError } from '../../storage/store-room.ts';
 import type { ChunkOwnership } from './memory-window.ts';
 import { Stretch, type StretchTape } from './stretch.ts';
 
@@ -20,6 +21,11 @@ export interface FillTapeParts {
   readonly note: Pick<SpoolNote, 'digest' | 'scope'>;
   readonly clock: Clock;
   readonly lowest: StretchTape['lowest'];
+  /**
+   * Told when so many bytes have come, more than there was room for so far; for how many there is then. Undefined: for no more, and the tape is given up.
+   * Default: there is room for all.
+   */
+  readonly outgrown?: (bytes: number) => Promise<number | undefined>;
 }
 
 /**
@@ -41,6 +47,9 @@ export class FillTape implements StretchTape, AsyncDisposable {
   #keeping: Promise<void> | undefined;
   #isClosed = false;
   #isWritten = false;
+  #come = 0;
+  #roomFor = 0;
+  #growing: Promise<void> | undefined;
 
   /** Nothing is opened before the first byte has come. `lowest` tells how far the slowest reader is. */
   constructor(parts: FillTapeParts) {
@@ -63,6 +72,12 @@ export class FillTape implements StretchTape, AsyncDisposable {
     this.#spool = await spools.reopen(note);
     const { ranges } = this.#spool ?? { ranges: new Ranges() };
     for (const { first, last } of ranges) this.here.add(first, Math.min(last + 1, ranges.end - askedAnew));
+    this.#come = this.here.total;
+  }
+
+  /** There is room for so many bytes. */
+  mayHold(bytes: number): void {
+    this.#roomFor = bytes;
   }
 
   /** Behind the last byte of all that came, in this transfer or an earlier one. */
@@ -105,8 +120,11 @@ export class FillTape implements StretchTape, AsyncDisposable {
   ): Promise<boolean> {
     const isFirst = this.#opening === undefined;
     const { end } = stretch;
+    this.#come += chunk.length;
+    const growing = this.#come > this.#roomFor && this.isStored ? this.#grow() : undefined;
     stretch.push(chunk, ownership);
     this.here.add(end, stretch.end);
+    if (growing !== undefined) await growing;
     if (isFirst && !isLast) await this.#untilOpened();
     await stretch.room(() => this.#moved.promise, signal, slow);
     return this.isStored;
@@ -180,6 +198,9 @@ export class FillTape implements StretchTape, AsyncDisposable {
   }
 
   async spool(): Promise<Spool> {
+    // Nothing is written before there is room for it.
+    if (this.#growing !== undefined) await this.#growing;
+    if (!this.isStored) throw this.#storeError;
     this.#opening ??= this.#open();
     return await this.#opening;
   }
@@ -189,6 +210,18 @@ export class FillTape implements StretchTape, AsyncDisposable {
     await this.#written();
     await this.#keeping?.catch(() => undefined);
     await this.#spool?.[Symbol.asyncDispose]();
+  }
+
+  async #grow(): Promise<void> {
+    this.#growing ??= this.#growOnce().finally(() => (this.#growing = undefined));
+    await this.#growing;
+  }
+
+  async #growOnce(): Promise<void> {
+    const { outgrown = async () => Number.POSITIVE_INFINITY } = this.#parts;
+    const roomFor = await outgrown(this.#come);
+    if (roomFor === undefined) this.giveUp(new NoRoomError());
+    else this.#roomFor = roomFor;
   }
 
   async #written(): Promise<void> {

@@ -45,6 +45,8 @@ export interface Fill {
   readonly failed: boolean;
   /** Why it has failed. */
   readonly failure: unknown;
+  /** Why it will not be stored; undefined: it will, as far as anybody knows by now. */
+  readonly refusal: unknown;
   /** Is all of it here, and right? */
   readonly isVerified: boolean;
   /** Does a client wait for it? */

@@ -3,6 +3,7 @@ import type { Log } from '../../base/log.ts';
 import { RegistryError } from '../../oci/error.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { BlobReader, Registry } from '../../oci/registry.ts';
+import { NoRoomError } from '../../storage/store-room.ts';
 import type { BlobSource } from './blob-source.ts';
 import { FillRun, type FillRunParts } from './fill-run.ts';
 import type { FillSize } from './fill-size.ts';
@@ -206,7 +207,8 @@ export class InOrder {
     if (!followers.isEmpty) return;
     this.#isHopeless = true;
     throw new PutOffError('nobody reads a blob that cannot be stored', {
-      isOfAll: true,
+      // What a quota has no room for may be larger than others.
+      isOfAll: !(tape.storeError instanceof NoRoomError),
       cause: tape.storeError,
     });
   }

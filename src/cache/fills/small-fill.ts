@@ -1,7 +1,8 @@
 import { abortable } from '../../base/abortable.ts';
 import { readerOfBytes } from '../../oci/reader-of-bytes.ts';
-import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec, Turn } from '../../oci/registry.ts';
+import { NoRoomError, type Reservation } from '../../storage/store-room.ts';
 import type { FillSettings } from './blob-fill.ts';
 import type { Fill, FillProgress, Place, Seat } from './fill.ts';
 import { FillOwners } from './fill-owners.ts';
@@ -11,7 +12,7 @@ import { LongWayError, receiveWhole, type WholeBlob } from './receive-whole.ts';
 export interface SmallFillSettings
   extends Pick<
     FillSettings,
-    'upstream' | 'content' | 'backlog' | 'maxAbandoned' | 'clock' | 'log' | 'stored'
+    'upstream' | 'content' | 'backlog' | 'room' | 'maxAbandoned' | 'clock' | 'log' | 'stored'
   > {
   /** Handed what is in the store, and whose it is not said: the bytes are nobody's to change. */
   readonly remember: (digest: Digest, bytes: Uint8Array) => void;
@@ -37,6 +38,7 @@ export class SmallFill implements Fill {
   #state: 'filling' | 'received' | 'verified' | 'failed' = 'filling';
   #bytes: Uint8Array | undefined;
   #error: unknown;
+  #refusal: unknown;
   #clients = 0;
   #isQueued = false;
   #hasBegun = false;
@@ -67,6 +69,10 @@ export class SmallFill implements Fill {
 
   get failure(): unknown {
     return this.#error;
+  }
+
+  get refusal(): unknown {
+    return this.#refusal;
   }
 
   get isVerified(): boolean {
@@ -160,10 +166,11 @@ export class SmallFill implements Fill {
       this.#bytes = whole.bytes;
       this.#state = 'received';
       this.#changed(this);
-      using place = await this.#admitted(whole);
+      using room = await this.#reserved(whole);
+      using place = room && (await this.#admitted(whole));
       this.#state = 'verified';
       this.#whole.resolve(whole.bytes);
-      if (place !== undefined) await this.#store(whole);
+      if (room !== undefined && place !== undefined) await this.#store(whole, room);
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -221,13 +228,25 @@ export class SmallFill implements Fill {
     else if (this.#hasBegun && !this.isCancelled) this.#settings.log.warn(fields, 'blob transfer failed');
   }
 
-  /** Undefined: it passes by. As {@link BlobFill} does it. */
+  /** Undefined: it passes by. As {@link BlobFill} does it, when it is here: it is not worth waiting for before. */
+  async #reserved({ blob: { digest, size } }: WholeBlob): Promise<Reservation | undefined> {
+    const { log, room } = this.#settings;
+    const reserved = await room.reserve(hostOf(this.repository), { bytes: size, come: () => size });
+    if (reserved !== undefined) return reserved;
+    const error = new NoRoomError();
+    this.#refusal = error;
+    log.warn({ digest, size }, `blob is passed through: ${error.message}`);
+    return undefined;
+  }
+
+  /** The same. */
   async #admitted({ blob }: WholeBlob): Promise<Disposable | undefined> {
     const { signal } = this.#abort;
     try {
       return await this.#settings.backlog.admit(blob.size, signal);
     } catch (error) {
       signal.throwIfAborted();
+      this.#refusal = error;
       const fields = { err: error, digest: this.digest };
       this.#settings.log.warn(fields, 'blob cannot be stored: passing it through');
       return undefined;
@@ -235,12 +254,13 @@ export class SmallFill implements Fill {
   }
 
   /** It is right whether or not the store can keep it. */
-  async #store({ blob, bytes }: WholeBlob): Promise<void> {
+  async #store({ blob, bytes }: WholeBlob, room: Reservation): Promise<void> {
     const { content, log, remember } = this.#settings;
     try {
       await content.keep(blob, bytes);
       remember(this.digest, bytes);
       await this.#owners.link(blob);
+      room.settle(blob);
     } catch (error) {
       log.error({ err: error, digest: this.digest }, 'blob could not be stored');
     }

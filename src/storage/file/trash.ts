@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, lstatSync, mkdirSync, renameSync, type Stats, statSync, unlinkSync } from 'node:fs';
-import { opendir, rm } from 'node:fs/promises';
+import { lstat, opendir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
@@ -84,6 +84,13 @@ export class Trash implements DiscardedContent, DiscardedFiles {
     return await rm(join(this.#directory, name), { force: true }).then(
       () => true,
       () => false,
+    );
+  }
+
+  async frees(digest: Digest): Promise<number> {
+    return await lstat(blobPath(this.#root, digest)).then(
+      ({ nlink, size }) => (nlink === 1 ? size : 0),
+      () => 0,
     );
   }
 

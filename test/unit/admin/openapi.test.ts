@@ -25,7 +25,7 @@ class FakePruner implements Pruner {
   readonly asked: { selection: Selection; dryRun: boolean }[] = [];
   readonly removed: Removed = {
     ...{ repository: app, digest: manifest ?? assert.fail(), tags: [parseTag('v1'), parseTag('v2')] },
-    ...{ blobs: [layer ?? assert.fail()], freed: 13 },
+    ...{ blobs: [layer ?? assert.fail()], isGone: true, freed: 13 },
   };
 
   async *prune(selection: Selection, { dryRun }: { dryRun: boolean }): AsyncGenerator<Removed> {

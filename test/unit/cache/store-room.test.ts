@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { StoreRoom } from '#src/cache/fills/store-room.ts';
+import { PutOffError } from '#src/cache/fills/put-off.ts';
+import type { Digest } from '#src/oci/reference.ts';
+import type { Reservation, RoomWish, StoreRoom } from '#src/storage/store-room.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes as bytesOf, collect } from '#test/fakes/images.ts';
+import { LogLines } from '#test/fakes/log-lines.ts';
 
 const alpine = repository('docker.io/library/alpine');
 const size = 1_000_000;
@@ -11,63 +14,164 @@ const size = 1_000_000;
 class ScriptedRoom implements StoreRoom {
   most = Number.POSITIVE_INFINITY;
   reserved = 0;
+  /** For how many bytes room was asked, one after the other. */
+  readonly asked: (number | undefined)[] = [];
+  readonly settled: Digest[] = [];
+  /** Is it only seen to be none when it is asked for? */
+  isFull = false;
 
-  admits(_host: string, bytes = 0): boolean {
+  admits(_host: string | undefined, bytes = 0): boolean {
     return bytes <= this.most;
   }
 
-  reserve(host: string, bytes = 0): Disposable | undefined {
-    if (!this.admits(host, bytes)) return undefined;
-    this.reserved += bytes;
+  async reserve(host: string | undefined, { bytes }: RoomWish): Promise<Reservation | undefined> {
+    this.asked.push(bytes);
+    if (this.isFull || !this.admits(host, bytes)) return undefined;
+    let its = bytes ?? 0;
+    this.reserved += its;
     return {
+      get bytes() {
+        return its;
+      },
+      shrink: (less) => {
+        this.asked.push(less);
+        this.reserved -= its - less;
+        its = less;
+      },
+      grow: async (more) => {
+        this.asked.push(more);
+        if (!this.admits(host, more)) return false;
+        this.reserved += more - its;
+        its = more;
+        return true;
+      },
+      settle: ({ digest }) => void this.settled.push(digest),
       [Symbol.dispose]: () => {
-        this.reserved -= bytes;
+        this.reserved -= its;
       },
     };
   }
 }
 
-/** A cache before an upstream that has the blob, whose size the repository's manifests say. */
-function cacheFor() {
+async function* inPieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const all = await collect(chunks);
+  for (let at = 0; at < all.length; at += 50_000) yield all.subarray(at, at + 50_000);
+}
+
+/** A cache before an upstream that has the blob, of which the repository's manifests say a size, mostly the right one. */
+function cacheFor({ length = size, claimed = length }: { length?: number; claimed?: number | null } = {}) {
   const room = new ScriptedRoom();
-  const cache = new CacheUnderTest({ room });
-  const content = Buffer.from(bytesOf(size));
+  const log = new LogLines();
+  const cache = new CacheUnderTest({ room, log, policy: { complete: true } });
+  cache.upstream.body = inPieces;
+  if (claimed === null) cache.upstream.size = () => undefined;
+  const content = Buffer.from(bytesOf(length));
   const { digest } = cache.content.putBlob(alpine, content);
-  cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size }]);
-  return { cache, room, content, digest };
+  if (claimed !== null) cache.parts.sizes.claim(alpine, [{ mediaType: 'x/y', digest, size: claimed }]);
+  const pull = async (): Promise<Buffer> => {
+    await using reader = await cache.registry.getBlob(alpine, digest);
+    const body = await collect(reader.body);
+    await cache.settle();
+    return body;
+  };
+  return { cache, room, log, content, digest, pull };
 }
 
 describe('a blob for which the cache has no room', () => {
-  it('passes through, and is stored when there is some', async () => {
-    const { cache, room, content, digest } = cacheFor();
-    await using _ = cache;
-    room.most = size - 1;
-    const pull = async (): Promise<Buffer> => {
-      await using reader = await cache.registry.getBlob(alpine, digest);
-      return await collect(reader.body);
-    };
-    assert.ok((await pull()).equals(content));
-    await cache.settle();
-    assert.equal(await cache.blobs.stat(digest), undefined);
-    room.most = size;
-    assert.ok((await pull()).equals(content));
-    await cache.settle();
-    assert.equal((await cache.blobs.stat(digest))?.size, size);
-    assert.equal(room.reserved, 0);
-  });
+  for (const length of [size, 10_000])
+    it(`passes through, and is stored when there is some: ${length} bytes`, async () => {
+      const { cache, room, log, content, digest, pull } = cacheFor({ length });
+      await using _ = cache;
+      room.most = length - 1;
+      assert.ok((await pull()).equals(content));
+      assert.equal(await cache.blobs.stat(digest), undefined);
+      assert.equal(log.at('warn').filter((line) => line.includes('may not hold so much')).length, 1);
+      room.most = length;
+      assert.ok((await pull()).equals(content));
+      assert.equal((await cache.blobs.stat(digest))?.size, length);
+      assert.deepEqual([room.reserved, room.settled], [0, [digest]]);
+    });
 
   it('is not fetched for one who wants it stored', async () => {
     const { cache, room, digest } = cacheFor();
     await using _ = cache;
     room.most = size - 1;
-    await assert.rejects(cache.registry.bringBlob(alpine, digest), {
-      status: 503,
-      message: 'the cache may not hold so much',
-    });
+    const refused = { status: 503, message: 'the cache may not hold so much' };
+    await assert.rejects(cache.registry.bringBlob(alpine, digest), refused);
     assert.deepEqual(cache.upstream.calls, []);
     room.most = size;
     assert.deepEqual(await cache.registry.bringBlob(alpine, digest), { size, wasHere: false });
     room.most = 0;
     assert.deepEqual(await cache.registry.bringBlob(alpine, digest), { size, wasHere: true });
+  });
+
+  it('is not read to its end for one who wants it stored, where that is seen when it is begun', async () => {
+    const { cache, room, digest } = cacheFor();
+    await using _ = cache;
+    room.isFull = true;
+    let given = 0;
+    cache.upstream.body = async function* (chunks) {
+      for await (const piece of inPieces(chunks)) {
+        given += piece.length;
+        yield piece;
+      }
+    };
+    const refused = { status: 503, message: 'the cache may not hold so much' };
+    await assert.rejects(cache.registry.bringBlob(alpine, digest), refused);
+    await cache.settle();
+    assert.equal(cache.parts.fills.running, 0);
+    assert.ok(given < size, `${given}`);
+  });
+
+  it('is not asked for where nobody waits for it, and others of its registry are', async () => {
+    const { cache, room, digest } = cacheFor();
+    await using _ = cache;
+    room.isFull = true;
+    const job = { kind: 'blob', repository: alpine, reference: digest } as const;
+    await assert.rejects(
+      cache.registry.complete(job, new AbortController().signal),
+      (error) => error instanceof PutOffError && !error.isOfAll,
+    );
+    assert.deepEqual(cache.upstream.calls, []);
+  });
+});
+
+describe('a blob whose size nobody says', () => {
+  it('has room for as much as comes, and is stored', async () => {
+    const { cache, room, content, digest, pull } = cacheFor({ claimed: null });
+    await using _ = cache;
+    assert.ok((await pull()).equals(content));
+    assert.equal((await cache.blobs.stat(digest))?.size, size);
+    assert.deepEqual(room.asked, [undefined, 100_000, 300_000, 700_000, 1_500_000]);
+    assert.equal(room.reserved, 0);
+  });
+
+  it('passes through from where there is no more room on', async () => {
+    const { cache, room, content, digest, pull } = cacheFor({ claimed: null });
+    await using _ = cache;
+    room.most = size / 2;
+    assert.ok((await pull()).equals(content));
+    assert.equal(await cache.blobs.stat(digest), undefined);
+    assert.deepEqual(room.asked, [undefined, 100_000, 300_000, 700_000]);
+  });
+
+  it('has as much room as upstream says, whatever less its manifest has claimed', async () => {
+    const { cache, room, content, digest, pull } = cacheFor({ claimed: 100_000 });
+    await using _ = cache;
+    room.most = size - 1;
+    assert.ok((await pull()).equals(content));
+    assert.equal(await cache.blobs.stat(digest), undefined);
+    assert.deepEqual(
+      room.asked.filter((each) => each !== 100_000),
+      [size, size],
+    );
+  });
+
+  it('gives back what its manifest has claimed and upstream does not announce', async () => {
+    const { cache, room, content, digest, pull } = cacheFor({ claimed: 10 * size });
+    await using _ = cache;
+    assert.ok((await pull()).equals(content));
+    assert.equal((await cache.blobs.stat(digest))?.size, size);
+    assert.deepEqual(room.asked, [10 * size, size]);
   });
 });

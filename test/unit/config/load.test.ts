@@ -233,6 +233,11 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'config.yaml:1:19: cache.minFree: must be a size such as 10GiB or a share such as 5%, not "101%"',
   ],
   [
+    'what one registry leaves free, whose file system is that of all',
+    'registries: [{ name: ghcr.io, cache: { minFree: 5% } }]',
+    'config.yaml:1:40: registries[0].cache.minFree: unknown key; it belongs below cache',
+  ],
+  [
     'a registry that is no host',
     'registries: [{ name: "https://ghcr.io" }]',
     'config.yaml:1:22: registries[0].name: must be a host with an optional port, without scheme or path, such as ghcr.io or localhost:5000, not "https://ghcr.io"',

@@ -1,78 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseTag, type RegistryHost } from '#src/oci/reference.ts';
-import { Evictor } from '#src/retention/evictor.ts';
-import type { Limits } from '#src/retention/limits.ts';
-import { ReservedRoom } from '#src/retention/reserved-room.ts';
-import { tagIsGone } from '#src/storage/operation.ts';
-import { repository } from '#test/fakes/cache-under-test.ts';
+import { parseTag } from '#src/oci/reference.ts';
+import { pinTag, tagIsGone } from '#src/storage/operation.ts';
 import { CachedImages } from '#test/fakes/cached-images.ts';
-import { LogLines } from '#test/fakes/log-lines.ts';
+import { app, host, kilobyte, limitedImages, tool } from '#test/fakes/limited-images.ts';
 
-const app = repository('ghcr.io/org/app');
-const tool = repository('quay.io/acme/tool');
 const day = 86_400_000;
-const kilobyte = 'x'.repeat(1000);
-const host = (name: string): RegistryHost => name as RegistryHost;
-
-interface Around {
-  readonly pinned?: string[];
-  readonly count?: number;
-  readonly free?: number;
-  /** Told when the trash is looked at. */
-  readonly emptying?: (evictor: Evictor) => void;
-}
-
-/** Images of a kilobyte and a little, an hour from one to the next. */
-async function cached(
-  limits: Partial<Limits>,
-  { pinned = [], count = 10, free = 1_000_000, emptying = () => {} }: Around = {},
-) {
-  const cache = new CachedImages(pinned);
-  for (let at = 0; at < count; at += 1) {
-    await cache.image(at % 2 === 0 ? app : tool, `image ${at}`, [`${kilobyte}${at}`], [`v${at}`]);
-    cache.passes(3_600_000);
-  }
-  const log = new LogLines();
-  const all: Limits = { maxSize: 0, minFree: 0, registries: new Map(), ...limits };
-  const room: ReservedRoom = new ReservedRoom(
-    all,
-    (of) => evictor.isStuckFor(of),
-    () => {},
-  );
-  const used = async () => {
-    const { blobBytes, manifestBytes } = await cache.store.inventory.totals();
-    return blobBytes + manifestBytes;
-  };
-  const before = await used();
-  const evictor: Evictor = new Evictor({
-    ...cache.parts,
-    inventory: cache.store.inventory,
-    limits: all,
-    space: async () => ({ size: 10_000_000, free: free + before - (await used()) }),
-    reserved: room,
-    log,
-    discarded: {
-      list: async () => {
-        emptying(evictor);
-        return [];
-      },
-      remove: async () => true,
-    },
-  });
-  return {
-    cache,
-    evictor,
-    room,
-    log,
-    used,
-    run: async () => await evictor.run(new AbortController().signal),
-  };
-}
 
 describe('eviction', () => {
   it('begins over the limit, takes what was used longest ago, and ends a twentieth below', async () => {
-    const { cache, evictor, run, used } = await cached({ maxSize: 8000 });
+    const { cache, evictor, run, used, lefts } = await limitedImages({ maxSize: 8000 });
     await using _ = cache;
     await cache.used(app, 'image 0');
     await run();
@@ -89,24 +26,26 @@ describe('eviction', () => {
     assert.deepEqual(evictor.evicted, { maxSize: 3, registry: 0, minFree: 0 });
     assert.equal(evictor.isStuck, false);
     await run();
-    assert.equal(evictor.evicted.maxSize, 3);
+    assert.deepEqual([evictor.evicted.maxSize, lefts()], [3, 1]);
   });
 
   it('lets nothing more come as soon as nothing may go, while the files of what went still wait', async () => {
-    const stuck: boolean[] = [];
-    const pinned = ['ghcr.io/**'];
-    const { cache, run } = await cached(
-      { maxSize: 4000 },
-      { pinned, emptying: ({ isStuck }) => void stuck.push(isStuck) },
+    const stuck: string[][] = [];
+    const { cache, run } = await limitedImages(
+      { minFree: 100_000, registries: new Map([[host('quay.io'), 1500]]) },
+      {
+        ...{ pinned: ['quay.io/**'], free: 99_000 },
+        emptying: ({ stuckRegistries }) => void stuck.push([...stuckRegistries]),
+      },
     );
     await using _ = cache;
     await run();
     // Once before it is looked what may go, and once behind it.
-    assert.deepEqual(stuck, [false, true]);
+    assert.deepEqual(stuck, [[], ['quay.io']]);
   });
 
   it('keeps each registry within its own, by what its images refer to', async () => {
-    const { cache, run } = await cached({ registries: new Map([[host('quay.io'), 3000]]) });
+    const { cache, run } = await limitedImages({ registries: new Map([[host('quay.io'), 3000]]) });
     await using _ = cache;
     await run();
     assert.deepEqual(
@@ -118,7 +57,7 @@ describe('eviction', () => {
 
   for (const minFree of [100_000, { percent: 1 }])
     it(`leaves so much of the file system: ${JSON.stringify(minFree)}`, async () => {
-      const { cache, evictor, run } = await cached({ minFree }, { free: 98_000 });
+      const { cache, evictor, run } = await limitedImages({ minFree }, { free: 98_000 });
       await using _ = cache;
       await run();
       assert.deepEqual(await cache.left(), ['image 8', 'image 9']);
@@ -126,7 +65,7 @@ describe('eviction', () => {
     });
 
   it('takes what was used on two days after what was used once, and before it when that is long ago', async () => {
-    const { cache, run } = await cached({ maxSize: 1100 }, { count: 3 });
+    const { cache, run } = await limitedImages({ maxSize: 1100 }, { count: 3 });
     await using _ = cache;
     cache.passes(2 * day);
     await cache.used(app, 'image 0');
@@ -143,19 +82,19 @@ describe('eviction', () => {
   });
 
   it('stops storing of a registry over its own limit, and of no other', async () => {
-    const { cache, evictor, room, run } = await cached(
+    const { cache, evictor, room, run } = await limitedImages(
       { registries: new Map([[host('quay.io'), 1500]]) },
       { pinned: ['quay.io/**'], count: 4 },
     );
     await using _ = cache;
     await run();
     assert.deepEqual([evictor.isStuck, evictor.stuckRegistries], [false, ['quay.io']]);
-    assert.equal(room.reserve(host('quay.io'), 1), undefined);
-    assert.ok(room.reserve(host('ghcr.io'), 1));
+    assert.equal(await room.reserve(host('quay.io'), { bytes: 1 }), undefined);
+    assert.ok(await room.reserve(host('ghcr.io'), { bytes: 1 }));
   });
 
   it('evicts for another limit while it rests from one that nothing can be done about', async () => {
-    const { cache, evictor, run, used } = await cached(
+    const { cache, evictor, run, used } = await limitedImages(
       { maxSize: 8000, registries: new Map([[host('quay.io'), 1500]]) },
       { pinned: ['quay.io/**'], count: 4 },
     );
@@ -176,10 +115,10 @@ describe('eviction', () => {
   });
 
   it('leaves room on the disk for what is still to come of a blob, and not for what has come of it', async () => {
-    const { cache, room, run } = await cached({ minFree: 100_000 }, { free: 103_000 });
+    const { cache, room, run } = await limitedImages({ minFree: 100_000 }, { free: 103_000 });
     await using _ = cache;
     let come = 6000;
-    using _blob = room.reserve(host('ghcr.io'), 8000, () => come);
+    using _blob = await room.reserve(host('ghcr.io'), { bytes: 8000, come: () => come });
     await run();
     assert.equal((await cache.left()).length, 10);
     come = 4000;
@@ -188,7 +127,10 @@ describe('eviction', () => {
   });
 
   it('takes once what two limits ask for', async () => {
-    const { cache, evictor, run } = await cached({ maxSize: 8000, minFree: 100_000 }, { free: 98_000 });
+    const { cache, evictor, run } = await limitedImages(
+      { maxSize: 8000, minFree: 100_000 },
+      { free: 98_000 },
+    );
     await using _ = cache;
     await run();
     // For the first of them three, and what is lacking of the other.
@@ -197,20 +139,23 @@ describe('eviction', () => {
   });
 
   it('never takes what is pinned, and says once that nothing is stored any more', async () => {
-    const { cache, evictor, log, room, run } = await cached({ maxSize: 1500 }, { pinned: ['**'], count: 2 });
+    const { cache, evictor, log, room, run } = await limitedImages(
+      { maxSize: 1500 },
+      { pinned: ['**'], count: 2 },
+    );
     await using _ = cache;
     await run();
     await run();
     assert.equal((await cache.left()).length, 2);
     assert.equal(evictor.isStuck, true);
-    assert.equal(room.reserve(host('ghcr.io'), 1), undefined);
+    assert.equal(await room.reserve(host('ghcr.io'), { bytes: 1 }), undefined);
     assert.equal(log.at('error').length, 1);
     assert.match(log.at('error')[0] ?? '', /nothing more may go/);
   });
 
   it('takes nothing of an image of which one tag of a thousand is pinned', async () => {
     const around = { pinned: ['quay.io/acme/tool:t1999'], count: 2 };
-    const { cache, evictor, run } = await cached({ maxSize: 1000 }, around);
+    const { cache, evictor, run } = await limitedImages({ maxSize: 1000 }, around);
     await using _ = cache;
     const tags = Array.from({ length: 1000 }, (_each, at) => `t${1000 + at}`);
     await cache.image(tool, 'much tagged', [kilobyte.repeat(2)], tags);
@@ -222,7 +167,7 @@ describe('eviction', () => {
   });
 
   it('takes what its registry has no more when nothing else is left, and reports that', async () => {
-    const { cache, log, run } = await cached({ maxSize: 2500 }, { count: 4 });
+    const { cache, log, run } = await limitedImages({ maxSize: 2500 }, { count: 4 });
     await using _ = cache;
     await cache.store.change([tagIsGone(app, parseTag('v0'), 1), tagIsGone(app, parseTag('v2'), 1)]);
     await run();
@@ -236,7 +181,7 @@ describe('eviction', () => {
   });
 
   it('leaves what came a moment ago, whose bytes could not go', async () => {
-    const { cache, evictor, run } = await cached({ maxSize: 1000 }, { count: 0 });
+    const { cache, evictor, run } = await limitedImages({ maxSize: 1000 }, { count: 0 });
     await using _ = cache;
     await cache.image(app, 'image', [kilobyte], ['v1']);
     await run();
@@ -246,25 +191,142 @@ describe('eviction', () => {
     await run();
     assert.deepEqual([await cache.left(), await cache.here(), evictor.isStuck], [[], [], false]);
   });
-});
 
-describe('room that is reserved', () => {
-  it('counts what is to come, and is none for what is larger than all that may be kept', () => {
-    let told = 0;
-    const limits: Limits = { maxSize: 1000, minFree: 0, registries: new Map([[host('quay.io'), 100]]) };
-    const room = new ReservedRoom(
-      limits,
-      () => false,
-      () => (told += 1),
+  it('leaves an image that somebody pins meanwhile as it is, with all its tags, and counts it not as evicted', async () => {
+    const { cache, evictor, log, run } = await limitedImages({ maxSize: 1500 }, { count: 2 });
+    await using _ = cache;
+    await cache.image(app, 'image 0', [`${kilobyte}0`], ['other']);
+    const { graph } = cache.parts;
+    const node = graph.node.bind(graph);
+    let looks = 0;
+    graph.node = async (owner, digest) => {
+      const found = await node(owner, digest);
+      // When it was seen as one that may go.
+      if (digest !== cache.digest('image 0')) return found;
+      looks += 1;
+      if (looks === 1) await cache.store.change([pinTag(app, parseTag('v0'), true)]);
+      return found;
+    };
+    await run();
+    assert.deepEqual(await cache.left(), ['image 0']);
+    assert.deepEqual(await cache.store.listTags(app), ['other', 'v0']);
+    assert.equal(evictor.evicted.maxSize, 1);
+    assert.equal(log.at('info').filter((line) => line.includes('was evicted')).length, 1);
+  });
+
+  it('counts it not as evicted either where the pin comes in the last moment', async () => {
+    const { cache, evictor, log, run } = await limitedImages({ maxSize: 1500 }, { count: 2 });
+    await using _ = cache;
+    const change = cache.store.change.bind(cache.store);
+    cache.store.change = async (operations) => {
+      const isFirst = operations.some((each) => each.kind === 'remove tag' && each.repository === app);
+      if (isFirst) await change([pinTag(app, parseTag('v0'), true)]);
+      await change(operations);
+    };
+    await run();
+    assert.deepEqual(await cache.left(), ['image 0']);
+    assert.equal(evictor.evicted.maxSize, 1);
+    assert.equal(log.at('info').filter((line) => line.includes('was evicted')).length, 1);
+  });
+
+  it('takes nothing for room on the disk whose files have other names, and says that nothing more may go', async () => {
+    const { cache, evictor, run } = await limitedImages(
+      { minFree: 100_000 },
+      { free: 98_000, isLinked: () => true },
     );
-    {
-      using one = room.reserve(host('ghcr.io'), 600);
-      using other = room.reserve(host('ghcr.io'), undefined);
-      assert.ok(one && other);
-      assert.equal(room.bytes, 600);
-      assert.equal(room.reserve(host('ghcr.io'), 1001), undefined);
-      assert.equal(room.reserve(host('quay.io'), 101), undefined);
+    await using _ = cache;
+    await run();
+    assert.equal((await cache.left()).length, 10);
+    assert.deepEqual([evictor.isStuck, evictor.evicted.minFree], [true, 0]);
+  });
+
+  it('takes what makes room on the disk, and counts not what has another name of it', async () => {
+    const { cache, evictor, run } = await limitedImages(
+      { minFree: 50_000 },
+      { free: 49_000 + 5 * 2011, count: 2, isLinked: (text) => text.endsWith('0') },
+    );
+    await using _ = cache;
+    // Of the first nothing would be free, of the second all, of each of the others half.
+    for (const at of [2, 3, 4, 5, 6]) {
+      await cache.image(app, `image ${at}`, [`${kilobyte}${at}0`, `${kilobyte}${at}1`], [`v${at}`]);
+      cache.passes(3_600_000);
     }
-    assert.deepEqual([room.bytes, told], [0, 2]);
+    await run();
+    // Down to a twentieth below: 3632 bytes.
+    assert.deepEqual(await cache.left(), ['image 0', 'image 5', 'image 6']);
+    assert.deepEqual([evictor.isStuck, evictor.evicted.minFree], [false, 4]);
+  });
+
+  it('counts what is on its way of a registry as its own', async () => {
+    const { cache, room, run } = await limitedImages({ registries: new Map([[host('quay.io'), 6000]]) });
+    await using _ = cache;
+    using _others = await room.reserve(host('ghcr.io'), { bytes: 5000 });
+    await run();
+    assert.equal((await cache.left()).length, 10);
+    using own = await room.reserve(host('quay.io'), { bytes: 2000 });
+    assert.ok(own);
+    // Five of them, of 1008 bytes each, have to share 5700 bytes with the blob.
+    assert.deepEqual(
+      (await cache.left()).filter((text) => Number(text.at(-1)) % 2 === 1),
+      ['image 5', 'image 7', 'image 9'],
+    );
+  });
+
+  it('counts what two registries share in each of them', async () => {
+    const { cache, evictor, run } = await limitedImages(
+      { maxSize: 1500, registries: new Map([[host('quay.io'), 900]]) },
+      { count: 0 },
+    );
+    await using _ = cache;
+    await cache.image(app, 'one', [kilobyte], ['v1']);
+    await cache.image(tool, 'other', [kilobyte], ['v1']);
+    cache.passes(CachedImages.graceMs + 1);
+    await run();
+    assert.deepEqual([await cache.left(), await cache.here()], [['one'], ['one', kilobyte]]);
+    assert.deepEqual(evictor.evicted, { maxSize: 0, registry: 1, minFree: 0 });
+  });
+
+  it('is not full because of one blob for which there is no room, and full a twentieth below its limit', async () => {
+    const { cache, evictor, room } = await limitedImages({ maxSize: 10_000 }, { count: 8, pinned: ['**'] });
+    await using _ = cache;
+    assert.equal(await room.reserve(host('ghcr.io'), { bytes: 5000 }), undefined);
+    assert.equal(evictor.isStuck, false);
+    using small = await room.reserve(host('ghcr.io'), { bytes: 1500 });
+    assert.ok(small);
+    assert.equal(await room.reserve(host('ghcr.io'), { bytes: 1000 }), undefined);
+    assert.equal(evictor.isStuck, true);
+  });
+
+  it('takes nothing for a blob for which there would be no room though all went that may', async () => {
+    const { cache, evictor, log, room } = await limitedImages(
+      { maxSize: 10_500 },
+      { pinned: ['quay.io/**'] },
+    );
+    await using _ = cache;
+    // Five are pinned, of 1008 bytes each.
+    assert.equal(await room.reserve(host('ghcr.io'), { bytes: 6000 }), undefined);
+    assert.equal((await cache.left()).length, 10);
+    assert.deepEqual([evictor.isStuck, evictor.evicted.maxSize, log.at('error')], [false, 0, []]);
+    using fits = await room.reserve(host('ghcr.io'), { bytes: 5000 });
+    assert.ok(fits);
+    assert.equal((await cache.left()).length, 5);
+  });
+
+  it('goes on beside another evictor, and takes no more than has to go', async () => {
+    const one = await limitedImages({ maxSize: 8000 });
+    await using cache = one.cache;
+    const other = await limitedImages({ maxSize: 8000 }, { cache, count: 0 });
+    const change = cache.store.change.bind(cache.store);
+    let isFirst = true;
+    cache.store.change = async (operations) => {
+      const isOurs = isFirst;
+      isFirst = false;
+      // While the first of ours is about to go all goes that has to.
+      if (isOurs) await other.run();
+      await change(operations);
+    };
+    await one.run();
+    assert.equal((await cache.left()).length, 7);
+    assert.deepEqual([one.evictor.isStuck, other.evictor.isStuck], [false, false]);
   });
 });

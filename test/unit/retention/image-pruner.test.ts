@@ -68,7 +68,10 @@ describe('the removal of images', () => {
     assert.deepEqual(await cache.left(), []);
     await cache.store.change(blobs.map(({ digest, size }) => linkBlob(app, digest, size)));
     const sweep = async (): Promise<void> =>
-      await sweepLeaving({ ...cache.parts, discarded: { list: async () => [], remove: async () => true } });
+      await sweepLeaving({
+        ...cache.parts,
+        discarded: { list: async () => [], remove: async () => true, frees: async () => 0 },
+      });
     await sweep();
     assert.deepEqual(await cache.here(), layers);
     await cache.image(app, 'other', ['wanted again']);

@@ -76,4 +76,35 @@ describe('work that is done now and then', () => {
     await clock.untilPausing();
     assert.equal(done, 1);
   });
+
+  it('is done at once for who waits for it, once more where it was begun before he came, and no more when it has ended', async () => {
+    const [clock, log] = [new FakeClock(), new LogLines()];
+    let begun = 0;
+    let gate = Promise.withResolvers<void>();
+    const work = async (): Promise<void> => {
+      begun += 1;
+      await gate.promise;
+    };
+    const recurring = new Recurring('the work', { firstMs: 1000, pauseMs: 60_000 }, work, { clock, log });
+    await clock.untilPausing();
+    const first = recurring.now();
+    const turn = async () => await new Promise((resolve) => setImmediate(resolve));
+    await turn();
+    assert.equal(begun, 1);
+    let isOver = false;
+    const second = recurring.now().then(() => {
+      isOver = true;
+    });
+    gate.resolve();
+    gate = Promise.withResolvers();
+    await first;
+    await turn();
+    assert.deepEqual([begun, isOver], [2, false]);
+    gate.resolve();
+    await second;
+    await clock.untilPausing();
+    await recurring[Symbol.asyncDispose]();
+    await recurring.now();
+    assert.equal(begun, 2);
+  });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
@@ -92,5 +92,17 @@ describe('the trash', () => {
     await mkdir(join(made.path, 'trash'));
     await writeFile(join(made.path, 'trash', 'notes.txt'), 'mine');
     assert.deepEqual(await made.trash.list(10), []);
+  });
+
+  it('says what the file system would have back with a file: nothing of one that has another name', async () => {
+    await using made = await stored();
+    assert.equal(await made.trash.frees(digest), 4);
+    const other = join(made.path, 'other');
+    await link(made.blob, other);
+    assert.equal(await made.trash.frees(digest), 0);
+    await rm(other);
+    assert.equal(await made.trash.frees(digest), 4);
+    await rm(made.blob);
+    assert.equal(await made.trash.frees(digest), 0);
   });
 });

@@ -1,0 +1,63 @@
+import type { RegistryHost } from '../oci/reference.ts';
+import { type StoredBlob, StoreFullError } from './content-store.ts';
+
+/** What is known of a blob that is to come. */
+export interface RoomWish {
+  /** Undefined: nobody says. */
+  readonly bytes: number | undefined;
+  /** Is it a manifest's word alone? Nothing gives way for that. */
+  readonly isClaim?: boolean;
+  /** How many of them have come by now. Default: none. */
+  readonly come?: () => number;
+}
+
+/** Room for a blob that is on its way. Disposing it gives it back: nothing comes any more. */
+export interface Reservation extends Disposable {
+  /** For how many bytes it is. */
+  readonly bytes: number;
+  /** For so many in all from now on, if that is more. Waits for some seconds at most while others give way. False: there is room for no more than there was. */
+  grow(bytes: number): Promise<boolean>;
+  /** There will be no more than so many. */
+  shrink(bytes: number): void;
+  /** The blob is stored: its bytes are counted here until the index counts them, whatever is disposed of. */
+  settle(blob: Pick<StoredBlob, 'digest' | 'size'>): void;
+}
+
+/** What may come into the store, beside what the disk says when it is full: a quota. */
+export interface StoreRoom {
+  /** Could there be room? No, where it is more than all that may be kept, or nothing may come. */
+  admits(host: RegistryHost, bytes: number | undefined): boolean;
+  /**
+   * Room for a blob; undefined: it passes through. Waits for some seconds at most while others give way. Where nobody says how many bytes come, or that is
+   * a claim for which there is no room at once, there is none before it grows. `host`: undefined where nobody knows yet whose it is. Never rejects.
+   */
+  reserve(host: RegistryHost | undefined, wish: RoomWish): Promise<Reservation | undefined>;
+}
+
+/** So much more at a time, where nobody says how many bytes will come. */
+const mostMore = 16 * 1024 * 1024;
+
+/** For how many bytes room is asked where so many have come and nobody says how many will: for few of them seldom enough. */
+export function roomFor(bytes: number): number {
+  return Math.min(2 * bytes, bytes + mostMore);
+}
+
+/** It is a quota that has no room. */
+export class NoRoomError extends StoreFullError {
+  override readonly name = 'NoRoomError';
+
+  constructor() {
+    super('the cache may not hold so much');
+  }
+}
+
+const unlimited: Reservation = {
+  bytes: Number.POSITIVE_INFINITY,
+  grow: async () => true,
+  shrink() {},
+  settle() {},
+  [Symbol.dispose]() {},
+};
+
+/** As much as the disk has. */
+export const unlimitedRoom: StoreRoom = { admits: () => true, reserve: async () => unlimited };
