@@ -23,7 +23,7 @@ const isRead = (method: string): boolean =>
   /^(?:get|has|list|blobSize|claimedSizes|watch|hurry)/.test(method);
 
 function isDiscarding([operations]: readonly unknown[]): boolean {
-  return Array.isArray(operations) && operations.some(({ kind }: Operation) => kind === 'discard content');
+  return Array.isArray(operations) && operations.some(({ kind }: Operation) => kind.startsWith('discard'));
 }
 
 /**
