@@ -9,11 +9,12 @@ import { ArchiveBlobs } from '#src/load/archive/archive-blobs.ts';
 import { importImage } from '#src/load/archive/import-image.ts';
 import type { LoadedImage } from '#src/load/load-images.ts';
 import { Tally } from '#src/load/tally.ts';
-import { sha256 } from '#src/oci/digest.ts';
+import { sha256, verifyWhole } from '#src/oci/digest.ts';
 import { type Digest, parseTag } from '#src/oci/reference.ts';
 import { sweepLeaving } from '#src/retention/leaving-sweep.ts';
 import type { ContentStore } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
+import { leaveContent, linkBlob } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -111,6 +112,26 @@ it('it stays while the import runs, however long that takes', async () => {
     await store.sweep();
   }
   assert.deepEqual(store.taken, []);
+});
+
+it('it stays too where it was here before, and would have gone', async () => {
+  await using store = emptyStore();
+  const digest = sha256(layer);
+  await store.blobs.keep(verifyWhole(digest, layer), layer);
+  const other = repository('quay.io/team/other');
+  await store.index.change([linkBlob(other, digest, layer.length), leaveContent(other, [digest])]);
+  {
+    using blobs = archiveBlobs(store);
+    await bring(blobs, layer);
+    for (let minute = 0; minute < 120; minute += 5) {
+      await store.clock.advance(5 * minuteMs);
+      await store.sweep();
+    }
+    assert.deepEqual(store.taken, []);
+  }
+  await store.clock.advance(61 * minuteMs);
+  await store.sweep();
+  assert.deepEqual(new Set(store.taken), new Set([digest]));
 });
 
 it('it stays when an image names it', async () => {
