@@ -159,6 +159,13 @@ describe('exporting a cache', () => {
         /the stored blob sha256:[0-9a-f]+: wrong bytes/,
       );
       assert.equal(problems.get('quay.io/team/shared:v1'), undefined);
+      // Nothing of it is left there.
+      const wrong = pathOf(arm64.contents[0] ?? layer);
+      if (to === 'bundle') assert.ok(!(await blobsIn(target)).includes(wrong));
+      if (to === 'bundle.tar') {
+        const [chunk] = (await list(join(cache.path, 'bundle.json'))).chunks;
+        assert.equal(sha256(await readFile(target)), `sha256:${chunk?.sha256}`);
+      }
       const file = to === '-' ? join(cache.path, 'out.tar') : target;
       if (to === '-') await writeFile(file, output);
       await using other = await CacheDirectory.make();
