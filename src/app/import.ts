@@ -4,15 +4,17 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { importBundles } from '../bundle/import-bundles.ts';
 import { ImportRun } from '../bundle/import-run.ts';
+import type { EntryMemory } from '../bundle/original-directory.ts';
 import type { Config } from '../config/schema.ts';
 import type { LoadedImage } from '../load/load-images.ts';
 import { dockerHub } from '../oci/docker-hub.ts';
 import type { Platform } from '../oci/platform.ts';
+import { noteTakenOver } from '../storage/operation.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { imageNamed } from './image-name.ts';
 import { limitedStore } from './kept-limits.ts';
 import { filePlan } from './open-files.ts';
-import { layoutVersion } from './store.ts';
+import { layoutVersion, type Store } from './store.ts';
 
 /** What is to be imported. */
 export interface ImportOrder {
@@ -43,7 +45,18 @@ export async function importImages(config: Config, order: ImportOrder, parts: Im
   );
   const { paths, host, platforms } = order;
   const target = join(await realpath(config.imagePath), layoutVersion);
-  await importBundles(paths, { host, target }, importRun(caching, { clock, platforms, signal, ended }));
+  // Who names the directory wants all of it; a server that starts there later has nothing to do.
+  const memory = { ...entryMemory(caching.store), stateOf: async () => undefined };
+  const run = importRun(caching, { clock, platforms, signal, ended });
+  await importBundles(paths, { host, target, memory }, run);
+}
+
+/** What is known of the directory of 1.17 in which ours lies. */
+export function entryMemory({ metadata }: Pick<Store, 'metadata'>): EntryMemory {
+  return {
+    stateOf: async (entry) => await metadata.getTakenOver(entry),
+    settle: async (entry, state) => await metadata.change([noteTakenOver(entry, state)]),
+  };
 }
 
 /** An import into a cache that is open. */

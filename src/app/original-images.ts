@@ -1,4 +1,4 @@
-import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -6,20 +6,20 @@ import { importFolder } from '../bundle/import-folder.ts';
 import { OriginalDirectory, originalFolders } from '../bundle/original-directory.ts';
 import type { Config } from '../config/schema.ts';
 import type { Caching } from './caching.ts';
-import { importRun } from './import.ts';
-import { layoutVersion } from './store.ts';
+import { entryMemory, importRun } from './import.ts';
 
 interface TakeOverParts {
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** What was imported, in our directory: how it was found. */
-const noteName = 'imported-1.17.json';
+/** All of the directory, in the place of one entry: its folders, when nothing in them is new or refused. */
+const wholeDirectory = '.';
 
 /**
- * Imports what Ociregistry 1.17 has left beside our own data, beside the clients; undefined: there is nothing, or it was imported before and is as it was. What fails is logged.
- * Disposing ends it: it is gone on with next time.
+ * Imports what Ociregistry 1.17 has left beside our own data, beside the clients; undefined: there is nothing, or all of it was imported before and is as it was. What was
+ * imported or refused once is not looked at again, unless it has changed: what was pruned since does not come back. What fails is logged. Disposing ends it: it is gone on with
+ * next time.
  */
 export async function beginOriginalImport(
   { imagePath }: Pick<Config, 'imagePath'>,
@@ -27,14 +27,14 @@ export async function beginOriginalImport(
   parts: TakeOverParts,
 ): Promise<AsyncDisposable | undefined> {
   if (!(await OriginalDirectory.isIn(imagePath))) return undefined;
-  const state = await stateOf(imagePath);
-  const note = join(imagePath, layoutVersion, noteName);
-  if ((await readFile(note, 'utf8').catch(() => '')) === state) return undefined;
+  const { stateOf, settle } = entryMemory(caching.store);
+  const state = await foldersIn(imagePath);
+  if ((await stateOf(wholeDirectory)) === state) return undefined;
   const stop = new AbortController();
   const done = importOriginal(imagePath, caching, parts, stop.signal)
     .then(async (isWhole) => {
-      // What was not whole may be mended in its place, which nobody sees from outside.
-      if (isWhole) await writeNote(note, state);
+      // What was refused may be mended in its place, which nobody sees from outside.
+      if (isWhole) await settle(wholeDirectory, state);
     })
     .catch((error: unknown) => {
       if (!stop.signal.aborted) parts.log.error({ err: error }, 'error importing the images of 1.17');
@@ -55,7 +55,7 @@ async function importOriginal(
   signal: AbortSignal,
 ): Promise<boolean> {
   const begunAt = clock.monotonic();
-  log.warn({ imagePath }, 'importing the images that Ociregistry 1.17 has left here');
+  log.warn({ imagePath }, 'looking for what is new of the images that Ociregistry 1.17 has left here');
   let [imported, failed] = [0, 0];
   const run = importRun(caching, {
     ...{ clock, signal, platforms: [] },
@@ -69,25 +69,23 @@ async function importOriginal(
       }
     },
   });
-  await importFolder(new OriginalDirectory(await realpath(imagePath)), run);
+  const memory = entryMemory(caching.store);
+  const directory = new OriginalDirectory(await realpath(imagePath), memory);
+  await importFolder(directory, run);
   if (signal.aborted) return false;
   const seconds = Math.round((clock.monotonic() - begunAt) / 1000);
-  log.warn({ imported, failed, seconds }, 'the images of 1.17 are imported');
-  return failed === 0;
+  const { passedOver, refused } = directory;
+  log.warn({ imported, failed, seconds, passedOver, refused }, 'the images of 1.17 are imported');
+  return failed + refused === 0;
 }
 
 /** Moves on when a file comes into one of its folders, or goes. */
-async function stateOf(imagePath: string): Promise<string> {
+async function foldersIn(imagePath: string): Promise<string> {
   const times = await Promise.all(
     originalFolders.map(async (name) => {
       const status = await stat(join(imagePath, name), { bigint: true }).catch(() => undefined);
       return [name, status === undefined ? 'none' : String(status.mtimeNs)];
     }),
   );
-  return `${JSON.stringify(Object.fromEntries(times))}\n`;
-}
-
-async function writeNote(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
+  return JSON.stringify(Object.fromEntries(times));
 }

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOfPath } from '../load/archive/archive-blobs.ts';
-import { tarEntries } from '../load/archive/archive-entries.ts';
+import { BrokenOffError, tarEntries } from '../load/archive/archive-entries.ts';
 import { LoadError, reasonOf } from '../load/load-error.ts';
 import type { Digest } from '../oci/reference.ts';
 import { type BundleHead, type BundleList, listName, readList } from './bundle-list.ts';
@@ -22,7 +22,7 @@ export async function earlierBundle(path: string): Promise<EarlierBundle> {
     if (path.endsWith('.json')) return ofList(await readList(createReadStream(path), path));
     return await ofTar(path);
   } catch (error) {
-    if (error instanceof LoadError) throw error;
+    if (error instanceof LoadError && !(error instanceof BrokenOffError)) throw error;
     throw new LoadError(`${JSON.stringify(path)} cannot be read: ${reasonOf(error)}`);
   }
 }
@@ -49,7 +49,7 @@ async function ofFolder(folder: string): Promise<EarlierBundle> {
 async function ofTar(path: string): Promise<EarlierBundle> {
   const blobs = new Map<Digest, undefined>();
   for await (const entry of tarEntries(path)) {
-    if ('to' in entry) continue;
+    if (!('path' in entry) || 'to' in entry) continue;
     if (entry.path === listName) return ofList(await readList(entry.body, `${listName} in ${path}`));
     const digest = digestOfPath(entry.path);
     if (digest !== undefined) blobs.set(digest, undefined);

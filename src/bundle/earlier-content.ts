@@ -1,5 +1,5 @@
 import type { BroughtBlob, BroughtContent } from '../load/archive/import-image.ts';
-import { LoadError } from '../load/load-error.ts';
+import { LackedContentError, LoadError } from '../load/load-error.ts';
 import type { Digest } from '../oci/reference.ts';
 import { BlobUnreadableError, type ContentStore } from '../storage/content-store.ts';
 import type { BundleList, ListedBlob } from './bundle-list.ts';
@@ -32,7 +32,7 @@ export class EarlierContent implements BroughtContent {
     if (blob !== undefined) return blob;
     for (const list of this.#lists) {
       const listed = list.blobs.get(digest);
-      if (listed !== undefined) throw new LoadError(`it lacks ${digest}, which ${whereItIs(list, listed)}`);
+      if (listed !== undefined) throw lacking(list, listed);
     }
     return undefined;
   }
@@ -61,9 +61,14 @@ export class EarlierContent implements BroughtContent {
   }
 }
 
-function whereItIs({ head, chunks }: BundleList, { chunk }: ListedBlob): string {
-  if (chunk === undefined)
-    return `an earlier bundle has${head.since === undefined ? '' : ` (${head.since})`}: import that first`;
+/** What this bundle should have is lacked because of a fault of it; what an earlier one has is not. */
+function lacking({ head, chunks }: BundleList, { digest, chunk }: ListedBlob): LoadError {
+  const words = `it lacks ${digest}, which`;
+  if (chunk === undefined) {
+    const earlier = `an earlier bundle has${head.since === undefined ? '' : ` (${head.since})`}`;
+    return new LoadError(`${words} ${earlier}: import that first`);
+  }
   const file = chunks[chunk - 1]?.file;
-  return file === undefined ? 'the bundle should have' : `${JSON.stringify(file)} should have`;
+  const where = file === undefined ? 'the bundle' : JSON.stringify(file);
+  return new LackedContentError(digest, `${words} ${where} should have`);
 }

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { ArchiveBlobs } from '../load/archive/archive-blobs.ts';
 import type { BroughtBlob, BroughtContent } from '../load/archive/import-image.ts';
-import { LoadError, reasonOf } from '../load/load-error.ts';
+import { isPassing, LoadError, PassingLoadError, reasonOf } from '../load/load-error.ts';
 import type { Tally } from '../load/tally.ts';
 import { DigestHasher, type VerifiedBlob, verifyWhole } from '../oci/digest.ts';
 import { Fault } from '../oci/fault.ts';
@@ -14,8 +14,8 @@ export interface FoundContentParts {
   readonly content: ContentStore;
   readonly blobs: ArchiveBlobs;
   readonly tally: Tally;
-  /** Of what was hashed in this run: what many images share is hashed once. */
-  readonly hashed: Map<Digest, BroughtBlob>;
+  /** Of what was hashed in this run: what many images share is hashed once, right or wrong. */
+  readonly hashed: Map<Digest, BroughtBlob | LoadError>;
   readonly isLinked: boolean;
   readonly signal: AbortSignal;
 }
@@ -34,18 +34,34 @@ export class FoundContent implements BroughtContent {
     const { hashed, content, signal } = this.#parts;
     signal.throwIfAborted();
     const known = hashed.get(digest);
-    if (known !== undefined && (await content.stat(digest))?.size === known.size) return known;
+    if (known !== undefined && !(known instanceof LoadError)) {
+      const here = await content.stat(digest);
+      if (here?.size === known.size) return known;
+    }
+    // Also for what is wrong: so it is known which file that is.
     const found = await this.#find(digest);
     if (found === undefined) return undefined;
-    const blob = await ('bytes' in found ? this.#keep(digest, found.bytes) : this.#take(digest, found.path));
+    if (known instanceof LoadError) throw known;
+    const blob = await this.#hash(digest, found);
     hashed.set(digest, blob);
     return blob;
   }
 
+  async #hash(digest: Digest, found: Found): Promise<BroughtBlob> {
+    try {
+      return await ('bytes' in found ? this.#keep(digest, found.bytes) : this.#take(digest, found.path));
+    } catch (error) {
+      if (error instanceof LoadError) this.#parts.hashed.set(digest, error);
+      throw error;
+    }
+  }
+
   async #keep(digest: Digest, bytes: Uint8Array): Promise<BroughtBlob> {
     const blob = await right(digest, async () => verifyWhole(digest, bytes));
-    this.#parts.tally.fetched += blob.size;
-    return await this.#parts.content.keep(blob, bytes);
+    const { tally, content, blobs } = this.#parts;
+    tally.fetched += blob.size;
+    await blobs.announce(digest);
+    return await content.keep(blob, bytes);
   }
 
   async #take(digest: Digest, path: string): Promise<BroughtBlob> {
@@ -56,8 +72,9 @@ export class FoundContent implements BroughtContent {
   }
 
   async #linked(digest: Digest, path: string): Promise<BroughtBlob | undefined> {
-    const { content, isLinked, tally } = this.#parts;
+    const { content, isLinked, tally, blobs } = this.#parts;
     if (!isLinked || content.adopt === undefined) return undefined;
+    await blobs.announce(digest);
     const blob = await content.adopt(path, async (bytes) => await this.#verified(digest, bytes));
     if (blob !== undefined) tally.present += blob.size;
     return blob;
@@ -88,7 +105,10 @@ async function right<Value>(name: string, work: () => Promise<Value>): Promise<V
     return await work();
   } catch (error) {
     if (!(error instanceof Fault || error instanceof BlobUnreadableError || isFileError(error))) throw error;
-    throw new LoadError(`${name}: ${reasonOf(error)}`);
+    const words = `${name}: ${reasonOf(error)}`;
+    // It may still be written to.
+    const passes = error instanceof BlobUnreadableError || isPassing(error);
+    throw passes ? new PassingLoadError(words) : new LoadError(words);
   }
 }
 

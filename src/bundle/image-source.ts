@@ -1,4 +1,5 @@
 import type { ArchivedImage } from '../load/archive/archived-images.ts';
+import type { LoadedImage } from '../load/load-images.ts';
 import type { Digest } from '../oci/reference.ts';
 
 /** Where the bytes of a digest lie. */
@@ -8,6 +9,8 @@ export type Found = { readonly path: string } | { readonly bytes: Uint8Array };
 export interface FoundImage extends ArchivedImage {
   /** Undefined: it is not there. Throws LoadError for what lies in its place and cannot be read. */
   readonly find: (digest: Digest) => Promise<Found | undefined>;
+  /** To be told when it is imported, or refused for what is wrong with it: nobody need look at it again as long as it is as it is. */
+  readonly settled?: (image: Pick<LoadedImage, 'problem'>) => Promise<void>;
 }
 
 /** A directory with images, whose bytes are read when they are wanted. */

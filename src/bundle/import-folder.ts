@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { ArchiveBlobs } from '../load/archive/archive-blobs.ts';
 import { imported } from '../load/archive/archive-load.ts';
 import type { BroughtBlob } from '../load/archive/import-image.ts';
-import { reasonOf } from '../load/load-error.ts';
+import { type LoadError, reasonOf } from '../load/load-error.ts';
+import type { LoadedImage } from '../load/load-images.ts';
 import { Tally } from '../load/tally.ts';
 import type { Digest } from '../oci/reference.ts';
 import { type BundleList, listName, readList } from './bundle-list.ts';
@@ -16,22 +17,27 @@ import { foundFile } from './layout-folder.ts';
 /** Imports the images of a directory, one after the other: what the store has for their repositories is not read again. */
 export async function importFolder(source: ImageSource, run: ImportRun): Promise<void> {
   const lists = await listsOf(source.name, run);
-  const [hashed, proved] = [new Map<Digest, BroughtBlob>(), new Map<Digest, BroughtBlob>()];
+  const hashed = new Map<Digest, BroughtBlob | LoadError>();
+  const proved = new Map<Digest, BroughtBlob>();
   try {
     for await (const image of source.images()) {
       if (run.signal.aborted) return;
       if (typeof image === 'string') run.failed(source.name, image);
-      else run.ended(await importFound(image));
+      else {
+        const result = await importFound(image);
+        if (result.problem === undefined || result.isRefused === true) await image.settled?.(result);
+        run.ended(result);
+      }
     }
   } catch (error) {
     run.failed(source.name, `it cannot be read: ${reasonOf(error)}`);
   }
 
-  async function importFound(image: FoundImage) {
+  async function importFound(image: FoundImage): Promise<LoadedImage> {
     const { parts, signal, platforms } = run;
     const { content } = parts;
     const tally = new Tally();
-    const blobs = new ArchiveBlobs(parts, tally, signal);
+    using blobs = new ArchiveBlobs(parts, tally, signal);
     const { isLinked } = source;
     const found = new FoundContent(image.find, { content, blobs, tally, hashed, isLinked, signal });
     const whole = new EarlierContent(found, lists, { content, proved });

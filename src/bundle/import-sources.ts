@@ -5,7 +5,7 @@ import { LoadError } from '../load/load-error.ts';
 import { DistributionDirectory } from './distribution-directory.ts';
 import type { ImageSource } from './image-source.ts';
 import { LayoutFolder } from './layout-folder.ts';
-import { OriginalDirectory } from './original-directory.ts';
+import { type EntryMemory, OriginalDirectory } from './original-directory.ts';
 import { isLayout, layoutsBelow, ZotDirectory } from './zot-directory.ts';
 
 /** What is to be imported, by its kind. */
@@ -21,6 +21,8 @@ export interface SourceSettings {
   readonly host: string | undefined;
   /** Where the images go, `v1` in a cache directory: it is nothing to be imported. */
   readonly target: string;
+  /** What is to be remembered of a directory of Ociregistry 1.17 in which that lies. */
+  readonly memory?: EntryMemory | undefined;
 }
 
 /** In how deep a folder zot's repositories begin. */
@@ -56,11 +58,12 @@ async function isList(path: string): Promise<boolean> {
 
 async function addFolder(path: string, sources: ImportSources, settings: SourceSettings): Promise<void> {
   const before = sources.folders.length + sources.tars.length + sources.lists.length;
-  const { host, target } = settings;
+  const { host, target, memory } = settings;
   const own = join(path, 'v1');
   const isItself = (await isSame(own, target)) || (await isSame(path, target));
   if (!isItself && (await isLayout(own))) sources.folders.push(new LayoutFolder(own));
-  if (await OriginalDirectory.isIn(path)) sources.folders.push(new OriginalDirectory(path));
+  if (await OriginalDirectory.isIn(path))
+    sources.folders.push(new OriginalDirectory(path, isItself ? memory : undefined));
   if (sources.folders.length > before) return;
   if (isItself) throw new LoadError('it is the cache itself');
   if (await isLayout(path)) sources.folders.push(new LayoutFolder(path));

@@ -10,6 +10,8 @@ export interface ReportedImage {
   readonly problem?: string | undefined;
   /** In words, of one that is done. */
   readonly note?: string | undefined;
+  /** Images that are not done because of it, and are not told of by themselves. */
+  readonly costs?: readonly string[] | undefined;
   readonly tally: Tally;
 }
 
@@ -50,7 +52,7 @@ export class ImageReport {
   add(image: ReportedImage): void {
     const separator = this.#done + this.#failed === 0 ? '{"images":[\n' : ',\n';
     if (image.problem === undefined) this.#done += 1;
-    else this.#failed += 1;
+    else this.#failed += Math.max(1, image.costs?.length ?? 0);
     this.#total.add(image.tally);
     this.#write(
       this.#output === 'json' ? `${separator}${JSON.stringify(objectOf(image))}` : this.#line(image),
@@ -83,10 +85,11 @@ export class ImageReport {
   }
 }
 
-function objectOf({ name, digest, problem, note, tally }: ReportedImage): object {
+function objectOf({ name, digest, problem, note, costs, tally }: ReportedImage): object {
   const { manifests, blobs, fetched, present } = tally;
   return {
     ...{ name, ok: problem === undefined, digest, problem, note },
+    ...{ costs: costs?.length === 0 ? undefined : costs },
     ...{ manifests, blobs, movedBytes: fetched, presentBytes: present },
   };
 }

@@ -33,11 +33,16 @@ export function summaryOf(report: LoadReport): string {
   const { images, problems, seconds, isInterrupted = false } = report;
   const loaded = images.filter(({ problem }) => problem === undefined).length;
   const kept = images.filter((image) => image.kept !== undefined).length;
-  const failed = images.length - loaded - kept + problems.length;
+  const failed = images.reduce((sum, image) => sum + failuresOf(image), problems.length);
   const notLoaded = [kept > 0 && `${kept} kept as before`, failed > 0 && `${failed} failed`].filter(Boolean);
   const ending = notLoaded.map((words) => `, ${words}`).join('');
   const beginning = isInterrupted ? 'interrupted, to be gone on with by the same command: ' : '';
   return `${beginning}loaded ${loaded} ${loaded === 1 ? 'image' : 'images'} in ${seconds.toFixed(1)} s${ending}: ${bytesOf(totalOf(images))}\n`;
+}
+
+/** What is wrong with a tar may be several images' matter. */
+function failuresOf({ problem, kept, costs }: LoadedImage): number {
+  return problem === undefined || kept !== undefined ? 0 : Math.max(1, costs?.length ?? 0);
 }
 
 export function jsonOf(report: LoadReport): string {
@@ -45,8 +50,9 @@ export function jsonOf(report: LoadReport): string {
   const { fetched, present } = totalOf(images);
   const shown = {
     ok: isOk(report),
-    images: images.map(({ name, digest, problem, kept, tally }) => ({
+    images: images.map(({ name, digest, problem, kept, costs, tally }) => ({
       ...{ name, ok: problem === undefined, digest, problem, kept },
+      ...{ costs: costs?.length === 0 ? undefined : costs },
       ...{ manifests: tally.manifests, blobs: tally.blobs },
       ...{ fetchedBytes: tally.fetched, presentBytes: tally.present },
     })),

@@ -4,9 +4,9 @@ import { RegistryError } from '../oci/error.ts';
 import { blamed } from '../oci/fault.ts';
 import { isIndex, type ManifestContent, maxDescriptors } from '../oci/manifest.ts';
 import { type IndexChild, isPlatform, type Platform, platformText } from '../oci/platform.ts';
-import { type Digest, hostOf, type Reference, type RepositoryName } from '../oci/reference.ts';
+import { type Digest, hostOf, isDigest, type Reference, type RepositoryName } from '../oci/reference.ts';
 import type { Manifest } from '../oci/registry.ts';
-import { LoadError } from './load-error.ts';
+import { LackedContentError, LoadError } from './load-error.ts';
 
 /** An image as it is to be loaded: its manifests, the root first and each before what it names, and the blobs that they name, each once. */
 export interface ImageTree {
@@ -35,7 +35,7 @@ const maxBlobs = 50_000;
 export async function readTree(reference: Reference, settings: TreeSettings): Promise<ImageTree> {
   const { repository, getManifest } = settings;
   let manifest = await getManifest(reference);
-  if (manifest === undefined) throw new LoadError(`its manifest ${reference} is missing`);
+  if (manifest === undefined) throw missing(reference);
   const root = manifest.descriptor.digest;
   const wanted = new Set<Digest>([root]);
   const manifests: Digest[] = [];
@@ -55,6 +55,11 @@ export async function readTree(reference: Reference, settings: TreeSettings): Pr
   }
   for (const claimed of blobs.values()) size += claimed;
   return { root, manifests, blobs: [...blobs.keys()], size };
+}
+
+function missing(reference: Reference): LoadError {
+  const words = `its manifest ${reference} is missing`;
+  return isDigest(reference) ? new LackedContentError(reference, words) : new LoadError(words);
 }
 
 async function contentOf(

@@ -28,6 +28,12 @@ export interface LoadedImage {
   readonly problem?: string | undefined;
   /** What is here under its name from before, and stays: upstream could not say whether it is still the same. It is not loaded then. */
   readonly kept?: Digest | undefined;
+  /** It is what lies there that is wrong, and will be as long as it lies there as it is. */
+  readonly isRefused?: boolean | undefined;
+  /** What it names and was not brought with it: where it has a problem, nothing else is one; else it is loaded without. */
+  readonly lacks?: readonly Digest[] | undefined;
+  /** Of what is no image: those that are not whole because of the problem, and are not told of by themselves. */
+  readonly costs?: readonly string[] | undefined;
   readonly tally: Tally;
 }
 

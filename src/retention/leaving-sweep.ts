@@ -3,6 +3,7 @@ import type { DiscardedFiles } from '../storage/discarded-content.ts';
 import type { LeavingContent } from '../storage/image-graph.ts';
 import { settleDiscarded } from '../storage/operation.ts';
 import { allPages } from './all-pages.ts';
+import { sweepAnnounced } from './announced-sweep.ts';
 import { type RemovalParts, RemovingHands } from './removing-hands.ts';
 
 /** So many files are looked at together. */
@@ -15,7 +16,7 @@ export interface SweepParts extends RemovalParts {
   readonly discarded: DiscardedFiles;
 }
 
-/** Removes what was left for a while when its image went, or by a process that ended meanwhile. */
+/** Removes what was left for a while when its image went, or by a process that ended meanwhile, or that brought what nothing names. */
 export async function sweepLeaving(parts: SweepParts, signal?: AbortSignal): Promise<void> {
   const hands = new RemovingHands(parts);
   const all = allPages<LeavingContent, LeavingContent>(
@@ -34,6 +35,7 @@ export async function sweepLeaving(parts: SweepParts, signal?: AbortSignal): Pro
     digests.push(digest);
   }
   await discard();
+  await sweepAnnounced(parts, signal);
 }
 
 /**

@@ -46,6 +46,12 @@ export interface LeavingContent {
 /** Those that were used on one day alone, and those that were used on two at least. */
 export type Use = 'once' | 'repeated';
 
+/** Bytes that were announced, and when whoever brings them should have named them. Milliseconds since the epoch. */
+export interface AnnouncedContent {
+  readonly digest: Digest;
+  readonly until: number;
+}
+
 interface Page<Place> {
   readonly after?: Place | undefined;
   /** Some hundred at most. */
@@ -79,4 +85,6 @@ export interface ImageGraph {
   content(digest: Digest): Promise<KnownContent | undefined>;
   /** What a repository named by manifests that have gone, and may still be here. */
   leaving(page: Page<LeavingContent>): Promise<readonly LeavingContent[]>;
+  /** What should have been named by `now`; who removes it asks again. */
+  announced(page: Page<AnnouncedContent> & { readonly now: number }): Promise<readonly AnnouncedContent[]>;
 }

@@ -69,6 +69,20 @@ export type Operation =
       readonly holder: string;
       readonly until: number;
     }
+  | { readonly kind: 'announce content'; readonly digests: readonly Digest[]; readonly until: number }
+  | {
+      readonly kind: 'note arrival';
+      readonly digest: Digest;
+      readonly size: number;
+      readonly stamp: Stamp | undefined;
+    }
+  | {
+      readonly kind: 'leave content';
+      readonly repository: RepositoryName;
+      readonly digests: readonly Digest[];
+    }
+  | { readonly kind: 'discard announced'; readonly digests: readonly Digest[]; readonly before: number }
+  | { readonly kind: 'note taken over'; readonly place: string; readonly state: string }
   | {
       readonly kind: 'put tag list';
       readonly repository: RepositoryName;
@@ -213,6 +227,37 @@ export function leaseContent(digests: readonly Digest[], holder: string, until: 
   return { kind: 'lease content', digests, holder, until };
 }
 
+/**
+ * These bytes are about to be stored, or are, and whoever brings them names them later. None of them is discarded before `until` (milliseconds
+ * since the epoch); what nothing names by then is there for {@link discardAnnounced}. Holds until an import links or puts it.
+ */
+export function announceContent(digests: readonly Digest[], until: number): Operation {
+  return { kind: 'announce content', digests, until };
+}
+
+/** The bytes that were announced are here, verified; they are nobody's yet. `stamp`: of their file, where that was hashed. */
+export function noteArrival(digest: Digest, size: number, stamp: Stamp | undefined): Operation {
+  return { kind: 'note arrival', digest, size, stamp };
+}
+
+/** Of these no manifest of the repository may ever be put: what none names by now is said to be leaving, for {@link discardContent}. */
+export function leaveContent(repository: RepositoryName, digests: readonly Digest[]): Operation {
+  return { kind: 'leave content', repository, digests };
+}
+
+/**
+ * Of what was announced, and whose time is over, the bytes go that nothing names and nobody owns, or that nobody has said to be here. What came at `before` or later
+ * (milliseconds since the epoch), or is leased, stays, and is still announced. Some ten digests at a time: their files are moved meanwhile.
+ */
+export function discardAnnounced(digests: readonly Digest[], before: number): Operation {
+  return { kind: 'discard announced', digests, before };
+}
+
+/** What lies at this place of a directory that was found beside ours has been imported, or refused, as it is described. */
+export function noteTakenOver(place: string, state: string): Operation {
+  return { kind: 'note taken over', place, state };
+}
+
 /** Upstream's tag list as last seen; one that was seen before takes no other's place. */
 export function putTagList(repository: RepositoryName, list: ListingRecord<Tag>): Operation {
   return { kind: 'put tag list', repository, list };
@@ -266,9 +311,11 @@ export function changesOf(operations: readonly Operation[]): readonly Change[] {
         return [manifestChange(operation.repository, operation.digest)];
       case 'link blob':
       case 'own blob':
+      case 'note arrival':
       case 'lose blob':
         return [{ kind: 'blob', digest: operation.digest }];
       case 'discard content':
+      case 'discard announced':
       case 'settle discarded':
         return operation.digests.map((digest) => ({ kind: 'blob', digest }));
       default:

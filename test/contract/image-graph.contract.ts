@@ -4,15 +4,19 @@ import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
-import type { ImageGraph } from '#src/storage/image-graph.ts';
+import type { AnnouncedContent, ImageGraph } from '#src/storage/image-graph.ts';
 import type { Inventory } from '#src/storage/inventory.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
+  announceContent,
+  discardAnnounced,
   discardContent,
   dropManifest,
   leaseContent,
+  leaveContent,
   linkBlob,
   loseBlob,
+  noteArrival,
   type Operation,
   ownBlob,
   pinTag,
@@ -58,6 +62,7 @@ function put(name: RepositoryName, text: string, { blobs = [], manifests, subjec
 }
 
 const link = (name: RepositoryName, text: string): Operation => linkBlob(name, digestOf(text), text.length);
+const arrival = (text: string): Operation => noteArrival(digestOf(text), text.length, undefined);
 const tag = (name: RepositoryName, text: string, at = 'v1'): Operation =>
   putTag(name, { tag: parseTag(at), descriptor: descriptor(text), checkedAt: 1 });
 const drop = (name: RepositoryName, text: string): Operation => dropManifest(name, digestOf(text));
@@ -260,6 +265,86 @@ export function imageGraphContract(name: string, create: ImageGraphFactory): voi
       await store.change([leaseContent([digestOf('leased')], 'import', 1), discard(tool, ['leased'])]);
       assert.deepEqual(await leaving(), new Set());
       assert.equal((await store.graph.content(digestOf('leased')))?.storedAt, undefined);
+    });
+
+    it('keeps what was announced until its time is over, and lets go what nobody has named or owns by then', async () => {
+      await using made = await create();
+      const { store } = made;
+      const announced = async (now = Date.now()) =>
+        (await store.graph.announced({ now, limit: 10 })).map(({ digest }) => digest);
+      const isHere = async (text: string) =>
+        (await store.graph.content(digestOf(text)))?.storedAt !== undefined;
+      const texts = ['stray', 'owned', 'named', 'manifest', 'fresh', 'never came'];
+      const digests = texts.map(digestOf);
+      await store.change([announceContent(digests, 2), ...texts.slice(0, 4).map(arrival)]);
+      await store.change([announceContent([digestOf('fresh')], future()), arrival('fresh')]);
+      await store.change([announceContent([digestOf('fresh')], 1)]);
+      await store.change([
+        link(mirrored, 'owned'),
+        put(tool, 'image', { blobs: ['named'] }),
+        put(alpine, 'manifest'),
+      ]);
+      assert.deepEqual(new Set(await announced()), new Set(digests.filter((_, at) => at !== 4)));
+      assert.equal((await announced(future() + dayMs)).length, digests.length);
+      await store.change([discardAnnounced(digests, Date.now() - dayMs)]);
+      // It came a moment ago.
+      assert.deepEqual(await announced(), [digestOf('stray')]);
+      assert.equal(await isHere('stray'), true);
+      await store.change([discardAnnounced(digests, future())]);
+      assert.deepEqual(await announced(), []);
+      const here = await Promise.all(texts.map(isHere));
+      assert.deepEqual(here, [false, true, true, true, true, false]);
+    });
+
+    it('does not discard, with an image that goes, what somebody has announced', async () => {
+      await using made = await create();
+      const { store } = made;
+      await store.change([put(tool, 'image', { blobs: ['layer'] }), link(tool, 'layer')]);
+      await store.change([announceContent([digestOf('layer')], future())]);
+      await store.change([drop(tool, 'image'), discard(tool, ['layer', 'image'])]);
+      assert.deepEqual(
+        (await store.graph.leaving({ limit: 10 })).map(({ digest }) => digest),
+        [digestOf('layer')],
+      );
+    });
+
+    it('has an import take over what it has announced when it says whose that is', async () => {
+      await using made = await create();
+      const { store } = made;
+      await store.change([announceContent(['layer', 'image', 'by another'].map(digestOf), 2)]);
+      await store.change([
+        linkBlob(tool, digestOf('layer'), 5, 'import'),
+        putManifest(tool, { descriptor: descriptor('image'), blobs: [] }, 'import'),
+        link(tool, 'by another'),
+      ]);
+      const announced = await store.graph.announced({ now: Date.now(), limit: 10 });
+      assert.deepEqual(announced, [{ digest: digestOf('by another'), until: 2 }]);
+    });
+
+    it('goes on behind what was announced with the same time', async () => {
+      await using made = await create();
+      const { store } = made;
+      const digests = ['a', 'b', 'c'].map(digestOf);
+      await store.change([announceContent(digests.slice(0, 2), 5), announceContent(digests.slice(2), 7)]);
+      const found: string[] = [];
+      for (let after: AnnouncedContent | undefined; ; ) {
+        [after] = await store.graph.announced({ now: 7, after, limit: 1 });
+        if (after === undefined) break;
+        found.push(after.digest);
+      }
+      assert.deepEqual(found, digests);
+      assert.deepEqual((await store.graph.announced({ now: 6, limit: 10 })).length, 2);
+    });
+
+    it('says that what is linked is leaving where no manifest names it', async () => {
+      await using made = await create();
+      const { store } = made;
+      await store.change([link(alpine, 'layer'), link(alpine, 'named')]);
+      await store.change([link(tool, 'layer'), put(tool, 'image', { blobs: ['named'] })]);
+      await store.change([leaveContent(tool, ['layer', 'named'].map(digestOf))]);
+      assert.deepEqual(await store.graph.leaving({ limit: 10 }), [
+        { repository: tool, digest: digestOf('layer') },
+      ]);
     });
 
     it('takes a blob for here where somebody brings it, and not where he says whose it is', async () => {

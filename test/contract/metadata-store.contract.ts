@@ -9,7 +9,9 @@ import {
   dropManifest,
   linkBlob,
   loseBlob,
+  noteArrival,
   noteCheck,
+  noteTakenOver,
   pinTag,
   putManifest,
   putReferrersList,
@@ -159,6 +161,30 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await store.change([noteCheck(digest, 5, stamp)]);
       assert.deepEqual(await store.getChecked(digest), { size: 5, stamp: undefined, isHere: false });
       assert.equal(await store.hasBlob(alpine, digest), false);
+    });
+
+    it('knows bytes that nobody owns yet, and which file they are', async () => {
+      await using made = await create();
+      const { store } = made;
+      const { digest } = descriptor('layer');
+      await store.change([noteArrival(digest, 5, stamp)]);
+      assert.deepEqual(await store.getChecked(digest), { size: 5, stamp, isHere: true });
+      assert.equal(await store.hasBlob(alpine, digest), false);
+      assert.equal(await store.hasBlobOnHost(parseRegistryHost('docker.io'), digest), false);
+      await store.change([linkBlob(alpine, digest, 5, 'import', stamp)]);
+      assert.equal(await store.hasBlob(alpine, digest), true);
+    });
+
+    it('keeps how what was taken over was found last, by its place', async () => {
+      await using made = await create();
+      const { store } = made;
+      assert.equal(await store.getTakenOver('img/a'), undefined);
+      await store.change([noteTakenOver('img/a', 'one'), noteTakenOver('img/b', 'other')]);
+      await store.change([noteTakenOver('img/a', 'two')]);
+      assert.deepEqual(
+        [await store.getTakenOver('img/a'), await store.getTakenOver('img/b')],
+        ['two', 'other'],
+      );
     });
 
     it('takes the size of what was hashed for a fact, and counts it', async () => {

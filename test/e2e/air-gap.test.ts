@@ -1,38 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { command } from './support/command.ts';
 import type { Isolated } from './support/isolated-server.ts';
+import { ownNetwork } from './support/own-network.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const script = join(import.meta.dirname, 'support/isolated-server.ts');
-
-/** A network of its own that has no routes; where no process may have one, that of the machine. */
-async function aside(): Promise<readonly string[]> {
-  const isolated = [
-    'unshare',
-    '--map-root-user',
-    '--net',
-    'sh',
-    '-c',
-    'ip link set lo up && exec "$@"',
-    'sh',
-  ];
-  const [file = '', ...args] = isolated;
-  return await promisify(execFile)(file, [...args, 'true']).then(
-    () => isolated,
-    () => [],
-  );
-}
 
 async function served(
   settings: Readonly<Record<string, unknown>>,
   requests: readonly string[],
 ): Promise<Isolated> {
-  const line = [...(await aside()), process.execPath, script, JSON.stringify({ settings, requests })];
+  const line = [...(await ownNetwork()), process.execPath, script, JSON.stringify({ settings, requests })];
   const [file = '', ...args] = line;
   return JSON.parse(await command(file, args)) as Isolated;
 }

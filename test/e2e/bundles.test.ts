@@ -11,12 +11,25 @@ import { digestOf, digestsIn, type ImageContent, readImage } from './support/con
 import { crane } from './support/crane.ts';
 import { DockerRegistry } from './support/docker-registry.ts';
 import { makeLayer, pushImage, pushIndex } from './support/images.ts';
+import type { IsolatedOrder, IsolatedPull, IsolatedResult } from './support/isolated-pulls.ts';
 import { Ociregistry } from './support/ociregistry.ts';
+import { ownNetwork } from './support/own-network.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const bin = join(root, 'src/bin.js');
 const architectures = ['amd64', 'arm64', 's390x'];
 const names = ['one', 'two', 'three'];
+
+/** The images of an index. */
+function platformsOf({ digest, manifests }: ImageContent): { digest: string; architecture: string }[] {
+  const index = JSON.parse(manifests.get(digest)?.toString() ?? '') as {
+    manifests: { digest: string; platform: { architecture: string } }[];
+  };
+  return index.manifests.map((child) => ({
+    digest: child.digest,
+    architecture: child.platform.architecture,
+  }));
+}
 
 describe('bundles across an air gap', needs('docker-registry', 'crane', 'skopeo'), () => {
   const resources = new AsyncDisposableStack();
@@ -170,6 +183,73 @@ describe('bundles across an air gap', needs('docker-registry', 'crane', 'skopeo'
     await run(isolated, 'import', third);
     assert.deepEqual(await pulled(isolated, 'four'), await pulled(connected, 'four'));
   });
+
+  it(
+    'are pulled in a network without routes, by tag and by digest, and say what the next one is to have',
+    needs('containerd'),
+    async () => {
+      const imagePath = join(path, 'isolated');
+      const isolatedRun = async (order: Pick<IsolatedOrder, 'bundles' | 'pulls' | 'misses'>) => {
+        const whole: IsolatedOrder = { ...order, directory: path, imagePath, upstream: upstream.host };
+        const script = join(import.meta.dirname, 'support/isolated-pulls.ts');
+        const [file = '', ...args] = [
+          ...(await ownNetwork()),
+          process.execPath,
+          script,
+          JSON.stringify(whole),
+        ];
+        return JSON.parse(await command(file, args)) as IsolatedResult;
+      };
+      const wanted = new Map<string, string[]>();
+      const pulls: IsolatedPull[] = [];
+      for (const [name, image] of images) {
+        for (const { digest, architecture } of platformsOf(image)) {
+          if (architecture === 's390x') continue;
+          const content = await readImage(`${upstream.url}/v2/team/${name}`, digest);
+          const clients =
+            architecture === 'amd64' && name === 'one'
+              ? (['skopeo', 'crane', 'containerd'] as const)
+              : (['skopeo', 'crane'] as const);
+          for (const reference of [':v1', `@${digest}`])
+            for (const client of clients) {
+              pulls.push({ client, repository: `team/${name}`, reference, architecture });
+              wanted.set(JSON.stringify(pulls.at(-1)), [
+                ...content.manifests.keys(),
+                ...content.blobs.keys(),
+              ]);
+            }
+        }
+      }
+      const first = await isolatedRun({
+        bundles: [join(path, 'first.json'), join(path, 'second')],
+        ...{ pulls, misses: ['team/five:v1'] },
+      });
+      for (const [at, pull] of pulls.entries())
+        for (const digest of wanted.get(JSON.stringify(pull)) ?? [])
+          assert.ok(first.pulled[at]?.includes(digest), `${JSON.stringify(pull)} lacks ${digest}`);
+      assert.equal(first.wanted, `${repositoryOf('five')}:v1\n`);
+
+      const layers = [await makeLayer(path, 'shared', 60_000), await makeLayer(path, 'fifth', 80_000)];
+      await pushImage({ reference: `${repositoryOf('five')}:v1`, layers, format: 'oci' });
+      const list = join(path, 'wanted.txt');
+      await writeFile(list, first.wanted);
+      const next = join(path, 'next');
+      await run(connected, 'export', next, '--wanted', list, '--since', join(path, 'second/bundle.json'));
+      const five = await pulled(connected, 'five');
+      // What they share is there.
+      const shared = [...five.blobs.keys()].filter((digest) => images.get('one')?.blobs.has(digest) === true);
+      const carried = await digestsIn(join(next, 'blobs'));
+      assert.ok(shared.length > 0 && shared.every((digest) => !carried.has(digest)));
+      const second = await isolatedRun({
+        bundles: [next],
+        pulls: [{ client: 'skopeo', repository: 'team/five', reference: ':v1', architecture: 'amd64' }],
+        misses: [],
+      });
+      for (const digest of [...five.manifests.keys(), ...five.blobs.keys()])
+        assert.ok(second.pulled[0]?.includes(digest), digest);
+      assert.equal(second.wanted, '');
+    },
+  );
 
   it('come from the directory of the registry itself', async () => {
     await using directory = await temporaryDirectory();

@@ -22,8 +22,10 @@ const syncDelayMs = 400;
 const isRead = (method: string): boolean =>
   /^(?:get|has|list|blobSize|claimedSizes|watch|hurry)/.test(method);
 
+const kinds: readonly Operation['kind'][] = ['discard content', 'discard announced'];
+
 function isDiscarding([operations]: readonly unknown[]): boolean {
-  return Array.isArray(operations) && operations.some(({ kind }: Operation) => kind === 'discard content');
+  return Array.isArray(operations) && operations.some(({ kind }: Operation) => kinds.includes(kind));
 }
 
 /**

@@ -3,8 +3,10 @@ import { maxSmallBlob } from '../../cache/memory/small-blobs.ts';
 import { BlobHasher, DigestHasher, type VerifiedBlob, verifyWhole } from '../../oci/digest.ts';
 import { Fault } from '../../oci/fault.ts';
 import { type Digest, isDigestText } from '../../oci/reference.ts';
+import { ContentAnnouncement } from '../../storage/content-announcement.ts';
 import { type ContentStore, StoreBusyError, type StoredBlob } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
+import { noteArrival } from '../../storage/operation.ts';
 import type { Spool, SpoolStore } from '../../storage/spool-store.ts';
 import { isSameStamp } from '../../storage/stamp.ts';
 import { LoadError } from '../load-error.ts';
@@ -36,16 +38,26 @@ export function digestOfPath(path: string): Digest | undefined {
   return isDigestText(text) ? text : undefined;
 }
 
-/** Puts what archives have into the store, each blob hashed as it is read. */
-export class ArchiveBlobs {
+/**
+ * Puts what archives have into the store, each blob hashed as it is read. Nobody has named it by then, so each is announced before; until disposed of none is
+ * taken for left behind.
+ */
+export class ArchiveBlobs implements Disposable {
   readonly #stores: ArchiveStores;
   readonly #tally: Tally;
   readonly #signal: AbortSignal;
+  readonly #announcement: ContentAnnouncement;
 
   constructor(stores: ArchiveStores, tally: Tally, signal: AbortSignal) {
     this.#stores = stores;
     this.#tally = tally;
     this.#signal = signal;
+    this.#announcement = new ContentAnnouncement(stores);
+  }
+
+  /** To be awaited before whoever calls gives bytes of this digest their name in the store. */
+  async announce(digest: Digest): Promise<void> {
+    await this.#announcement.add(digest);
   }
 
   /**
@@ -53,6 +65,7 @@ export class ArchiveBlobs {
    * the same: whoever made the archive says with it that he has these bytes, and may be given them.
    */
   async store(entry: ArchiveEntry, digest: Digest | undefined): Promise<ArchivedBlob> {
+    if (digest !== undefined) await this.announce(digest);
     const here = digest && (await this.#here(digest, entry.size));
     if (here === undefined) return await this.#write(entry, digest);
     const hasher = new DigestHasher(here.digest);
@@ -79,7 +92,11 @@ export class ArchiveBlobs {
       this.#tally.fetched += chunk.length;
     }
     const blob = verified(hasher, path);
-    return { ...(await this.#stores.content.put(spool, blob)), head };
+    await this.announce(blob.digest);
+    const stored = await this.#stores.content.put(spool, blob);
+    // So that whoever reads the same archive after an interruption does not write it again.
+    await this.#stores.metadata.change([noteArrival(blob.digest, blob.size, stored.stamp)]);
+    return { ...stored, head };
   }
 
   async #here(digest: Digest, size: number): Promise<ArchivedBlob | undefined> {
@@ -109,6 +126,10 @@ export class ArchiveBlobs {
         await this.#stores.clock.sleep(pauseMs, this.#signal);
       }
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#announcement[Symbol.dispose]();
   }
 }
 

@@ -24,6 +24,14 @@ export interface ArchiveLink {
   readonly to: string;
 }
 
+/** What is wrong with one entry, which says nothing of the others; in words. */
+export interface WrongEntry {
+  readonly problem: string;
+}
+
+/** The archive ends here, or cannot be read any further. */
+export class BrokenOffError extends LoadError {}
+
 export interface TarReading {
   /** All of it, where it comes from a pipe. Default: the file of its name. */
   readonly bytes?: AsyncIterable<Uint8Array> | undefined;
@@ -32,13 +40,13 @@ export interface TarReading {
 }
 
 /**
- * The files of a tar, plain or compressed by gzip or zstd (also in several frames), in their order. Throws LoadError, which names the entry, for what is
- * no such tar.
+ * The files of a tar, plain or compressed by gzip or zstd (also in several frames), in their order. Throws LoadError for what is no such tar, and
+ * BrokenOffError, which names the entry, for what breaks off.
  */
 export async function* tarEntries(
   name: string,
   { bytes, signal }: TarReading = {},
-): AsyncGenerator<ArchiveEntry | ArchiveLink> {
+): AsyncGenerator<ArchiveEntry | ArchiveLink | WrongEntry> {
   const tar = extract();
   const file = bytes ?? createReadStream(name);
   let last = 'its beginning';
@@ -53,27 +61,30 @@ export async function* tarEntries(
     piping.catch(() => undefined);
     for await (const entry of tar) {
       last = JSON.stringify(entry.header.name);
-      const found = entryOf(entry.header, bodyOf(entry, entry.header.name));
+      const chunks = entry[Symbol.asyncIterator]();
+      const found = entryOf(entry.header, bodyOf(chunks, entry.header.name));
       if (found !== undefined) yield found;
       // What was not read is passed over.
-      entry.resume();
+      while ((await chunks.next()).done !== true);
     }
     await piping;
   } catch (error) {
     if (error instanceof LoadError) throw error;
-    throw new LoadError(`the tar cannot be read behind ${last}: ${reasonOf(error)}`);
+    throw new BrokenOffError(`the tar cannot be read behind ${last}: ${reasonOf(error)}`);
   } finally {
     if (file instanceof ReadStream) file.destroy();
     tar.destroy();
   }
 }
 
-/** What it has, with what is wrong with the tar as a LoadError. */
-async function* bodyOf(entry: AsyncIterable<unknown>, name: string): AsyncGenerator<Uint8Array> {
+/** What it has, with what is wrong with the tar as a BrokenOffError. */
+async function* bodyOf(chunks: AsyncIterator<unknown>, name: string): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of entry) if (chunk instanceof Uint8Array) yield chunk;
+    // Whoever stops in the middle leaves the rest, and does not destroy the tar with it.
+    for (let step = await chunks.next(); step.done !== true; step = await chunks.next())
+      if (step.value instanceof Uint8Array) yield step.value;
   } catch (error) {
-    throw new LoadError(`the tar breaks off within ${JSON.stringify(name)}: ${reasonOf(error)}`);
+    throw new BrokenOffError(`the tar breaks off within ${JSON.stringify(name)}: ${reasonOf(error)}`);
   }
 }
 
@@ -88,23 +99,27 @@ function decompressor(head: Uint8Array): Transform | undefined {
 function entryOf(
   { name, size, type, linkname }: Header,
   body: AsyncIterable<Uint8Array>,
-): ArchiveEntry | ArchiveLink | undefined {
+): ArchiveEntry | ArchiveLink | WrongEntry | undefined {
   if (type === 'directory') return undefined;
   const path = inside(name, '');
+  if (path === undefined) return leadsOut(name);
   if (type === 'file' || type === 'contiguous-file') return { path, size, body };
-  if (type === 'symlink') return { path, to: inside(linkname, path.slice(0, path.lastIndexOf('/') + 1)) };
-  if (type === 'link') return { path, to: inside(linkname, '') };
-  return undefined;
+  if (type !== 'symlink' && type !== 'link') return undefined;
+  const to = inside(linkname, type === 'link' ? '' : path.slice(0, path.lastIndexOf('/') + 1));
+  return to === undefined ? leadsOut(linkname) : { path, to };
 }
 
-/** A path within the archive, seen from a folder of it. Throws LoadError for one that leads out. */
-function inside(name: string, folder: string): string {
+function leadsOut(path: string): WrongEntry {
+  return { problem: `the tar has a path that leads out of it: ${JSON.stringify(path)}` };
+}
+
+/** A path within the archive, seen from a folder of it. Undefined: it leads out. */
+function inside(name: string, folder: string): string | undefined {
   const steps: string[] = [];
   for (const step of `${name.startsWith('/') ? '..' : folder}/${name}`.split('/')) {
     if (step === '' || step === '.') continue;
     if (step !== '..') steps.push(step);
-    else if (steps.pop() === undefined)
-      throw new LoadError(`the tar has a path that leads out of it: ${JSON.stringify(name)}`);
+    else if (steps.pop() === undefined) return undefined;
   }
   return steps.join('/');
 }

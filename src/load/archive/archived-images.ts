@@ -22,7 +22,8 @@ export interface ArchivedImage {
 
 export interface ArchivedImages {
   readonly images: readonly ArchivedImage[];
-  readonly problems: readonly string[];
+  /** What keeps others from being loaded, in words. */
+  readonly problems: readonly { readonly name: string; readonly problem: string }[];
 }
 
 /**
@@ -64,7 +65,7 @@ function whyNone({ layout, saved }: ReadArchive): string {
 
 async function savedImages({ saved, blobs }: ReadArchive, content: ContentStore): Promise<ArchivedImages> {
   const images: ArchivedImage[] = [];
-  const problems: string[] = [];
+  const problems: ArchivedImages['problems'][number][] = [];
   for (const image of saved) {
     try {
       const config = blobs.get(image.config.replace(/^\.\//, ''));
@@ -74,7 +75,7 @@ async function savedImages({ saved, blobs }: ReadArchive, content: ContentStore)
       const root = sha256(made);
       images.push(...image.names.map((name) => ({ name, root, mediaType: ociManifest, made })));
     } catch (error) {
-      problems.push(`${image.names.join(', ') || image.config}: ${reasonOf(error)}`);
+      problems.push({ name: image.names.join(', ') || image.config, problem: reasonOf(error) });
     }
   }
   return { images, problems };

@@ -6,11 +6,12 @@ import type { ManifestContent } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
 import { type Digest, hostOf, type ImageName, isDigest } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
+import { ContentAnnouncement } from '../../storage/content-announcement.ts';
 import { ContentLease } from '../../storage/content-lease.ts';
 import type { StoredBlob } from '../../storage/content-store.ts';
 import { linkBlob, putManifest, putTag } from '../../storage/operation.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
-import { LoadError } from '../load-error.ts';
+import { LackedContentError, LoadError, PassingLoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
 import type { ArchivedImage } from './archived-images.ts';
 import { ChangeBatch, type ChangeParts } from './change-batch.ts';
@@ -36,8 +37,13 @@ export interface ImportedImage {
   readonly manifests: number;
   readonly blobs: number;
   /** Manifests of its index that were left out, and why. */
-  readonly lost: ReadonlyMap<Digest, string>;
+  readonly lost: ReadonlyMap<Digest, LoadError>;
+  /** Manifests of its index that were neither brought nor here. */
+  readonly absent: readonly Digest[];
 }
+
+/** What takes so long to come that whoever is interrupted should not have to bring it again. Bytes. */
+const largeBlob = 1024 * 1024;
 
 /**
  * Makes an image known: of each manifest its blobs first, then itself, each behind what it names, its tag last, so that nothing is seen by halves. What it
@@ -63,7 +69,8 @@ class ImageImport {
   readonly #source: BroughtContent;
   readonly #parts: ImportParts;
   readonly #batch: ChangeBatch;
-  readonly #lost = new Map<Digest, string>();
+  readonly #lost = new Map<Digest, LoadError>();
+  readonly #absent = new Set<Digest>();
   readonly #put: Digest[] = [];
   readonly #blobs = new Set<Digest>();
 
@@ -72,12 +79,16 @@ class ImageImport {
     this.#name = name;
     this.#source = source;
     this.#parts = parts;
-    this.#batch = new ChangeBatch(parts);
+    this.#batch = new ChangeBatch(name.repository, parts);
   }
 
   async run(platforms: readonly Platform[]): Promise<ImportedImage> {
     const { root, made } = this.#image;
-    if (made !== undefined) await this.#parts.content.keep(verifyWhole(root, made), made);
+    using announced = new ContentAnnouncement(this.#parts);
+    if (made !== undefined) {
+      await announced.add(root);
+      await this.#parts.content.keep(verifyWhole(root, made), made);
+    }
     const { repository } = this.#name;
     const tree = await readTree(root, {
       ...{ repository, platforms },
@@ -86,7 +97,8 @@ class ImageImport {
     using _ = await ContentLease.take([...tree.blobs, ...tree.manifests], 'import', this.#parts);
     await this.#putAll(tree);
     await this.#checkWhole();
-    return { root, manifests: this.#put.length, blobs: this.#blobs.size, lost: this.#lost };
+    const absent = [...this.#absent];
+    return { root, manifests: this.#put.length, blobs: this.#blobs.size, lost: this.#lost, absent };
   }
 
   async #putAll({ manifests }: ImageTree): Promise<void> {
@@ -94,7 +106,8 @@ class ImageImport {
     for (const digest of manifests.toReversed()) {
       const manifest = await this.#manifest(digest);
       if (manifest !== undefined) await this.#orLost(digest, async () => await this.#putManifest(manifest));
-      else if (digest === root) throw new LoadError(`its manifest ${digest} was lost while it was loaded`);
+      else if (digest === root)
+        throw new PassingLoadError(`its manifest ${digest} was lost while it was loaded`);
       if (manifest !== undefined && digest === root) await this.#putTag(manifest);
     }
     await this.#batch.end();
@@ -105,25 +118,26 @@ class ImageImport {
     const { blobs } = manifest.content;
     for (const blob of blobs) await this.#link(blob.digest);
     const hasNothing = blobs.length + this.#put.length === 0;
-    if (digest === this.#image.root && hasNothing) throw new LoadError(this.#nothing);
+    if (digest === this.#image.root && hasNothing) throw this.#nothing;
     const record = recordOf(manifest, manifest.content);
     await this.#batch.add(putManifest(this.#name.repository, record, 'import'));
     this.#put.push(digest);
   }
 
-  get #nothing(): string {
+  get #nothing(): LoadError {
     const [first] = this.#lost.values();
-    return first ?? 'there is nothing in it: none of its manifests is there';
+    return first ?? new LoadError('there is nothing in it: none of its manifests is there');
   }
 
   async #link(digest: Digest): Promise<void> {
     const { repository } = this.#name;
     if (!(await this.#isOwned(digest))) {
       const blob = await this.#source.bring(digest);
-      if (blob === undefined) throw new LoadError(`it lacks the blob ${digest}`);
+      if (blob === undefined) throw new LackedContentError(digest, `it lacks the blob ${digest}`);
       // It may have come long ago, and gone since.
-      if ((await this.#parts.content.stat(digest)) === undefined) throw new LoadError(removed(digest));
+      if ((await this.#parts.content.stat(digest)) === undefined) throw removed(digest);
       await this.#batch.add(linkBlob(repository, digest, blob.size, 'import', blob.stamp));
+      if (blob.size >= largeBlob) await this.#batch.end();
     }
     this.#blobs.add(digest);
   }
@@ -149,7 +163,7 @@ class ImageImport {
     const { repository } = this.#name;
     for (const digest of this.#put) {
       const [missing] = (await this.#parts.metadata.listMissingBlobs(repository, digest, 1)) ?? [];
-      if (missing !== undefined) throw new LoadError(removed(missing.digest));
+      if (missing !== undefined) throw removed(missing.digest);
     }
   }
 
@@ -158,7 +172,7 @@ class ImageImport {
       return await work();
     } catch (error) {
       if (!(error instanceof LoadError) || digest === this.#image.root) throw error;
-      this.#lost.set(digest, error.message);
+      this.#lost.set(digest, error);
       return undefined;
     }
   }
@@ -166,6 +180,7 @@ class ImageImport {
   async #manifest(digest: Digest): Promise<ReadManifest | undefined> {
     return await this.#orLost(digest, async () => {
       const bytes = await this.#bytesOf(digest);
+      if (bytes === undefined) this.#absent.add(digest);
       return bytes && (await this.#read(digest, bytes));
     });
   }
@@ -197,6 +212,6 @@ class ImageImport {
   }
 }
 
-function removed(digest: Digest): string {
-  return `its blob ${digest} was removed while it was loaded: load it again`;
+function removed(digest: Digest): LoadError {
+  return new PassingLoadError(`its blob ${digest} was removed while it was loaded: load it again`);
 }

@@ -4,9 +4,10 @@ import { isObject, listIn, plainDescriptorIn } from '../../oci/descriptor.ts';
 import { Fault } from '../../oci/fault.ts';
 import { parseJson } from '../../oci/json.ts';
 import { maxManifestSize } from '../../oci/manifest.ts';
+import type { Digest } from '../../oci/reference.ts';
 import { LoadError, reasonOf } from '../load-error.ts';
 import { type ArchiveBlobs, type ArchivedBlob, digestOfPath } from './archive-blobs.ts';
-import type { ArchiveEntry, ArchiveLink } from './archive-entries.ts';
+import { type ArchiveEntry, type ArchiveLink, BrokenOffError, type WrongEntry } from './archive-entries.ts';
 
 /** An image of an OCI layout's index.json. */
 export interface LayoutImage {
@@ -29,8 +30,16 @@ export interface ReadArchive {
   readonly layout: readonly LayoutImage[];
   readonly saved: readonly SavedImage[];
   readonly blobs: ReadonlyMap<string, ArchivedBlob>;
-  /** In words: what is wrong with single files. */
-  readonly problems: readonly string[];
+  /** What is wrong with single files. */
+  readonly problems: readonly WrongFile[];
+  /** In words: why it could not be read to its end. */
+  readonly brokenOff: string | undefined;
+}
+
+/** `problem` in words; `digest`: what the file should be. */
+interface WrongFile {
+  readonly problem: string;
+  readonly digest?: Digest | undefined;
 }
 
 /** More than anybody has: files of an archive, and images that its index names. */
@@ -40,40 +49,74 @@ const maxImages = 200_000;
 const savedPath =
   /^(?:.+\/)?(?:(?:sha256:)?[0-9a-f]{64}(?:\.json|\.tar|\.tar\.gz|\.tar\.zst)?|layer\.tar|config\.json)$/;
 
-/** Reads an archive once, from its first file to its last. Throws LoadError for what cannot be read at all. */
+/** Reads an archive once, from its first file to its last, or as far as it can be read. Throws LoadError for what is none. */
 export async function readArchive(
-  entries: AsyncIterable<ArchiveEntry | ArchiveLink>,
+  entries: AsyncIterable<ArchiveEntry | ArchiveLink | WrongEntry>,
   store: ArchiveBlobs,
 ): Promise<ReadArchive> {
-  const blobs = new Map<string, ArchivedBlob>();
-  const links: ArchiveLink[] = [];
-  const layout: LayoutImage[] = [];
-  const saved: SavedImage[] = [];
-  const problems: string[] = [];
-  for await (const entry of entries) {
-    if (blobs.size + links.length > maxEntries) throw new LoadError(`it has more than ${maxEntries} files`);
-    if ('to' in entry) links.push(entry);
-    else if (entry.path === 'index.json') {
-      for await (const image of imagesOfIndex(entry.body, entry.path)) {
-        layout.push(image);
-        if (layout.length > maxImages) throw new LoadError(`it has more than ${maxImages} images`);
-      }
-    } else if (entry.path === 'manifest.json') {
-      saved.push(...listIn(await jsonOf(entry)).flatMap(savedImageIn));
-    } else if (digestOfPath(entry.path) !== undefined || savedPath.test(entry.path)) {
+  const reading = new ArchiveReading(store);
+  let brokenOff: string | undefined;
+  try {
+    for await (const entry of entries) await reading.read(entry);
+  } catch (error) {
+    if (!(error instanceof BrokenOffError)) throw error;
+    brokenOff = error.message;
+  }
+  reading.follow();
+  const { layout, saved, blobs, problems } = reading;
+  return { layout, saved, blobs, problems, brokenOff };
+}
+
+class ArchiveReading {
+  readonly blobs = new Map<string, ArchivedBlob>();
+  readonly layout: LayoutImage[] = [];
+  readonly saved: SavedImage[] = [];
+  readonly problems: WrongFile[] = [];
+  readonly #links: ArchiveLink[] = [];
+  readonly #store: ArchiveBlobs;
+
+  constructor(store: ArchiveBlobs) {
+    this.#store = store;
+  }
+
+  /** What is wrong with this one says nothing of the others. */
+  async read(entry: ArchiveEntry | ArchiveLink | WrongEntry): Promise<void> {
+    if (this.blobs.size + this.#links.length + this.problems.length > maxEntries)
+      throw new BrokenOffError(`it has more than ${maxEntries} files`);
+    if ('problem' in entry) this.problems.push(entry);
+    else if ('to' in entry) this.#links.push(entry);
+    else {
       try {
-        blobs.set(entry.path, await store.store(entry, digestOfPath(entry.path)));
+        await this.#readFile(entry);
       } catch (error) {
-        if (!(error instanceof LoadError)) throw error;
-        problems.push(error.message);
+        if (!(error instanceof LoadError) || error instanceof BrokenOffError) throw error;
+        this.problems.push({ problem: error.message, digest: digestOfPath(entry.path) });
       }
     }
   }
-  for (const { path, to } of links) {
-    const blob = blobs.get(to);
-    if (blob !== undefined) blobs.set(path, blob);
+
+  /** All is read: what links to something that came later is that, too. */
+  follow(): void {
+    for (const { path, to } of this.#links) {
+      const blob = this.blobs.get(to);
+      if (blob !== undefined) this.blobs.set(path, blob);
+    }
   }
-  return { layout, saved, blobs, problems };
+
+  async #readFile(entry: ArchiveEntry): Promise<void> {
+    const { path } = entry;
+    if (path === 'index.json') await this.#readIndex(entry);
+    else if (path === 'manifest.json') this.saved.push(...listIn(await jsonOf(entry)).flatMap(savedImageIn));
+    else if (digestOfPath(path) !== undefined || savedPath.test(path))
+      this.blobs.set(path, await this.#store.store(entry, digestOfPath(path)));
+  }
+
+  async #readIndex({ path, body }: ArchiveEntry): Promise<void> {
+    for await (const image of imagesOfIndex(body, path)) {
+      this.layout.push(image);
+      if (this.layout.length > maxImages) throw new BrokenOffError(`it has more than ${maxImages} images`);
+    }
+  }
 }
 
 /** What the index.json of a layout names, as it comes: it may be long. Throws LoadError. */

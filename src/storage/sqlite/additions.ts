@@ -90,6 +90,20 @@ const additions: readonly Addition[] = [
       insert into sqlite_stat1 (tbl, idx, stat) values ('dropped', 'dropped', '100000 100 1');
       analyze sqlite_schema;`,
   },
+  {
+    // Bytes that an import brings before anything names them: what nothing has named by then goes.
+    table: 'announced',
+    make: 'create table announced (content integer primary key, until integer not null)',
+    tune: `
+      create index announced_until on announced (until);
+      insert into sqlite_stat1 (tbl, idx, stat) values ('announced', 'announced_until', '10000 10');
+      analyze sqlite_schema;`,
+  },
+  {
+    // Files of Ociregistry 1.17 that were imported or refused, and how they were found.
+    table: 'taken_over',
+    make: 'create table taken_over (place text not null primary key, state text not null) without rowid',
+  },
 ];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */

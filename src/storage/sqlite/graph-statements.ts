@@ -100,5 +100,10 @@ export function prepareGraph(database: Database) {
        where (l.repository, l.content) > (coalesce(${repositoryId}, 0), coalesce(${contentId}, 0))
        order by l.repository, l.content limit ?`,
     ),
+    announced: prepare<[number, number, number, number], { digest: string; until: number }>(
+      `select c.digest, a.until from announced a cross join contents c on c.id = a.content
+       where (a.until, a.content) > ((select ?), (select ?)) and a.until <= ?
+       order by a.until, a.content limit ?`,
+    ),
   };
 }

@@ -113,6 +113,10 @@ export class OlderIndex extends IndexReads implements MetadataStore {
     return undefined;
   }
 
+  async getTakenOver(): Promise<string | undefined> {
+    return undefined;
+  }
+
   async listOwners(): Promise<readonly Owner[]> {
     return [];
   }

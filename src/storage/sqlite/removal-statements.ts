@@ -42,8 +42,10 @@ export function prepareRemovals(database: Database) {
     ),
     unlinkAll: prepare<[number]>('delete from links where content = ?'),
 
-    isLeased: prepare<[number, number], { found: 1 }>(
-      'select 1 as found from leases where content = ? and until > ? limit 1',
+    /** By a lease, or because whoever brings it may still name it. */
+    isHeld: prepare<[Record<string, unknown>], { found: 1 }>(
+      `select 1 as found from leases where content = $content and until > $now
+       union all select 1 from announced where content = $content and until > $now limit 1`,
     ),
     lease: prepare<[number, string, number]>(
       `insert into leases (content, holder, until) values (?, ?, ?)
@@ -54,5 +56,11 @@ export function prepareRemovals(database: Database) {
       `delete from leases where (content, holder) in (
          select content, holder from leases where until <= ? limit ?)`,
     ),
+
+    announce: prepare<[number, number]>(
+      'insert into announced values (?, ?) on conflict do update set until = max(until, excluded.until)',
+    ),
+    isAnnounced: prepare<[number], { found: 1 }>('select 1 as found from announced where content = ?'),
+    unannounce: prepare<[number]>('delete from announced where content = ?'),
   };
 }

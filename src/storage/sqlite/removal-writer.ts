@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
 import type { Operation } from '../operation.ts';
+import { AnnouncedWriter } from './announced-writer.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { ChangeTotals } from './change-totals.ts';
 import type { ContentOwners } from './content-owners.ts';
@@ -22,6 +23,9 @@ export type RemovalOperation = Of<
   | 'discard unknown'
   | 'settle discarded'
   | 'lease content'
+  | 'announce content'
+  | 'leave content'
+  | 'discard announced'
 >;
 
 export interface RemovalParts {
@@ -45,12 +49,19 @@ const all = -1;
 
 /** Takes away what operations say, inside a transaction of the caller's. */
 export class RemovalWriter {
+  readonly announced: AnnouncedWriter;
   readonly #parts: RemovalParts;
   readonly #statements: ReturnType<typeof prepareRemovals>;
 
   constructor(parts: RemovalParts) {
     this.#parts = parts;
     this.#statements = prepareRemovals(parts.database);
+    this.announced = new AnnouncedWriter({
+      ...parts,
+      removals: this.#statements,
+      isOfUse: (content) => this.#isOfUseAnywhere(content),
+      lose: (digest, row) => this.#lost(digest, row),
+    });
   }
 
   write(operation: RemovalOperation): void {
@@ -81,6 +92,15 @@ export class RemovalWriter {
         return;
       case 'lease content':
         this.#lease(operation);
+        return;
+      case 'announce content':
+        this.announced.announce(operation);
+        return;
+      case 'leave content':
+        for (const digest of operation.digests) this.leaveUnnamed(operation.repository, digest);
+        return;
+      case 'discard announced':
+        this.announced.discard(operation);
     }
   }
 
@@ -185,7 +205,7 @@ export class RemovalWriter {
     const { discarded, now, statements } = this.#parts;
     const row = statements.findContent.get(digest);
     if (row === undefined || row.stored_at === null || this.#isOfUse(owner, content)) return false;
-    if (this.#statements.isLeased.get(content, now()) !== undefined) return true;
+    if (this.#statements.isHeld.get({ content, now: now() }) !== undefined) return true;
     if (this.#isOfUseAnywhere(content)) {
       this.#unlink(digest, row, repository, owner);
       return false;
@@ -205,7 +225,7 @@ export class RemovalWriter {
       row !== undefined &&
       (row.stored_at !== null ||
         this.#isOfUseAnywhere(row.id) ||
-        this.#statements.isLeased.get(row.id, now()) !== undefined);
+        this.#statements.isHeld.get({ content: row.id, now: now() }) !== undefined);
     if (!isKept) discarded?.take(digest, before);
   }
 

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { Turns } from '../../base/turns.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
 import type {
+  AnnouncedContent,
   Candidate,
   ImageGraph,
   ImageNode,
@@ -132,6 +133,20 @@ export class SqliteImageGraph implements ImageGraph {
   }): Promise<readonly LeavingContent[]> {
     const rows = this.#statements.leaving.all(after?.repository ?? '', after?.digest ?? '', limit);
     return rows.map(({ name, digest }) => ({ repository: name as RepositoryName, digest: digest as Digest }));
+  }
+
+  async announced({
+    after,
+    limit,
+    now,
+  }: {
+    after?: AnnouncedContent | undefined;
+    limit: number;
+    now: number;
+  }): Promise<readonly AnnouncedContent[]> {
+    const last = after === undefined ? 0 : this.#idOf(after.digest);
+    const rows = this.#statements.announced.all(after?.until ?? 0, last, now, limit);
+    return rows.map(({ digest, until }) => ({ digest: digest as Digest, until }));
   }
 
   #placeOf(after: Candidate | undefined): UsePlace {

@@ -173,10 +173,8 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   }
 
   async #settleDiscarded(operations: readonly Operation[]): Promise<void> {
-    if (!operations.some(({ kind }) => kind === 'discard content')) return;
-    const lost = operations.flatMap((operation) =>
-      operation.kind === 'discard content' ? operation.digests : [],
-    );
+    const lost = operations.flatMap((operation) => (movesFiles(operation) ? operation.digests : []));
+    if (lost.length === 0) return;
     const stored = await Promise.all(lost.map(async (digest) => await this.graph.content(digest)));
     for (const [at, digest] of lost.entries())
       if (stored[at]?.storedAt !== undefined) this.#discarded?.restore(digest);
@@ -290,6 +288,10 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     return row && { after: (row.after_digest ?? undefined) as Digest | undefined, begunAt: row.begun_at };
   }
 
+  async getTakenOver(place: string): Promise<string | undefined> {
+    return this.#reads.getTakenOver.get(place)?.state;
+  }
+
   /** No key leads from a digest to the repositories that have it as a manifest: they are asked in turns. */
   async listOwners(digest: Digest, limit: number): Promise<readonly Owner[]> {
     const owners = this.#reads.listLinked.all(digest, limit).map(({ name }) => ownerOf(name, 'blob'));
@@ -360,14 +362,23 @@ function rowsOf(operation: Operation): number {
   if (operation.kind === 'link blob' || operation.kind === 'own blob' || operation.kind === 'lose blob')
     return 3;
   // With a file each, which is moved.
-  if (operation.kind === 'discard content' || operation.kind === 'discard unknown')
-    return 4 * operation.digests.length;
+  if (movesFiles(operation)) return 4 * operation.digests.length;
   if ('digests' in operation) return operation.digests.length;
   if (operation.kind === 'record uses') return operation.uses.length;
   if (operation.kind === 'record misses') return operation.misses.length;
   if (!('manifest' in operation)) return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;
+}
+
+function movesFiles(
+  operation: Operation,
+): operation is Extract<Operation, { kind: 'discard content' | 'discard announced' | 'discard unknown' }> {
+  return (
+    operation.kind === 'discard content' ||
+    operation.kind === 'discard announced' ||
+    operation.kind === 'discard unknown'
+  );
 }
 
 function ownerOf(name: string, as: Owner['as']): Owner {

@@ -95,6 +95,12 @@ export class OperationWriter {
       case 'note check':
         this.#noteCheck(operation);
         return;
+      case 'note arrival':
+        this.#noteArrival(operation);
+        return;
+      case 'note taken over':
+        this.#statements.noteTakenOver.run(operation.place, operation.state);
+        return;
       case 'put tag list': {
         const repository = this.#repository(operation.repository);
         const { checkedAt } = operation.list;
@@ -145,6 +151,7 @@ export class OperationWriter {
       annotations: annotations === undefined ? null : JSON.stringify(annotations),
       subject: subject === undefined ? null : this.#content(subject),
     });
+    if (origin === 'import') this.removals.announced.end(content);
     if (isNew) this.#totals.add([host, ''], { manifests: 1, manifestBytes: size });
     this.#putChildren(owner, content, blobs, 0);
     if (blobs.length > 0) this.#statements.wantMissing.run({ owner, content, host, now });
@@ -178,12 +185,13 @@ export class OperationWriter {
   }
 
   #linkBlob(operation: Of<'link blob'>): void {
-    const { repository, digest } = operation;
+    const { repository, digest, origin } = operation;
     const known = this.#statements.findContent.get(digest);
     const before = known ?? this.#contentOf(digest);
     this.#link(operation, before);
     // Who named it may have gone while it was on its way.
     if (known?.stored_at === null) this.removals.leaveUnnamed(repository, digest);
+    if (origin === 'import') this.removals.announced.end(before.id);
     if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
   }
 
@@ -211,6 +219,12 @@ export class OperationWriter {
     if (before === undefined || before.stored_at === null) return;
     this.#store(digest, before, size);
     this.#setStamp(before.id, stamp);
+  }
+
+  #noteArrival({ digest, size, stamp }: Of<'note arrival'>): void {
+    const before = this.#contentOf(digest);
+    this.#store(digest, before, size);
+    if (stamp !== undefined) this.#setStamp(before.id, stamp);
   }
 
   /** SQLite has no number above half of what an inode may be: the others are negative. */

@@ -159,6 +159,13 @@ describe('exporting a cache', () => {
         /the stored blob sha256:[0-9a-f]+: wrong bytes/,
       );
       assert.equal(problems.get('quay.io/team/shared:v1'), undefined);
+      // Nothing of it is left there.
+      const wrong = pathOf(arm64.contents[0] ?? layer);
+      if (to === 'bundle') assert.ok(!(await blobsIn(target)).includes(wrong));
+      if (to === 'bundle.tar') {
+        const [chunk] = (await list(join(cache.path, 'bundle.json'))).chunks;
+        assert.equal(sha256(await readFile(target)), `sha256:${chunk?.sha256}`);
+      }
       const file = to === '-' ? join(cache.path, 'out.tar') : target;
       if (to === '-') await writeFile(file, output);
       await using other = await CacheDirectory.make();
@@ -225,19 +232,23 @@ describe('a bundle in several tars', () => {
     await using cache = await filled(large);
     await cache.export(join(cache.path, 'bundle.tar'), { chunkSize: 1_500_000 });
     await using other = await CacheDirectory.make();
-    const imported = problemsOf(await other.import([join(cache.path, 'bundle.tar.002')]));
-    assert.match(imported[0]?.[1] ?? '', /^it is missing, or not whole: \d+ of its blobs/);
-    assert.equal(imported[0]?.[0], 'bundle.tar.001');
-    const failed = imported.slice(1).filter(([, problem]) => problem !== undefined);
-    assert.ok(failed.length > 0 && failed.length < 4, JSON.stringify(imported));
-    assert.match(failed[0]?.[1] ?? '', /^it lacks sha256:[0-9a-f]+, which "bundle.tar.001" should have$/);
+    const imported = await other.import([join(cache.path, 'bundle.tar.002')]);
+    const [missing, ...others] = imported.toReversed();
+    assert.equal(missing?.name, 'bundle.tar.001');
+    assert.match(
+      missing.problem ?? '',
+      /^it is missing, or not whole: \d+ of its blobs were not brought; not whole without it: quay/,
+    );
+    const whole = others.map(({ name }) => name);
+    assert.ok(whole.length > 0 && others.every(({ problem }) => problem === undefined));
+    assert.deepEqual([...whole, ...(missing.costs ?? [])].sort(), Object.keys(large).sort());
     const alone = problemsOf(await other.import([join(cache.path, 'bundle.tar.001')]));
     assert.match(alone[0]?.[1] ?? '', /there is no image in it: .* in another tar of the bundle/);
     // What the first import and the one alone brought is there, and the list proves whose it is.
     const rest = problemsOf(await other.import([join(cache.path, 'bundle.tar.002')]));
     assert.deepEqual(
-      rest.slice(1).filter(([, problem]) => problem !== undefined),
-      [],
+      rest.slice(0, -1).map(([, problem]) => problem),
+      [undefined, undefined, undefined, undefined],
     );
   });
 });
@@ -348,6 +359,12 @@ describe('a bundle that goes on from an earlier one', () => {
     await assert.rejects(
       cache.export(join(cache.path, 'x'), { since: join(cache.path, 'none') }),
       /cannot be read/,
+    );
+    const cut = join(cache.path, 'cut.tar');
+    await writeFile(cut, (await readFile(join(cache.path, 'one.tar'))).subarray(0, 100_000));
+    await assert.rejects(
+      cache.export(join(cache.path, 'x'), { since: cut }),
+      /cut\.tar" cannot be read: the tar .* "blobs/,
     );
   });
 });

@@ -1,44 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { pruneImages } from '#src/app/prune.ts';
+import { OriginalDirectory } from '#src/bundle/original-directory.ts';
+import { loadConfig } from '#src/config/load.ts';
 import { sha256 } from '#src/oci/digest.ts';
-import { dockerManifest, dockerManifestList, ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { CacheDirectory, problemsOf } from '#test/fakes/cache-directory.ts';
 import { type Built, builtImage, builtIndex, layoutFiles } from '#test/fakes/layouts.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
+import { writeOriginal } from '#test/fakes/original-directory.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp } from '#test/fakes/running-app.ts';
 
-const types = [dockerManifestList, dockerManifest, ociIndex, ociManifest];
 const hex = (content: Uint8Array) => sha256(content).slice('sha256:'.length);
-
-/** A directory as Ociregistry 1.17 writes it. */
-async function writeOriginal(
-  directory: string,
-  images: Readonly<Record<string, Built>>,
-  { pulled = '2026-01-02T03:04:05' } = {},
-): Promise<void> {
-  for (const name of ['lts', 'img', 'blobs']) await mkdir(join(directory, name), { recursive: true });
-  for (const [imageUrl, { mediaType, manifest, contents }] of Object.entries(images)) {
-    const digest = hex(manifest);
-    const file = join(directory, imageUrl.endsWith(':latest') ? 'lts' : 'img', digest);
-    const json = {
-      ...{ type: types.indexOf(mediaType), digest, imageUrl, bytes: manifest.toString('base64') },
-      ...{
-        'v1.oci.index': {},
-        'v1.oci.manifest': {},
-        'v2.docker.manifestList': {},
-        'v2.docker.manifest': {},
-      },
-      ...{ created: '2026-01-02T03:04:05', pulled },
-    };
-    await writeFile(file, JSON.stringify(json), { mode: 0o755 });
-    for (const content of contents)
-      if (content !== manifest && mediaType === ociManifest)
-        await writeFile(join(directory, 'blobs', hex(content)), content);
-  }
-}
 
 const [amd64, arm64, plain] = [builtImage(1), builtImage(2), builtImage(3)];
 const multi = builtIndex({ amd64, arm64 });
@@ -159,6 +134,98 @@ describe('a server that starts beside the data of 1.17', () => {
   }
 
   const said = (log: LogLines, text: string) => log.lines.some((line) => line.includes(text));
+  const counted = (log: LogLines, text: string) => log.lines.filter((line) => line.includes(text)).length;
+
+  async function prune(cache: CacheDirectory, pattern: string): Promise<void> {
+    const { config } = await loadConfig({ flags: cache.settings, env: {} });
+    const removed: string[] = [];
+    await pruneImages(
+      config,
+      { matches: (name) => name.includes(pattern) },
+      false,
+      async ({ tags }) => void removed.push(...tags),
+      { log: new LogLines(), signal: new AbortController().signal },
+    );
+    assert.equal(removed.length, 1);
+  }
+
+  async function startedTo(cache: CacheDirectory): Promise<LogLines> {
+    await using server = await started(cache);
+    await until(() => said(server.log, 'the images of 1.17 are imported'));
+    return server.log;
+  }
+
+  it('does not look again at what it has imported or refused, and does not bring back what was pruned', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, { ...images, 'quay.io/team/torn:v1': builtImage(5) });
+    const torn = layerFile(cache.imagePath, builtImage(5));
+    await truncate(torn, 1000);
+    await writeFile(join(cache.imagePath, 'img', 'a'.repeat(64)), '{"type":3,');
+    const first = await startedTo(cache);
+    assert.equal(counted(first, 'an image of 1.17 is imported'), 3);
+    assert.equal(counted(first, 'an image of 1.17 cannot be imported'), 2);
+    await prune(cache, 'plain:latest');
+    const second = await startedTo(cache);
+    assert.ok(!said(second, 'an image of 1.17'));
+    assert.ok(
+      second.lines.some((line) => /passedOver: 5,\s+refused: 2/.test(line)),
+      second.lines.join('\n'),
+    );
+    const [pruned, other] = await cache.served(...wanted.map(([path]) => path).slice(0, 2));
+    assert.deepEqual([pruned?.[0], other?.[0]], [404, 200]);
+    // What is mended in its place is taken, and that alone.
+    await writeFile(torn, builtImage(5).contents[0] ?? assert.fail());
+    const third = await startedTo(cache);
+    assert.equal(counted(third, 'an image of 1.17 is imported'), 1);
+    const [still] = await cache.served(wanted[0]?.[0] ?? '');
+    assert.equal(still?.[0], 404);
+  });
+
+  it('has nothing to do with what was imported by hand, by which all is taken', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, images);
+    assert.equal((await cache.import([cache.imagePath])).length, 3);
+    await prune(cache, 'plain:latest');
+    assert.ok(!said(await startedTo(cache), 'an image of 1.17'));
+    assert.equal((await cache.served(wanted[0]?.[0] ?? ''))[0]?.[0], 404);
+    await cache.import([cache.imagePath]);
+    assert.equal((await cache.served(wanted[0]?.[0] ?? ''))[0]?.[0], 200);
+  });
+
+  it('remembers what it was told is settled, also in a copy of the directory, until that changes', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, images);
+    const [entry, plainEntry] = [
+      join('img', hex(multi.manifest)),
+      join(cache.imagePath, 'lts', hex(plain.manifest)),
+    ];
+    const then = new Date(1_700_000_000_000);
+    await utimes(plainEntry, then, then);
+    const known = new Map<string, string>();
+    const memory = {
+      stateOf: async (name: string) => known.get(name),
+      settle: async (name: string, state: string) => void known.set(name, state),
+    };
+    const names = async (): Promise<string[]> => {
+      const found = [];
+      for await (const image of new OriginalDirectory(cache.imagePath, memory).images()) {
+        if (typeof image === 'string') continue;
+        found.push(image.name);
+        if (image.name !== 'quay.io/team/multi:v1') await image.settled?.({ problem: undefined });
+      }
+      return found.sort();
+    };
+    assert.equal((await names()).length, 3);
+    assert.deepEqual(await names(), ['quay.io/team/multi:v1']);
+    assert.ok(!known.has(entry));
+    const copy = await readFile(plainEntry);
+    await rm(plainEntry);
+    await writeFile(plainEntry, copy);
+    await utimes(plainEntry, then, then);
+    assert.deepEqual(await names(), ['quay.io/team/multi:v1']);
+    await utimes(plainEntry, then, new Date());
+    assert.deepEqual(await names(), ['docker.io/library/plain:latest', 'quay.io/team/multi:v1']);
+  });
 
   it('imports it while it serves, once, and again when something came', async () => {
     await using cache = await CacheDirectory.make();
@@ -170,7 +237,6 @@ describe('a server that starts beside the data of 1.17', () => {
         const { status, body } = await ask(server.app.server, `/v2/${path}`);
         assert.deepEqual([status, sha256(body)], [200, sha256(content)]);
       }
-      await until(async () => (await readdir(join(cache.imagePath, 'v1'))).includes('imported-1.17.json'));
     }
     {
       await using server = await started(cache);

@@ -10,6 +10,7 @@ import { CacheDirectory } from '#test/fakes/cache-directory.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { builtImage, builtIndex, layoutFiles } from '#test/fakes/layouts.ts';
+import { tarOf } from '#test/fakes/tars.ts';
 
 const [one, two] = [builtImage(1, { size: 1_500_000 }), builtImage(2)];
 const images = { 'quay.io/team/app:v1': one, 'quay.io/team/app:v2': builtIndex({ amd64: one, arm64: two }) };
@@ -65,6 +66,30 @@ describe('ociregistry import', () => {
       /^imported quay.io\/team\/app:v1 sha256:[0-9a-f]{64}: 1\.5 MB came, 0\.0 MB were there$/m,
     );
     assert.match(stdout, /^imported 2 images in \d+\.\d s, 1 failed: 1\.7 MB came, 0\.0 MB were there\n$/m);
+  });
+
+  it('prints once what is wrong with a tar, and counts the images that it costs', async () => {
+    await using cache = await CacheDirectory.make();
+    const tar = join(cache.path, 'cut.tar');
+    const three = { ...images, 'quay.io/team/app:v3': two };
+    // Within the first of its layers.
+    await writeFile(tar, (await tarOf(layoutFiles(three))).subarray(0, 1_000_000));
+    const { isOk, stdout } = await imported(cache, { paths: [tar] });
+    const [told, summary, ...more] = stdout.trimEnd().split('\n');
+    assert.equal(isOk, false);
+    assert.match(
+      told ?? '',
+      /^FAILED DIR\/cut\.tar: the tar .* "blobs\/.*; not whole without it: quay\.io\/team\/app:v1, quay/,
+    );
+    assert.match(summary ?? '', /^imported 0 images in \d+\.\d s, 3 failed: 1\.0 MB came, /);
+    assert.deepEqual(more, []);
+    const json = JSON.parse((await imported(cache, { paths: [tar], output: 'json' })).stdout) as {
+      images: { costs: string[] }[];
+    };
+    assert.deepEqual(
+      json.images.map(({ costs }) => costs),
+      [Object.keys(three)],
+    );
   });
 
   it('prints no name that is none as it is', async () => {
