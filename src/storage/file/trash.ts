@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { linkSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { opendir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, isDigestText } from '../../oci/reference.ts';
 import type { DiscardedContent, DiscardedFile, DiscardedFiles } from '../discarded-content.ts';
+import { makeAsAboveSync } from './directory-as-above.ts';
 import { codeOf } from './file-system.ts';
 import { blobPath } from './store-directories.ts';
 
@@ -101,7 +102,7 @@ export class Trash implements DiscardedContent, DiscardedFiles {
 
 function makeOnce(directory: string): void {
   try {
-    mkdirSync(directory);
+    makeAsAboveSync(directory);
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
   }
