@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Upstream } from '../bench-upstream.ts';
+import { Candidate } from '../candidates.ts';
+import { Connection } from '../connection.ts';
+import { plainImage } from '../content.ts';
+import { type Expected, exchange, pullOf } from '../load.ts';
+import { ours } from '../peers.ts';
+import { machineInWords } from '../recorded-run.ts';
+import { untilSettled } from '../settled.ts';
+import { fillDirectory, pathOfPlain } from './filled-directory.ts';
+import { headLines, type Row, rowLine } from './life-table.ts';
+import { type Done, tasks } from './life-tasks.ts';
+import { lowerLimit } from './lower-limit.ts';
+import { SteadyPulls, type Waits } from './steady-pulls.ts';
+
+/** So many images are pulled over and over, of the tenth that was pulled last. */
+const warmImages = 1000;
+/** How long pulls are looked at while nothing else is done, and behind a start. Milliseconds. */
+const calmMs = 5000;
+/** Files that came so short a time ago are not removed. Milliseconds. */
+const graceMs = 10 * 60_000 + 5000;
+
+type Pulls = readonly (readonly Expected[])[];
+
+/**
+ * `npm run bench -- --life IMAGES`: what is done to a cache of so many images, of three blobs each, while clients pull from it. Prints a row for each: how long it takes, what it
+ * costs whom, and what the clients feel of it. Throws where one of them has a wrong answer.
+ */
+export async function measureLife(images: number): Promise<void> {
+  await using upstream = await Upstream.start();
+  let filledAt = 0;
+  const fill = async (cache: string): Promise<void> => {
+    await fillDirectory(cache, upstream.host, images);
+    filledAt = performance.now();
+  };
+  await using server = await Candidate.start(ours, upstream, { metrics: true, fill });
+  await untilSettled(server);
+  const pulls = warmPulls(server.host, images);
+  for (const line of [`${images.toLocaleString('en')} images; ${machineInWords()}\n`, ...headLines()])
+    console.log(line);
+  await whileServing(server, pulls, filledAt);
+  console.log(rowLine(await eviction(server, pulls)));
+}
+
+async function whileServing(server: Candidate, pulls: Pulls, filledAt: number): Promise<void> {
+  const startMs = await server.restart(anyOf(pulls));
+  await using steady = new SteadyPulls(server, () => pickOf(pulls));
+  const start = async (): Promise<Done> => {
+    await sleep(calmMs);
+    return { seconds: startMs / 1000, came: 'the first right answer' };
+  };
+  console.log(rowLine({ name: 'start', calm: undefined, ...(await observed(server, steady, start)) }));
+  await pullAllOnce(server, pulls);
+  for (const { name, removes, run } of tasks) {
+    if (removes) await sleep(Math.max(0, filledAt + graceMs - performance.now()));
+    const calm = await calmWaits(steady);
+    const row = await observed(server, steady, async () => await run(server));
+    console.log(rowLine({ name, calm, ...row }));
+  }
+}
+
+/** A server that begins with a lower limit evicts at once. */
+async function eviction(server: Candidate, pulls: Pulls): Promise<Row> {
+  const calm = await calmBefore(server, pulls);
+  const { evicted } = await lowerLimit(server);
+  await server.restart(anyOf(pulls));
+  await using steady = new SteadyPulls(server, () => pickOf(pulls));
+  return { name: 'eviction of a tenth', calm, ...(await observed(server, steady, evicted)) };
+}
+
+async function calmBefore(server: Candidate, pulls: Pulls): Promise<Waits> {
+  await using steady = new SteadyPulls(server, () => pickOf(pulls));
+  return await calmWaits(steady);
+}
+
+async function calmWaits(steady: SteadyPulls): Promise<Waits> {
+  steady.take();
+  await sleep(calmMs);
+  return steady.take();
+}
+
+async function observed(
+  server: Candidate,
+  steady: SteadyPulls,
+  work: () => Promise<Done>,
+): Promise<Omit<Row, 'name' | 'calm'>> {
+  steady.take();
+  await server.loopDelay();
+  server.forgetPeak();
+  const before = server.usage;
+  const done = await work();
+  const during = steady.take();
+  const { user, system } = server.usage;
+  const cpuSeconds = user + system - before.user - before.system;
+  const delay = await server.loopDelay();
+  return { done, during, server: { ...delay, cpuSeconds, peakMiB: server.peakMiB } };
+}
+
+function warmPulls(host: string, images: number): Pulls {
+  const from = Math.floor(images * 0.9);
+  const count = Math.min(warmImages, images - from);
+  return Array.from({ length: count }, (_, at) => {
+    const number = from + Math.floor((at * (images - from)) / count);
+    return pullOf(host, plainImage(number), pathOfPlain(number));
+  });
+}
+
+async function pullAllOnce(server: Candidate, pulls: Pulls): Promise<void> {
+  using connection = new Connection(server);
+  for (const pull of pulls) for (const expected of pull) await exchange(connection, expected);
+}
+
+function pickOf(pulls: Pulls): readonly Expected[] {
+  return pulls[Math.floor(Math.random() * pulls.length)] ?? [];
+}
+
+function anyOf(pulls: Pulls): Expected {
+  const [[first] = []] = pulls;
+  if (first === undefined) throw new Error('there is nothing to pull');
+  return first;
+}
