@@ -9,7 +9,7 @@ import { machineInWords } from '../recorded-run.ts';
 import { untilSettled } from '../settled.ts';
 import { fillDirectory, pathOfPlain } from './filled-directory.ts';
 import { headLines, type Row, rowLine } from './life-table.ts';
-import { type Done, tasks } from './life-tasks.ts';
+import { type Done, type Task, tasks } from './life-tasks.ts';
 import { lowerLimit } from './lower-limit.ts';
 import { SteadyPulls, type Waits } from './steady-pulls.ts';
 
@@ -38,24 +38,37 @@ export async function measureLife(images: number): Promise<void> {
   const pulls = warmPulls(server.host, images);
   for (const line of [`${images.toLocaleString('en')} images; ${machineInWords()}\n`, ...headLines()])
     console.log(line);
-  await whileServing(server, pulls, filledAt);
+  console.log(rowLine(await begun(server, pulls)));
+  await pullAllOnce(server, pulls);
+  await whilePulling(
+    server,
+    pulls,
+    tasks.filter(({ removes }) => removes !== true),
+  );
+  await sleep(Math.max(0, filledAt + graceMs - performance.now()));
+  await whilePulling(
+    server,
+    pulls,
+    tasks.filter(({ removes }) => removes === true),
+  );
   console.log(rowLine(await eviction(server, pulls)));
 }
 
-async function whileServing(server: Candidate, pulls: Pulls, filledAt: number): Promise<void> {
+async function begun(server: Candidate, pulls: Pulls): Promise<Row> {
   const startMs = await server.restart(anyOf(pulls));
   await using steady = new SteadyPulls(server, () => pickOf(pulls));
   const start = async (): Promise<Done> => {
     await sleep(calmMs);
     return { seconds: startMs / 1000, came: 'the first right answer' };
   };
-  console.log(rowLine({ name: 'start', calm: undefined, ...(await observed(server, steady, start)) }));
-  await pullAllOnce(server, pulls);
-  for (const { name, removes, run } of tasks) {
-    if (removes) await sleep(Math.max(0, filledAt + graceMs - performance.now()));
+  return { name: 'start', calm: undefined, ...(await observed(server, steady, start)) };
+}
+
+async function whilePulling(server: Candidate, pulls: Pulls, some: readonly Task[]): Promise<void> {
+  await using steady = new SteadyPulls(server, () => pickOf(pulls));
+  for (const { name, run } of some) {
     const calm = await calmWaits(steady);
-    const row = await observed(server, steady, async () => await run(server));
-    console.log(rowLine({ name, calm, ...row }));
+    console.log(rowLine({ name, calm, ...(await observed(server, steady, async () => await run(server))) }));
   }
 }
 
