@@ -3,15 +3,25 @@ import { rounded } from '../text-table.ts';
 import type { Done } from './life-tasks.ts';
 import type { Waits } from './steady-pulls.ts';
 
+/** Of clients while nothing else is done. */
+export interface Calm extends Waits {
+  /** What a pull costs the server then. Processor time. */
+  readonly cpuSecondsEach: number;
+}
+
 /** What a task was like, and for whom. */
 export interface Row {
   readonly name: string;
   readonly done: Done;
   /** Of clients before it; undefined: there were none. */
-  readonly calm: Waits | undefined;
+  readonly calm: Calm | undefined;
   /** Of clients while it went on. */
   readonly during: Waits;
-  readonly server: LoopDelay & { readonly cpuSeconds: number; readonly peakMiB: number };
+  readonly server: LoopDelay & {
+    /** Without what pulls cost, where that is known. */
+    readonly cpuSeconds: number;
+    readonly peakMiB: number;
+  };
 }
 
 const columns = [
@@ -20,7 +30,7 @@ const columns = [
   'seconds',
   'the command’s processor time (s)',
   'its memory, most (MiB)',
-  'the server’s processor time (s)',
+  'the server’s processor time, without pulls (s)',
   'its memory, most (MiB)',
   'delay of its event loop, most (ms; 10 is none)',
   'a pull, p99: before → meanwhile (ms)',

@@ -8,10 +8,10 @@ import { ours } from '../peers.ts';
 import { machineInWords } from '../recorded-run.ts';
 import { untilSettled } from '../settled.ts';
 import { fillDirectory, pathOfPlain } from './filled-directory.ts';
-import { headLines, type Row, rowLine } from './life-table.ts';
+import { type Calm, headLines, type Row, rowLine } from './life-table.ts';
 import { type Done, type Task, tasks } from './life-tasks.ts';
 import { lowerLimit } from './lower-limit.ts';
-import { SteadyPulls, type Waits } from './steady-pulls.ts';
+import { SteadyPulls } from './steady-pulls.ts';
 
 /** So many images are pulled over and over, of the tenth that was pulled last. */
 const warmImages = 1000;
@@ -61,14 +61,15 @@ async function begun(server: Candidate, pulls: Pulls): Promise<Row> {
     await sleep(calmMs);
     return { seconds: startMs / 1000, came: 'the first right answer' };
   };
-  return { name: 'start', calm: undefined, ...(await observed(server, steady, start)) };
+  return { name: 'start', calm: undefined, ...(await observed(server, steady, undefined, start)) };
 }
 
 async function whilePulling(server: Candidate, pulls: Pulls, some: readonly Task[]): Promise<void> {
   await using steady = new SteadyPulls(server, () => pickOf(pulls));
   for (const { name, run } of some) {
-    const calm = await calmWaits(steady);
-    console.log(rowLine({ name, calm, ...(await observed(server, steady, async () => await run(server))) }));
+    const calm = await calmOf(server, steady);
+    const row = await observed(server, steady, calm, async () => await run(server));
+    console.log(rowLine({ name, calm, ...row }));
   }
 }
 
@@ -78,35 +79,42 @@ async function eviction(server: Candidate, pulls: Pulls): Promise<Row> {
   const { evicted } = await lowerLimit(server);
   await server.restart(anyOf(pulls));
   await using steady = new SteadyPulls(server, () => pickOf(pulls));
-  return { name: 'eviction of a tenth', calm, ...(await observed(server, steady, evicted)) };
+  return { name: 'eviction of a tenth', calm, ...(await observed(server, steady, calm, evicted)) };
 }
 
-async function calmBefore(server: Candidate, pulls: Pulls): Promise<Waits> {
+async function calmBefore(server: Candidate, pulls: Pulls): Promise<Calm> {
   await using steady = new SteadyPulls(server, () => pickOf(pulls));
-  return await calmWaits(steady);
+  return await calmOf(server, steady);
 }
 
-async function calmWaits(steady: SteadyPulls): Promise<Waits> {
+async function calmOf(server: Candidate, steady: SteadyPulls): Promise<Calm> {
   steady.take();
+  const before = cpuSecondsOf(server);
   await sleep(calmMs);
-  return steady.take();
+  const waits = steady.take();
+  return { ...waits, cpuSecondsEach: (cpuSecondsOf(server) - before) / Math.max(1, waits.count) };
 }
 
 async function observed(
   server: Candidate,
   steady: SteadyPulls,
+  calm: Calm | undefined,
   work: () => Promise<Done>,
 ): Promise<Omit<Row, 'name' | 'calm'>> {
   steady.take();
   await server.loopDelay();
   server.forgetPeak();
-  const before = server.usage;
+  const before = cpuSecondsOf(server);
   const done = await work();
   const during = steady.take();
-  const { user, system } = server.usage;
-  const cpuSeconds = user + system - before.user - before.system;
+  const ofPulls = during.count * (calm?.cpuSecondsEach ?? 0);
+  const cpuSeconds = Math.max(0, cpuSecondsOf(server) - before - ofPulls);
   const delay = await server.loopDelay();
   return { done, during, server: { ...delay, cpuSeconds, peakMiB: server.peakMiB } };
+}
+
+function cpuSecondsOf({ usage: { user, system } }: Candidate): number {
+  return user + system;
 }
 
 function warmPulls(host: string, images: number): Pulls {
