@@ -19,13 +19,13 @@ export class SteadyPulls implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
   #times: number[] = [];
-  #failure: unknown;
+  #failure: Error | undefined;
 
   /** `next`: what is asked for one after the other in one pull. */
   constructor(server: Address, next: () => readonly Expected[]) {
     const one = async (): Promise<void> =>
       await this.#pull(server, next).catch((error: unknown) => {
-        this.#failure ??= error;
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
       });
     this.#running = Promise.all(Array.from({ length: clients }, one));
   }
