@@ -91,7 +91,7 @@ function hasDoubledSlash({ request }: Exchange): boolean {
   return sent.replace(/^https?:\/\//i, '').includes('//');
 }
 
-/** In the original's words, but where its framework speaks for it. */
+/** In the original's words, but where its framework speaks for it. What is wrong, and what may stand there, is the line below them, which it has not. */
 function refuse({ refusal }: AdminEndpoint, exchange: Exchange, error: BadParameter): void {
   const missing = /^(\w+) is missing$/.exec(error.message)?.[1];
   if (missing === 'type')
@@ -99,5 +99,5 @@ function refuse({ refusal }: AdminEndpoint, exchange: Exchange, error: BadParame
       message: `parameter "${missing}" in query has an error: value is required but missing`,
     });
   else if (wantsJson(exchange)) exchange.sendJson(400, { message: `${refusal}: ${error.message}` });
-  else exchange.send(400, 'text/plain; charset=utf-8', `${refusal}\n`);
+  else exchange.send(400, 'text/plain; charset=utf-8', `${refusal}\n${error.message}\n`);
 }

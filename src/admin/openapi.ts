@@ -65,7 +65,13 @@ function operationOf({ method, path, about, parameters, text, json, refusal }: A
       400: {
         description: 'A parameter is wrong',
         content: {
-          'text/plain': { schema: { type: 'string', const: `${refusal}\n` } },
+          'text/plain': {
+            schema: {
+              type: 'string',
+              pattern: `^${refusal}\n`,
+              description: 'the original’s words; below them which is wrong, and what may stand there',
+            },
+          },
           'application/json': { schema: schemaOf(refused) },
         },
       },

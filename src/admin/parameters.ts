@@ -26,7 +26,8 @@ export async function readParameters<P extends Parameters>(
   query: URLSearchParams,
 ): Promise<ValuesOf<P>> {
   const strange = [...query.keys()].find((name) => !Object.hasOwn(parameters, name));
-  if (strange !== undefined) throw new BadParameter(`there is no parameter ${quoted(strange)}`);
+  if (strange !== undefined)
+    throw new BadParameter(`there is no parameter ${quoted(strange)}, ${whatThereIs(parameters)}`);
   const values: Record<string, unknown> = {};
   for (const [name, { read, isRequired }] of Object.entries(parameters)) {
     const [text, second] = query.getAll(name);
@@ -35,6 +36,11 @@ export async function readParameters<P extends Parameters>(
     values[name] = await read(text === '' ? undefined : text).catch(named(name));
   }
   return values as ValuesOf<P>;
+}
+
+function whatThereIs(parameters: Parameters): string {
+  const names = Object.keys(parameters);
+  return names.length === 0 ? 'and no other' : `but ${names.join(', ')}`;
 }
 
 function named(name: string) {

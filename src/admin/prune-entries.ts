@@ -17,10 +17,11 @@ export interface PruneOrder {
 export function selectionOf({ type, dur, expr, count }: PruneOrder, now: number): Selection {
   const limit = Number.isFinite(count) ? { limit: count } : {};
   if (type === 'pattern') {
-    if (expr === undefined) throw new BadParameter('expr is missing');
+    if (expr === undefined) throw new BadParameter('expr is missing, which the type pattern goes by');
     return { ...limit, matches: expr };
   }
-  if (dur === undefined) throw new BadParameter('dur is missing');
+  if (dur === undefined)
+    throw new BadParameter(`dur is missing, which the type ${type} goes by: a duration such as 30d or 12h`);
   const before = now - dur;
   return {
     ...limit,

@@ -1,8 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 
-/** Work at a stretch holds up everybody else: no longer than this. Milliseconds. */
-export const turnMs = 5;
+/**
+ * Work at a stretch holds up everybody else: no longer than this. One request has several turns of the event loop (it comes, a file is opened, is read), and a pull several
+ * requests: at 5 a walk over the index would hold up a pull of four by tens of milliseconds. Milliseconds.
+ */
+export const turnMs = 2;
 
 /** Measures long work that is made of small steps: behind a step with which its turn is over others have theirs. */
 export class Turns {

@@ -7,7 +7,7 @@ export function adminPage(): string {
     '# Administration',
     generated,
     'Calls below `/cmd` at the main port: those of Ociregistry 1.17 as they were, then ours. [How to use them](../how-to/administer.md). They answer lines for people (`text/plain`), and JSON to whoever sends `Accept: application/json`; `/cmd/openapi.json` describes that. Lists are sent page by page, as fast as they are read.',
-    'A call that takes `image` or `pattern` needs one of the two. A parameter that is wrong, unknown or there twice is 400, with the words of the original; who may not ask is 401, 403 or 429, with a reason. None takes a body.',
+    'A call that takes `image` or `pattern` needs one of the two. A parameter that is wrong, unknown or there twice is 400, with the words of the original, and a line below them that says which and what may stand there; who may not ask is 401, 403 or 429, with a reason. None takes a body.',
     ...adminEndpoints.flatMap(section),
   );
 }

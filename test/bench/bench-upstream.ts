@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Program } from '../e2e/support/program.ts';
 import type { Address } from './connection.ts';
-import { type LargeBlob, largeBlob } from './content.ts';
+import { type LargeBlob, largeBlob, layersImage, mebibyte, type SmallImage, sha256 } from './content.ts';
 import type { Tls } from './tls.ts';
 
 /** The benchmark’s upstream as its driver sees it. */
@@ -43,18 +43,32 @@ export class Upstream implements Address, AsyncDisposable {
     return this.tls?.ca;
   }
 
-  /** A blob that nobody has seen yet. */
-  async newBlob(size: number): Promise<LargeBlob> {
+  /** A blob that nobody has seen yet; `blockBytes`: what it takes in memory. */
+  async newBlob(size: number, blockBytes = mebibyte): Promise<LargeBlob> {
     this.#seed += 1;
-    const blob = largeBlob(this.#seed, size);
-    const { digest } = (await this.#tell(`large?seed=${this.#seed}&size=${size}`)) as { digest: string };
-    if (digest !== blob.digest) throw new Error('driver and upstream do not agree on a blob');
+    const blob = largeBlob(this.#seed, size, blockBytes);
+    await this.#agree(`large?seed=${this.#seed}&size=${size}&block=${blockBytes}`, blob.digest);
     return blob;
   }
 
-  /** `GET blobs`, `HEAD manifests`, `GET large` (a large blob) and so on since the last call. */
+  /** An image of blobs that it has. */
+  async newImage(tag: string, layers: readonly LargeBlob[]): Promise<Pick<SmallImage, 'tag' | 'manifest'>> {
+    const parts = layers.map(({ digest, size }) => ({ digest, size }));
+    const image = layersImage(tag, parts);
+    const query = new URLSearchParams({ tag });
+    for (const { digest } of parts) query.append('layer', digest);
+    await this.#agree(`image?${query}`, sha256(image.manifest));
+    return image;
+  }
+
+  /** `GET blobs`, `HEAD manifests`, `GET large` (a large blob) and so on since the last call, and `large bytes`. */
   async takeCounts(): Promise<Readonly<Record<string, number>>> {
     return (await this.#tell('counts')) as Record<string, number>;
+  }
+
+  async #agree(what: string, expected: string): Promise<void> {
+    const { digest } = (await this.#tell(what)) as { digest: string };
+    if (digest !== expected) throw new Error(`driver and upstream do not agree on ${what}`);
   }
 
   async #tell(what: string): Promise<unknown> {

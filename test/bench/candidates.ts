@@ -5,9 +5,10 @@ import { freePort } from '../e2e/support/free-port.ts';
 import { MemoryGroup } from '../e2e/support/memory-group.ts';
 import { Program } from '../e2e/support/program.ts';
 import { imageEnvironment } from '../image/environment.ts';
-import { cacheIn, type Place, writeConfigurations } from './configurations.ts';
+import { cacheIn, configurationIn, type Place, writeConfigurations } from './configurations.ts';
 import { type Address, Connection, requestOf } from './connection.ts';
 import { type Expected, exchange } from './load.ts';
+import { type LoopDelay, loopDelayIn } from './metrics-page.ts';
 import { ownDirectory } from './own-directory.ts';
 import type { Peer } from './peers.ts';
 import { type Open, ProcessTree, type Usage } from './process-tree.ts';
@@ -34,6 +35,8 @@ interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further keys of this program's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Puts into its cache what is there before it begins. */
+  readonly fill?: (cache: string) => Promise<void>;
 }
 
 /** How the process is run, again and again. */
@@ -75,6 +78,7 @@ export class Candidate implements AsyncDisposable, Address {
     const place = { directory, port: await freePort(), metricsPort, upstream: host, tls, settings };
     const group = memoryLimit === undefined ? undefined : resources.use(await MemoryGroup.open(memoryLimit));
     const commandLine = peer.commandLine(await writeConfigurations(place), place);
+    await options.fill?.(cacheIn(place));
     const env = options.env ?? (group === undefined ? {} : await imageEnvironment());
     const line = { commandLine, group, env: { ...trusting(tls), ...peer.env, ...env } };
     const candidate = new Candidate(place, line, resources.move());
@@ -135,12 +139,19 @@ export class Candidate implements AsyncDisposable, Address {
    * Of its event loop since this was last asked, in milliseconds; it looks every ten, which counts. NaN where it has no page of metrics,
    * or one that does not say it.
    */
-  async loopDelay(): Promise<{ delayP99: number; delayMost: number }> {
+  async loopDelay(): Promise<LoopDelay> {
+    return loopDelayIn(await this.metricsPage());
+  }
+
+  /** As Prometheus reads it; '' where it has none. */
+  async metricsPage(): Promise<string> {
     const answer = await fetch(`http://127.0.0.1:${this.#metricsPort}/metrics`).catch(() => undefined);
-    const page = (await answer?.text()) ?? '';
-    const milliseconds = (name: string) =>
-      Number(new RegExp(`^nodejs_eventloop_lag_${name}_seconds (\\S+)$`, 'm').exec(page)?.[1]) * 1000;
-    return { delayP99: milliseconds('p99'), delayMost: milliseconds('max') };
+    return (await answer?.text()) ?? '';
+  }
+
+  /** The file that {@link restart} reads again. */
+  get configurationFile(): string {
+    return configurationIn(this.directory);
   }
 
   /** Ends as it is told to and begins again on what it has; resolves to how long it took until the first right answer. Milliseconds. */

@@ -21,6 +21,15 @@ export function cacheIn({ directory }: Pick<Place, 'directory'>): string {
   return join(directory, 'data');
 }
 
+/** This program's own, of those that {@link writeConfigurations} writes. */
+export function configurationIn(directory: string): string {
+  return fileOf(directory, 'config');
+}
+
+function fileOf(directory: string, language: string): string {
+  return join(directory, `${language}.json`);
+}
+
 function scheme({ tls }: Place): string {
   return tls === undefined ? 'http' : 'https';
 }
@@ -87,7 +96,7 @@ export type ConfigurationFiles = Readonly<Record<keyof typeof configurations, st
 export async function writeConfigurations(place: Place): Promise<ConfigurationFiles> {
   await mkdir(cacheIn(place));
   const written = Object.entries(configurations).map(async ([language, contentFor]) => {
-    const file = join(place.directory, `${language}.json`);
+    const file = fileOf(place.directory, language);
     await writeFile(file, JSON.stringify(contentFor(place)));
     return [language, file] as const;
   });

@@ -21,18 +21,24 @@ export const mebibyte = 1024 * 1024;
 export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const layerBytes = 1024;
 const layers = 5;
+const firstPlain = 10_000_000;
 
 export function sha256(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** The same seed gives the same blob; hashing it takes half a second per GiB. */
-export function largeBlob(seed: number, size: number): LargeBlob {
-  const block = noise(seed, mebibyte);
+/** The same seed gives the same blob; hashing it takes half a second per GiB. `blockBytes`: what it takes in memory. */
+export function largeBlob(seed: number, size: number, blockBytes = mebibyte): LargeBlob {
+  const block = noise(seed, blockBytes);
   const hash = createHash('sha256');
   for (let at = 0; at < size; at += block.length) hash.update(block.subarray(0, size - at));
   const digest = `sha256:${hash.digest('hex')}`;
   return { digest, size, block, tag: `large${seed}`, manifest: manifestOf(emptyConfig, [{ digest, size }]) };
+}
+
+/** An image of large layers, which others may have too. */
+export function layersImage(tag: string, layersOf: readonly Part[]): Pick<SmallImage, 'tag' | 'manifest'> {
+  return { tag, manifest: manifestOf(emptyConfig, layersOf, { tag }) };
 }
 
 /** Do these bytes stand at this place of the blob? */
@@ -50,6 +56,12 @@ export function isPartOf({ block }: LargeBlob, at: number, bytes: Buffer): boole
 export function smallImage(number: number): SmallImage {
   const parts = Array.from({ length: layers }, (_, index) => noise(number * layers + index, layerBytes));
   return imageOf(`v${number}`, configOf(number), parts);
+}
+
+/** An image of a config and two layers that nobody else has. */
+export function plainImage(number: number): SmallImage {
+  const parts = [0, 1].map((index) => noise(firstPlain + 2 * number + index, layerBytes));
+  return imageOf(`plain${number}`, configOf(`plain ${number}`), parts);
 }
 
 /** So many layers has a layered image, the same ones: those of its base. */
@@ -91,7 +103,7 @@ function imageOf(tag: string, config: Buffer, layersOf: readonly Buffer[]): Smal
 }
 
 /** Of a layer. */
-interface Part {
+export interface Part {
   readonly digest: string;
   readonly size: number;
 }

@@ -10,11 +10,11 @@ export interface Expected {
 }
 
 /** `docker pull` of an image as requests: the manifest by tag, config, layers. */
-export function pullOf(host: string, image: SmallImage): Expected[] {
+export function pullOf(host: string, image: SmallImage, repository = 'bench'): Expected[] {
   return [
-    { request: manifestRequest('GET', host, image.tag), body: image.manifest },
+    { request: manifestRequest('GET', host, image.tag, repository), body: image.manifest },
     ...image.blobs.map(({ digest, bytes }) => ({
-      request: requestOf('GET', host, `/v2/bench/blobs/${digest}`),
+      request: requestOf('GET', host, `/v2/${repository}/blobs/${digest}`),
       body: bytes,
     })),
   ];

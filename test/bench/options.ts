@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { mebibyte } from './content.ts';
+import type { Day } from './day/day.ts';
 import { atHand, ours, type Peer, peerOf } from './peers.ts';
 import { dimensions } from './scale/dimensions.ts';
 import { scenarios, usualScenarios } from './scenarios.ts';
@@ -25,6 +27,8 @@ npm run bench -- --scale [${allDimensions}]
 npm run bench -- --soak MINUTES
 npm run bench -- --memory MIB,…
 npm run bench -- --index MANIFESTS
+npm run bench -- --life IMAGES
+npm run bench -- --day MIB,QUOTA[,MINUTES]
 npm run bench -- --parts`;
 
 export interface Options {
@@ -38,6 +42,8 @@ export interface Options {
   readonly soak: string | undefined;
   readonly memory: string | undefined;
   readonly index: string | undefined;
+  readonly life: number | undefined;
+  readonly day: Day | undefined;
   readonly parts: boolean;
   readonly json: string | undefined;
   readonly compare: string | undefined;
@@ -59,6 +65,8 @@ export function readOptions(args: string[]): Options {
       soak: { type: 'string' },
       memory: { type: 'string' },
       index: { type: 'string' },
+      life: { type: 'string' },
+      day: { type: 'string' },
       parts: { type: 'boolean', default: false },
       json: { type: 'string' },
       compare: { type: 'string' },
@@ -69,7 +77,9 @@ export function readOptions(args: string[]): Options {
   const { soak, memory, index, parts, json, compare, tls, help } = values;
   return {
     ...{ soak, memory, index, parts, json, compare, tls, help },
-    rounds: countOf(values.rounds),
+    rounds: countOf('--rounds', values.rounds),
+    life: values.life === undefined ? undefined : countOf('--life', values.life),
+    day: values.day === undefined ? undefined : dayOf(values.day),
     only: listOf(values.only).map((name) => known(name, scenarios)),
     against: listOf(values.against).map((name) => known(name, namesAtHand)),
     peers: allDifferent(values.peer.map(peerOf)),
@@ -79,9 +89,16 @@ export function readOptions(args: string[]): Options {
   };
 }
 
-function countOf(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new Error(`--rounds is a number of rounds, and not ${text}`);
+function countOf(name: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`${name} is a number, and not ${text}`);
   return Number(text);
+}
+
+function dayOf(text: string): Day {
+  const [mebibytes = '', quota = '', minutes = '10', ...more] = text.split(',');
+  if (more.length > 0) throw new Error(`--day is MIB,QUOTA[,MINUTES], and not ${text}`);
+  const [bytes, quotaBytes] = [mebibytes, quota].map((size) => countOf('a size in --day', size) * mebibyte);
+  return { bytes: bytes ?? 0, quotaBytes: quotaBytes ?? 0, minutes: countOf('MINUTES in --day', minutes) };
 }
 
 function listOf(text: string): string[] {

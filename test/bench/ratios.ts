@@ -23,6 +23,12 @@ export function pairwise(
   });
 }
 
+/** Below which such a part of them lies. NaN of nothing. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
+
 /** NaN of nothing. */
 export function median(values: readonly number[] = []): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,5 +1,7 @@
 import { buildPackage } from './built-package.ts';
+import { type Day, dayInTheLife } from './day/day.ts';
 import { indexTable } from './index-table.ts';
+import { measureLife } from './life/life.ts';
 import { memoryTable } from './memory-table.ts';
 import { type Options, readOptions, usage } from './options.ts';
 import { partsTable } from './parts-table.ts';
@@ -18,6 +20,8 @@ async function main(options: Options): Promise<void> {
   else if (options.soak !== undefined) await soakFor(Number(options.soak));
   else if (options.memory !== undefined) await memoryTable(options.memory.split(',').map(Number));
   else if (options.index !== undefined) await indexTable(Number(options.index));
+  else if (options.life !== undefined) await measureLife(options.life);
+  else if (options.day !== undefined) await goThrough(options.day);
   else if (options.parts) await partsTable();
   else await compareSideBySide(options);
 }
@@ -27,6 +31,11 @@ async function soakFor(minutes: number): Promise<void> {
   const wrong = await soak(minutes);
   console.log(wrong.length === 0 ? 'flat' : `not flat: ${wrong.join('; ')}`);
   if (wrong.length > 0) process.exitCode = 1;
+}
+
+/** Exit 1: a client had a wrong answer. */
+async function goThrough(day: Day): Promise<void> {
+  if ((await dayInTheLife(day)) > 0) process.exitCode = 1;
 }
 
 function given(): Options {

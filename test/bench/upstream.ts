@@ -7,6 +7,7 @@ import {
   type LargeBlob,
   largeBlob,
   layeredImage,
+  layersImage,
   manifestType,
   type SmallImage,
   sha256,
@@ -21,8 +22,9 @@ import { Pace } from './pace.ts';
  * arguments, the files of a certificate and its key, the first two speak TLS.
  *
  * Any repository has all of it. GET /v2/<name>/manifests/v<number> is a small image, `layered<number>` one of many layers, `slight<number>` one of blobs that
- * all of these have, `large<seed>` that of a large blob; /v2/many<count>/tags/list has so many tags, slight ones. For the driver: POST /large?seed=&size= makes a large blob
- * and answers its digest; POST /counts gives the requests since the last call.
+ * all of these have, `large<seed>` that of a large blob; /v2/many<count>/tags/list has so many tags, slight ones. For the driver: POST /large?seed=&size=&block= makes a large blob
+ * and answers its digest; POST /image?tag=&layer=&layer=… an image of such blobs, and answers that of its manifest; POST /counts gives the requests since the last call, and the
+ * bytes of large blobs that were sent.
  */
 const gigabit = 125_000_000;
 
@@ -52,6 +54,7 @@ async function answer(
 function control({ url = '/' }: IncomingMessage, response: ServerResponse): void {
   const { pathname, searchParams } = new URL(url, 'http://upstream');
   if (pathname === '/large') json(response, makeLarge(searchParams));
+  else if (pathname === '/image') json(response, makeImage(searchParams));
   else if (pathname === '/counts') json(response, takeCounts());
   else response.writeHead(404).end();
 }
@@ -134,16 +137,33 @@ async function sendLarge(
     const chunk = block.subarray(from, from + Math.min(step, size - at));
     await pace?.pass(chunk.length);
     await new Promise((resolve) => response.write(chunk, resolve));
+    count('large bytes', chunk.length);
   }
   response.end();
 }
 
 function makeLarge(query: URLSearchParams): Pick<LargeBlob, 'digest'> {
-  const made = largeBlob(Number(query.get('seed')), Number(query.get('size')));
+  const block = query.get('block');
+  const made = largeBlob(
+    ...([Number(query.get('seed')), Number(query.get('size'))] as const),
+    block === null ? undefined : Number(block),
+  );
   blobs.set(made.digest, made);
   const image = { manifest: made.manifest, blobs: [] };
   manifests.set(made.tag, image).set(sha256(made.manifest), image);
   return { digest: made.digest };
+}
+
+function makeImage(query: URLSearchParams): { readonly digest: string } {
+  const layers = query.getAll('layer').map((digest) => {
+    const layer = blobs.get(digest);
+    if (layer === undefined || Buffer.isBuffer(layer)) throw new Error(`nobody made ${digest}`);
+    return { digest, size: layer.size };
+  });
+  const { tag, manifest } = layersImage(query.get('tag') ?? '', layers);
+  const [image, digest] = [{ manifest, blobs: [] }, sha256(manifest)];
+  manifests.set(tag, image).set(digest, image);
+  return { digest };
 }
 
 function isLarge(digest: string): boolean {
@@ -151,8 +171,8 @@ function isLarge(digest: string): boolean {
   return content !== undefined && !Buffer.isBuffer(content);
 }
 
-function count(name: string): void {
-  counts[name] = (counts[name] ?? 0) + 1;
+function count(name: string, more = 1): void {
+  counts[name] = (counts[name] ?? 0) + more;
 }
 
 function takeCounts(): Record<string, number> {

@@ -11,6 +11,10 @@ function commands(...programs: readonly string[]): (block: Block) => boolean {
     language === 'sh' && programsIn(text).every((name) => programs.includes(name));
 }
 
+function isCarried({ page, section }: Block): boolean {
+  return page === 'docs/how-to/carry-across-an-air-gap.md' && section !== 'From other tools';
+}
+
 /**
  * Who loads a block, by what is in it; the first that takes it. Each name is that of the tests that do: a block that none of them
  * takes is one that nobody has tried.
@@ -28,6 +32,10 @@ const kinds = {
   load: ({ page }) => page === 'docs/how-to/load-images.md',
   /** test/e2e/administer.test.ts: the commands of the page. */
   administer: ({ page, language }) => page === 'docs/how-to/administer.md' && language === 'sh',
+  /** test/e2e/kept-and-carried.test.ts: the commands of the pages, but those about directories of other programs. */
+  carry: isCarried,
+  keep: ({ page, language }) => language === 'sh' && page === 'docs/how-to/keep-the-disk-from-filling.md',
+  backUp: ({ page, language }) => language === 'sh' && page === 'docs/how-to/back-up.md',
   /** test/e2e/docs-config.test.ts, by a shell. */
   pulls: commands('crane', 'curl', 'ctr', 'skopeo'),
   /** test/image/without-the-cache.test.ts */

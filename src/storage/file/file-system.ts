@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { access, link, lstat, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import { access, link, lstat, open, opendir, rename, rm, stat } from 'node:fs/promises';
 import type { Stamp } from '../stamp.ts';
+import { makeAsAbove } from './directory-as-above.ts';
 import { FileMaker } from './file-maker.ts';
 import type { NewFile } from './new-file.ts';
 
@@ -83,7 +84,7 @@ export const nodeFileSystem: FileSystem = {
   rm,
   stat,
   exactStat: async (path) => await stat(path, { bigint: true }),
-  mkdir,
+  mkdir: makeAsAbove,
   opendir,
   make: async (files, syncs) => await maker.make(files, syncs),
   // What is no directory has no `.` in it, whatever its mode says.

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, lstatSync, mkdirSync, renameSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { linkSync, lstatSync, renameSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { lstat, opendir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { algorithmOf, hexOf } from '../../oci/digest.ts';
 import { type Digest, isDigestText } from '../../oci/reference.ts';
 import type { DiscardedContent, DiscardedFile, DiscardedFiles } from '../discarded-content.ts';
+import { makeAsAboveSync } from './directory-as-above.ts';
 import { codeOf } from './file-system.ts';
 import { blobPath } from './store-directories.ts';
 
@@ -114,12 +115,12 @@ function isOfDirectory(error: unknown): boolean {
 /** What lies in its place and is none keeps its bytes beside it. */
 function makeOnce(directory: string): void {
   try {
-    mkdirSync(directory);
+    makeAsAboveSync(directory);
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
     if (isDirectory(directory)) return;
     renameSync(directory, `${directory}.aside-${randomBytes(4).toString('hex')}`);
-    mkdirSync(directory);
+    makeAsAboveSync(directory);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Address, Connection } from '../connection.ts';
 import { type Expected, exchange } from '../load.ts';
-import { median } from '../ratios.ts';
+import { median, quantile } from '../ratios.ts';
 
 /** How clients were served who asked for so long. */
 interface Served {
@@ -31,9 +31,4 @@ export async function ask(
   await Promise.all(Array.from({ length: clients }, one));
   const perSecond = (times.length * 1000) / (performance.now() - startedAt);
   return { count: times.length, perSecond, medianMs: median(times), p99Ms: quantile(times, 0.99) };
-}
-
-function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }

@@ -111,7 +111,7 @@ describe('the description of the calls', () => {
     );
   });
 
-  for (const { method, path, json, text, refusal } of adminEndpoints) {
+  for (const { method, path, parameters, json, text, refusal } of adminEndpoints) {
     it(`says what is answered: ${method} ${path}`, async () => {
       await using made = await serving();
       const call = async (accept: string, query = queries[path] ?? '') =>
@@ -127,7 +127,10 @@ describe('the description of the calls', () => {
       const isPlain = plain.headers['content-type'] === 'text/plain; charset=utf-8';
       assert.equal(isPlain, text !== undefined);
       const wrong = await call('*/*', `${queries[path] ?? '?'}&none=1`);
-      assert.deepEqual([wrong.status, wrong.body.toString()], [400, `${refusal}\n`]);
+      const [words, which] = wrong.body.toString().split('\n');
+      assert.deepEqual([wrong.status, words], [400, refusal]);
+      const names = Object.keys(parameters).join(', ');
+      assert.equal(which, `there is no parameter "none", ${names === '' ? 'and no other' : `but ${names}`}`);
     });
   }
 });
@@ -186,14 +189,22 @@ describe('removing images', () => {
     );
   });
 
-  it('refuses what makes no sense in the words of the original, and nothing is removed', async () => {
+  it('refuses what makes no sense in the words of the original, says what is wrong below them, and nothing is removed', async () => {
     await using made = await serving();
-    for (const query of [
-      ...['type=accessed', 'type=accessed&dur=x', 'type=pattern', 'type=pattern&expr=(', 'type=all'],
-      ...['type=pattern&expr=a&dryRun=no', 'type=pattern&expr=a&dryrun=false', 'type=pattern&expr=a&count=x'],
-    ]) {
+    const wrong = {
+      'type=accessed': 'dur is missing, which the type accessed goes by: a duration such as 30d or 12h',
+      'type=accessed&dur=x': 'dur: must be a duration such as 30d or 12h',
+      'type=pattern': 'expr is missing, which the type pattern goes by',
+      'type=pattern&expr=(': 'expr: "(" is no regular expression',
+      'type=all': 'type: must be created or accessed or pattern',
+      'type=pattern&expr=a&dryRun=no': 'dryRun: must be true or false',
+      'type=pattern&expr=a&dryrun=false':
+        'there is no parameter "dryrun", but type, dur, expr, count, dryRun',
+      'type=pattern&expr=a&count=x': 'count: must be a whole number, or -1',
+    };
+    for (const [query, which] of Object.entries(wrong)) {
       const { status, body } = await ask(made.server, `/cmd/prune?${query}`, { method: 'DELETE' });
-      assert.deepEqual([status, body.toString()], [400, 'unable to parse prune params\n'], query);
+      assert.deepEqual([status, body.toString()], [400, `unable to parse prune params\n${which}\n`], query);
     }
     const { status, body } = await ask(made.server, '/cmd/prune', { method: 'DELETE' });
     assert.equal(status, 400);

@@ -121,11 +121,16 @@ describe('the lists of the original', () => {
       ...['image/list?digest=XYZ', `manifest/list?pattern=${'a'.repeat(2001)}`],
     ]) {
       const { status, text: answer } = await made.call(path);
-      assert.deepEqual([status, answer], [400, 'invalid parameters\n'], path);
+      assert.equal(status, 400, path);
+      assert.match(answer, /^invalid parameters\n[^\n]+\n$/, path);
     }
     assert.deepEqual(await made.json('manifest/list?count=x'), {
       message: 'invalid parameters: count: must be a whole number, or -1',
     });
+    assert.equal(
+      (await made.call('manifest/list?count=x')).text,
+      'invalid parameters\ncount: must be a whole number, or -1\n',
+    );
     assert.equal((await made.call('manifest/list?pattern=(a%2B)%2B%24')).status, 200);
     assert.equal((await made.call('nothing')).status, 404);
     const other = await made.call('manifest/list', 'POST');

@@ -20,6 +20,20 @@ describe('the command line of the bench', () => {
     assert.ok(Number(readOptions(['--scale']).scale?.length) > 4);
   });
 
+  it('takes how much goes through how little, in how long', () => {
+    const mebibyte = 1024 * 1024;
+    assert.deepEqual(readOptions(['--day', '200,50']).day, {
+      bytes: 200 * mebibyte,
+      quotaBytes: 50 * mebibyte,
+      minutes: 10,
+    });
+    assert.equal(readOptions(['--day', '200,50,3']).day?.minutes, 3);
+    assert.equal(readOptions(['--life', '100000']).life, 100_000);
+    for (const day of ['200', '200,50,3,1', '0,1', '1GB,1'])
+      assert.throws(() => readOptions(['--day', day]), /--day/);
+    assert.throws(() => readOptions(['--life', 'x']), /--life/);
+  });
+
   it('refuses what it does not know, and names what there is', () => {
     assert.throws(() => readOptions(['--only', 'imagse']), /no imagse, but manifests, images/);
     assert.throws(() => readOptions(['--scale', 'imagse']), /no imagse, but images, clients/);
