@@ -47,11 +47,11 @@ function bundleOf({ durationMs, images }: Plan, random: Random): BundlePlan {
   };
 }
 
-/** Tags of some images are deleted upstream. */
+/** Tags of some images are deleted upstream, and that is asked for. */
 export function deleting(plan: Plan, random: Random): Plan {
   const { durationMs, images } = plan;
   const deletions = Array.from({ length: random.between(1, 3) }, () => ({
     ...{ at: random.between(0, durationMs), image: random.between(0, images.length - 1) },
   }));
-  return { ...plan, deletions };
+  return { ...plan, deletions, freshness: plan.freshness === 'immutable' ? 3000 : plan.freshness };
 }
