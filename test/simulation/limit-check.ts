@@ -4,8 +4,8 @@ import type { ReservedRoom } from '#src/retention/reserved-room.ts';
 import type { Inventory } from '#src/storage/inventory.ts';
 import type { World } from './world.ts';
 
-/** Is what runs itself bounded by the limit? Not before whoever admits it looks at what was admitted. */
-const boundsWhatRuns = false;
+/** Is what runs itself bounded by the limit? Not before whoever admits it looks at what was admitted: then to be turned on. */
+const expects = { boundedRuns: false };
 /** Manifests come without room that was kept for them. Bytes. */
 const manifestBytes = 20_000;
 
@@ -32,7 +32,7 @@ export class LimitCheck {
   admitted(held: Disposable, bytes: number, come: () => number): Disposable {
     const { plan, findings } = this.#world;
     const running = this.#running;
-    if (boundsWhatRuns && running > plan.maxSize)
+    if (expects.boundedRuns && running > plan.maxSize)
       findings.add(
         'the limit holds',
         `${running} bytes are let in at a time, of ${plan.maxSize} that may be here`,
