@@ -6,6 +6,7 @@ import type { Digest, Reference, RepositoryName } from '#src/oci/reference.ts';
 import type { BlobReader, CallOptions, Manifest, RangeSpec } from '#src/oci/registry.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
 import { Judge, type Question } from './judge.ts';
+import type { Had } from './ledger.ts';
 import type { Server } from './server.ts';
 import { short } from './trace.ts';
 import type { World } from './world.ts';
@@ -38,14 +39,28 @@ export class Door {
   readonly #world: World;
   readonly #judge: Judge;
   #asked = 0;
+  readonly name: string;
   /** The server that runs; undefined while none does. */
   server: Server | undefined;
   /** Upstream is down on purpose, to see what a crash has left. */
   isAudit = false;
 
-  constructor(world: World) {
+  /** `name`: in front of what its server does, where there are several. */
+  constructor(world: World, name = '') {
     this.#world = world;
+    this.name = name;
     this.#judge = new Judge(world);
+  }
+
+  /** Somebody was told that it is here. */
+  promise(had: Omit<Had, 'since'>): void {
+    this.#judge.promise(had);
+  }
+
+  /** Asks for what is promised. */
+  async ask(who: string, { repository, kind, reference }: Omit<Had, 'since'>): Promise<void> {
+    if (kind === 'blob') await this.getBlob(who, repository, reference as Digest, { chunkMs: 0 });
+    else await this.getManifest(who, repository, reference);
   }
 
   /** A cached manifest lacks blobs when it should not. */
@@ -158,9 +173,10 @@ export class Door {
     const question: Question = { ...asked, from: this.#world.time, outcome: undefined };
     const report = (outcome: Outcome): void => {
       question.outcome = outcome;
+      this.#judge.reported(question);
     };
     this.#asked += 1;
-    const name = `${asked.who} ${asked.what} ${short(`${asked.repository} ${asked.reference}`)}${rangeText(asked.range)} #${this.#asked}`;
+    const name = `${this.name}${asked.who} ${asked.what} ${short(`${asked.repository} ${asked.reference}`)}${rangeText(asked.range)} #${this.#asked}`;
     this.#world.waiting.set(name, question.from);
     this.#world.scheduler.note(name);
     try {

@@ -155,6 +155,7 @@ export class FakeRegistry {
 }
 
 function tagList({ path, tags }: ModelRepository): FakeAnswer {
-  const body = Buffer.from(JSON.stringify({ name: path, tags: [...tags.keys()] }));
+  const there = [...tags].filter(([, pointings]) => pointings.at(-1)?.digest !== undefined);
+  const body = Buffer.from(JSON.stringify({ name: path, tags: there.map(([tag]) => tag) }));
   return bytesAnswer(body, undefined, { 'content-type': 'application/json' });
 }

@@ -66,12 +66,21 @@ export class Faults {
   readonly #planned: readonly Fault[];
   /** From here on upstream is well. */
   #endAt = Number.POSITIVE_INFINITY;
-  /** Nobody can be reached, whatever is planned. */
-  isOutage = false;
+  #outages = 0;
 
   constructor(planned: readonly Fault[], random: Random) {
     this.#planned = planned;
     this.#random = random;
+  }
+
+  /** Nobody can be reached, whatever is planned, until it is disposed of. */
+  beginOutage(): Disposable {
+    this.#outages += 1;
+    const outage = new DisposableStack();
+    outage.defer(() => {
+      this.#outages -= 1;
+    });
+    return outage;
   }
 
   endAt(time: number): void {
@@ -80,7 +89,7 @@ export class Faults {
 
   /** What is wrong with this request, if something is. */
   of({ host, object }: AskedObject, time: number): Fault | undefined {
-    if (this.isOutage) return { kind: 'refused', host, from: time, until: time, chance: 1 };
+    if (this.#outages > 0) return { kind: 'refused', host, from: time, until: time, chance: 1 };
     if (time >= this.#endAt) return undefined;
     return this.#planned.find(
       (fault) =>

@@ -13,6 +13,16 @@ export const invariants = {
   'no deletion by a claim': 'the right bytes of a digest are never deleted',
   'images are whole': 'of an image that is listed what is said to be here is here',
   'what is pinned stays': 'a pinned tag is never removed',
+  'what is leased stays': 'bytes are not discarded while somebody has leased them',
+  'what is gone upstream goes last':
+    'an image that upstream has no more is evicted when no other may go that has been here for a while',
+  'bundles are whole':
+    'what an export says to be in its bundle is in it or in those that it goes on from, bit for bit, once, with all that it leads to',
+  'what is here is exported': 'an image that is cached whole is in a bundle that it is meant for',
+  'what is exported is imported': 'an image of a bundle that is whole can be imported',
+  'what was imported is here': 'of what an import says to be here all is served, whatever upstream does',
+  'two caches are one':
+    'on one directory a server serves no tag and no manifest for a second after the index says otherwise',
   'the limit holds': 'the cache keeps within its limit, or says that it cannot',
   'a tag is true': 'a tag points to what upstream said within the freshness allowed',
   'HEAD says what GET has': 'a blob’s HEAD says the size that its GET has, or none',

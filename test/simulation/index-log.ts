@@ -1,3 +1,4 @@
+import type { Digest } from '#src/oci/reference.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import { loseBlob, type Operation } from '#src/storage/operation.ts';
 import type { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
@@ -10,9 +11,11 @@ interface Write {
   args: readonly unknown[];
 }
 
-interface SyncSettings {
+interface WatchSettings {
   readonly scheduler: Scheduler;
   readonly syncMs: number;
+  /** Nobody is told of what others change. */
+  readonly isDeaf: boolean;
 }
 
 /** SQLite’s log is synced so long after a commit, at the latest (`wal-sync.ts`). */
@@ -33,11 +36,16 @@ function isDiscarding([operations]: readonly unknown[]): boolean {
  * was synced, and of what was not the last so many are lost.
  */
 export class IndexLog {
+  /** Told of each write before it is done, and of the operations of each that is, with the store that did them. */
+  onWrite: () => void = () => {};
+  onDone: (operations: readonly Operation[], store: MetadataStore) => void = () => {};
+  /** Told of the bytes that were discarded, and when that was asked for. */
+  onDiscarded: (digests: readonly Digest[], askedAt: number) => void = () => {};
   #writes: Write[] = [];
   #durable = 0;
 
   /** The store, with its writes noted; `life` decides whether it still answers. */
-  watching(store: MetadataStore, life: Life, { scheduler, syncMs }: SyncSettings): MetadataStore {
+  watching(store: MetadataStore, life: Life, { scheduler, syncMs, isDeaf }: WatchSettings): MetadataStore {
     let isSyncing = false;
     const sync = (): void => {
       if (isSyncing) return;
@@ -54,31 +62,43 @@ export class IndexLog {
       get: (target, key) => {
         const member: unknown = Reflect.get(target, key);
         if (typeof member !== 'function') return member;
+        if (isDeaf && key === 'watch') return () => new DisposableStack();
         return (...args: unknown[]): unknown => {
           if (!life.isAlive) return new Promise(() => {});
           if (typeof key !== 'string' || isRead(key)) return Reflect.apply(member, target, args);
           const write: Write = { method: key, args };
           this.#writes.push(write);
+          this.onWrite();
           sync();
-          return isDiscarding(args)
-            ? this.#discarding(write, store, Reflect.apply(member, target, args))
-            : Reflect.apply(member, target, args);
+          const done = Reflect.apply(member, target, args) as Promise<unknown>;
+          if (key === 'change') this.#tellWhenDone(done, args, store);
+          return isDiscarding(args) ? this.#discarding(write, store, done, scheduler.time) : done;
         };
       },
     });
   }
 
   /** What is discarded depends on files as they are now: what is done again is what came of it. */
-  async #discarding(write: Write, store: MetadataStore, done: unknown): Promise<void> {
+  async #discarding(write: Write, store: MetadataStore, done: unknown, askedAt: number): Promise<void> {
     const [operations = []] = write.args as [readonly Operation[]];
     const others = operations.filter(({ kind }) => kind !== 'discard content');
     write.args = [others];
-    await done;
-    const { graph } = store as SqliteMetadataStore;
     const digests = operations.flatMap((each) => (each.kind === 'discard content' ? each.digests : []));
-    const known = await Promise.all(digests.map(async (digest) => await graph.content(digest)));
-    const gone = digests.filter((_, at) => known[at]?.storedAt === undefined);
+    const there = await storedOf(digests, store);
+    await done;
+    const left = await storedOf(digests, store);
+    const gone = digests.filter((digest) => !left.has(digest));
     write.args = [[...others, ...gone.map(loseBlob)]];
+    this.onDiscarded(
+      gone.filter((digest) => there.has(digest)),
+      askedAt,
+    );
+  }
+
+  #tellWhenDone(done: Promise<unknown>, [operations]: readonly unknown[], store: MetadataStore): void {
+    const tell = (): void => this.onDone(operations as readonly Operation[], store);
+    // Whoever has asked for it is told what is wrong.
+    done.then(tell, () => undefined);
   }
 
   cutPower(): void {
@@ -94,4 +114,11 @@ export class IndexLog {
     }
     this.#durable = this.#writes.length;
   }
+}
+
+/** Those whose bytes are said to be here. */
+async function storedOf(digests: readonly Digest[], store: MetadataStore): Promise<ReadonlySet<Digest>> {
+  const { graph } = store as SqliteMetadataStore;
+  const known = await Promise.all(digests.map(async (digest) => await graph.content(digest)));
+  return new Set(digests.filter((_, at) => known[at]?.storedAt !== undefined));
 }

@@ -15,6 +15,7 @@ import { blobObject, manifestObject } from './faults.ts';
 import type { Invariant } from './findings.ts';
 import type { Had } from './ledger.ts';
 import type { ModelRepository } from './model.ts';
+import { NewsCheck } from './news-check.ts';
 import type { Random } from './random.ts';
 import { short } from './trace.ts';
 import type { World } from './world.ts';
@@ -35,6 +36,8 @@ export interface Question {
 export const promiseMs = 1000;
 /** containerd waits no longer for a status line. Milliseconds. */
 const patienceMs = 30_000;
+/** As the policy has it, and while an answer is under way. Milliseconds. */
+const negativeMs = 12_000;
 /** An answer under way while a tag moved. Milliseconds. */
 const movingMs = 5000;
 
@@ -42,10 +45,12 @@ const movingMs = 5000;
 export class Judge {
   readonly random: Random;
   readonly #world: World;
+  readonly #news: NewsCheck;
 
   constructor(world: World) {
     this.#world = world;
     this.random = world.random.fork('judge');
+    this.#news = new NewsCheck(world);
   }
 
   /** The end of an exchange, however it ended. */
@@ -54,18 +59,23 @@ export class Judge {
     const had = hadOf(question);
     if (question.kind === 'manifest' || question.what === 'HEAD' || status !== 200) this.heard(question);
     if (status === 200) {
-      if (question.what === 'GET' && question.range === undefined) this.#note(had);
+      if (question.what === 'GET' && question.range === undefined) this.promise(had);
       this.#checkOwned(question);
       return;
     }
     const said = `${describe(question)}: ${status} ${short(String(error))}`;
-    const since = ledger.since(had);
-    if (since !== undefined && since + promiseMs <= question.from) {
-      const ago = Math.round(question.from - since);
+    const known = ledger.known(had);
+    if (known !== undefined && known.since + promiseMs <= question.from) {
+      const ago = Math.round(question.from - known.since);
+      const who = known.isImported === true ? 'an import brought' : 'a client had';
       ledger.forget(had);
       this.#add(
-        isAudit ? 'complete survives a crash' : 'complete is served',
-        `${said}; a client had it ${ago} ms before`,
+        isAudit
+          ? 'complete survives a crash'
+          : known.isImported === true
+            ? 'what was imported is here'
+            : 'complete is served',
+        `${said}; ${who} it ${ago} ms before`,
       );
       return;
     }
@@ -85,6 +95,12 @@ export class Judge {
     if (isDigest(question.reference)) {
       if (digest !== question.reference) this.bytes(question, false);
     } else this.#checkTag(question, question.reference, digest);
+    if (this.#world.plan.isShared) this.#news.check(question, digest);
+  }
+
+  /** What has become of its question is told as it goes on. */
+  reported(question: Question): void {
+    this.#news.reported(question);
   }
 
   /** What a HEAD says of a blob. */
@@ -143,8 +159,8 @@ export class Judge {
       this.#add('what was served becomes complete', `${name}@${short(digest)} is still wanted`);
   }
 
-  /** What a disk without room has not kept is not promised. */
-  #note(had: Omit<Had, 'since'>): void {
+  /** From now on, but for what a disk without room has not kept. */
+  promise(had: Omit<Had, 'since'>): void {
     const { plan, time } = this.#world;
     if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
     // Whatever a limit lets pass through is kept for nobody.
@@ -172,7 +188,8 @@ export class Judge {
     const { from, kind: what } = question;
     if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;
     if (repository?.isForbidden === true && status === 403) return;
-    const isThere = repository !== undefined && has(repository, question);
+    const isThere =
+      repository !== undefined && has(repository, question) && !wasDeleted(repository, question, time);
     if (isThere || status !== 404) this.#add('healthy upstream, right answer', said);
   }
 
@@ -186,6 +203,7 @@ export class Judge {
     const isStale = question.outcome?.kind === 'stale';
     const from = isStale ? Number.NEGATIVE_INFINITY : question.from - ageMs - movingMs;
     if (repository.pointed(tag, digest, from, time)) return;
+    if (this.#world.imported.was(`${repository.name}:${tag}`, digest, from)) return;
     if (health.hasMet('contradiction', this.#objects(question), question.from, time)) return;
     if (isStale || this.#isAnnounced(question)) return;
     this.#add(
@@ -219,6 +237,12 @@ function has(repository: ModelRepository, { kind, reference }: Question): boolea
   return isDigest(reference)
     ? repository.manifests.has(reference)
     : repository.tagged(reference) !== undefined;
+}
+
+/** What upstream has denied is believed for a while. */
+function wasDeleted(repository: ModelRepository, { kind, reference, from }: Question, time: number): boolean {
+  if (kind === 'blob' || isDigest(reference)) return false;
+  return repository.wasDeleted(reference, from - negativeMs, time);
 }
 
 function hadOf({ kind, repository, reference }: Question): Omit<Had, 'since'> {

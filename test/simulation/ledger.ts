@@ -6,6 +6,8 @@ export interface Had {
   readonly kind: 'blob' | 'manifest' | 'tag';
   readonly reference: Digest | Tag;
   readonly since: number;
+  /** By an import, and not by a client who had it. */
+  readonly isImported?: boolean;
 }
 
 /** What clients had completely: the server has promised to serve it from then on. */
@@ -17,9 +19,9 @@ export class Ledger {
     if (!this.#had.has(key)) this.#had.set(key, had);
   }
 
-  /** Since when; undefined: no client had it. */
-  since(had: Pick<Had, 'repository' | 'kind' | 'reference'>): number | undefined {
-    return this.#had.get(keyOf(had))?.since;
+  /** Undefined: no client had it. */
+  known(had: Pick<Had, 'repository' | 'kind' | 'reference'>): Had | undefined {
+    return this.#had.get(keyOf(had));
   }
 
   /** Forgets what was not complete then: a crash may have taken it. */

@@ -7,12 +7,15 @@ import type { Scheduler } from './scheduler.ts';
  */
 export class Life {
   readonly #scheduler: Scheduler;
+  readonly #name: string;
   readonly #crashed = Promise.withResolvers<void>();
   #isAlive = true;
   #waiting = 0;
 
-  constructor(scheduler: Scheduler) {
+  /** `name`: in front of what it does, where there are several at a time. */
+  constructor(scheduler: Scheduler, name = '') {
     this.#scheduler = scheduler;
+    this.#name = name;
   }
 
   get isAlive(): boolean {
@@ -44,7 +47,7 @@ export class Life {
   }
 
   note(what: string): void {
-    this.#scheduler.note(what);
+    this.#scheduler.note(this.#name + what);
   }
 
   /** As {@link Scheduler.after}, and never once it is dead. */
@@ -61,7 +64,8 @@ export class Life {
     const fire = (): void => {
       if (over()) run();
     };
-    const cancel = this.#scheduler.after(milliseconds, label, fire, () => this.#isAlive);
+    const shown = label && this.#name + label;
+    const cancel = this.#scheduler.after(milliseconds, shown, fire, () => this.#isAlive);
     return () => {
       if (over()) cancel();
     };
@@ -85,7 +89,8 @@ export class Life {
   }
 }
 
-const epoch = 1_700_000_000_000;
+/** When a scenario begins. Milliseconds since the epoch. */
+export const epoch = 1_700_000_000_000;
 /** Far from the time of day, so that whoever mixes them up is found. */
 const monotonicStart = 5_000_000;
 

@@ -21,7 +21,8 @@ export interface ModelManifest {
 
 /** What a tag has pointed at, the newest last. `since` in fake milliseconds. */
 interface Pointing {
-  readonly digest: Digest;
+  /** Undefined: it was deleted. */
+  readonly digest: Digest | undefined;
   readonly since: number;
 }
 
@@ -52,13 +53,23 @@ export class ModelRepository {
     this.tags.set(tag, [...(this.tags.get(tag) ?? []), { digest, since }]);
   }
 
+  /** The tag is deleted; what it pointed at is not. */
+  unpoint(tag: Tag, since: number): void {
+    this.tags.set(tag, [...(this.tags.get(tag) ?? []), { digest: undefined, since }]);
+  }
+
   /** Did the tag point there at some time in this interval? */
-  pointed(tag: Tag, digest: Digest, from: number, to: number): boolean {
+  pointed(tag: Tag, digest: Digest | undefined, from: number, to: number): boolean {
     const history = this.tags.get(tag) ?? [];
     return history.some(({ digest: then, since }, at) => {
       const until = history[at + 1]?.since ?? Number.POSITIVE_INFINITY;
       return then === digest && since <= to && until >= from;
     });
+  }
+
+  /** Was it deleted at some time in this interval? */
+  wasDeleted(tag: Tag, from: number, to: number): boolean {
+    return this.pointed(tag, undefined, from, to);
   }
 }
 

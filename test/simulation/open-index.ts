@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Clock } from '#src/base/clock.ts';
 import type { ImageGraph } from '#src/storage/image-graph.ts';
 import type { Inventory } from '#src/storage/inventory.ts';
@@ -17,33 +14,41 @@ export interface OpenIndex {
   readonly trash: SimulatedTrash;
 }
 
-/** The index for a new life of the server, with what earlier lives wrote and crashes left. */
+/** The index for a new life of the server, with what earlier lives wrote and crashes left, and what another process has written that has it open. */
 export async function openIndex(
   world: World,
   life: Life,
   clock: Clock,
   stack: AsyncDisposableStack,
 ): Promise<OpenIndex> {
-  const trash = new SimulatedTrash(world.disk, clock);
-  const store = stack.use(
-    world.plan.index === 'memory'
-      ? SqliteMetadataStore.inMemory({ clock, discarded: trash })
-      : await world.scheduler.outside(async () => await openSqlite(clock, trash, stack)),
-  );
-  await world.scheduler.outside(async () => await world.indexLog.replay(store));
+  const trash = new SimulatedTrash(world.disk, life);
+  const store = stack.use(await world.scheduler.outside(async () => await opened(world, clock, trash)));
   trash.isUsed = true;
   const { graph, inventory } = store;
-  const settings = { scheduler: world.scheduler, syncMs: world.plan.disk.syncMs };
+  const { scheduler, plan } = world;
+  const settings = { scheduler, syncMs: plan.disk.syncMs, isDeaf: plan.isDeaf === true };
   const metadata = world.indexLog.watching(store, life, settings);
   return { metadata, graph, inventory, trash };
 }
 
-async function openSqlite(
-  clock: Clock,
-  discarded: SimulatedTrash,
-  stack: AsyncDisposableStack,
-): Promise<SqliteMetadataStore> {
-  const directory = await mkdtemp(join(tmpdir(), 'simulation-'));
-  stack.defer(async () => await rm(directory, { recursive: true }));
-  return await SqliteMetadataStore.open(directory, { clock, discarded });
+async function opened(world: World, clock: Clock, discarded: SimulatedTrash): Promise<Opened> {
+  if (world.plan.index === 'sqlite') return await openFile(world, clock, discarded);
+  const store = SqliteMetadataStore.inMemory({ clock, discarded });
+  await world.indexLog.replay(store);
+  return store;
+}
+
+type Opened = Pick<SqliteMetadataStore, 'graph' | 'inventory'> & MetadataStore & AsyncDisposable;
+
+async function openFile(world: World, clock: Clock, discarded: SimulatedTrash): Promise<Opened> {
+  const { indexDirectory, indexLog } = world;
+  const { path, isNew } = await indexDirectory.enter();
+  const store = await SqliteMetadataStore.open(path, { clock, discarded });
+  const close = store[Symbol.asyncDispose].bind(store);
+  store[Symbol.asyncDispose] = async () => {
+    await close();
+    await indexDirectory.leave();
+  };
+  if (isNew) await indexLog.replay(store);
+  return store;
 }

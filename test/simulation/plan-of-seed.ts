@@ -1,5 +1,6 @@
 import type { FaultKind } from './faults.ts';
 import type { ClientKind, ClientPlan, CrashPlan, FaultPlan, ImagePlan, Plan, SpoilPlan } from './plan.ts';
+import { carried, deleting, shared } from './plan-of-processes.ts';
 import { Random } from './random.ts';
 
 const hostFaults: readonly FaultKind[] = [
@@ -56,13 +57,24 @@ const sizes: readonly (readonly [number, number])[] = [
 ];
 
 const unremoved = { prunes: [], pinned: [], maxSize: 0 } as const;
+const alone = { isShared: false, deletions: [], bundles: [] } as const;
 
 /** The scenario of a seed. */
 export function planOf(seed: number): Plan {
-  const plan = wellStored(seed);
+  const plan = ofProcesses(wellStored(seed), seed);
   const random = new Random(seed).fork('spoils');
   if (plan.store !== 'file' || !random.chance(0.15)) return plan;
   return { ...plan, spoils: spoilsOf(random, plan.durationMs) };
+}
+
+/** What is done by several on one directory, and with what is carried from it. */
+function ofProcesses(plan: Plan, seed: number): Plan {
+  if (plan.store !== 'file' || plan.images.length > 100) return plan;
+  const random = new Random(seed).fork('processes');
+  const [isShared, isCarried, isDeleted] = [random.chance(0.12), random.chance(0.2), random.chance(0.4)];
+  let made = isShared ? shared(plan, random.fork('shared')) : plan;
+  if (isCarried) made = carried(made, random.fork('bundles'));
+  return isDeleted && plan.maxSize > 0 ? deleting(made, random.fork('deletions')) : made;
 }
 
 function wellStored(seed: number): Plan {
@@ -168,6 +180,7 @@ function usual(seed: number, random: Random): Plan {
     spoils: [],
     full: random.chance(0.08) ? fullOf(random, durationMs) : undefined,
     ...unremoved,
+    ...alone,
   };
 }
 
@@ -220,6 +233,7 @@ function storm(seed: number, random: Random): Plan {
     spoils: [],
     full: undefined,
     ...unremoved,
+    ...alone,
   };
 }
 

@@ -49,6 +49,8 @@ export interface FaultPlan {
 
 export interface CrashPlan {
   readonly at: number;
+  /** Of two servers the second; a power cut is of all. */
+  readonly isOfSecond?: boolean;
   /** `kill`: the process dies. `power`: the machine does. `stop`: it is told to end, whatever is on its way. */
   readonly kind: 'kill' | 'power' | 'stop';
 }
@@ -64,12 +66,30 @@ export interface SpoilPlan {
   readonly isSilent?: boolean;
 }
 
+/** Somebody exports what is cached, or imports what was exported, beside the server, or as one of its jobs. Times in fake milliseconds. */
+export interface BundlePlan {
+  readonly at: number;
+  readonly kind: 'export' | 'import';
+  /** The place of the image that is exported; undefined: all. */
+  readonly image: number | undefined;
+  /** The bundle goes on from the last one; or is imported with those that it goes on from. */
+  readonly isWithEarlier: boolean;
+  /** Of what is imported some is not there: it is cut behind this part of it, from 0 to 1. */
+  readonly isCutAt: number | undefined;
+  /** Whoever does it is killed after so long. */
+  readonly killedAfter: number | undefined;
+}
+
 /** All that a seed decides before anything runs; times in fake milliseconds. What happens in which order is decided while it runs. */
 export interface Plan {
   readonly seed: number;
   readonly durationMs: number;
   readonly store: 'file' | 'memory';
   readonly index: 'memory' | 'sqlite';
+  /** Two servers have the same directory, each with some of the clients; commands are processes of their own. */
+  readonly isShared: boolean;
+  /** They are not told of what the others change: to see that a simulation would find it. */
+  readonly isDeaf?: boolean;
   readonly disk: DiskPace;
   readonly wire: WirePace;
   readonly freshness: 'immutable' | 'always' | number;
@@ -90,6 +110,8 @@ export interface Plan {
   readonly faults: readonly FaultPlan[];
   /** When the tag of which image moves to a new one. */
   readonly moves: readonly { readonly at: number; readonly image: number }[];
+  /** When the tag of which image is deleted upstream. */
+  readonly deletions: readonly { readonly at: number; readonly image: number }[];
   readonly crashes: readonly CrashPlan[];
   /** When somebody prunes the tag of which image. */
   readonly prunes: readonly { readonly at: number; readonly image: number }[];
@@ -98,6 +120,7 @@ export interface Plan {
   /** What the cache may hold; 0 is no limit. Bytes. */
   readonly maxSize: number;
   readonly spoils: readonly SpoilPlan[];
+  readonly bundles: readonly BundlePlan[];
   /** When the disk has no room. */
   readonly full: { readonly from: number; readonly until: number } | undefined;
 }

@@ -1,18 +1,21 @@
-import { hash } from 'node:crypto';
 import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
 import type { OpenCache } from '#src/cache/open-cache.ts';
+import type { RepositoryName, Tag } from '#src/oci/reference.ts';
 import { Evictor } from '#src/retention/evictor.ts';
 import { ImagePruner } from '#src/retention/image-pruner.ts';
 import { emptyTrash, sweepLeaving } from '#src/retention/leaving-sweep.ts';
-import { bytesOf, type Limits } from '#src/retention/limits.ts';
+import type { Limits } from '#src/retention/limits.ts';
 import { Pins } from '#src/retention/pins.ts';
 import { Recurring } from '#src/retention/recurring.ts';
 import { ReservedRoom } from '#src/retention/reserved-room.ts';
 import { changesOf, type Operation } from '#src/storage/operation.ts';
+import { otherThanGone } from './gone-check.ts';
+import { epoch } from './life.ts';
+import { LimitCheck } from './limit-check.ts';
 import type { OpenIndex } from './open-index.ts';
-import { pathOf } from './simulated-trash.ts';
 import { short } from './trace.ts';
+import { checkWhole } from './whole-images.ts';
 import type { World } from './world.ts';
 
 /** What is put is known within this time, on a slow disk too. Milliseconds. */
@@ -29,7 +32,10 @@ export class Removals implements AsyncDisposable {
   readonly #limits: Limits;
   readonly #evictor: Evictor;
   readonly #pruner: ImagePruner;
+  readonly #check: LimitCheck;
   readonly #log: Log;
+  /** When the evictor began to look for what has to go; fake milliseconds. */
+  #looksSince = 0;
   #cache: Pick<OpenCache, 'forget'> | undefined;
   #looks: Recurring | undefined;
 
@@ -56,7 +62,12 @@ export class Removals implements AsyncDisposable {
       makeRoom: async () => await this.#looks?.now(),
     });
     this.#watchPassing();
-    this.#evictor = new Evictor({ ...parts, limits: this.#limits, room: this.room, left() {}, log });
+    this.#evictor = new Evictor({
+      ...parts,
+      changed: (operations: readonly Operation[]) => this.#evicted(operations),
+      ...{ limits: this.#limits, room: this.room, left() {}, log },
+    });
+    this.#check = new LimitCheck(world, { inventory, room: this.room, evictor: this.#evictor });
   }
 
   /** What finds no room passes through. */
@@ -69,9 +80,11 @@ export class Removals implements AsyncDisposable {
         world.hasPassedThrough = true;
         return undefined;
       }
+      this.#check.letIn();
       const grow = held.grow.bind(held);
       held.grow = async (bytes) => {
         const hasGrown = await grow(bytes);
+        this.#check.letIn();
         if (!hasGrown) world.hasPassedThrough = true;
         return hasGrown;
       };
@@ -88,7 +101,7 @@ export class Removals implements AsyncDisposable {
       await sweepLeaving(this.#parts, signal);
       await emptyTrash(this.#parts, signal);
       if (plan.maxSize > 0) await this.#evict(signal);
-      await this.#checkWhole();
+      await this.checkWhole();
     };
     const parts = { clock: this.#clock, log: this.#log };
     this.#looks = new Recurring('evicting images', { firstMs: 0, pauseMs: lookMs }, look, parts);
@@ -102,7 +115,12 @@ export class Removals implements AsyncDisposable {
       { dryRun: false },
     ))
       this.#world.scheduler.note(`pruned ${name}, ${tags.length} tags`);
-    await this.#checkWhole();
+    await this.checkWhole();
+  }
+
+  /** Is what the index says to be here? */
+  async checkWhole(): Promise<void> {
+    await checkWhole(this.#world, this.#index);
   }
 
   get #parts() {
@@ -115,15 +133,33 @@ export class Removals implements AsyncDisposable {
   }
 
   async #evict(signal: AbortSignal): Promise<void> {
-    const { maxSize } = this.#limits;
-    const { blobBytes } = await this.#index.inventory.totals();
-    if (blobBytes > maxSize)
-      this.#world.findings.add('the limit holds', `${blobBytes} bytes of blobs are here`);
+    await this.#check.stored();
     const reserved = this.room.bytes;
+    this.#looksSince = this.#world.time;
     await this.#evictor.run(signal);
-    const used = bytesOf(await this.#index.inventory.totals());
-    if (used + reserved > maxSize && this.room.bytes === reserved && !this.#evictor.isStuck)
-      this.#world.findings.add('the limit holds', `${used} bytes are here, and nothing is said of it`);
+    await this.#check.looked(reserved);
+  }
+
+  /** Of a life that ends meanwhile nothing more is heard. */
+  #evicted(operations: readonly Operation[]): void {
+    this.#changed(operations);
+    for (const operation of operations)
+      if (operation.kind === 'remove tag') this.#checkGone(operation).catch(() => undefined);
+  }
+
+  /** What upstream has no more goes when nothing else may go that was here when it was looked for. */
+  async #checkGone({ repository, tag }: { repository: RepositoryName; tag: Tag }): Promise<void> {
+    const { goneTags, findings } = this.#world;
+    if (!goneTags.has(repository, tag, this.#looksSince)) return;
+    const before = epoch + this.#looksSince - graceMs - 1000;
+    const { graph, clock, pins } = this.#parts;
+    const other = await otherThanGone({ graph, clock, pins, before });
+    if (other === undefined) return;
+    const instead = `${other.repository}@${other.digest}, which was here`;
+    findings.add(
+      'what is gone upstream goes last',
+      short(`${repository}:${tag} was evicted before ${instead}`),
+    );
   }
 
   /** Nobody is promised any more what has gone. */
@@ -154,33 +190,6 @@ export class Removals implements AsyncDisposable {
         ledger.forget({ repository, kind: 'blob', reference: digest });
       if ((await graph.content(digest))?.storedAt === undefined) ledger.forgetDigest(digest);
     }
-  }
-
-  /** What the index says to be here is. */
-  async #checkWhole(): Promise<void> {
-    const { findings } = this.#world;
-    const { graph, inventory, metadata } = this.#index;
-    for (const { repository, descriptor } of await inventory.images({ limit: 500 })) {
-      const lacks = (what: string): void =>
-        findings.add('images are whole', short(`${repository}@${descriptor.digest} lacks ${what}`));
-      const missing = (await metadata.listMissingBlobs(repository, descriptor.digest, 1000)) ?? [];
-      for (const { digest, isManifest } of await graph.named(repository, descriptor.digest, {
-        limit: 1000,
-      })) {
-        if (isManifest || missing.some((each) => each.digest === digest)) continue;
-        // What somebody has done to its file is found when it is read.
-        if (this.#world.spoilt.has(digest)) continue;
-        if (!(await metadata.hasBlob(repository, digest))) lacks(`${digest}, of which nobody says so`);
-        else if (!this.#isOnDisk(digest)) lacks(`${digest}, which is said to be here`);
-      }
-    }
-  }
-
-  #isOnDisk(digest: Parameters<typeof pathOf>[0]): boolean {
-    const content = this.#world.disk.get(pathOf(digest));
-    return (
-      content !== undefined && `sha256:${hash('sha256', content.read(0, content.size), 'hex')}` === digest
-    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -50,19 +50,29 @@ export class Scheduler {
     return () => this.#events.remove(event);
   }
 
-  /** Work that is really done, by the machine's own disk: no event happens meanwhile. */
+  /** Work that is really done, by the machine's own disk, one after the other: no event happens meanwhile. */
   async outside<Value>(work: () => Promise<Value>): Promise<Value> {
-    const working = work();
-    this.#outside = working.catch(() => undefined);
+    const before = this.#outside;
+    const working = before === undefined ? work() : before.then(work);
+    const over = working.then(
+      () => {},
+      () => {},
+    );
+    this.#outside = over;
     return await working.finally(() => {
-      this.#outside = undefined;
+      if (this.#outside === over) this.#outside = undefined;
     });
   }
 
   /** Runs events until `isOver` or none is left. */
   async run(isOver: () => boolean): Promise<void> {
     for (let quiet = 0; !isOver() && quiet < quietTurns; ) {
-      if (this.#outside !== undefined) await this.#outside;
+      if (this.#outside !== undefined) {
+        await this.#outside;
+        // However long it took, what else needs no time is done by then.
+        await turns(quietTurns);
+        continue;
+      }
       const next = this.#events.next;
       if (next === undefined) {
         quiet += 1;

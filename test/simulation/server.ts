@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto';
-import { basename } from 'node:path';
 import type { Log } from '#src/base/log.ts';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
@@ -13,15 +11,17 @@ import type { WantedBlob } from '#src/storage/records.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { ByteCount } from './byte-count.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
+import { checkRemoval, sayDeleted } from './deletions.ts';
 import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';
-import type { FileContent } from './file-content.ts';
+import type { Job } from './job-parts.ts';
 import { wrongSpools } from './left-spools.ts';
 import { clockOf, Life } from './life.ts';
 import { openIndex } from './open-index.ts';
 import type { CrashPlan, Plan } from './plan.ts';
 import { Removals } from './removals.ts';
 import { RequestCount } from './request-count.ts';
+import { ServerJobs } from './server-jobs.ts';
 import { SimulatedFiles } from './simulated-files.ts';
 import { short } from './trace.ts';
 import { mirrorOf, type World } from './world.ts';
@@ -44,30 +44,35 @@ export class Server {
   readonly life: Life;
   readonly files: SimulatedFiles;
   readonly #world: World;
+  readonly #name: string;
   readonly #wires: FakeWire[] = [];
+  readonly #jobs: ServerJobs;
   #composition: Composition | undefined;
   #metadata: MetadataStore | undefined;
   #removals: Removals | undefined;
   readonly #stores = new AsyncDisposableStack();
   readonly #index = new AsyncDisposableStack();
 
-  private constructor(world: World) {
+  private constructor(world: World, name: string) {
     this.#world = world;
-    this.life = new Life(world.scheduler);
+    this.#name = name;
+    this.life = new Life(world.scheduler, name);
+    this.#jobs = new ServerJobs(this.life);
     this.files = new SimulatedFiles({
       disk: world.disk,
       life: this.life,
-      random: world.random.fork(`disk ${world.time}`),
+      random: world.random.fork(`disk ${name}${world.time}`),
       pace: world.plan.disk,
       isFull: () => world.isFull,
       onOpen: (open) => this.#checkOpen(open),
-      onRemove: (path, content) => this.#checkRemoval(path, content),
+      onRemove: (path, content) => checkRemoval(world, path, content),
     });
-    world.isOpen = (content) => this.files.opened.values().some((file) => file.content === content);
+    world.files.add(this.files);
   }
 
-  static async start(world: World): Promise<Server> {
-    const server = new Server(world);
+  /** `name`: in front of what it does, where there are several. */
+  static async start(world: World, name: string): Promise<Server> {
+    const server = new Server(world, name);
     await server.#open();
     return server;
   }
@@ -83,6 +88,16 @@ export class Server {
     if (repository !== undefined) await this.#removals?.prune(`${repository.name}:${tag}`);
   }
 
+  /** Looks whether what the index says to be here is. */
+  async checkWhole(): Promise<void> {
+    await this.#removals?.checkWhole();
+  }
+
+  /** Does a job beside its clients. Undefined: it has ended before. */
+  async work<Value>(job: Job<Value>): Promise<Value | undefined> {
+    return await this.#jobs.run(job);
+  }
+
   /** Blobs of cached manifests that their repositories lack. */
   async wanted(): Promise<readonly WantedBlob[]> {
     return (await this.#metadata?.listWantedBlobs({ limit: 1000 })) ?? [];
@@ -91,9 +106,9 @@ export class Server {
   /** What it was doing ends here; of what was not synced a power cut takes what it likes. */
   async crash(kind: CrashPlan['kind']): Promise<void> {
     const { disk, indexLog, random, scheduler } = this.#world;
-    scheduler.note(`crash: ${kind}`);
+    this.life.note(`crash: ${kind}`);
     if (kind === 'stop') await this.#stopAmid();
-    this.life.crash();
+    this.#die();
     if (kind === 'power') {
       disk.cutPower(random.fork(`power ${scheduler.time}`));
       indexLog.cutPower();
@@ -110,7 +125,7 @@ export class Server {
 
   /** Nobody wants to know any more. */
   async discard(): Promise<void> {
-    this.life.crash();
+    this.#die();
     await this.#closeIndex();
   }
 
@@ -119,11 +134,17 @@ export class Server {
     await this.#dispose();
     await this.#closeIndex();
     this.#checkLeft();
+    this.#die();
+  }
+
+  #die(): void {
     this.life.crash();
+    this.#world.files.delete(this.files);
   }
 
   async #dispose(): Promise<void> {
     const { findings, time } = this.#world;
+    await this.#jobs[Symbol.asyncDispose]();
     await this.#removals?.[Symbol.asyncDispose]();
     await this.#composition?.[Symbol.asyncDispose]();
     await this.#stores.disposeAsync();
@@ -144,12 +165,13 @@ export class Server {
     const log = this.#log();
     this.#metadata = metadata;
     this.#removals = new Removals(this.#world, index, clock, log);
+    const blobs = await this.#openBlobs();
     this.#composition = compose({
       clock,
       log,
       room: this.#removals.room,
-      random: random.fork(`jitter ${this.life.time}`).next,
-      blobs: await this.#openBlobs(),
+      random: random.fork(`jitter ${this.#name}${this.life.time}`).next,
+      blobs,
       metadata,
       policy: policyOf(plan),
       wireOf: (host) => this.#wireOf(host),
@@ -160,7 +182,9 @@ export class Server {
       stallTimeoutMs,
       maxConcurrent: plan.maxConcurrent,
     });
-    this.#removals.begin(this.#composition.cache);
+    const { cache } = this.#composition;
+    this.#removals.begin(cache);
+    this.#jobs.begin({ ...index, content: blobs, spools: blobs, clock }, cache);
   }
 
   async #openBlobs(): Promise<ContentStore & SpoolStore> {
@@ -175,7 +199,7 @@ export class Server {
     const remove = store.delete.bind(store);
     store.delete = async (digest) => {
       const wasThere = await remove(digest);
-      if (wasThere) this.#sayDeleted(digest);
+      if (wasThere) sayDeleted(this.#world, digest);
       return wasThere;
     };
     return store;
@@ -192,7 +216,7 @@ export class Server {
       registry,
       faults,
       health,
-      random: random.fork(`wire ${host} ${this.life.time}`),
+      random: random.fork(`wire ${this.#name}${host} ${this.life.time}`),
       pace: plan.wire,
       headersTimeoutMs: pullTimeoutMs,
       stallTimeoutMs,
@@ -207,7 +231,7 @@ export class Server {
   }
 
   #log(): Log {
-    const { findings, health, plan, model, scheduler } = this.#world;
+    const { findings, health, plan, model } = this.#world;
     const isWell = (): boolean =>
       plan.full === undefined &&
       plan.maxSize === 0 &&
@@ -217,7 +241,7 @@ export class Server {
       plan.images.every(({ isWrong }) => !isWrong);
     const line = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string) => {
       const error = fields['err'] instanceof Error ? `: ${fields['err'].message}` : '';
-      scheduler.note(
+      this.life.note(
         short(`log ${level}: ${message} ${String(fields['digest'] ?? fields['tag'] ?? '')}${error}`),
       );
       if (level === 'error' && isWell()) findings.add('no error is logged', short(`${message}${error}`));
@@ -243,21 +267,10 @@ export class Server {
       findings.add('bounded transfers', `${open} are open while clients wait for ${waiting.size} answers`);
   }
 
-  /** Nothing is deleted, or put aside, but what is damaged: the right bytes under their own name must stay. */
-  #checkRemoval(path: string, content: FileContent): void {
-    const name = basename(path);
-    if (!path.includes('/blobs/') || hash('sha256', content.read(0, content.size), 'hex') !== name) return;
-    this.#sayDeleted(`sha256:${name}`);
-  }
-
-  #sayDeleted(digest: string): void {
-    this.#world.findings.add('no deletion by a claim', short(`${digest} was right and is deleted`));
-    // One finding is enough.
-    this.#world.ledger.forgetDigest(digest);
-  }
-
   #checkSpools(): void {
-    const { findings, disk, model, plan } = this.#world;
+    const { findings, disk, model, plan, files } = this.#world;
+    // What another process has there is its own.
+    if (files.size > 1) return;
     for (const wrong of wrongSpools(disk, model, plan.faults)) findings.add('nothing is left', wrong);
   }
 

@@ -2,17 +2,27 @@ import type { Finding } from './findings.ts';
 import type { Plan } from './plan.ts';
 import { type SimulateOptions, simulate } from './simulate.ts';
 
-export const dispensable = ['clients', 'faults', 'moves', 'crashes', 'prunes', 'spoils'] as const;
+export const dispensable = [
+  'clients',
+  'faults',
+  'moves',
+  'deletions',
+  'crashes',
+  'prunes',
+  'spoils',
+  'bundles',
+] as const;
 
 /** The lists of a plan that it can do without, and the places in them that are kept. */
 export type Kept = Readonly<Record<(typeof dispensable)[number], readonly number[]>>;
 
 export function allOf(plan: Plan): Kept {
   const places = (list: readonly unknown[]): number[] => list.map((_item, place) => place);
-  const { clients, faults, moves, crashes, prunes, spoils } = plan;
+  const { clients, faults, moves, deletions, crashes, prunes, spoils, bundles } = plan;
   return {
     ...{ clients: places(clients), faults: places(faults), moves: places(moves) },
-    ...{ crashes: places(crashes), prunes: places(prunes), spoils: places(spoils) },
+    ...{ deletions: places(deletions), crashes: places(crashes), prunes: places(prunes) },
+    ...{ spoils: places(spoils), bundles: places(bundles) },
   };
 }
 
@@ -24,9 +34,11 @@ export function keepOnly(plan: Plan, kept: Kept): Plan {
     clients: some(plan.clients, kept.clients),
     faults: some(plan.faults, kept.faults),
     moves: some(plan.moves, kept.moves),
+    deletions: some(plan.deletions, kept.deletions),
     crashes: some(plan.crashes, kept.crashes),
     prunes: some(plan.prunes, kept.prunes),
     spoils: some(plan.spoils, kept.spoils),
+    bundles: some(plan.bundles, kept.bundles),
   };
 }
 

@@ -1,9 +1,9 @@
+import { BundleJobs } from './bundle-jobs.ts';
 import { Client } from './client.ts';
 import { Door } from './door.ts';
 import type { Finding } from './findings.ts';
 import { ForsakenSignals } from './forsaken-signals.ts';
 import { promiseMs } from './judge.ts';
-import type { Had } from './ledger.ts';
 import type { CrashPlan, Plan } from './plan.ts';
 import { Server } from './server.ts';
 import { short, Trace } from './trace.ts';
@@ -61,33 +61,47 @@ export async function simulate(
 
 class Scenario {
   readonly #world: World;
-  readonly #door: Door;
+  /** Of each server. */
+  readonly #doors: readonly Door[];
+  readonly #bundles: BundleJobs;
   #running = 0;
 
   constructor(world: World) {
     this.#world = world;
-    this.#door = new Door(world);
+    this.#doors = world.plan.isShared
+      ? [new Door(world, 'one: '), new Door(world, 'two: ')]
+      : [new Door(world)];
+    this.#bundles = new BundleJobs(world, this.#doors);
   }
 
   async run(): Promise<void> {
     const { plan, scheduler, findings } = this.#world;
-    this.#do('start', async () => await this.#start());
+    for (const door of this.#doors) this.#do('start', async () => await this.#start(door));
     for (const crash of plan.crashes) this.#do('crash', async () => await this.#crash(crash));
-    for (const { at, image } of plan.prunes)
+    for (const [place, { at, image }] of plan.prunes.entries())
       this.#do('prune', async () => {
         await this.#pause(at);
         // Of a life that ends meanwhile nothing more is heard.
-        void this.#door.server?.prune(image).catch((error: unknown) => this.#pruningFailed(error));
+        const { server } = this.#doorOf(place);
+        void server?.prune(image).catch((error: unknown) => this.#pruningFailed(error));
+      });
+    for (const bundle of plan.bundles)
+      this.#do(bundle.kind, async () => {
+        await this.#pause(bundle.at);
+        await this.#bundles.run(bundle);
       });
     for (const { at, image } of plan.moves) scheduler.after(at, undefined, () => this.#world.move(image));
+    for (const { at, image } of plan.deletions)
+      scheduler.after(at, undefined, () => this.#world.deleteTag(image));
     for (const spoil of plan.spoils) scheduler.after(spoil.at, undefined, () => this.#world.spoil(spoil));
     for (const client of plan.clients) {
-      this.#do(`client ${client.id}`, async () => await new Client(client, this.#world, this.#door).run());
+      const door = this.#doorOf(client.id);
+      this.#do(`client ${client.id}`, async () => await new Client(client, this.#world, door).run());
     }
     const isStuck = (): boolean => scheduler.time > plan.durationMs + graceMs;
     await scheduler.run(() => this.#running === 0 || findings.first !== undefined || isStuck());
     if (findings.first === undefined && this.#running > 0) this.#sayWhoWaits();
-    await this.#end();
+    await this.#finish();
   }
 
   /** All that is done at once; the scenario is over when it is. */
@@ -110,39 +124,48 @@ class Scenario {
       this.#world.findings.add('everything ends', `pruning failed: ${String(error)}`);
   }
 
-  async #start(): Promise<void> {
-    this.#door.server = await Server.start(this.#world);
+  /** Where several servers are, somebody always asks the same one. */
+  #doorOf(place: number): Door {
+    return this.#doors[place % this.#doors.length] as Door;
   }
 
-  async #crash({ kind, at }: CrashPlan): Promise<void> {
+  async #start(door: Door): Promise<void> {
+    door.server = await Server.start(this.#world, door.name);
+  }
+
+  async #crash({ kind, at, isOfSecond = false }: CrashPlan): Promise<void> {
     await this.#pause(at);
-    const { server } = this.#door;
-    if (server === undefined) return;
+    const doors = kind === 'power' ? this.#doors : [this.#doorOf(isOfSecond ? 1 : 0)];
+    const servers = doors.flatMap(({ server }) => server ?? []);
+    if (servers.length < doors.length) return;
     const { ledger, time } = this.#world;
-    this.#door.server = undefined;
-    await server.crash(kind);
+    for (const door of doors) door.server = undefined;
+    await this.#end(servers, kind);
     ledger.keepBefore(time - (kind === 'power' ? powerMs : promiseMs));
     await this.#pause(startMs);
-    await this.#start();
-    await this.#audit();
+    for (const door of doors) await this.#start(door);
+    for (const door of doors) await this.#audit(door);
+  }
+
+  /** What is cut is cut for all at a time. */
+  async #end(servers: readonly Server[], kind: CrashPlan['kind']): Promise<void> {
+    const [first, ...others] = servers;
+    if (kind === 'power') for (const life of this.#world.commands) life.crash();
+    for (const server of others) server.life.crash();
+    await first?.crash(kind);
+    for (const server of others) await server.discard();
   }
 
   /** Upstream is down: what is promised must be here. */
-  async #audit(): Promise<void> {
+  async #audit(door: Door): Promise<void> {
     const { faults, ledger, random } = this.#world;
-    faults.isOutage = true;
-    this.#door.isAudit = true;
+    using _ = faults.beginOutage();
+    door.isAudit = true;
     for (const had of random.fork('audit').shuffled(ledger.all).slice(0, maxAudited)) {
       if (this.#world.findings.first !== undefined) break;
-      await this.#askFor(had);
+      await door.ask('auditor', had);
     }
-    faults.isOutage = false;
-    this.#door.isAudit = false;
-  }
-
-  async #askFor({ repository, kind, reference }: Had): Promise<void> {
-    if (kind === 'blob') await this.#door.getBlob('auditor', repository, reference as never, { chunkMs: 0 });
-    else await this.#door.getManifest('auditor', repository, reference);
+    door.isAudit = false;
   }
 
   async #pause(milliseconds: number): Promise<void> {
@@ -161,27 +184,30 @@ class Scenario {
     const { plan, faults, scheduler } = this.#world;
     // Without room nothing is kept.
     if (!plan.complete || plan.full !== undefined || plan.maxSize > 0) return;
+    // Two who look for each other's changes all the time take long over a quarter of an hour, and show no more.
+    if (plan.isShared) return;
     faults.endAt(scheduler.time);
     const checked = { isOver: false };
     this.#do('check of what is complete', async () => {
       await this.#pause(completeMs);
-      for (const manifest of await server.wanted()) this.#door.foundLacking(manifest);
+      for (const manifest of await server.wanted()) this.#doorOf(0).foundLacking(manifest);
       checked.isOver = true;
     });
     await scheduler.run(() => checked.isOver);
   }
 
-  async #end(): Promise<void> {
+  async #finish(): Promise<void> {
     const { findings, scheduler } = this.#world;
-    const { server } = this.#door;
+    const servers = this.#doors.flatMap(({ server }) => server ?? []);
+    const [server] = servers;
     if (findings.first !== undefined || server === undefined) {
-      await server?.discard();
+      for (const each of servers) await each.discard();
       return;
     }
     await this.#checkCompleted(server);
     const stopping = { isOver: false };
     this.#do('stop', async () => {
-      await server.stop();
+      for (const each of servers) await each.stop();
       stopping.isOver = true;
     });
     const since = scheduler.time;

@@ -45,6 +45,10 @@ export class SimulatedFiles implements FileSystem {
     this.#threads = new ThreadPool(parts.life, parts.pace.threads);
   }
 
+  hasOpen(content: FileContent): boolean {
+    return this.opened.values().some((file) => file.content === content);
+  }
+
   async open(path: string, flags: 'r' | 'r+' | 'wx+'): Promise<File> {
     const { disk, life, onOpen } = this.#parts;
     return await this.call(`open ${shown(path)}`, () => () => {

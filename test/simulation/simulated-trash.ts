@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
-import type { Clock } from '#src/base/clock.ts';
 import type { Digest } from '#src/oci/reference.ts';
 import type { DiscardedContent, DiscardedFile, DiscardedFiles } from '#src/storage/discarded-content.ts';
 import type { Disk } from './disk.ts';
+import type { Life } from './life.ts';
 
 const folder = '/cache/trash';
 
@@ -11,21 +11,21 @@ export class SimulatedTrash implements DiscardedContent, DiscardedFiles {
   /** While what was written before is written again, nothing is moved. */
   isUsed = false;
   readonly #disk: Disk;
-  readonly #clock: Clock;
-  #count = 0;
+  readonly #life: Life;
 
-  constructor(disk: Disk, clock: Clock) {
+  constructor(disk: Disk, life: Life) {
     this.#disk = disk;
-    this.#clock = clock;
+    this.#life = life;
   }
 
   take(digest: Digest, before: number): 'taken' | 'absent' | 'left' {
     const path = pathOf(digest);
     const content = this.#disk.get(path);
+    // Whoever was killed moves nothing any more.
+    if (!this.#life.isAlive) return 'left';
     if (!this.isUsed || content === undefined) return 'absent';
     if (Math.max(content.mtimeMs, content.ctimeMs) >= before) return 'left';
-    this.#count += 1;
-    this.#disk.rename(path, `${folder}/${hexOf(digest)}.${this.#clock.now()}-${this.#count}`);
+    this.#disk.rename(path, `${folder}/${hexOf(digest)}.${content.inode}`);
     return 'taken';
   }
 

@@ -3,17 +3,24 @@ import { type Digest, parseRegistryHost, type RegistryHost, type Tag } from '#sr
 import { Disk } from './disk.ts';
 import { FakeRegistry } from './fake-registry.ts';
 import { blobObject, type Fault, Faults, manifestObject } from './faults.ts';
-import type { FileContent } from './file-content.ts';
 import { Findings } from './findings.ts';
+import { GoneTags } from './gone-check.ts';
 import { Health } from './health.ts';
+import { ImportedNames } from './imported-names.ts';
+import { IndexDirectory } from './index-directory.ts';
+import { IndexHistory } from './index-history.ts';
 import { IndexLog } from './index-log.ts';
+import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
+import { epoch, type Life } from './life.ts';
+import type { MemoryBundle } from './memory-bundle.ts';
 import { Model, type ModelRepository } from './model.ts';
 import type { FaultPlan, ImagePlan, Plan, SpoilPlan } from './plan.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
+import type { SimulatedFiles } from './simulated-files.ts';
 import { SimulatedOwners } from './simulated-owners.ts';
-import type { Trace } from './trace.ts';
+import { short, type Trace } from './trace.ts';
 
 /** An image as clients find it. */
 export interface WorldImage {
@@ -37,6 +44,10 @@ export class World {
   readonly disk = new Disk();
   readonly owners = new SimulatedOwners();
   readonly indexLog = new IndexLog();
+  readonly indexDirectory = new IndexDirectory(this.indexLog);
+  readonly indexHistory = new IndexHistory();
+  readonly leases = new Leases();
+  readonly goneTags = new GoneTags();
   readonly ledger = new Ledger();
   readonly health = new Health();
   readonly faults: Faults;
@@ -49,8 +60,13 @@ export class World {
   readonly spoilt = new Set<Digest>();
   /** Was there ever a blob for which a limit had no room? */
   hasPassedThrough = false;
-  /** Does the server have the file open? It is not looked at again meanwhile. */
-  isOpen: (content: FileContent) => boolean = () => false;
+  /** The file system as each process sees it that runs. */
+  readonly files = new Set<SimulatedFiles>();
+  /** Commands that run beside the servers. */
+  readonly commands = new Set<Life>();
+  /** What was exported so far, the oldest first. */
+  readonly bundles: MemoryBundle[] = [];
+  readonly imported = new ImportedNames(() => this.time);
   readonly #layers: readonly Digest[];
 
   constructor(plan: Plan, trace: Trace, passedOver: readonly string[]) {
@@ -66,6 +82,7 @@ export class World {
       plan.faults.map((fault) => this.#fault(fault)),
       this.random.fork('faults'),
     );
+    this.#watchIndex();
   }
 
   get time(): number {
@@ -76,6 +93,14 @@ export class World {
   get isFull(): boolean {
     const { full } = this.plan;
     return full !== undefined && full.from <= this.time && this.time < full.until;
+  }
+
+  /** The tag of an image is deleted upstream. */
+  deleteTag(place: number): void {
+    const image = this.images[place];
+    if (image === undefined) return;
+    image.repository.unpoint(image.tag, this.time);
+    this.scheduler.note(`upstream deletes ${image.repository.name}:${image.tag}`);
   }
 
   /** The tag of an image points at another from now on. */
@@ -95,7 +120,9 @@ export class World {
     const paths = this.disk.list(blobsDirectory).filter((path) => blobs.has(digestOf(path)));
     const path = paths[Math.floor(file * paths.length)];
     const content = path === undefined ? undefined : this.disk.get(path);
-    if (path === undefined || content === undefined || content.size === 0 || this.isOpen(content)) return;
+    if (path === undefined || content === undefined || content.size === 0) return;
+    // What a process has open it does not look at again meanwhile.
+    if (this.files.values().some((files) => files.hasOpen(content))) return;
     content.spoil(kind, Math.floor(byte * content.size), isSilent);
     this.scheduler.note(`the file of ${digestOf(path).slice(7, 13)}: ${kind}`);
     if (kind === 'touch') return;
@@ -108,6 +135,21 @@ export class World {
     if (!this.spoilt.has(digest)) return false;
     const content = this.disk.get(`${blobsDirectory}/${digest.slice('sha256:'.length)}`);
     return content !== undefined && !content.read(0, content.size).equals(this.model.content.of(digest));
+  }
+
+  #watchIndex(): void {
+    const { indexLog, indexHistory, leases, goneTags, findings, plan } = this;
+    indexLog.onDone = (operations, store) => {
+      leases.note(operations, this.time);
+      goneTags.note(operations, this.time);
+      // A store that is closed by now says nothing.
+      if (plan.isShared) indexHistory.note(operations, store, this.time).catch(() => undefined);
+    };
+    indexLog.onDiscarded = (digests, askedAt) => {
+      for (const digest of digests)
+        if (leases.has(digest, askedAt, epoch + this.time))
+          findings.add('what is leased stays', short(`${digest} was discarded`));
+    };
   }
 
   /** The registry of a host, and its mirror. */

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../../base/clock.ts';
 import type { Changes } from '../operation.ts';
 import type { ChangeLog } from './change-log.ts';
 
@@ -8,33 +9,42 @@ const watchMs = 300;
 /** Tells of what other processes change, some at a time, from the first listener on. */
 export class ChangeWatch implements Disposable {
   readonly #log: ChangeLog;
+  readonly #clock: Clock | undefined;
   /** The first is told first. */
   readonly #listeners: Set<(changes: Changes) => void>;
-  #timer: NodeJS.Timeout | undefined;
-  #isTelling = false;
+  #isWatching = false;
+  #next: Disposable | undefined;
 
-  constructor(log: ChangeLog, first: (changes: Changes) => void) {
+  /** `clock` undefined: there can be no other process. */
+  constructor(log: ChangeLog, clock: Clock | undefined, first: (changes: Changes) => void) {
     this.#log = log;
+    this.#clock = clock;
     this.#listeners = new Set([first]);
   }
 
   get isWatching(): boolean {
-    return this.#timer !== undefined;
+    return this.#isWatching;
   }
 
   add(listener: (changes: Changes) => void): Disposable {
     this.#listeners.add(listener);
-    this.#timer ??= setInterval(() => void this.#tell(), watchMs).unref();
+    if (!this.#isWatching) {
+      this.#isWatching = true;
+      this.#lookLater();
+    }
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  async #tell(): Promise<void> {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
+  #lookLater(): void {
+    this.#next = this.#clock?.after(watchMs, () => void this.#look());
+  }
+
+  /** Whatever a listener throws, it is looked again. */
+  async #look(): Promise<void> {
     try {
       while (this.#tellSome()) await setImmediate();
     } finally {
-      this.#isTelling = false;
+      if (this.#isWatching) this.#lookLater();
     }
   }
 
@@ -43,7 +53,7 @@ export class ChangeWatch implements Disposable {
     const changes = this.#news();
     if (changes === undefined) return false;
     if (changes.length > 0) for (const listener of this.#listeners) listener(changes);
-    return this.#log.isBehind && this.isWatching;
+    return this.#log.isBehind && this.#isWatching;
   }
 
   /** Undefined: what cannot be read now (a lock, a disk) is read the next time, nothing of it is lost. */
@@ -56,7 +66,7 @@ export class ChangeWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#isWatching = false;
+    this.#next?.[Symbol.dispose]();
   }
 }

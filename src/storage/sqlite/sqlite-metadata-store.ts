@@ -104,7 +104,9 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     this.#names = new KnownNames(database);
     this.#unknown = new UnknownDigests((digests) => reads.foresee.all(digests));
     const changes = new ChangeLog(database);
-    this.#watch = new ChangeWatch(changes, (told) => this.#unknown.forget(told));
+    // Nobody else has what is in memory.
+    const watched = path === undefined ? undefined : clock;
+    this.#watch = new ChangeWatch(changes, watched, (told) => this.#unknown.forget(told));
     const [unknown, now] = [this.#unknown, () => clock.now()];
     this.#writer = new OperationWriter({ database, changes, unknown, discarded, now });
     this.#discarded = discarded;

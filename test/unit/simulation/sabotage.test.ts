@@ -52,6 +52,13 @@ describe('the simulation', () => {
     assert.notEqual(seen, undefined);
   });
 
+  it('finds a server that does not hear of what another has changed', async () => {
+    const seen = await found(['two caches are one'], (plan) =>
+      plan.isShared ? { ...plan, freshness: 'immutable', isDeaf: true } : undefined,
+    );
+    assert.notEqual(seen, undefined);
+  });
+
   it('finds tags that are served when they may no longer be', async () => {
     const seen = await found(['a tag is true'], (plan) =>
       plan.moves.length > 0 ? { ...plan, freshness: 'immutable', promised: 'always' } : undefined,

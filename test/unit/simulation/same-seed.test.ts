@@ -15,6 +15,12 @@ const kinds: Readonly<Record<string, (plan: Plan) => boolean>> = {
     faults.length > 2 &&
     hosts.some(({ wants, redirectsFor }) => wants === 'token' && redirectsFor !== undefined),
   'with many clients and images': ({ images }) => images.length > 100,
+  'with two servers on one directory': ({ isShared, moves, prunes }) =>
+    isShared && moves.length + prunes.length > 0,
+  'with bundles that commands make and import beside two servers': ({ isShared, bundles }) =>
+    isShared && bundles.some(({ kind }) => kind === 'import'),
+  'with bundles that a server makes and imports': ({ isShared, bundles }) =>
+    !isShared && bundles.some(({ kind }) => kind === 'import'),
 };
 
 function firstPlan(isWanted: (plan: Plan) => boolean): Plan {

@@ -1,0 +1,20 @@
+import type { Clock } from '#src/base/clock.ts';
+import type { ContentStore } from '#src/storage/content-store.ts';
+import type { Inventory } from '#src/storage/inventory.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import type { Operation } from '#src/storage/operation.ts';
+import type { SpoolStore } from '#src/storage/spool-store.ts';
+
+/** The directory, as whoever exports or imports has it open. */
+export interface JobParts {
+  readonly content: ContentStore;
+  readonly spools: SpoolStore;
+  readonly metadata: MetadataStore;
+  readonly inventory: Inventory;
+  readonly clock: Clock;
+  /** Told of what was changed in the index. */
+  readonly changed: (operations: readonly Operation[]) => void;
+  readonly signal: AbortSignal;
+}
+
+export type Job<Value> = (parts: JobParts) => Promise<Value>;
