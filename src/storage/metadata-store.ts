@@ -70,6 +70,8 @@ export interface MetadataStore extends AsyncDisposable {
   listStored(options: { after?: Digest | undefined; limit: number }): Promise<StoredPage>;
   /** As it was last noted. */
   getScrub(): Promise<ScrubPlace | undefined>;
+  /** Behind what the walk of this name goes on; undefined: it begins. */
+  getProgress(of: string): Promise<string | undefined>;
   /** Repositories that may serve the bytes of this digest, as a blob or as a manifest, at most `limit` of some hundred. */
   listOwners(digest: Digest, limit: number): Promise<readonly Owner[]>;
   /** The sizes that cached manifests of this repository claim for the blob, each once, at most two: two contradict each other. */

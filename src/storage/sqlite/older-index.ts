@@ -108,6 +108,8 @@ export class OlderIndex extends IndexReads implements MetadataStore {
     return undefined;
   }
 
+  async getProgress(): Promise<undefined> {}
+
   async listOwners(): Promise<readonly Owner[]> {
     return [];
   }

@@ -167,6 +167,7 @@ export function prepareReads(database: Database) {
        where l.content = ${contentId} limit ?`,
     ),
     getScrub: prepare<[], ScrubRow>('select after_digest, begun_at from scrub where id = 0'),
+    getProgress: prepare<[string], { after: string | null }>('select after from progress where walk = ?'),
     hasManifestBy: prepare<[number, string], { found: 1 }>(
       `select 1 as found from manifests where repository = ? and content = ${contentId}`,
     ),

@@ -46,6 +46,7 @@ export function prepareWrites(database: Database) {
        and (inode is not $inode or modified_at is not $modifiedAt or changed_at is not $changedAt)`,
     ),
     noteScrub: prepare<[string | null, number]>('insert or replace into scrub values (0, ?, ?)'),
+    noteProgress: prepare<[string, string | null]>('insert or replace into progress values (?, ?)'),
     setLost: prepare<[number]>(
       'update contents set stored_at = null, inode = null, modified_at = null, changed_at = null where id = ?',
     ),
