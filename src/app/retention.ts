@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
+import type { Tell } from '../observe/content-event.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost } from '../oci/reference.ts';
 import { Evictor } from '../retention/evictor.ts';
@@ -33,6 +34,8 @@ export interface RetentionSettings {
   readonly log: Log;
   /** Told of changes of the index, for whoever remembers what it said. */
   readonly told: (operations: readonly Operation[]) => void;
+  /** Told of what has gone. */
+  readonly tell?: Tell | undefined;
 }
 
 /** What is removed in the background, and what may come. */
@@ -48,9 +51,9 @@ export interface Retention extends AsyncDisposable {
 
 /** Nothing is done before it is begun. Undefined: nothing can be removed, since the index is one of an earlier version. */
 export function openRetention(settings: RetentionSettings): Retention | undefined {
-  const { config, store, clock, log, told } = settings;
+  const { config, store, clock, log, told, tell } = settings;
   if (store.graph === undefined) return undefined;
-  const parts = retentionParts(store, config, { clock, told });
+  const parts = retentionParts(store, config, { clock, told, tell });
   const pruner = new ImagePruner(parts);
   const limits = limitsOf(config);
   const space = async () => await spaceOf(config.imagePath);

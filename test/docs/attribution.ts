@@ -28,6 +28,8 @@ const kinds = {
   load: ({ page }) => page === 'docs/how-to/load-images.md',
   /** test/e2e/administer.test.ts: the commands of the page. */
   administer: ({ page, language }) => page === 'docs/how-to/administer.md' && language === 'sh',
+  /** test/e2e/notifications.test.ts: by docker-registry itself. */
+  registry: goesTo('/etc/docker/registry/'),
   /** test/e2e/docs-config.test.ts, by a shell. */
   pulls: commands('crane', 'curl', 'ctr', 'skopeo'),
   /** test/image/without-the-cache.test.ts */
