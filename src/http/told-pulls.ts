@@ -12,7 +12,7 @@ export function withToldPulls(over: Over, tell: Tell | undefined, clock: Pick<Cl
   return (exchange) => {
     over(exchange);
     const { pulled, response } = exchange;
-    if (pulled === undefined || response.statusCode !== 200 || !response.writableFinished) return;
+    if (pulled === undefined || !response.writableFinished) return;
     const { repository, reference, descriptor } = pulled;
     const tag = isDigest(reference) ? undefined : reference;
     const request = eventRequestOf(exchange);

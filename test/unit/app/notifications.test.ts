@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { truncate, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -311,6 +313,7 @@ describe('what registries tell us', () => {
 describe('a directory of files', () => {
   it('is served at its own port beside the registry, and drained with it', async () => {
     await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, 'large.bin'), '');
     await writeFile(join(directory.path, 'index.yaml'), '- name: x\n');
     await using made = await running({
       listeners: [{ host: '127.0.0.1', port: 0, serve: 'files', directory: directory.path }],
@@ -324,8 +327,23 @@ describe('a directory of files', () => {
     );
     assert.equal((await ask(listener, '/v2/')).status, 404);
     const { port } = listener;
-    await made.app.stop();
-    await assert.rejects(ask({ port }, '/index.yaml'), { code: 'ECONNREFUSED' });
+    const large = 64 * 1024 * 1024;
+    await truncate(join(directory.path, 'large.bin'), large);
+    const [response] = (await once(get({ port, path: '/large.bin' }), 'response')) as [IncomingMessage];
+    const stopped = made.app.stop();
+    // It takes no more connections, and what runs goes on.
+    await until(
+      async () =>
+        await ask({ port }, '/index.yaml').then(
+          () => false,
+          () => true,
+        ),
+    );
+    await sleep(50);
+    let size = 0;
+    for await (const chunk of response) size += (chunk as Buffer).length;
+    assert.equal(size, large);
+    await stopped;
   });
 
   it('has a port that is free, or the start says at which key', async () => {

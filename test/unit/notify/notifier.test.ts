@@ -108,11 +108,8 @@ describe('events', () => {
     );
     assert.equal(new Set(told.flatMap(({ ids }) => ids)).size, 3);
     assert.equal(sentBy(evictions.transport).flatMap(({ ids }) => ids).length, 1);
-    assert.equal(
-      all.transport.requests[0]?.headers?.['content-type'],
-      'application/vnd.docker.distribution.events.v1+json',
-    );
-    assert.equal(all.transport.requests[0]?.headers?.[signatureHeader], undefined);
+    const { headers = {} } = all.transport.requests[0] ?? {};
+    assert.deepEqual(headers, { 'content-type': 'application/vnd.docker.distribution.events.v1+json' });
     assert.equal(all.transport.unread, 0);
     const [state] = await notify.states();
     assert.deepEqual(state, { endpoint: 'hooks.example.com', waiting: 0, sent: 3, failed: 0, dropped: 0 });
