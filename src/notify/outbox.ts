@@ -6,7 +6,7 @@ import type { MetadataStore } from '../storage/metadata-store.ts';
 import { type Operation, queueEvents } from '../storage/operation.ts';
 
 /** Who wants to be told of an event. */
-export interface Addressee {
+interface Addressee {
   /** Of its queue. */
   readonly name: string;
   /** Its events are there. */
@@ -22,7 +22,7 @@ export interface OutboxParts {
 }
 
 /** Of each endpoint so many wait in the index; then the oldest go. */
-export const maxQueued = 10_000;
+const maxQueued = 10_000;
 /** So many wait to be written, some 500 bytes each. */
 const maxPending = 5000;
 /** In one operation. */

@@ -6,7 +6,7 @@ export const timestampHeader = 'x-ociregistry-timestamp';
 export const signatureHeader = 'x-ociregistry-signature';
 
 /** What is believed of a clock of somebody else's, and how long a signature may be shown again. Seconds. */
-export const windowSeconds = 300;
+const windowSeconds = 300;
 
 /** The headers that show that the body is from who has the secret, and when it was sent. `now` in milliseconds since the epoch. */
 export function signed(body: string, secret: string, now: number): Readonly<Record<string, string>> {

@@ -6,9 +6,12 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App } from '#src/app/app.ts';
-import type { Flags } from '#src/config/load.ts';
+import { pruneImages } from '#src/app/prune.ts';
+import type { Clock } from '#src/base/clock.ts';
+import { type Flags, loadConfig } from '#src/config/load.ts';
 import { signed } from '#src/notify/signature.ts';
 import { EventReceiver } from '#test/fakes/event-receiver.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
@@ -25,19 +28,28 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
+async function listed({ server }: App): Promise<string> {
+  return (await ask(server, '/cmd/manifest/list?pattern=team/app')).body.toString();
+}
+
 /** A server behind an upstream with one image. */
-async function running(settings: Flags = {}) {
+async function running(settings: Flags = {}, clock?: Clock) {
   await using stack = new AsyncDisposableStack();
   const directory = stack.use(await temporaryDirectory());
   const upstream = stack.use(await FakeUpstream.start());
   const log = new LogLines();
   const registries = [{ name: upstream.host, scheme: 'http' as const, alias: 'up' }];
   const cache = { complete: false };
-  const app = stack.use(await runApp({ imagePath: directory.path, registries, cache, ...settings }, { log }));
+  const app = stack.use(
+    await runApp(
+      { imagePath: directory.path, registries, cache, ...settings },
+      { log, ...(clock && { clock }) },
+    ),
+  );
   const image = put(upstream, 1);
   const moved = stack.move();
   return {
-    ...{ app, upstream, image, log, name: `${upstream.host}/team/app` },
+    ...{ app, upstream, image, log, name: `${upstream.host}/team/app`, imagePath: directory.path },
     [Symbol.asyncDispose]: async () => await moved.disposeAsync(),
   };
 }
@@ -119,6 +131,20 @@ describe('what becomes of content', () => {
       [request?.['method'], request?.['useragent'], request?.['host']],
       ['GET', 'containerd/2.1', `127.0.0.1:${app.server.port}`],
     );
+  });
+
+  it('is told by the server, too, where a command beside it has done it', async () => {
+    await using receiver = await EventReceiver.start();
+    const notifications = { endpoints: [{ url: receiver.url, events: ['evict' as const] }] };
+    await using made = await running({ notifications });
+    const { app, image, imagePath } = made;
+    await ask(app.server, '/v2/up/team/app/manifests/v1');
+    await until(async () => (await listed(app)).includes(':v1'));
+    const { config } = await loadConfig({ flags: { imagePath, notifications }, env: {} });
+    const { signal } = new AbortController();
+    await pruneImages(config, {}, false, async () => {}, { log: new LogLines(), signal, graceMs: -1000 });
+    const evicted = await receiver.event(({ action }) => action === 'evict');
+    assert.deepEqual([evicted.target['digest'], evicted.target['tags']], [image.manifest.digest, ['v1']]);
   });
 
   it('holds up no pull where nobody answers who is told', async () => {
@@ -294,8 +320,7 @@ describe('what registries tell us', () => {
     await using made = await listening();
     const { app, upstream, image } = made;
     upstream.faults.push(async () => ({ status: 404, headers: {} }));
-    const list = '/cmd/manifest/list?pattern=team/app:v1';
-    await until(async () => (await ask(app.server, list)).body.toString().includes(':v1'));
+    await until(async () => (await listed(app)).includes(':v1'));
     const target = { repository: 'team/app', digest: image.manifest.digest };
     await tell(app, [{ id: 'e1', action: 'delete', target, request: { host: upstream.host } }]);
     await until(() => upstream.calls.includes('HEAD /v2/team/app/manifests/v1'));
@@ -307,6 +332,35 @@ describe('what registries tell us', () => {
     await using made = await running();
     const answer = await tell(made.app, [push('x', 'e1')]);
     assert.deepEqual([answer.status, codeOf(answer)], [405, 'UNSUPPORTED']);
+  });
+});
+
+describe('a catalogue that is kept in step', () => {
+  const repositories = ['*/team/*'];
+
+  it('has what has moved at its registry, though nobody asks', async () => {
+    const clock = new FakeClock();
+    await using made = await running({ catalogSync: { every: '1h', repositories } }, clock);
+    const { app, upstream } = made;
+    await ask(app.server, '/v2/up/team/app/manifests/v1');
+    await until(async () => (await listed(app)).includes(':v1'));
+    const newer = put(upstream, 2);
+    upstream.requests.splice(0);
+    await clock.advance(120_000);
+    await until(async () => (await digestOf(app)) === newer.manifest.digest);
+    assert.deepEqual(upstream.calls, [
+      'GET /v2/team/app/tags/list?n=1000',
+      'HEAD /v2/team/app/manifests/v1',
+      `GET /v2/team/app/manifests/${newer.manifest.digest}`,
+    ]);
+  });
+
+  it('compares nothing across an air gap, where all would seem to be gone', async () => {
+    const clock = new FakeClock();
+    await using made = await running({ catalogSync: { every: '1h', repositories }, airGapped: true }, clock);
+    await clock.advance(7_200_000);
+    await sleep(50);
+    assert.doesNotMatch(made.log.lines.join('\n'), /were compared/);
   });
 });
 
