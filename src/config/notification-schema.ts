@@ -1,6 +1,6 @@
 import { distinctEndpoints, withSecret } from './cross-checks.ts';
 import { key } from './key.ts';
-import { choice, duration, group, httpUrl, list, pattern, secretKeys, timeout } from './values.ts';
+import { choice, duration, group, hookUrl, list, pattern, secretKeys, timeout } from './values.ts';
 
 const events = ['push', 'pull', 'delete', 'mount', 'fill', 'evict', 'moved', 'gone'] as const;
 /** Of pulls there are as many as clients ask: whoever wants them says so. */
@@ -12,7 +12,7 @@ export const notificationsSchema = group({
     distinctEndpoints(
       list(
         group({
-          url: key('Where events are sent; redirects are not followed', httpUrl()),
+          url: key('Where events are sent; redirects are not followed', hookUrl()),
           ...secretKeys('secret', 'Secret of the signature; none is no signature'),
           events: key('Which events', list(choice(events)).prefault(usual)),
           timeout: key('How long an answer may take', timeout('100ms').prefault('10s')),

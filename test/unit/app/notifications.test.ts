@@ -10,6 +10,7 @@ import { pruneImages } from '#src/app/prune.ts';
 import type { Clock } from '#src/base/clock.ts';
 import { type Flags, loadConfig } from '#src/config/load.ts';
 import { signed } from '#src/notify/signature.ts';
+import { freePort } from '#test/e2e/support/free-port.ts';
 import { EventReceiver } from '#test/fakes/event-receiver.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
@@ -332,6 +333,38 @@ describe('what registries tell us', () => {
     await using made = await running();
     const answer = await tell(made.app, [push('x', 'e1')]);
     assert.deepEqual([answer.status, codeOf(answer)], [405, 'UNSUPPORTED']);
+  });
+});
+
+describe('a cache before a cache', () => {
+  it('has what has moved at the inner one within a second of its finding so, by its signed events', async () => {
+    await using stack = new AsyncDisposableStack();
+    const { path } = stack.use(await temporaryDirectory());
+    const secretFile = join(path, 'secret');
+    await writeFile(secretFile, credential);
+    const ports = [await freePort(), await freePort()] as const;
+    const inner = `127.0.0.1:${ports[0]}`;
+    const url = `http://127.0.0.1:${ports[1]}/v2/webhooks/events?ns=${inner}`;
+    const { app, upstream } = stack.use(
+      await running({
+        port: ports[0],
+        cache: { complete: false, freshness: 'always' },
+        notifications: { endpoints: [{ url, secretFile, events: ['moved'] }] },
+      }),
+    );
+    const outer = stack.use(
+      await runApp({
+        ...{ imagePath: join(path, 'outer'), port: ports[1], cache: { complete: false } },
+        registries: [{ name: inner, scheme: 'http', alias: 'inner' }],
+        notifications: { incoming: { secretFile } },
+      }),
+    );
+    const outside = '/v2/inner/up/team/app/manifests/v1';
+    await ask(outer.server, outside);
+    await until(async () => await isHit(outer, outside));
+    const { digest } = put(upstream, 2).manifest;
+    await ask(app.server, '/v2/up/team/app/manifests/v1');
+    await until(async () => (await digestOf(outer, outside)) === digest);
   });
 });
 

@@ -108,7 +108,11 @@ describe('notifications', () => {
       await problemsOf('notifications: { endpoints: [{ url: "http://a" }, { url: "http://a" }] }'),
       ['config.yaml:1:58: notifications.endpoints[1].url: is there twice'],
     );
-    const { config } = await loadText('notifications: { endpoints: [{ url: "http://a" }] }');
+    for (const url of ['ftp://a', 'http://u:p@a/', 'http://a/#f', 'a?b'])
+      assert.deepEqual(await problemsOf(`notifications: { endpoints: [{ url: "${url}" }] }`), [
+        'config.yaml:1:37: notifications.endpoints[0].url: must be an http or https URL without user and fragment',
+      ]);
+    const { config } = await loadText('notifications: { endpoints: [{ url: "http://a/x?ns=b:1" }] }');
     assert.deepEqual(config.notifications.endpoints[0]?.events, [
       ...['push', 'delete', 'mount', 'fill', 'evict', 'moved', 'gone'],
     ]);
