@@ -8,12 +8,15 @@ import { createHealth, type Readiness } from '../http/health.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter } from '../http/router.ts';
-import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
+import type { RunningServer } from '../http/server.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openAdministration } from './administration.ts';
 import { openCaching } from './caching.ts';
-import { CannotListen, type PortKey } from './cannot-listen.ts';
+import { beginCatalogSync } from './catalog-sync.ts';
+import { openIncoming } from './incoming.ts';
+import { listen } from './listen.ts';
+import { openListeners } from './listeners.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { filePlan } from './open-files.ts';
 import { beginOriginalImport } from './original-images.ts';
@@ -39,9 +42,6 @@ export interface AppParts {
   readonly waitsFor?: (what: string) => void;
 }
 
-/** A connection may be silent for so long, or a minute longer than upstream may take for a first answer. Milliseconds. */
-const minIdleMs = 300_000;
-
 /**
  * The running program, and the one place where concrete parts meet:
  * `byHost( cached( upstream ) )` behind the distribution API. Disposing it stops at once, {@link App.stop} drains before.
@@ -50,6 +50,8 @@ export class App implements AsyncDisposable {
   readonly server: RunningServer;
   readonly health: RunningServer | undefined;
   readonly metrics: RunningServer | undefined;
+  /** By `listeners`, in their order. */
+  readonly listeners: readonly RunningServer[];
   /** Of {@link server}; undefined: it is plain HTTP. */
   readonly certificates: ServerCertificates | undefined;
   readonly #stack: AsyncDisposableStack;
@@ -61,6 +63,7 @@ export class App implements AsyncDisposable {
     server: RunningServer;
     health: RunningServer | undefined;
     metrics: RunningServer | undefined;
+    listeners: readonly RunningServer[];
     certificates: ServerCertificates | undefined;
     stack: AsyncDisposableStack;
     gate: Gate;
@@ -70,6 +73,7 @@ export class App implements AsyncDisposable {
     this.server = parts.server;
     this.health = parts.health;
     this.metrics = parts.metrics;
+    this.listeners = parts.listeners;
     this.certificates = parts.certificates;
     this.#stack = parts.stack;
     this.#gate = parts.gate;
@@ -86,7 +90,8 @@ export class App implements AsyncDisposable {
     this.#gate.notReady = stopping;
     if (shutdownDelay > 0) await this.#clock.sleep(shutdownDelay);
     this.#gate.isOpen = false;
-    await this.server.drain(drainTimeout);
+    const servers = [this.server, ...this.listeners];
+    await Promise.all(servers.map(async (server) => await server.drain(drainTimeout)));
     drained();
     await this[Symbol.asyncDispose]();
   }
@@ -143,8 +148,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   };
   const aboutCaching = { files, version, clock, log, random, env, says, completes: true };
   const caching = stack.use(await openCaching(config, aboutCaching));
-  const { store, registries, prometheus, retention } = caching;
+  const { store, registries, prometheus, retention, notifier } = caching;
   retention?.begin();
+  notifier?.begin();
   const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);
   const administration = openAdministration(config, caching, {
@@ -152,6 +158,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     // What somebody does is no failure.
     log: parts.log,
   });
+  const incoming = openIncoming(config, caching, { clock, log });
+  if (incoming !== undefined) stack.use(incoming);
   const router = createRouter({
     registry,
     catalog: pullableCatalog(async (page) => await store.metadata.listRepositories(page), target.aliases),
@@ -164,6 +172,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer: prometheus?.observer,
+    tellOfPulls: notifier?.wants('pull') === true ? notifier.tell : undefined,
+    takeEvents: incoming?.take,
     finished: new FinishedAnswers(memoryPlan().answers),
   });
   waitsFor(`its addresses and ports at ${config.host}`);
@@ -174,38 +184,17 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const main = { config, clock, log, maxConnections: files.connections, tls: certificates?.tls };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
+  const { servers: listeners } = stack.use(await openListeners({ ...aside, admit: gate.admit }));
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
   if (store.rebuild !== undefined) stack.use(beginRebuild(caching, { config, clock, log }));
   if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
+  const sync = beginCatalogSync(config, caching, { clock, log, random });
+  if (sync !== undefined) stack.use(sync);
   stack.use(await beginOriginalImport(config, caching, { clock, log }));
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
-  return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
-}
-
-interface Listening {
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly maxConnections: number;
-  /** The key that holds the port. */
-  readonly at: PortKey;
-  readonly tls?: ServerTls | undefined;
-}
-
-/** Throws CannotListen. */
-async function listen(
-  listener: Parameters<typeof startServer>[0],
-  { config, at, ...settings }: Listening,
-): Promise<RunningServer> {
-  const { host, pullTimeout, [at]: port } = config;
-  const idleTimeoutMs = Math.max(minIdleMs, pullTimeout + 60_000);
-  try {
-    return await startServer(listener, { host, port, idleTimeoutMs, ...settings });
-  } catch (cause) {
-    if (!(cause instanceof Error && 'syscall' in cause)) throw cause;
-    throw new CannotListen(at, config, cause);
-  }
+  const servers = { server, health, metrics, listeners };
+  return new App({ ...servers, certificates, stack: stack.move(), gate, config, clock });
 }
 
 function prefixOf(publicUrl: string): string {

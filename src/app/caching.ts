@@ -1,9 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type OpenCache, openCache } from '../cache/open-cache.ts';
+import { SyncTally } from '../catalog/sync-tally.ts';
 import type { Config } from '../config/schema.ts';
 import { NameLookups } from '../net/dial/name-lookups.ts';
 import { SocketLimit } from '../net/dial/socket-limit.ts';
+import { TlsTrust } from '../net/dial/tls-trust.ts';
+import type { Notifier } from '../notify/notifier.ts';
 import type { Prometheus } from '../observe/prometheus.ts';
 import { hostOf } from '../oci/reference.ts';
 import { lookupThreads } from '../process/thread-pool.ts';
@@ -11,6 +14,7 @@ import { changesOf, type Operation } from '../storage/operation.ts';
 import { tellerOf } from './index-changes.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
+import { openNotifying } from './notifying.ts';
 import type { FilePlan } from './open-files.ts';
 import { Registries } from './registries.ts';
 import { openRetention, type Retention } from './retention.ts';
@@ -43,6 +47,10 @@ export interface Caching extends AsyncDisposable {
   readonly retention: Retention | undefined;
   /** Undefined: no port of metrics is configured. */
   readonly prometheus: Prometheus | undefined;
+  /** Undefined: nobody is told of anything. */
+  readonly notifier: Notifier | undefined;
+  /** What became of tags that were compared with their registries. */
+  readonly synced: SyncTally;
 }
 
 /** Of a limit so much may be halves of blobs. */
@@ -61,16 +69,23 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
       putsAside: completes || rebuilds === true,
     }),
   );
+  const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
+  const sockets = new SocketLimit(files.sockets, files.questions);
+  const trust = new TlsTrust(undefined, { clock, log });
+  const userAgent = `ociregistry/${version}`;
+  const dialling = { names, sockets, trust, userAgent, env };
+  const notifier = stack.use(openNotifying(config, { store, dialling, clock, log, random }));
+  const tell = notifier?.tell;
   const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
-  const retention = openRetention({ config, store, clock, log, told });
+  const retention = openRetention({ config, store, clock, log, told, tell });
   const cache = openCache({
-    ...{ store, memory, files, clock, log, random, room: retention?.room },
+    ...{ store, memory, files, clock, log, random, room: retention?.room, tell },
     complete: async (job, signal) =>
       completes ? await registries.of(hostOf(job.repository)).complete(job, signal) : [],
   });
   if (completes) cache.takeUp();
   else retention?.keepLimits();
-  const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
+  const synced = new SyncTally();
   const prometheus = await openMetrics({
     ...{ config, version },
     parts: cache,
@@ -78,17 +93,16 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
     retention,
     quotas: () => registries.quotas(),
     lookupsHung: () => names.hung,
+    notified: async () => (await notifier?.states()) ?? [],
+    synced: () => ({ ...synced }),
   });
   const observer = prometheus?.observer;
-  const userAgent = `ociregistry/${version}`;
-  const sockets = new SocketLimit(files.sockets, files.questions);
-  const shared = { config, parts: cache, memory, names, sockets, observer, env };
-  const registries = stack.use(new Registries({ ...shared, userAgent }));
+  const registries = stack.use(new Registries({ ...dialling, config, parts: cache, memory, observer }));
   stack.use(cache);
   stack.use(retention);
   const opened = stack.move();
   return {
-    ...{ store, cache, registries, prometheus, retention },
+    ...{ store, cache, registries, prometheus, retention, notifier, synced },
     changed: tellerOf(store, cache),
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };

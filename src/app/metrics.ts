@@ -1,7 +1,7 @@
 import type { CacheParts } from '../cache/cache-parts.ts';
 import type { Config } from '../config/schema.ts';
 import type { AccountQuota } from '../observe/observer.ts';
-import type { Prometheus } from '../observe/prometheus.ts';
+import type { MetricSources, Prometheus } from '../observe/prometheus.ts';
 import { UpstreamLabels } from '../observe/upstream-labels.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost } from '../oci/reference.ts';
@@ -16,6 +16,10 @@ export interface MetricsSettings {
   readonly version: string;
   readonly quotas: () => Iterable<AccountQuota>;
   readonly lookupsHung: () => number;
+  /** How it stands with the endpoints of notifications. */
+  readonly notified: MetricSources['notified'];
+  /** Tags that were compared with their registries, by what became of them. */
+  readonly synced: MetricSources['synced'];
 }
 
 /** Nothing of it is loaded where no port is configured. */
@@ -27,6 +31,8 @@ export async function openMetrics({
   version,
   quotas,
   lookupsHung,
+  notified,
+  synced,
 }: MetricsSettings): Promise<Prometheus | undefined> {
   if (metrics === 0) return undefined;
   const { openPrometheus } = await import('../observe/prometheus.ts');
@@ -40,6 +46,8 @@ export async function openMetrics({
     missed: () => misses.count,
     quotas,
     lookupsHung,
+    notified,
+    synced,
     completion: () => completer.states(),
     checks: () => checks.tally.all(),
     content: async () => await inventory.totals(),

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import { keepNameList } from '../rebuild/kept-list.ts';
 import { StoreFullError } from '../storage/content-store.ts';
 import type { DiscardedContent } from '../storage/discarded-content.ts';
+import type { EventQueue } from '../storage/event-queue.ts';
 import type { ImageGraph } from '../storage/image-graph.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
@@ -30,6 +31,7 @@ interface Index {
     readonly path: string;
     readonly inventory: Inventory;
     readonly graph?: ImageGraph;
+    readonly events?: EventQueue;
   };
   readonly warning?: string;
 }

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
+import type { Tell } from '../observe/content-event.ts';
 import { ImagePruner, usualGraceMs } from '../retention/image-pruner.ts';
 import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
 import { Pins } from '../retention/pins.ts';
@@ -8,6 +9,7 @@ import type { Removed, Selection } from '../retention/prune.ts';
 import type { Operation } from '../storage/operation.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { nothingCached } from './nothing-cached.ts';
+import { openNotifying } from './notifying.ts';
 import { filePlan } from './open-files.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -23,7 +25,12 @@ export interface PruneParts {
 export function retentionParts(
   { graph, metadata, discarded, changed }: Store,
   { cache, registries }: Config,
-  { clock, graceMs = usualGraceMs, told }: Told & { clock: Clock; graceMs?: number | undefined },
+  {
+    clock,
+    graceMs = usualGraceMs,
+    told,
+    tell,
+  }: Told & { clock: Clock; graceMs?: number | undefined; tell?: Tell | undefined },
 ) {
   if (graph === undefined)
     throw new Error('there was no room to take over the index of an earlier version: nothing can be removed');
@@ -32,7 +39,7 @@ export function retentionParts(
     told(operations);
     changed();
   };
-  return { graph, metadata, discarded, clock, graceMs, pins, changed: forget };
+  return { graph, metadata, discarded, clock, graceMs, pins, changed: forget, tell };
 }
 
 interface Told {
@@ -51,7 +58,9 @@ export async function pruneImages(
   if (nothingCached(config.imagePath) !== undefined) return;
   const [memory, files] = [memoryPlan(), await filePlan(1, log)];
   await using store = await openStore(config.imagePath, { memory, files, clock, log, says() {} });
-  const parts = retentionParts(store, config, { clock, graceMs, told() {} });
+  await using notifier = openNotifying(config, { store, clock, log, random: Math.random });
+  const tell = notifier?.tell;
+  const parts = retentionParts(store, config, { clock, graceMs, tell, told() {} });
   for await (const image of new ImagePruner(parts).prune(selection, { dryRun, signal })) await removed(image);
   if (dryRun) return;
   await sweepLeaving(parts, signal);

@@ -4,7 +4,7 @@ import { CachedRegistry } from '../cache/cached-registry.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
 import type { NameLookups } from '../net/dial/name-lookups.ts';
 import type { SocketLimit } from '../net/dial/socket-limit.ts';
-import { TlsTrust } from '../net/dial/tls-trust.ts';
+import type { TlsTrust } from '../net/dial/tls-trust.ts';
 import { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
 import type { AccountQuota, Observer } from '../observe/observer.ts';
 import type { RegistryHost } from '../oci/reference.ts';
@@ -37,6 +37,8 @@ export interface RegistriesSettings {
   readonly memory: Pick<MemoryPlan, 'receiveBuffers'>;
   readonly userAgent: string;
   readonly names: NameLookups;
+  /** One for the process. */
+  readonly trust: TlsTrust;
   readonly sockets: SocketLimit;
   readonly observer?: Observer | undefined;
   readonly env: NodeJS.ProcessEnv;
@@ -46,37 +48,45 @@ interface Opened {
   readonly cached: CachedRegistry;
   /** None in an air gap. */
   readonly upstream: Upstream | undefined;
+  readonly mayRevalidate: () => boolean;
 }
 
 /** The cached registry of each host: made when it is first asked for. */
 export class Registries implements AsyncDisposable {
   readonly #settings: RegistriesSettings;
-  readonly #trust: TlsTrust;
   readonly #buffers: ReceiveBuffers;
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
   readonly #configured = new Map<RegistryHost, Opened>();
   readonly #others = new LRUCache<RegistryHost, Opened>({ max: maxUnconfigured });
   /** Weak, so that what was forgotten and has nothing to do any more takes no room. */
-  readonly #opened = new Set<WeakRef<Partial<AsyncDisposable>>>();
+  readonly #alive = new Set<WeakRef<Partial<AsyncDisposable>>>();
   readonly #collected = new FinalizationRegistry<WeakRef<Partial<AsyncDisposable>>>((opened) =>
-    this.#opened.delete(opened),
+    this.#alive.delete(opened),
   );
 
   constructor(settings: RegistriesSettings) {
     this.#settings = settings;
-    this.#trust = new TlsTrust(undefined, settings.parts);
     this.#buffers = new ReceiveBuffers(settings.memory.receiveBuffers);
     this.#configs = registriesByHost(settings.config);
   }
 
   of(host: RegistryHost): CachedRegistry {
+    return this.#opened(host).cached;
+  }
+
+  /** May it be asked about what is cached, as {@link CachePolicy.mayRevalidate} says? */
+  mayRevalidate(host: RegistryHost): boolean {
+    return this.#opened(host).mayRevalidate();
+  }
+
+  #opened(host: RegistryHost): Opened {
     const known = this.#configured.get(host) ?? this.#others.get(host);
-    if (known !== undefined) return known.cached;
+    if (known !== undefined) return known;
     const registry = this.#configs.get(host);
     const made = this.#make(host, registry);
     if (registry === undefined) this.#others.set(host, made);
     else this.#configured.set(host, made);
-    return made.cached;
+    return made;
   }
 
   /** What is left of the quotas that registries have told. */
@@ -95,14 +105,16 @@ export class Registries implements AsyncDisposable {
       const offline = new OfflineRegistry((repository, reference) =>
         parts.misses.note(repository, reference),
       );
-      return { cached: new CachedRegistry(offline, policy, parts), upstream: undefined };
+      const cached = new CachedRegistry(offline, policy, parts);
+      return { cached, upstream: undefined, mayRevalidate: () => false };
     }
     const upstream = this.#upstream(placeOf(host, registry));
     // Mirrors are asked first, whose quotas are others.
     const hasMirrors = registry !== undefined && registry.endpoints.length > 0;
     const mayRevalidate = (): boolean => hasMirrors || upstream.admitsRevalidation();
     const source = this.#behindMirrors(this.#observed(upstream, host), host, registry);
-    return { cached: new CachedRegistry(source, { ...policy, mayRevalidate }, parts), upstream };
+    const cached = new CachedRegistry(source, { ...policy, mayRevalidate }, parts);
+    return { cached, upstream, mayRevalidate };
   }
 
   #behindMirrors(itself: Registry, host: RegistryHost, registry: RegistryConfig | undefined): Registry {
@@ -117,10 +129,10 @@ export class Registries implements AsyncDisposable {
   }
 
   #upstream(place: Place): Upstream {
-    const { config, parts, userAgent, names, sockets, env } = this.#settings;
+    const { config, parts, userAgent, names, sockets, trust, env } = this.#settings;
     const { clock, random, log } = parts;
     const proxies = proxiesOf(config, place.registry ?? place.lender, env);
-    const common = { config, userAgent, names, trust: this.#trust, clock, random, log, proxies };
+    const common = { config, userAgent, names, trust, clock, random, log, proxies };
     const credentials = registryCredentials(place.registry, { ...common, sockets, env });
     const upstream = openRegistryUpstream(place, credentials, {
       ...common,
@@ -140,13 +152,13 @@ export class Registries implements AsyncDisposable {
 
   #remember(opened: Partial<AsyncDisposable>): void {
     const reference = new WeakRef(opened);
-    this.#opened.add(reference);
+    this.#alive.add(reference);
     this.#collected.register(opened, reference);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
-      [...this.#opened].map(async (opened) => await opened.deref()?.[Symbol.asyncDispose]?.()),
+      [...this.#alive].map(async (opened) => await opened.deref()?.[Symbol.asyncDispose]?.()),
     );
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
+import type { Tell } from '../observe/content-event.ts';
 import { ImagePruner } from '../retention/image-pruner.ts';
 import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
 import type { Pruner, Selection } from '../retention/prune.ts';
@@ -23,6 +24,8 @@ export interface RetentionSettings {
   readonly log: Log;
   /** Told of changes of the index, for whoever remembers what it said. */
   readonly told: (operations: readonly Operation[]) => void;
+  /** Told of what has gone. */
+  readonly tell?: Tell | undefined;
 }
 
 /** What is removed in the background, and what may come. */
@@ -36,10 +39,10 @@ export interface Retention extends AsyncDisposable, Pick<KeptLimits, 'room' | 'e
 
 /** Nothing is done before it is begun. Undefined: nothing can be removed, since the index is one of an earlier version. */
 export function openRetention(settings: RetentionSettings): Retention | undefined {
-  const { config, store, clock, log, told } = settings;
+  const { config, store, clock, log, told, tell } = settings;
   const { graph, inventory } = store;
   if (graph === undefined) return undefined;
-  const parts = retentionParts(store, config, { clock, told });
+  const parts = retentionParts(store, config, { clock, told, tell });
   const pruner = new ImagePruner(parts);
   const limits = keptLimits(config, { ...parts, inventory, log });
   const stack = new AsyncDisposableStack();

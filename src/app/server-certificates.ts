@@ -43,8 +43,12 @@ export class ServerCertificates {
     });
   }
 
-  /** Undefined: the server is plain HTTP. Throws an Error that names the key, before anything listens. */
-  static async open({ serverTlsConfig }: Config, parts: Parts): Promise<ServerCertificates | undefined> {
+  /** Undefined: the server is plain HTTP. Throws an Error that names the key below `at`, before anything listens. */
+  static async open(
+    { serverTlsConfig }: Pick<Config, 'serverTlsConfig'>,
+    parts: Parts,
+    at = 'serverTlsConfig',
+  ): Promise<ServerCertificates | undefined> {
     if (serverTlsConfig.cert === '') return undefined;
     const certificates = new ServerCertificates(serverTlsConfig, parts);
     try {
@@ -52,7 +56,7 @@ export class ServerCertificates {
       return certificates;
     } catch (cause) {
       if (!(cause instanceof TlsFileError)) throw cause;
-      throw new Error(`serverTlsConfig.${cause.key}: ${cause.message}`, { cause });
+      throw new Error(`${at}.${cause.key}: ${cause.message}`, { cause });
     }
   }
 

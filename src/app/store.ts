@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import { hasUnknownSizes, keepNameList, keptNameList } from '../rebuild/kept-list.ts';
 import { type ContentStore, StoreFullError } from '../storage/content-store.ts';
 import type { DiscardedFiles } from '../storage/discarded-content.ts';
+import type { EventQueue } from '../storage/event-queue.ts';
 import { BufferPool } from '../storage/file/buffer-pool.ts';
 import { FileBlobStore } from '../storage/file/file-blob-store.ts';
 import { nodeFileSystem } from '../storage/file/file-system.ts';
@@ -37,6 +38,8 @@ export interface Store extends AsyncDisposable {
   readonly inventory: Inventory;
   /** What leads to what; undefined: nothing can be changed, since there was no room for an index of this version. */
   readonly graph: ImageGraph | undefined;
+  /** What others are still to be told; undefined: nothing can be kept until then. */
+  readonly events: EventQueue | undefined;
   readonly discarded: DiscardedFiles;
   /** Says that names have changed, for other tools that read the directory. */
   readonly changed: () => void;
@@ -86,6 +89,7 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
       metadata,
       inventory: metadata.inventory,
       graph: metadata.graph,
+      events: undefined,
       discarded: { list: async () => [], remove: async () => true, frees: async () => 0 },
       changed() {},
       async check() {},
@@ -136,6 +140,7 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
     metadata,
     inventory: metadata.inventory,
     graph: index.warning === undefined ? metadata.graph : undefined,
+    events: index.warning === undefined ? metadata.events : undefined,
     discarded: trash,
     changed: () => layout.changed(),
     check: async () => await blobs.check(),

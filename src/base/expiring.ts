@@ -51,6 +51,10 @@ export class Expiring<Value> {
     this.#entries.set(key, { value, until: now + milliseconds });
   }
 
+  forget(key: string): void {
+    this.#entries.delete(key);
+  }
+
   /** Of those that were used longest ago. */
   #dropSome(now: number): void {
     for (let dropped = 0; dropped < droppedAtOnce; dropped += 1) {

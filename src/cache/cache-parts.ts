@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Expiring } from '../base/expiring.ts';
 import type { Log } from '../base/log.ts';
 import type { TaskSet } from '../base/task-set.ts';
+import type { Tell } from '../observe/content-event.ts';
 import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
@@ -47,6 +48,8 @@ export interface CacheParts {
   readonly uses: UseLog;
   /** What was asked for across an air gap and is not here. */
   readonly misses: MissLog;
+  /** Of what has come from upstream, and what upstream says of tags. */
+  readonly tell: Tell;
   readonly tasks: TaskSet;
   readonly room: StoreRoom;
   readonly clock: Clock;

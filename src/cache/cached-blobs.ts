@@ -2,6 +2,7 @@ import { abortable } from '../base/abortable.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { isOfNoBytes } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
+import { blobType } from '../oci/media-type.ts';
 import { readerOfBytes } from '../oci/reader-of-bytes.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { BlobInfo, BlobOptions, BlobReader, CallOptions, Registry } from '../oci/registry.ts';
@@ -314,7 +315,8 @@ export class CachedBlobs {
   }
 
   #settingsOfFills(): FillsSettings {
-    const { backlog, content, spools, clock, links, log, random, room, sizes, small, tasks } = this.#parts;
+    const { backlog, content, spools, clock, links, log, random, room, sizes, small, tasks, tell } =
+      this.#parts;
     return {
       upstream: this.#upstream,
       content,
@@ -328,6 +330,9 @@ export class CachedBlobs {
       stored: async (owner, { digest, size, stamp }, isHere) => {
         sizes.settle(digest, size, stamp);
         await links.add(owner, digest, isHere ? size : undefined, stamp);
+        if (!isHere) return;
+        const descriptor = { mediaType: blobType, digest, size };
+        tell({ kind: 'fill', at: clock.now(), repository: owner, descriptor });
       },
       remember: (digest, bytes) => small.put(digest, bytes),
       closed: (tape) => tasks.run('closing a blob transfer', async () => await tape[Symbol.asyncDispose]()),

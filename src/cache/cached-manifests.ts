@@ -95,11 +95,15 @@ export class CachedManifests {
    */
   async refresh(repository: RepositoryName, tag: Tag): Promise<Refreshed> {
     const before = await this.#parts.manifests.findTag(repository, tag);
-    const answer = await this.#source.ask(repository, tag);
+    const answer = await this.#source.askAnew(repository, tag);
     const { manifest, kept } = await this.#source.follow(repository, tag, answer);
     await kept;
     const { digest } = manifest.descriptor;
     return { was: before?.descriptor.digest, digest };
+  }
+
+  mayHave(repository: RepositoryName, tag: Tag): void {
+    this.#parts.absent.forget(keyOf(repository, tag));
   }
 
   async #find(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Found> {

@@ -58,6 +58,11 @@ export class CachedRegistry implements Registry {
     return await this.#manifests.refresh(repository, tag);
   }
 
+  /** Upstream may have the tag by now: that it had none is forgotten. */
+  mayHave(repository: RepositoryName, tag: Tag): void {
+    this.#manifests.mayHave(repository, tag);
+  }
+
   async resolveBlob(repository: RepositoryName, digest: Digest, options?: CallOptions): Promise<BlobInfo> {
     return await this.#blobs.resolve(repository, digest, options);
   }

@@ -81,6 +81,16 @@ export class ManifestSource {
     });
   }
 
+  /** The same where something has just become so: a question that was asked before may be answered with what was. */
+  async askAnew(repository: RepositoryName, tag: Tag): Promise<TagAnswer> {
+    if (this.isAsking(repository, tag)) {
+      const before = await this.ask(repository, tag).catch(() => undefined);
+      // As long as it is being kept whoever asks is given it.
+      await before?.kept?.catch(() => undefined);
+    }
+    return await this.ask(repository, tag);
+  }
+
   /** A HEAD. Where the digest is not here it is remembered: the tag points at it as soon as it comes. */
   async ask(repository: RepositoryName, tag: Tag): Promise<TagAnswer> {
     return await this.#questions.run(keyOf(repository, tag), async () => {

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { Expiring } from '../base/expiring.ts';
 import type { Log } from '../base/log.ts';
 import { TaskSet } from '../base/task-set.ts';
+import type { Tell } from '../observe/content-event.ts';
 import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { type Changes, noteCheck } from '../storage/operation.ts';
@@ -50,6 +51,8 @@ export interface CacheSettings {
   readonly random: () => number;
   /** What may come into the store. Default: what the disk has room for. */
   readonly room?: StoreRoom | undefined;
+  /** Told of what has come from upstream, and what upstream says of tags. Default: nobody is. */
+  readonly tell?: Tell | undefined;
   /** A step of completing an image, by its registry. */
   readonly complete: CompleterSettings['work'];
 }
@@ -63,7 +66,7 @@ export interface OpenCache extends CacheParts, AsyncDisposable {
 
 /** What all cached registries of the process share, put together in the one way that there is. Disposing ends fills and background work, in that order. */
 export function openCache(settings: CacheSettings): OpenCache {
-  const { store, memory, clock } = settings;
+  const { store, memory, clock, tell = () => {} } = settings;
   const { content, spools, metadata, changed } = store;
   const stack = new AsyncDisposableStack();
   const log = tellingOfStoreOnce(settings.log, clock, stack);
@@ -82,7 +85,7 @@ export function openCache(settings: CacheSettings): OpenCache {
   stack.use(completer);
   stack.use(fills);
   const manifests = new ManifestCache({
-    ...{ content, metadata, sizes, backlog, tasks, clock, log, changed },
+    ...{ content, metadata, sizes, backlog, tasks, clock, log, changed, tell },
     maxBytes: memory.manifests,
   });
   const links = new BlobLinks(metadata, log);
@@ -125,6 +128,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     tasks,
     uses,
     misses,
+    tell,
     fills,
     completer,
     backlog,

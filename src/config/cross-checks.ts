@@ -1,5 +1,7 @@
 import type * as z from 'zod';
 import { dockerHub, isDockerHub } from '../oci/docker-hub.ts';
+import { notYet } from './key.ts';
+import { pathText } from './path-text.ts';
 import { optionProblems } from './provider-options.ts';
 import type { Path } from './schema-tree.ts';
 
@@ -32,6 +34,25 @@ export function withPassword<S extends z.ZodType>(schema: S): S {
   );
 }
 
+/** Nobody is believed without one. */
+export function withSecret<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ secret, secretFromEnv, secretFile }) =>
+    [secret, secretFromEnv, secretFile].some(given)
+      ? []
+      : [{ path: [], message: 'needs secretFromEnv or secretFile' }],
+  );
+}
+
+/** What waits for an endpoint waits once. */
+export function distinctEndpoints<S extends z.ZodType>(schema: S): S {
+  return checked(schema, (value) => {
+    const urls = Array.isArray(value) ? value.map((item) => record(item)['url']) : [];
+    return urls.flatMap((url, index) =>
+      given(url) && urls.indexOf(url) < index ? [{ path: [index, 'url'], message: 'is there twice' }] : [],
+    );
+  });
+}
+
 /** A password is nobody's without a user. */
 export function ofAUser<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ user, ...keys }) => {
@@ -49,16 +70,56 @@ export function serverTls<S extends z.ZodType>(schema: S): S {
   });
 }
 
-/** One port is for one listener; 0 is any, or none. */
+/** One port of an address is for one listener; 0 is any, or none. */
 export function distinctPorts<S extends z.ZodType>(schema: S): S {
-  const names = ['port', 'health', 'metrics'];
-  return checked(schema, (config) =>
-    names.flatMap((name, index) => {
-      const other = names.slice(0, index).find((before) => config[before] === config[name]);
-      return other === undefined || config[name] === undefined || config[name] === 0
+  return checked(schema, (config) => {
+    const doors = doorsOf(config);
+    return doors.flatMap(({ path, host, port }, index) => {
+      const other = doors.slice(0, index).find((door) => door.port === port && areOne(door.host, host));
+      return other === undefined || port === undefined || port === 0
         ? []
-        : [{ path: [name], message: `${String(config[name])} is the same port as that of ${other}` }];
-    }),
+        : [{ path, message: `${String(port)} is the same port as that of ${pathText(other.path)}` }];
+    });
+  });
+}
+
+interface Door {
+  readonly path: (string | number)[];
+  readonly host: unknown;
+  readonly port: unknown;
+}
+
+function doorsOf(config: Readonly<Record<string, unknown>>): Door[] {
+  const { host = everywhere, listeners } = config;
+  const own = ['port', 'health', 'metrics'].map((name): Door => ({ path: [name], host, port: config[name] }));
+  const others = (Array.isArray(listeners) ? listeners : []).map((item, index): Door => {
+    const { host: at = everywhere, port } = record(item);
+    return { path: ['listeners', index, 'port'], host: at, port };
+  });
+  return [...own, ...others];
+}
+
+const everywhere = '0.0.0.0';
+
+function areOne(one: unknown, other: unknown): boolean {
+  return one === other || [one, other].some((host) => host === everywhere || host === '::');
+}
+
+/** What else a listener is to serve would be open to everybody, or not there. */
+export function onlyFiles<S extends z.ZodType>(schema: S): S {
+  return schema.superRefine((value, context) => {
+    if (value === 'registry' || value === 'token')
+      context.addIssue({
+        code: 'custom',
+        message: `${notYet}, and not safe to ignore: only files are served so far`,
+      });
+  }) as S;
+}
+
+/** Files are somewhere. */
+export function withDirectory<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ serve, directory }) =>
+    serve === 'files' && !given(directory) ? [{ path: ['serve'], message: 'files needs directory' }] : [],
   );
 }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ofAUser, withPassword } from './cross-checks.ts';
+import { ofAUser, onlyFiles, withDirectory, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import {
   addressBlock,
@@ -17,7 +17,7 @@ import {
   whole,
 } from './values.ts';
 
-/** Who may come in. All of it but `admin` is not built, and stops the start (schema.ts says so at the groups). */
+/** Who may come in. All of it but `admin` and listeners of files is not built, and stops the start (schema.ts says so at the groups). */
 
 const actions = () => list(choice(['pull', 'push', 'delete']));
 const repositories = () => list(pattern());
@@ -133,22 +133,25 @@ export const hostedSchema = list(
 );
 
 export const listenersSchema = list(
-  group({
-    host: key('Address to listen on', bindAddress().prefault('0.0.0.0')),
-    port: key('Port to listen on', port()),
-    serve: key('What is served there', choice(['registry', 'token', 'files'])),
-    directory: key('Directory of serve: files', text().prefault('')),
-    tls: key(
-      'Certificate and key',
-      group({
-        cert: key('File (PEM)', text({ min: 1 })),
-        key: key('File (PEM)', text({ min: 1 })),
-      }).optional(),
-    ),
-    auth: key(
-      'Which of auth are asked for',
-      list(choice(['basic', 'tokenService', 'oauth', 'issuers'])).optional(),
-    ),
-    rateLimit: key('As rateLimit, for this listener', rateLimitSchema.optional()),
-  }),
+  withDirectory(
+    group({
+      host: key('Address to listen on', bindAddress().prefault('0.0.0.0')),
+      port: key('Port to listen on; 0 is any', port()),
+      serve: key('What is served there', onlyFiles(choice(['registry', 'token', 'files']))),
+      directory: key('Directory of serve: files', text().prefault('')),
+      tls: key(
+        'Certificate and key; none is plain HTTP',
+        group({
+          cert: key('File of the certificate with its chain (PEM)', text({ min: 1 })),
+          key: key('File of its key (PEM)', text({ min: 1 })),
+        }).optional(),
+      ),
+      auth: key(
+        'Which of auth are asked for',
+        list(choice(['basic', 'tokenService', 'oauth', 'issuers'])).optional(),
+        'refused',
+      ),
+      rateLimit: key('As rateLimit, for this listener', rateLimitSchema.optional(), 'refused'),
+    }),
+  ),
 );

@@ -171,9 +171,9 @@ const everyKey = group({
   policy: key('What may be served at all', policySchema.prefault([]), 'refused'),
   rateLimit: key('How often clients may ask', rateLimitSchema.optional(), 'refused'),
   hosted: key('Repositories that live here', hostedSchema.prefault([]), 'refused'),
-  listeners: key('Further doors of the same server', listenersSchema.prefault([]), 'refused'),
-  notifications: key('Events, out and in', notificationsSchema.optional(), 'ignored'),
-  catalogSync: key("Keeping a registry's catalogue in step", catalogSyncSchema.optional(), 'ignored'),
+  listeners: key('Further doors of the same server', listenersSchema.prefault([])),
+  notifications: key('Events, out and in', notificationsSchema.prefault({})),
+  catalogSync: key('Keeping cached repositories in step with their registries', catalogSyncSchema.optional()),
   storage: key('Where things are kept', storageSchema.prefault({}), 'refused'),
 });
 

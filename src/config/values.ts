@@ -182,6 +182,11 @@ export function baseUrlOrNone() {
     .transform((value) => value.replace(/\/+$/, ''));
 }
 
+/** An http or https URL without user and fragment. All of it may be a secret: it is not shown. */
+export function hookUrl() {
+  return checked('an http or https URL without user and fragment', isHookUrl, false);
+}
+
 /** A mirror of a registry: an http or https URL whose host could stand in front of image names. */
 export function endpoint() {
   const holds = (value: string): boolean =>
@@ -299,6 +304,10 @@ function isPlainUrl(value: string): boolean {
   if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
   const { username, password, search, hash } = new URL(value);
   return username === '' && password === '' && search === '' && hash === '';
+}
+
+function isHookUrl(value: string): boolean {
+  return isPlainUrl(value.replace(/\?[^#]*$/, ''));
 }
 
 /** A block of addresses: an address with the length of its prefix. */

@@ -5,6 +5,7 @@ import type { Outcome } from '../oci/outcome.ts';
 import type { RegistryHost } from '../oci/reference.ts';
 import type { Standing } from '../oci/registry.ts';
 import type { Access } from './authorise.ts';
+import type { Pulled } from './exchange/ended-exchange.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import type { RequestTarget } from './exchange/request-target.ts';
 import { isPlain } from './plain-request.ts';
@@ -22,6 +23,7 @@ export interface FinishedAnswer {
   readonly kind: RequestKind;
   readonly host: RegistryHost | undefined;
   readonly outcome: Outcome | undefined;
+  readonly pulled: Pulled | undefined;
   readonly standing: Standing;
 }
 
@@ -58,14 +60,14 @@ export class FinishedAnswers {
 
   /** To be told of each read that was answered: it keeps the answer if it may be given again. */
   keep(exchange: Exchange, access: FinishedAnswer['access']): void {
-    const { request, response, target, standing, kind, host, outcome, isHead, whole } = exchange;
+    const { request, response, target, standing, kind, host, outcome, pulled, isHead, whole } = exchange;
     if (standing === undefined || response.statusCode !== 200) return;
     if (!(isHead || whole !== undefined) || !isPlain(request, request.originalUrl)) return;
     const headers = headersOf(response);
     if (headers === undefined) return;
     const body = isHead || whole === undefined ? undefined : bodyOf(whole);
     const { shown } = target;
-    const answer = { access, headers, body, target: { shown }, kind, host, outcome, standing };
+    const answer = { access, headers, body, target: { shown }, kind, host, outcome, pulled, standing };
     this.#answers.set(keyOf(request.method, request.originalUrl), answer);
   }
 }

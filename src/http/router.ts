@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import express, { type Request as ExpressRequest, type RequestHandler, type Response } from 'express';
 import { abortable } from '../base/abortable.ts';
 import type { Log } from '../base/log.ts';
+import type { Tell } from '../observe/content-event.ts';
 import type { Observer } from '../observe/observer.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostOf, type RepositoryName } from '../oci/reference.ts';
@@ -21,6 +22,7 @@ import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { type LongWay, shortWay } from './short-way.ts';
 import { aliasMeant, type NamedRegistry, type TargetSettings, targetOf } from './target.ts';
+import { withToldPulls } from './told-pulls.ts';
 
 export interface RouterParts extends Sources {
   readonly target: TargetSettings;
@@ -35,9 +37,16 @@ export interface RouterParts extends Sources {
   readonly headLimit?: HeadLimit | undefined;
   readonly log: Log;
   readonly observer?: Observer | undefined;
+  /** Told of each manifest that a client has pulled. Default: nobody is. */
+  readonly tellOfPulls?: Tell | undefined;
+  /** Answers `POST /v2/webhooks/events`, and asks by itself who may. Default: nothing is there. */
+  readonly takeEvents?: ((exchange: Exchange) => Promise<void>) | undefined;
   /** Default: every answer is put together anew. */
   readonly finished?: FinishedAnswers | undefined;
 }
+
+/** Where registries tell us what happened there: none of the API's own. */
+const eventsPath = '/v2/webhooks/events';
 
 /** A request on its way through Express. */
 interface OnItsWay extends ExpressRequest {
@@ -51,8 +60,9 @@ interface OnItsWay extends ExpressRequest {
  * absolute form by rules of its own.
  */
 export function createRouter(parts: RouterParts, endpoints = new Endpoints()): RequestListener {
-  const { log, observer, headLimit, finished } = parts;
-  const observe = observeExchange(observer);
+  const { log, observer, headLimit, finished, tellOfPulls } = parts;
+  const { clock } = headLimit ?? defaultHeadLimit;
+  const observe = withToldPulls(observeExchange(observer), tellOfPulls, clock);
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -62,7 +72,7 @@ export function createRouter(parts: RouterParts, endpoints = new Endpoints()): R
   app.use(accessLog(log, observe, headLimit));
   app.use(distribution(parts, endpoints));
   app.use(elsewhere);
-  app.use(errorResponse(log, (headLimit ?? defaultHeadLimit).clock));
+  app.use(errorResponse(log, clock));
   const longWay: LongWay = (request, response, authorise = parts.authorise) =>
     void app(
       Object.assign(request, { originalUrl: request.url, url: '/', authorise }) as OnItsWay,
@@ -97,6 +107,10 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
     }
     response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
     parts.admit();
+    if (parts.takeEvents !== undefined && request.method === 'POST' && path === eventsPath) {
+      await parts.takeEvents(exchange);
+      return;
+    }
     endpoints.checkMethod(request.method);
     if (isRead(request.method) && hasBody(exchange)) throw bodyError(exchange, 'a read takes no body');
     await serve(exchange, endpoints, parts);

@@ -64,7 +64,7 @@ function refusal(
 }
 
 function send(
-  { standing, headers, body, target, kind, host, outcome }: FinishedAnswer,
+  { standing, headers, body, target, kind, host, outcome, pulled }: FinishedAnswer,
   request: IncomingMessage,
   response: ServerResponse,
   { startedAt, over }: { readonly startedAt: number; readonly over: ShortWayParts['over'] },
@@ -82,6 +82,7 @@ function send(
     kind,
     host,
     outcome,
+    pulled,
     bytes: body?.length ?? 0,
     brokeOff: false,
     incomplete: undefined,

@@ -136,6 +136,30 @@ export const metrics = {
     help: 'Stored blobs and manifests that were hashed again: blobs whose file has changed, and all of them by cache.scrub',
     labels: ['by', 'verdict'],
   },
+  eventsWaiting: {
+    name: 'events_waiting',
+    type: 'gauge',
+    help: 'Events that an endpoint of `notifications` is still to be told',
+    labels: ['endpoint'],
+  },
+  events: {
+    name: 'events_total',
+    type: 'counter',
+    help: 'Events that an endpoint was told, or never will be: for too many waited, or it refused them again and again',
+    labels: ['endpoint', 'result'],
+  },
+  eventFailures: {
+    name: 'event_failures_total',
+    type: 'counter',
+    help: 'Tries to tell an endpoint that failed; what it was to be told is tried again',
+    labels: ['endpoint'],
+  },
+  synced: {
+    name: 'catalog_sync_tags_total',
+    type: 'counter',
+    help: 'Cached tags that `catalogSync` has asked their registries about',
+    labels: ['result'],
+  },
   buildInfo: {
     name: 'build_info',
     type: 'gauge',
@@ -199,12 +223,13 @@ export const labelValues = {
   ns: 'the same as `upstream`',
   kind: '`manifest`, `blob`, `tags`, `referrers`, `catalog`, `version`, `uploads`, `other` (no endpoint of the API)',
   result:
-    '`hit`, `miss`, `collapsed` (joined the fetch of another request), `revalidated`, `stale`, `local` (needed neither cache nor upstream); of a call of upstream `ok`; failures: `absent` (404), `denied` (401, 403), `limited` (429), `invalid` (other 4xx), `error` (5xx, or broken off by us), `cut` (whoever asked has left)',
+    '`hit`, `miss`, `collapsed` (joined the fetch of another request), `revalidated`, `stale`, `local` (needed neither cache nor upstream); of a call of upstream `ok`; failures: `absent` (404), `denied` (401, 403), `limited` (429), `invalid` (other 4xx), `error` (5xx, or broken off by us), `cut` (whoever asked has left); of events `sent` or `dropped`; of tags that were compared `unchanged`, `moved`, `gone` or `failed`',
   account:
     'the place of the account in `auth` of the registry, from 1: first `user` or `token`, if there is one, then `accounts` in turn',
   reason: 'which limit the cache was over: `maxSize`, `registry` (the `maxSize` of one registry), `minFree`',
   by: '`read` (somebody asked for the blob) or `scrub`',
   verdict:
     '`right`; `wrong`: other bytes, put aside and fetched again; `missing`: its file is gone; `unreadable`: the disk does not give it',
+  endpoint: 'the host of an endpoint of `notifications`',
   version: 'the version of the program',
 } as const;

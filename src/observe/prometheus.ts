@@ -32,6 +32,18 @@ export interface MetricSources {
   readonly checks: () => Iterable<CheckCount>;
   readonly content: () => Promise<CacheContent>;
   readonly room: RoomState;
+  readonly notified: () => Promise<readonly NotifiedState[]>;
+  /** Tags that were compared with their registries, by what became of them. */
+  readonly synced: () => Readonly<Record<string, number>>;
+}
+
+/** What an endpoint of notifications has been told. */
+interface NotifiedState {
+  readonly endpoint: string;
+  readonly waiting: number;
+  readonly sent: number;
+  readonly failed: number;
+  readonly dropped: number;
 }
 
 /** What keeps the cache within its limits. Bytes. */
@@ -85,6 +97,8 @@ export function openPrometheus(labels: UpstreamLabels, sources: MetricSources): 
     Math.max(before, oldestMs / 1000),
   );
   addChecks(registry, sources);
+  addNotified(registry, sources);
+  addCounts(registry, metrics.synced, 'result', sources.synced);
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: never });
   for (const name of unwanted) registry.removeSingleMetric(name);
   return {
@@ -186,11 +200,21 @@ function addRoom(registry: Registry, { content, room }: MetricSources): void {
   addGauge(registry, metrics.reservedBytes, room.reserved);
   addGauge(registry, metrics.freeBytes, room.free);
   addGauge(registry, metrics.isStoring, () => (room.isStoring() ? 1 : 0));
+  addCounts(registry, metrics.evicted, 'reason', room.evicted);
+}
+
+/** By the values of a label. */
+function addCounts(
+  registry: Registry,
+  description: MetricDescription,
+  label: string,
+  counts: () => Readonly<Record<string, number>>,
+): void {
   new Counter<string>({
-    ...config(registry, metrics.evicted),
+    ...config(registry, description),
     collect() {
       this.reset();
-      for (const [reason, images] of Object.entries(room.evicted())) this.inc({ reason }, images);
+      for (const [value, count] of Object.entries(counts())) this.inc({ [label]: value }, count);
     },
   });
 }
@@ -243,6 +267,37 @@ function addChecks(registry: Registry, { checks }: MetricSources): void {
     collect() {
       this.reset();
       for (const { by, verdict, count } of checks()) this.inc({ by, verdict }, count);
+    },
+  });
+}
+
+function addNotified(registry: Registry, { notified }: MetricSources): void {
+  const waiting = metrics.eventsWaiting;
+  new Gauge<string>({
+    ...config(registry, waiting),
+    async collect() {
+      const states = await notified();
+      this.reset();
+      for (const { endpoint, waiting: count } of states) this.inc({ endpoint }, count);
+    },
+  });
+  new Counter<string>({
+    ...config(registry, metrics.events),
+    async collect() {
+      const states = await notified();
+      this.reset();
+      for (const { endpoint, sent, dropped } of states) {
+        this.inc({ endpoint, result: 'sent' }, sent);
+        this.inc({ endpoint, result: 'dropped' }, dropped);
+      }
+    },
+  });
+  new Counter<string>({
+    ...config(registry, metrics.eventFailures),
+    async collect() {
+      const states = await notified();
+      this.reset();
+      for (const { endpoint, failed } of states) this.inc({ endpoint }, failed);
     },
   });
 }

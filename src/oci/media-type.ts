@@ -7,6 +7,8 @@ export const ociIndex = 'application/vnd.oci.image.index.v1+json';
 export const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
 export const ociArtifact = 'application/vnd.oci.artifact.manifest.v1+json';
 export const dockerManifestList = 'application/vnd.docker.distribution.manifest.list.v2+json';
+/** Of bytes of which nobody has said what they are, as of each blob by itself. */
+export const blobType = 'application/octet-stream';
 export const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json';
 
 /**

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Tell } from '../observe/content-event.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import type { ImageGraph } from '../storage/image-graph.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
@@ -18,6 +19,8 @@ export interface RemovalParts {
   readonly graceMs: number;
   /** Told of what was changed, for whoever remembers what the index said. */
   readonly changed: (operations: readonly Operation[]) => void;
+  /** Told of each manifest that has gone. Default: nobody is. */
+  readonly tell?: Tell | undefined;
 }
 
 /** Each look is taken again by the operation, in its transaction: what has come meanwhile stays. */
@@ -29,7 +32,7 @@ export class RemovingHands implements Hands {
   }
 
   async drop(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<Dropped> {
-    const { graph } = this.#parts;
+    const { graph, tell, clock } = this.#parts;
     if ((await graph.node(repository, digest)) === undefined) return { isGone: false, tags: [] };
     const removals = tags.map((tag) => removeTag(repository, tag, digest));
     const rest = removals.length % tagsAtOnce;
@@ -38,8 +41,10 @@ export class RemovingHands implements Hands {
     // The last of them with the manifest, so that an image that has gone by name is gone.
     const last = rest === 0 ? [] : removals.slice(-rest);
     await this.#change([...last, dropManifest(repository, digest)]);
-    if ((await graph.node(repository, digest)) === undefined) return { isGone: true, tags };
-    return { isGone: false, tags: await this.#gone(repository, digest, tags) };
+    if ((await graph.node(repository, digest)) !== undefined)
+      return { isGone: false, tags: await this.#gone(repository, digest, tags) };
+    tell?.({ kind: 'evict', at: clock.now(), repository, digest, tags });
+    return { isGone: true, tags };
   }
 
   async #gone(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<readonly Tag[]> {

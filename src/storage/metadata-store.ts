@@ -73,6 +73,8 @@ export interface MetadataStore extends AsyncDisposable {
   getScrub(): Promise<ScrubPlace | undefined>;
   /** How what lies at this place of a directory beside ours was described when it was imported or refused; undefined: it was neither. */
   getTakenOver(place: string): Promise<string | undefined>;
+  /** Behind what the walk of this name goes on; undefined: it begins. */
+  getProgress(of: string): Promise<string | undefined>;
   /** Repositories that may serve the bytes of this digest, as a blob or as a manifest, at most `limit` of some hundred. */
   listOwners(digest: Digest, limit: number): Promise<readonly Owner[]>;
   /** The sizes that cached manifests of this repository claim for the blob, each once, at most two: two contradict each other. */

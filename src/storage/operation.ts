@@ -40,6 +40,25 @@ export type Operation =
       readonly origin: Origin;
     }
   | { readonly kind: 'note scrub'; readonly place: ScrubPlace }
+  | {
+      readonly kind: 'queue events';
+      readonly endpoint: string;
+      readonly texts: readonly string[];
+      readonly most: number;
+    }
+  | {
+      readonly kind: 'take event turn';
+      readonly endpoint: string;
+      readonly holder: string;
+      readonly until: number;
+    }
+  | {
+      readonly kind: 'settle events';
+      readonly endpoint: string;
+      readonly upTo: number;
+      readonly holder: string;
+    }
+  | { readonly kind: 'note progress'; readonly of: string; readonly after: string | undefined }
   | { readonly kind: 'note check'; readonly digest: Digest; readonly size: number; readonly stamp: Stamp }
   | { readonly kind: 'lose blob'; readonly digest: Digest }
   | {
@@ -166,6 +185,26 @@ export function noteCheck(digest: Digest, size: number, stamp: Stamp): Operation
 /** How far the check of all that is stored has come, for the next process. */
 export function noteScrub(place: ScrubPlace): Operation {
   return { kind: 'note scrub', place };
+}
+
+/** They wait behind those that wait for the endpoint already; of more than `most` the oldest go, and are counted. A hundred texts at most. */
+export function queueEvents(endpoint: string, texts: readonly string[], most: number): Operation {
+  return { kind: 'queue events', endpoint, texts, most };
+}
+
+/** Whoever holds it sends what waits for the endpoint, until then (milliseconds since the epoch). Nothing is changed where another holds it now. */
+export function takeEventTurn(endpoint: string, holder: string, until: number): Operation {
+  return { kind: 'take event turn', endpoint, holder, until };
+}
+
+/** What waited for the endpoint up to this one has been sent, or given up; who has done so does not hold its turn any more. Some hundred at most. */
+export function settleEvents(endpoint: string, upTo: number, holder: string): Operation {
+  return { kind: 'settle events', endpoint, upTo, holder };
+}
+
+/** How far a walk that is not done in one go has come (undefined: to its end), for the next process. */
+export function noteProgress(of: string, after: string | undefined): Operation {
+  return { kind: 'note progress', of, after };
 }
 
 /** Upstream has shown that the repository owns the blob. Whether its bytes are here is another matter: they may have gone since somebody looked. */

@@ -11,6 +11,7 @@ import {
   loseBlob,
   noteArrival,
   noteCheck,
+  noteProgress,
   noteTakenOver,
   pinTag,
   putManifest,
@@ -585,6 +586,16 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       ]);
       assert.deepEqual(await made.store.getTagList(alpine), { items: [v1], checkedAt: 2 });
       assert.deepEqual(await made.store.getReferrersList(alpine, digest), { items: [], checkedAt: 2 });
+    });
+
+    it('knows how far each walk has come', async () => {
+      await using made = await create();
+      const { store } = made;
+      assert.equal(await store.getProgress('one'), undefined);
+      await store.change([noteProgress('one', 'docker.io/library/alpine'), noteProgress('two', 'x')]);
+      assert.equal(await store.getProgress('one'), 'docker.io/library/alpine');
+      await store.change([noteProgress('one', undefined)]);
+      assert.deepEqual([await store.getProgress('one'), await store.getProgress('two')], [undefined, 'x']);
     });
 
     it('keeps a long list whole', async () => {

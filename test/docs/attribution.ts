@@ -36,6 +36,8 @@ const kinds = {
   carry: isCarried,
   keep: ({ page, language }) => language === 'sh' && page === 'docs/how-to/keep-the-disk-from-filling.md',
   backUp: ({ page, language }) => language === 'sh' && page === 'docs/how-to/back-up.md',
+  /** test/e2e/notifications.test.ts: by docker-registry itself. */
+  registry: goesTo('/etc/docker/registry/'),
   /** test/e2e/docs-config.test.ts, by a shell. */
   pulls: commands('crane', 'curl', 'ctr', 'skopeo'),
   /** test/image/without-the-cache.test.ts */

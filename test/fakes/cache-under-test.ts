@@ -3,6 +3,7 @@ import type { CacheParts, CachePolicy } from '#src/cache/cache-parts.ts';
 import { CachedRegistry } from '#src/cache/cached-registry.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { type OpenCache, openCache } from '#src/cache/open-cache.ts';
+import type { Tell } from '#src/observe/content-event.ts';
 import type { Outcome } from '#src/oci/outcome.ts';
 import { parseRegistryHost, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
@@ -26,6 +27,7 @@ export interface CacheOptions {
   readonly log?: Log;
   readonly upstream?: Registry;
   readonly room?: StoreRoom;
+  readonly tell?: Tell;
 }
 
 /** A cached registry over stores in memory and a scripted upstream, with time in the test's hand. */
@@ -63,6 +65,7 @@ export class CacheUnderTest implements AsyncDisposable {
       log,
       random: () => 0.5,
       room: options.room,
+      tell: options.tell,
       complete: async (job, signal) => await this.registry.complete(job, signal),
     });
     this.parts = this.#cache;

@@ -1,16 +1,17 @@
 import { createServer } from 'node:net';
 import type { Problem } from '../../config/problem.ts';
 import type { Config } from '../../config/schema.ts';
-import { codeOf, listeningProblem } from '../cannot-listen.ts';
+import { codeOf, doorOf, listeningProblem } from '../cannot-listen.ts';
 import type { Findings } from './findings.ts';
 
 /** Listens for a moment where the server would. That somebody else does so already is most often the server itself. */
 export async function listeningFindings(config: Config): Promise<Findings> {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
-  for (const key of ['port', 'health', 'metrics'] as const) {
-    if (key !== 'port' && config[key] === 0) continue;
-    const code = await failureToListen(config.host, config[key]);
+  const asides = (['health', 'metrics'] as const).filter((key) => config[key] !== 0);
+  for (const key of ['port', ...asides, ...config.listeners.keys()] as const) {
+    const { host, port } = doorOf(key, config);
+    const code = await failureToListen(host, port);
     if (code === undefined) continue;
     (code === 'EADDRINUSE' ? warnings : problems).push(listeningProblem(key, code, config));
   }

@@ -18,6 +18,18 @@ export async function secretFileWarnings(config: Config, file: string | undefine
     { at: ['serverTlsConfig', 'key'], file: config.serverTlsConfig.key },
     { at: ['admin', 'passwordFile'], file: config.admin.passwordFile },
     { at: ['admin', 'tokenFile'], file: config.admin.tokenFile },
+    ...config.listeners.map(({ tls }, index) => ({
+      at: ['listeners', index, 'tls', 'key'],
+      file: tls?.key ?? '',
+    })),
+    ...config.notifications.endpoints.map(({ secretFile }, index) => ({
+      at: ['notifications', 'endpoints', index, 'secretFile'],
+      file: secretFile,
+    })),
+    {
+      at: ['notifications', 'incoming', 'secretFile'],
+      file: config.notifications.incoming?.secretFile ?? '',
+    },
     ...config.registries.flatMap(filesOf),
   ];
   const found = named.map(async ({ at, file: path }): Promise<Problem[]> => {

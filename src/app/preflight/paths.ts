@@ -20,6 +20,26 @@ export async function logFileProblems({ logFile }: Config): Promise<Problem[]> {
   return reason === undefined ? [] : [{ path: ['logFile'], message: reason, at: 'value' }];
 }
 
+/** Are the directories of files there, to be read? */
+export async function servedDirectoryProblems({ listeners }: Config): Promise<Problem[]> {
+  const found = listeners.map(async ({ directory }, index): Promise<Problem[]> => {
+    const reason = directory === '' ? undefined : await whyNotRead(resolve(directory));
+    if (reason === undefined) return [];
+    return [{ path: ['listeners', index, 'directory'], message: reason, at: 'value' }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+async function whyNotRead(path: string): Promise<string | undefined> {
+  const found = await look(path);
+  if (typeof found === 'string' || !found.isDirectory()) return `${JSON.stringify(path)} is not a directory`;
+  const mayRead = await access(path, constants.R_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  return mayRead ? undefined : `${JSON.stringify(path)} may not be read by this user`;
+}
+
 async function whyNoFile(path: string): Promise<string | undefined> {
   const found = await look(path);
   if (found === 'missing') {

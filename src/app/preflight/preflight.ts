@@ -5,7 +5,7 @@ import type { Problem } from '../../config/problem.ts';
 import { checkProxies } from '../policies.ts';
 import { listeningFindings } from './listening.ts';
 import { secretFileWarnings } from './open-secrets.ts';
-import { imagePathProblems, logFileProblems } from './paths.ts';
+import { imagePathProblems, logFileProblems, servedDirectoryProblems } from './paths.ts';
 import { sourceWarnings } from './sources.ts';
 import { tlsFindings } from './tls.ts';
 
@@ -48,6 +48,7 @@ async function look(
   const problems: Problem[] = [
     ...(await imagePathProblems(config)),
     ...(await logFileProblems(config)),
+    ...(await servedDirectoryProblems(config)),
     ...tls.problems,
     ...listening.problems,
   ];

@@ -12,11 +12,15 @@ interface Named {
 }
 
 /** All groups of TLS files that the configuration names. Behind an air gap no registry is asked. */
-function groupsOf({ serverTlsConfig, upstream, registries, airGapped }: Config): Named[] {
+function groupsOf({ serverTlsConfig, listeners, upstream, registries, airGapped }: Config): Named[] {
   const server: Named = { at: ['serverTlsConfig'], files: serverTlsConfig };
-  if (airGapped) return [server];
+  const doors = listeners.flatMap(({ tls }, index): Named[] =>
+    tls === undefined ? [] : [{ at: ['listeners', index, 'tls'], files: { ...tls, ca: '' } }],
+  );
+  if (airGapped) return [server, ...doors];
   return [
     server,
+    ...doors,
     { at: ['upstream'], files: onlyCa(upstream.ca) },
     ...registries.flatMap(({ name: registry, tls, upstream: own }, index): Named[] => [
       { registry, at: ['registries', index, 'tls'], files: tls },

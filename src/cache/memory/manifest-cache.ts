@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { ownBytes } from '../../base/own-bytes.ts';
 import type { TaskSet } from '../../base/task-set.ts';
+import type { Tell } from '../../observe/content-event.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { type ManifestContent, maxDescriptors } from '../../oci/manifest.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
@@ -14,12 +15,14 @@ import type { ManifestRecord, TagRecord } from '../../storage/records.ts';
 import type { Backlog } from '../fills/backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
-import { type Announcement, type Asked, KnownTags } from './known-tags.ts';
+import { type Announcement, type Asked, KnownTags, tagKey } from './known-tags.ts';
 import type { Memory } from './memory.ts';
 import { contentOf, recordOf, StoredManifests } from './stored-manifests.ts';
 import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
 
 const usualBytes = 64 * 1024 * 1024;
+/** Tags of which it was told that they are gone are remembered, so many of them: it is told once. */
+const maxGone = 10_000;
 /** What each takes besides its bytes: some 700 in V8's heap, 200 for a buffer of its own. */
 const perManifest = 1024;
 
@@ -33,6 +36,8 @@ export interface ManifestCacheParts {
   readonly log: Log;
   /** Told after each change that another reader of the directory could see. */
   readonly changed: () => void;
+  /** Told of manifests that have come from upstream, and of tags that it has moved or lost. Default: nobody is. */
+  readonly tell?: Tell | undefined;
   /** What memory holds of manifests; the stores hold all. Default: 64 MiB. */
   readonly maxBytes?: number;
 }
@@ -49,6 +54,7 @@ export class ManifestCache implements Memory {
   /** What memory says of tags and the store does not, and where they pointed there as far as is known. */
   readonly #unstoredTags = new WeakMap<TagRecord, Digest | undefined>();
   readonly #stored: StoredManifests;
+  readonly #gone = new LRUCache<string, true>({ max: maxGone });
   /** What was read of the store before somebody else changed it is not remembered. */
   #forgotten = 0;
 
@@ -184,6 +190,7 @@ export class ManifestCache implements Memory {
   touch(repository: RepositoryName, { tag, descriptor }: TagRecord, asked: Asked): void {
     const record: TagRecord = { tag, descriptor, checkedAt: asked.at };
     if (!this.#tags.point(repository, record, asked)) return;
+    this.#gone.delete(tagKey(repository, tag));
     this.#parts.tasks.run('storing a tag', async () => {
       try {
         await this.#putTag(repository, record);
@@ -195,8 +202,11 @@ export class ManifestCache implements Memory {
 
   /** Upstream has said that it has no such tag: what is cached of it, if that is known, may be all there is. */
   gone(repository: RepositoryName, tag: Tag): void {
-    const { clock, metadata, tasks } = this.#parts;
+    const { clock, metadata, tasks, tell } = this.#parts;
     if (this.#tags.get(repository, tag) === undefined) return;
+    const key = tagKey(repository, tag);
+    if (!this.#gone.has(key)) tell?.({ kind: 'gone', at: clock.now(), repository, tag });
+    this.#gone.set(key, true);
     tasks.run('recording that a tag is gone', async () => {
       await metadata.change([tagIsGone(repository, tag, clock.now())]);
     });
@@ -219,7 +229,19 @@ export class ManifestCache implements Memory {
         ? before?.descriptor.digest
         : this.#unstoredTags.get(before);
     this.#unstoredTags.set(record, was);
+    this.#gone.delete(tagKey(repository, record.tag));
+    this.#tellOfMove(repository, record, before?.descriptor.digest);
     return [record];
+  }
+
+  #tellOfMove(
+    repository: RepositoryName,
+    { tag, descriptor: { digest: to } }: TagRecord,
+    from: Digest | undefined,
+  ): void {
+    if (from === undefined || from === to) return;
+    const { clock, tell } = this.#parts;
+    tell?.({ kind: 'moved', at: clock.now(), repository, tag, from, to });
   }
 
   /** `point` says, once it is here, which tags point at it from now on. */
@@ -242,12 +264,19 @@ export class ManifestCache implements Memory {
       // Its blobs are asked for next.
       const unnamed = await this.#parts.metadata.foresee(content.blobs.map(({ digest }) => digest));
       this.#remember(repository, manifest, content, unnamed);
-      this.#lead(repository, manifest, point());
+      const tags = point();
+      this.#lead(repository, manifest, tags);
+      this.#tellOfFill(repository, manifest, tags[0]?.tag);
       admitted.resolve();
       const storing = this.#unstored.begin(contentKey(repository, record.descriptor.digest));
       if (storing !== undefined) await this.#storeRest(repository, manifest, storing, place, record);
     });
     await admitted.promise;
+  }
+
+  #tellOfFill(repository: RepositoryName, { descriptor }: Manifest, tag: Tag | undefined): void {
+    const { clock, tell } = this.#parts;
+    tell?.({ kind: 'fill', at: clock.now(), repository, descriptor, tag });
   }
 
   #lead(repository: RepositoryName, { descriptor }: Manifest, tags: readonly TagRecord[]): void {

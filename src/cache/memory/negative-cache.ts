@@ -25,6 +25,11 @@ export class NegativeCache {
     if (absence !== undefined) throw new RegistryError(absence.code, absence.wording, absence);
   }
 
+  /** It may be there by now. */
+  forget(key: string): void {
+    this.#absent.forget(key);
+  }
+
   /** Keeps a 404 for `ttlMs`; every other error is left alone. */
   note(key: string, error: unknown, ttlMs: number): void {
     if (ttlMs <= 0 || !isAbsent(error)) return;

@@ -1,8 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestKind } from '../../observe/observer.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Outcome } from '../../oci/outcome.ts';
-import type { RegistryHost } from '../../oci/reference.ts';
+import type { Reference, RegistryHost, RepositoryName } from '../../oci/reference.ts';
 import type { RequestTarget } from './request-target.ts';
+
+/** A manifest that was sent, and by which name it was asked for. */
+export interface Pulled {
+  readonly repository: RepositoryName;
+  readonly reference: Reference;
+  readonly descriptor: Descriptor;
+}
 
 /** What the access log, and whoever watches, want to know of an exchange that is over. Moments are those of `performance.now()`. */
 export interface EndedExchange {
@@ -19,6 +27,8 @@ export interface EndedExchange {
   /** The registry that it was about. */
   readonly host: RegistryHost | undefined;
   readonly outcome: Outcome | undefined;
+  /** Undefined: it was another answer. */
+  readonly pulled: Pulled | undefined;
   /** Bytes of the body that was sent. */
   readonly bytes: number;
   /** Did we end the answer in its middle? */

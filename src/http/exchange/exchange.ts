@@ -4,7 +4,7 @@ import type { RequestKind } from '../../observe/observer.ts';
 import type { Outcome } from '../../oci/outcome.ts';
 import type { RegistryHost } from '../../oci/reference.ts';
 import type { CallOptions, Standing } from '../../oci/registry.ts';
-import type { EndedExchange } from './ended-exchange.ts';
+import type { EndedExchange, Pulled } from './ended-exchange.ts';
 import { defaultHeadLimit, type HeadLimit, lateError } from './head-limit.ts';
 import { requestId } from './request-id.ts';
 import { parseRequestTarget, type RequestTarget } from './request-target.ts';
@@ -40,6 +40,7 @@ export class Exchange implements EndedExchange {
   /** The registry that it is about. */
   host: RegistryHost | undefined;
   outcome: Outcome | undefined;
+  pulled: Pulled | undefined;
   /** Of what the registry gave for it, where that may be given again without asking it. */
   standing: Standing | undefined;
   /** The body, where it was sent at once. */

@@ -27,6 +27,7 @@ export async function manifest(
       async (options) => await registry.getManifest(repository, reference, options),
     );
     if (describe(exchange, descriptor, isImmutable)) return;
+    exchange.pulled = { repository, reference, descriptor };
     if (bytes.length < largeBody) exchange.send(200, descriptor.mediaType, bytes);
     else await sendLarge(exchange, descriptor.mediaType, piecesOf(bytes));
   }

@@ -104,6 +104,28 @@ const additions: readonly Addition[] = [
     table: 'taken_over',
     make: 'create table taken_over (place text not null primary key, state text not null) without rowid',
   },
+  {
+    // What others are still to be told, in the order in which it became so.
+    table: 'event_queue',
+    make: 'create table event_queue (id integer primary key autoincrement, endpoint text not null, event text not null)',
+    tune: 'create index event_queue_endpoint on event_queue (endpoint, id);',
+  },
+  {
+    // Who sends what waits for an endpoint, and how many had to give way there.
+    table: 'event_endpoints',
+    make: `
+      create table event_endpoints (
+        endpoint text primary key,
+        holder text not null default '',
+        until integer not null default 0,
+        dropped integer not null default 0
+      ) without rowid`,
+  },
+  {
+    // Behind what walks go on that are not done in one go, by their names.
+    table: 'progress',
+    make: 'create table progress (walk text primary key, after text) without rowid',
+  },
 ];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */

@@ -116,6 +116,7 @@ export class OlderIndex extends IndexReads implements MetadataStore {
   async getTakenOver(): Promise<string | undefined> {
     return undefined;
   }
+  async getProgress(): Promise<undefined> {}
 
   async listOwners(): Promise<readonly Owner[]> {
     return [];

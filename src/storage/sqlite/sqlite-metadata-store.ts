@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
+import type { EventQueue } from '../event-queue.ts';
 import type { ImageGraph } from '../image-graph.ts';
 import type { Inventory } from '../inventory.ts';
 import type { MetadataStore } from '../metadata-store.ts';
@@ -29,6 +30,7 @@ import { KnownNames } from './known-names.ts';
 import { keepReserve, type Opening, openDatabase, openInMemory, type Sharing } from './open-database.ts';
 import { rowsBySlices, sliceRows } from './slices.ts';
 import { damaged, isFull, isNoIndex } from './sqlite-errors.ts';
+import { SqliteEventQueue } from './sqlite-event-queue.ts';
 import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
 import { checkedOf, type NamedRow, prepareReads } from './statements.ts';
@@ -65,6 +67,7 @@ interface Settings {
 export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   readonly inventory: Inventory;
   readonly graph: ImageGraph;
+  readonly events: EventQueue;
   /** The file that is open; in memory none. */
   readonly path: string;
   readonly #database: Database;
@@ -119,6 +122,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     this.#writes = new WriteBatch(database, clock, () => this.#committed());
     this.inventory = new SqliteInventory(database, clock);
     this.graph = new SqliteImageGraph(database, clock);
+    this.events = new SqliteEventQueue(database);
   }
 
   /** `directory` exists. Errors as {@link openDatabase}. */
@@ -294,6 +298,10 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     return this.#reads.getTakenOver.get(place)?.state;
   }
 
+  async getProgress(of: string): Promise<string | undefined> {
+    return this.#reads.getProgress.get(of)?.after ?? undefined;
+  }
+
   /** No key leads from a digest to the repositories that have it as a manifest: they are asked in turns. */
   async listOwners(digest: Digest, limit: number): Promise<readonly Owner[]> {
     const owners = this.#reads.listLinked.all(digest, limit).map(({ name }) => ownerOf(name, 'blob'));
@@ -355,6 +363,8 @@ function isExclusive(database: Database): boolean {
 
 /** What it takes in memory while it waits to be written. Who waits for a manifest's record has its bytes. */
 function bytesOf(operation: Operation, text = ''): number {
+  if (operation.kind === 'queue events')
+    return operation.texts.reduce((sum, { length }) => sum + 2 * length, rowsOf(operation) * bytesPerItem);
   if (!('manifest' in operation)) return rowsOf(operation) * bytesPerItem + 2 * text.length;
   return rowsOf(operation) * bytesPerItem + operation.manifest.descriptor.size;
 }
@@ -368,6 +378,8 @@ function rowsOf(operation: Operation): number {
   if ('digests' in operation) return operation.digests.length;
   if (operation.kind === 'record uses') return operation.uses.length;
   if (operation.kind === 'record misses') return operation.misses.length;
+  if (operation.kind === 'queue events') return operation.texts.length;
+  if (operation.kind === 'settle events') return rowsAtOnce;
   if (!('manifest' in operation)) return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;

@@ -179,6 +179,7 @@ export function prepareReads(database: Database) {
     ),
     getScrub: prepare<[], ScrubRow>('select after_digest, begun_at from scrub where id = 0'),
     getTakenOver: prepare<[string], { state: string }>('select state from taken_over where place = ?'),
+    getProgress: prepare<[string], { after: string | null }>('select after from progress where walk = ?'),
     hasManifestBy: prepare<[number, string], { found: 1 }>(
       `select 1 as found from manifests where repository = ? and content = ${contentId}`,
     ),

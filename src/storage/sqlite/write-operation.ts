@@ -7,6 +7,7 @@ import type { Stamp } from '../stamp.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
 import { ContentOwners } from './content-owners.ts';
+import { EventWriter } from './event-writer.ts';
 import { FormerTags } from './former-tags.ts';
 import { knownManifest } from './known-manifest.ts';
 import { RemovalWriter } from './removal-writer.ts';
@@ -44,6 +45,7 @@ export class OperationWriter {
   readonly #totals: ChangeTotals;
   readonly #owners: ContentOwners;
   readonly #former: FormerTags;
+  readonly #events: EventWriter;
   readonly #now: () => number;
 
   constructor(parts: WriterParts) {
@@ -63,6 +65,7 @@ export class OperationWriter {
     this.#totals = totals;
     this.#owners = owners;
     this.#former = former;
+    this.#events = new EventWriter(parts.database, parts.now);
     this.#now = parts.now;
   }
 
@@ -91,6 +94,14 @@ export class OperationWriter {
         return;
       case 'note scrub':
         this.#statements.noteScrub.run(operation.place.after ?? null, operation.place.begunAt);
+        return;
+      case 'note progress':
+        this.#statements.noteProgress.run(operation.of, operation.after ?? null);
+        return;
+      case 'queue events':
+      case 'take event turn':
+      case 'settle events':
+        this.#events.write(operation);
         return;
       case 'note check':
         this.#noteCheck(operation);

@@ -47,6 +47,7 @@ export function prepareWrites(database: Database) {
     ),
     noteScrub: prepare<[string | null, number]>('insert or replace into scrub values (0, ?, ?)'),
     noteTakenOver: prepare<[string, string]>('insert or replace into taken_over values (?, ?)'),
+    noteProgress: prepare<[string, string | null]>('insert or replace into progress values (?, ?)'),
     setLost: prepare<[number]>(
       'update contents set stored_at = null, inode = null, modified_at = null, changed_at = null where id = ?',
     ),

@@ -13,6 +13,8 @@ export interface RegistryOptions {
   readonly htpasswd?: string;
   /** A token server instead; `certificates` in PEM are whose signature is believed. */
   readonly tokens?: TokenServer;
+  /** Further keys of its configuration. */
+  readonly more?: object;
   /** Files in PEM: then it speaks TLS. */
   readonly tls?: {
     readonly certFile: string;
@@ -43,7 +45,7 @@ export class DockerRegistry implements AsyncDisposable {
     this.#resources = resources;
   }
 
-  static async start({ data, htpasswd, tokens, tls }: RegistryOptions = {}): Promise<DockerRegistry> {
+  static async start({ data, htpasswd, tokens, tls, more }: RegistryOptions = {}): Promise<DockerRegistry> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const settings = join(path, 'config.yml');
@@ -53,7 +55,8 @@ export class DockerRegistry implements AsyncDisposable {
       }),
       ...(tokens !== undefined && { token: await tokenSettings(path, tokens) }),
     };
-    await writeFile(settings, JSON.stringify(settingsFor(data ?? join(path, 'data'), auth, tls)));
+    const all = { ...settingsFor(data ?? join(path, 'data'), auth, tls), ...more };
+    await writeFile(settings, JSON.stringify(all));
     const program = resources.use(new Program(programOf('docker-registry'), ['serve', settings]));
     const [, host = ''] = await program.line(/listening on (127\.0\.0\.1:\d+)/);
     return new DockerRegistry(host, program, resources.move());

@@ -68,6 +68,17 @@ describe('before a start', () => {
     assert.deepEqual(problems, ['--image-path: unable to verify image path: "/dev/null" is not a directory']);
   });
 
+  it('a directory of files that is not there is found, and a certificate of its door', async () => {
+    const door = 'port: 8000, serve: files';
+    const { problems } = await check(
+      `listeners:\n  - { ${door}, directory: DIR/indexes }\n  - { port: 8001, tls: { cert: DIR/c, key: DIR/k }, serve: files, directory: DIR }`,
+    );
+    assert.deepEqual(problems, [
+      'DIR/config.yaml:3:44: listeners[0].directory: "DIR/indexes" is not a directory',
+      'DIR/config.yaml:4:32: listeners[1].tls.cert: the file "DIR/c" cannot be used: no such file',
+    ]);
+  });
+
   it('an imagePath that leads to itself is found', async () => {
     const loop = async (directory: string) => await symlink('data', join(directory, 'data'));
     assert.match(

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { get } from 'node:https';
 import { connect as connectPlain } from 'node:net';
+import { basename } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { TestAuthority } from '#test/fakes/certificates.ts';
@@ -16,9 +17,9 @@ interface Client {
 }
 
 /** The status of `/v2/`, asked over TLS with nothing but these certificates. */
-async function status(port: number, client: Client): Promise<number | undefined> {
+async function status(port: number, client: Client, path = '/v2/'): Promise<number | undefined> {
   return await new Promise((resolve, reject) => {
-    const request = get({ host: '127.0.0.1', port, path: '/v2/', agent: false, ...client }, (response) => {
+    const request = get({ host: '127.0.0.1', port, path, agent: false, ...client }, (response) => {
       response.resume();
       resolve(response.statusCode);
     });
@@ -45,6 +46,26 @@ describe('the server over TLS', needs('openssl'), () => {
     assert.match(app.server.url, /^https:/);
     assert.equal(await status(app.server.port, { ca: await readFile(authority.caFile, 'utf8') }), 200);
     await assert.rejects(status(app.server.port, {}), /certificate/);
+  });
+
+  it('is apart from that of a door of files, which has a certificate of its own', async () => {
+    await using directory = await temporaryDirectory();
+    const tls = await strangers.issue('files', 'IP:127.0.0.1');
+    const door = { host: '127.0.0.1', port: 0, serve: 'files' as const, directory: import.meta.dirname };
+    await using app = await runApp({
+      imagePath: directory.path,
+      listeners: [{ ...door, tls: { cert: tls.certFile, key: tls.keyFile } }],
+    });
+    const port = app.listeners[0]?.port ?? 0;
+    const path = `/${basename(import.meta.filename)}`;
+    assert.match(app.server.url, /^http:/);
+    assert.equal(await status(port, { ca: await readFile(strangers.caFile, 'utf8') }, path), 200);
+    await assert.rejects(status(port, { ca: await readFile(authority.caFile, 'utf8') }, path), /certificate/);
+    const wrong = { ...door, tls: { cert: tls.certFile, key: tls.certFile } };
+    await assert.rejects(
+      runApp({ imagePath: directory.path, listeners: [wrong] }),
+      /listeners\[0\]\.tls\.key: /,
+    );
   });
 
   it('ends though somebody has connected and never begins his handshake', { timeout: 10_000 }, async () => {

@@ -124,8 +124,10 @@ describe('a secret', () => {
   });
 
   it('is not fetched for a feature that does not use it yet', async () => {
-    const { warnings } = await loadText('notifications: { incoming: { secretFile: /no/such/file } }');
-    assert.deepEqual(warnings, ['not available in this version yet, and ignored: notifications']);
+    const service = '{ issuer: a, service: a, keyFile: /no/such/file }';
+    assert.deepEqual(await problemsOf(`auth: { tokenService: ${service} }`), [
+      'config.yaml:1:1: auth: not available in this version yet, and not safe to ignore: take it out, the server does not start with it',
+    ]);
   });
 });
 

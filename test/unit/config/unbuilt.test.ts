@@ -10,11 +10,11 @@ registries:
   - name: a.io
 cache: { maxSize: 10GiB }
 server: { workers: auto }
-catalogSync: { every: 15m, repositories: [] }
+trustedProxies: [10.0.0.0/8]
 `,
       { flags: { helloWorld: true } },
     );
-    const named = ['--hello-world', 'server.workers', 'catalogSync'];
+    const named = ['--hello-world', 'server.workers', 'trustedProxies'];
     assert.equal(warnings.length, 1);
     const [, names = ''] =
       /^not available in this version yet, and ignored: (.*)$/.exec(warnings[0] ?? '') ?? [];
@@ -53,7 +53,6 @@ listeners: []
     ['policy', '[{ name: no-dev, repositories: ["docker.io/**:*-dev"], effect: deny }]'],
     ['rateLimit', '{ requests: 15, per: 1m }'],
     ['hosted', '[{ repositories: [test], open: true }]'],
-    ['listeners', '[{ port: 5001, serve: registry, tls: { cert: c, key: k }, auth: [basic] }]'],
     ['storage', '{ blobs: { kind: s3, bucket: b } }'],
     ['storage', '{ metadata: { kind: postgres, urlFromEnv: DATABASE_URL } }'],
     ['storage', '{ coordination: { kind: redis, urlFromEnv: REDIS_URL } }'],
@@ -67,15 +66,67 @@ listeners: []
   }
 });
 
+describe('a listener', () => {
+  const unsafe = 'not available in this version yet, and not safe to ignore';
+
+  it('serves files, from a directory, at a port of its own', async () => {
+    const { config, warnings } = await loadText('listeners: [{ port: 8000, serve: files, directory: i }]');
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(config.listeners, [{ host: '0.0.0.0', port: 8000, serve: 'files', directory: 'i' }]);
+    assert.deepEqual(await problemsOf('listeners: [{ port: 8000, serve: files }]'), [
+      'config.yaml:1:34: listeners[0].serve: files needs directory',
+    ]);
+    assert.deepEqual(
+      await problemsOf('port: 8000\nlisteners: [{ port: 8000, serve: files, directory: i }]'),
+      ['config.yaml:2:21: listeners[0].port: 8000 is the same port as that of port'],
+    );
+    const apart =
+      'host: 10.0.0.1\nport: 8000\nlisteners: [{ host: 127.0.0.1, port: 8000, serve: files, directory: i }]';
+    assert.deepEqual(await problemsOf(apart), []);
+  });
+
+  it('of anything else stops the start, and so does whom it would ask for a password', async () => {
+    for (const serve of ['registry', 'token'])
+      assert.deepEqual(await problemsOf(`listeners: [{ port: 8000, serve: ${serve} }]`), [
+        `config.yaml:1:34: listeners[0].serve: ${unsafe}: only files are served so far`,
+      ]);
+    const asking = 'listeners: [{ port: 8000, serve: files, directory: i, auth: [basic] }]';
+    assert.deepEqual(await problemsOf(asking), [
+      `config.yaml:1:55: listeners[0].auth: ${unsafe}: take it out, the server does not start with it`,
+    ]);
+  });
+});
+
+describe('notifications', () => {
+  it('need a secret where others may tell us, and each endpoint once', async () => {
+    assert.deepEqual(await problemsOf('notifications: { incoming: { do: prefetch } }'), [
+      'config.yaml:1:28: notifications.incoming: needs secretFromEnv or secretFile',
+    ]);
+    assert.deepEqual(
+      await problemsOf('notifications: { endpoints: [{ url: "http://a" }, { url: "http://a" }] }'),
+      ['config.yaml:1:58: notifications.endpoints[1].url: is there twice'],
+    );
+    for (const url of ['ftp://a', 'http://u:p@a/', 'http://a/#f', 'a?b'])
+      assert.deepEqual(await problemsOf(`notifications: { endpoints: [{ url: "${url}" }] }`), [
+        'config.yaml:1:37: notifications.endpoints[0].url: must be an http or https URL without user and fragment',
+      ]);
+    const { config } = await loadText('notifications: { endpoints: [{ url: "http://a/x?ns=b:1" }] }');
+    assert.deepEqual(config.notifications.endpoints[0]?.events, [
+      ...['push', 'delete', 'mount', 'fill', 'evict', 'moved', 'gone'],
+    ]);
+  });
+});
+
 describe('the whole shape of what is to come', () => {
   it('is accepted and checked', async () => {
-    const problems = await problemsOf(`
+    const problems = await problemsOf(
+      `
 trustedProxies: [10.0.0.0/8, "::1", "fd00::/8"]
 cache: { maxSize: 200GiB, minFree: 5%, pinned: ["registry.k8s.io/**"], verifyOnRead: always, scrub: 30d }
 upstream: { noProxy: [internal] }
 notifications:
-  endpoints: [{ url: "https://a.io/hook", secretFile: f, events: [push, pull, delete, mount, fill, evict, moved] }]
-  incoming: { secretFile: f, do: prefetch }
+  endpoints: [{ url: "https://a.io/hook", events: [push, pull, delete, mount, fill, evict, moved, gone], timeout: 3s }]
+  incoming: { secretFromEnv: SECRET, do: prefetch }
 catalogSync: { every: 15m, repositories: ["harbor.example.com/apps/*"] }
 registries:
   - name: a.io
@@ -100,10 +151,17 @@ listeners:
   - { port: 8000, serve: files, directory: ./indexes }
 storage:
   blobs: { kind: s3, bucket: b, prefix: p, region: r, endpoint: "https://s3.example.com", redirect: false, localTier: 50GiB }
-`);
+`,
+      { env: { SECRET: 'x' } },
+    );
     const keys = problems.map(
       (problem) => /^config.yaml:\d+:\d+: (\w+): not available/.exec(problem)?.[1] ?? problem,
     );
-    assert.deepEqual(keys, ['auth', 'access', 'rateLimit', 'hosted', 'listeners', 'storage']);
+    const listening = keys.filter((key) => /^config.yaml:\d+:\d+: listeners/.test(key));
+    assert.deepEqual(
+      keys.filter((key) => !listening.includes(key)),
+      ['auth', 'access', 'rateLimit', 'hosted', 'storage'],
+    );
+    assert.equal(listening.length, 4);
   });
 });

@@ -8,7 +8,10 @@ const blocks = await blocksOf('configuration');
 
 /** Neither files nor variables are there in a test. */
 function withoutFiles(text: string): string {
-  return text.replaceAll(/(password|static|token)(?:File|FromEnv): (?:\S+?)([\s,}])/g, '$1FromEnv: SECRET$2');
+  return text.replaceAll(
+    /(password|static|token|secret)(?:File|FromEnv): (?:\S+?)([\s,}])/g,
+    '$1FromEnv: SECRET$2',
+  );
 }
 
 describe('a configuration that a page shows', () => {

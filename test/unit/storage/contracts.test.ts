@@ -6,6 +6,7 @@ import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { OwnerLocks } from '#src/storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { contentStoreContract } from '#test/contract/content-store.contract.ts';
+import { eventQueueContract } from '#test/contract/event-queue.contract.ts';
 import { imageGraphContract } from '#test/contract/image-graph.contract.ts';
 import { inventoryContract } from '#test/contract/inventory.contract.ts';
 import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
@@ -83,4 +84,5 @@ for (const [name, create] of Object.entries({ 'SQLite in memory': inMemory, 'SQL
   metadataStoreContract(name, create);
   inventoryContract(name, create);
   imageGraphContract(name, create);
+  eventQueueContract(name, create);
 }

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { prepareEventWrites } from '#src/storage/sqlite/event-writer.ts';
 import { prepareFreed } from '#src/storage/sqlite/freed-bytes.ts';
 import { prepareGraph } from '#src/storage/sqlite/graph-statements.ts';
 import { prepareNames } from '#src/storage/sqlite/known-names.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { prepareRemovals } from '#src/storage/sqlite/removal-statements.ts';
+
 import { prepareRestore } from '#src/storage/sqlite/restore-writer.ts';
+
+import { prepareEvents } from '#src/storage/sqlite/sqlite-event-queue.ts';
+
 import { prepareInventory } from '#src/storage/sqlite/sqlite-inventory.ts';
 import { prepareMisses } from '#src/storage/sqlite/sqlite-misses.ts';
 import { prepareReads } from '#src/storage/sqlite/statements.ts';
@@ -14,8 +19,8 @@ import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 /** Their answer is all that the repository has, of which one row tells another apart; or a row of it is enough. */
 const wholeRepository = ['getTagList', 'listRepositories'];
-/** A page of what is walked in order; a row for each registry. */
-const walks = ['totals'];
+/** A page of what is walked in order; a row for each registry, for each endpoint. */
+const walks = ['totals', 'eventEndpoints'];
 
 describe('the queries of the index', async () => {
   const directory = await temporaryDirectory();
@@ -37,6 +42,8 @@ describe('the queries of the index', async () => {
     ...Object.fromEntries(
       Object.entries(prepareNames(database)).map(([name, query]) => [`names: ${name}`, query]),
     ),
+    ...prepareEvents(database),
+    ...prepareEventWrites(database),
   });
   for (const [name, { source }] of queries) {
     it(`read no more than they return or change: ${name}`, () => {

@@ -1,0 +1,40 @@
+import { createIndexFiles } from '../http/index-files.ts';
+import type { RunningServer } from '../http/server.ts';
+import { type Listening, listen } from './listen.ts';
+import { ServerCertificates } from './server-certificates.ts';
+
+interface Parts extends Omit<Listening, 'at' | 'tls'> {
+  /** Throws to refuse a request, while the server stops. */
+  readonly admit: () => void;
+}
+
+/** The further doors of the configuration. */
+export interface Listeners extends AsyncDisposable {
+  readonly servers: readonly RunningServer[];
+}
+
+/** Opens them in their order. Throws CannotListen, and an Error that names the key for certificates that cannot be used. */
+export async function openListeners(parts: Parts): Promise<Listeners> {
+  await using stack = new AsyncDisposableStack();
+  const servers: RunningServer[] = [];
+  for (const index of parts.config.listeners.keys()) servers.push(await opened(index, parts, stack));
+  const held = stack.move();
+  return { servers, [Symbol.asyncDispose]: async () => await held.disposeAsync() };
+}
+
+async function opened(at: number, parts: Parts, stack: AsyncDisposableStack): Promise<RunningServer> {
+  const { config, admit, clock, log } = parts;
+  const { directory = '', tls } = config.listeners[at] ?? {};
+  const certificates =
+    tls === undefined
+      ? undefined
+      : await ServerCertificates.open(
+          { serverTlsConfig: { ...tls, ca: '', clientAuth: 'none' } },
+          { clock, log },
+          `listeners[${at}].tls`,
+        );
+  const files = createIndexFiles({ directory, admit, log, clock });
+  const server = stack.use(await listen(files, { ...parts, at, tls: certificates?.tls }));
+  if (certificates !== undefined) stack.use(certificates.renew((renewed) => server.useTls(renewed)));
+  return server;
+}
