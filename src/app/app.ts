@@ -4,16 +4,20 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { admitAll } from '../http/authorise.ts';
 import { FinishedAnswers } from '../http/finished-answers.ts';
+import type { Catalog } from '../http/handlers/call.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
+import { withHosted, withoutHosted } from '../http/hosted-catalog.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
-import { createRouter } from '../http/router.ts';
+import { createRouter, type RouterParts } from '../http/router.ts';
 import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
+import { hostedHost } from '../oci/reference.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openAdministration } from './administration.ts';
 import { openCaching } from './caching.ts';
 import { CannotListen, type PortKey } from './cannot-listen.ts';
+import { openHosting } from './hosting.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { filePlan } from './open-files.ts';
 import { beginOriginalImport } from './original-images.ts';
@@ -145,16 +149,19 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const caching = stack.use(await openCaching(config, aboutCaching));
   const { store, registries, prometheus, retention } = caching;
   retention?.begin();
-  const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);
+  const hosting = stack.use(openHosting(config, caching, target, { clock, log }));
+  const registry = new HostRegistry((host) => (host === hostedHost ? hosting.registry : registries.of(host)));
   const administration = openAdministration(config, caching, {
     ...{ failures, clock, stop: parts.stop ?? (() => {}) },
     // What somebody does is no failure.
     log: parts.log,
   });
-  const router = createRouter({
-    registry,
-    catalog: pullableCatalog(async (page) => await store.metadata.listRepositories(page), target.aliases),
+  const { pushes, endpoints, repositoryNamed } = hosting;
+  const stored: Catalog = async (page) => await store.metadata.listRepositories(page);
+  const routed: RouterParts = {
+    ...{ registry, pushes, repositoryNamed },
+    catalog: withHosted(stored, pullableCatalog(withoutHosted(stored), target.aliases)),
     target,
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
@@ -165,13 +172,17 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     log,
     observer: prometheus?.observer,
     finished: new FinishedAnswers(memoryPlan().answers),
-  });
+  };
+  const router = createRouter(routed, endpoints);
   waitsFor(`its addresses and ports at ${config.host}`);
   const metrics =
     prometheus === undefined
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, at: 'metrics' }));
-  const main = { config, clock, log, maxConnections: files.connections, tls: certificates?.tls };
+  const main = {
+    ...{ config, clock, log, maxConnections: files.connections, tls: certificates?.tls },
+    takesBodies: pushes !== undefined,
+  };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   isUsable = storeReadiness(store, retention, clock);
@@ -191,6 +202,7 @@ interface Listening {
   /** The key that holds the port. */
   readonly at: PortKey;
   readonly tls?: ServerTls | undefined;
+  readonly takesBodies?: boolean;
 }
 
 /** Throws CannotListen. */

@@ -20,6 +20,7 @@ import type { MetadataStore } from '../storage/metadata-store.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
 import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
+import type { UploadSpools } from '../storage/upload-spools.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import type { FilePlan } from './open-files.ts';
 import { type IndexSettings, openIndex } from './open-index.ts';
@@ -31,6 +32,7 @@ export const layoutVersion = 'v1';
 export interface Store extends AsyncDisposable {
   readonly content: ContentStore;
   readonly spools: SpoolStore;
+  readonly uploads: UploadSpools;
   readonly metadata: MetadataStore;
   readonly inventory: Inventory;
   /** What leads to what; undefined: nothing can be changed, since there was no room for an index of this version. */
@@ -74,6 +76,7 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
     return {
       content: blobs,
       spools: blobs,
+      uploads: blobs.uploads,
       metadata,
       inventory: metadata.inventory,
       graph: metadata.graph,
@@ -124,6 +127,7 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   return {
     content: blobs,
     spools: blobs,
+    uploads: blobs.uploads,
     metadata,
     inventory: metadata.inventory,
     graph: index.warning === undefined ? metadata.graph : undefined,

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import {
   type Digest,
+  hostedHost,
   isDigestText,
   isTagText,
   parseRegistryHost,
@@ -45,7 +46,8 @@ function parsed(line: string): ListedTag | undefined {
       return undefined;
     const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:/]+)$/.exec(name) ?? [];
     if (!isDigestText(digest) || !isTagText(tag)) return undefined;
-    return { repository: repositoryName(parseRegistryHost(host), repository), tag, digest, mediaType };
+    const registry = host === hostedHost ? hostedHost : parseRegistryHost(host);
+    return { repository: repositoryName(registry, repository), tag, digest, mediaType };
   } catch {
     return undefined;
   }

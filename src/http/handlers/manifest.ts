@@ -1,17 +1,18 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { isDigest, parseReference } from '../../oci/reference.ts';
+import { isDigest, isHosted, parseReference } from '../../oci/reference.ts';
 import { setCacheStatus } from '../exchange/cache-status.ts';
 import { type Exchange, largeBody } from '../exchange/exchange.ts';
 import { answersNotModified } from '../exchange/not-modified.ts';
 import { sendLarge } from '../exchange/send-large.ts';
 import type { Call, Sources } from './call.ts';
+import { eventRequestOf } from './pushing.ts';
 
 const pieceBytes = 64 * 1024;
 
 /** GET and HEAD of a manifest (distribution-spec "Pulling manifests"): its bytes and media type exactly as upstream's. */
 export async function manifest(
   { exchange, request, repository }: Call<'manifest'>,
-  { registry }: Sources,
+  { registry, tell }: Sources,
 ): Promise<void> {
   const reference = parseReference(request.reference);
   const isImmutable = isDigest(reference);
@@ -29,6 +30,14 @@ export async function manifest(
     if (describe(exchange, descriptor, isImmutable)) return;
     if (bytes.length < largeBody) exchange.send(200, descriptor.mediaType, bytes);
     else await sendLarge(exchange, descriptor.mediaType, piecesOf(bytes));
+    if (tell === undefined || !isHosted(repository)) return;
+    // Each is told of: none is given again unseen.
+    exchange.standing = undefined;
+    const tag = isDigest(reference) ? undefined : reference;
+    tell({
+      ...{ kind: 'pull', at: exchange.clock.now(), repository, descriptor, tag },
+      request: eventRequestOf(exchange),
+    });
   }
 }
 

@@ -77,6 +77,16 @@ const additions: readonly Addition[] = [
     // One row: behind which digest a check of all that is stored goes on, null at its beginning.
     make: `create table scrub (id integer primary key check (id = 0), after_digest text, begun_at integer not null)`,
   },
+  {
+    // Blobs that clients are sending.
+    table: 'uploads',
+    make: `
+      create table uploads (
+        id text not null primary key,
+        repository text not null,
+        begun_at integer not null
+      ) without rowid`,
+  },
 ];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */

@@ -12,6 +12,7 @@ import type {
   ScrubPlace,
   StoredPage,
   TagRecord,
+  UploadRecord,
   WantedBlob,
 } from '../records.ts';
 import { IndexReads } from './index-reads.ts';
@@ -129,6 +130,18 @@ export class OlderIndex extends IndexReads implements MetadataStore {
     const rows = this.#reads.listMissingBlobs.all(repository, manifest, limit);
     return rows.map(({ blob, size }) => ({ digest: blob as Digest, size }));
   }
+
+  async getUpload(): Promise<undefined> {}
+
+  async listUploads(): Promise<readonly UploadRecord[]> {
+    return [];
+  }
+
+  async countUploads(): Promise<number> {
+    return 0;
+  }
+
+  async durable(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#database.close();

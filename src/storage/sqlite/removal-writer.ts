@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
 import type { Operation } from '../operation.ts';
+import { StillNamedError } from '../requirements.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { ChangeTotals } from './change-totals.ts';
 import type { ContentOwners } from './content-owners.ts';
@@ -21,6 +22,7 @@ export type RemovalOperation = Of<
   | 'discard content'
   | 'settle discarded'
   | 'lease content'
+  | 'disown blob'
 >;
 
 export interface RemovalParts {
@@ -77,6 +79,9 @@ export class RemovalWriter {
         return;
       case 'lease content':
         this.#lease(operation);
+        return;
+      case 'disown blob':
+        this.#disown(operation);
     }
   }
 
@@ -215,6 +220,16 @@ export class RemovalWriter {
     this.#statements.unlink.run(id, host, owner);
     owners.count(id, 1, size);
     changes.add('blob', undefined, digest);
+  }
+
+  #disown({ repository, digest }: Of<'disown blob'>): void {
+    const known = this.#known(repository, digest);
+    const row = this.#parts.statements.findContent.get(digest);
+    if (known === undefined || row === undefined) return;
+    if (this.#statements.isNamedIn.get(known.content, known.owner) !== undefined)
+      throw new StillNamedError('manifest');
+    this.#unlink(digest, row, repository, known.owner);
+    this.#statements.leaveAlone.run(known.owner, known.content);
   }
 
   #settle(digest: Digest): void {

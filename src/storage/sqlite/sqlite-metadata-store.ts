@@ -17,6 +17,7 @@ import type {
   ScrubPlace,
   StoredPage,
   TagRecord,
+  UploadRecord,
   WantedBlob,
 } from '../records.ts';
 import { ChangeLog } from './change-log.ts';
@@ -29,7 +30,7 @@ import { rowsBySlices, sliceRows } from './slices.ts';
 import { damaged, isFull, isNoIndex } from './sqlite-errors.ts';
 import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { checkedOf, type NamedRow, prepareReads, type TagRow, tagOf } from './statements.ts';
+import { checkedOf, type NamedRow, prepareReads, type TagRow, tagOf, uploadOf } from './statements.ts';
 import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
@@ -329,6 +330,29 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     return rows.map(({ digest, size }) => ({ digest: digest as Digest, size }));
   }
 
+  async getUpload(id: string): Promise<UploadRecord | undefined> {
+    const row = this.#reads.getUpload.get(id);
+    return row && uploadOf(row);
+  }
+
+  async listUploads({
+    after = '',
+    limit,
+  }: {
+    after?: string | undefined;
+    limit: number;
+  }): Promise<readonly UploadRecord[]> {
+    return this.#reads.listUploads.all(after, limit).map(uploadOf);
+  }
+
+  async countUploads(): Promise<number> {
+    return this.#reads.countUploads.get()?.count ?? 0;
+  }
+
+  async durable(): Promise<void> {
+    await this.#sync?.atOnce();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
     await this.#writes[Symbol.asyncDispose]();
@@ -358,6 +382,7 @@ function rowsOf(operation: Operation): number {
   if ('digests' in operation) return operation.digests.length;
   if (operation.kind === 'record uses') return operation.uses.length;
   if (operation.kind === 'record misses') return operation.misses.length;
+  if (operation.kind === 'require content') return operation.blobs.length + operation.manifests.length;
   if (operation.kind !== 'put manifest') return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;

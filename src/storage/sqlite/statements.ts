@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { Digest, Tag } from '../../oci/reference.ts';
-import type { CheckedContent, ListingRecord, TagRecord } from '../records.ts';
+import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
+import type { CheckedContent, ListingRecord, TagRecord, UploadRecord } from '../records.ts';
 import { readList } from './written-list.ts';
 
 /** A statement by its parameters and its row, prepared once: preparing costs more than running. */
@@ -64,6 +64,12 @@ export interface MissingRow {
 export interface WantedRow extends MissingRow {
   readonly repository: string;
   readonly since: number;
+}
+
+export interface UploadRow {
+  readonly id: string;
+  readonly repository: string;
+  readonly begun_at: number;
 }
 
 export interface ChangeRow {
@@ -192,6 +198,11 @@ export function prepareReads(database: Database) {
     isManifest: prepare<[string, string], { found: 1 }>(
       `select 1 as found from manifests where repository = ${repositoryId} and content = ${contentId}`,
     ),
+    getUpload: prepare<[string], UploadRow>('select id, repository, begun_at from uploads where id = ?'),
+    listUploads: prepare<[string, number], UploadRow>(
+      'select id, repository, begun_at from uploads where id > ? order by id limit ?',
+    ),
+    countUploads: prepare<[], { count: number }>('select count(*) as count from uploads'),
     listMissingBlobs: prepare<[string, string, number], MissingRow>(
       `select c.digest, k.size from children k
        join wanted w on w.content = k.child and w.repository = k.repository
@@ -215,6 +226,10 @@ export function descriptorOf({
     ...(artifact_type !== null && { artifactType: artifact_type }),
     ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
   };
+}
+
+export function uploadOf({ id, repository, begun_at }: UploadRow): UploadRecord {
+  return { id, repository: repository as RepositoryName, begunAt: begun_at };
 }
 
 /** Undefined: it was never found right here. */

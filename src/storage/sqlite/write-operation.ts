@@ -6,6 +6,7 @@ import type { Operation } from '../operation.ts';
 import type { Stamp } from '../stamp.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
+import { ClientWriter } from './client-writer.ts';
 import { ContentOwners } from './content-owners.ts';
 import { FormerTags } from './former-tags.ts';
 import { knownManifest } from './known-manifest.ts';
@@ -36,6 +37,7 @@ const maxMisses = 10_000;
 /** Does operations inside a transaction of the caller's. */
 export class OperationWriter {
   readonly removals: RemovalWriter;
+  readonly #clients: ClientWriter;
   readonly #statements: Writes;
   readonly #changes: ChangeLog;
   readonly #unknown: UnknownDigests;
@@ -50,6 +52,7 @@ export class OperationWriter {
     const owners = new ContentOwners(statements, totals);
     const former = new FormerTags(statements);
     this.removals = new RemovalWriter({ ...parts, statements, totals, owners, former });
+    this.#clients = new ClientWriter(parts.database, statements);
     this.#statements = statements;
     this.#changes = parts.changes;
     this.#unknown = parts.unknown;
@@ -110,6 +113,13 @@ export class OperationWriter {
         return;
       case 'record uses':
         this.#recordUses(operation);
+        return;
+      case 'require content':
+      case 'require tag':
+      case 'require unled':
+      case 'begin upload':
+      case 'end upload':
+        this.#clients.write(operation);
         return;
       default:
         this.removals.write(operation);
@@ -172,8 +182,9 @@ export class OperationWriter {
     const known = this.#statements.findContent.get(digest);
     const before = known ?? this.#contentOf(digest);
     this.#link(operation, before);
-    // Who named it may have gone while it was on its way.
-    if (known?.stored_at === null) this.removals.leaveUnnamed(repository, digest);
+    // Who named it may have gone while it was on its way; what was pushed nobody may ever name.
+    if (known?.stored_at === null || operation.origin === 'push')
+      this.removals.leaveUnnamed(repository, digest);
     if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
   }
 

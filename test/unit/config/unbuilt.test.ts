@@ -54,7 +54,6 @@ listeners: []
     ['access', '[{ name: nodes, who: { cidr: 10.0.0.0/8 }, repositories: ["**"], actions: [pull] }]'],
     ['policy', '[{ name: no-dev, repositories: ["docker.io/**:*-dev"], effect: deny }]'],
     ['rateLimit', '{ requests: 15, per: 1m }'],
-    ['hosted', '[{ repositories: [test], open: true }]'],
     ['listeners', '[{ port: 5001, serve: registry, tls: { cert: c, key: k }, auth: [basic] }]'],
     ['storage', '{ blobs: { kind: s3, bucket: b } }'],
     ['storage', '{ metadata: { kind: postgres, urlFromEnv: DATABASE_URL } }'],
@@ -106,6 +105,6 @@ storage:
     const keys = problems.map(
       (problem) => /^config.yaml:\d+:\d+: (\w+): not available/.exec(problem)?.[1] ?? problem,
     );
-    assert.deepEqual(keys, ['auth', 'access', 'rateLimit', 'hosted', 'listeners', 'storage']);
+    assert.deepEqual(keys, ['auth', 'access', 'rateLimit', 'listeners', 'storage']);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseTag, type RegistryHost } from '#src/oci/reference.ts';
+import { hostedHost, parseTag, type RegistryHost, repositoryName } from '#src/oci/reference.ts';
 import { Evictor } from '#src/retention/evictor.ts';
 import type { Limits } from '#src/retention/limits.ts';
 import { ReservedRoom } from '#src/retention/reserved-room.ts';
@@ -71,6 +71,26 @@ async function cached(
 }
 
 describe('eviction', () => {
+  it('evicts nothing that lives here: what is cached gives way to it, and then nothing more may come', async () => {
+    const { cache, evictor, room, used, run } = await cached({ maxSize: 12_000 });
+    const own = repositoryName(hostedHost, 'org/app');
+    for (let at = 0; at < 10; at += 1)
+      await cache.image(own, `hosted ${at}`, [`${kilobyte}h${at}`], [`v${at}`]);
+    cache.passes(day);
+    const names = async () => (await cache.left()).filter((text) => text.startsWith('hosted')).length;
+    await run();
+    assert.ok((await used()) <= 12_000);
+    assert.equal(await names(), 10);
+    assert.equal(evictor.isStuck, false);
+    for (let at = 10; at < 14; at += 1)
+      await cache.image(own, `hosted ${at}`, [`${kilobyte}h${at}`], [`v${at}`]);
+    cache.passes(day);
+    await run();
+    assert.equal(await names(), 14);
+    assert.equal(evictor.isStuck, true);
+    assert.equal(room.reserve(hostedHost, 1), undefined);
+  });
+
   it('begins over the limit, takes what was used longest ago, and ends a twentieth below', async () => {
     const { cache, evictor, run, used } = await cached({ maxSize: 8000 });
     await using _ = cache;

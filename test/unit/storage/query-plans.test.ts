@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { prepareClients } from '#src/storage/sqlite/client-writer.ts';
 import { prepareFreed } from '#src/storage/sqlite/freed-bytes.ts';
 import { prepareGraph } from '#src/storage/sqlite/graph-statements.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
@@ -12,8 +13,8 @@ import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 /** Their answer is all that the repository has, of which one row tells another apart; or a row of it is enough. */
 const wholeRepository = ['getTagList', 'listRepositories'];
-/** A page of what is walked in order; a row for each registry. */
-const walks = ['totals'];
+/** A page of what is walked in order; a row for each registry, and for each upload of ten thousand at most. */
+const walks = ['totals', 'countUploads'];
 
 describe('the queries of the index', async () => {
   const directory = await temporaryDirectory();
@@ -31,6 +32,7 @@ describe('the queries of the index', async () => {
     ...prepareRemovals(database),
     ...prepareMisses(database),
     ...prepareFreed(database),
+    ...prepareClients(database),
   });
   for (const [name, { source }] of queries) {
     it(`read no more than they return or change: ${name}`, () => {
