@@ -74,6 +74,7 @@ export class UploadFiles implements UploadSpools {
   }
 
   async discard(id: string): Promise<void> {
+    if (this.#open.has(id)) return;
     await this.#parts.files.rm(this.#idle(id), { force: true }).catch(() => undefined);
   }
 
