@@ -20,7 +20,10 @@ describe('patterns of what lives here', () => {
   });
 
   it('are of no registry that is called as what lives here is inside', async () => {
-    assert.match((await problemsOf('registries: [{ name: hosted.invalid }]')).join('\n'), /registries\[0\]\.name/);
+    assert.match(
+      (await problemsOf('registries: [{ name: hosted.invalid }]')).join('\n'),
+      /registries\[0\]\.name/,
+    );
     assert.match((await problemsOf('defaultNs: hosted.invalid')).join('\n'), /defaultNs/);
   });
 });
