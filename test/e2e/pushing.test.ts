@@ -25,8 +25,8 @@ describe('real clients that push', () => {
     other = await Ociregistry.start({ settings });
   });
   after(async () => {
-    await server?.[Symbol.asyncDispose]();
-    await other?.[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+    await other[Symbol.asyncDispose]();
   });
 
   async function pushed(directory: string, host: string, repository: string): Promise<string> {
