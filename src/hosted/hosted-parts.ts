@@ -10,7 +10,7 @@ import type { UploadSpools } from '../storage/upload-spools.ts';
 import type { HostedRules } from './hosted-rules.ts';
 
 /** What may come into the store, beside what the disk says when it is full. */
-export interface Room {
+interface Room {
   /** Undefined: nothing more may come. `come`: how many of these bytes have. */
   reserve(host: RegistryHost, bytes: number | undefined, come?: () => number): Disposable | undefined;
 }

@@ -69,7 +69,7 @@ export class HostedRules {
 }
 
 /** What is cached is changed by its registry alone. */
-export function notHosted(name: string): RegistryError {
+function notHosted(name: string): RegistryError {
   return new RegistryError(
     'UNSUPPORTED',
     `${name} does not live here: no pattern below "hosted" matches it, and what is cached is changed at its own registry`,

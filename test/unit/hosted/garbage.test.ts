@@ -4,6 +4,8 @@ import { HostedRegistry } from '#src/hosted/hosted-registry.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { endUpload } from '#src/storage/operation.ts';
+import type { UploadSpools } from '#src/storage/upload-spools.ts';
 import { app, HostedUnderTest, sent } from '#test/fakes/hosted-under-test.ts';
 
 const hour = 3_600_000;
@@ -107,6 +109,25 @@ describe('an upload', () => {
       code: 'BLOB_UPLOAD_UNKNOWN',
     });
     assert.deepEqual(await Array.fromAsync(hosted.content.uploads.list()), []);
+  });
+
+  it('that expires while it is being opened takes nothing, and leaves nothing', async () => {
+    await using hosted = new HostedUnderTest();
+    const { content, metadata } = hosted;
+    const { uploads } = content;
+    const open: typeof uploads.open = async (id, isNew) => {
+      await metadata.change([endUpload(id)]);
+      return await uploads.open(id, isNew);
+    };
+    const raced: UploadSpools = Object.assign(Object.create(uploads) as UploadSpools, {
+      open,
+      discard: async (id: string) => await uploads.discard(id),
+    });
+    const { pushes } = new HostedUnderTest({}, { ...hosted.parts, uploads: raced });
+    const { id } = await pushes.beginUpload(app);
+    const late = pushes.append(app, id, sent(Buffer.from('late')));
+    await assert.rejects(late, { code: 'BLOB_UPLOAD_UNKNOWN' });
+    assert.deepEqual(await Array.fromAsync(uploads.list()), []);
   });
 
   it('of which the index knows nothing goes', async () => {

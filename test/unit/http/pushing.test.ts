@@ -7,12 +7,13 @@ import type { ContentEvent } from '#src/observe/content-event.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import type { Pushes, SentBytes } from '#src/oci/pushes.ts';
-import { hostedHost, repositoryName } from '#src/oci/reference.ts';
+import { hostedHost, type Reference, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
+import type { CallOptions, Manifest } from '#src/oci/registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { HostedClient } from '#test/fakes/hosted-client.ts';
 import { HostedUnderTest } from '#test/fakes/hosted-under-test.ts';
-import { serveRegistry } from '#test/fakes/registry-server.ts';
+import { ask, serveRegistry } from '#test/fakes/registry-server.ts';
 
 const target = { livesHere: (name: string) => name.startsWith('test/') };
 const endpoints = new Endpoints([...served, ...hostedServed]);
@@ -127,11 +128,23 @@ describe('a body that clients send', () => {
   });
 });
 
+/** All that it gives may be given again. */
+class StandingRegistry extends MemoryRegistry {
+  override async getManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Manifest> {
+    options?.stands?.({ holds: () => true, given() {} });
+    return await super.getManifest(repository, reference, options);
+  }
+}
+
 describe('who is told of what clients do', () => {
   it('hears of pushes, pulls and deletes, each with its request', async () => {
     await using hosted = new HostedUnderTest();
     const told: ContentEvent[] = [];
-    const registry = new MemoryRegistry();
+    const registry = new StandingRegistry();
     const app = repositoryName(hostedHost, 'test/app');
     const options = {
       pushes: hosted.pushes,
@@ -143,7 +156,7 @@ describe('who is told of what clients do', () => {
     const client = new HostedClient(server.url, 'test/app');
     const { digest, bytes } = await client.pushImage('v1', [Buffer.from('layer')]);
     registry.putManifest(app, 'v1' as never, bytes, ociManifest);
-    for (let times = 0; times < 3; times += 1) await client.status('GET', 'manifests/v1');
+    for (let times = 0; times < 3; times += 1) await ask(server, '/v2/test/app/manifests/v1');
     await client.status('HEAD', 'manifests/v1');
     await client.status('DELETE', 'manifests/v1');
     await client.status('DELETE', `manifests/${digest}`);
