@@ -136,7 +136,7 @@ class StandingRegistry extends MemoryRegistry {
     options?: CallOptions,
   ): Promise<Manifest> {
     options?.stands?.({ holds: () => true, given() {} });
-    return await super.getManifest(repository, reference, options);
+    return await super.getManifest(repository, reference);
   }
 }
 
