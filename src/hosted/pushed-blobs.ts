@@ -4,10 +4,11 @@ import type { SentBytes } from '../oci/pushes.ts';
 import { type Digest, hostedHost, type RepositoryName } from '../oci/reference.ts';
 import { ownBlob, requireContent } from '../storage/operation.ts';
 import { MissingContentError } from '../storage/requirements.ts';
+import { appendAll } from './append-all.ts';
 import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
 import { leasePushed, linkPushed } from './pushed-blob.ts';
 import { verified } from './upload-hashes.ts';
-import { appended, wrongDigest } from './uploads.ts';
+import { wrongDigest } from './uploads.ts';
 
 /** Blobs that come in one request, or from another repository. */
 export class PushedBlobs {
@@ -25,7 +26,7 @@ export class PushedBlobs {
     using reserved = room.reserve(hostedHost, length, () => spool.ranges.endFrom(0));
     if (reserved === undefined) throw noRoom();
     const hasher = new BlobHasher();
-    for await (const chunk of chunks) await appended(spool, chunk, hasher);
+    await appendAll(spool, chunks, hasher);
     const right = await verified(spool, digest, hasher);
     if (right === undefined) throw wrongDigest(digest);
     const blob = await content.put(spool, right);

@@ -5,6 +5,7 @@ import { type SentBytes, type UploadState, uploadRange } from '../oci/pushes.ts'
 import { type Digest, hostedHost, type RepositoryName } from '../oci/reference.ts';
 import { beginUpload, endUpload } from '../storage/operation.ts';
 import type { Spool } from '../storage/spool-store.ts';
+import { appendAll } from './append-all.ts';
 import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
 import { linkPushed } from './pushed-blob.ts';
 import { UploadHashes, verified } from './upload-hashes.ts';
@@ -151,7 +152,7 @@ export class Uploads {
     if (room === undefined) throw noRoom();
     const hasher = this.#hashes.take(id, begun);
     try {
-      for await (const chunk of chunks) await appended(spool, chunk, hasher);
+      await appendAll(spool, chunks, hasher);
     } catch (error) {
       // What is short of what was hashed is read again.
       if (hasher?.size === spool.ranges.endFrom(0)) this.#hashes.giveBack(id, hasher);
@@ -159,17 +160,6 @@ export class Uploads {
     }
     return hasher;
   }
-}
-
-/** It is hashed while it is written. */
-export async function appended(
-  spool: Spool,
-  chunk: Uint8Array,
-  hasher: BlobHasher | undefined,
-): Promise<void> {
-  const writing = spool.write(spool.ranges.endFrom(0), chunk);
-  hasher?.update(chunk);
-  await writing;
 }
 
 export function wrongDigest(digest: Digest): RegistryError {
