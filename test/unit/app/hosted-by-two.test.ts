@@ -12,7 +12,7 @@ async function twoServers() {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(await temporaryDirectory());
   const hosted = [{ repositories: ['test/**'], open: true, immutableTags: ['v*'] }];
-  const start = async () => new HostedClient((await stack.use(await app()).server).url, 'test/app');
+  const start = async () => new HostedClient(stack.use(await app()).server.url, 'test/app');
   const app = async () => await runApp({ imagePath: path, hosted });
   const [one, other] = [await start(), await start()];
   const moved = stack.move();
