@@ -122,12 +122,15 @@ export class UploadFiles implements UploadSpools {
 
   /** Another may have been first. */
   async #make(id: string): Promise<void> {
-    const { files, directories } = this.#parts;
+    const { files } = this.#parts;
+    const make = async (): Promise<void> => await (await files.open(this.#idle(id), 'wx+', 0o644)).close();
     try {
       await withRoom(async () => {
-        await makeDirectory(files, this.#directory);
-        const make = async (): Promise<File> => await files.open(this.#idle(id), 'wx+', 0o644);
-        await (await directories.within(make)).close();
+        await make().catch(async (error: unknown) => {
+          if (!isMissing(error)) throw error;
+          await makeDirectory(files, this.#directory);
+          await make();
+        });
       });
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
