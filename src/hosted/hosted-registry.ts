@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { Claim } from '../base/claim.ts';
 import type { Clock } from '../base/clock.ts';
 import { tooMuchRead } from '../oci/busy.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import { charsOf, type Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/error.ts';
 import {
   contentKey,
@@ -32,11 +33,12 @@ import { leaseContent } from '../storage/operation.ts';
 const maxTags = 10_000;
 /** A tag of 128 characters, and what is made of it to be sent. Bytes. */
 const perTag = 512;
-/** Of what refers to one manifest so many are told. */
+/** Of what refers to one manifest so many are told, so many characters of them; read so many at a time. */
 const maxReferrers = 10_000;
-const perReferrer = 2048;
-/** So many go without being counted. */
-const fewReferrers = 30;
+const maxReferrersChars = 2 * 1024 * 1024;
+const referrersAtOnce = 100;
+/** So many times its characters until it was sent. */
+const timesWhileKept = 4;
 
 /**
  * Who asks whether a blob is here is going to name it, and not to send it: for so long it stays, though nothing names it by then. It is written down again
@@ -108,20 +110,32 @@ export class HostedRegistry implements Registry {
     return { tags: found.slice(0, limit), hasMore: found.length > limit };
   }
 
+  /** Some hundred of few words are no more than any answer; of more there is room for as many as are told. */
   async listReferrers(
     repository: RepositoryName,
     digest: Digest,
     { report, holds, signal }: CallOptions = {},
   ): Promise<ReferrersList> {
     report?.({ kind: 'hit' });
-    const found = await this.#parts.metadata.listReferrers(repository, digest);
+    const { metadata } = this.#parts;
+    const referrers: Descriptor[] = [];
+    let chars = 0;
     const room = new Claim(hostedHost);
     holds?.(room.share());
-    const isLarge = found.length > fewReferrers;
-    if (isLarge && holds !== undefined && !(await room.wait(found.length * perReferrer, signal)))
-      throw tooMuchRead();
-    const isAll = found.length <= maxReferrers;
-    return { referrers: isAll ? found : found.slice(0, maxReferrers), cut: isAll ? undefined : 'bounded' };
+    for (;;) {
+      const page = { after: referrers.at(-1)?.digest, limit: referrersAtOnce };
+      const found = await metadata.pageReferrers(repository, digest, page);
+      referrers.push(...found);
+      chars += charsOf(found);
+      if (found.length < referrersAtOnce) break;
+      if (referrers.length >= maxReferrers || chars >= maxReferrersChars)
+        return { referrers, cut: 'bounded' };
+      if (holds !== undefined && !(await room.wait(timesWhileKept * maxReferrersChars, signal)))
+        throw tooMuchRead();
+      await setImmediate();
+    }
+    room.settle(timesWhileKept * chars);
+    return { referrers };
   }
 
   /** Throws NAME_UNKNOWN: it has no image, and perhaps never had one. */

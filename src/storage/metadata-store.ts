@@ -61,6 +61,12 @@ export interface MetadataStore extends AsyncDisposable {
   listRepositories(options: { last?: string | undefined; limit: number }): Promise<readonly RepositoryName[]>;
   /** The cached manifests of this repository whose subject is `digest`. */
   listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]>;
+  /** The same, some at a time: in a fixed order, behind `after`, at most `limit` of some hundred. Fewer are the last. */
+  pageReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    page: { readonly after?: Digest | undefined; readonly limit: number },
+  ): Promise<readonly Descriptor[]>;
   getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined>;
   getReferrersList(
     repository: RepositoryName,

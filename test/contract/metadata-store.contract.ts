@@ -583,6 +583,27 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await store.durable();
     });
 
+    it('lists what refers to a manifest in pages, each once', async () => {
+      await using made = await create();
+      const { store } = made;
+      const subject = descriptor('subject').digest;
+      const referrers = Array.from({ length: 7 }, (_, at) => ({
+        ...descriptor(`r${at}`),
+        annotations: { at: `${at}` },
+      }));
+      for (const each of referrers)
+        await store.change([putManifest(alpine, { descriptor: each, blobs: [], subject })]);
+      const seen: Descriptor[] = [];
+      for (let page: readonly Descriptor[] = []; ; ) {
+        page = await store.pageReferrers(alpine, subject, { after: seen.at(-1)?.digest, limit: 3 });
+        seen.push(...page);
+        if (page.length < 3) break;
+      }
+      const byDigest = (one: Descriptor, other: Descriptor) => (one.digest < other.digest ? -1 : 1);
+      assert.deepEqual(seen.toSorted(byDigest), referrers.toSorted(byDigest));
+      assert.deepEqual(await store.pageReferrers(alpine, descriptor('r1').digest, { limit: 3 }), []);
+    });
+
     it('lists tags in pages', async () => {
       await using made = await create();
       const { store } = made;

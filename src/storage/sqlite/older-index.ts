@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
@@ -129,6 +130,11 @@ export class OlderIndex extends IndexReads implements MetadataStore {
     if (this.#reads.getManifest.get(repository, manifest) === undefined) return undefined;
     const rows = this.#reads.listMissingBlobs.all(repository, manifest, limit);
     return rows.map(({ blob, size }) => ({ digest: blob as Digest, size }));
+  }
+
+  /** Nothing lives here that an earlier version knew of. */
+  async pageReferrers(): Promise<readonly Descriptor[]> {
+    return [];
   }
 
   async getUpload(): Promise<undefined> {}

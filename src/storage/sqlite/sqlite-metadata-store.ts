@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
@@ -30,7 +31,15 @@ import { rowsBySlices, sliceRows } from './slices.ts';
 import { damaged, isFull, isNoIndex } from './sqlite-errors.ts';
 import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { checkedOf, type NamedRow, prepareReads, type TagRow, tagOf, uploadOf } from './statements.ts';
+import {
+  checkedOf,
+  descriptorOf,
+  type NamedRow,
+  prepareReads,
+  type TagRow,
+  tagOf,
+  uploadOf,
+} from './statements.ts';
 import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
@@ -328,6 +337,14 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     if (this.#reads.isManifest.get(repository, manifest) === undefined) return undefined;
     const rows = this.#reads.listMissingBlobs.all(repository, manifest, limit);
     return rows.map(({ digest, size }) => ({ digest: digest as Digest, size }));
+  }
+
+  async pageReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    { after = '' as Digest, limit }: { after?: Digest | undefined; limit: number },
+  ): Promise<readonly Descriptor[]> {
+    return this.#reads.pageReferrers.all(repository, digest, after, limit).map(descriptorOf);
   }
 
   async getUpload(id: string): Promise<UploadRecord | undefined> {
