@@ -68,20 +68,16 @@ export class Deletions {
     return graph;
   }
 
-  /** With the last of its tags; false: there were more, or others have come. */
+  /** With the last of its tags; false: there were more, or others have come. Of what an index names no tag goes either. */
   async #removed({ repository, digest, tags }: ImageNode): Promise<boolean> {
     const removals = tags.slice(0, tagsAtOnce).map(({ tag }) => removeTag(repository, tag, digest));
-    if (tags.length > tagsAtOnce) {
-      await changed(this.#parts, removals);
-      return false;
-    }
+    const isLast = tags.length <= tagsAtOnce;
+    const rest = isLast
+      ? [requireUnled(repository, digest), removeManifest(repository, digest)]
+      : [requireUnled(repository, digest, 'indexes')];
     try {
-      await changed(this.#parts, [
-        ...removals,
-        requireUnled(repository, digest),
-        removeManifest(repository, digest),
-      ]);
-      return true;
+      await changed(this.#parts, [...removals, ...rest]);
+      return isLast;
     } catch (error) {
       if (!(error instanceof StillNamedError)) throw error;
       if (error.by === 'manifest') throw needed('an index names this manifest');

@@ -95,7 +95,12 @@ export type Operation =
       readonly tag: Tag;
       readonly digest: Digest;
     }
-  | { readonly kind: 'require unled'; readonly repository: RepositoryName; readonly digest: Digest }
+  | {
+      readonly kind: 'require unled';
+      readonly repository: RepositoryName;
+      readonly digest: Digest;
+      readonly by: 'anything' | 'indexes';
+    }
   | { readonly kind: 'disown blob'; readonly repository: RepositoryName; readonly digest: Digest }
   | { readonly kind: 'begin upload'; readonly upload: UploadRecord }
   | { readonly kind: 'end upload'; readonly id: string }
@@ -249,9 +254,15 @@ export function requireTag(repository: RepositoryName, tag: Tag, digest: Digest)
   return { kind: 'require tag', repository, tag, digest };
 }
 
-/** Nothing of a change is done while a tag or an index of the repository leads to the manifest: throws {@link StillNamedError}. */
-export function requireUnled(repository: RepositoryName, digest: Digest): Operation {
-  return { kind: 'require unled', repository, digest };
+/**
+ * Nothing of a change is done while a tag or an index of the repository leads to the manifest, or an index alone does: throws {@link StillNamedError}.
+ */
+export function requireUnled(
+  repository: RepositoryName,
+  digest: Digest,
+  by: 'anything' | 'indexes' = 'anything',
+): Operation {
+  return { kind: 'require unled', repository, digest, by };
 }
 
 /**

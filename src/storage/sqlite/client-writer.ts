@@ -69,12 +69,13 @@ export class ClientWriter {
     if (there !== undefined && there.digest !== digest) throw new TagTakenError();
   }
 
-  #requireUnled({ repository, digest }: Of<'require unled'>): void {
+  #requireUnled({ repository, digest, by }: Of<'require unled'>): void {
     const known = knownManifest(this.#writes, repository, digest);
     if (known === undefined) return;
-    if (this.#writes.tagsOf.all(known.owner, known.content, 1).length > 0) throw new StillNamedError('tag');
     if (this.#statements.isChild.get(known.content, known.owner) !== undefined)
       throw new StillNamedError('manifest');
+    if (by === 'anything' && this.#writes.tagsOf.all(known.owner, known.content, 1).length > 0)
+      throw new StillNamedError('tag');
   }
 }
 
