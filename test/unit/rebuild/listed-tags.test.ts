@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
-import { parseTag } from '#src/oci/reference.ts';
+import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
 import { listedTags } from '#src/rebuild/listed-tags.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { ImageLayout } from '#src/storage/file/image-layout.ts';
@@ -18,13 +18,15 @@ describe('the tags of an index.json', () => {
   it('are those that were written, however many', async () => {
     await using directory = await temporaryDirectory();
     await using store = await FileBlobStore.open({ directory: directory.path });
+    // What lives here, too, which nobody else may name.
+    const owners = [
+      repository('docker.io/library/alpine'),
+      repository('localhost:5000/team/app/deep'),
+      repositoryName(hostedHost, 'team/app'),
+    ] as const;
     const names = Array.from(
       { length: 3000 },
-      (_, at) =>
-        [
-          repository(at % 2 === 0 ? 'docker.io/library/alpine' : 'localhost:5000/team/app/deep'),
-          parseTag(`v${at}`),
-        ] as const,
+      (_, at) => [owners[at % 3] ?? owners[0], parseTag(`v${at}`)] as const,
     );
     await using layout = new ImageLayout({
       ...{ directory: directory.path, directories: store.directories, clock: new FakeClock() },
