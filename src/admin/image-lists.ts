@@ -1,7 +1,7 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import { hexOf } from '../oci/digest.ts';
 import { isIndex } from '../oci/manifest.ts';
-import { type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
+import { type Digest, hostOf, type RepositoryName, shownHost, shownName } from '../oci/reference.ts';
 import { localTime } from '../values/local-time.ts';
 import { type NamedImage, namedImages, type Shelf } from './named-images.ts';
 import type { Entry } from './send-entries.ts';
@@ -54,8 +54,8 @@ function blobLines([config, ...layers]: readonly Descriptor[]): string {
 function objectOf({ name, image, tag }: NamedImage): object {
   const { repository, descriptor, totalSize, missing, createdAt, usedAt, pinned, origin } = image;
   return {
-    ...{ reference: name, repository, tag: tag ?? null, digest: descriptor.digest },
-    ...{ mediaType: descriptor.mediaType, upstream: hostOf(repository) },
+    ...{ reference: name, repository: shownName(repository), tag: tag ?? null, digest: descriptor.digest },
+    ...{ mediaType: descriptor.mediaType, upstream: shownHost(hostOf(repository)) },
     createdAt: new Date(createdAt).toISOString(),
     usedAt: new Date(usedAt).toISOString(),
     ...{ size: totalSize, missingBlobs: missing, origin },

@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/error.ts';
-import { type Digest, imageText, type RepositoryName, type Tag } from '../oci/reference.ts';
+import { type Digest, imageText, isHosted, type RepositoryName, type Tag } from '../oci/reference.ts';
 import { type Choice, imagesOf, type Shelf } from './named-images.ts';
 
 /** Asks upstream where a tag points, however fresh it is, and fetches what it points at. `was`: where it pointed before. Throws what upstream answers. */
@@ -28,16 +28,16 @@ export async function* refreshImages(
   signal: AbortSignal,
 ): AsyncGenerator<readonly RefreshedTag[]> {
   for await (const page of imagesOf(shelf, only)) {
-    const found = page.flatMap(({ repository, tags, descriptor: { digest } }) =>
+    // What lives here has no upstream.
+    const cached = page.filter(({ repository }) => !isHosted(repository));
+    const found = cached.flatMap(({ repository, tags, descriptor: { digest } }) =>
       tags
         .map((tag) => ({ repository, tag, digest, reference: imageText({ repository, reference: tag }) }))
         .filter(({ reference }) => matches(reference)),
     );
     for (let at = 0; at < found.length; at += width) {
       signal.throwIfAborted();
-      yield await Promise.all(
-        found.slice(at, at + width).map(async (cached) => await refreshed(cached, refresh)),
-      );
+      yield await Promise.all(found.slice(at, at + width).map(async (tag) => await refreshed(tag, refresh)));
     }
   }
 }

@@ -4,16 +4,20 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { admitAll } from '../http/authorise.ts';
 import { FinishedAnswers } from '../http/finished-answers.ts';
+import type { Catalog } from '../http/handlers/call.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
+import { withHosted, withoutHosted } from '../http/hosted-catalog.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
-import { createRouter } from '../http/router.ts';
+import { createRouter, type RouterParts } from '../http/router.ts';
 import type { RunningServer } from '../http/server.ts';
+import { hostedHost } from '../oci/reference.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openAdministration } from './administration.ts';
 import { openCaching } from './caching.ts';
 import { beginCatalogSync } from './catalog-sync.ts';
+import { openHosting } from './hosting.ts';
 import { openIncoming } from './incoming.ts';
 import { listen } from './listen.ts';
 import { openListeners } from './listeners.ts';
@@ -151,8 +155,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { store, registries, prometheus, retention, notifier } = caching;
   retention?.begin();
   notifier?.begin();
-  const registry = new HostRegistry((host) => registries.of(host));
   const target = targetSettings(config);
+  const hosting = stack.use(openHosting(config, caching, target, { clock, log }));
+  const registry = new HostRegistry((host) => (host === hostedHost ? hosting.registry : registries.of(host)));
   const administration = openAdministration(config, caching, {
     ...{ failures, clock, stop: parts.stop ?? (() => {}) },
     // What somebody does is no failure.
@@ -160,9 +165,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   });
   const incoming = openIncoming(config, caching, { clock, log });
   if (incoming !== undefined) stack.use(incoming);
-  const router = createRouter({
-    registry,
-    catalog: pullableCatalog(async (page) => await store.metadata.listRepositories(page), target.aliases),
+  const { pushes, endpoints, repositoryNamed } = hosting;
+  const stored: Catalog = async (page) => await store.metadata.listRepositories(page);
+  const routed: RouterParts = {
+    ...{ registry, pushes, repositoryNamed },
+    catalog: withHosted(stored, pullableCatalog(withoutHosted(stored), target.aliases)),
     target,
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
@@ -172,16 +179,21 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer: prometheus?.observer,
+    tell: notifier?.tell,
     tellOfPulls: notifier?.wants('pull') === true ? notifier.tell : undefined,
     takeEvents: incoming?.take,
     finished: new FinishedAnswers(memoryPlan().answers),
-  });
+  };
+  const router = createRouter(routed, endpoints);
   waitsFor(`its addresses and ports at ${config.host}`);
   const metrics =
     prometheus === undefined
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, at: 'metrics' }));
-  const main = { config, clock, log, maxConnections: files.connections, tls: certificates?.tls };
+  const main = {
+    ...{ config, clock, log, maxConnections: files.connections, tls: certificates?.tls },
+    takesBodies: pushes !== undefined,
+  };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   const { servers: listeners } = stack.use(await openListeners({ ...aside, admit: gate.admit }));

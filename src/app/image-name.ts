@@ -12,9 +12,10 @@ export function imageNamed(name: string, settings: TargetSettings): ImageName {
   return { repository, reference: parseReference(digest ?? tag ?? 'latest') };
 }
 
-function isOfNoRegistry(path: string, { aliases, defaultNs }: TargetSettings): boolean {
+function isOfNoRegistry(path: string, { aliases, defaultNs, livesHere }: TargetSettings): boolean {
   const [first = ''] = path.split('/', 1);
-  return defaultNs === undefined && !looksLikeHost(first) && !aliases.has(first);
+  if (defaultNs !== undefined || looksLikeHost(first) || aliases.has(first)) return false;
+  return livesHere?.(path) !== true;
 }
 
 /** To somebody who writes names, and not the paths of requests. */

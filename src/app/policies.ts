@@ -50,6 +50,14 @@ export function cachePolicy(config: Config, registry: RegistryConfig | undefined
   };
 }
 
+/** Of what lives here: it is what it is, and nobody is asked. */
+export const hostedPolicy = {
+  freshness: () => 'immutable',
+  negativeTtl: 0,
+  complete: false,
+  offline: true,
+} as const satisfies Partial<CachePolicy>;
+
 /** By which proxies a registry's hosts are reached. Throws what is wrong with those of the environment. */
 export function proxiesOf(
   config: Config,

@@ -7,14 +7,14 @@ import type { SocketLimit } from '../net/dial/socket-limit.ts';
 import type { TlsTrust } from '../net/dial/tls-trust.ts';
 import { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
 import type { AccountQuota, Observer } from '../observe/observer.ts';
-import type { RegistryHost } from '../oci/reference.ts';
+import { hostedHost, type RegistryHost } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { MemoryPlan } from './memory-plan.ts';
-import { cachePolicy, proxiesOf } from './policies.ts';
+import { cachePolicy, hostedPolicy, proxiesOf } from './policies.ts';
 import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
 import {
@@ -46,7 +46,7 @@ export interface RegistriesSettings {
 
 interface Opened {
   readonly cached: CachedRegistry;
-  /** None in an air gap. */
+  /** None in an air gap, and of what lives here. */
   readonly upstream: Upstream | undefined;
   readonly mayRevalidate: () => boolean;
 }
@@ -101,6 +101,12 @@ export class Registries implements AsyncDisposable {
   #make(host: RegistryHost, registry: RegistryConfig | undefined): Opened {
     const { config, parts } = this.#settings;
     const policy = cachePolicy(config, registry);
+    if (host === hostedHost)
+      return {
+        cached: new CachedRegistry(OfflineRegistry.ofHosted(), { ...policy, ...hostedPolicy }, parts),
+        upstream: undefined,
+        mayRevalidate: () => false,
+      };
     if (config.airGapped) {
       const offline = new OfflineRegistry((repository, reference) =>
         parts.misses.note(repository, reference),

@@ -22,6 +22,7 @@ import { isMarkedDamaged } from '../storage/sqlite/damage-watch.ts';
 import { knowsNothing } from '../storage/sqlite/open-database.ts';
 import { OwnerLocks } from '../storage/sqlite/owner-locks.ts';
 import { SqliteMetadataStore } from '../storage/sqlite/sqlite-metadata-store.ts';
+import type { UploadSpools } from '../storage/upload-spools.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { nameList, watchedNames } from './name-list.ts';
 import type { FilePlan } from './open-files.ts';
@@ -34,6 +35,7 @@ export const layoutVersion = 'v1';
 export interface Store extends AsyncDisposable {
   readonly content: ContentStore;
   readonly spools: SpoolStore;
+  readonly uploads: UploadSpools;
   readonly metadata: MetadataStore;
   readonly inventory: Inventory;
   /** What leads to what; undefined: nothing can be changed, since there was no room for an index of this version. */
@@ -86,6 +88,7 @@ export async function openStore(imagePath: string, settings: StoreSettings): Pro
     return {
       content: blobs,
       spools: blobs,
+      uploads: blobs.uploads,
       metadata,
       inventory: metadata.inventory,
       graph: metadata.graph,
@@ -137,6 +140,7 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   return {
     content: blobs,
     spools: blobs,
+    uploads: blobs.uploads,
     metadata,
     inventory: metadata.inventory,
     graph: index.warning === undefined ? metadata.graph : undefined,

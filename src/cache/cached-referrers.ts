@@ -2,7 +2,7 @@ import { abortable } from '../base/abortable.ts';
 import { Claim, reading } from '../base/claim.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { NoRoom, tooMuchRead } from '../oci/busy.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import { charsOf } from '../oci/descriptor.ts';
 import { maxManifestSize } from '../oci/manifest.ts';
 import { contentKey, type Digest, hostOf, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, ReferrersList, Registry } from '../oci/registry.ts';
@@ -19,8 +19,6 @@ export const referrersMs = 3_600_000;
 const maxKeptChars = 2 * 1024 * 1024;
 /** A list that was kept, its entries and what is made of them to be sent: so many times its characters. */
 const timesWhileKept = 4;
-/** What a descriptor takes besides. */
-const perDescriptor = 200;
 
 /** What there is when upstream cannot be asked. */
 interface Fallback {
@@ -159,9 +157,4 @@ export class CachedReferrers {
     const storing = [putReferrersList(repository, digest, record)];
     keeping.keep(chars, async () => await metadata.change(storing));
   }
-}
-
-function charsOf(referrers: readonly Descriptor[]): number {
-  const texts = referrers.flatMap(({ annotations = {} }) => Object.entries(annotations).flat());
-  return texts.reduce((sum, { length }) => sum + length, referrers.length * perDescriptor);
 }

@@ -1,6 +1,6 @@
 import { hexOf } from '../oci/digest.ts';
 import { isIndex } from '../oci/manifest.ts';
-import { hostOf, imageText, type Tag } from '../oci/reference.ts';
+import { hostOf, imageText, shownHost, shownName, type Tag } from '../oci/reference.ts';
 import type { ImageRecord } from '../storage/records.ts';
 import { localTime } from '../values/local-time.ts';
 
@@ -52,7 +52,7 @@ function cellsOf({ image, tag }: ImageRow, shortDigest: boolean): string[] {
   const { repository, descriptor, createdAt, usedAt, totalSize } = image;
   const hex = hexOf(descriptor.digest);
   return [
-    repository,
+    shownName(repository),
     tag ?? (shortDigest ? hex.slice(0, shortDigits) : hex),
     isIndex(descriptor.mediaType) ? 'list' : 'image',
     localTime(createdAt),
@@ -65,7 +65,7 @@ function cellsOf({ image, tag }: ImageRow, shortDigest: boolean): string[] {
 function moreCellsOf(row: ImageRow): string[] {
   const { repository, frees, missing } = row.image;
   return [
-    hostOf(repository),
+    shownHost(hostOf(repository)),
     isPinned(row) ? 'yes' : 'no',
     frees === undefined ? 'n/a' : (frees / 1_000_000).toFixed(1),
     String(missing),
@@ -81,9 +81,9 @@ export function objectOf(row: ImageRow): object {
   const { repository, descriptor, totalSize, frees, missing, origin, createdAt, usedAt } = row.image;
   const { digest, mediaType } = descriptor;
   return {
-    ...{ name: nameOf(row), repository, tag: row.tag, digest, mediaType },
+    ...{ name: nameOf(row), repository: shownName(repository), tag: row.tag, digest, mediaType },
     type: isIndex(mediaType) ? 'list' : 'image',
-    upstream: hostOf(repository),
+    upstream: shownHost(hostOf(repository)),
     createdAt: new Date(createdAt).toISOString(),
     usedAt: new Date(usedAt).toISOString(),
     size: totalSize,

@@ -1,4 +1,5 @@
 import type { VerifiedFile } from '../app/verify.ts';
+import { shownName } from '../oci/reference.ts';
 import { megabytes } from './load-report.ts';
 
 /** So many of what is wrong are kept for the report: a disk may be damaged as a whole. */
@@ -46,7 +47,7 @@ export class VerifyReport {
     const { files, bytes } = this;
     const found = this.#shown.map(({ digest, verdict, owners, kept, isRepaired, problem, cause }) => ({
       ...{ digest, verdict, repaired: isRepaired, quarantined: kept },
-      repositories: owners.map(({ repository }) => repository),
+      repositories: owners.map(({ repository }) => shownName(repository)),
       problem: problem ?? (cause instanceof Error ? cause.message : undefined),
     }));
     const shown = { ok: this.isOk, files, bytes, ...this.#counts, seconds, found };
@@ -56,7 +57,9 @@ export class VerifyReport {
 
 function lineOf(file: VerifiedFile): string {
   const { digest, verdict, owners, kept, isRepaired, problem, cause } = file;
-  const whose = isNobodys(file) ? 'nobody’s' : owners.map(({ repository }) => repository).join(', ');
+  const whose = isNobodys(file)
+    ? 'nobody’s'
+    : owners.map(({ repository }) => shownName(repository)).join(', ');
   const why = cause instanceof Error ? `: ${cause.message}` : '';
   const where = kept === undefined ? '' : `, kept as ${kept}`;
   const then = isRepaired

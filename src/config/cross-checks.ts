@@ -200,6 +200,53 @@ function originOf(url: unknown): string | undefined {
   return /^\/(?:v2\/?)?$/.test(pathname) ? `${protocol}//${String(canonical(host))}` : undefined;
 }
 
+/** A name without a host, and no tag behind it: what looks otherwise matches nothing. */
+export function hostedNames<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ repositories }) =>
+    textsOf(repositories).flatMap((glob, index) => {
+      const [first = ''] = glob.split('/', 1);
+      if (glob.includes(':'))
+        return [{ path: ['repositories', index], message: 'is a glob of names: no tag, and no port' }];
+      return first.includes('.') || first === 'localhost'
+        ? [
+            {
+              path: ['repositories', index],
+              message: `begins with a host (${first}): what lives here has none`,
+            },
+          ]
+        : [];
+    }),
+  );
+}
+
+/** An alias is what a name begins with, before anything lives here. */
+export function reachableHosted<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ hosted, registries }) => {
+    const aliases = new Set(
+      (Array.isArray(registries) ? registries : [])
+        .map((registry) => record(registry)['alias'])
+        .filter(given),
+    );
+    return (Array.isArray(hosted) ? hosted : []).flatMap((entry, at) =>
+      textsOf(record(entry)['repositories']).flatMap((glob, index) => {
+        const [first = '', ...rest] = glob.split('/');
+        return rest.length > 0 && aliases.has(first)
+          ? [
+              {
+                path: ['hosted', at, 'repositories', index],
+                message: `${first} is the alias of a registry: a name that begins so is that registry's`,
+              },
+            ]
+          : [];
+      }),
+    );
+  });
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map((item) => (typeof item === 'string' ? item : '')) : [];
+}
+
 function clash(path: (string | number)[], name: unknown, others: readonly unknown[]): Found[] {
   if (name === undefined || !others.includes(name)) return [];
   return [{ path, message: `${JSON.stringify(name)} is already the name or alias of a registry` }];

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ofAUser, onlyFiles, withDirectory, withPassword } from './cross-checks.ts';
+import { hostedNames, ofAUser, onlyFiles, withDirectory, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import {
   addressBlock,
@@ -17,7 +17,7 @@ import {
   whole,
 } from './values.ts';
 
-/** Who may come in. All of it but `admin` and listeners of files is not built, and stops the start (schema.ts says so at the groups). */
+/** Who may come in. All of it but `admin`, `hosted` and listeners of files is not built, and stops the start (schema.ts says so at the groups). */
 
 const actions = () => list(choice(['pull', 'push', 'delete']));
 const repositories = () => list(pattern());
@@ -124,12 +124,17 @@ export const rateLimitSchema = group({
 });
 
 export const hostedSchema = list(
-  group({
-    repositories: key('Globs of repositories that live here', repositories()),
-    open: key('Anyone may push', flag().prefault(false)),
-    immutableTags: key('Globs of tags that are never moved', list(pattern()).prefault([])),
-    uploadExpiry: key('When an unfinished upload is dropped', duration().prefault('24h')),
-  }),
+  hostedNames(
+    group({
+      repositories: key('Globs of names, without a host, that live here', repositories()),
+      open: key('Anyone may push and delete; else nobody may', flag().prefault(false)),
+      immutableTags: key('Globs of tags that are never moved, nor removed', list(pattern()).prefault([])),
+      uploadExpiry: key(
+        'When an unfinished upload is dropped, and a blob that no manifest names',
+        duration({ min: '1m' }).prefault('24h'),
+      ),
+    }),
+  ),
 );
 
 export const listenersSchema = list(

@@ -5,6 +5,7 @@ import {
   distinctRegistries,
   oneSpelling,
   pruningOfSomething,
+  reachableHosted,
   serverTls,
 } from './cross-checks.ts';
 import {
@@ -170,14 +171,14 @@ const everyKey = group({
   access: key('What clients may do; the first rule that matches wins', accessSchema.optional(), 'refused'),
   policy: key('What may be served at all', policySchema.prefault([]), 'refused'),
   rateLimit: key('How often clients may ask', rateLimitSchema.optional(), 'refused'),
-  hosted: key('Repositories that live here', hostedSchema.prefault([]), 'refused'),
+  hosted: key('Repositories that live here: the first entry that matches counts', hostedSchema.prefault([])),
   listeners: key('Further doors of the same server', listenersSchema.prefault([])),
   notifications: key('Events, out and in', notificationsSchema.prefault({})),
   catalogSync: key('Keeping cached repositories in step with their registries', catalogSyncSchema.optional()),
   storage: key('Where things are kept', storageSchema.prefault({}), 'refused'),
 });
 
-export const configSchema = distinctPorts(everyKey);
+export const configSchema = reachableHosted(distinctPorts(everyKey));
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

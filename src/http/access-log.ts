@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { Log } from '../base/log.ts';
 import type { Outcome } from '../oci/outcome.ts';
+import { shownHost } from '../oci/reference.ts';
 import type { EndedExchange } from './exchange/ended-exchange.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { HeadLimit } from './exchange/head-limit.ts';
@@ -39,7 +40,7 @@ export function logExchange(log: Log, exchange: EndedExchange): void {
       method: request.method,
       url: exchange.target.shown.slice(0, maxUrl),
       status,
-      upstream: host,
+      upstream: host && shownHost(host),
       cache: outcome && wordOf(outcome),
       bytes,
       ms: Math.round((performance.now() - startedAt) * 10) / 10,

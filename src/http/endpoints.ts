@@ -6,10 +6,14 @@ import type { Exchange } from './exchange/exchange.ts';
 import { blob } from './handlers/blob.ts';
 import type { Handler, Sources } from './handlers/call.ts';
 import { catalog } from './handlers/catalog.ts';
+import { deleteManifest, putManifest } from './handlers/change-manifest.ts';
+import { deleteBlob } from './handlers/delete-blob.ts';
 import { login } from './handlers/login.ts';
 import { manifest } from './handlers/manifest.ts';
 import { referrers } from './handlers/referrers.ts';
 import { tags } from './handlers/tags.ts';
+import { appendToUpload, cancelUpload, commitUpload, uploadState } from './handlers/upload.ts';
+import { beginUpload } from './handlers/uploads.ts';
 import { version } from './handlers/version.ts';
 
 /** Which requests are served, what they do, and who answers them. */
@@ -38,6 +42,18 @@ export const served: readonly Endpoint[] = [
   own('/v2/auth', reads, 'login', login),
 ];
 
+/** What is served besides where repositories live here. */
+export const hostedServed: readonly Endpoint[] = [
+  api('manifest', ['PUT'], 'push', putManifest),
+  api('manifest', ['DELETE'], 'delete', deleteManifest),
+  api('blob', ['DELETE'], 'delete', deleteBlob),
+  api('uploads', ['POST'], 'push', beginUpload),
+  api('upload', reads, 'push', uploadState),
+  api('upload', ['PATCH'], 'push', appendToUpload),
+  api('upload', ['PUT'], 'push', commitUpload),
+  api('upload', ['DELETE'], 'push', cancelUpload),
+];
+
 export function api<K extends Kind>(
   place: K,
   methods: readonly MethodOf<K>[],
@@ -60,15 +76,19 @@ export function own(
 export class Endpoints {
   readonly #byPlace: ReadonlyMap<string, readonly Endpoint[]>;
   readonly #methods: readonly string[];
+  readonly #words: string;
 
   constructor(rows = served) {
     this.#byPlace = Map.groupBy(rows, ({ place }) => place);
     this.#methods = methodsOf(rows);
+    this.#words = rows.some(({ action }) => action === 'push')
+      ? 'nothing is done by this method here'
+      : 'this registry only serves pulls';
   }
 
   /** Throws UNSUPPORTED (405) for a method that no endpoint has: then nothing else of the request is looked at. */
   checkMethod(method: string): void {
-    if (!this.#methods.includes(method)) throw notAllowed(this.#methods);
+    if (!this.#methods.includes(method)) throw notAllowed(this.#methods, this.#words);
   }
 
   /** `asked`: undefined, where the path is none of the distribution API. Throws what a request is answered that is not served. */
@@ -76,7 +96,7 @@ export class Endpoints {
     const there = this.#byPlace.get(asked?.kind ?? path) ?? [];
     const found = there.find(({ methods }) => methods.includes(method));
     if (found !== undefined) return found;
-    if (there.length > 0) throw notAllowed(methodsOf(there));
+    if (there.length > 0) throw notAllowed(methodsOf(there), this.#words);
     if (asked?.kind === 'uploads' || asked?.kind === 'upload')
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this registry takes no uploads');
     throw new RegistryError('NAME_UNKNOWN', 'no such endpoint in the distribution API');
@@ -88,8 +108,8 @@ function methodsOf(endpoints: readonly Endpoint[]): readonly string[] {
 }
 
 /** Whatever comes as its body is not read. */
-function notAllowed(methods: readonly string[]): RegistryError {
-  return new RegistryError('UNSUPPORTED', 'this registry only serves pulls', {
+function notAllowed(methods: readonly string[], words: string): RegistryError {
+  return new RegistryError('UNSUPPORTED', words, {
     headers: { Connection: 'close', Allow: methods.join(', ') },
   });
 }

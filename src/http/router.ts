@@ -5,23 +5,24 @@ import type { Log } from '../base/log.ts';
 import type { Tell } from '../observe/content-event.ts';
 import type { Observer } from '../observe/observer.ts';
 import { RegistryError } from '../oci/error.ts';
-import { hostOf, type RepositoryName } from '../oci/reference.ts';
+import { hostedHost, hostOf, type RepositoryName } from '../oci/reference.ts';
 import { parseRequest, type Request } from '../oci/request.ts';
 import { accessLog, logExchange } from './access-log.ts';
 import { withAliasHint } from './alias-hint.ts';
-import { type Authorise, callerOf } from './authorise.ts';
+import { type Action, type Authorise, callerOf } from './authorise.ts';
 import { refuseMisdirected } from './authority.ts';
 import { type Endpoint, Endpoints } from './endpoints.ts';
 import { errorResponse } from './error-response.ts';
 import type { EndedExchange } from './exchange/ended-exchange.ts';
 import { type Exchange, exchangeOf } from './exchange/exchange.ts';
 import { defaultHeadLimit, type HeadLimit } from './exchange/head-limit.ts';
+import { drained, hasBody } from './exchange/request-body.ts';
 import type { FinishedAnswers } from './finished-answers.ts';
 import type { Sources } from './handlers/call.ts';
 import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { type LongWay, shortWay } from './short-way.ts';
-import { aliasMeant, type NamedRegistry, type TargetSettings, targetOf } from './target.ts';
+import { aliasMeant, type NamedRegistry, NoRegistryNamed, type TargetSettings, targetOf } from './target.ts';
 import { withToldPulls } from './told-pulls.ts';
 
 export interface RouterParts extends Sources {
@@ -112,9 +113,21 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
       return;
     }
     endpoints.checkMethod(request.method);
-    if (isRead(request.method) && hasBody(exchange)) throw bodyError(exchange, 'a read takes no body');
-    await serve(exchange, endpoints, parts);
+    if (!takesBody(request.method) && hasBody(exchange))
+      throw bodyError(exchange, `${isRead(request.method) ? 'a read' : request.method} takes no body`);
+    if (isRead(request.method)) await serve(exchange, endpoints, parts);
+    else await serveChange(exchange, endpoints, parts);
   };
+}
+
+/** What is not read of a body is taken before the answer, within bounds. */
+async function serveChange(exchange: Exchange, endpoints: Endpoints, parts: RouterParts): Promise<void> {
+  try {
+    await serve(exchange, endpoints, parts);
+  } catch (error) {
+    await drained(exchange);
+    throw error;
+  }
 }
 
 /**
@@ -128,8 +141,10 @@ async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterPart
   const { authorise } = exchange.request as OnItsWay;
   const verdict = authorise({ action, request, repository, caller: callerOf(exchange.request) });
   if (verdict !== undefined) await exchange.ask(async ({ signal }) => await abortable(verdict, signal));
+  if (fault instanceof NoRegistryNamed && !isPull(action)) throw notHosted(fault);
   if (fault !== undefined) throw fault;
-  if (exchange.host !== undefined) exchange.response.setHeader('OCI-Namespace', exchange.host);
+  if (exchange.host !== undefined && exchange.host !== hostedHost)
+    exchange.response.setHeader('OCI-Namespace', exchange.host);
   try {
     await endpoint.answer({ exchange, request, repository }, parts);
     parts.finished?.keep(exchange, { action, request, repository });
@@ -200,9 +215,24 @@ function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-function hasBody({ request: { headers } }: Exchange): boolean {
-  const length = headers['content-length'];
-  return headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) !== 0);
+function takesBody(method: string): boolean {
+  return method === 'POST' || method === 'PUT' || method === 'PATCH';
+}
+
+function isPull(action: Action): boolean {
+  return action !== 'push' && action !== 'delete';
+}
+
+/** A name that says nothing of a registry, and is none of what lives here: nothing is pushed to a default. */
+function notHosted(fault: RegistryError): RegistryError {
+  return new RegistryError(
+    'UNSUPPORTED',
+    `no repository of this name lives here (see "hosted"); ${fault.message}`,
+    {
+      headers: { Allow: 'GET, HEAD' },
+      cause: fault,
+    },
+  );
 }
 
 /** What comes as a body is not read. */

@@ -28,6 +28,8 @@ export interface ServerSettings {
   readonly idleTimeoutMs: number;
   /** Default: that of the system. */
   readonly clock?: Clock;
+  /** Do clients send bodies, which take as long as they take? Default: no. */
+  readonly takesBodies?: boolean | undefined;
   /** Why clients get no connection. Default: nowhere. */
   readonly log?: Log;
 }
@@ -100,6 +102,7 @@ export async function startServer(
     listener(request, response);
   });
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
+  if (settings.takesBodies === true) server.requestTimeout = 0;
   const connections = new Connections(server);
   server.maxConnections = settings.maxConnections;
   server.timeout = settings.idleTimeoutMs;

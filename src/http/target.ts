@@ -1,6 +1,12 @@
 import { canonicalHost, canonicalRepository } from '../oci/docker-hub.ts';
 import { RegistryError } from '../oci/error.ts';
-import { parseRegistryHost, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
+import {
+  hostedHost,
+  parseRegistryHost,
+  type RegistryHost,
+  type RepositoryName,
+  repositoryName,
+} from '../oci/reference.ts';
 
 export interface TargetSettings {
   /** First segments that stand for a registry. */
@@ -9,6 +15,10 @@ export interface TargetSettings {
   readonly defaultNs: RegistryHost | undefined;
   /** The alias that was probably meant by a first segment that is none. */
   readonly nearestAlias?: (segment: string) => string | undefined;
+  /** Does a name that says nothing of a registry live here? Default: none does. */
+  readonly livesHere?: ((name: string) => boolean) | undefined;
+  /** How clients call this server: whoever says it has said nothing of a registry yet. */
+  readonly own?: RegistryHost | undefined;
 }
 
 /** What the client said besides the path, in the order in which it counts. */
@@ -19,21 +29,27 @@ export interface NamedRegistry {
   readonly ns: string | undefined;
 }
 
+/** A name that says nothing of a registry, where there is no default. */
+export class NoRegistryNamed extends RegistryError {}
+
 /**
- * Which repository a request means: the header, `?ns=`, a first segment that looks like a host, an alias, the default; in
+ * Which repository a request means: the header, `?ns=`, a first segment that looks like a host, an alias, what lives here, the default; in
  * that order. A registry that is named twice, by `ns` and in the path, by its host or its alias, is not doubled. Throws
  * NAME_INVALID.
  */
-export function targetOf(name: string, named: NamedRegistry, settings: TargetSettings): RepositoryName {
+export function targetOf(said: string, named: NamedRegistry, settings: TargetSettings): RepositoryName {
   const explicit = named.header ?? named.ns;
-  if (explicit !== undefined) return inNamespace(parseRegistryHost(explicit), name, settings);
+  if (explicit !== undefined && !isOwn(explicit, settings))
+    return inNamespace(parseRegistryHost(explicit), said, settings);
+  const name = withoutOwn(said, settings);
   const [first, rest] = split(name);
   if (looksLikeHost(first)) return below(parseRegistryHost(first), rest, name);
   const aliased = settings.aliases.get(first);
   if (aliased !== undefined) return below(aliased, rest, name);
+  if (settings.livesHere?.(name) === true) return repositoryName(hostedHost, name);
   if (settings.defaultNs !== undefined) return canonicalRepository(settings.defaultNs, name);
   const meant = aliasMeant(name, named, settings);
-  throw new RegistryError(
+  throw new NoRegistryNamed(
     'NAME_INVALID',
     `which registry?${meant === undefined ? '' : ` Did you mean the alias "${meant}"?`} Put its host in front of the name (/v2/docker.io/library/alpine/…), add ?ns=<host>, or configure defaultNs`,
   );
@@ -68,6 +84,15 @@ function below(host: RegistryHost, path: string, name: string): RepositoryName {
     throw new RegistryError('NAME_INVALID', `"${name}" names a registry and no repository in it`);
   }
   return canonicalRepository(host, path);
+}
+
+function withoutOwn(name: string, settings: TargetSettings): string {
+  const [first, rest] = split(name);
+  return rest !== '' && isOwn(first, settings) ? rest : name;
+}
+
+function isOwn(host: string, { own }: TargetSettings): boolean {
+  return own !== undefined && host.toLowerCase() === own;
 }
 
 function split(name: string): [first: string, rest: string] {

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino';
 import type { Log } from '../base/log.ts';
 import { RegistryError } from '../oci/error.ts';
+import { type RepositoryName, shownName } from '../oci/reference.ts';
 import { LogFile } from './log-file.ts';
 
 export interface LoggerSettings {
@@ -52,7 +53,7 @@ async function logTo(
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { err: serialized },
+    serializers: { err: serialized, repository: shownRepository },
   };
   return pino(options, isPretty ? await prettyStream(destination) : destination);
 }
@@ -83,6 +84,10 @@ async function prettyStream(logFile: LogFile): Promise<DestinationStream> {
     ignore: 'pid,hostname',
     singleLine: true,
   });
+}
+
+function shownRepository(name: unknown): unknown {
+  return typeof name === 'string' ? shownName(name as RepositoryName) : name;
 }
 
 interface LoggedError {

@@ -72,3 +72,12 @@ export function listIn(value: unknown): readonly unknown[] {
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** What a descriptor takes besides its texts. */
+const perDescriptor = 200;
+
+/** How many characters descriptors take, with all that they say of themselves. */
+export function charsOf(descriptors: readonly Descriptor[]): number {
+  const texts = descriptors.flatMap(({ annotations = {} }) => Object.entries(annotations).flat());
+  return texts.reduce((sum, { length }) => sum + length, descriptors.length * perDescriptor);
+}

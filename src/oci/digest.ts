@@ -107,6 +107,11 @@ export class BlobHasher {
   readonly #hash = createHash('sha256');
   #size = 0;
 
+  /** Bytes hashed so far. */
+  get size(): number {
+    return this.#size;
+  }
+
   update(chunk: Uint8Array): void {
     this.#hash.update(chunk);
     this.#size += chunk.length;

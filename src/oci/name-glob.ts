@@ -15,3 +15,9 @@ export function nameGlob(pattern: string): NameGlob {
   const tagName = new Minimatch(pattern.slice(colon + 1), options);
   return (repository, tag) => tag !== undefined && name.match(repository) && tagName.match(tag);
 }
+
+/** A glob on one text, all of it. */
+export function textGlob(pattern: string): (text: string) => boolean {
+  const glob = new Minimatch(pattern, options);
+  return (text) => glob.match(text);
+}

@@ -3,6 +3,7 @@ import { parseOriginalManifest } from './original-manifest.ts';
 import { parseIndexChildren } from './platform.ts';
 import type { Digest } from './reference.ts';
 import { parseReferrers } from './referrers.ts';
+import { parseSentManifest } from './sent-manifest.ts';
 import { parseTagPage } from './tag-page.ts';
 
 /** What was read: `items` may be many, the rest is little. */
@@ -18,6 +19,10 @@ export interface Reading<Head, Item> {
 export const readings = {
   manifest: (bytes: Uint8Array, contentType: string | undefined) => ({
     head: parseManifest(bytes, contentType),
+    items: [],
+  }),
+  'sent manifest': (bytes: Uint8Array, contentType: string | undefined) => ({
+    head: parseSentManifest(bytes, contentType),
     items: [],
   }),
   children: (bytes: Uint8Array) => ({ head: undefined, items: parseIndexChildren(bytes) }),

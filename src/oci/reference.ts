@@ -21,9 +21,31 @@ export interface ImageName {
   readonly reference: Reference;
 }
 
-/** As it stands in a list of images: `host/repository:tag`, `host/repository@digest`. */
+/** As it stands in a list of images: `host/repository:tag`, `host/repository@digest`; of what lives here without a host. */
 export function imageText({ repository, reference }: ImageName): string {
-  return `${repository}${isDigest(reference) ? '@' : ':'}${reference}`;
+  return `${shownName(repository)}${isDigest(reference) ? '@' : ':'}${reference}`;
+}
+
+/**
+ * Stands in front of the names of repositories that live here, which have no host for anybody else: no registry is called so (RFC 2606 section 2), and
+ * {@link parseRegistryHost} takes it from nobody.
+ */
+export const hostedHost = 'hosted.invalid' as RegistryHost;
+const hostedPrefix = `${hostedHost}/`;
+
+/** Does it live here, and is cached from nowhere? */
+export function isHosted(repository: RepositoryName): boolean {
+  return repository.startsWith(hostedPrefix);
+}
+
+/** As people call it. */
+export function shownName(repository: RepositoryName): string {
+  return isHosted(repository) ? repository.slice(hostedPrefix.length) : repository;
+}
+
+/** As people call a registry, in lists and logs. */
+export function shownHost(host: RegistryHost): string {
+  return host === hostedHost ? 'hosted' : host;
 }
 
 /** Clients limit a name with its host to 255 characters (distribution-spec, "Pulling manifests"). */
@@ -52,6 +74,7 @@ export function parseRegistryHost(text: string): RegistryHost {
   const host = text.toLowerCase();
   const port = /:([0-9]+)$/.exec(host)?.[1];
   if (
+    isReserved(host) ||
     host.length > maxNameLength ||
     !hostPattern.test(host) ||
     (port !== undefined && !isPort(Number(port))) ||
@@ -106,6 +129,10 @@ export function hostOf(repository: RepositoryName): RegistryHost {
 /** The name as the registry itself knows it: what stands behind the first slash. */
 export function pathOf(repository: RepositoryName): string {
   return repository.slice(repository.indexOf('/') + 1);
+}
+
+function isReserved(host: string): boolean {
+  return host === hostedHost || host.startsWith(`${hostedHost}:`);
 }
 
 function isPort(port: number): boolean {

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import {
   type Digest,
+  hostedHost,
   isDigestText,
   isTagText,
   parseRegistryHost,
@@ -73,7 +74,8 @@ function nameIn(line: string): ListedName | undefined {
     const [, host = '', path = '', tag, its = digest] =
       /^([^/]+)\/([^:@]+)(?::([^:/@]+)|@(.+))$/.exec(name) ?? [];
     if (!isDigestText(digest) || its !== digest || (tag !== undefined && !isTagText(tag))) return undefined;
-    const repository = repositoryName(parseRegistryHost(host), path);
+    const registry = host === hostedHost ? hostedHost : parseRegistryHost(host);
+    const repository = repositoryName(registry, path);
     return { repository, tag, digest, mediaType, isPinned: pinned === 'true', origin: originIn(origin) };
   } catch {
     return undefined;

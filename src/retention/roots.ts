@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { Turns } from '../base/turns.ts';
-import { type Digest, isDigestText, type RepositoryName } from '../oci/reference.ts';
+import { type Digest, isDigestText, isHosted, type RepositoryName } from '../oci/reference.ts';
 import type { Candidate, ImageGraph, ImageNode, Use } from '../storage/image-graph.ts';
 import { allPages } from './all-pages.ts';
 import { namedBy } from './named-by.ts';
@@ -33,7 +33,8 @@ export async function* roots(
   );
   for await (const { repository, digest } of candidates) {
     if (turns.isOver) await turns.pass();
-    if (!isMeant(repository)) continue;
+    // What lives here nobody could fetch again: whoever pushed it removes it.
+    if (isHosted(repository) || !isMeant(repository)) continue;
     const node = await graph.node(repository, digest);
     if (node !== undefined && !(await isOfSubject(graph, node))) yield node;
   }

@@ -11,8 +11,15 @@ import type {
   ScrubPlace,
   StoredPage,
   TagRecord,
+  UploadRecord,
   WantedBlob,
 } from './records.ts';
+
+export interface TagPage {
+  readonly last?: string | undefined;
+  /** Default: all. */
+  readonly limit?: number | undefined;
+}
 
 /**
  * What is known about the stored bytes: SQLite now, PostgreSQL later. It is an index: nothing in it is needed to
@@ -29,6 +36,8 @@ export interface MetadataStore extends AsyncDisposable {
    * holds what others wait for lets go of it.
    */
   change(operations: readonly Operation[], locked?: () => void): Promise<void>;
+  /** Settles when all that was changed before will survive a power cut, which else takes some tenths of a second. Rejects with the file error as it is. */
+  durable(): Promise<void>;
   /** The end is near: for another process's lock nothing waits longer than some seconds any more. */
   hurry(): void;
   /** Tells of what other processes change, within a second, until disposed of. */
@@ -45,14 +54,20 @@ export interface MetadataStore extends AsyncDisposable {
   getTag(repository: RepositoryName, tag: Tag): Promise<TagRecord | undefined>;
   /** Where the tag pointed before, the latest first; of one that moves often the last hundred. */
   listFormerTags(repository: RepositoryName, tag: Tag): Promise<readonly FormerTag[]>;
-  /** The cached tags of a repository, in ASCII order. */
-  listTags(repository: RepositoryName): Promise<readonly Tag[]>;
+  /** The cached tags of a repository, in ASCII order; behind `last`, at most `limit`. */
+  listTags(repository: RepositoryName, page?: TagPage): Promise<readonly Tag[]>;
   /** All names by which manifests are known, by repository, its tags first and in order, read in small slices. */
   listNames(): AsyncIterable<KnownName>;
   /** Repositories with at least one manifest, in ASCII order, after `last`, at most `limit`. */
   listRepositories(options: { last?: string | undefined; limit: number }): Promise<readonly RepositoryName[]>;
   /** The cached manifests of this repository whose subject is `digest`. */
   listReferrers(repository: RepositoryName, digest: Digest): Promise<readonly Descriptor[]>;
+  /** The same, some at a time: in a fixed order, behind `after`, at most `limit` of some hundred. Fewer are the last. */
+  pageReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    page: { readonly after?: Digest | undefined; readonly limit: number },
+  ): Promise<readonly Descriptor[]>;
   getTagList(repository: RepositoryName): Promise<ListingRecord<Tag> | undefined>;
   getReferrersList(
     repository: RepositoryName,
@@ -89,4 +104,9 @@ export interface MetadataStore extends AsyncDisposable {
     manifest: Digest,
     limit: number,
   ): Promise<readonly MissingBlob[] | undefined>;
+
+  getUpload(id: string): Promise<UploadRecord | undefined>;
+  /** Those that were begun and not ended, by id, behind `after`, at most `limit` of some hundred. */
+  listUploads(options: { after?: string | undefined; limit: number }): Promise<readonly UploadRecord[]>;
+  countUploads(): Promise<number>;
 }

@@ -1,6 +1,15 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-import type { ListingRecord, ManifestRecord, Miss, Origin, ScrubPlace, TagRecord, Use } from './records.ts';
+import type {
+  ListingRecord,
+  ManifestRecord,
+  Miss,
+  Origin,
+  ScrubPlace,
+  TagRecord,
+  UploadRecord,
+  Use,
+} from './records.ts';
 import type { Stamp } from './stamp.ts';
 
 /** One step of a change: data, so that it can be kept, sent and done again. Made by the functions below, which say what each means. */
@@ -116,6 +125,27 @@ export type Operation =
   | { readonly kind: 'record uses'; readonly uses: readonly Use[] }
   | { readonly kind: 'record misses'; readonly misses: readonly Miss[] }
   | {
+      readonly kind: 'require content';
+      readonly repository: RepositoryName;
+      readonly blobs: readonly Digest[];
+      readonly manifests: readonly Digest[];
+    }
+  | {
+      readonly kind: 'require tag';
+      readonly repository: RepositoryName;
+      readonly tag: Tag;
+      readonly digest: Digest;
+    }
+  | {
+      readonly kind: 'require unled';
+      readonly repository: RepositoryName;
+      readonly digest: Digest;
+      readonly by: 'anything' | 'indexes';
+    }
+  | { readonly kind: 'disown blob'; readonly repository: RepositoryName; readonly digest: Digest }
+  | { readonly kind: 'begin upload'; readonly upload: UploadRecord }
+  | { readonly kind: 'end upload'; readonly id: string }
+  | {
       readonly kind: 'pin tag';
       readonly repository: RepositoryName;
       readonly tag: Tag;
@@ -165,7 +195,7 @@ export function putTag(repository: RepositoryName, record: TagRecord, was?: Dige
 
 /**
  * The blob is stored, and upstream has shown that the repository owns it. `verified`: its size in bytes, if its digest was found right
- * just now; `stamp`: of the file whose bytes they were.
+ * just now; `stamp`: of the file whose bytes they were. One that was pushed, and that no manifest of the repository names, is said to be leaving.
  */
 export function linkBlob(
   repository: RepositoryName,
@@ -326,6 +356,51 @@ export function pinTag(repository: RepositoryName, tag: Tag, isPinned: boolean):
   return { kind: 'pin tag', repository, tag, isPinned };
 }
 
+/**
+ * Nothing of a change is done unless the repository owns these blobs, whose bytes are here, and has these manifests: throws
+ * {@link MissingContentError}. No more than an image names.
+ */
+export function requireContent(
+  repository: RepositoryName,
+  { blobs = [], manifests = [] }: { blobs?: readonly Digest[]; manifests?: readonly Digest[] },
+): Operation {
+  return { kind: 'require content', repository, blobs, manifests };
+}
+
+/** Nothing of a change is done where the tag is there and points elsewhere: throws {@link TagTakenError}. */
+export function requireTag(repository: RepositoryName, tag: Tag, digest: Digest): Operation {
+  return { kind: 'require tag', repository, tag, digest };
+}
+
+/**
+ * Nothing of a change is done while a tag or an index of the repository leads to the manifest, or an index alone does: throws {@link StillNamedError}.
+ */
+export function requireUnled(
+  repository: RepositoryName,
+  digest: Digest,
+  by: 'anything' | 'indexes' = 'anything',
+): Operation {
+  return { kind: 'require unled', repository, digest, by };
+}
+
+/**
+ * The repository owns the blob no longer, and its bytes are said to be leaving. Throws {@link StillNamedError}, and does nothing, where a manifest of the
+ * repository names it.
+ */
+export function disownBlob(repository: RepositoryName, digest: Digest): Operation {
+  return { kind: 'disown blob', repository, digest };
+}
+
+/** A client is going to send a blob. */
+export function beginUpload(upload: UploadRecord): Operation {
+  return { kind: 'begin upload', upload };
+}
+
+/** It is a blob, or given up. */
+export function endUpload(id: string): Operation {
+  return { kind: 'end upload', id };
+}
+
 /** What somebody else has changed: whoever remembers it has to look again. */
 export type Change =
   | { readonly kind: 'tag'; readonly repository: RepositoryName; readonly tag: Tag }
@@ -352,6 +427,7 @@ export function changesOf(operations: readonly Operation[]): readonly Change[] {
       case 'own blob':
       case 'note arrival':
       case 'lose blob':
+      case 'disown blob':
         return [{ kind: 'blob', digest: operation.digest }];
       case 'discard content':
       case 'discard announced':

@@ -61,6 +61,15 @@ export interface Miss extends ImageName {
   readonly lastAt: number;
 }
 
+/** A blob that a client is sending, over several requests. */
+export interface UploadRecord {
+  /** By which whoever sends it knows it: nobody else can guess it. */
+  readonly id: string;
+  readonly repository: RepositoryName;
+  /** Milliseconds since the epoch. */
+  readonly begunAt: number;
+}
+
 /** A blob that a cached manifest names and that its repository does not have; its size as the manifest claims it, in bytes. */
 export interface MissingBlob {
   readonly digest: Digest;

@@ -20,6 +20,22 @@ function won({ name, direct, through }: Comparison): string[] {
   return lost({ name, direct: through, through: direct });
 }
 
+/** A run against a registry of ours, where nothing may fail. */
+export interface Held {
+  readonly name: string;
+  readonly results: Results;
+}
+
+/** Tests that did not pass and were not skipped. */
+export function failed({ results }: Held): string[] {
+  return [...results].filter(([, { failure, error }]) => failure + error > 0).map(([test]) => test);
+}
+
+export function heldTable(held: readonly Held[]): string {
+  const rows = held.map(({ name, results }) => [name, tally(results)]);
+  return aligned([['', 'pass/fail'], ...rows]);
+}
+
 export function table(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map((comparison) => [
     comparison.name,

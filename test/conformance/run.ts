@@ -4,14 +4,15 @@ import { DockerRegistry } from '../e2e/support/docker-registry.ts';
 import { Ociregistry } from '../e2e/support/ociregistry.ts';
 import { components } from '../setup/components.ts';
 import { installComponents } from '../setup/install.ts';
-import { type Comparison, lost, table } from './comparison.ts';
+import { type Comparison, failed, type Held, heldTable, lost, table } from './comparison.ts';
 import { readOnlyContent } from './content.ts';
 import { SplitProxy } from './split-proxy.ts';
-import { type Results, runSuite } from './suite.ts';
+import { deletes, type Results, runSuite } from './suite.ts';
 
 /**
  * `npm run test:conformance`: the OCI conformance suite against Debian’s docker-registry, directly and through this server.
- * What passes directly must pass through us: with what is pushed meanwhile, with what is there, and from the cache alone.
+ * What passes directly must pass through us: with what is pushed meanwhile, with what is there, and from the cache alone. And against this
+ * server as the registry that holds it all, directly and through another of ours: nothing fails.
  */
 const reports = join(import.meta.dirname, '../../.cache/conformance');
 
@@ -54,6 +55,34 @@ async function compare(version: string): Promise<Comparison[]> {
   ];
 }
 
+/**
+ * Our own server holds what is pushed: all of the suite, deletes too; and read through another of ours in front of it, where nothing is deleted, since that
+ * keeps what it has.
+ */
+async function hold(version: string): Promise<Held[]> {
+  await using hosted = await Ociregistry.start({
+    settings: { hosted: [{ repositories: ['**'], open: true }] },
+  });
+  await using cache = await Ociregistry.start({ settings: settingsFor(hosted.host) });
+  await using proxy = await SplitProxy.start(cache.host, hosted.host);
+  const run = async (
+    name: string,
+    host: string,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Held> => {
+    const folder = join(reports, `${version} ${name}`);
+    await mkdir(folder, { recursive: true });
+    return {
+      name: `${version}, ${name}`,
+      results: await runSuite(host, folder, { VERSION: version, ...settings }),
+    };
+  };
+  return [
+    await run('hosted', hosted.host, { ...deletes, ...repositories('hosted') }),
+    await run('hosted, through a cache', proxy.host, repositories('cached')),
+  ];
+}
+
 /** Each tag is asked for again, nothing absent is remembered: the suite changes what it reads. */
 function settingsFor(upstream: string) {
   return {
@@ -76,4 +105,10 @@ console.log(table(comparisons));
 for (const comparison of comparisons) {
   for (const test of lost(comparison)) console.log(`lost: ${comparison.name}: ${test}`);
 }
-if (comparisons.some((comparison) => lost(comparison).length > 0)) process.exitCode = 1;
+const held = [...(await hold('stable')), ...(await hold('dev'))];
+console.log(heldTable(held));
+for (const one of held) {
+  for (const test of failed(one)) console.log(`failed: ${one.name}: ${test}`);
+}
+const isWorse = comparisons.some((comparison) => lost(comparison).length > 0);
+if (isWorse || held.some((one) => failed(one).length > 0)) process.exitCode = 1;

@@ -41,6 +41,12 @@ export async function runSuite(
   }
 }
 
+export const deletes = {
+  API_BLOBS_DELETE: 'true',
+  API_MANIFESTS_DELETE: 'true',
+  API_TAGS_DELETE: 'true',
+};
+
 const withoutDeletes = {
   API_BLOBS_DELETE: 'false',
   API_MANIFESTS_DELETE: 'false',

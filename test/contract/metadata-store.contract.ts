@@ -6,13 +6,17 @@ import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { parseRegistryHost, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
+  beginUpload,
+  disownBlob,
   dropManifest,
+  endUpload,
   linkBlob,
   loseBlob,
   noteArrival,
   noteCheck,
   noteProgress,
   noteTakenOver,
+  ownBlob,
   pinTag,
   putManifest,
   putReferrersList,
@@ -22,6 +26,9 @@ import {
   recordUses,
   removeManifest,
   removeTag,
+  requireContent,
+  requireTag,
+  requireUnled,
   restoreManifest,
 } from '#src/storage/operation.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
@@ -603,6 +610,125 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       const items = Array.from({ length: 30_000 }, (_, at) => parseTag(`t${at}`));
       await made.store.change([putTagList(alpine, { items, checkedAt: 1 })]);
       assert.deepEqual((await made.store.getTagList(alpine))?.items, items);
+    });
+
+    it('makes no change whose repository lacks what it requires, and nothing else of it', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [blob, child, image] = [descriptor('b').digest, descriptor('c'), descriptor('i')];
+      const put = putManifest(alpine, { descriptor: image, blobs: [] });
+      const required = requireContent(alpine, { blobs: [blob], manifests: [child.digest] });
+      const missing = async (digests: readonly string[]): Promise<void> => {
+        await assert.rejects(store.change([put, required]), { name: 'MissingContentError', digests });
+        assert.equal(await store.getManifest(alpine, image.digest), undefined);
+      };
+      await missing([blob, child.digest]);
+      await store.change([linkBlob(repository('docker.io/library/other'), blob, 5)]);
+      await store.change([ownBlob(alpine, blob)]);
+      await missing([child.digest]);
+      await store.change([putManifest(alpine, { descriptor: child, blobs: [] })]);
+      await store.change([loseBlob(blob)]);
+      await missing([blob]);
+      await store.change([linkBlob(alpine, blob, 5)]);
+      await store.change([put, required]);
+      assert.deepEqual(await store.getManifest(alpine, image.digest), image);
+    });
+
+    it('moves no tag that is required to stay, and makes it where it is not there', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [one, other] = [descriptor('1'), descriptor('2')];
+      for (const each of [one, other])
+        await store.change([putManifest(alpine, { descriptor: each, blobs: [] })]);
+      const point = async (to: Descriptor): Promise<void> => {
+        const record = { tag: v1, descriptor: to, checkedAt: 1 };
+        await store.change([requireTag(alpine, v1, to.digest), putTag(alpine, record)]);
+      };
+      await point(one);
+      await point(one);
+      await assert.rejects(point(other), { name: 'TagTakenError' });
+      assert.equal((await store.getTag(alpine, v1))?.descriptor.digest, one.digest);
+    });
+
+    it('forgets no manifest that is required to be led to by nothing, while a tag or an index does', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [image, index] = [descriptor('i'), descriptor('x')];
+      await store.change([putManifest(alpine, { descriptor: image, blobs: [] })]);
+      await store.change([putTag(alpine, { tag: v1, descriptor: image, checkedAt: 1 })]);
+      const remove = [requireUnled(alpine, image.digest), removeManifest(alpine, image.digest)];
+      await assert.rejects(store.change(remove), { name: 'StillNamedError', by: 'tag' });
+      await store.change([removeTag(alpine, v1, image.digest)]);
+      await store.change([putManifest(alpine, { descriptor: index, blobs: [], manifests: [image] })]);
+      await assert.rejects(store.change(remove), { name: 'StillNamedError', by: 'manifest' });
+      assert.deepEqual(await store.getManifest(alpine, image.digest), image);
+      await store.change([removeManifest(alpine, index.digest)]);
+      await store.change(remove);
+      assert.equal(await store.getManifest(alpine, image.digest), undefined);
+    });
+
+    it('takes a blob from a repository that no manifest of it names', async () => {
+      await using made = await create();
+      const { store } = made;
+      const other = repository('docker.io/library/other');
+      const [blob, image] = [descriptor('b'), descriptor('i')];
+      for (const owner of [alpine, other]) await store.change([linkBlob(owner, blob.digest, 5, 'push')]);
+      await store.change([putManifest(alpine, { descriptor: image, blobs: [blob] }, 'push')]);
+      await assert.rejects(store.change([disownBlob(alpine, blob.digest)]), { name: 'StillNamedError' });
+      assert.equal(await store.hasBlob(alpine, blob.digest), true);
+      await store.change([removeManifest(alpine, image.digest)]);
+      await store.change([disownBlob(alpine, blob.digest), disownBlob(alpine, descriptor('none').digest)]);
+      assert.equal(await store.hasBlob(alpine, blob.digest), false);
+      assert.equal(await store.hasBlob(other, blob.digest), true);
+    });
+
+    it('knows the uploads that were begun and not ended', async () => {
+      await using made = await create();
+      const { store } = made;
+      const uploads = ['a', 'b', 'c'].map((id) => ({ id, repository: alpine, begunAt: 1 }));
+      for (const upload of uploads) await store.change([beginUpload(upload)]);
+      await assert.rejects(store.change([beginUpload({ id: 'a', repository: alpine, begunAt: 2 })]));
+      assert.deepEqual(await store.getUpload('b'), uploads[1]);
+      assert.deepEqual(await store.listUploads({ limit: 2 }), uploads.slice(0, 2));
+      assert.deepEqual(await store.listUploads({ after: 'b', limit: 2 }), uploads.slice(2));
+      await store.change([endUpload('b'), endUpload('none')]);
+      assert.equal(await store.getUpload('b'), undefined);
+      assert.equal(await store.countUploads(), 2);
+      await store.durable();
+    });
+
+    it('lists what refers to a manifest in pages, each once', async () => {
+      await using made = await create();
+      const { store } = made;
+      const subject = descriptor('subject').digest;
+      const referrers = Array.from({ length: 7 }, (_, at) => ({
+        ...descriptor(`r${at}`),
+        annotations: { at: `${at}` },
+      }));
+      for (const each of referrers)
+        await store.change([putManifest(alpine, { descriptor: each, blobs: [], subject })]);
+      const seen: Descriptor[] = [];
+      for (let page: readonly Descriptor[] = []; ; ) {
+        page = await store.pageReferrers(alpine, subject, { after: seen.at(-1)?.digest, limit: 3 });
+        seen.push(...page);
+        if (page.length < 3) break;
+      }
+      const byDigest = (one: Descriptor, other: Descriptor) => (one.digest < other.digest ? -1 : 1);
+      assert.deepEqual(seen.toSorted(byDigest), referrers.toSorted(byDigest));
+      assert.deepEqual(await store.pageReferrers(alpine, descriptor('r1').digest, { limit: 3 }), []);
+    });
+
+    it('lists tags in pages', async () => {
+      await using made = await create();
+      const { store } = made;
+      const image = descriptor('i');
+      await store.change([putManifest(alpine, { descriptor: image, blobs: [] })]);
+      const tags = Array.from({ length: 5 }, (_, at) => parseTag(`t${at}`));
+      await store.change(tags.map((tag) => putTag(alpine, { tag, descriptor: image, checkedAt: 1 })));
+      assert.deepEqual(await store.listTags(alpine, { limit: 2 }), tags.slice(0, 2));
+      assert.deepEqual(await store.listTags(alpine, { last: 't1', limit: 2 }), tags.slice(2, 4));
+      assert.deepEqual(await store.listTags(alpine, { last: 't3' }), tags.slice(4));
+      assert.deepEqual(await store.listTags(alpine, { limit: 0 }), []);
     });
   });
 }

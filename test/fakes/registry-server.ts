@@ -8,7 +8,9 @@ import { FinishedAnswers } from '#src/http/finished-answers.ts';
 import { createRouter, type RouterParts } from '#src/http/router.ts';
 import { type RunningServer, startServer } from '#src/http/server.ts';
 import type { TargetSettings } from '#src/http/target.ts';
+import type { Tell } from '#src/observe/content-event.ts';
 import type { Observer } from '#src/observe/observer.ts';
+import type { Pushes } from '#src/oci/pushes.ts';
 import type { RepositoryName } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import { LogLines } from './log-lines.ts';
@@ -23,6 +25,8 @@ export interface ServerOptions {
   readonly authorise?: Authorise;
   readonly administer?: RouterParts['administer'];
   readonly endpoints?: Endpoints;
+  readonly pushes?: Pushes;
+  readonly tell?: Tell;
   readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
   readonly observer?: Observer;
@@ -44,6 +48,8 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     admit: options.admit ?? (() => {}),
     authorise: options.authorise ?? admitAll,
     administer: options.administer,
+    pushes: options.pushes,
+    tell: options.tell,
     headLimit: options.headLimit,
     log: options.log ?? new LogLines(),
     observer: options.observer,
@@ -55,6 +61,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     maxConnections: 10_000,
     // No test waits for it, and a busy machine may keep an answer from one for long.
     idleTimeoutMs: 120_000,
+    takesBodies: options.pushes !== undefined,
     ...(options.clock && { clock: options.clock }),
   });
 }

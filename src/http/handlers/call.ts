@@ -1,3 +1,5 @@
+import type { Tell } from '../../observe/content-event.ts';
+import type { Pushes } from '../../oci/pushes.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
 import type { Kind, NamedKind, RequestOf } from '../../oci/request.ts';
@@ -12,6 +14,12 @@ export interface Sources {
   readonly catalog: Catalog;
   /** The path under which clients reach this server, without a slash at its end: `''`, `/cache`. */
   readonly linkPrefix: string;
+  /** What clients change. Default: nothing. */
+  readonly pushes?: Pushes | undefined;
+  /** The repository that another name in a request means; undefined: none. */
+  readonly repositoryNamed?: ((name: string) => RepositoryName | undefined) | undefined;
+  /** Told of what clients do with what lives here. Default: nobody. */
+  readonly tell?: Tell | undefined;
 }
 
 /** A request that is to be answered: its method is served, its repository is known, it may. */

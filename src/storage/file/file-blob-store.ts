@@ -11,6 +11,7 @@ import {
 } from '../content-store.ts';
 import type { Owners } from '../owners.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
+import type { UploadSpools } from '../upload-spools.ts';
 import { adoptFile } from './adopt-file.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { FileSpool } from './file-spool.ts';
@@ -69,6 +70,10 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     this.#spools = new FileSpools({
       ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth, keptBytes },
     });
+  }
+
+  get uploads(): UploadSpools {
+    return this.#spools.uploads;
   }
 
   /** What is on its way, and what was abandoned there. */

@@ -8,10 +8,10 @@ import type { Stamp } from '../stamp.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { File, FileSystem } from './file-system.ts';
 import { KeptFile } from './kept-file.ts';
-import type { PartialFile } from './partial-file.ts';
 import type { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
 import { Recording, type RecordingParts } from './recording.ts';
+import type { SpoolPlace } from './spool-place.ts';
 import { withRoom } from './store-full.ts';
 import type { FileAhead, SyncAhead } from './sync-ahead.ts';
 
@@ -28,7 +28,7 @@ export interface SpoolParts extends Pick<RecordingParts, 'files' | 'turns' | 'cl
 
 export interface OpenPartial {
   readonly file: File;
-  readonly partial: PartialFile;
+  readonly partial: SpoolPlace;
   /** What is on the disk already. */
   readonly ranges?: Ranges;
   /** Disposed of when the file is closed. */
@@ -187,7 +187,7 @@ export class FileSpool implements Spool {
     await this.#ahead[Symbol.asyncDispose]();
     await file.close();
     if (this.#fate === 'published') await partial.leave();
-    if (this.#fate === 'discarded') await partial.remove();
+    if (this.#fate === 'discarded') await partial.remove(this.#ahead.hasFailed);
   }
 
   async #orFailed<Value>(work: () => Promise<Value>): Promise<Value> {

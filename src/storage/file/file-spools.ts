@@ -14,6 +14,7 @@ import type { StoreDirectories } from './store-directories.ts';
 import { withRoom } from './store-full.ts';
 import { SyncAhead } from './sync-ahead.ts';
 import type { SyncTurns } from './sync-turns.ts';
+import { UploadFiles } from './upload-files.ts';
 import { WholeFiles } from './whole-files.ts';
 
 export interface FileSpoolsOptions {
@@ -35,6 +36,7 @@ export interface FileSpoolsOptions {
 export class FileSpools implements SpoolStore {
   /** All that lies there. */
   readonly partial: PartialFiles;
+  readonly uploads: UploadFiles;
   readonly #options: FileSpoolsOptions;
   readonly #parts: SpoolParts;
   readonly #kept: KeptSpools<KeptFile>;
@@ -46,8 +48,18 @@ export class FileSpools implements SpoolStore {
     const { directories, clock, turns, maxWriters } = options;
     this.#options = options;
     this.#kept = new KeptSpools(clock, options.worth, options.keptBytes);
-    this.partial = new PartialFiles({ ...options, directory: directories.partial, kept: this.#kept });
     this.#writers = new Slots(maxWriters);
+    this.uploads = new UploadFiles({
+      ...options,
+      place: () => this.#place(),
+      spool: (open) => new FileSpool(this.#parts, open),
+    });
+    this.partial = new PartialFiles({
+      ...options,
+      directory: directories.partial,
+      kept: this.#kept,
+      uploads: this.uploads,
+    });
     const alone = async (bytes: Uint8Array, target: string) => await this.#publishAlone(bytes, target);
     this.#whole = new WholeFiles({ ...options, partial: this.partial, alone });
     const ahead = new SyncAhead(clock, turns);
@@ -128,6 +140,7 @@ export class FileSpools implements SpoolStore {
   /** What is kept waits for the next process. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#whole[Symbol.asyncDispose]();
+    await this.uploads.closed();
     using owners = this.#options.owners;
     if (this.#kept.isEmpty) await owners?.forget(owners.mine);
   }

@@ -1,15 +1,15 @@
 import type { KeptSpool } from '../kept-spools.ts';
 import type { Ranges } from '../ranges.ts';
 import type { SpoolNote } from '../spool-store.ts';
-import type { PartialFile } from './partial-file.ts';
+import type { SpoolPlace } from './spool-place.ts';
 
 /** A partial file that nobody has open. */
 export class KeptFile implements KeptSpool {
-  readonly partial: PartialFile;
+  readonly partial: SpoolPlace;
   readonly note: SpoolNote;
   readonly ranges: Ranges;
 
-  constructor(partial: PartialFile, note: SpoolNote, ranges: Ranges) {
+  constructor(partial: SpoolPlace, note: SpoolNote, ranges: Ranges) {
     this.partial = partial;
     this.note = note;
     this.ranges = ranges;

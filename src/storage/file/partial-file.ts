@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { FileSystem } from './file-system.ts';
+import type { SpoolPlace } from './spool-place.ts';
 
 const spoolPattern = /^spool\.(?:([0-9a-f]{16})\.)?([0-9a-f]{16})(\.ranges(?:\.new)?)?$/;
 const lockPattern = /^owner\.([0-9a-f]{16})$/;
@@ -37,7 +38,7 @@ export interface PartialFileParts {
 }
 
 /** A file of this process in `partial/`, with the record beside it. */
-export class PartialFile implements Disposable {
+export class PartialFile implements SpoolPlace, Disposable {
   /** Where its bytes are. */
   readonly path: string;
   /** Where that stands which is on record of them; undefined: nobody would read it. */

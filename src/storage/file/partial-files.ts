@@ -19,6 +19,8 @@ export interface PartialFilesParts {
   /** Undefined: nobody can tell who lives, as on a network file system. */
   readonly owners: Owners | undefined;
   readonly kept: KeptSpools<KeptFile>;
+  /** What lies elsewhere under the names of processes, and is to be taken over while it is known who has ended. Default: nothing. */
+  readonly uploads?: { takeOver(): Promise<void> };
 }
 
 interface SeenFile {
@@ -78,7 +80,8 @@ export class PartialFiles {
 
   /** Takes over what those have left who have ended, and removes of the others what is old. */
   async #look(isOld: (file: SeenFile) => boolean): Promise<void> {
-    const { files, directory, owners } = this.#parts;
+    const { files, directory, owners, uploads } = this.#parts;
+    await uploads?.takeOver().catch(() => undefined);
     const left = owners && new LeftFiles({ ...this.#parts, owners, file: (id) => this.file(id) });
     for await (const { name } of await files.opendir(directory)) {
       const parsed = parsePartialName(name);

@@ -3,7 +3,7 @@ import type { ByteRange } from '../../oci/registry.ts';
 import type { Ranges } from '../ranges.ts';
 import type { SpoolNote } from '../spool-store.ts';
 import type { FileSystem } from './file-system.ts';
-import type { PartialFile } from './partial-file.ts';
+import type { SpoolPlace } from './spool-place.ts';
 import { writeRecord } from './spool-record.ts';
 import type { SyncTurns } from './sync-turns.ts';
 
@@ -23,7 +23,7 @@ export interface RecordingParts {
   readonly files: FileSystem;
   readonly turns: SyncTurns;
   readonly clock: Clock;
-  readonly partial: PartialFile;
+  readonly partial: SpoolPlace;
   readonly ranges: Ranges;
   /** Fewer bytes more are not worth a record. */
   readonly worth: number;

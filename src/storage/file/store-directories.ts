@@ -47,6 +47,11 @@ export class StoreDirectories {
     return join(this.#root, 'partial');
   }
 
+  /** As the next. */
+  get uploads(): string {
+    return join(this.#root, 'uploads');
+  }
+
   /** Made when something is put into it. */
   get quarantine(): string {
     return join(this.#root, 'quarantine');

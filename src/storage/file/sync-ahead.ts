@@ -151,6 +151,11 @@ class FileAhead {
     this.#watch = watch;
   }
 
+  /** Has a sync of it? The system tells that once, and what was lost may be any of its bytes. */
+  get hasFailed(): boolean {
+    return this.#failed !== undefined;
+  }
+
   /**
    * So many bytes more were written; settles when the file may go on. Rejects with StoreBusyError, or with what a sync has thrown:
    * the system tells of a write that failed once, and the next sync succeeds.

@@ -4,7 +4,9 @@ import type { Digest } from '../../oci/reference.ts';
 import { type ContentStore, type OpenBlob, type StoredBlob, StoreFullError } from '../content-store.ts';
 import { KeptSpools } from '../kept-spools.ts';
 import type { Spool, SpoolNote, SpoolStore } from '../spool-store.ts';
+import type { UploadSpools } from '../upload-spools.ts';
 import { type KeptMemory, MemorySpool, type MemorySpoolParts } from './memory-spool.ts';
+import { MemoryUploads } from './memory-uploads.ts';
 import { slices } from './slices.ts';
 
 /** Of an open blob: its bytes, by which it is told whether another has taken its place. */
@@ -15,6 +17,7 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
   capacity: number;
   readonly #blobs = new Map<Digest, Uint8Array>();
   readonly #kept: KeptSpools<KeptMemory>;
+  readonly uploads: UploadSpools;
   readonly #parts: MemorySpoolParts;
   #used = 0;
 
@@ -25,6 +28,7 @@ export class MemoryBlobStore implements ContentStore, SpoolStore {
     this.capacity = capacity;
     this.#kept = new KeptSpools(clock);
     this.#parts = { take: (bytes) => this.#take(bytes), kept: this.#kept };
+    this.uploads = new MemoryUploads(this.#parts, () => clock.now());
   }
 
   /** By blobs, and by what is on its way or kept. */

@@ -29,12 +29,17 @@ export class MemorySpool implements Spool {
   /** Its room is another's, or free. */
   #isGone = false;
 
+  readonly #lasting: ((wasPut: boolean) => void) | undefined;
+
+  /** `lasting`: what is there stays when it is disposed of, and this is told then whether it was put. */
   constructor(
     parts: MemorySpoolParts,
     content: MemoryContent = { bytes: Buffer.alloc(0), ranges: new Ranges() },
+    lasting?: (wasPut: boolean) => void,
   ) {
     this.#parts = parts;
     this.#content = content;
+    this.#lasting = lasting;
   }
 
   get ranges(): Ranges {
@@ -81,7 +86,8 @@ export class MemorySpool implements Spool {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
-    if (!this.#isGone) this.#parts.take(-this.ranges.total);
+    this.#lasting?.(this.#isGone);
+    if (!this.#isGone && this.#lasting === undefined) this.#parts.take(-this.ranges.total);
     this.#isGone = true;
   }
 

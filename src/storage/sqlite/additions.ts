@@ -126,6 +126,16 @@ const additions: readonly Addition[] = [
     table: 'progress',
     make: 'create table progress (walk text primary key, after text) without rowid',
   },
+  {
+    // Blobs that clients are sending.
+    table: 'uploads',
+    make: `
+      create table uploads (
+        id text not null primary key,
+        repository text not null,
+        begun_at integer not null
+      ) without rowid`,
+  },
 ];
 
 /** Makes those that the index lacks. Writes nothing where there is nothing to do: the disk may be full. */

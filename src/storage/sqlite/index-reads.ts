@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
+import type { TagPage } from '../metadata-store.ts';
 import type { ListingRecord, TagRecord } from '../records.ts';
 import { sliceRows } from './slices.ts';
 import { descriptorOf, listOf, type prepareReads, tagOf } from './statements.ts';
@@ -42,12 +43,16 @@ export abstract class IndexReads {
     return row === undefined ? undefined : tagOf(row);
   }
 
-  async listTags(repository: RepositoryName): Promise<readonly Tag[]> {
+  async listTags(
+    repository: RepositoryName,
+    { last = '', limit = Number.POSITIVE_INFINITY }: TagPage = {},
+  ): Promise<readonly Tag[]> {
     const tags: Tag[] = [];
     for (;;) {
-      const rows = this.#reads.listTags.all(repository, tags.at(-1) ?? '', sliceRows);
+      const wanted = Math.min(sliceRows, limit - tags.length);
+      const rows = this.#reads.listTags.all(repository, tags.at(-1) ?? last, wanted);
       for (const { tag } of rows) tags.push(tag as Tag);
-      if (rows.length < sliceRows) return tags;
+      if (rows.length < wanted || tags.length >= limit) return tags;
       await setImmediate();
     }
   }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { Inventory } from '../inventory.ts';
@@ -12,6 +13,7 @@ import type {
   Owner,
   ScrubPlace,
   StoredPage,
+  UploadRecord,
   WantedBlob,
 } from '../records.ts';
 import { IndexReads } from './index-reads.ts';
@@ -139,6 +141,23 @@ export class OlderIndex extends IndexReads implements MetadataStore {
     const rows = this.#reads.listMissingBlobs.all(repository, manifest, limit);
     return rows.map(({ blob, size }) => ({ digest: blob as Digest, size }));
   }
+
+  /** Nothing lives here that an earlier version knew of. */
+  async pageReferrers(): Promise<readonly Descriptor[]> {
+    return [];
+  }
+
+  async getUpload(): Promise<undefined> {}
+
+  async listUploads(): Promise<readonly UploadRecord[]> {
+    return [];
+  }
+
+  async countUploads(): Promise<number> {
+    return 0;
+  }
+
+  async durable(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#database.close();

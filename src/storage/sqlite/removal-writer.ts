@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
 import type { Operation } from '../operation.ts';
+import { StillNamedError } from '../requirements.ts';
 import { AnnouncedWriter } from './announced-writer.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { ChangeTotals } from './change-totals.ts';
@@ -26,6 +27,7 @@ export type RemovalOperation = Of<
   | 'announce content'
   | 'leave content'
   | 'discard announced'
+  | 'disown blob'
 >;
 
 export interface RemovalParts {
@@ -101,6 +103,9 @@ export class RemovalWriter {
         return;
       case 'discard announced':
         this.announced.discard(operation);
+        return;
+      case 'disown blob':
+        this.#disown(operation);
     }
   }
 
@@ -252,6 +257,16 @@ export class RemovalWriter {
     this.#statements.unlink.run(id, host, owner);
     owners.count(id, 1, size);
     changes.add('blob', undefined, digest);
+  }
+
+  #disown({ repository, digest }: Of<'disown blob'>): void {
+    const known = this.#known(repository, digest);
+    const row = this.#parts.statements.findContent.get(digest);
+    if (known === undefined || row === undefined) return;
+    if (this.#statements.isNamedIn.get(known.content, known.owner) !== undefined)
+      throw new StillNamedError('manifest');
+    this.#unlink(digest, row, repository, known.owner);
+    this.#statements.leaveAlone.run(known.owner, known.content);
   }
 
   #settle(digest: Digest): void {

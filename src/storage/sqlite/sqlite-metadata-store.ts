@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from 'better-sqlite3';
 import { type Clock, systemClock } from '../../base/clock.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest, RegistryHost, RepositoryName, Tag } from '../../oci/reference.ts';
 import { StoreFullError } from '../content-store.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
@@ -18,6 +19,7 @@ import type {
   Owner,
   ScrubPlace,
   StoredPage,
+  UploadRecord,
   WantedBlob,
 } from '../records.ts';
 import { ChangeLog } from './change-log.ts';
@@ -33,7 +35,7 @@ import { damaged, isFull, isNoIndex } from './sqlite-errors.ts';
 import { SqliteEventQueue } from './sqlite-event-queue.ts';
 import { SqliteImageGraph } from './sqlite-image-graph.ts';
 import { SqliteInventory } from './sqlite-inventory.ts';
-import { checkedOf, type NamedRow, prepareReads } from './statements.ts';
+import { checkedOf, descriptorOf, type NamedRow, prepareReads, uploadOf } from './statements.ts';
 import { UnknownDigests } from './unknown-digests.ts';
 import { WalSync } from './wal-sync.ts';
 import { WriteBatch } from './write-batch.ts';
@@ -347,6 +349,37 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     return rows.map(({ digest, size }) => ({ digest: digest as Digest, size }));
   }
 
+  async pageReferrers(
+    repository: RepositoryName,
+    digest: Digest,
+    { after = '' as Digest, limit }: { after?: Digest | undefined; limit: number },
+  ): Promise<readonly Descriptor[]> {
+    return this.#reads.pageReferrers.all(repository, digest, after, limit).map(descriptorOf);
+  }
+
+  async getUpload(id: string): Promise<UploadRecord | undefined> {
+    const row = this.#reads.getUpload.get(id);
+    return row && uploadOf(row);
+  }
+
+  async listUploads({
+    after = '',
+    limit,
+  }: {
+    after?: string | undefined;
+    limit: number;
+  }): Promise<readonly UploadRecord[]> {
+    return this.#reads.listUploads.all(after, limit).map(uploadOf);
+  }
+
+  async countUploads(): Promise<number> {
+    return this.#reads.countUploads.get()?.count ?? 0;
+  }
+
+  async durable(): Promise<void> {
+    await this.#sync?.atOnce();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
     await this.#writes[Symbol.asyncDispose]();
@@ -380,6 +413,7 @@ function rowsOf(operation: Operation): number {
   if (operation.kind === 'record misses') return operation.misses.length;
   if (operation.kind === 'queue events') return operation.texts.length;
   if (operation.kind === 'settle events') return rowsAtOnce;
+  if (operation.kind === 'require content') return operation.blobs.length + operation.manifests.length;
   if (!('manifest' in operation)) return 1;
   const { blobs, manifests = [] } = operation.manifest;
   return 1 + blobs.length + manifests.length;

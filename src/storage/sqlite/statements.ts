@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { Digest, Tag } from '../../oci/reference.ts';
-import type { CheckedContent, ListingRecord, TagRecord } from '../records.ts';
+import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
+import type { CheckedContent, ListingRecord, TagRecord, UploadRecord } from '../records.ts';
 import { orMiss, watched } from './damage-watch.ts';
 import { readList } from './written-list.ts';
 
@@ -65,6 +65,12 @@ export interface MissingRow {
 export interface WantedRow extends MissingRow {
   readonly repository: string;
   readonly since: number;
+}
+
+export interface UploadRow {
+  readonly id: string;
+  readonly repository: string;
+  readonly begun_at: number;
 }
 
 export interface ChangeRow {
@@ -132,6 +138,11 @@ export function prepareReads(database: Database) {
        and exists (select 1 from manifests m where m.repository = r.id) order by name limit ?`,
     ),
     listReferrers: prepare<[string, string, string, number], DescriptorRow>(
+      `select ${descriptor} from manifests m join contents c on c.id = m.content
+       where m.repository = ${repositoryId} and m.subject = ${contentId} and m.content > coalesce(${contentId}, 0)
+       order by m.content limit ?`,
+    ),
+    pageReferrers: prepare<[string, string, string, number], DescriptorRow>(
       `select ${descriptor} from manifests m join contents c on c.id = m.content
        where m.repository = ${repositoryId} and m.subject = ${contentId} and m.content > coalesce(${contentId}, 0)
        order by m.content limit ?`,
@@ -209,6 +220,11 @@ export function prepareReads(database: Database) {
     isManifest: prepare<[string, string], { found: 1 }>(
       `select 1 as found from manifests where repository = ${repositoryId} and content = ${contentId}`,
     ),
+    getUpload: prepare<[string], UploadRow>('select id, repository, begun_at from uploads where id = ?'),
+    listUploads: prepare<[string, number], UploadRow>(
+      'select id, repository, begun_at from uploads where id > ? order by id limit ?',
+    ),
+    countUploads: prepare<[], { count: number }>('select count(*) as count from uploads'),
     listMissingBlobs: prepare<[string, string, number], MissingRow>(
       `select c.digest, k.size from children k
        join wanted w on w.content = k.child and w.repository = k.repository
@@ -232,6 +248,10 @@ export function descriptorOf({
     ...(artifact_type !== null && { artifactType: artifact_type }),
     ...(annotations !== null && { annotations: JSON.parse(annotations) as Record<string, string> }),
   };
+}
+
+export function uploadOf({ id, repository, begun_at }: UploadRow): UploadRecord {
+  return { id, repository: repository as RepositoryName, begunAt: begun_at };
 }
 
 /** Undefined: it was never found right here. */

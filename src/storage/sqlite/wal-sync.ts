@@ -11,6 +11,8 @@ export class WalSync implements AsyncDisposable {
   readonly #path: string;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** It has not begun, and what is committed by then is in it. */
+  #next: Promise<void> | undefined;
   #isEnding = false;
 
   constructor(databasePath: string) {
@@ -22,20 +24,32 @@ export class WalSync implements AsyncDisposable {
     this.#timer ??= setTimeout(() => this.#start(), delayMs).unref();
   }
 
-  #start(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#running = this.#running.then(async () => await this.#sync());
+  /** Settles when what was committed by now is on the disk: one sync for all who wait. Rejects where that cannot be. */
+  async atOnce(): Promise<void> {
+    await this.#begin();
   }
 
-  async #sync(): Promise<void> {
-    try {
-      await using file = await open(this.#path, 'r+');
-      await file.datasync();
-    } catch {
-      // No file can be opened now, perhaps: nobody may come to commit again.
+  #start(): void {
+    // No file can be opened now, perhaps: nobody may come to commit again.
+    this.#begin().catch(() => {
       if (!this.#isEnding) this.soon();
-    }
+    });
+  }
+
+  /** Behind the one that runs, which may have begun too early. */
+  #begin(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#next ??= this.#after(this.#running);
+    this.#running = this.#next.catch(() => undefined);
+    return this.#next;
+  }
+
+  async #after(running: Promise<void>): Promise<void> {
+    await running;
+    this.#next = undefined;
+    await using file = await open(this.#path, 'r+');
+    await file.datasync();
   }
 
   /** Syncs what is left: closing the database does so only if no other process has it open. */

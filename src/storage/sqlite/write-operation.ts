@@ -6,6 +6,7 @@ import type { Operation } from '../operation.ts';
 import type { Stamp } from '../stamp.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
+import { ClientWriter } from './client-writer.ts';
 import { ContentOwners } from './content-owners.ts';
 import { EventWriter } from './event-writer.ts';
 import { FormerTags } from './former-tags.ts';
@@ -39,6 +40,7 @@ const maxMisses = 10_000;
 export class OperationWriter {
   readonly removals: RemovalWriter;
   readonly #restoring: RestoreWriter;
+  readonly #clients: ClientWriter;
   readonly #statements: Writes;
   readonly #changes: ChangeLog;
   readonly #unknown: UnknownDigests;
@@ -59,6 +61,7 @@ export class OperationWriter {
       putTag: (operation) => this.#putTag(operation),
       pinTag: (operation) => this.#pinTag(operation),
     });
+    this.#clients = new ClientWriter(parts.database, statements);
     this.#statements = statements;
     this.#changes = parts.changes;
     this.#unknown = parts.unknown;
@@ -138,6 +141,13 @@ export class OperationWriter {
       case 'record uses':
         this.#recordUses(operation);
         return;
+      case 'require content':
+      case 'require tag':
+      case 'require unled':
+      case 'begin upload':
+      case 'end upload':
+        this.#clients.write(operation);
+        return;
       default:
         this.removals.write(operation);
     }
@@ -200,8 +210,8 @@ export class OperationWriter {
     const known = this.#statements.findContent.get(digest);
     const before = known ?? this.#contentOf(digest);
     this.#link(operation, before);
-    // Who named it may have gone while it was on its way.
-    if (known?.stored_at === null) this.removals.leaveUnnamed(repository, digest);
+    // Who named it may have gone while it was on its way; what was pushed nobody may ever name.
+    if (known?.stored_at === null || origin === 'push') this.removals.leaveUnnamed(repository, digest);
     if (origin === 'import') this.removals.announced.end(before.id);
     if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
   }

@@ -52,7 +52,6 @@ listeners: []
     ['access', '[{ name: nodes, who: { cidr: 10.0.0.0/8 }, repositories: ["**"], actions: [pull] }]'],
     ['policy', '[{ name: no-dev, repositories: ["docker.io/**:*-dev"], effect: deny }]'],
     ['rateLimit', '{ requests: 15, per: 1m }'],
-    ['hosted', '[{ repositories: [test], open: true }]'],
     ['storage', '{ blobs: { kind: s3, bucket: b } }'],
     ['storage', '{ metadata: { kind: postgres, urlFromEnv: DATABASE_URL } }'],
     ['storage', '{ coordination: { kind: redis, urlFromEnv: REDIS_URL } }'],
@@ -160,7 +159,7 @@ storage:
     const listening = keys.filter((key) => /^config.yaml:\d+:\d+: listeners/.test(key));
     assert.deepEqual(
       keys.filter((key) => !listening.includes(key)),
-      ['auth', 'access', 'rateLimit', 'hosted', 'storage'],
+      ['auth', 'access', 'rateLimit', 'storage'],
     );
     assert.equal(listening.length, 4);
   });

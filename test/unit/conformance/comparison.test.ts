@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { lost, table } from '../../conformance/comparison.ts';
+import { failed, heldTable, lost, table } from '../../conformance/comparison.ts';
 import { readOnlyContent } from '../../conformance/content.ts';
 import { parseReport, type Status } from '../../conformance/suite.ts';
 
@@ -25,6 +25,12 @@ describe('the comparison of two conformance runs', () => {
     const through = report(['get', 'failure'], ['get', 'failure'], ['get', 'passed'], ['get', 'failure']);
     assert.deepEqual(lost({ name: 'x', direct, through }), ['get (2 times)']);
     assert.match(table([{ name: 'x', direct, through }]), /^x +3\/1 +1\/3 +0 +1$/m);
+  });
+
+  it('names what fails of a registry of ours, and nothing that is skipped', () => {
+    const results = report(['a', 'passed'], ['b', 'failure'], ['c', 'skipped'], ['d', 'error']);
+    assert.deepEqual(failed({ name: 'x', results }), ['b', 'd']);
+    assert.match(heldTable([{ name: 'x', results }]), /^x +1\/2$/m);
   });
 
   it('does not take a report without tests for a success', () => {

@@ -120,3 +120,35 @@ describe('the repository that a request means', () => {
     );
   });
 });
+
+describe('a name of what lives here', () => {
+  const hosted: TargetSettings = {
+    ...settings,
+    livesHere: (name) => name === 'test' || name.startsWith('apps/'),
+    own: parseRegistryHost('cache.example:8080'),
+  };
+  const named = (name: string, ns?: string): string => targetOf(name, { header: undefined, ns }, hosted);
+
+  it('says nothing of a registry, and goes before the default', () => {
+    assert.equal(named('test'), 'hosted.invalid/test');
+    assert.equal(named('apps/a'), 'hosted.invalid/apps/a');
+    assert.equal(named('other'), 'ghcr.io/other');
+    assert.equal(named('apps/a', 'docker.io'), 'docker.io/apps/a');
+    assert.equal(named('docker.io/apps/a'), 'docker.io/apps/a');
+    assert.equal(named('hub/a'), 'docker.io/library/a');
+  });
+
+  it('may have this server in front of it, as a host or as a namespace, as every other may', () => {
+    assert.equal(named('cache.example:8080/test'), 'hosted.invalid/test');
+    assert.equal(named('test', 'Cache.Example:8080'), 'hosted.invalid/test');
+    assert.equal(named('cache.example:8080/test', 'cache.example:8080'), 'hosted.invalid/test');
+    assert.equal(named('cache.example:8080/docker.io/alpine'), 'docker.io/library/alpine');
+    assert.equal(named('hub/alpine', 'cache.example:8080'), 'docker.io/library/alpine');
+  });
+
+  it('is not to be had by the host that it has inside', () => {
+    for (const said of ['hosted.invalid/test', 'HOSTED.invalid/test', 'hosted.invalid:80/test'])
+      assert.throws(() => named(said), { code: 'NAME_INVALID' });
+    assert.throws(() => named('test', 'hosted.invalid'), { code: 'NAME_INVALID' });
+  });
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseTag } from '#src/oci/reference.ts';
+import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
 import { pinTag, tagIsGone } from '#src/storage/operation.ts';
 import { CachedImages } from '#test/fakes/cached-images.ts';
 import { app, host, kilobyte, limitedImages, tool } from '#test/fakes/limited-images.ts';
@@ -8,6 +8,26 @@ import { app, host, kilobyte, limitedImages, tool } from '#test/fakes/limited-im
 const day = 86_400_000;
 
 describe('eviction', () => {
+  it('evicts nothing that lives here: what is cached gives way to it, and then nothing more may come', async () => {
+    const { cache, evictor, room, used, run } = await limitedImages({ maxSize: 12_000 });
+    const own = repositoryName(hostedHost, 'org/app');
+    for (let at = 0; at < 10; at += 1)
+      await cache.image(own, `hosted ${at}`, [`${kilobyte}h${at}`], [`v${at}`]);
+    cache.passes(day);
+    const names = async () => (await cache.left()).filter((text) => text.startsWith('hosted')).length;
+    await run();
+    assert.ok((await used()) <= 12_000);
+    assert.equal(await names(), 10);
+    assert.equal(evictor.isStuck, false);
+    for (let at = 10; at < 14; at += 1)
+      await cache.image(own, `hosted ${at}`, [`${kilobyte}h${at}`], [`v${at}`]);
+    cache.passes(day);
+    await run();
+    assert.equal(await names(), 14);
+    assert.equal(evictor.isStuck, true);
+    assert.equal(await room.reserve(hostedHost, { bytes: 1 }), undefined);
+  });
+
   it('begins over the limit, takes what was used longest ago, and ends a twentieth below', async () => {
     const { cache, evictor, run, used, lefts } = await limitedImages({ maxSize: 8000 });
     await using _ = cache;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { hostedHost, repositoryName } from '#src/oci/reference.ts';
 import { sweepLeaving } from '#src/retention/leaving-sweep.ts';
 import type { Selection } from '#src/retention/prune.ts';
 import { linkBlob, putManifest } from '#src/storage/operation.ts';
@@ -38,6 +39,16 @@ describe('the removal of images', () => {
     assert.deepEqual(await cache.here(), ['base', 'other', 'other layer']);
     assert.deepEqual(cache.taken.toSorted(), [...gone, ...manifests].toSorted());
     assert.ok(cache.changed.some(({ kind }) => kind === 'remove tag'));
+  });
+
+  it('takes nothing that lives here, whatever is meant, and counts nothing of it in a dry run', async () => {
+    await using cache = new CachedImages();
+    const own = repositoryName(hostedHost, 'org/app');
+    await cache.image(own, 'hosted', ['layer'], ['v1']);
+    await cache.image(own, 'by digest', ['other']);
+    cache.passes(graceMs + 1);
+    assert.deepEqual(await cache.prune({}), []);
+    assert.deepEqual(await cache.left(), ['by digest', 'hosted']);
   });
 
   it('takes a tag alone where another leads to the same image, and the platform that an index shares with another not at all', async () => {

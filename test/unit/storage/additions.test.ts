@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
 import { addMissing, standInForMissing } from '../../../src/storage/sqlite/additions.ts';
+import { prepareClients } from '../../../src/storage/sqlite/client-writer.ts';
 import { prepareGraph } from '../../../src/storage/sqlite/graph-statements.ts';
 import { prepareNames } from '../../../src/storage/sqlite/known-names.ts';
 import { prepareRemovals } from '../../../src/storage/sqlite/removal-statements.ts';
@@ -47,7 +48,14 @@ test('all that the index has gained can be stood in for', () => {
   using database = opened();
   database.exec(schema);
   assert.equal(standInForMissing(database), true);
-  for (const prepare of [prepareReads, prepareWrites, prepareRemovals, prepareGraph, prepareInventory])
+  for (const prepare of [
+    prepareReads,
+    prepareWrites,
+    prepareRemovals,
+    prepareGraph,
+    prepareInventory,
+    prepareClients,
+  ])
     prepare(database);
   for (const prepare of [prepareNames, prepareRestore]) prepare(database);
   addMissing(database);

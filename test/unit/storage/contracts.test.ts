@@ -11,6 +11,7 @@ import { imageGraphContract } from '#test/contract/image-graph.contract.ts';
 import { inventoryContract } from '#test/contract/inventory.contract.ts';
 import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
 import { type MadeSpools, spoolStoreContract } from '#test/contract/spool-store.contract.ts';
+import { uploadSpoolsContract } from '#test/contract/upload-spools.contract.ts';
 import { LimitedFiles } from '#test/fakes/limited-files.ts';
 
 /** A store in a directory of its own that goes with it. */
@@ -73,6 +74,20 @@ spoolStoreContract('MemoryBlobStore', async () => {
 });
 spoolStoreContract('FileBlobStore', async () => await spoolsInFiles((partial) => new OwnerLocks(partial)));
 spoolStoreContract('FileBlobStore of nobody knows whom', async () => await spoolsInFiles());
+
+uploadSpoolsContract('MemoryBlobStore', async () => ({
+  store: new MemoryBlobStore(),
+  async [Symbol.asyncDispose]() {},
+}));
+const owners = (partial: string) => new OwnerLocks(partial);
+for (const [name, options] of Object.entries({
+  FileBlobStore: { owners },
+  'FileBlobStore of nobody knows whom': {},
+}))
+  uploadSpoolsContract(
+    name,
+    async () => await inDirectory(async (directory) => await FileBlobStore.open({ directory, ...options })),
+  );
 
 const inMemory = async () => {
   const store = SqliteMetadataStore.inMemory();

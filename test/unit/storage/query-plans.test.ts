@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { prepareClients } from '#src/storage/sqlite/client-writer.ts';
 import { prepareEventWrites } from '#src/storage/sqlite/event-writer.ts';
 import { prepareFreed } from '#src/storage/sqlite/freed-bytes.ts';
 import { prepareGraph } from '#src/storage/sqlite/graph-statements.ts';
@@ -19,8 +20,8 @@ import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
 /** Their answer is all that the repository has, of which one row tells another apart; or a row of it is enough. */
 const wholeRepository = ['getTagList', 'listRepositories'];
-/** A page of what is walked in order; a row for each registry, for each endpoint. */
-const walks = ['totals', 'eventEndpoints'];
+/** A page of what is walked in order; a row for each registry, for each endpoint, for each upload of ten thousand at most. */
+const walks = ['totals', 'eventEndpoints', 'countUploads'];
 
 describe('the queries of the index', async () => {
   const directory = await temporaryDirectory();
@@ -44,6 +45,7 @@ describe('the queries of the index', async () => {
     ),
     ...prepareEvents(database),
     ...prepareEventWrites(database),
+    ...prepareClients(database),
   });
   for (const [name, { source }] of queries) {
     it(`read no more than they return or change: ${name}`, () => {

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
+import { HostedRegistry } from '../hosted/hosted-registry.ts';
+import { HostedRules } from '../hosted/hosted-rules.ts';
+import { openPushes } from '../hosted/open-hosted.ts';
+import { sweepUploads } from '../hosted/upload-sweep.ts';
+import { Endpoints, hostedServed, served } from '../http/endpoints.ts';
+import { type TargetSettings, targetOf } from '../http/target.ts';
+import { RegistryError } from '../oci/error.ts';
+import type { Pushes } from '../oci/pushes.ts';
+import { hostedHost, type RepositoryName } from '../oci/reference.ts';
+import type { Registry } from '../oci/registry.ts';
+import { Recurring } from '../retention/recurring.ts';
+import { changesOf, type Operation } from '../storage/operation.ts';
+import type { Caching } from './caching.ts';
+
+/** Unfinished uploads are looked at a minute after the start, and then so often. Milliseconds. */
+const sweeps = { firstMs: 60_000, pauseMs: 10 * 60_000 };
+
+/** What serves and changes the repositories that live here. */
+export interface Hosting extends AsyncDisposable {
+  readonly registry: Registry;
+  /** Undefined: nothing lives here, and nobody changes anything. */
+  readonly pushes: Pushes | undefined;
+  readonly endpoints: Endpoints;
+  readonly repositoryNamed: (name: string) => RepositoryName | undefined;
+}
+
+export function openHosting(
+  { hosted }: Config,
+  { store, cache, registries, retention }: Caching,
+  target: TargetSettings,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Hosting {
+  const { content, spools, uploads, metadata, graph, inventory, changed } = store;
+  const registry = new HostedRegistry(registries.of(hostedHost), { metadata, inventory, clock });
+  const repositoryNamed = namedBy(target);
+  if (hosted.length === 0)
+    return {
+      registry,
+      pushes: undefined,
+      endpoints: new Endpoints(),
+      repositoryNamed,
+      async [Symbol.asyncDispose]() {},
+    };
+  const rules = new HostedRules(hosted);
+  const { room } = retention ?? cache;
+  const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
+  const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
+  const parts = { rules, content, spools, uploads, metadata, graph, room, told, clock, randomHex };
+  const sweep = new Recurring(
+    'dropping unfinished uploads',
+    sweeps,
+    async (signal) => await sweepUploads(parts, signal),
+    { clock, log },
+  );
+  return {
+    registry,
+    pushes: openPushes(parts, changed),
+    endpoints: new Endpoints([...served, ...hostedServed]),
+    repositoryNamed,
+    [Symbol.asyncDispose]: async () => await sweep[Symbol.asyncDispose](),
+  };
+}
+
+/** What is no name is none that anything could be taken from. */
+function namedBy(target: TargetSettings): Hosting['repositoryNamed'] {
+  return (name) => {
+    try {
+      return targetOf(name, { header: undefined, ns: undefined }, target);
+    } catch (error) {
+      if (error instanceof RegistryError) return undefined;
+      throw error;
+    }
+  };
+}

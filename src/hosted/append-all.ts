@@ -1,0 +1,48 @@
+import type { BlobHasher } from '../oci/digest.ts';
+import type { Spool } from '../storage/spool-store.ts';
+import { type Reservation, roomFor } from '../storage/store-room.ts';
+import { noRoom } from './hosted-parts.ts';
+
+/** So much waits for the disk at most. Bytes. */
+const maxWaiting = 1024 * 1024;
+
+/**
+ * Writes all that comes behind what is there, and hashes it meanwhile; what comes while the disk is busy goes with its next write. Nobody writes to a chunk
+ * again. What came before `chunks` failed is there when this throws. Throws UNAVAILABLE (507) where `room`, which is for these bytes alone, does not grow with them.
+ */
+export async function appendAll(
+  spool: Spool,
+  chunks: AsyncIterable<Uint8Array>,
+  hasher: BlobHasher | undefined,
+  room: Pick<Reservation, 'bytes' | 'grow'>,
+): Promise<void> {
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  let come = 0;
+  let writing: Promise<void> | undefined;
+  const write = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const some = waiting;
+      come += bytes;
+      [waiting, bytes] = [[], 0];
+      if (come > room.bytes && !(await room.grow(roomFor(come)))) throw noRoom();
+      await spool.write(spool.ranges.endFrom(0), ...some);
+    }
+    writing = undefined;
+  };
+  try {
+    for await (const chunk of chunks) {
+      waiting.push(chunk);
+      bytes += chunk.length;
+      if (writing === undefined) {
+        writing = write();
+        // Told to whoever waits for it next.
+        writing.catch(() => {});
+      }
+      hasher?.update(chunk);
+      if (bytes >= maxWaiting) await writing;
+    }
+  } finally {
+    await writing;
+  }
+}

@@ -1,0 +1,23 @@
+import type { Digest, RepositoryName } from '../oci/reference.ts';
+import type { StoredBlob } from '../storage/content-store.ts';
+import { leaseContent, linkBlob, type Operation } from '../storage/operation.ts';
+import { changed, type HostedParts } from './hosted-parts.ts';
+
+/** The repository owns it from now on; until a manifest names it, it is kept so long as an unfinished upload is. */
+export async function linkPushed(
+  parts: HostedParts,
+  repository: RepositoryName,
+  { digest, size, stamp }: StoredBlob,
+  keptMs: number,
+  also: readonly Operation[] = [],
+): Promise<void> {
+  await changed(parts, [
+    linkBlob(repository, digest, size, 'push', stamp),
+    leasePushed(digest, parts.clock.now() + keptMs),
+    ...also,
+  ]);
+}
+
+export function leasePushed(digest: Digest, until: number): Operation {
+  return leaseContent([digest], 'push', until);
+}

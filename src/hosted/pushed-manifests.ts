@@ -1,0 +1,162 @@
+import { setImmediate } from 'node:timers/promises';
+import { recordOf } from '../cache/memory/stored-manifests.ts';
+import { jsonReader } from '../json/json-reader.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { algorithmOf, DigestHasher, digestAside, type VerifiedBlob } from '../oci/digest.ts';
+import { RegistryError } from '../oci/error.ts';
+import { blamed } from '../oci/fault.ts';
+import type { ManifestContent } from '../oci/manifest.ts';
+import type { PushedManifest, SentManifest } from '../oci/pushes.ts';
+import {
+  type Digest,
+  hostedHost,
+  isDigest,
+  type Reference,
+  type RepositoryName,
+  type Tag,
+} from '../oci/reference.ts';
+import {
+  linkBlob,
+  type Operation,
+  putManifest,
+  putTag,
+  requireContent,
+  requireTag,
+} from '../storage/operation.ts';
+import type { ManifestRecord } from '../storage/records.ts';
+import { MissingContentError, TagTakenError } from '../storage/requirements.ts';
+import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
+import type { HostedRule } from './hosted-rules.ts';
+
+/** Bytes, in about two milliseconds; then others have their turn. */
+const hashedInTurn = 512 * 1024;
+/** So many of what is missing are told. */
+const maxTold = 20;
+
+/** Manifests that clients send. */
+export class PushedManifests {
+  readonly #parts: HostedParts;
+  /** Told when tags have changed, for other tools that read the directory. */
+  readonly #tagged: () => void;
+
+  constructor(parts: HostedParts, tagged: () => void) {
+    this.#parts = parts;
+    this.#tagged = tagged;
+  }
+
+  async put(repository: RepositoryName, reference: Reference, sent: SentManifest): Promise<PushedManifest> {
+    const rule = this.#parts.rules.open(repository);
+    const { bytes } = sent;
+    const content = await contentOf(sent);
+    const digest = await digestAside(isDigest(reference) ? algorithmOf(reference) : 'sha256', bytes);
+    if (isDigest(reference) && digest !== reference)
+      throw new RegistryError('DIGEST_INVALID', `the manifest that came is ${digest}, not ${reference}`);
+    const tags = isDigest(reference) ? sent.tags : [reference];
+    const descriptor = { mediaType: content.mediaType, digest, size: bytes.length };
+    const record = recordOf({ descriptor, bytes }, content);
+    const conditions = conditionsOf(repository, record, tags, rule);
+    await this.#tried(async () => {
+      // Bytes of what is refused are not kept.
+      await this.#parts.metadata.change(conditions);
+      await this.#store(repository, record, bytes, [
+        ...conditions,
+        ...operationsOf(repository, record, tags, this.#parts),
+      ]);
+    });
+    if (tags.length > 0) this.#tagged();
+    return { descriptor: record.descriptor, subject: content.subject };
+  }
+
+  /** The conditions hold in the transaction that puts it, whatever has come between. */
+  async #store(
+    repository: RepositoryName,
+    record: ManifestRecord,
+    bytes: Uint8Array,
+    operations: readonly Operation[],
+  ): Promise<void> {
+    const { content, metadata, room } = this.#parts;
+    using reserved = await room.reserve(hostedHost, { bytes: bytes.length });
+    if (reserved === undefined) throw noRoom();
+    const blob = await hashed(record.descriptor.digest, bytes);
+    const { stamp } = await content.keep(blob, bytes);
+    try {
+      await changed(this.#parts, operations);
+    } catch (error) {
+      // They lie there, and nobody may ever name them.
+      if (isRefusal(error))
+        await metadata.change([linkBlob(repository, blob.digest, blob.size, 'push', stamp)]);
+      throw error;
+    }
+  }
+
+  async #tried(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof MissingContentError) throw missing(error);
+      if (error instanceof TagTakenError)
+        throw new RegistryError('DENIED', 'the tag is immutable, and points elsewhere', { status: 409 });
+      throw error;
+    }
+  }
+}
+
+async function contentOf({ bytes, contentType }: SentManifest): Promise<ManifestContent> {
+  try {
+    return (await jsonReader.read(hostedHost, 'sent manifest', bytes, contentType)).head;
+  } catch (error) {
+    throw blamed(error, 'MANIFEST_INVALID', 'what came is');
+  }
+}
+
+/** What has `urls` lives elsewhere; what it refers to may come later, or never. */
+function conditionsOf(
+  repository: RepositoryName,
+  { descriptor: { digest }, blobs, manifests = [] }: ManifestRecord,
+  tags: readonly Tag[],
+  { isImmutable }: HostedRule,
+): readonly Operation[] {
+  const digestOf = (descriptor: Descriptor): Digest => descriptor.digest;
+  return [
+    requireContent(repository, { blobs: blobs.map(digestOf), manifests: manifests.map(digestOf) }),
+    ...tags.filter(isImmutable).map((tag) => requireTag(repository, tag, digest)),
+  ];
+}
+
+function operationsOf(
+  repository: RepositoryName,
+  record: ManifestRecord,
+  tags: readonly Tag[],
+  { clock }: Pick<HostedParts, 'clock'>,
+): readonly Operation[] {
+  const { descriptor } = record;
+  const checkedAt = clock.now();
+  return [
+    putManifest(repository, record, 'push'),
+    ...tags.map((tag) => putTag(repository, { tag, descriptor, checkedAt })),
+  ];
+}
+
+/** In turns: four megabytes take ten milliseconds. */
+async function hashed(digest: Digest, bytes: Uint8Array): Promise<VerifiedBlob> {
+  const hasher = new DigestHasher(digest);
+  for (let at = 0; at < bytes.length; at += hashedInTurn) {
+    if (at > 0) await setImmediate();
+    hasher.update(bytes.subarray(at, at + hashedInTurn));
+  }
+  return hasher.verify();
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof MissingContentError || error instanceof TagTakenError;
+}
+
+function missing({ digests }: MissingContentError): RegistryError {
+  const told = digests.slice(0, maxTold);
+  const more = digests.length > told.length ? `, and ${digests.length - told.length} more` : '';
+  return new RegistryError(
+    'MANIFEST_BLOB_UNKNOWN',
+    `the manifest names what this repository has not: ${told.join(', ')}${more}`,
+    { detail: { digests: told } },
+  );
+}

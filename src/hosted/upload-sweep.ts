@@ -1,0 +1,51 @@
+import type { RepositoryName } from '../oci/reference.ts';
+import { endUpload } from '../storage/operation.ts';
+import type { UploadRecord } from '../storage/records.ts';
+import type { HostedParts } from './hosted-parts.ts';
+
+/** One that nothing was sent to expires after an hour: whoever has begun it has gone. Milliseconds. */
+const emptyMs = 3_600_000;
+/** Of what nobody configures any more. Milliseconds. */
+const forgottenMs = 86_400_000;
+const pageSize = 100;
+
+type SweepParts = Pick<HostedParts, 'rules' | 'metadata' | 'uploads' | 'clock'>;
+
+/** Gives up uploads to which nothing has come for too long, and removes bytes that belong to none. Throws the signal's reason, and the store's errors. */
+export async function sweepUploads(parts: SweepParts, signal?: AbortSignal): Promise<void> {
+  const { metadata, uploads } = parts;
+  const there = new Set(await Array.fromAsync(uploads.list()));
+  for (let after: string | undefined; ; ) {
+    const page = await metadata.listUploads({ after, limit: pageSize });
+    for (const upload of page) {
+      signal?.throwIfAborted();
+      await giveUpIfOld(parts, upload, there.has(upload.id));
+    }
+    after = page[pageSize - 1]?.id;
+    if (after === undefined) break;
+  }
+  // Those that have come since were not there.
+  for (const id of there) {
+    signal?.throwIfAborted();
+    if ((await metadata.getUpload(id)) === undefined) await uploads.discard(id);
+  }
+}
+
+async function giveUpIfOld(
+  { rules, metadata, uploads, clock }: SweepParts,
+  { id, repository, begunAt }: UploadRecord,
+  hasBytes: boolean,
+): Promise<void> {
+  const expiryMs = expiryOf(rules, repository);
+  const since = clock.now() - (hasBytes ? expiryMs : Math.min(expiryMs, emptyMs));
+  if (begunAt >= since) return;
+  const writtenAt = hasBytes ? (await uploads.stat(id))?.writtenAt : undefined;
+  if (writtenAt !== undefined && writtenAt >= since) return;
+  // Who writes to it now is told when that is over.
+  await metadata.change([endUpload(id)]);
+  await uploads.discard(id);
+}
+
+function expiryOf(rules: HostedParts['rules'], repository: RepositoryName): number {
+  return rules.ruleOf(repository)?.uploadExpiryMs ?? forgottenMs;
+}

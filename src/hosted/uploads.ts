@@ -1,0 +1,184 @@
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { BlobHasher } from '../oci/digest.ts';
+import { RegistryError } from '../oci/error.ts';
+import { type SentBytes, type UploadState, uploadRange } from '../oci/pushes.ts';
+import { type Digest, hostedHost, type RepositoryName } from '../oci/reference.ts';
+import { beginUpload, endUpload } from '../storage/operation.ts';
+import type { Spool } from '../storage/spool-store.ts';
+import { appendAll } from './append-all.ts';
+import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
+import { linkPushed } from './pushed-blob.ts';
+import { UploadHashes, verified } from './upload-hashes.ts';
+
+/** So many are open at a time; whoever leaves them so has the others wait until theirs expire. */
+const maxUploads = 10_000;
+/** How often they are counted anew: other processes have some, too. Milliseconds. */
+const countedMs = 10_000;
+/** Of one that nobody can guess. */
+const idBytes = 16;
+const idPattern = /^[0-9a-f]{32}$/;
+
+/**
+ * Blobs that clients send over several requests. Of one that waits for its next request there is a row in the index, a file, and a hash in memory. One request at
+ * a time writes to it, in whatever process.
+ */
+export class Uploads {
+  readonly #parts: HostedParts;
+  readonly #hashes = new UploadHashes();
+  readonly #max: number;
+  #count = 0;
+  #countedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: HostedParts, max = maxUploads) {
+    this.#parts = parts;
+    this.#max = max;
+  }
+
+  async begin(repository: RepositoryName): Promise<UploadState> {
+    const { rules, metadata, clock, randomHex } = this.#parts;
+    rules.open(repository);
+    await this.#admit();
+    const id = randomHex(idBytes);
+    await metadata.change([beginUpload({ id, repository, begunAt: clock.now() })]);
+    this.#hashes.begin(id);
+    return { id, size: 0 };
+  }
+
+  async state(repository: RepositoryName, id: string): Promise<UploadState> {
+    this.#parts.rules.open(repository);
+    await this.#check(repository, id);
+    const there = await this.#parts.uploads.stat(id, this.#hashes.isNew(id));
+    return { id, size: there?.size ?? 0 };
+  }
+
+  async append(repository: RepositoryName, id: string, bytes: SentBytes): Promise<UploadState> {
+    this.#parts.rules.open(repository);
+    return await this.#alone(repository, id, async (spool) => {
+      const hasher = await this.#write(id, spool, bytes);
+      this.#hashes.giveBack(id, hasher);
+      return { id, size: spool.ranges.endFrom(0) };
+    });
+  }
+
+  async commit(
+    repository: RepositoryName,
+    id: string,
+    digest: Digest,
+    bytes: SentBytes | undefined,
+  ): Promise<Descriptor> {
+    const { uploadExpiryMs } = this.#parts.rules.open(repository);
+    const blob = await this.#alone(repository, id, async (spool) => {
+      const hasher =
+        bytes === undefined
+          ? this.#hashes.take(id, spool.ranges.endFrom(0))
+          : await this.#write(id, spool, bytes);
+      const right = await verified(spool, digest, hasher);
+      return right && (await this.#parts.content.put(spool, right));
+    });
+    if (blob === undefined) {
+      await this.#end(id);
+      throw wrongDigest(digest);
+    }
+    await linkPushed(this.#parts, repository, blob, uploadExpiryMs, [endUpload(id)]);
+    this.#hashes.forget(id);
+    this.#count -= 1;
+    return { mediaType: 'application/octet-stream', digest, size: blob.size };
+  }
+
+  async cancel(repository: RepositoryName, id: string): Promise<void> {
+    this.#parts.rules.open(repository);
+    await this.#alone(repository, id, async () => {});
+    await this.#end(id);
+  }
+
+  /** It is over, and nothing of it stays; where somebody has it open now its bytes go later. */
+  async #end(id: string): Promise<void> {
+    await changed(this.#parts, [endUpload(id)]);
+    this.#hashes.forget(id);
+    this.#count -= 1;
+    await this.#parts.uploads.discard(id);
+  }
+
+  /** Others wait for those that are open to be done, or to expire. */
+  async #admit(): Promise<void> {
+    const { clock, metadata } = this.#parts;
+    const now = clock.monotonic();
+    if (now - this.#countedAt >= countedMs) {
+      this.#countedAt = now;
+      this.#count = await metadata.countUploads();
+    }
+    if (this.#count >= this.#max)
+      throw new RegistryError('TOOMANYREQUESTS', 'too many uploads are unfinished', {
+        headers: { 'Retry-After': '60' },
+      });
+    this.#count += 1;
+  }
+
+  /** Throws BLOB_UPLOAD_UNKNOWN. */
+  async #check(repository: RepositoryName, id: string): Promise<void> {
+    const upload = idPattern.test(id) ? await this.#parts.metadata.getUpload(id) : undefined;
+    if (upload?.repository !== repository)
+      throw new RegistryError(
+        'BLOB_UPLOAD_UNKNOWN',
+        'no such upload: it is done, was given up or has expired',
+      );
+  }
+
+  async #alone<Value>(
+    repository: RepositoryName,
+    id: string,
+    work: (spool: Spool) => Promise<Value>,
+  ): Promise<Value> {
+    await this.#check(repository, id);
+    await using spool = await this.#parts.uploads.open(id, this.#hashes.isNew(id));
+    if (spool === undefined) throw inUse();
+    try {
+      // It may have ended before this had it.
+      await this.#check(repository, id);
+    } catch (error) {
+      await spool[Symbol.asyncDispose]();
+      await this.#parts.uploads.discard(id);
+      throw error;
+    }
+    return await work(spool);
+  }
+
+  /** What has come stays, also where not all comes. Returns the hash of all of it, if it is known. */
+  async #write(id: string, spool: Spool, { chunks, length, at }: SentBytes): Promise<BlobHasher | undefined> {
+    const begun = spool.ranges.endFrom(0);
+    if (at !== undefined && at !== begun) throw outOfOrder(begun);
+    const come = (): number => spool.ranges.endFrom(0) - begun;
+    using room = await this.#parts.room.reserve(hostedHost, { bytes: length, come });
+    if (room === undefined) throw noRoom();
+    const hasher = this.#hashes.take(id, begun);
+    try {
+      await appendAll(spool, chunks, hasher, room);
+    } catch (error) {
+      // What is short of what was hashed is read again.
+      if (hasher?.size === spool.ranges.endFrom(0)) this.#hashes.giveBack(id, hasher);
+      throw error;
+    }
+    return hasher;
+  }
+}
+
+export function wrongDigest(digest: Digest): RegistryError {
+  return new RegistryError(
+    'DIGEST_INVALID',
+    `the bytes that came are not ${digest}: nothing of them is kept`,
+  );
+}
+
+function inUse(): RegistryError {
+  return new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload', {
+    status: 409,
+    headers: { 'Retry-After': '1' },
+  });
+}
+
+/** `size` bytes are there (distribution-spec "Pushing a blob in chunks"). */
+function outOfOrder(size: number): RegistryError {
+  return new RegistryError('RANGE_INVALID', `${size} bytes have come: the next begin there`, {
+    headers: { Range: uploadRange({ size }) },
+  });
+}

@@ -1,0 +1,18 @@
+import { parseDigest } from '../../oci/reference.ts';
+import { eventRequestOf } from '../exchange/event-request.ts';
+import type { Call, Sources } from './call.ts';
+import { pushesOf, sendEmpty } from './pushing.ts';
+
+/** DELETE of a blob (distribution-spec "Deleting Blobs"). */
+export async function deleteBlob(
+  { exchange, request, repository }: Call<'blob'>,
+  sources: Sources,
+): Promise<void> {
+  const digest = parseDigest(request.digest);
+  await pushesOf(sources).deleteBlob(repository, digest);
+  sendEmpty(exchange, 202);
+  sources.tell?.({
+    ...{ kind: 'delete', at: exchange.clock.now(), repository, digest },
+    request: eventRequestOf(exchange),
+  });
+}

@@ -1,0 +1,51 @@
+import { type Digest, parseDigest, type RepositoryName } from '../../oci/reference.ts';
+import type { RequestOf } from '../../oci/request.ts';
+import { eventRequestOf } from '../exchange/event-request.ts';
+import { drained } from '../exchange/request-body.ts';
+import type { Call, Sources } from './call.ts';
+import { describeUpload, pushesOf, sendEmpty, sendPushed, sentBytes } from './pushing.ts';
+
+/**
+ * `POST …/blobs/uploads/` (distribution-spec "Pushing blobs"): of a blob that another repository has, of one that comes with it, or of one that will
+ * come.
+ */
+export async function beginUpload(call: Call<'uploads'>, sources: Sources): Promise<void> {
+  const { exchange, request, repository } = call;
+  const pushes = pushesOf(sources);
+  if (request.mount !== undefined && (await isMounted(call, parseDigest(request.mount), sources))) return;
+  if (request.digest !== undefined && request.mount === undefined) {
+    const blob = await pushes.putBlob(repository, parseDigest(request.digest), sentBytes(exchange));
+    sendPushed(exchange, request.name, blob, sources);
+    sources.tell?.({
+      ...{ kind: 'push', at: exchange.clock.now(), repository, descriptor: blob },
+      request: eventRequestOf(exchange),
+    });
+    return;
+  }
+  const state = await pushes.beginUpload(repository);
+  await drained(exchange);
+  describeUpload(exchange, request.name, state, sources);
+  sendEmpty(exchange, 202);
+}
+
+async function isMounted(
+  { exchange, request, repository }: Call<'uploads'>,
+  digest: Digest,
+  sources: Sources,
+): Promise<boolean> {
+  const from = sourceOf(request, sources);
+  const blob = from && (await pushesOf(sources).mount(repository, digest, from));
+  if (from === undefined || blob === undefined) return false;
+  await drained(exchange);
+  sendPushed(exchange, request.name, blob, sources);
+  sources.tell?.({
+    ...{ kind: 'mount', at: exchange.clock.now(), repository, from, descriptor: blob },
+    request: eventRequestOf(exchange),
+  });
+  return true;
+}
+
+/** Undefined: none is named, or none that there could be, and the blob is sent. */
+function sourceOf({ from }: RequestOf<'uploads'>, { repositoryNamed }: Sources): RepositoryName | undefined {
+  return from === undefined ? undefined : repositoryNamed?.(from);
+}

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { HostedRegistry } from '#src/hosted/hosted-registry.ts';
+import { sha256 } from '#src/oci/digest.ts';
+import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { endUpload } from '#src/storage/operation.ts';
+import type { UploadSpools } from '#src/storage/upload-spools.ts';
+import { app, HostedUnderTest, sent } from '#test/fakes/hosted-under-test.ts';
+
+const hour = 3_600_000;
+const day = 24 * hour;
+
+describe('a blob that was pushed', () => {
+  it('and that nobody names goes when an unfinished upload would, and not before', async () => {
+    await using hosted = new HostedUnderTest();
+    const blob = await hosted.blob('layer');
+    await hosted.sweep(day - 1000);
+    assert.equal(await hosted.isHere(blob), true);
+    await hosted.sweep(2000);
+    assert.equal(await hosted.isHere(blob), false);
+    assert.equal(await hosted.metadata.hasBlob(app, blob), false);
+  });
+
+  it('stays as long as a manifest names it, and goes behind the last of them', async () => {
+    await using hosted = new HostedUnderTest();
+    const blob = await hosted.blob('layer');
+    const one = await hosted.manifest('one', [blob]);
+    const two = await hosted.manifest('two', [blob]);
+    await hosted.sweep(30 * day);
+    await hosted.pushes.deleteManifest(app, one);
+    await hosted.sweep(day);
+    assert.equal(await hosted.isHere(blob), true);
+    assert.equal(await hosted.isHere(one), false);
+    await hosted.pushes.deleteManifest(app, two);
+    await hosted.sweep(day);
+    assert.equal(await hosted.isHere(blob), false);
+    assert.equal(await hosted.isHere(two), false);
+  });
+
+  it('again, or taken from another repository, is as new, however old its bytes are', async () => {
+    await using hosted = new HostedUnderTest();
+    const other = repositoryName(hostedHost, 'test/other');
+    const blob = await hosted.blob('layer');
+    await hosted.manifest('keeps', [blob]);
+    await hosted.sweep(30 * day);
+    await hosted.blob('layer', other);
+    const third = repositoryName(hostedHost, 'test/third');
+    assert.ok(await hosted.pushes.mount(third, blob, app));
+    await hosted.sweep(day - 1000);
+    for (const repository of [other, third]) {
+      assert.equal(await hosted.metadata.hasBlob(repository, blob), true);
+      await hosted.manifest('v', [blob], repository);
+    }
+    await hosted.sweep(30 * day);
+    for (const repository of [app, other, third])
+      assert.equal(await hosted.metadata.hasBlob(repository, blob), true);
+  });
+
+  it('stays for who has asked whether it is here, though its image goes then', async () => {
+    await using hosted = new HostedUnderTest();
+    const { metadata, clock } = hosted;
+    const blob = await hosted.blob('layer');
+    const image = await hosted.manifest('one', [blob]);
+    await hosted.sweep(30 * day);
+    const content = new MemoryRegistry();
+    content.putBlob(app, Buffer.from('layer'));
+    const registry = new HostedRegistry(content, { metadata, inventory: metadata.inventory, clock });
+    await registry.resolveBlob(app, blob);
+    await hosted.pushes.deleteManifest(app, image);
+    await hosted.sweep(hour / 2);
+    await hosted.manifest('two', [blob]);
+    await hosted.sweep(day);
+    assert.equal(await hosted.isHere(blob), true);
+  });
+
+  it('and deleted goes with its bytes, but for those whom it is still of use', async () => {
+    await using hosted = new HostedUnderTest();
+    const other = repositoryName(hostedHost, 'test/other');
+    const [blob, alone] = [await hosted.blob('layer'), await hosted.blob('alone')];
+    await hosted.blob('layer', other);
+    await hosted.manifest('v', [blob], other);
+    for (const digest of [blob, alone]) await hosted.pushes.deleteBlob(app, digest);
+    await hosted.sweep(2 * day);
+    assert.deepEqual([await hosted.isHere(blob), await hosted.isHere(alone)], [true, false]);
+  });
+});
+
+describe('an upload', () => {
+  it('to which nothing comes expires, and is unknown then', async () => {
+    await using hosted = new HostedUnderTest();
+    const { pushes, content } = hosted;
+    const { id } = await pushes.beginUpload(app);
+    await pushes.append(app, id, sent(Buffer.from('some')));
+    await hosted.sweep(day - 1000);
+    await pushes.append(app, id, sent(Buffer.from('more')));
+    await hosted.sweep(day - 1000);
+    assert.equal((await pushes.uploadState(app, id)).size, 8);
+    await hosted.sweep(2000);
+    await assert.rejects(pushes.uploadState(app, id), { code: 'BLOB_UPLOAD_UNKNOWN' });
+    assert.equal(content.used, 0);
+  });
+
+  it('that nothing was ever sent to expires within an hour', async () => {
+    await using hosted = new HostedUnderTest();
+    const { id } = await hosted.pushes.beginUpload(app);
+    await hosted.sweep(hour + 1000);
+    await assert.rejects(hosted.pushes.append(app, id, sent(Buffer.from('late'))), {
+      code: 'BLOB_UPLOAD_UNKNOWN',
+    });
+    assert.deepEqual(await Array.fromAsync(hosted.content.uploads.list()), []);
+  });
+
+  it('that expires while it is being opened takes nothing, and leaves nothing', async () => {
+    await using hosted = new HostedUnderTest();
+    const { content, metadata } = hosted;
+    const { uploads } = content;
+    const open: typeof uploads.open = async (id, isNew) => {
+      await metadata.change([endUpload(id)]);
+      return await uploads.open(id, isNew);
+    };
+    const raced: UploadSpools = Object.assign(Object.create(uploads) as UploadSpools, {
+      open,
+      discard: async (id: string) => await uploads.discard(id),
+    });
+    const { pushes } = new HostedUnderTest({}, { ...hosted.parts, uploads: raced });
+    const { id } = await pushes.beginUpload(app);
+    const late = pushes.append(app, id, sent(Buffer.from('late')));
+    await assert.rejects(late, { code: 'BLOB_UPLOAD_UNKNOWN' });
+    assert.deepEqual(await Array.fromAsync(uploads.list()), []);
+  });
+
+  it('of which the index knows nothing goes', async () => {
+    await using hosted = new HostedUnderTest();
+    const { uploads } = hosted.content;
+    {
+      await using spool = await uploads.open('e'.repeat(32));
+      await spool?.write(0, Buffer.from('nobody’s'));
+    }
+    await hosted.sweep(1000);
+    assert.deepEqual(await Array.fromAsync(uploads.list()), []);
+  });
+
+  it('is refused where ten thousand are open, and taken when they are fewer', async () => {
+    await using hosted = new HostedUnderTest();
+    const { pushes } = hosted;
+    const ids: string[] = [];
+    for (let at = 0; at < 10_000; at += 1) ids.push((await pushes.beginUpload(app)).id);
+    await assert.rejects(pushes.beginUpload(app), {
+      code: 'TOOMANYREQUESTS',
+      headers: { 'Retry-After': '60' },
+    });
+    await pushes.cancel(app, ids[0] ?? '');
+    await pushes.beginUpload(app);
+  });
+
+  it('goes on where its hash is not known any more, as after a restart', async () => {
+    await using hosted = new HostedUnderTest();
+    const { id } = await hosted.pushes.beginUpload(app);
+    await hosted.pushes.append(app, id, sent(Buffer.from('first ')));
+    const { pushes } = new HostedUnderTest({}, hosted.parts);
+    await pushes.append(app, id, sent(Buffer.from('second')));
+    const digest = sha256(Buffer.from('first second'));
+    assert.equal((await pushes.commit(app, id, digest, undefined)).size, 12);
+    assert.equal(await hosted.isHere(digest), true);
+  });
+
+  it('of a client that breaks off keeps what came before', async () => {
+    await using hosted = new HostedUnderTest();
+    const { pushes } = hosted;
+    const { id } = await pushes.beginUpload(app);
+    const chunks = (async function* () {
+      yield Buffer.from('first ');
+      throw new Error('the client has left');
+    })();
+    await assert.rejects(pushes.append(app, id, { chunks }), /has left/);
+    assert.equal((await pushes.uploadState(app, id)).size, 6);
+    const digest = sha256(Buffer.from('first second'));
+    await pushes.commit(app, id, digest, sent(Buffer.from('second')));
+    assert.equal(await hosted.isHere(digest), true);
+  });
+
+  it('has no room where the cache has none: nothing of it is taken', async () => {
+    await using hosted = new HostedUnderTest({}, { room: { reserve: async () => undefined } });
+    const { id } = await hosted.pushes.beginUpload(app);
+    const bytes = Buffer.from('layer');
+    await assert.rejects(hosted.pushes.append(app, id, sent(bytes)), { code: 'UNAVAILABLE', status: 507 });
+    await assert.rejects(hosted.pushes.putBlob(app, sha256(bytes), sent(bytes)), { status: 507 });
+    assert.equal(hosted.content.used, 0);
+  });
+});
+
+describe('a manifest whose blobs go while it comes', () => {
+  it('is refused by the transaction that would put it, and its bytes go as those of a blob that nobody names', async () => {
+    await using hosted = new HostedUnderTest();
+    const { content, metadata, pushes } = hosted;
+    const blob = await hosted.blob('layer');
+    const raced = new HostedUnderTest(
+      {},
+      {
+        ...hosted.parts,
+        content: new Proxy(content, {
+          get: (target, key) => {
+            const member: unknown = Reflect.get(target, key);
+            if (key === 'keep')
+              return async (...given: Parameters<typeof content.keep>) => {
+                await pushes.deleteBlob(app, blob);
+                return await target.keep(...given);
+              };
+            return typeof member === 'function' ? member.bind(target) : member;
+          },
+        }),
+      },
+    );
+    await assert.rejects(raced.manifest('v', [blob]), { code: 'MANIFEST_BLOB_UNKNOWN' });
+    assert.equal(await metadata.getTag(app, parseTag('v')), undefined);
+    await hosted.sweep(2 * day);
+    assert.equal(content.used, 0);
+  });
+});

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { describe, it } from 'node:test';
+import { Endpoints, hostedServed, served } from '#src/http/endpoints.ts';
+import type { ContentEvent } from '#src/observe/content-event.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import { ociManifest } from '#src/oci/media-type.ts';
+import type { Pushes, SentBytes } from '#src/oci/pushes.ts';
+import { hostedHost, type Reference, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
+import type { CallOptions, Manifest } from '#src/oci/registry.ts';
+import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { HostedClient } from '#test/fakes/hosted-client.ts';
+import { HostedUnderTest } from '#test/fakes/hosted-under-test.ts';
+import { ask, serveRegistry } from '#test/fakes/registry-server.ts';
+
+const target = { livesHere: (name: string) => name.startsWith('test/') };
+const endpoints = new Endpoints([...served, ...hostedServed]);
+const id = '0'.repeat(32);
+const path = `/v2/test/app/blobs/uploads/${id}`;
+
+/** Reads what it is sent, or refuses it unread. */
+function takesBytes(append: (bytes: SentBytes) => Promise<number>): Pushes {
+  const pushes: Pick<Pushes, 'append'> = {
+    append: async (_, upload, bytes) => ({ id: upload, size: await append(bytes) }),
+  };
+  return pushes as Pushes;
+}
+
+async function counted({ chunks }: SentBytes): Promise<number> {
+  let size = 0;
+  for await (const { length } of chunks) size += length;
+  return size;
+}
+
+/** All that comes until the connection ends, or this text has come. */
+async function until(socket: Socket, text: string): Promise<string> {
+  let read = '';
+  for await (const chunk of socket) {
+    read += String(chunk);
+    if (read.includes(text)) break;
+  }
+  return read;
+}
+
+async function connected(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.on('error', () => {});
+  return socket;
+}
+
+const patch = (length: number) => `PATCH ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+
+describe('a body that clients send', () => {
+  it('from which nothing comes for a minute is answered so, and what came was taken', async () => {
+    const clock = new FakeClock();
+    let taken = 0;
+    const came = Promise.withResolvers<void>();
+    const pushes = takesBytes(async ({ chunks }) => {
+      for await (const { length } of chunks) {
+        taken += length;
+        came.resolve();
+      }
+      return taken;
+    });
+    const options = { pushes, target, endpoints, headLimit: { clock, milliseconds: 600_000 } };
+    await using server = await serveRegistry(new MemoryRegistry(), options);
+    const socket = await connected(server.port);
+    socket.write(`${patch(1000)}some`);
+    await came.promise;
+    await clock.advance(59_000);
+    assert.equal(socket.readableLength, 0);
+    const answer = until(socket, 'minute');
+    await clock.advance(61_000);
+    // What is left of it is waited for a little.
+    await clock.untilSleeping();
+    await clock.advance(10_000);
+    const text = await answer;
+    assert.match(text, /^HTTP\/1\.1 408 /);
+    assert.match(text, /Connection: close/i);
+    assert.equal(taken, 4);
+    socket.destroy();
+  });
+
+  it('that nobody reads is taken within bounds, and the connection goes on', async () => {
+    const pushes = takesBytes(async () => {
+      throw new RegistryError('RANGE_INVALID', 'not there', { headers: { Range: '0-0' } });
+    });
+    await using server = await serveRegistry(new MemoryRegistry(), { pushes, target, endpoints });
+    const socket = await connected(server.port);
+    for (const size of [10, 3_000_000]) {
+      socket.write(`${patch(size)}${'x'.repeat(size)}`);
+      const [chunk] = (await once(socket, 'data')) as [Buffer];
+      assert.match(String(chunk), /^HTTP\/1\.1 416 /);
+      assert.match(String(chunk), /Location: \/v2\/test\/app\/blobs\/uploads\/0+\r/);
+      assert.doesNotMatch(String(chunk), /Connection: close/i);
+    }
+    socket.destroy();
+  });
+
+  it('that is longer than that ends the connection, with the answer before', async () => {
+    const pushes = takesBytes(async () => {
+      throw new RegistryError('DENIED', 'not here');
+    });
+    await using server = await serveRegistry(new MemoryRegistry(), { pushes, target, endpoints });
+    const socket = await connected(server.port);
+    socket.write(patch(100_000_000));
+    const piece = Buffer.alloc(1_000_000);
+    const answer = until(socket, 'not here');
+    for (let sent = 0; sent < 20 && socket.writable; sent += 1) socket.write(piece);
+    const text = await answer;
+    assert.match(text, /^HTTP\/1\.1 403 /);
+    assert.match(text, /Connection: close/i);
+    socket.destroy();
+  });
+
+  it('of a request that takes none is refused', async () => {
+    await using server = await serveRegistry(new MemoryRegistry(), {
+      pushes: takesBytes(counted),
+      target,
+      endpoints,
+    });
+    const client = new HostedClient(server.url, 'test/app');
+    const refused = await client.call('DELETE', 'manifests/v1', { body: 'x' });
+    assert.equal(refused.status, 400);
+  });
+});
+
+/** All that it gives may be given again. */
+class StandingRegistry extends MemoryRegistry {
+  override async getManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    options?: CallOptions,
+  ): Promise<Manifest> {
+    options?.stands?.({ holds: () => true, given() {} });
+    return await super.getManifest(repository, reference);
+  }
+}
+
+describe('who is told of what clients do', () => {
+  it('hears of pushes, pulls and deletes, each with its request', async () => {
+    await using hosted = new HostedUnderTest();
+    const told: ContentEvent[] = [];
+    const registry = new StandingRegistry();
+    const app = repositoryName(hostedHost, 'test/app');
+    const options = {
+      pushes: hosted.pushes,
+      target,
+      endpoints,
+      tell: (event: ContentEvent) => void told.push(event),
+    };
+    await using server = await serveRegistry(registry, options);
+    const client = new HostedClient(server.url, 'test/app');
+    const { digest, bytes } = await client.pushImage('v1', [Buffer.from('layer')]);
+    registry.putManifest(app, 'v1' as never, bytes, ociManifest);
+    for (let times = 0; times < 3; times += 1) await ask(server, '/v2/test/app/manifests/v1');
+    await client.status('HEAD', 'manifests/v1');
+    await client.status('DELETE', 'manifests/v1');
+    await client.status('DELETE', `manifests/${digest}`);
+    const shown = told.map((event) =>
+      'descriptor' in event ? `${event.kind} ${event.descriptor.mediaType}` : event.kind,
+    );
+    const blob = 'push application/octet-stream';
+    assert.deepEqual(shown, [
+      blob,
+      blob,
+      `push ${ociManifest}`,
+      ...Array(3).fill(`pull ${ociManifest}`),
+      'delete',
+      'delete',
+    ]);
+    const [first] = told;
+    assert.ok(first !== undefined && 'request' in first);
+    assert.deepEqual([first.request.method, first.repository], ['POST', app]);
+    const last = told.at(-1);
+    assert.deepEqual(last?.kind === 'delete' ? [last.digest, last.tag] : [], [digest, undefined]);
+  });
+});

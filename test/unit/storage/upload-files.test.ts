@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, rename, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
+import { OwnerLocks } from '#src/storage/sqlite/owner-locks.ts';
+import { temporaryDirectory } from '#test/fakes/running-app.ts';
+
+const id = 'a'.repeat(32);
+const owners = (partial: string) => new OwnerLocks(partial);
+
+async function stored(directory: string): Promise<FileBlobStore> {
+  return await FileBlobStore.open({ directory, owners });
+}
+
+describe('an upload of two processes', () => {
+  it('is open in one of them, and goes on in the other', async () => {
+    await using directory = await temporaryDirectory();
+    await using one = await stored(directory.path);
+    await using other = await stored(directory.path);
+    {
+      await using spool = await one.uploads.open(id);
+      await spool?.write(0, Buffer.from('first'));
+      assert.equal(await other.uploads.open(id), undefined);
+      assert.equal((await other.uploads.stat(id))?.size, 5);
+    }
+    await using spool = await other.uploads.open(id);
+    assert.equal(spool?.ranges.endFrom(0), 5);
+    assert.equal(await one.uploads.open(id), undefined);
+  });
+
+  it('of which one has ended, however it did, goes on in the next', async () => {
+    await using directory = await temporaryDirectory();
+    const uploads = join(directory.path, 'uploads');
+    let dead = '';
+    {
+      await using one = await stored(directory.path);
+      await using spool = await one.uploads.open(id);
+      await spool?.write(0, Buffer.from('first'));
+      dead = (await readdir(uploads))[0] ?? '';
+    }
+    assert.match(dead, /^a{32}\.[0-9a-f]{16}$/);
+    // As a killed process leaves it: open, and its lock with nobody.
+    await rename(join(uploads, id), join(uploads, dead));
+    await writeFile(join(directory.path, 'partial', `owner.${dead.split('.')[1]}`), '');
+    await using next = await stored(directory.path);
+    assert.deepEqual(await readdir(uploads), [id]);
+    await using spool = await next.uploads.open(id);
+    assert.equal(spool?.ranges.endFrom(0), 5);
+  });
+
+  it('whose process nobody can tell is left alone until nothing has come for ten minutes', async () => {
+    await using directory = await temporaryDirectory();
+    const uploads = join(directory.path, 'uploads');
+    await mkdir(uploads, { recursive: true });
+    const held = join(uploads, `${id}.${'b'.repeat(16)}`);
+    await writeFile(held, 'first');
+    await using store = await stored(directory.path);
+    assert.equal(await store.uploads.open(id), undefined);
+    const longAgo = new Date(Date.now() - 11 * 60_000);
+    await utimes(held, longAgo, longAgo);
+    await using spool = await store.uploads.open(id);
+    assert.equal(spool?.ranges.endFrom(0), 5);
+  });
+});
