@@ -7,7 +7,7 @@ import { SocketLimit } from '../net/dial/socket-limit.ts';
 import type { Prometheus } from '../observe/prometheus.ts';
 import { hostOf } from '../oci/reference.ts';
 import { lookupThreads } from '../process/thread-pool.ts';
-import { changesOf, type Operation } from '../storage/operation.ts';
+import type { Operation } from '../storage/operation.ts';
 import { tellerOf } from './index-changes.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
@@ -61,8 +61,9 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
       putsAside: completes || rebuilds === true,
     }),
   );
-  const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
-  const retention = openRetention({ config, store, clock, log, told });
+  // Whoever removes is made before what he tells.
+  const changed = (operations: readonly Operation[]): void => tellerOf(store, cache)(operations);
+  const retention = openRetention({ config, store, clock, log, changed });
   const cache = openCache({
     ...{ store, memory, files, clock, log, random, room: retention?.room },
     complete: async (job, signal) =>
@@ -88,8 +89,7 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   stack.use(retention);
   const opened = stack.move();
   return {
-    ...{ store, cache, registries, prometheus, retention },
-    changed: tellerOf(store, cache),
+    ...{ store, cache, registries, prometheus, retention, changed },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { ImagePruner } from '../retention/image-pruner.ts';
-import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
+import { emptyTrash, tidyUp } from '../retention/leaving-sweep.ts';
 import type { Pruner, Selection } from '../retention/prune.ts';
 import { Recurring } from '../retention/recurring.ts';
 import type { Operation } from '../storage/operation.ts';
@@ -21,8 +21,8 @@ export interface RetentionSettings {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told of changes of the index, for whoever remembers what it said. */
-  readonly told: (operations: readonly Operation[]) => void;
+  /** Told what is changed in the index. */
+  readonly changed: (operations: readonly Operation[]) => void;
 }
 
 /** What is removed in the background, and what may come. */
@@ -36,17 +36,14 @@ export interface Retention extends AsyncDisposable, Pick<KeptLimits, 'room' | 'e
 
 /** Nothing is done before it is begun. Undefined: nothing can be removed, since the index is one of an earlier version. */
 export function openRetention(settings: RetentionSettings): Retention | undefined {
-  const { config, store, clock, log, told } = settings;
+  const { config, store, clock, log, changed } = settings;
   const { graph, inventory } = store;
   if (graph === undefined) return undefined;
-  const parts = retentionParts(store, config, { clock, told });
+  const parts = retentionParts(store, config, { clock, changed });
   const pruner = new ImagePruner(parts);
   const limits = keptLimits(config, { ...parts, inventory, log });
   const stack = new AsyncDisposableStack();
-  const tidy = async (signal?: AbortSignal): Promise<void> => {
-    await sweepLeaving(parts, signal);
-    await emptyTrash(parts, signal);
-  };
+  const tidy = async (signal: AbortSignal): Promise<void> => await tidyUp(parts, signal);
   const { room, evictor, space } = limits;
   return {
     ...{ room, evictor, space, pruner },
