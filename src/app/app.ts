@@ -176,9 +176,10 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
-  if (store.rebuild !== undefined) stack.use(beginRebuild(caching, { config, clock, log }));
+  const rebuild =
+    store.rebuild === undefined ? undefined : stack.use(beginRebuild(caching, { config, clock, log }));
   if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
-  stack.use(await beginOriginalImport(config, caching, { clock, log }));
+  stack.use(beginOriginalImport(config, caching, { clock, log, isKnown: rebuild?.isKnown }));
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
   return new App({ server, health, metrics, certificates, stack: stack.move(), gate, config, clock });
 }
