@@ -199,11 +199,12 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { servers: listeners } = stack.use(await openListeners({ ...aside, admit: gate.admit }));
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
-  if (store.rebuild !== undefined) stack.use(beginRebuild(caching, { config, clock, log }));
+  const rebuild =
+    store.rebuild === undefined ? undefined : stack.use(beginRebuild(caching, { config, clock, log }));
   if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
   const sync = beginCatalogSync(config, caching, { clock, log, random });
   if (sync !== undefined) stack.use(sync);
-  stack.use(await beginOriginalImport(config, caching, { clock, log }));
+  stack.use(beginOriginalImport(config, caching, { clock, log, isKnown: rebuild?.isKnown }));
   if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
   const servers = { server, health, metrics, listeners };
   return new App({ ...servers, certificates, stack: stack.move(), gate, config, clock });

@@ -10,7 +10,7 @@ import type { Notifier } from '../notify/notifier.ts';
 import type { Prometheus } from '../observe/prometheus.ts';
 import { hostOf } from '../oci/reference.ts';
 import { lookupThreads } from '../process/thread-pool.ts';
-import { changesOf, type Operation } from '../storage/operation.ts';
+import type { Operation } from '../storage/operation.ts';
 import { tellerOf } from './index-changes.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
@@ -76,8 +76,9 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   const dialling = { names, sockets, trust, userAgent, env };
   const notifier = stack.use(openNotifying(config, { store, dialling, clock, log, random }));
   const tell = notifier?.tell;
-  const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
-  const retention = openRetention({ config, store, clock, log, told, tell });
+  // Whoever removes is made before what he tells.
+  const changed = (operations: readonly Operation[]): void => tellerOf(store, cache)(operations);
+  const retention = openRetention({ config, store, clock, log, changed, tell });
   const cache = openCache({
     ...{ store, memory, files, clock, log, random, room: retention?.room, tell },
     complete: async (job, signal) =>
@@ -102,8 +103,7 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   stack.use(retention);
   const opened = stack.move();
   return {
-    ...{ store, cache, registries, prometheus, retention, notifier, synced },
-    changed: tellerOf(store, cache),
+    ...{ store, cache, registries, prometheus, retention, notifier, synced, changed },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }

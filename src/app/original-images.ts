@@ -1,5 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { importFolder } from '../bundle/import-folder.ts';
@@ -11,40 +12,49 @@ import { entryMemory, importRun } from './import.ts';
 interface TakeOverParts {
   readonly clock: Clock;
   readonly log: Log;
+  /**
+   * Settles when the index knows again what it knew before it was lost, which is of a later time than what 1.17 has left; false: it does not. Default: nothing was lost.
+   */
+  readonly isKnown?: Promise<boolean> | undefined;
 }
 
 /** All of the directory, in the place of one entry: its folders, when nothing in them is new or refused. */
 const wholeDirectory = '.';
 
 /**
- * Imports what Ociregistry 1.17 has left beside our own data, beside the clients; undefined: there is nothing, or all of it was imported before and is as it was. What was
- * imported or refused once is not looked at again, unless it has changed: what was pruned since does not come back. What fails is logged. Disposing ends it: it is gone on with
- * next time.
+ * Imports what Ociregistry 1.17 has left beside our own data, beside the clients. What was imported or refused once is not looked at again, unless it has changed: what was
+ * pruned since does not come back. What fails is logged. Disposing ends it: it is gone on with next time.
  */
-export async function beginOriginalImport(
+export function beginOriginalImport(
   { imagePath }: Pick<Config, 'imagePath'>,
   caching: Caching,
   parts: TakeOverParts,
-): Promise<AsyncDisposable | undefined> {
-  if (!(await OriginalDirectory.isIn(imagePath))) return undefined;
-  const { stateOf, settle } = entryMemory(caching.store);
-  const state = await foldersIn(imagePath);
-  if ((await stateOf(wholeDirectory)) === state) return undefined;
+): AsyncDisposable {
   const stop = new AbortController();
-  const done = importOriginal(imagePath, caching, parts, stop.signal)
-    .then(async (isWhole) => {
-      // What was refused may be mended in its place, which nobody sees from outside.
-      if (isWhole) await settle(wholeDirectory, state);
-    })
-    .catch((error: unknown) => {
-      if (!stop.signal.aborted) parts.log.error({ err: error }, 'error importing the images of 1.17');
-    });
+  const done = takeOver(imagePath, caching, parts, stop.signal).catch((error: unknown) => {
+    if (!stop.signal.aborted) parts.log.error({ err: error }, 'error importing the images of 1.17');
+  });
   return {
     [Symbol.asyncDispose]: async () => {
       stop.abort(new Error('the server is stopping'));
       await done;
     },
   };
+}
+
+async function takeOver(
+  imagePath: string,
+  caching: Caching,
+  parts: TakeOverParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { isKnown = Promise.resolve(true) } = parts;
+  if (!(await OriginalDirectory.isIn(imagePath)) || !(await abortable(isKnown, signal))) return;
+  const { stateOf, settle } = entryMemory(caching.store);
+  const state = await foldersIn(imagePath);
+  if ((await stateOf(wholeDirectory)) === state) return;
+  // What was refused may be mended in its place, which nobody sees from outside.
+  if (await importOriginal(imagePath, caching, parts, signal)) await settle(wholeDirectory, state);
 }
 
 /** Returns whether all of it is imported. */

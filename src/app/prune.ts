@@ -3,10 +3,11 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import type { Tell } from '../observe/content-event.ts';
 import { ImagePruner, usualGraceMs } from '../retention/image-pruner.ts';
-import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
+import { tidyUp } from '../retention/leaving-sweep.ts';
 import { Pins } from '../retention/pins.ts';
 import type { Removed, Selection } from '../retention/prune.ts';
 import type { Operation } from '../storage/operation.ts';
+import { tellerOf } from './index-changes.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { nothingCached } from './nothing-cached.ts';
 import { openNotifying } from './notifying.ts';
@@ -23,28 +24,24 @@ export interface PruneParts {
 
 /** What removes images from a store. Throws where nothing can be removed from it. */
 export function retentionParts(
-  { graph, metadata, discarded, changed }: Store,
+  { graph, metadata, discarded }: Store,
   { cache, registries }: Config,
-  {
-    clock,
-    graceMs = usualGraceMs,
-    told,
-    tell,
-  }: Told & { clock: Clock; graceMs?: number | undefined; tell?: Tell | undefined },
+  { clock, graceMs = usualGraceMs, changed, tell }: RetentionNeeds,
 ) {
   if (graph === undefined)
     throw new Error('there was no room to take over the index of an earlier version: nothing can be removed');
   const pins = new Pins([...cache.pinned, ...registries.flatMap((registry) => registry.cache.pinned ?? [])]);
-  const forget = (operations: readonly Operation[]): void => {
-    told(operations);
-    changed();
-  };
-  return { graph, metadata, discarded, clock, graceMs, pins, changed: forget, tell };
+  return { graph, metadata, discarded, clock, graceMs, pins, changed, tell };
 }
 
-interface Told {
-  /** Told of changes of the index, for whoever remembers what it said. */
-  readonly told: (operations: readonly Operation[]) => void;
+interface RetentionNeeds {
+  readonly clock: Clock;
+  /** Default: ten minutes. Milliseconds. */
+  readonly graceMs?: number | undefined;
+  /** Told what was changed in the index. */
+  readonly changed: (operations: readonly Operation[]) => void;
+  /** Told of what has gone. */
+  readonly tell?: Tell | undefined;
 }
 
 /** Removes images from a directory, beside whoever serves from it; `removed` is told of each. Throws what keeps it from being used. */
@@ -60,9 +57,8 @@ export async function pruneImages(
   await using store = await openStore(config.imagePath, { memory, files, clock, log, says() {} });
   await using notifier = openNotifying(config, { store, clock, log, random: Math.random });
   const tell = notifier?.tell;
-  const parts = retentionParts(store, config, { clock, graceMs, tell, told() {} });
+  const parts = retentionParts(store, config, { clock, graceMs, tell, changed: tellerOf(store) });
   for await (const image of new ImagePruner(parts).prune(selection, { dryRun, signal })) await removed(image);
   if (dryRun) return;
-  await sweepLeaving(parts, signal);
-  await emptyTrash(parts, signal);
+  await tidyUp(parts, signal);
 }

@@ -5,7 +5,6 @@ import { listIsKnown, sizesAreKnown } from '../rebuild/kept-list.ts';
 import { type Rebuilt, rebuildIndex } from '../rebuild/rebuild-index.ts';
 import { usualGraceMs } from '../retention/image-pruner.ts';
 import { removeUnknown } from '../retention/unknown-content.ts';
-import { changesOf, type Operation } from '../storage/operation.ts';
 import { ByteRate } from '../verify/byte-rate.ts';
 import { checkUnsized } from '../verify/check-store.ts';
 import { FileCheck } from '../verify/file-check.ts';
@@ -32,13 +31,25 @@ export async function rebuildStore(
   await new StoreRebuild(caching, settings, signal).run();
 }
 
-/** The same beside the clients, and then the sizes of what is known; what fails is logged, and done by the next start. Disposing ends it. */
-export function beginRebuild(caching: Caching, settings: RebuildSettings): AsyncDisposable {
+/** An index that is made anew beside the clients. Disposing ends it. */
+export interface RunningRebuild extends AsyncDisposable {
+  /** Settles when what the list names is known. False: not now, the next start does it. */
+  readonly isKnown: Promise<boolean>;
+}
+
+/** The same beside the clients, and then the sizes of what is known; what fails is logged, and done by the next start. */
+export function beginRebuild(caching: Caching, settings: RebuildSettings): RunningRebuild {
   const stop = new AbortController();
-  const done = new StoreRebuild(caching, settings, stop.signal).runAside().catch((error: unknown) => {
-    if (!stop.signal.aborted) settings.log.error({ err: error }, 'the index could not be made anew');
-  });
+  const known = Promise.withResolvers<boolean>();
+  const rebuild = new StoreRebuild(caching, settings, stop.signal);
+  const done = rebuild
+    .runAside(() => known.resolve(true))
+    .catch((error: unknown) => {
+      if (!stop.signal.aborted) settings.log.error({ err: error }, 'the index could not be made anew');
+    })
+    .finally(() => known.resolve(false));
   return {
+    isKnown: known.promise,
     [Symbol.asyncDispose]: async () => {
       stop.abort(new Error('the server is stopping'));
       await done;
@@ -59,22 +70,24 @@ class StoreRebuild {
 
   /** How many files are nobody's, and came too short a time ago to be removed. */
   async run(): Promise<number> {
-    const { content, metadata, changed, rebuild } = this.#caching.store;
+    const { changed, store } = this.#caching;
+    const { content, metadata, rebuild } = store;
     if (rebuild?.from === undefined) return 0;
     const { log } = this.#settings;
     log.warn({ list: rebuild.from }, 'making the index anew from what lies in the directory');
-    const parts = { content, metadata, log, changed: this.#told };
+    const parts = { content, metadata, log, changed };
     const done = await rebuildIndex(rebuild.from, parts, this.#signal);
-    changed();
     log.warn({ ...done }, 'the index is made anew');
     const left = await this.#removeNobodys(done);
     await listIsKnown(rebuild.directory);
     return left;
   }
 
-  async runAside(): Promise<void> {
+  /** `known` is called when that is so. */
+  async runAside(known: () => void): Promise<void> {
     const { clock } = this.#settings;
     let left = await this.run();
+    known();
     await this.#learnSizes();
     for (let round = 0; left > 0 && round < maxRounds; round += 1) {
       await clock.sleep(usualGraceMs, this.#signal);
@@ -94,8 +107,8 @@ class StoreRebuild {
 
   async #removeUnknown(): Promise<number> {
     const { config, clock, log } = this.#settings;
-    const { store } = this.#caching;
-    const parts = retentionParts(store, config, { clock, told: this.#told });
+    const { changed, store } = this.#caching;
+    const parts = retentionParts(store, config, { clock, changed });
     const gone = await removeUnknown({ ...parts, content: store.content }, this.#signal);
     if (gone.files + gone.left > 0) log.warn({ ...gone }, 'files that no image leads to are removed');
     return gone.left;
@@ -104,9 +117,10 @@ class StoreRebuild {
   /** Limits count what is known: sizes are when the bytes were hashed. */
   async #learnSizes(): Promise<void> {
     const { clock, log } = this.#settings;
-    const { content, metadata, rebuild } = this.#caching.store;
+    const { changed, store } = this.#caching;
+    const { content, metadata, rebuild } = store;
     const rate = new ByteRate(clock, hashedPerSecond);
-    const check = new FileCheck({ content, metadata, changed: this.#told }, rate);
+    const check = new FileCheck({ content, metadata, changed }, rate);
     for await (const found of checkUnsized({ metadata }, check, this.#signal)) {
       const { digest, verdict, owners, kept, cause: err } = found;
       if (verdict === 'right') continue;
@@ -119,7 +133,4 @@ class StoreRebuild {
     if (rebuild !== undefined) await sizesAreKnown(rebuild.directory);
     log.info({}, 'what the new index leads to is hashed');
   }
-
-  readonly #told = (operations: readonly Operation[]): void =>
-    this.#caching.cache.forget(changesOf(operations));
 }

@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import type { Tell } from '../observe/content-event.ts';
 import { ImagePruner } from '../retention/image-pruner.ts';
-import { emptyTrash, sweepLeaving } from '../retention/leaving-sweep.ts';
+import { emptyTrash, tidyUp } from '../retention/leaving-sweep.ts';
 import type { Pruner, Selection } from '../retention/prune.ts';
 import { Recurring } from '../retention/recurring.ts';
 import type { Operation } from '../storage/operation.ts';
@@ -22,8 +22,8 @@ export interface RetentionSettings {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told of changes of the index, for whoever remembers what it said. */
-  readonly told: (operations: readonly Operation[]) => void;
+  /** Told what is changed in the index. */
+  readonly changed: (operations: readonly Operation[]) => void;
   /** Told of what has gone. */
   readonly tell?: Tell | undefined;
 }
@@ -39,17 +39,14 @@ export interface Retention extends AsyncDisposable, Pick<KeptLimits, 'room' | 'e
 
 /** Nothing is done before it is begun. Undefined: nothing can be removed, since the index is one of an earlier version. */
 export function openRetention(settings: RetentionSettings): Retention | undefined {
-  const { config, store, clock, log, told, tell } = settings;
+  const { config, store, clock, log, changed, tell } = settings;
   const { graph, inventory } = store;
   if (graph === undefined) return undefined;
-  const parts = retentionParts(store, config, { clock, told, tell });
+  const parts = retentionParts(store, config, { clock, changed, tell });
   const pruner = new ImagePruner(parts);
   const limits = keptLimits(config, { ...parts, inventory, log });
   const stack = new AsyncDisposableStack();
-  const tidy = async (signal?: AbortSignal): Promise<void> => {
-    await sweepLeaving(parts, signal);
-    await emptyTrash(parts, signal);
-  };
+  const tidy = async (signal: AbortSignal): Promise<void> => await tidyUp(parts, signal);
   const { room, evictor, space } = limits;
   return {
     ...{ room, evictor, space, pruner },

@@ -3,7 +3,6 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { hostOf, type RegistryHost } from '../oci/reference.ts';
 import { sizesAreKnown } from '../rebuild/kept-list.ts';
-import { changesOf, type Operation } from '../storage/operation.ts';
 import type { Owner } from '../storage/records.ts';
 import { ByteRate } from '../verify/byte-rate.ts';
 import { checkKnown, checkOthers } from '../verify/check-store.ts';
@@ -51,7 +50,7 @@ export async function* verifyStore(config: Config, parts: VerifyParts): AsyncGen
   );
   await rebuildStore(caching, { config, clock, log }, signal);
   const { content, metadata } = caching.store;
-  const changed = (operations: readonly Operation[]): void => caching.cache.forget(changesOf(operations));
+  const { changed } = caching;
   const check = new FileCheck({ content, metadata, changed }, new ByteRate(clock, rate));
   const repair = new Repair(caching, clock, signal);
   for await (const found of allOf(caching, check, signal))

@@ -1,5 +1,4 @@
 import type { Clock } from '../base/clock.ts';
-import type { Tag } from '../oci/reference.ts';
 import { imagePages } from '../storage/image-pages.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
@@ -20,9 +19,6 @@ export interface NamedImage {
   readonly image: ImageRecord;
   readonly names: readonly string[];
 }
-
-/** An image has no more tags in an inventory. */
-const maxListedTags = 500;
 
 interface Shelf {
   readonly inventory: Inventory;
@@ -48,24 +44,10 @@ async function namesOf(
   metadata: MetadataStore,
   { matches, isExact }: Selection,
 ): Promise<string[]> {
-  const { repository, descriptor } = image;
-  const tags = await tagsOf(image, metadata);
+  const { repository, descriptor, tags } = image;
   const names = tags.map((tag) => `${repository}:${tag}`).filter(matches);
   const byDigest = `${repository}@${descriptor.digest}`;
   if (!matches(byDigest) || (tags.length > 0 && !isExact)) return names;
   const isRoot = isExact || (await metadata.listManifestsOf(repository, descriptor.digest, 1)).length === 0;
   return isRoot ? [...names, byDigest] : names;
-}
-
-async function tagsOf(
-  { repository, descriptor, tags }: ImageRecord,
-  metadata: MetadataStore,
-): Promise<readonly Tag[]> {
-  if (tags.length < maxListedTags) return tags;
-  const all: Tag[] = [];
-  for (const tag of await metadata.listTags(repository)) {
-    const record = await metadata.getTag(repository, tag);
-    if (record?.descriptor.digest === descriptor.digest) all.push(tag);
-  }
-  return all;
 }

@@ -6,6 +6,7 @@ import { isPassing, LoadError, PassingLoadError, reasonOf } from '../load/load-e
 import { algorithmOf, hexOf } from '../oci/digest.ts';
 import type { OriginalManifest } from '../oci/original-manifest.ts';
 import type { Digest } from '../oci/reference.ts';
+import { longAgo } from '../storage/records.ts';
 import type { Found, FoundImage, ImageSource } from './image-source.ts';
 import { foundFile } from './layout-folder.ts';
 import { areAsSeen, type SeenFile, SeenFiles } from './seen-files.ts';
@@ -111,8 +112,7 @@ export class OriginalDirectory implements ImageSource {
     const { name, digest, mediaType, pulledAt } = original;
     return {
       ...{ name, root: digest, mediaType },
-      // What nobody knows the time of is older than all else.
-      checkedAt: pulledAt ?? 1,
+      checkedAt: pulledAt ?? longAgo,
       find: async (wanted) => await this.#find(wanted, seen),
       // What was imported may go again; what was refused may be mended.
       settled: async ({ problem }) => {

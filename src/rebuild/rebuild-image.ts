@@ -8,6 +8,7 @@ import type { Manifest } from '../oci/registry.ts';
 import { BlobUnreadableError, type ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { linkBlob, type Operation, type RestoredBy, restoreManifest } from '../storage/operation.ts';
+import { longAgo } from '../storage/records.ts';
 import type { ListedName } from './listed-names.ts';
 import { NotRebuilt } from './not-rebuilt.ts';
 
@@ -15,8 +16,6 @@ import { NotRebuilt } from './not-rebuilt.ts';
 const maxOperations = 100;
 /** Of one image, by indexes of indexes. */
 const maxManifests = 10_000;
-/** Older than whatever else is said of a tag. Milliseconds since the epoch; 0 would be no time. */
-const longAgo = 1;
 
 export interface RebuildParts {
   readonly content: ContentStore;

@@ -16,9 +16,15 @@ export class CountingHands implements Hands {
   readonly #parts: CountingParts;
   readonly #leads = new Map<string, number>();
   readonly #uses = new Map<Digest, number>();
+  #hasMetHeld = false;
 
   constructor(parts: CountingParts) {
     this.#parts = parts;
+  }
+
+  /** Would bytes stay for now though nothing needs them, since somebody brings or names them? */
+  get hasMetHeld(): boolean {
+    return this.#hasMetHeld;
   }
 
   /** Each that leads to it says so once: its tags at first, or an index or a subject that has gone. */
@@ -43,6 +49,10 @@ export class CountingHands implements Hands {
     const { clock, graceMs, graph } = this.#parts;
     const before = this.#uses.get(digest) ?? (await graph.uses(digest, mostUses));
     if (before >= mostUses || !isLast(this.#uses, digest, before, 1)) return undefined;
+    if (await graph.isHeld(digest, clock.now())) {
+      this.#hasMetHeld = true;
+      return undefined;
+    }
     const { storedAt, size = 0 } = (await graph.content(digest)) ?? {};
     return storedAt !== undefined && storedAt < clock.now() - graceMs ? size : undefined;
   }

@@ -2,7 +2,7 @@ import type { Log } from '../base/log.ts';
 import { hostOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
 import type { ImageNode } from '../storage/image-graph.ts';
 import { evictionOrder } from './eviction-order.ts';
-import { freedBy, freedByAll } from './freed-by.ts';
+import { freedBy, freedByAll, isHeld } from './freed-by.ts';
 import { FullLimits } from './full-limits.ts';
 import { ImageRemoval } from './image-removal.ts';
 import { emptyTrash, type SweepParts, sweepLeaving } from './leaving-sweep.ts';
@@ -157,7 +157,7 @@ export class Evictor {
   /** Unless nothing would be won by it, or it is wanted by now. */
   async #remove(candidate: ImageNode, eviction: Eviction, signal: AbortSignal): Promise<void> {
     const freed = isOfFiles(eviction.level) ? await freedBy(candidate, this.#parts) : undefined;
-    if (freed === 0) return;
+    if (freed === 0 || (await isHeld(candidate, this.#parts))) return;
     // Somebody may have pinned it since it was seen.
     const node = await this.#parts.graph.node(candidate.repository, candidate.digest);
     const isGone = isGoneUpstream(candidate);

@@ -20,6 +20,13 @@ export async function freedBy(
   return bytes;
 }
 
+/** Would an image go in vain, since somebody brings or names for now what it alone has? An import does so with all that it has, though it is here already. */
+export async function isHeld(image: ImageNode, parts: CountingParts): Promise<boolean> {
+  const hands = new CountingHands(parts);
+  const { blobs = [] } = (await counted(image, new ImageRemoval(parts.graph, hands))) ?? {};
+  return hands.hasMetHeld && blobs.length === 0;
+}
+
 /** What the index would count less if all these went, one after the other, until that is enough. Bytes. */
 export async function freedByAll(
   images: AsyncIterable<ImageNode>,

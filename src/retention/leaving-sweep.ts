@@ -16,6 +16,12 @@ export interface SweepParts extends RemovalParts {
   readonly discarded: DiscardedFiles;
 }
 
+/** Removes what was left, and its files. */
+export async function tidyUp(parts: SweepParts, signal?: AbortSignal): Promise<void> {
+  await sweepLeaving(parts, signal);
+  await emptyTrash(parts, signal);
+}
+
 /** Removes what was left for a while when its image went, or by a process that ended meanwhile, or that brought what nothing names. */
 export async function sweepLeaving(parts: SweepParts, signal?: AbortSignal): Promise<void> {
   const hands = new RemovingHands(parts);

@@ -45,7 +45,8 @@ export class Recurring implements AsyncDisposable {
   /** Has it done at once, or once more where it is being done; settles when that is over, or no more is done. */
   async now(): Promise<void> {
     this.#wake.resolve();
-    await Promise.race([this.#next.promise, this.#running]);
+    // Not in a race with the whole of it, which would remember each who has ever waited.
+    await this.#next.promise;
   }
 
   async #run(firstMs: number, pauseMs: number): Promise<void> {
@@ -59,6 +60,7 @@ export class Recurring implements AsyncDisposable {
       asked.resolve();
       await this.#sleep(pauseMs);
     }
+    this.#next.resolve();
   }
 
   async #doOnce(signal: AbortSignal): Promise<void> {

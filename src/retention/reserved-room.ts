@@ -18,7 +18,7 @@ import { SettledContent } from './settled-content.ts';
 export interface RoomParts {
   readonly limits: Limits;
   readonly inventory: Pick<Inventory, 'totals'>;
-  readonly graph: Pick<ImageGraph, 'content'>;
+  readonly graph: Pick<ImageGraph, 'counted'>;
   /** Of the file system that the cache lies on. */
   readonly space: () => Promise<FileSystemSpace>;
   readonly clock: Clock;

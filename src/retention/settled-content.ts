@@ -9,18 +9,18 @@ interface Settled {
   readonly at: number;
 }
 
-/** So many are looked for at a time, those that were looked for longest ago. */
-const lookedFor = 50;
-/** What the index does not know of then it will not: whoever put it has given up. Milliseconds. */
+/** So many are looked for at a time, those that were looked for longest ago: of an archive there may be thousands. */
+const lookedFor = 500;
+/** What the index does not know to be here then it will not: whoever put it has given up. Milliseconds. */
 const longestMs = 3_600_000;
 
 /** Content that is stored, and that the index does not count yet: its writer waits for somebody's lock, or an import for the rest of its image. */
 export class SettledContent {
-  readonly #graph: Pick<ImageGraph, 'content'>;
+  readonly #graph: Pick<ImageGraph, 'counted'>;
   readonly #clock: Clock;
   readonly #all = new Map<Digest, Settled>();
 
-  constructor(graph: Pick<ImageGraph, 'content'>, clock: Clock) {
+  constructor(graph: Pick<ImageGraph, 'counted'>, clock: Clock) {
     this.#graph = graph;
     this.#clock = clock;
   }
@@ -39,9 +39,11 @@ export class SettledContent {
   /** Some of what the index counts by now, for {@link forget} once its totals were read after this. */
   async known(): Promise<ReadonlyMap<Digest, Settled>> {
     const known = new Map<Digest, Settled>();
-    for (const [digest, settled] of [...this.#all.entries().take(lookedFor)]) {
-      const content = await this.#graph.content(digest);
-      if (content?.storedAt !== undefined || this.#isTooOld(settled)) known.set(digest, settled);
+    const some = [...this.#all.entries().take(lookedFor)];
+    if (some.length === 0) return known;
+    const counted = await this.#graph.counted(some.map(([digest]) => digest));
+    for (const [digest, settled] of some) {
+      if (counted.get(digest) ?? this.#isTooOld(settled)) known.set(digest, settled);
       else this.#lookAgain(digest, settled);
     }
     return known;

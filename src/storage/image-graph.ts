@@ -83,6 +83,10 @@ export interface ImageGraph {
   /** How many manifests, of whatever repository, name it as a blob or are it; counted up to `most`. */
   uses(digest: Digest, most: number): Promise<number>;
   content(digest: Digest): Promise<KnownContent | undefined>;
+  /** Is it leased or announced beyond `now`, so that its bytes stay for the time being? */
+  isHeld(digest: Digest, now: number): Promise<boolean>;
+  /** Of some hundred those that are here: do the totals count their bytes? What is nobody's, as what an import has just brought, they do not. */
+  counted(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, boolean>>;
   /** What a repository named by manifests that have gone, and may still be here. */
   leaving(page: Page<LeavingContent>): Promise<readonly LeavingContent[]>;
   /** What should have been named by `now`; who removes it asks again. */

@@ -16,6 +16,9 @@ export interface ManifestRecord {
   readonly subject?: Digest | undefined;
 }
 
+/** When a tag was checked of which nobody knows that: longer ago than whatever else is said of it. 0 would be no time. */
+export const longAgo = 1;
+
 /** What a tag pointed at when upstream was last asked. `checkedAt` in milliseconds since the epoch; 0: nothing vouches for it. */
 export interface TagRecord {
   readonly tag: Tag;

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Descriptor } from '#src/oci/descriptor.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
-import { parseTag, type RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, parseTag, type RepositoryName } from '#src/oci/reference.ts';
 import type { AnnouncedContent, ImageGraph } from '#src/storage/image-graph.ts';
 import type { Inventory } from '#src/storage/inventory.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
@@ -242,6 +242,40 @@ export function imageGraphContract(name: string, create: ImageGraphFactory): voi
       assert.deepEqual(await counted(), [1, 0, 1]);
       await remove(tool);
       assert.deepEqual(await counted(), [0, 0, 0]);
+    });
+
+    it('tells what somebody holds, by a lease or since he brings it', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [leased, brought, other] = ['leased', 'brought', 'other'].map(digestOf) as [
+        Digest,
+        Digest,
+        Digest,
+      ];
+      await store.change([leaseContent([leased], 'import', 50), announceContent([brought], 70)]);
+      const held = async (now: number) =>
+        await Promise.all(
+          [leased, brought, other].map(async (digest) => await store.graph.isHeld(digest, now)),
+        );
+      assert.deepEqual(await held(49), [true, true, false]);
+      assert.deepEqual(await held(50), [false, true, false]);
+      assert.deepEqual(await held(70), [false, false, false]);
+    });
+
+    it('tells what the totals count: what somebody owns, and manifests, as long as they are here', async () => {
+      await using made = await create();
+      const { store } = made;
+      const texts = ['brought', 'owned', 'image', 'away', 'unknown'];
+      const counted = async () => {
+        const found = await store.graph.counted(texts.map(digestOf));
+        return texts.map((text) => found.get(digestOf(text)));
+      };
+      await store.change([arrival('brought'), arrival('owned'), ownBlob(tool, digestOf('away'))]);
+      assert.deepEqual(await counted(), [false, false, undefined, undefined, undefined]);
+      await store.change([link(tool, 'owned'), put(tool, 'image')]);
+      assert.deepEqual(await counted(), [false, true, true, undefined, undefined]);
+      await store.change([loseBlob(digestOf('owned'))]);
+      assert.deepEqual(await counted(), [false, undefined, true, undefined, undefined]);
     });
 
     it('leaves what has just come, and what is leased, and says that it is to be looked at again', async () => {

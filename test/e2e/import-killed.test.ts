@@ -9,7 +9,7 @@ import { type Clock, systemClock } from '#src/base/clock.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { parseDigest } from '#src/oci/reference.ts';
-import { emptyTrash, sweepLeaving } from '#src/retention/leaving-sweep.ts';
+import { tidyUp } from '#src/retention/leaving-sweep.ts';
 import { root } from '#test/docs/block.ts';
 import { CacheDirectory, problemsOf } from '#test/fakes/cache-directory.ts';
 import { type Built, builtImage, layoutFiles } from '#test/fakes/layouts.ts';
@@ -61,9 +61,8 @@ async function afterwards(cache: CacheDirectory) {
   await using store = await openStore(cache.imagePath, {
     ...{ memory: memoryPlan(), files: { writers: 10 }, clock: ahead, log, says() {} },
   });
-  const parts = retentionParts(store, config, { clock: ahead, told() {} });
-  await sweepLeaving(parts);
-  await emptyTrash(parts);
+  const parts = retentionParts(store, config, { clock: ahead, changed() {} });
+  await tidyUp(parts);
   const images = await store.inventory.images({ limit: 200 });
   const files = await readdir(join(cache.imagePath, 'v1/blobs/sha256'));
   const unknown: string[] = [];

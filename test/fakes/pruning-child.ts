@@ -28,7 +28,9 @@ const store = await openStore(imagePath, {
   log,
   says() {},
 });
-const pruner = new ImagePruner(retentionParts(store, config, { clock, graceMs: Number(graceMs), told() {} }));
+const pruner = new ImagePruner(
+  retentionParts(store, config, { clock, graceMs: Number(graceMs), changed() {} }),
+);
 for (let round = 0; !isOver; round += 1) {
   // Another one each time, and some never.
   const matches = (name: string): boolean => name.endsWith(String(round % 7));

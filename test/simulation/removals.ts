@@ -4,7 +4,7 @@ import type { OpenCache } from '#src/cache/open-cache.ts';
 import type { RepositoryName, Tag } from '#src/oci/reference.ts';
 import { Evictor } from '#src/retention/evictor.ts';
 import { ImagePruner } from '#src/retention/image-pruner.ts';
-import { emptyTrash, sweepLeaving } from '#src/retention/leaving-sweep.ts';
+import { tidyUp } from '#src/retention/leaving-sweep.ts';
 import type { Limits } from '#src/retention/limits.ts';
 import { Pins } from '#src/retention/pins.ts';
 import { Recurring } from '#src/retention/recurring.ts';
@@ -98,8 +98,7 @@ export class Removals implements AsyncDisposable {
     const { plan } = this.#world;
     if (plan.prunes.length === 0 && plan.maxSize === 0) return;
     const look = async (signal: AbortSignal): Promise<void> => {
-      await sweepLeaving(this.#parts, signal);
-      await emptyTrash(this.#parts, signal);
+      await tidyUp(this.#parts, signal);
       if (plan.maxSize > 0) await this.#evict(signal);
       await this.checkWhole();
     };

@@ -9,7 +9,8 @@ import type { Manifest } from '../../oci/registry.ts';
 import { ContentAnnouncement } from '../../storage/content-announcement.ts';
 import { ContentLease } from '../../storage/content-lease.ts';
 import type { StoredBlob } from '../../storage/content-store.ts';
-import { linkBlob, putManifest, putTag } from '../../storage/operation.ts';
+import { linkBlob, ownBlob, putManifest, putTag } from '../../storage/operation.ts';
+import { longAgo, type TagRecord } from '../../storage/records.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
 import { LackedContentError, LoadError, PassingLoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
@@ -131,7 +132,9 @@ class ImageImport {
 
   async #link(digest: Digest): Promise<void> {
     const { repository } = this.#name;
-    if (!(await this.#isOwned(digest))) {
+    // It may be announced all the same.
+    if (await this.#isOwned(digest)) await this.#batch.add(ownBlob(repository, digest, 'import'));
+    else {
       const blob = await this.#source.bring(digest);
       if (blob === undefined) throw new LackedContentError(digest, `it lacks the blob ${digest}`);
       // It may have come long ago, and gone since.
@@ -153,9 +156,12 @@ class ImageImport {
     const { repository, reference } = this.#name;
     const { metadata, clock } = this.#parts;
     if (isDigest(reference)) return;
-    if (this.#lost.size > 0 && (await metadata.getTag(repository, reference)) !== undefined) return;
-    const { checkedAt = clock.now() } = this.#image;
-    await this.#batch.add(putTag(repository, { tag: reference, descriptor, checkedAt }));
+    const { checkedAt } = this.#image;
+    const there = await metadata.getTag(repository, reference);
+    if (there !== undefined && (this.#lost.size > 0 || isOlder(checkedAt, there))) return;
+    await this.#batch.add(
+      putTag(repository, { tag: reference, descriptor, checkedAt: checkedAt ?? clock.now() }),
+    );
   }
 
   /** What was there at first may have been removed meanwhile, by whoever prunes. */
@@ -210,6 +216,11 @@ class ImageImport {
       throw new LoadError(`${digest}: it has ${error.message}`);
     }
   }
+}
+
+/** Where it is not known when the tag that is there was checked, that is what an index knew that was lost, and later than what was found beside it. */
+function isOlder(checkedAt: number | undefined, there: TagRecord): boolean {
+  return checkedAt !== undefined && there.checkedAt <= longAgo;
 }
 
 function removed(digest: Digest): LoadError {

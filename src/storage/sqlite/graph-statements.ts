@@ -80,6 +80,17 @@ export function prepareGraph(database: Database) {
     content: prepare<[string], { size: number | null; stored_at: number | null }>(
       'select size, stored_at from contents where digest = ?',
     ),
+    /** As those who discard see it. */
+    isHeldContent: prepare<[string, number, number], { found: 1 }>(
+      `select 1 as found from contents c where c.digest = ? and (
+         exists (select 1 from leases l where l.content = c.id and l.until > ?)
+         or exists (select 1 from announced a where a.content = c.id and a.until > ?))`,
+    ),
+    counted: prepare<[string], { digest: string; is_counted: 0 | 1 }>(
+      `select c.digest, exists (select 1 from links l where l.content = c.id)
+         or exists (select 1 from manifests m where m.content = c.id) as is_counted
+       from json_each(?) cross join contents c on c.digest = value where c.stored_at is not null`,
+    ),
     roots: prepare<[number, number, number, number], RootRow>(
       `select page.used_at, page.repository, page.content, r.name, c.digest,
          exists (select 1 from repeated_uses u where u.repository = page.repository and u.content = page.content) as is_repeated,

@@ -124,6 +124,15 @@ export class SqliteImageGraph implements ImageGraph {
     return row && { size: row.size ?? undefined, storedAt: row.stored_at ?? undefined };
   }
 
+  async isHeld(digest: Digest, now: number): Promise<boolean> {
+    return this.#statements.isHeldContent.get(digest, now, now) !== undefined;
+  }
+
+  async counted(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, boolean>> {
+    const rows = this.#statements.counted.all(JSON.stringify(digests));
+    return new Map(rows.map(({ digest, is_counted }) => [digest as Digest, is_counted === 1]));
+  }
+
   async leaving({
     after,
     limit,

@@ -102,4 +102,13 @@ describe('a directory that is filled while nobody serves it', () => {
     assert.deepEqual(await cache.importTar(11, 12), [undefined, undefined]);
     assert.ok((await cache.size()) <= most + layerSize, `${await cache.size()}`);
   });
+
+  it('keeps within its limits while an archive is read, before anything names what it brings', {
+    timeout: 60_000,
+  }, async () => {
+    await using cache = await aside();
+    const problems = await cache.importTar(11, 12, 13, 14, 15, 16);
+    assert.ok(problems.includes(refused));
+    assert.ok((await cache.size()) <= most, `${await cache.size()}`);
+  });
 });

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import type { Caching } from '#src/app/caching.ts';
+import { beginOriginalImport } from '#src/app/original-images.ts';
 import { pruneImages } from '#src/app/prune.ts';
+import { systemClock } from '#src/base/clock.ts';
 import { OriginalDirectory } from '#src/bundle/original-directory.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { sha256 } from '#src/oci/digest.ts';
@@ -179,6 +182,64 @@ describe('a server that starts beside the data of 1.17', () => {
     assert.equal(counted(third, 'an image of 1.17 is imported'), 1);
     const [still] = await cache.served(wanted[0]?.[0] ?? '');
     assert.equal(still?.[0], 404);
+  });
+
+  it('moves no tag back where the index was lost, which knew better by then', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, images);
+    await startedTo(cache);
+    const newer = builtImage(8);
+    await cache.import([await cache.folder('new', layoutFiles({ 'docker.io/library/plain:latest': newer }))]);
+    for (const suffix of ['', '-wal', '-shm'])
+      await rm(join(cache.imagePath, 'v1', `index-3.sqlite${suffix}`), { force: true });
+    await startedTo(cache);
+    const [tag] = await cache.served('docker.io/library/plain/manifests/latest');
+    assert.deepEqual(tag, [200, sha256(newer.manifest)]);
+  });
+
+  /** Whose index cannot be asked. */
+  async function damaged() {
+    const cache = await CacheDirectory.make();
+    await writeOriginal(cache.imagePath, images);
+    const log = new LogLines();
+    let asked = 0;
+    const getTakenOver = async (): Promise<never> => {
+      asked += 1;
+      return await Promise.reject(new Error('the page is damaged'));
+    };
+    const caching = { store: { metadata: { getTakenOver } } } as unknown as Caching;
+    const begin = (isKnown?: Promise<boolean>) =>
+      beginOriginalImport(cache, caching, { clock: systemClock, log, isKnown });
+    return {
+      log,
+      begin,
+      asked: () => asked,
+      [Symbol.asyncDispose]: async () => await cache[Symbol.asyncDispose](),
+    };
+  }
+
+  it('starts where it cannot be told what was imported', async () => {
+    await using it = await damaged();
+    await using _ = it.begin();
+    await until(() => said(it.log, 'error importing the images of 1.17'));
+    assert.ok(said(it.log, 'the page is damaged'));
+  });
+
+  it('imports nothing before the index knows again what it knew, and nothing where it does not', async () => {
+    await using it = await damaged();
+    const pause = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, 50));
+    const known = Promise.withResolvers<boolean>();
+    await using _ = it.begin(known.promise);
+    {
+      await using never = it.begin(Promise.withResolvers<boolean>().promise);
+      await using not = it.begin(Promise.resolve(false));
+      assert.ok(never && not);
+      await pause();
+      assert.equal(it.asked(), 0);
+    }
+    known.resolve(true);
+    await until(() => it.asked() === 1);
+    assert.equal(it.asked(), 1);
   });
 
   it('has nothing to do with what was imported by hand, by which all is taken', async () => {

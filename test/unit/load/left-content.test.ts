@@ -150,6 +150,20 @@ it('it stays when an image names it', async () => {
   assert.equal(await store.index.hasBlob(app, sha256(layer)), true);
 });
 
+it('it is not announced beyond the import where its repository had it already', async () => {
+  await using store = emptyStore();
+  const brought = new Map(image.contents.map((content) => [sha256(content), { size: content.length }]));
+  const source = { bring: async (digest: Digest) => brought.get(digest) };
+  const root = { name: 'x', root: sha256(image.manifest), mediaType: image.mediaType };
+  for (let time = 0; time < 2; time += 1) {
+    using blobs = archiveBlobs(store);
+    for (const content of image.contents) await bring(blobs, content);
+    await importImage(root, { repository: app, reference: parseTag('v1') }, [], source, store.parts);
+    const later = store.clock.now() * 2;
+    assert.deepEqual(await store.index.graph.announced({ now: later, limit: 10 }), []);
+  }
+});
+
 it('large blobs that a repository owns by then go with the image that never came', async () => {
   await using store = emptyStore();
   const large = builtImage(2, { size: 2 * 1024 * 1024 });

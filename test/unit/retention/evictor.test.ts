@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
-import { pinTag, tagIsGone } from '#src/storage/operation.ts';
+import { announceContent, leaseContent, pinTag, tagIsGone } from '#src/storage/operation.ts';
 import { CachedImages } from '#test/fakes/cached-images.ts';
 import { app, host, kilobyte, limitedImages, tool } from '#test/fakes/limited-images.ts';
 
@@ -62,6 +62,21 @@ describe('eviction', () => {
     await run();
     // Once before it is looked what may go, and once behind it.
     assert.deepEqual(stuck, [[], ['quay.io']]);
+  });
+
+  it('passes over an image whose layers somebody brings or names for now: it would go in vain', async () => {
+    const { cache, evictor, run, used } = await limitedImages({ maxSize: 8000 });
+    await using _ = cache;
+    const layer = (at: number) => cache.digest(`${kilobyte}${at}`);
+    const until = cache.clock.now() + 3_600_000;
+    await cache.store.change([announceContent([layer(0)], until), leaseContent([layer(1)], 'import', until)]);
+    await run();
+    assert.ok((await used()) <= 7600, `${await used()}`);
+    assert.deepEqual(
+      await cache.left(),
+      [0, 1, 5, 6, 7, 8, 9].map((at) => `image ${at}`),
+    );
+    assert.equal(evictor.evicted.maxSize, 3);
   });
 
   it('keeps each registry within its own, by what its images refer to', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Recurring } from '#src/retention/recurring.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { heapHeldBy } from '#test/fakes/held-memory.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 
 describe('work that is done now and then', () => {
@@ -106,5 +107,18 @@ describe('work that is done now and then', () => {
     await recurring[Symbol.asyncDispose]();
     await recurring.now();
     assert.equal(begun, 2);
+  });
+
+  it('remembers none of those who have waited for it', async () => {
+    const [clock, log] = [new FakeClock(), new LogLines()];
+    await using recurring = new Recurring('the work', { firstMs: 0, pauseMs: 60_000 }, async () => {}, {
+      clock,
+      log,
+    });
+    const bytes = await heapHeldBy(5000, async () => {
+      await recurring.now();
+      await new Promise((resolve) => setImmediate(resolve));
+    });
+    assert.ok(bytes < 5000 * 200, `${bytes}`);
   });
 });

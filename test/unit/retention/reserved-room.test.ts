@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { Limits } from '#src/retention/limits.ts';
 import { ReservedRoom } from '#src/retention/reserved-room.ts';
 import type { Inventory } from '#src/storage/inventory.ts';
+import { announceContent, discardAnnounced, noteArrival } from '#src/storage/operation.ts';
 import type { Reservation } from '#src/storage/store-room.ts';
 import { CachedImages } from '#test/fakes/cached-images.ts';
 import { app, host, kilobyte, limitedImages } from '#test/fakes/limited-images.ts';
@@ -183,6 +184,40 @@ describe('room that is reserved', () => {
     using second = await room.reserve(ghcr, { bytes: 300 });
     assert.ok(second);
     assert.equal(await room.reserve(ghcr, { bytes: 300 }), undefined);
+  });
+
+  it('is held for what an import has brought until somebody owns it, however long that takes', async () => {
+    await using cache = new CachedImages();
+    const room = roomOf(cache, { maxSize: 1000 });
+    const text = 'x'.repeat(600);
+    const blob = { digest: cache.digest(text), size: 600 };
+    await cache.store.change([announceContent([blob.digest], cache.clock.now() + 4 * 3_600_000)]);
+    const first = await room.reserve(ghcr, { bytes: 600 });
+    first?.settle(blob);
+    first?.[Symbol.dispose]();
+    await cache.store.change([noteArrival(blob.digest, 600, undefined)]);
+    for (const ms of [0, 2 * 3_600_000]) {
+      await cache.clock.advance(ms);
+      assert.equal(await room.reserve(ghcr, { bytes: 600 }), undefined);
+    }
+    await cache.image(app, 'image', [text], ['v1']);
+    await room.look();
+    assert.equal(room.underWay.of(undefined), 0);
+  });
+
+  it('is given back where what an import has brought is gone, and nobody owned it', async () => {
+    await using cache = new CachedImages();
+    const room = roomOf(cache, { maxSize: 1000 });
+    const blob = { digest: cache.digest('x'.repeat(600)), size: 600 };
+    await cache.store.change([announceContent([blob.digest], cache.clock.now() + 3_600_000)]);
+    (await room.reserve(ghcr, { bytes: 600 }))?.settle(blob);
+    await cache.store.change([noteArrival(blob.digest, 600, undefined)]);
+    await cache.clock.advance(3_600_001);
+    await room.look();
+    assert.equal(room.underWay.of(undefined), 600);
+    await cache.store.change([discardAnnounced([blob.digest], cache.clock.now())]);
+    await room.look();
+    assert.equal(room.underWay.of(undefined), 0);
   });
 
   it('grows as far as there is more, and is given back as a whole', async () => {

@@ -70,7 +70,8 @@ describe(`an index of ${count} manifests that share a layer`, () => {
   })) {
     it(`changes a few rows when ${what}`, () => {
       const rows = written(operation);
-      assert.ok(rows <= 12, `${rows} rows`);
+      // Of one that is removed a row more is left: that it was.
+      assert.ok(rows <= 13, `${rows} rows`);
     });
   }
 });
