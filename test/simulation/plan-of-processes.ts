@@ -47,11 +47,25 @@ function bundleOf({ durationMs, images }: Plan, random: Random): BundlePlan {
   };
 }
 
-/** Tags of some images are deleted upstream, and that is asked for. */
+/** What is put may be evicted when it is older than eight seconds: so long a scenario has to be for much of it. Milliseconds. */
+const evictingMs = 60_000;
+
+/** Tags of some images are deleted upstream, and that is asked for, while others come for which something has to go. */
 export function deleting(plan: Plan, random: Random): Plan {
-  const { durationMs, images } = plan;
-  const deletions = Array.from({ length: random.between(1, 3) }, () => ({
-    ...{ at: random.between(0, durationMs), image: random.between(0, images.length - 1) },
-  }));
-  return { ...plan, deletions, freshness: plan.freshness === 'immutable' ? 3000 : plan.freshness };
+  const { images } = plan;
+  const durationMs = Math.max(plan.durationMs, evictingMs);
+  const some = (count: number, until: number) =>
+    Array.from({ length: count }, () => ({
+      ...{ at: random.between(0, until), image: random.between(0, images.length - 1) },
+    }));
+  const layerSizes = plan.layerSizes.map((size) => Math.min(size, random.between(2000, 30_000)));
+  const all = layerSizes.reduce((sum, size) => sum + size, 0);
+  return {
+    ...plan,
+    ...{ durationMs, layerSizes },
+    maxSize: Math.round(all * random.pick([0.5, 0.8, 1.1])) + 10_000,
+    deletions: some(random.between(1, 3), durationMs >> 1),
+    moves: [...plan.moves, ...some(random.between(4, 12), durationMs)],
+    freshness: plan.freshness === 'immutable' ? 3000 : plan.freshness,
+  };
 }
