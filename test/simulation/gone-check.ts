@@ -28,6 +28,8 @@ interface Candidates {
   readonly pins: Pins;
   /** When what may go must have been here; milliseconds since the epoch. */
   readonly before: number;
+  /** Does it count? */
+  readonly isMeant: (node: ImageNode) => boolean;
 }
 
 /** An image that could have gone instead of one that upstream has no more. */
@@ -36,10 +38,11 @@ export async function otherThanGone({
   clock,
   pins,
   before,
+  isMeant,
 }: Candidates): Promise<ImageNode | undefined> {
   for await (const node of evictionOrder(graph, clock, () => true)) {
     const isGone = node.tags.some(({ goneAt }) => goneAt !== undefined);
-    if (!isGone && node.createdAt < before && !pins.has(node)) return node;
+    if (!isGone && node.createdAt < before && !pins.has(node) && isMeant(node)) return node;
   }
   return undefined;
 }

@@ -59,7 +59,7 @@ export class Judge {
     const had = hadOf(question);
     if (question.kind === 'manifest' || question.what === 'HEAD' || status !== 200) this.heard(question);
     if (status === 200) {
-      if (question.what === 'GET' && question.range === undefined) this.promise(had);
+      if (question.what === 'GET' && question.range === undefined) this.promise(had, question.from);
       this.#checkOwned(question);
       return;
     }
@@ -160,14 +160,14 @@ export class Judge {
   }
 
   /** From now on, but for what a disk without room has not kept. */
-  promise(had: Omit<Had, 'since'>): void {
+  promise(had: Omit<Had, 'since'>, askedAt?: number): void {
     const { plan, time } = this.#world;
     if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
     // Whatever a limit lets pass through is kept for nobody.
     if (had.kind === 'blob' && this.#world.hasPassedThrough) return;
     // What is in memory is served, though its file is not what it was.
     if (had.kind === 'blob' && this.#world.isWrongOnDisk(had.reference as Digest)) return;
-    this.#world.ledger.note({ ...had, since: this.#world.time });
+    this.#world.ledger.note({ ...had, since: time }, askedAt);
   }
 
   #checkOwned(question: Question): void {

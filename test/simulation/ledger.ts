@@ -13,9 +13,19 @@ export interface Had {
 /** What clients had completely: the server has promised to serve it from then on. */
 export class Ledger {
   readonly #had = new Map<string, Had>();
+  readonly #now: () => number;
+  /** When what went last did so, by what it was, or by the digest that went everywhere. */
+  readonly #wentAt = new Map<string, number>();
 
-  note(had: Had): void {
+  /** `now`: in fake milliseconds. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** `askedAt`: what has gone since then, while it was read, is promised to nobody. */
+  note(had: Had, askedAt = had.since): void {
     const key = keyOf(had);
+    if (this.#went(key) >= askedAt || this.#went(had.reference) >= askedAt) return;
     if (!this.#had.has(key)) this.#had.set(key, had);
   }
 
@@ -31,12 +41,19 @@ export class Ledger {
 
   /** It is known to be lost, and one finding for it is enough. */
   forget(had: Pick<Had, 'repository' | 'kind' | 'reference'>): void {
-    this.#had.delete(keyOf(had));
+    const key = keyOf(had);
+    this.#had.delete(key);
+    this.#wentAt.set(key, this.#now());
   }
 
   /** The same of a blob or manifest in every repository. */
   forgetDigest(digest: string): void {
+    this.#wentAt.set(digest, this.#now());
     for (const [key, { reference }] of this.#had) if (reference === digest) this.#had.delete(key);
+  }
+
+  #went(what: string): number {
+    return this.#wentAt.get(what) ?? Number.NEGATIVE_INFINITY;
   }
 
   get all(): readonly Had[] {

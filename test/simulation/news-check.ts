@@ -1,5 +1,5 @@
 import type { Outcome } from '#src/oci/outcome.ts';
-import { type Digest, isDigest } from '#src/oci/reference.ts';
+import { type Digest, isDigest, type Reference, type RepositoryName } from '#src/oci/reference.ts';
 import type { Question } from './judge.ts';
 import { short } from './trace.ts';
 import type { World } from './world.ts';
@@ -10,26 +10,32 @@ const newsMs = 1000;
 const storingMs = 2000;
 const askingMs = 60_000;
 
+type Seen = Pick<World, 'indexHistory' | 'findings' | 'time'>;
+
 /** Whether one of two servers on a directory has heard of what the other has changed. */
 export class NewsCheck {
-  readonly #world: World;
+  readonly #world: Seen;
   /** Until when the index may be behind. */
   readonly #knowsBetter = new Map<string, number>();
 
-  constructor(world: World) {
+  constructor(world: Seen) {
     this.#world = world;
   }
 
   /** Its outcome has been told, or may still become another. */
-  reported(question: Question): void {
-    if (question.outcome?.kind === 'miss') this.#note(question, askingMs);
+  reported({ outcome, repository, reference }: Question): void {
+    if (outcome?.kind === 'miss') this.#note(repository, reference, askingMs);
   }
 
   /** It is answered with this digest. */
   check(question: Question, digest: Digest): void {
-    const { outcome } = question;
+    const { outcome, repository, reference } = question;
     if (outcome?.kind === 'hit') this.#compare(question, digest);
-    else if (outcome !== undefined) this.#note(question, isKnown(outcome) ? storingMs : askingMs);
+    else if (outcome !== undefined) {
+      this.#note(repository, reference, isKnown(outcome) ? storingMs : askingMs);
+      // Its manifest comes with a tag, or was not here either.
+      if (outcome.kind === 'miss') this.#note(repository, digest, storingMs);
+    }
   }
 
   #compare({ repository, reference, from, who }: Question, digest: Digest): void {
@@ -43,7 +49,7 @@ export class NewsCheck {
     findings.add('two caches are one', short(`${said}, which the index has not said for ${ago} ms`));
   }
 
-  #note({ repository, reference }: Question, forMs: number): void {
+  #note(repository: RepositoryName, reference: Reference, forMs: number): void {
     this.#knowsBetter.set(`${repository} ${reference}`, this.#world.time + forMs);
   }
 }

@@ -32,7 +32,38 @@ function apart(crashes: readonly CrashPlan[]): CrashPlan[] {
 /** The same with bundles that are made of what is cached, and imported again. */
 export function carried(plan: Plan, random: Random): Plan {
   const bundles = Array.from({ length: random.between(2, 7) }, () => bundleOf(plan, random));
-  return { ...plan, bundles: bundles.toSorted((one, other) => one.at - other.at) };
+  const made = random.chance(0.3) ? cutOff({ ...plan, bundles }, random) : { ...plan, bundles };
+  return { ...made, bundles: made.bundles.toSorted((one, other) => one.at - other.at) };
+}
+
+/** What is left of an image that was pruned goes so much later. Milliseconds. */
+const leavingMs = 12_000;
+
+/** The same behind a gap of air: upstream is gone for good, and so is all that was cached; an import brings again what was exported before. */
+function cutOff(plan: Plan, random: Random): Plan {
+  const durationMs = Math.max(plan.durationMs, 4 * leavingMs);
+  const cutAt = random.between(durationMs >> 2, durationMs >> 1);
+  const whole = { image: undefined, isCutAt: undefined, killedAfter: undefined };
+  const [before, after] = [
+    random.between(cutAt >> 1, cutAt - 500),
+    random.between(cutAt + leavingMs, durationMs),
+  ];
+  const gone = plan.hosts.flatMap(({ host }) =>
+    [false, true].map((atMirror) => ({
+      ...{ kind: 'refused' as const, host, atMirror, on: 'all' as const },
+      ...{ from: cutAt - 100, until: durationMs, chance: 1 },
+    })),
+  );
+  return {
+    ...plan,
+    ...{ durationMs, pinned: [], faults: [...plan.faults, ...gone] },
+    bundles: [
+      ...plan.bundles,
+      { ...whole, kind: 'export', at: before, isWithEarlier: random.chance(0.5) },
+      { ...whole, kind: 'import', at: after, isWithEarlier: true },
+    ],
+    prunes: [...plan.prunes, ...plan.images.map((_, image) => ({ at: cutAt, image }))],
+  };
 }
 
 function bundleOf({ durationMs, images }: Plan, random: Random): BundlePlan {
@@ -47,11 +78,25 @@ function bundleOf({ durationMs, images }: Plan, random: Random): BundlePlan {
   };
 }
 
-/** Tags of some images are deleted upstream, and that is asked for. */
+/** What is put may be evicted when it is older than eight seconds: so long a scenario has to be for much of it. Milliseconds. */
+const evictingMs = 60_000;
+
+/** Tags of some images are deleted upstream, and that is asked for, while others come for which something has to go. */
 export function deleting(plan: Plan, random: Random): Plan {
-  const { durationMs, images } = plan;
-  const deletions = Array.from({ length: random.between(1, 3) }, () => ({
-    ...{ at: random.between(0, durationMs), image: random.between(0, images.length - 1) },
-  }));
-  return { ...plan, deletions, freshness: plan.freshness === 'immutable' ? 3000 : plan.freshness };
+  const { images } = plan;
+  const durationMs = Math.max(plan.durationMs, evictingMs);
+  const some = (count: number, until: number) =>
+    Array.from({ length: count }, () => ({
+      ...{ at: random.between(0, until), image: random.between(0, images.length - 1) },
+    }));
+  const layerSizes = plan.layerSizes.map((size) => Math.min(size, random.between(2000, 30_000)));
+  const all = layerSizes.reduce((sum, size) => sum + size, 0);
+  return {
+    ...plan,
+    ...{ durationMs, layerSizes },
+    maxSize: Math.round(all * random.pick([0.5, 0.8, 1.1])) + 10_000,
+    deletions: some(random.between(1, 3), durationMs >> 1),
+    moves: [...plan.moves, ...some(random.between(4, 12), durationMs)],
+    freshness: plan.freshness === 'immutable' ? 3000 : plan.freshness,
+  };
 }

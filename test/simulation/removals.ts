@@ -1,7 +1,6 @@
 import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
 import type { OpenCache } from '#src/cache/open-cache.ts';
-import type { RepositoryName, Tag } from '#src/oci/reference.ts';
 import { Evictor } from '#src/retention/evictor.ts';
 import { ImagePruner } from '#src/retention/image-pruner.ts';
 import { tidyUp } from '#src/retention/leaving-sweep.ts';
@@ -9,6 +8,7 @@ import type { Limits } from '#src/retention/limits.ts';
 import { Pins } from '#src/retention/pins.ts';
 import { Recurring } from '#src/retention/recurring.ts';
 import { ReservedRoom } from '#src/retention/reserved-room.ts';
+import type { ImageNode } from '#src/storage/image-graph.ts';
 import { changesOf, type Operation } from '#src/storage/operation.ts';
 import { otherThanGone } from './gone-check.ts';
 import { epoch } from './life.ts';
@@ -147,12 +147,16 @@ export class Removals implements AsyncDisposable {
   }
 
   /** What upstream has no more goes when nothing else may go that was here when it was looked for. */
-  async #checkGone({ repository, tag }: { repository: RepositoryName; tag: Tag }): Promise<void> {
-    const { goneTags, findings } = this.#world;
+  async #checkGone({ repository, tag, digest }: Extract<Operation, { kind: 'remove tag' }>): Promise<void> {
+    const { goneTags, findings, model } = this.#world;
     if (!goneTags.has(repository, tag, this.#looksSince)) return;
     const before = epoch + this.#looksSince - graceMs - 1000;
     const { graph, clock, pins } = this.#parts;
-    const other = await otherThanGone({ graph, clock, pins, before });
+    // What it led to goes next.
+    const led = model.repositories.get(repository)?.manifests.get(digest)?.children ?? [];
+    const isMeant = (node: ImageNode): boolean =>
+      node.repository !== repository || !led.includes(node.digest);
+    const other = await otherThanGone({ graph, clock, pins, before, isMeant });
     if (other === undefined) return;
     const instead = `${other.repository}@${other.digest}, which was here`;
     findings.add(

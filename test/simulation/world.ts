@@ -48,7 +48,7 @@ export class World {
   readonly indexHistory = new IndexHistory();
   readonly leases = new Leases();
   readonly goneTags = new GoneTags();
-  readonly ledger = new Ledger();
+  readonly ledger = new Ledger(() => this.time);
   readonly health = new Health();
   readonly faults: Faults;
   readonly findings: Findings;
