@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
 import { sha256 } from '#src/oci/digest.ts';
+import { until } from '#test/e2e/support/until.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
@@ -121,7 +122,9 @@ describe('the file of a stored blob', () => {
     assert.equal(it.asked().filter((call) => call.startsWith('GET')).length, 1);
     const kept = await readdir(join(it.v1, 'quarantine'));
     assert.equal(kept.length, 1);
-    assert.ok(it.log.at('error').some((line) => line.includes(kept[0] ?? '?') && line.includes('team/app')));
+    const isTold = () =>
+      it.log.at('error').some((line) => line.includes(kept[0] ?? '?') && line.includes('team/app'));
+    await until('it is told', async () => isTold(), 10_000);
   });
 
   it('gives no part with other bytes: the same request has the right ones', async () => {
