@@ -27,13 +27,15 @@ interface ImportJob {
 
 /** Imports what some bundles have together, as `src/bundle/import-tars.ts` does it. */
 export async function importBundles({ bundles, cutAt, ended }: ImportJob, parts: JobParts): Promise<void> {
+  using announced = new DisposableStack();
   const brought = new Map<Digest, BroughtBlob>();
   const images: ArchivedImage[] = [];
   const lists: BundleList[] = [];
   for (const [at, bundle] of bundles.entries()) {
     const isLast = at === bundles.length - 1;
     const entries = reading(bundle.entries(isLast ? cutAt : undefined), lists);
-    const archive = await readArchive(entries, new ArchiveBlobs(parts, new Tally(), parts.signal));
+    const blobs = announced.use(new ArchiveBlobs(parts, new Tally(), parts.signal));
+    const archive = await readArchive(entries, blobs);
     for (const { digest, size, stamp } of archive.blobs.values()) brought.set(digest, { size, stamp });
     if (archive.layout.length > 0) images.push(...(await archivedImages(archive, parts.content)).images);
   }
