@@ -1,3 +1,4 @@
+import { Turns } from '../base/turns.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
 import { contentKey } from '../oci/reference.ts';
 import type { Dropped, FreedContent, Hands } from './hands.ts';
@@ -16,10 +17,12 @@ export class CountingHands implements Hands {
   readonly #parts: CountingParts;
   readonly #leads = new Map<string, number>();
   readonly #uses = new Map<Digest, number>();
+  readonly #turns: Turns;
   #hasMetHeld = false;
 
   constructor(parts: CountingParts) {
     this.#parts = parts;
+    this.#turns = new Turns(parts.clock);
   }
 
   /** Would bytes stay for now though nothing needs them, since somebody brings or names them? */
@@ -39,6 +42,7 @@ export class CountingHands implements Hands {
   async discard(_: RepositoryName, digests: readonly Digest[]): Promise<readonly FreedContent[]> {
     const freed: FreedContent[] = [];
     for (const digest of digests) {
+      if (this.#turns.isOver) await this.#turns.pass();
       const size = await this.#freed(digest);
       if (size !== undefined) freed.push({ digest, size });
     }

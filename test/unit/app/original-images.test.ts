@@ -231,9 +231,8 @@ describe('a server that starts beside the data of 1.17', () => {
     const known = Promise.withResolvers<boolean>();
     await using _ = it.begin(known.promise);
     {
-      await using never = it.begin(Promise.withResolvers<boolean>().promise);
-      await using not = it.begin(Promise.resolve(false));
-      assert.ok(never && not);
+      await using _never = it.begin(Promise.withResolvers<boolean>().promise);
+      await using _not = it.begin(Promise.resolve(false));
       await pause();
       assert.equal(it.asked(), 0);
     }
