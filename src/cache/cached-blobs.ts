@@ -85,17 +85,41 @@ export class CachedBlobs {
       this.#isHit(repository, digest, options);
       return { digest, size: known.length, isVerified: true };
     }
-    const { fills, links } = this.#parts;
-    const stored = (await links.has(repository, digest)) ? await this.#stored.stat(digest) : undefined;
-    if (stored !== undefined) {
-      options.report?.({ kind: 'hit' });
-      return stored;
+    const stored = await this.#linked(repository, digest, options);
+    if (stored !== undefined) return stored;
+    try {
+      return await this.#asked(repository, digest, options);
+    } catch (error) {
+      // As #broughtMeanwhile.
+      options.signal?.throwIfAborted();
+      const brought = await this.#linked(repository, digest, options);
+      if (brought === undefined) throw error;
+      return brought;
     }
-    const fill = fills.get(hostOf(repository), digest);
-    options.report?.({ kind: 'miss', collapsed: fill !== undefined });
-    const filling = fill === undefined ? undefined : await this.#headOf(fill, repository, options.signal);
-    if (filling !== undefined) return filling;
-    return await abortable(this.#head(repository, digest), options.signal);
+  }
+
+  /** Undefined: it is not in the store for this repository. */
+  async #linked(
+    repository: RepositoryName,
+    digest: Digest,
+    { report }: CallOptions,
+  ): Promise<BlobInfo | undefined> {
+    if (!(await this.#parts.links.has(repository, digest))) return undefined;
+    const stored = await this.#stored.stat(digest);
+    if (stored !== undefined) report?.({ kind: 'hit' });
+    return stored;
+  }
+
+  /** As a running fill says it, or upstream. */
+  async #asked(
+    repository: RepositoryName,
+    digest: Digest,
+    { report, signal }: CallOptions,
+  ): Promise<BlobInfo> {
+    const fill = this.#parts.fills.get(hostOf(repository), digest);
+    report?.({ kind: 'miss', collapsed: fill !== undefined });
+    const filling = fill === undefined ? undefined : await this.#headOf(fill, repository, signal);
+    return filling ?? (await abortable(this.#head(repository, digest), signal));
   }
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
@@ -193,11 +217,25 @@ export class CachedBlobs {
   }
 
   async #find(asking: Asking): Promise<BlobReader> {
-    for (let look = 0; look < maxLooks; look += 1) {
-      const reader = await this.#look(asking);
-      if (reader !== undefined) return reader;
+    try {
+      for (let look = 0; look < maxLooks; look += 1) {
+        const reader = await this.#look(asking);
+        if (reader !== undefined) return reader;
+      }
+    } catch (error) {
+      return await this.#broughtMeanwhile(asking, error);
     }
     throw lostAgain();
+  }
+
+  /** Whoever has waited for upstream in vain is given what an import, or another process, has brought meanwhile. */
+  async #broughtMeanwhile(asking: Asking, failure: unknown): Promise<BlobReader> {
+    const { fill, options } = asking;
+    if (fill === undefined || options.signal?.aborted === true) throw failure;
+    const brought = await this.#fromLinked({ ...asking, asked: false });
+    if (brought === undefined) throw failure;
+    asking.fill = undefined;
+    return brought;
   }
 
   /** Undefined: what was seen was gone when it was reached for. */

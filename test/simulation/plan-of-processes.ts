@@ -38,6 +38,9 @@ export function carried(plan: Plan, random: Random): Plan {
 
 /** What is left of an image that was pruned goes so much later. Milliseconds. */
 const leavingMs = 12_000;
+/** It lasts long, and nobody is to ask for much all the time. Milliseconds, and bytes. */
+const slowMs = 1000;
+const maxLayer = 300_000;
 
 /** The same behind a gap of air: upstream is gone for good, and so is all that was cached; an import brings again what was exported before. */
 function cutOff(plan: Plan, random: Random): Plan {
@@ -57,6 +60,8 @@ function cutOff(plan: Plan, random: Random): Plan {
   return {
     ...plan,
     ...{ durationMs, pinned: [], faults: [...plan.faults, ...gone] },
+    clients: plan.clients.map((client) => ({ ...client, restMs: Math.max(client.restMs, slowMs) })),
+    layerSizes: plan.layerSizes.map((size) => Math.min(size, maxLayer)),
     bundles: [
       ...plan.bundles,
       { ...whole, kind: 'export', at: before, isWithEarlier: random.chance(0.5) },
