@@ -8,7 +8,8 @@ const maxWaiting = 1024 * 1024;
 
 /**
  * Writes all that comes behind what is there, and hashes it meanwhile; what comes while the disk is busy goes with its next write. Nobody writes to a chunk
- * again. What came before `chunks` failed is there when this throws. Throws UNAVAILABLE (507) where `room`, which is for these bytes alone, does not grow with them.
+ * again. What came before `chunks` failed is there when this throws. Throws UNAVAILABLE (507) where `room`, which is for all that the spool holds, does not grow with
+ * it.
  */
 export async function appendAll(
   spool: Spool,
@@ -18,15 +19,16 @@ export async function appendAll(
 ): Promise<void> {
   let waiting: Uint8Array[] = [];
   let bytes = 0;
-  let come = 0;
   let writing: Promise<void> | undefined;
   const write = async (): Promise<void> => {
     while (waiting.length > 0) {
       const some = waiting;
-      come += bytes;
+      const begun = spool.ranges.endFrom(0);
+      const end = begun + bytes;
       [waiting, bytes] = [[], 0];
-      if (come > room.bytes && !(await room.grow(roomFor(come)))) throw noRoom();
-      await spool.write(spool.ranges.endFrom(0), ...some);
+      // Where there is none to spare there may still be enough.
+      if (end > room.bytes && !(await room.grow(roomFor(end))) && !(await room.grow(end))) throw noRoom();
+      await spool.write(begun, ...some);
     }
     writing = undefined;
   };

@@ -5,6 +5,7 @@ import { type SentBytes, type UploadState, uploadRange } from '../oci/pushes.ts'
 import { type Digest, hostedHost, type RepositoryName } from '../oci/reference.ts';
 import { beginUpload, endUpload } from '../storage/operation.ts';
 import type { Spool } from '../storage/spool-store.ts';
+import type { Reservation } from '../storage/store-room.ts';
 import { appendAll } from './append-all.ts';
 import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
 import { linkPushed } from './pushed-blob.ts';
@@ -54,7 +55,8 @@ export class Uploads {
   async append(repository: RepositoryName, id: string, bytes: SentBytes): Promise<UploadState> {
     this.#parts.rules.open(repository);
     return await this.#alone(repository, id, async (spool) => {
-      const hasher = await this.#write(id, spool, bytes);
+      using room = await this.#reserve(spool, bytes);
+      const hasher = await this.#write(id, spool, bytes, room);
       this.#hashes.giveBack(id, hasher);
       return { id, size: spool.ranges.endFrom(0) };
     });
@@ -68,12 +70,16 @@ export class Uploads {
   ): Promise<Descriptor> {
     const { uploadExpiryMs } = this.#parts.rules.open(repository);
     const blob = await this.#alone(repository, id, async (spool) => {
+      using room = await this.#reserve(spool, bytes);
       const hasher =
         bytes === undefined
           ? this.#hashes.take(id, spool.ranges.endFrom(0))
-          : await this.#write(id, spool, bytes);
+          : await this.#write(id, spool, bytes, room);
       const right = await verified(spool, digest, hasher);
-      return right && (await this.#parts.content.put(spool, right));
+      if (right === undefined) return undefined;
+      const stored = await this.#parts.content.put(spool, right);
+      room.settle(stored);
+      return stored;
     });
     if (blob === undefined) {
       await this.#end(id);
@@ -143,13 +149,24 @@ export class Uploads {
     return await work(spool);
   }
 
-  /** What has come stays, also where not all comes. Returns the hash of all of it, if it is known. */
-  async #write(id: string, spool: Spool, { chunks, length, at }: SentBytes): Promise<BlobHasher | undefined> {
-    const begun = spool.ranges.endFrom(0);
+  /** Room for all of it, with what earlier requests have brought: it is none of what the store counts. Throws RANGE_INVALID, UNAVAILABLE (507). */
+  async #reserve(spool: Spool, { length = 0, at }: Omit<SentBytes, 'chunks'> = {}): Promise<Reservation> {
+    const come = (): number => spool.ranges.endFrom(0);
+    const begun = come();
     if (at !== undefined && at !== begun) throw outOfOrder(begun);
-    const come = (): number => spool.ranges.endFrom(0) - begun;
-    using room = await this.#parts.room.reserve(hostedHost, { bytes: length, come });
+    const room = await this.#parts.room.reserve(hostedHost, { bytes: begun + length, come });
     if (room === undefined) throw noRoom();
+    return room;
+  }
+
+  /** What has come stays, also where not all comes. Returns the hash of all of it, if it is known. */
+  async #write(
+    id: string,
+    spool: Spool,
+    { chunks }: SentBytes,
+    room: Reservation,
+  ): Promise<BlobHasher | undefined> {
+    const begun = spool.ranges.endFrom(0);
     const hasher = this.#hashes.take(id, begun);
     try {
       await appendAll(spool, chunks, hasher, room);

@@ -310,6 +310,31 @@ describe('an upload', () => {
   });
 });
 
+describe('an upload to a cache of so many bytes', () => {
+  const cache = { maxSize: 500_000, minFree: 0 };
+
+  it('has no room for all its chunks where it has none for a blob of that size', async () => {
+    await using server = await hosted({ cache });
+    const { client } = server;
+    const whole = bytes(600_000, 7);
+    const location = await client.begin();
+    assert.equal((await client.patch(location, whole.subarray(0, 300_000))).status, 202);
+    assert.equal((await client.patch(location, whole.subarray(300_000))).status, 507);
+    assert.equal((await client.commit(location, sha256(whole), whole.subarray(300_000))).status, 507);
+    assert.equal(await client.status('GET', `blobs/${sha256(whole)}`), 404);
+  });
+
+  it('may have all that is left, though nobody says how much comes', async () => {
+    await using server = await hosted({ cache });
+    const { client } = server;
+    const whole = bytes(450_000, 8);
+    const location = await client.begin();
+    const body = new Blob([whole]).stream();
+    assert.equal((await client.call('PATCH', location, { body })).status, 202);
+    assert.equal((await client.commit(location, sha256(whole))).status, 201);
+  });
+});
+
 describe('a manifest that is refused', () => {
   it('names what its repository has not, though another has it', async () => {
     await using server = await hosted();

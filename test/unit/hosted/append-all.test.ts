@@ -23,6 +23,10 @@ class SlowSpool {
   }
 }
 
+async function* oneByte(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('a');
+}
+
 const room = { bytes: Number.POSITIVE_INFINITY, grow: async () => true };
 
 describe('what is appended to a spool', () => {
@@ -37,6 +41,18 @@ describe('what is appended to a spool', () => {
     await new Promise((resolve) => setImmediate(resolve));
     await spool.endOne();
     await assert.rejects(appending, { code: 'UNAVAILABLE', status: 507 });
+    assert.deepEqual(spool.writes, ['a']);
+  });
+
+  it('has room to its last byte, though there is none to spare', async () => {
+    const spool = new SlowSpool();
+    const tight = { bytes: 0, grow: async (bytes: number) => bytes <= 3 };
+    spool.ranges.add(0, 2);
+    const appending = appendAll(spool as unknown as Spool, oneByte(), undefined, tight);
+    await new Promise((resolve) => setImmediate(resolve));
+    await spool.endOne();
+    await appending;
+    await assert.rejects(appendAll(spool as unknown as Spool, oneByte(), undefined, tight), { status: 507 });
     assert.deepEqual(spool.writes, ['a']);
   });
 
