@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { HostedRegistry } from '../hosted/hosted-registry.ts';
 import { HostedRules } from '../hosted/hosted-rules.ts';
 import { openPushes } from '../hosted/open-hosted.ts';
+import { UploadRooms } from '../hosted/upload-rooms.ts';
 import { sweepUploads } from '../hosted/upload-sweep.ts';
 import { Endpoints, hostedServed, served } from '../http/endpoints.ts';
 import { type TargetSettings, targetOf } from '../http/target.ts';
@@ -49,7 +50,9 @@ export function openHosting(
   const { room } = retention ?? cache;
   const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
   const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
-  const parts = { rules, content, spools, uploads, metadata, graph, room, told, clock, randomHex };
+  const uploadRooms = new UploadRooms(room);
+  const kept = { content, spools, uploads, metadata, graph };
+  const parts = { ...kept, rules, room, uploadRooms, told, clock, randomHex };
   const sweep = new Recurring(
     'dropping unfinished uploads',
     sweeps,

@@ -8,6 +8,7 @@ import type { SpoolStore } from '../storage/spool-store.ts';
 import type { StoreRoom } from '../storage/store-room.ts';
 import type { UploadSpools } from '../storage/upload-spools.ts';
 import type { HostedRules } from './hosted-rules.ts';
+import type { UploadRooms } from './upload-rooms.ts';
 
 export interface HostedParts {
   readonly rules: HostedRules;
@@ -18,6 +19,8 @@ export interface HostedParts {
   /** Undefined: nothing can be changed. */
   readonly graph: ImageGraph | undefined;
   readonly room: Pick<StoreRoom, 'reserve'>;
+  /** The same, of uploads that are not finished. */
+  readonly uploadRooms: UploadRooms;
   /** Told of what was changed in the index, for whoever remembers what it said. */
   readonly told: (operations: readonly Operation[]) => void;
   readonly clock: Clock;

@@ -9,11 +9,14 @@ const emptyMs = 3_600_000;
 const forgottenMs = 86_400_000;
 const pageSize = 100;
 
-type SweepParts = Pick<HostedParts, 'rules' | 'metadata' | 'uploads' | 'clock'>;
+type SweepParts = Pick<HostedParts, 'rules' | 'metadata' | 'uploads' | 'uploadRooms' | 'clock'>;
 
-/** Gives up uploads to which nothing has come for too long, and removes bytes that belong to none. Throws the signal's reason, and the store's errors. */
+/**
+ * Gives up uploads to which nothing has come for too long, and removes bytes that belong to none; what the others have counts, also what was there before this
+ * process. Throws the signal's reason, and the store's errors.
+ */
 export async function sweepUploads(parts: SweepParts, signal?: AbortSignal): Promise<void> {
-  const { metadata, uploads } = parts;
+  const { metadata, uploads, uploadRooms } = parts;
   const there = new Set(await Array.fromAsync(uploads.list()));
   for (let after: string | undefined; ; ) {
     const page = await metadata.listUploads({ after, limit: pageSize });
@@ -29,21 +32,29 @@ export async function sweepUploads(parts: SweepParts, signal?: AbortSignal): Pro
     signal?.throwIfAborted();
     if ((await metadata.getUpload(id)) === undefined) await uploads.discard(id);
   }
+  // Another process may have ended them.
+  for (const id of uploadRooms.ids) {
+    signal?.throwIfAborted();
+    if ((await metadata.getUpload(id)) === undefined) uploadRooms.giveBack(id);
+  }
 }
 
 async function giveUpIfOld(
-  { rules, metadata, uploads, clock }: SweepParts,
+  { rules, metadata, uploads, uploadRooms, clock }: SweepParts,
   { id, repository, begunAt }: UploadRecord,
   hasBytes: boolean,
 ): Promise<void> {
   const expiryMs = expiryOf(rules, repository);
   const since = clock.now() - (hasBytes ? expiryMs : Math.min(expiryMs, emptyMs));
-  if (begunAt >= since) return;
-  const writtenAt = hasBytes ? (await uploads.stat(id))?.writtenAt : undefined;
-  if (writtenAt !== undefined && writtenAt >= since) return;
+  const bytes = hasBytes ? await uploads.stat(id) : undefined;
+  if (begunAt >= since || (bytes !== undefined && bytes.writtenAt >= since)) {
+    await uploadRooms.know(id, bytes?.size ?? 0);
+    return;
+  }
   // Who writes to it now is told when that is over.
   await metadata.change([endUpload(id)]);
   await uploads.discard(id);
+  uploadRooms.giveBack(id);
 }
 
 function expiryOf(rules: HostedParts['rules'], repository: RepositoryName): number {

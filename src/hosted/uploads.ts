@@ -2,7 +2,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { BlobHasher } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
 import { type SentBytes, type UploadState, uploadRange } from '../oci/pushes.ts';
-import { type Digest, hostedHost, type RepositoryName } from '../oci/reference.ts';
+import type { Digest, RepositoryName } from '../oci/reference.ts';
 import { beginUpload, endUpload } from '../storage/operation.ts';
 import type { Spool } from '../storage/spool-store.ts';
 import type { Reservation } from '../storage/store-room.ts';
@@ -55,7 +55,7 @@ export class Uploads {
   async append(repository: RepositoryName, id: string, bytes: SentBytes): Promise<UploadState> {
     this.#parts.rules.open(repository);
     return await this.#alone(repository, id, async (spool) => {
-      using room = await this.#reserve(spool, bytes);
+      const room = await this.#reserve(id, spool, bytes);
       const hasher = await this.#write(id, spool, bytes, room);
       this.#hashes.giveBack(id, hasher);
       return { id, size: spool.ranges.endFrom(0) };
@@ -70,7 +70,7 @@ export class Uploads {
   ): Promise<Descriptor> {
     const { uploadExpiryMs } = this.#parts.rules.open(repository);
     const blob = await this.#alone(repository, id, async (spool) => {
-      using room = await this.#reserve(spool, bytes);
+      const room = await this.#reserve(id, spool, bytes);
       const hasher =
         bytes === undefined
           ? this.#hashes.take(id, spool.ranges.endFrom(0))
@@ -85,6 +85,8 @@ export class Uploads {
       await this.#end(id);
       throw wrongDigest(digest);
     }
+    // The store counts it from now on.
+    this.#parts.uploadRooms.giveBack(id);
     await linkPushed(this.#parts, repository, blob, uploadExpiryMs, [endUpload(id)]);
     this.#hashes.forget(id);
     this.#count -= 1;
@@ -103,6 +105,7 @@ export class Uploads {
     this.#hashes.forget(id);
     this.#count -= 1;
     await this.#parts.uploads.discard(id);
+    this.#parts.uploadRooms.giveBack(id);
   }
 
   /** Others wait for those that are open to be done, or to expire. */
@@ -146,15 +149,23 @@ export class Uploads {
       await this.#parts.uploads.discard(id);
       throw error;
     }
-    return await work(spool);
+    try {
+      return await work(spool);
+    } finally {
+      this.#parts.uploadRooms.rest(id, spool.ranges.endFrom(0));
+    }
   }
 
   /** Room for all of it, with what earlier requests have brought: it is none of what the store counts. Throws RANGE_INVALID, UNAVAILABLE (507). */
-  async #reserve(spool: Spool, { length = 0, at }: Omit<SentBytes, 'chunks'> = {}): Promise<Reservation> {
+  async #reserve(
+    id: string,
+    spool: Spool,
+    { length = 0, at }: Omit<SentBytes, 'chunks'> = {},
+  ): Promise<Reservation> {
     const come = (): number => spool.ranges.endFrom(0);
     const begun = come();
     if (at !== undefined && at !== begun) throw outOfOrder(begun);
-    const room = await this.#parts.room.reserve(hostedHost, { bytes: begun + length, come });
+    const room = await this.#parts.uploadRooms.reserve(id, begun + length, come);
     if (room === undefined) throw noRoom();
     return room;
   }

@@ -1,6 +1,7 @@
 import type { HostedParts } from '#src/hosted/hosted-parts.ts';
 import { HostedRules, type HostedSettings } from '#src/hosted/hosted-rules.ts';
 import { openPushes } from '#src/hosted/open-hosted.ts';
+import { UploadRooms } from '#src/hosted/upload-rooms.ts';
 import { sweepUploads } from '#src/hosted/upload-sweep.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
@@ -59,6 +60,7 @@ export class HostedUnderTest implements AsyncDisposable {
       ]),
       ...{ clock, content, metadata, graph: metadata.graph, spools: content, uploads: content.uploads },
       room: unlimitedRoom,
+      uploadRooms: new UploadRooms(parts.room ?? unlimitedRoom),
       told: (operations) => this.told.push(...operations.map(({ kind }) => kind)),
       randomHex: (bytes) => (this.#ids++).toString(16).padStart(2 * bytes, '0'),
       ...parts,

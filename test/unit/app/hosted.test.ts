@@ -324,6 +324,21 @@ describe('an upload to a cache of so many bytes', () => {
     assert.equal(await client.status('GET', `blobs/${sha256(whole)}`), 404);
   });
 
+  it('counts while it waits for its next request, until it is given up', async () => {
+    await using server = await hosted({ cache });
+    const { client } = server;
+    const half = bytes(300_000, 9);
+    const first = await client.begin();
+    assert.equal((await client.patch(first, half)).status, 202);
+    const second = await client.begin();
+    assert.equal((await client.patch(second, half)).status, 507);
+    assert.equal(await client.status('DELETE', first), 204);
+    assert.equal((await client.patch(second, half)).status, 202);
+    assert.equal((await client.commit(second, sha256(half))).status, 201);
+    const third = await client.begin();
+    assert.equal((await client.patch(third, bytes(150_000, 10))).status, 202);
+  });
+
   it('may have all that is left, though nobody says how much comes', async () => {
     await using server = await hosted({ cache });
     const { client } = server;
