@@ -27,6 +27,7 @@ export interface ServerOptions {
   readonly endpoints?: Endpoints;
   readonly pushes?: Pushes;
   readonly tell?: Tell;
+  readonly tellOfPulls?: Tell;
   readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
   readonly observer?: Observer;
@@ -50,6 +51,7 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     administer: options.administer,
     pushes: options.pushes,
     tell: options.tell,
+    tellOfPulls: options.tellOfPulls,
     headLimit: options.headLimit,
     log: options.log ?? new LogLines(),
     observer: options.observer,

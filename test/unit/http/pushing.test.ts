@@ -146,12 +146,8 @@ describe('who is told of what clients do', () => {
     const told: ContentEvent[] = [];
     const registry = new StandingRegistry();
     const app = repositoryName(hostedHost, 'test/app');
-    const options = {
-      pushes: hosted.pushes,
-      target,
-      endpoints,
-      tell: (event: ContentEvent) => void told.push(event),
-    };
+    const tell = (event: ContentEvent) => void told.push(event);
+    const options = { pushes: hosted.pushes, target, endpoints, tell, tellOfPulls: tell };
     await using server = await serveRegistry(registry, options);
     const client = new HostedClient(server.url, 'test/app');
     const { digest, bytes } = await client.pushImage('v1', [Buffer.from('layer')]);
