@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import { imageText } from '../../oci/reference.ts';
 import { listEnd, listHead, nameKey, originKey, pinnedKey } from '../name-annotations.ts';
 import type { KnownName } from '../records.ts';
 import { codeOf } from './file-system.ts';
@@ -134,7 +133,8 @@ export class ImageLayout implements AsyncDisposable {
 function entryOf({ repository, tag, descriptor, isPinned, origin }: KnownName): string {
   const { mediaType, digest, size } = descriptor;
   const annotations = {
-    [nameKey]: imageText({ repository, reference: tag ?? digest }),
+    // Of what lives here with the host that it has inside: by it the name is found again where the index was lost.
+    [nameKey]: `${repository}${tag === undefined ? `@${digest}` : `:${tag}`}`,
     ...(isPinned && { [pinnedKey]: 'true' }),
     ...(origin !== 'upstream' && { [originKey]: origin }),
   };
