@@ -25,8 +25,9 @@ export interface IncomingParts {
 const maxBytes = 1024 * 1024;
 /** A body must have come by then. Milliseconds. */
 const bodyMs = 10_000;
-/** Bodies that are read at a time. */
+/** Bodies that are read at a time: of who has shown the secret, and of whoever may have signed one; of these, from one address. */
 const maxReading = 16;
+const maxOfOne = 4;
 /** Events that were taken are remembered, so many for so long: the same again changes nothing. Milliseconds. */
 const maxSeen = 20_000;
 const seenMs = 3_600_000;
@@ -39,7 +40,9 @@ export class Incoming implements Disposable {
   readonly #parts: IncomingParts;
   readonly #seen: Expiring<true>;
   readonly #lines: CountedLines;
-  #reading = 0;
+  #proven = 0;
+  /** Addresses from which bodies come whose signature nobody knows yet. */
+  readonly #unproven: (string | undefined)[] = [];
 
   constructor(parts: IncomingParts) {
     const { clock, log } = parts;
@@ -77,15 +80,28 @@ export class Incoming implements Disposable {
     const { credential, clock } = this.#parts;
     const verdict = credential.judge(request.headers, clock.now());
     if (verdict === false) throw unauthorized();
-    if (this.#reading >= maxReading) throw tooMuch();
-    this.#reading += 1;
-    try {
-      const body = await receivedBody(request, { maxBytes, milliseconds: bodyMs, clock, signal });
-      if (verdict !== true && !verdict(body)) throw unauthorized();
-      return body;
-    } finally {
-      this.#reading -= 1;
-    }
+    using _ = verdict === true ? this.#placeOfProven() : this.#placeOf(request.socket.remoteAddress);
+    const body = await receivedBody(request, { maxBytes, milliseconds: bodyMs, clock, signal });
+    if (verdict !== true && !verdict(body)) throw unauthorized();
+    return body;
+  }
+
+  #placeOfProven(): Disposable {
+    if (this.#proven >= maxReading) throw tooMuch();
+    this.#proven += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#proven -= 1;
+      },
+    };
+  }
+
+  /** What claims to be signed, and is slow to show it, keeps nobody waiting who has the secret or comes from elsewhere. */
+  #placeOf(address: string | undefined): Disposable {
+    const its = this.#unproven.filter((each) => each === address);
+    if (this.#unproven.length >= maxReading || its.length >= maxOfOne) throw tooMuch();
+    this.#unproven.push(address);
+    return { [Symbol.dispose]: () => void this.#unproven.splice(this.#unproven.indexOf(address), 1) };
   }
 
   /** Whose events they are, where the URL says it. */

@@ -133,8 +133,8 @@ export class ImageLayout implements AsyncDisposable {
 function entryOf({ repository, tag, descriptor, isPinned, origin }: KnownName): string {
   const { mediaType, digest, size } = descriptor;
   const annotations = {
-    // With its host, be it one that nobody but us knows.
-    [nameKey]: tag === undefined ? `${repository}@${digest}` : `${repository}:${tag}`,
+    // Of what lives here with the host that it has inside: by it the name is found again where the index was lost.
+    [nameKey]: `${repository}${tag === undefined ? `@${digest}` : `:${tag}`}`,
     ...(isPinned && { [pinnedKey]: 'true' }),
     ...(origin !== 'upstream' && { [originKey]: origin }),
   };

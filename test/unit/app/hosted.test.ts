@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -534,5 +534,21 @@ describe('lists of what lives here', () => {
     await server.client.pushImage('7.0.0', [layer]);
     const list = async () => await readFile(join(server.path, 'v1', 'index.json'), 'utf8').catch(() => '');
     await until(async () => (await list()).includes('hosted.invalid/test/app:7.0.0'), 'it is not listed');
+  });
+
+  it('bring it back by its name where the index was lost', async () => {
+    await using directory = await temporaryDirectory();
+    let digest: string;
+    {
+      await using server = await hosted({}, directory.path);
+      ({ digest } = await server.client.pushImage('7.0.0', [layer]));
+    }
+    await rm(join(directory.path, 'v1', 'index-3.sqlite'));
+    await using later = await hosted({}, directory.path);
+    const isBack = async () => (await later.client.status('HEAD', 'manifests/7.0.0')) === 200;
+    await until(isBack, 'it does not come back');
+    const got = await later.client.call('HEAD', 'manifests/7.0.0');
+    assert.equal(got.headers.get('docker-content-digest'), digest);
+    assert.equal(await later.client.status('GET', `blobs/${sha256(layer)}`), 200);
   });
 });

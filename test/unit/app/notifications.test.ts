@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { truncate, writeFile } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
+import { get, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -252,6 +252,25 @@ describe('what registries tell us', () => {
     }
     assert.deepEqual(upstream.calls, []);
     assert.match(log.at('warn').join('\n'), /events were refused/);
+  });
+
+  it('does not wait for others who are slow to show that they have signed it', async () => {
+    await using made = await listening();
+    const { app, upstream } = made;
+    let told = 0;
+    const slow = Array.from({ length: 20 }, () => {
+      const headers = { ...signed('', 'guessed', Date.now()), 'Content-Length': 1000 };
+      const { port } = app.server;
+      const asked = request({ port, path: '/v2/webhooks/events', method: 'POST', headers, agent: false });
+      asked.on('error', () => {}).on('response', () => (told += 1));
+      asked.flushHeaders();
+      return asked;
+    });
+    // There is a place for four of them.
+    await until(() => told === 16);
+    const headers = { Authorization: `Bearer ${credential}` };
+    assert.equal((await tell(app, [push(upstream.host, 'e1')], { headers })).status, 202);
+    for (const asked of slow) asked.destroy();
   });
 
   it('is refused where it is none: malformed, too large, too slow to come, of a registry that nobody knows', async () => {
