@@ -354,7 +354,7 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
     digest: Digest,
     { after = '' as Digest, limit }: { after?: Digest | undefined; limit: number },
   ): Promise<readonly Descriptor[]> {
-    return this.#reads.pageReferrers.all(repository, digest, after, limit).map(descriptorOf);
+    return this.#reads.listReferrers.all(repository, digest, after, limit).map(descriptorOf);
   }
 
   async getUpload(id: string): Promise<UploadRecord | undefined> {

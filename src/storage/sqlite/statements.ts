@@ -142,11 +142,6 @@ export function prepareReads(database: Database) {
        where m.repository = ${repositoryId} and m.subject = ${contentId} and m.content > coalesce(${contentId}, 0)
        order by m.content limit ?`,
     ),
-    pageReferrers: prepare<[string, string, string, number], DescriptorRow>(
-      `select ${descriptor} from manifests m join contents c on c.id = m.content
-       where m.repository = ${repositoryId} and m.subject = ${contentId} and m.content > coalesce(${contentId}, 0)
-       order by m.content limit ?`,
-    ),
     getTagList: prepare<[string], ListRow>(
       `select items, checked_at from tag_lists where repository = ${repositoryId}`,
     ),
