@@ -14,7 +14,6 @@ import type { Pushes } from '../oci/pushes.ts';
 import { hostedHost, type RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import { Recurring } from '../retention/recurring.ts';
-import { changesOf, type Operation } from '../storage/operation.ts';
 import type { Caching } from './caching.ts';
 
 /** Unfinished uploads are looked at a minute after the start, and then so often. Milliseconds. */
@@ -31,11 +30,11 @@ export interface Hosting extends AsyncDisposable {
 
 export function openHosting(
   { hosted }: Config,
-  { store, cache, registries, retention }: Caching,
+  { store, cache, registries, retention, changed }: Caching,
   target: TargetSettings,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Hosting {
-  const { content, spools, uploads, metadata, graph, inventory, changed } = store;
+  const { content, spools, uploads, metadata, graph, inventory } = store;
   const registry = new HostedRegistry(registries.of(hostedHost), { metadata, inventory, clock });
   const repositoryNamed = namedBy(target);
   if (hosted.length === 0)
@@ -48,11 +47,10 @@ export function openHosting(
     };
   const rules = new HostedRules(hosted);
   const { room } = retention ?? cache;
-  const told = (operations: readonly Operation[]): void => cache.forget(changesOf(operations));
   const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
   const uploadRooms = new UploadRooms(room);
   const kept = { content, spools, uploads, metadata, graph };
-  const parts = { ...kept, rules, room, uploadRooms, told, clock, randomHex };
+  const parts = { ...kept, rules, room, uploadRooms, told: changed, clock, randomHex };
   const sweep = new Recurring(
     'dropping unfinished uploads',
     sweeps,
@@ -61,7 +59,7 @@ export function openHosting(
   );
   return {
     registry,
-    pushes: openPushes(parts, changed),
+    pushes: openPushes(parts),
     endpoints: new Endpoints([...served, ...hostedServed]),
     repositoryNamed,
     [Symbol.asyncDispose]: async () => await sweep[Symbol.asyncDispose](),

@@ -15,12 +15,9 @@ const tagsAtOnce = 90;
 /** What clients take away. What is left of it that nothing needs goes by itself, later. */
 export class Deletions {
   readonly #parts: HostedParts;
-  readonly #untagged: () => void;
 
-  /** `untagged` is told when tags have changed, for other tools that read the directory. */
-  constructor(parts: HostedParts, untagged: () => void) {
+  constructor(parts: HostedParts) {
     this.#parts = parts;
-    this.#untagged = untagged;
   }
 
   async tag(repository: RepositoryName, tag: Tag): Promise<void> {
@@ -31,7 +28,6 @@ export class Deletions {
     const node = await this.#graph.node(repository, digest);
     this.#checkTags({ tags: node?.tags.filter((each) => each.tag === tag) ?? [] }, rule);
     await changed(this.#parts, [removeTag(repository, tag, digest)]);
-    this.#untagged();
   }
 
   async manifest(repository: RepositoryName, digest: Digest): Promise<void> {
@@ -41,10 +37,7 @@ export class Deletions {
       const node = await this.#graph.node(repository, digest);
       if (node === undefined) return;
       this.#checkTags(node, rule);
-      if (await this.#removed(node)) {
-        if (node.tags.length > 0) this.#untagged();
-        return;
-      }
+      if (await this.#removed(node)) return;
     }
     throw new RegistryError('UNAVAILABLE', 'it is tagged again and again', { status: 503 });
   }

@@ -21,7 +21,7 @@ export interface HostedParts {
   readonly room: Pick<StoreRoom, 'reserve'>;
   /** The same, of uploads that are not finished. */
   readonly uploadRooms: UploadRooms;
-  /** Told of what was changed in the index, for whoever remembers what it said. */
+  /** Told of what was changed in the index: whoever remembers what it said, and the list of names that others read. */
   readonly told: (operations: readonly Operation[]) => void;
   readonly clock: Clock;
   /** So many random bytes, in hex. */

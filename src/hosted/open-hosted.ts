@@ -5,12 +5,12 @@ import { PushedBlobs } from './pushed-blobs.ts';
 import { PushedManifests } from './pushed-manifests.ts';
 import { Uploads } from './uploads.ts';
 
-/** What clients may change of what lives here. `tagged` is told when tags have changed, for other tools that read the directory. */
-export function openPushes(parts: HostedParts, tagged: () => void): Pushes {
+/** What clients may change of what lives here. */
+export function openPushes(parts: HostedParts): Pushes {
   const uploads = new Uploads(parts);
   const blobs = new PushedBlobs(parts);
-  const manifests = new PushedManifests(parts, tagged);
-  const deletions = new Deletions(parts, tagged);
+  const manifests = new PushedManifests(parts);
+  const deletions = new Deletions(parts);
   return {
     beginUpload: async (repository) => await uploads.begin(repository),
     uploadState: async (repository, id) => await uploads.state(repository, id),

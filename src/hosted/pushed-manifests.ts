@@ -36,12 +36,9 @@ const maxTold = 20;
 /** Manifests that clients send. */
 export class PushedManifests {
   readonly #parts: HostedParts;
-  /** Told when tags have changed, for other tools that read the directory. */
-  readonly #tagged: () => void;
 
-  constructor(parts: HostedParts, tagged: () => void) {
+  constructor(parts: HostedParts) {
     this.#parts = parts;
-    this.#tagged = tagged;
   }
 
   async put(repository: RepositoryName, reference: Reference, sent: SentManifest): Promise<PushedManifest> {
@@ -63,7 +60,6 @@ export class PushedManifests {
         ...operationsOf(repository, record, tags, this.#parts),
       ]);
     });
-    if (tags.length > 0) this.#tagged();
     return { descriptor: record.descriptor, subject: content.subject };
   }
 

@@ -65,7 +65,7 @@ export class HostedUnderTest implements AsyncDisposable {
       randomHex: (bytes) => (this.#ids++).toString(16).padStart(2 * bytes, '0'),
       ...parts,
     };
-    this.pushes = openPushes(this.parts, () => {});
+    this.pushes = openPushes(this.parts);
   }
 
   /** In one go; its digest. */

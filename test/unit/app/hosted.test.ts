@@ -536,6 +536,17 @@ describe('lists of what lives here', () => {
     await until(async () => (await list()).includes('hosted.invalid/test/app:7.0.0'), 'it is not listed');
   });
 
+  it('stand there by their digest too, if nothing else leads to them', async () => {
+    await using server = await hosted();
+    const { digest, bytes } = await server.client.made([layer]);
+    const list = async () => await readFile(join(server.path, 'v1', 'index.json'), 'utf8').catch(() => '');
+    // It is written once at the start: that is over.
+    await until(async () => (await list()) !== '', 'there is no list');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.equal((await server.client.putManifest(digest, bytes)).status, 201);
+    await until(async () => (await list()).includes(`hosted.invalid/test/app@${digest}`), 'it is not listed');
+  });
+
   it('bring it back by its name where the index was lost', async () => {
     await using directory = await temporaryDirectory();
     let digest: string;
