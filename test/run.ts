@@ -6,6 +6,7 @@ import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { componentsOf, find, obstacle } from './setup/components.ts';
 import { withFailedSuites } from './setup/failed-suites.ts';
+import { grouped } from './setup/groups.ts';
 import { installComponents } from './setup/install.ts';
 import { SecretWatch } from './setup/secret-watch.ts';
 import { withSkips } from './setup/skips.ts';
@@ -14,13 +15,13 @@ import { withSkips } from './setup/skips.ts';
  * `npm test`: all tests but the long ones, or `npm test -- GLOB…`; `--suite NAME` adds the programs that only its tests need. Tests against real programs are skipped where those are missing, with
  * CI=true that is a failure. TEST_SETUP=0 leaves the machine as it is.
  */
-const everything = ['test/e2e/**/*.test.ts', 'test/unit/**/*.test.ts'];
+const [programs, units] = ['test/e2e/**/*.test.ts', 'test/unit/**/*.test.ts'];
 
 /** Preloaded by each test file's process. */
 const compileCache = new URL('./setup/compile-cache.js', import.meta.url).href;
 
 /** Milliseconds; a test file that takes longer hangs. */
-const fileLimit = 300_000;
+const fileLimit = 600_000;
 const suiteFileLimit = 1_200_000;
 
 const inCi = process.env['CI'] === 'true';
@@ -40,8 +41,9 @@ const atOnce = suite === undefined || isLong ? availableParallelism() + 1 : 1;
 
 /** What `npm run test:long` runs besides its own: whatever says how often by `repetitions.ts`, which it does as often as that says. */
 function repeated(): string[] {
-  const files = everything.flatMap((glob) => globSync(glob).sort());
-  return files.filter((file) => readFileSync(file, 'utf8').includes('setup/repetitions.ts'));
+  return filesOf(programs, units).filter((file) =>
+    readFileSync(file, 'utf8').includes('setup/repetitions.ts'),
+  );
 }
 
 function prepare(): void {
@@ -59,15 +61,18 @@ function lacking(): string[] {
   return wanted.filter(({ required }) => required).flatMap((component) => obstacle(component) ?? []);
 }
 
-async function runTests(globs: readonly string[]): Promise<void> {
-  const files = [...new Set(globs.flatMap((glob) => globSync(glob).sort()))];
+function filesOf(...globs: readonly string[]): string[] {
+  return [...new Set(globs.flatMap((glob) => globSync(glob).sort()))];
+}
+
+async function runTests(files: readonly string[]): Promise<void> {
   if (files.length === 0) {
-    console.error(`No test file matches ${globs.join(' ')}`);
+    console.error(`No test file matches ${positionals.join(' ')}`);
     process.exitCode = 1;
     return;
   }
   const events = run({
-    files,
+    files: [...files],
     concurrency: atOnce,
     timeout: suite === undefined ? fileLimit : suiteFileLimit,
     execArgv: ['--import', compileCache],
@@ -87,9 +92,12 @@ async function runTests(globs: readonly string[]): Promise<void> {
 process.chdir(`${import.meta.dirname}/..`);
 prepare();
 if (isLong) process.env['TEST_LONG'] = '1';
-await runTests(
-  positionals.length > 0 ? positionals : isLong ? ['test/long/*.test.ts', ...repeated()] : everything,
-);
+if (positionals.length > 0) await runTests(filesOf(...positionals));
+else if (isLong) await runTests([...filesOf('test/long/*.test.ts'), ...repeated()]);
+else {
+  using groups = grouped(filesOf(units));
+  await runTests([...filesOf(programs), ...groups.files]);
+}
 if (inCi && lacking().length > 0) {
   console.error(`CI=true, but ${lacking().join(', ')}.`);
   process.exitCode = 1;
