@@ -1,4 +1,4 @@
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
@@ -6,25 +6,22 @@ import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { componentsOf, find, obstacle } from './setup/components.ts';
 import { withFailedSuites } from './setup/failed-suites.ts';
+import { grouped } from './setup/groups.ts';
 import { installComponents } from './setup/install.ts';
 import { SecretWatch } from './setup/secret-watch.ts';
 import { withSkips } from './setup/skips.ts';
 
 /**
- * `npm test`: all tests, or `npm test -- GLOB…`; `--suite NAME` adds the programs that only its tests need. Tests against real programs are skipped where those are missing, with
+ * `npm test`: all tests but the long ones, or `npm test -- GLOB…`; `--suite NAME` adds the programs that only its tests need. Tests against real programs are skipped where those are missing, with
  * CI=true that is a failure. TEST_SETUP=0 leaves the machine as it is.
  */
-const everything = ['test/e2e/**/*.test.ts', 'test/unit/**/*.test.ts'];
+const [programs, units] = ['test/e2e/**/*.test.ts', 'test/unit/**/*.test.ts'];
 
-/**
- * How many files run at once. What runs against programs waits more than it works: so there is one more than processors, and it is begun
- * with. (`true` is one fewer than processors: with two, file after file.) Suites have programs of which a machine runs one, and few files.
- */
-const atOnce = availableParallelism() + 1;
-const atOnceInSuite = 1;
+/** Preloaded by each test file's process. */
+const compileCache = new URL('./setup/compile-cache.js', import.meta.url).href;
 
 /** Milliseconds; a test file that takes longer hangs. */
-const fileLimit = 300_000;
+const fileLimit = 600_000;
 const suiteFileLimit = 1_200_000;
 
 const inCi = process.env['CI'] === 'true';
@@ -34,6 +31,20 @@ const {
   positionals,
 } = parseArgs({ options: { suite: { type: 'string' } }, allowPositionals: true });
 const wanted = componentsOf(suite);
+const isLong = suite === 'long';
+
+/**
+ * How many files run at once. What runs against programs waits more than it works: so there is one more than processors, and it is begun
+ * with. (`true` is one fewer than processors: with two, file after file.) The other suites have programs of which a machine runs one, and few files.
+ */
+const atOnce = suite === undefined || isLong ? availableParallelism() + 1 : 1;
+
+/** What `npm run test:long` runs besides its own: whatever says how often by `repetitions.ts`, which it does as often as that says. */
+function repeated(): string[] {
+  return filesOf(programs, units).filter((file) =>
+    readFileSync(file, 'utf8').includes('setup/repetitions.ts'),
+  );
+}
 
 function prepare(): void {
   const missing = wanted.filter(({ name }) => find(name) === undefined);
@@ -50,18 +61,21 @@ function lacking(): string[] {
   return wanted.filter(({ required }) => required).flatMap((component) => obstacle(component) ?? []);
 }
 
-async function runTests(globs: readonly string[]): Promise<void> {
-  const files = [...new Set(globs.flatMap((glob) => globSync(glob).sort()))];
+function filesOf(...globs: readonly string[]): string[] {
+  return [...new Set(globs.flatMap((glob) => globSync(glob).sort()))];
+}
+
+async function runTests(files: readonly string[]): Promise<void> {
   if (files.length === 0) {
-    console.error(`No test file matches ${globs.join(' ')}`);
+    console.error(`No test file matches ${positionals.join(' ')}`);
     process.exitCode = 1;
     return;
   }
-  const inSuite = suite !== undefined;
   const events = run({
-    files,
-    concurrency: inSuite ? atOnceInSuite : atOnce,
-    timeout: inSuite ? suiteFileLimit : fileLimit,
+    files: [...files],
+    concurrency: atOnce,
+    timeout: suite === undefined ? fileLimit : suiteFileLimit,
+    execArgv: ['--import', compileCache],
   });
   events.on('test:fail', () => {
     process.exitCode = 1;
@@ -77,7 +91,13 @@ async function runTests(globs: readonly string[]): Promise<void> {
 
 process.chdir(`${import.meta.dirname}/..`);
 prepare();
-await runTests(positionals.length > 0 ? positionals : everything);
+if (isLong) process.env['TEST_LONG'] = '1';
+if (positionals.length > 0) await runTests(filesOf(...positionals));
+else if (isLong) await runTests([...filesOf('test/long/*.test.ts'), ...repeated()]);
+else {
+  using groups = grouped(filesOf(units));
+  await runTests([...filesOf(programs), ...groups.files]);
+}
 if (inCi && lacking().length > 0) {
   console.error(`CI=true, but ${lacking().join(', ')}.`);
   process.exitCode = 1;

@@ -28,11 +28,11 @@ const kinds = {
   tutorial: ({ page }) => page === 'docs/tutorials/first-pull.md',
   /** test/install/install.test.ts: the whole page, in a root of its own. */
   install: ({ page, language }) => page === 'docs/how-to/install.md' && language !== 'yaml',
-  /** test/e2e/load.test.ts: the whole page. */
+  /** test/long/load.test.ts: the whole page. */
   load: ({ page }) => page === 'docs/how-to/load-images.md',
   /** test/e2e/administer.test.ts: the commands of the page. */
   administer: ({ page, language }) => page === 'docs/how-to/administer.md' && language === 'sh',
-  /** test/e2e/kept-and-carried.test.ts: the commands of the pages, but those about directories of other programs. */
+  /** test/long/kept-and-carried.test.ts: the commands of the pages, but those about directories of other programs. */
   carry: isCarried,
   keep: ({ page, language }) => language === 'sh' && page === 'docs/how-to/keep-the-disk-from-filling.md',
   backUp: ({ page, language }) => language === 'sh' && page === 'docs/how-to/back-up.md',

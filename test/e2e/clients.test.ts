@@ -47,43 +47,44 @@ async function fill(upstream: DockerRegistry): Promise<void> {
   await pushImage({ reference: `${upstream.host}/library/tagged:V1.0-RC_1`, layers, format: 'docker' });
 }
 
-for (const client of clients) {
-  describe(client.name, needs('docker-registry', 'crane', ...client.programs), () => {
-    let resources: AsyncDisposableStack;
-    let upstream: DockerRegistry;
-    let server: Ociregistry;
-
-    before(async () => {
-      await using stack = new AsyncDisposableStack();
-      upstream = stack.use(await DockerRegistry.start());
-      await fill(upstream);
-      const registries = [{ name: upstream.host, scheme: 'http', alias }];
-      server = stack.use(await Ociregistry.start({ settings: { registries } }));
-      resources = stack.move();
-    });
-    after(async () => await resources.disposeAsync());
-
-    for (const { what, repository, tag } of cases) {
-      it(`pulls ${what} as upstream has it, and again from disk alone`, async () => {
-        const content = await readImage(`${upstream.url}/v2/${repository}`, tag);
-        const pull = async () =>
-          await client.pull({ server: server.host, upstream: upstream.host, repository, tag });
-
-        await upstream.takeRequests();
-        assertHolds(await pull(), client, content);
-        assertAskedOnce(await upstream.takeRequests());
-
-        assertHolds(await pull(), client, content);
-        assert.deepEqual(await upstream.takeRequests(), []);
-        assert.deepEqual(await readImage(`${server.url}/v2/${alias}/${repository}`, tag), content);
-        await server.stores(`${alias}/${repository}`, content.blobs.keys());
-        const stored = await server.storedDigests();
-        for (const digest of [...content.manifests.keys(), ...content.blobs.keys()])
-          assert.ok(stored.has(digest), `${digest} is on disk`);
-      });
-    }
+describe('real clients', needs('docker-registry', 'crane'), () => {
+  let upstream: DockerRegistry;
+  before(async () => {
+    upstream = await DockerRegistry.start();
+    await fill(upstream);
   });
-}
+  after(async () => await upstream[Symbol.asyncDispose]());
+
+  for (const client of clients)
+    describe(client.name, needs(...client.programs), () => {
+      let server: Ociregistry;
+      before(async () => {
+        const registries = [{ name: upstream.host, scheme: 'http', alias }];
+        server = await Ociregistry.start({ settings: { registries } });
+      });
+      after(async () => await server[Symbol.asyncDispose]());
+
+      for (const { what, repository, tag } of cases) {
+        it(`pulls ${what} as upstream has it, and again from disk alone`, async () => {
+          const content = await readImage(`${upstream.url}/v2/${repository}`, tag);
+          const pull = async () =>
+            await client.pull({ server: server.host, upstream: upstream.host, repository, tag });
+
+          await upstream.takeRequests();
+          assertHolds(await pull(), client, content);
+          assertAskedOnce(await upstream.takeRequests());
+
+          assertHolds(await pull(), client, content);
+          assert.deepEqual(await upstream.takeRequests(), []);
+          assert.deepEqual(await readImage(`${server.url}/v2/${alias}/${repository}`, tag), content);
+          await server.stores(`${alias}/${repository}`, content.blobs.keys());
+          const stored = await server.storedDigests();
+          for (const digest of [...content.manifests.keys(), ...content.blobs.keys()])
+            assert.ok(stored.has(digest), `${digest} is on disk`);
+        });
+      }
+    });
+});
 
 function assertAskedOnce(requests: readonly string[]): void {
   assert.ok(requests.length > 0);

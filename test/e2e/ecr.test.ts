@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { secret } from '#test/fakes/secrets.ts';
@@ -92,8 +92,14 @@ async function upstreamOf(id: string): Promise<FakeUpstream> {
 }
 
 describe('a registry at Amazon ECR', needs('moto_server'), () => {
+  let moto: Moto;
+  before(async () => {
+    moto = await Moto.start();
+  });
+  beforeEach(() => moto.reset());
+  after(async () => await moto[Symbol.asyncDispose]());
+
   it('is pulled from with a token that the AWS SDK got, sent with the first request already', async () => {
-    await using moto = await Moto.start();
     await using upstream = await upstreamOf(account);
     await using test = await serve(moto, [{ upstream, options: 'profile=Prod,region=eu-west-1' }]);
     assert.equal(moto.calls.length, 0, 'the start must not wait for AWS');
@@ -109,7 +115,6 @@ describe('a registry at Amazon ECR', needs('moto_server'), () => {
   });
 
   it('lives beside others of other profiles, regions and roles', async () => {
-    await using moto = await Moto.start();
     await using own = await upstreamOf(account);
     await using byProfile = await upstreamOf('222222222222');
     await using byRole = await upstreamOf('111111111111');
@@ -132,7 +137,6 @@ describe('a registry at Amazon ECR', needs('moto_server'), () => {
   });
 
   it('has its token renewed in the background, and no pull fails meanwhile', async () => {
-    await using moto = await Moto.start();
     moto.rotates = true;
     await using upstream = await startUpstream();
     // As AWS: the token before the last is still good.
@@ -158,7 +162,6 @@ describe('a registry at Amazon ECR', needs('moto_server'), () => {
   });
 
   it('serves what is cached while AWS is out of order, and says in its log why it cannot serve the rest', async () => {
-    await using moto = await Moto.start();
     await using upstream = await upstreamOf(account);
     await using test = await serve(moto, [{ upstream }]);
     assert.equal((await test.pull(upstream)).status, 200);
@@ -176,7 +179,6 @@ describe('a registry at Amazon ECR', needs('moto_server'), () => {
   });
 
   it('with a profile that is not known is 403, and the log says it', async () => {
-    await using moto = await Moto.start();
     await using upstream = await upstreamOf(account);
     await using test = await serve(moto, [{ upstream, options: 'profile=prod,region=eu-west-1' }]);
     const { status, text } = await test.pull(upstream);
@@ -188,14 +190,9 @@ describe('a registry at Amazon ECR', needs('moto_server'), () => {
     assert.equal(upstream.requests.length, 0);
     test.checkSecrets();
   });
-});
 
-describe(
-  'Debian’s docker-registry with the password of ECR',
-  needs('moto_server', 'docker-registry', 'crane'),
-  () => {
+  describe('Debian’s docker-registry with the password of ECR', needs('docker-registry', 'crane'), () => {
     it('is pulled from with a token of the AWS SDK', async () => {
-      await using moto = await Moto.start();
       await using directory = await temporaryDirectory();
       // The password is "123456789012-auth-token".
       const htpasswd = 'AWS:$2y$04$FA7n2FEPEV6EkOleL48j2u2K.Toj0e4gSx1DH5vG3MEBsdmg9oZ2q\n';
@@ -214,8 +211,8 @@ describe(
       assert.equal(blobs.size, 2);
       assertWithout([secretKey, ...secretsOf(account)], server.output);
     });
-  },
-);
+  });
+});
 
 /** The password, and with its user what is behind `Basic `. */
 function secretsOf(id: string): string[] {

@@ -58,7 +58,7 @@ async function* inPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 }
 
 /** For each round: plain TCP on both sides, or TLS, which hands out bytes in its own way. */
-const rounds = ['http', 'https', 'http'] as const;
+const rounds = ['http', 'https'] as const;
 
 describe('many clients of many blobs at many paces', () => {
   it('each get the right bytes, and so does the disk, while memory is used again', async () => {

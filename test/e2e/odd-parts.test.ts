@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Fault } from '#test/fakes/upstream-answers.ts';
 import {
@@ -75,10 +75,18 @@ const oddities: readonly Oddity[] = [
   { name: 'drips parts at 20 KB a second', fault: times(2, dripping(20_000)), most: vain },
 ];
 
-describe('an upstream that is odd about parts alone', { concurrency: 4 }, () => {
-  for (const { name, fault, most } of oddities)
+describe('an upstream that is odd about parts alone', { concurrency: true }, () => {
+  const resources = new AsyncDisposableStack();
+  let each: readonly ColdBlobs[];
+  before(async () => {
+    const upstreams = oddities.map(({ fault }) => ({ rate: 2_000_000, faults: [onParts(fault)] }));
+    each = await ColdBlobs.together(upstreams, resources);
+  });
+  after(async () => await resources.disposeAsync());
+
+  for (const [at, { name, most }] of oddities.entries())
     it(`and ${name} is followed in order`, async () => {
-      await using cold = await ColdBlobs.start({ rate: 2_000_000, faults: [onParts(fault)] });
+      const cold = each[at] ?? assert.fail();
       const blob = cold.put(size);
       const [part, last, whole] = await Promise.all([
         cold.get(blob, far),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { needs } from '../setup/needs.ts';
 import { readImage } from './support/content.ts';
 import { DockerRegistry } from './support/docker-registry.ts';
@@ -43,9 +43,12 @@ async function openRegistry() {
 type Open = Awaited<ReturnType<typeof openRegistry>>;
 
 describe('a registry with user and password', needs('docker-registry', 'crane'), () => {
-  before(() => {
+  let test: Open;
+  before(async () => {
     process.env['REGISTRY_PASSWORD'] = password;
+    test = await openRegistry();
   });
+  after(async () => await test[Symbol.asyncDispose]());
 
   const ways: [what: string, auth: (test: Open) => Promise<unknown>][] = [
     ['the configuration', async () => ({ user: 'robot', password })],
@@ -73,7 +76,6 @@ describe('a registry with user and password', needs('docker-registry', 'crane'),
   ];
   for (const [what, auth] of ways) {
     it(`is pulled from with those of ${what}`, async () => {
-      await using test = await openRegistry();
       await using server = await test.serve(await auth(test));
       const { blobs } = await readImage(`${server.url}/v2/${test.upstream.host}/app`, 'v1');
       assert.equal(blobs.size, 2);
@@ -82,14 +84,13 @@ describe('a registry with user and password', needs('docker-registry', 'crane'),
   }
 
   it('is pulled from again once the password in the file is the right one', async () => {
-    await using test = await openRegistry();
-    const passwordFile = await test.write('password', 's3cret-in-tests-battery');
+    const passwordFile = await test.write('changed', 's3cret-in-tests-battery');
     await using server = await test.serve({ user: 'robot', passwordFile });
     const manifest = `${server.url}/v2/${test.upstream.host}/app/manifests/v1`;
     const refused = await fetch(manifest);
     const answer = await refused.text();
     assert.equal(refused.status, 403, answer);
-    await test.write('password', password);
+    await test.write('changed', password);
     await until('the new password is used', async () => (await fetch(manifest)).status === 200);
     assertWithout(
       [password, `robot:${password}`, 's3cret-in-tests-battery', 'robot:s3cret-in-tests-battery'],

@@ -14,7 +14,7 @@ import { Ociregistry, type Start } from './ociregistry.ts';
 import { recordedBytes } from './recorded-bytes.ts';
 import { until } from './until.ts';
 
-export interface ColdBlobsOptions {
+export interface LinkedUpstream {
   /** Of the link to upstream; bytes a second. */
   readonly rate: number;
   readonly isShared?: boolean;
@@ -22,8 +22,14 @@ export interface ColdBlobsOptions {
   readonly faults?: readonly Fault[];
   /** So many transfers of the registry run at a time. */
   readonly maxConcurrent?: number;
+}
+
+export interface ColdBlobsOptions extends LinkedUpstream {
   readonly settings?: Start['settings'];
 }
+
+/** No two upstreams of a server have the same blob: it would be had from the other. */
+const blobsOfOne = 1000;
 
 export interface ColdBlob {
   readonly digest: Digest;
@@ -43,35 +49,36 @@ export class ColdBlobs implements AsyncDisposable {
   readonly upstream: FakeUpstream;
   readonly link: CountingLink;
   readonly server: Ociregistry;
+  readonly #alias: string;
   readonly #resources: AsyncDisposableStack;
-  #made = 0;
+  #made: number;
 
   private constructor(
-    upstream: FakeUpstream,
-    link: CountingLink,
+    { upstream, link, at }: Linked,
     server: Ociregistry,
-    resources: AsyncDisposableStack,
+    resources = new AsyncDisposableStack(),
   ) {
     this.upstream = upstream;
     this.link = link;
     this.server = server;
+    this.#alias = aliasOf(at);
+    this.#made = at * blobsOfOne;
     this.#resources = resources;
   }
 
-  static async start({
-    rate,
-    isShared,
-    faults = [],
-    maxConcurrent = 32,
-    settings,
-  }: ColdBlobsOptions): Promise<ColdBlobs> {
+  static async start({ settings, ...upstream }: ColdBlobsOptions): Promise<ColdBlobs> {
     await using resources = new AsyncDisposableStack();
-    const upstream = resources.use(await FakeUpstream.start());
-    const link = new CountingLink(rate, { isShared });
-    upstream.faults.push(link.fault, ...faults);
-    const registries = [{ name: upstream.host, scheme: 'http', alias, upstream: { maxConcurrent } }];
-    const server = resources.use(await Ociregistry.start({ settings: { registries, ...settings } }));
-    return new ColdBlobs(upstream, link, server, resources.move());
+    const [linked, server] = await serveLinked([upstream], resources, settings);
+    return new ColdBlobs(linked[0] as Linked, server, resources.move());
+  }
+
+  /** One server before several upstreams, in their order; the resources have all of it. */
+  static async together(
+    upstreams: readonly LinkedUpstream[],
+    resources: AsyncDisposableStack,
+  ): Promise<ColdBlobs[]> {
+    const [linked, server] = await serveLinked(upstreams, resources);
+    return linked.map((each) => new ColdBlobs(each, server));
   }
 
   /** A blob that the server has never heard of. */
@@ -83,7 +90,7 @@ export class ColdBlobs implements AsyncDisposable {
   }
 
   urlOf({ digest }: ColdBlob, repository = 'library/app'): string {
-    return `${this.server.url}/v2/${alias}/${repository}/blobs/${digest}`;
+    return `${this.server.url}/v2/${this.#alias}/${repository}/blobs/${digest}`;
   }
 
   async get(blob: ColdBlob, range?: string, repository?: string): Promise<PartAnswer> {
@@ -100,7 +107,7 @@ export class ColdBlobs implements AsyncDisposable {
 
   /** Waits until the blob is in the store, and says whether its bytes are right there. */
   async stores({ digest }: ColdBlob): Promise<boolean> {
-    await this.server.stores(`${alias}/library/app`, [digest]);
+    await this.server.stores(`${this.#alias}/library/app`, [digest]);
     return digestOf(await readFile(this.#fileOf(digest))) === digest;
   }
 
@@ -133,6 +140,37 @@ export class ColdBlobs implements AsyncDisposable {
   #fileOf(digest: Digest): string {
     return join(this.server.layout, 'blobs', ...digest.split(':'));
   }
+}
+
+/** An upstream behind its link, by its place among those of the server. */
+interface Linked {
+  readonly upstream: FakeUpstream;
+  readonly link: CountingLink;
+  readonly at: number;
+}
+
+function aliasOf(at: number): string {
+  return at === 0 ? alias : `${alias}${at}`;
+}
+
+async function serveLinked(
+  upstreams: readonly LinkedUpstream[],
+  resources: AsyncDisposableStack,
+  settings?: Start['settings'],
+): Promise<[linked: Linked[], server: Ociregistry]> {
+  const linked: Linked[] = [];
+  const registries: object[] = [];
+  for (const [at, { rate, isShared, faults = [], maxConcurrent = 32 }] of upstreams.entries()) {
+    const upstream = resources.use(await FakeUpstream.start());
+    const link = new CountingLink(rate, { isShared });
+    upstream.faults.push(link.fault, ...faults);
+    linked.push({ upstream, link, at });
+    registries.push({
+      ...{ name: upstream.host, scheme: 'http', alias: aliasOf(at), upstream: { maxConcurrent } },
+    });
+  }
+  const server = resources.use(await Ociregistry.start({ settings: { registries, ...settings } }));
+  return [linked, server];
 }
 
 export async function readAll(response: IncomingMessage): Promise<PartAnswer> {

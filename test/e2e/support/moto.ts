@@ -63,6 +63,13 @@ export class Moto implements AsyncDisposable {
     };
   }
 
+  /** As if it had just been started. */
+  reset(): void {
+    this.calls.length = 0;
+    this.outOfOrder = undefined;
+    this.rotates = false;
+  }
+
   /** How many tokens of ECR were asked for. */
   get tokens(): number {
     return this.calls.filter(({ action }) => action === 'GetAuthorizationToken').length;

@@ -14,6 +14,7 @@ import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect, putImage } from '#test/fakes/images.ts';
 import { indexThatWaits, scriptedIndex } from '#test/fakes/scripted-index.ts';
 import { cut, gate } from '#test/fakes/scripted-registry.ts';
+import { repetitions } from '#test/setup/repetitions.ts';
 
 const alpine = repository('docker.io/library/alpine');
 const other = repository('docker.io/acme/other');
@@ -242,7 +243,7 @@ describe('a blob that is not cached', () => {
         assert.ok(want.equals(await pull(cache, digest, range)));
         assert.equal(cache.upstream.calls.length, 1);
       }),
-      { numRuns: 25 },
+      { numRuns: repetitions(25) },
     );
   });
 });

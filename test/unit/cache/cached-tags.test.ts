@@ -9,6 +9,7 @@ import { CacheUnderTest } from '#test/fakes/cache-under-test.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { alpine, numbered, type PagingBehaviour, PagingUpstream } from '#test/fakes/paging-upstream.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
+import { repetitions } from '#test/setup/repetitions.ts';
 
 function paged(behaviour: PagingBehaviour) {
   const upstream = new PagingUpstream(behaviour);
@@ -147,7 +148,7 @@ describe('a walk through the tags of a repository', () => {
           assert.deepEqual([...new Set(seen)].toSorted(), tags.toSorted());
         }
       }),
-      { numRuns: 100 },
+      { numRuns: repetitions(100) },
     );
   });
 });

@@ -8,6 +8,7 @@ import { ConfigError } from '#src/config/config-error.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { configSchema } from '#src/config/schema.ts';
 import { loadText, problemsOf } from '#test/fakes/config-text.ts';
+import { repetitions } from '#test/setup/repetitions.ts';
 
 describe('a configuration', () => {
   it('needs no file: all is default', async () => {
@@ -461,7 +462,7 @@ describe('whatever the file holds, the loader', () => {
           for (const problem of error.problems) assert.match(problem, /^\S+config\.yaml(:\d+:\d+)?: [^\n]+$/);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: repetitions(300) },
     );
   });
 });

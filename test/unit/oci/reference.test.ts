@@ -12,6 +12,7 @@ import {
   pathOf,
   repositoryName,
 } from '#src/oci/reference.ts';
+import { repetitions } from '#test/setup/repetitions.ts';
 
 const hex = 'a'.repeat(64);
 const host = parseRegistryHost('ghcr.io');
@@ -38,7 +39,7 @@ describe('the grammar of names', () => {
           assert.ok(error instanceof RegistryError && error.status === 400, String(error));
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: repetitions(1000) },
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RegistryError } from '#src/oci/error.ts';
 import { formatRequest, parseRequest, type Request } from '#src/oci/request.ts';
+import { repetitions } from '#test/setup/repetitions.ts';
 
 /** The API’s own words are names too, and must not confuse anyone. */
 const segment = fc.oneof(
@@ -62,7 +63,7 @@ describe('a request of the distribution API', () => {
         const { path, query } = sent(one);
         assert.deepEqual(parseRequest(one.method, path, query), one);
       }),
-      { numRuns: 2000 },
+      { numRuns: repetitions(2000) },
     );
   });
 
@@ -75,7 +76,7 @@ describe('a request of the distribution API', () => {
         url.search = String(query);
         assert.deepEqual(parseRequest(one.method, url.pathname, url.searchParams), one);
       }),
-      { numRuns: 2000 },
+      { numRuns: repetitions(2000) },
     );
   });
 
@@ -140,7 +141,7 @@ describe('a request of the distribution API', () => {
           assert.ok(error instanceof RegistryError && error.code === 'NAME_INVALID', String(error));
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: repetitions(1000) },
     );
   });
 
@@ -166,7 +167,7 @@ describe('a request of the distribution API', () => {
         assert.doesNotMatch(read.name, /^\/|\/\/|\/$|^$|\\|\0|(?:^|\/)\.{1,2}(?:\/|$)/);
         assert.equal(read.name.split('/').length, parts.length);
       }),
-      { numRuns: 2000 },
+      { numRuns: repetitions(2000) },
     );
   });
 

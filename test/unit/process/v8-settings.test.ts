@@ -22,7 +22,7 @@ it('the settings of V8 keep the room for young objects as it is, collect when th
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const atFirst = roomForYoungObjects();
   setUpV8();
-  makeGarbage(15_000_000);
+  makeGarbage(5_000_000);
   // It grows by single pages all the same; left alone it is doubled again and again.
   assert.ok(roomForYoungObjects() < 6 * atFirst, `${atFirst} bytes became ${roomForYoungObjects()}`);
   const old: object[] = Array.from({ length: 500_000 }, (_, at) => ({ at }));

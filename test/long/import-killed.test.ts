@@ -17,9 +17,9 @@ import { LogLines } from '#test/fakes/log-lines.ts';
 import { writeOriginal } from '#test/fakes/original-directory.ts';
 import { tarOf } from '#test/fakes/tars.ts';
 import { Random } from '#test/simulation/random.ts';
-import { readImage } from './support/content.ts';
-import { Program } from './support/program.ts';
-import { until } from './support/until.ts';
+import { readImage } from '../e2e/support/content.ts';
+import { Program } from '../e2e/support/program.ts';
+import { until } from '../e2e/support/until.ts';
 
 const bin = join(root, 'src/bin.js');
 const rounds = 4;

@@ -6,10 +6,10 @@ import SqliteDatabase from 'better-sqlite3';
 import { parseTag } from '#src/oci/reference.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
-import { ColdBlobs, rangeOf } from './support/cold-blobs.ts';
-import { freePort } from './support/free-port.ts';
-import { Ociregistry } from './support/ociregistry.ts';
-import { canMount, smallDisk } from './support/small-disk.ts';
+import { ColdBlobs, rangeOf } from '../e2e/support/cold-blobs.ts';
+import { freePort } from '../e2e/support/free-port.ts';
+import { Ociregistry } from '../e2e/support/ociregistry.ts';
+import { canMount, smallDisk } from '../e2e/support/small-disk.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -3,18 +3,18 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { root } from '#test/docs/block.ts';
+import { alias } from '../e2e/support/client.ts';
+import { command } from '../e2e/support/command.ts';
+import { Containerd } from '../e2e/support/containerd.ts';
+import { digestOf, digestsIn, type ImageContent, readImage } from '../e2e/support/content.ts';
+import { crane } from '../e2e/support/crane.ts';
+import { DockerRegistry } from '../e2e/support/docker-registry.ts';
+import { makeLayer, pushImage, pushIndex } from '../e2e/support/images.ts';
+import type { IsolatedOrder, IsolatedPull, IsolatedResult } from '../e2e/support/isolated-pulls.ts';
+import { Ociregistry } from '../e2e/support/ociregistry.ts';
+import { ownNetwork } from '../e2e/support/own-network.ts';
+import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { needs, programOf } from '../setup/needs.ts';
-import { alias } from './support/client.ts';
-import { command } from './support/command.ts';
-import { Containerd } from './support/containerd.ts';
-import { digestOf, digestsIn, type ImageContent, readImage } from './support/content.ts';
-import { crane } from './support/crane.ts';
-import { DockerRegistry } from './support/docker-registry.ts';
-import { makeLayer, pushImage, pushIndex } from './support/images.ts';
-import type { IsolatedOrder, IsolatedPull, IsolatedResult } from './support/isolated-pulls.ts';
-import { Ociregistry } from './support/ociregistry.ts';
-import { ownNetwork } from './support/own-network.ts';
-import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const bin = join(root, 'src/bin.js');
 const architectures = ['amd64', 'arm64', 's390x'];
@@ -191,7 +191,7 @@ describe('bundles across an air gap', needs('docker-registry', 'crane', 'skopeo'
       const imagePath = join(path, 'isolated');
       const isolatedRun = async (order: Pick<IsolatedOrder, 'bundles' | 'pulls' | 'misses'>) => {
         const whole: IsolatedOrder = { ...order, directory: path, imagePath, upstream: upstream.host };
-        const script = join(import.meta.dirname, 'support/isolated-pulls.ts');
+        const script = join(import.meta.dirname, '../e2e/support/isolated-pulls.ts');
         const [file = '', ...args] = [
           ...(await ownNetwork()),
           process.execPath,

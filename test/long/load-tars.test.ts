@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { root } from '#test/docs/block.ts';
+import { command } from '../e2e/support/command.ts';
+import { Containerd } from '../e2e/support/containerd.ts';
+import { digestOf, type ImageContent, readImage } from '../e2e/support/content.ts';
+import { crane } from '../e2e/support/crane.ts';
+import { DockerRegistry } from '../e2e/support/docker-registry.ts';
+import { Dockerd } from '../e2e/support/dockerd.ts';
+import { makeLayer, pushImage } from '../e2e/support/images.ts';
+import { savedByPodman } from '../e2e/support/podman.ts';
+import { Program } from '../e2e/support/program.ts';
+import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { needs, programOf } from '../setup/needs.ts';
-import { command } from './support/command.ts';
-import { Containerd } from './support/containerd.ts';
-import { digestOf, type ImageContent, readImage } from './support/content.ts';
-import { crane } from './support/crane.ts';
-import { DockerRegistry } from './support/docker-registry.ts';
-import { Dockerd } from './support/dockerd.ts';
-import { makeLayer, pushImage } from './support/images.ts';
-import { savedByPodman } from './support/podman.ts';
-import { Program } from './support/program.ts';
-import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const bin = join(root, 'src/bin.js');
 
