@@ -3,7 +3,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { ListedBlob } from '#src/bundle/bundle-list.ts';
-import { sha256 } from '#src/oci/digest.ts';
+import { digestLike, sha256 } from '#src/oci/digest.ts';
+import type { Digest } from '#src/oci/reference.ts';
 import { CacheDirectory, problemsOf } from '#test/fakes/cache-directory.ts';
 import { bytes } from '#test/fakes/images.ts';
 import { type Built, builtImage, builtIndex, layoutFiles, pathOf } from '#test/fakes/layouts.ts';
@@ -120,6 +121,25 @@ describe('exporting a cache', () => {
     assert.ok(one.some(({ name }) => name === tag));
     const { images: all } = await cache.export(join(cache.path, 'all'));
     assert.deepEqual(all.map(({ name }) => name).sort(), Object.keys(signed).sort());
+  });
+
+  it('takes an image whose digest no tag of cosign has room for', async () => {
+    const manifest = amd64.manifest;
+    const digest = digestLike(`sha512:${'0'.repeat(128)}` as Digest, manifest);
+    const descriptor = { mediaType: amd64.mediaType, digest, size: manifest.length };
+    const annotations = { 'org.opencontainers.image.ref.name': 'quay.io/team/long:v1' };
+    await using cache = await CacheDirectory.make();
+    const layout = await cache.folder('first', [
+      ['oci-layout', { imageLayoutVersion: '1.0.0' }],
+      ['index.json', { schemaVersion: 2, manifests: [{ ...descriptor, annotations }] }],
+      [`blobs/sha512/${digest.slice(7)}`, manifest],
+      ...amd64.contents.slice(0, 2).map((content) => [pathOf(content), content] as const),
+    ]);
+    await cache.import([layout]);
+    const { images: exported } = await cache.export(join(cache.path, 'bundle'));
+    assert.deepEqual(problemsOf(exported), [['quay.io/team/long:v1', undefined]]);
+    await using other = await CacheDirectory.make();
+    assert.deepEqual(problemsOf(await other.import([join(cache.path, 'bundle')])), problemsOf(exported));
   });
 
   it('says what it lacks of a platform that is asked for, and leaves it out where none is', async () => {
