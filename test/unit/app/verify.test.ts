@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -128,6 +129,42 @@ describe('verify, beside a server', () => {
     );
     assert.deepEqual(foundIn(await it.verify({ airGapped: true })), []);
     for (const digest of it.digests) assert.equal((await ask(it.app.server, it.pathOf(digest))).status, 200);
+  });
+
+  it('does not trip over another one: what is wrong is found, put aside and fetched again once', async () => {
+    await using it = await serving();
+    const [manifest, config, layer] = it.digests;
+    assert.ok(manifest && config && layer);
+    for (const repairs of [false, true]) {
+      await rot(it.fileOf(layer));
+      await writeFile(it.fileOf(manifest), '{}');
+      const before = it.upstream.calls.length;
+      const both = await Promise.all([it.verify({ repairs }), it.verify({ repairs })]);
+      const found = both.flatMap(foundIn);
+      assert.deepEqual(new Set(found.map(({ digest }) => digest)), new Set([layer, manifest]));
+      for (const digest of [layer, manifest])
+        assert.equal(found.filter((each) => each.digest === digest && each.kept !== undefined).length, 1);
+      const asked = it.upstream.calls.slice(before).filter((call) => call.startsWith('GET '));
+      if (repairs)
+        assert.ok(
+          found.every(({ isRepaired }) => isRepaired),
+          JSON.stringify(asked),
+        );
+      else assert.deepEqual(asked, []);
+      const isThere = async (): Promise<boolean> => {
+        for (const digest of it.digests)
+          assert.equal((await ask(it.app.server, it.pathOf(digest))).status, 200);
+        return [layer, manifest].every((digest) => existsSync(it.fileOf(digest)));
+      };
+      // What was served from memory is stored when it is asked for again.
+      const giveUpAt = Date.now() + 20_000;
+      while (!(await isThere())) {
+        assert.ok(Date.now() < giveUpAt, 'it is not stored');
+        await setTimeout(100);
+      }
+      await untilStored(it.v1, it.digests.length);
+    }
+    assert.deepEqual(foundIn(await it.verify()), []);
   });
 
   it('says what could not be fetched again, across an air gap too', async () => {
