@@ -133,30 +133,22 @@ describe('verify, beside a server', () => {
 
   it('does not trip over another one: what is wrong is found, put aside and fetched again once', async () => {
     await using it = await serving();
-    const [manifest, config, layer] = it.digests;
-    assert.ok(manifest && config && layer);
+    const [, config, layer] = it.digests;
+    assert.ok(config && layer);
     for (const repairs of [false, true]) {
       await rot(it.fileOf(layer));
-      await writeFile(it.fileOf(manifest), '{}');
-      const before = it.upstream.calls.length;
+      await writeFile(it.fileOf(config), '[]');
       const both = await Promise.all([it.verify({ repairs }), it.verify({ repairs })]);
       const found = both.flatMap(foundIn);
-      assert.deepEqual(new Set(found.map(({ digest }) => digest)), new Set([layer, manifest]));
-      for (const digest of [layer, manifest])
+      assert.deepEqual(new Set(found.map(({ digest }) => digest)), new Set([layer, config]));
+      for (const digest of [layer, config])
         assert.equal(found.filter((each) => each.digest === digest && each.kept !== undefined).length, 1);
-      const asked = it.upstream.calls.slice(before).filter((call) => call.startsWith('GET '));
-      if (repairs)
-        assert.ok(
-          found.every(({ isRepaired }) => isRepaired),
-          JSON.stringify(asked),
-        );
-      else assert.deepEqual(asked, []);
+      if (repairs) assert.ok(found.every(({ isRepaired }) => isRepaired));
       const isThere = async (): Promise<boolean> => {
         for (const digest of it.digests)
           assert.equal((await ask(it.app.server, it.pathOf(digest))).status, 200);
-        return [layer, manifest].every((digest) => existsSync(it.fileOf(digest)));
+        return [layer, config].every((digest) => existsSync(it.fileOf(digest)));
       };
-      // What was served from memory is stored when it is asked for again.
       const giveUpAt = Date.now() + 20_000;
       while (!(await isThere())) {
         assert.ok(Date.now() < giveUpAt, 'it is not stored');
