@@ -12,11 +12,11 @@ import { Program } from './support/program.ts';
 import { until } from './support/until.ts';
 
 const bin = join(root, 'src/bin.js');
-const rounds = 3;
+const rounds = 2;
 /** By it a failure is repeated, as far as the machine allows. */
 const seed = Date.now() % 1_000_000;
 const images = Object.fromEntries(
-  Array.from({ length: 16 }, (_, at) => [`quay.io/team/app:${at}`, builtImage(at, { size: 1_500_000 })]),
+  Array.from({ length: 8 }, (_, at) => [`quay.io/team/app:${at}`, builtImage(at, { size: 800_000 })]),
 );
 const layers = Object.values(images).map(({ contents }) => contents[0] ?? assert.fail());
 
@@ -40,7 +40,7 @@ async function given(address: string): Promise<number> {
 }
 
 describe('a verify that is killed beside a server', () => {
-  it('has nothing wrong served, keeps no other from its end, and what is lost comes by an import', async () => {
+  it('has nothing wrong served, keeps no other from its end, and what is lost comes by an import', { timeout: 150_000 }, async () => {
     const random = new Random(seed);
     await using cache = await CacheDirectory.make();
     const layout = await cache.folder('layout', layoutFiles(images));
@@ -53,11 +53,11 @@ describe('a verify that is killed beside a server', () => {
     const aside = async (): Promise<number> => (await readdir(quarantine).catch(() => [])).length;
     let killed = 0;
     for (let round = 0; round < rounds; round += 1) {
-      const wrong = new Set(Array.from({ length: 4 }, () => random.between(0, layers.length - 1)));
+      const wrong = new Set(Array.from({ length: 3 }, () => random.between(0, layers.length - 1)));
       for (const at of wrong)
         await spoil(
           join(cache.imagePath, 'v1', pathOf(layers[at] ?? assert.fail())),
-          random.between(0, 1_400_000),
+          random.between(0, 700_000),
         );
       const before = await aside();
       await using program = new Program(process.execPath, [bin, ...flags, 'verify']);
