@@ -40,7 +40,9 @@ async function given(address: string): Promise<number> {
 }
 
 describe('a verify that is killed beside a server', () => {
-  it('has nothing wrong served, keeps no other from its end, and what is lost comes by an import', { timeout: 150_000 }, async () => {
+  it('has nothing wrong served, keeps no other from its end, and what is lost comes by an import', {
+    timeout: 150_000,
+  }, async () => {
     const random = new Random(seed);
     await using cache = await CacheDirectory.make();
     const layout = await cache.folder('layout', layoutFiles(images));
