@@ -205,7 +205,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const sync = beginCatalogSync(config, caching, { clock, log, random });
   if (sync !== undefined) stack.use(sync);
   stack.use(beginOriginalImport(config, caching, { clock, log, isKnown: rebuild?.isKnown }));
-  if (config.preloadImages !== '') stack.use(beginPreload(config, caching, { clock, log }));
+  if (config.preloadImages !== '')
+    stack.use(beginPreload(config, caching, { clock, log, isKnown: rebuild?.isKnown }));
   const servers = { server, health, metrics, listeners };
   return new App({ ...servers, certificates, stack: stack.move(), gate, config, clock });
 }

@@ -1,3 +1,4 @@
+import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
@@ -8,6 +9,8 @@ import { standardInput } from './standard-input.ts';
 interface PreloadParts {
   readonly clock: Clock;
   readonly log: Log;
+  /** Settles when an index that was lost is known again: what lies here need not be pulled. Default: none was. */
+  readonly isKnown?: Promise<unknown> | undefined;
 }
 
 /** Loads what `preloadImages` names, beside the clients; what fails is logged. Disposing ends it: what came is gone on with next time. */
@@ -27,9 +30,10 @@ export function beginPreload(config: Config, caching: Caching, parts: PreloadPar
 async function preload(
   config: Config,
   caching: Caching,
-  { clock, log }: PreloadParts,
+  { clock, log, isKnown = Promise.resolve() }: PreloadParts,
   signal: AbortSignal,
 ): Promise<void> {
+  await abortable(isKnown, signal);
   const begunAt = clock.monotonic();
   const { preloadImages: file } = config;
   log.info({ file }, 'loading images');

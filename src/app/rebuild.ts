@@ -3,7 +3,6 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { listIsKnown, sizesAreKnown } from '../rebuild/kept-list.ts';
 import { type Rebuilt, rebuildIndex } from '../rebuild/rebuild-index.ts';
-import { usualGraceMs } from '../retention/image-pruner.ts';
 import { removeUnknown } from '../retention/unknown-content.ts';
 import { ByteRate } from '../verify/byte-rate.ts';
 import { checkUnsized } from '../verify/check-store.ts';
@@ -19,8 +18,6 @@ export interface RebuildSettings {
 
 /** What is hashed for its size alone, beside clients. Bytes a second. */
 const hashedPerSecond = 32 * 1024 * 1024;
-/** What came just now is looked at again, and what cannot be moved is left in the end. */
-const maxRounds = 3;
 
 /** Makes the index anew where that is to be done, and removes what is nobody's then. Errors as {@link rebuildIndex}, and the store's. */
 export async function rebuildStore(
@@ -68,50 +65,37 @@ class StoreRebuild {
     this.#signal = signal;
   }
 
-  /** How many files are nobody's, and came too short a time ago to be removed. */
-  async run(): Promise<number> {
+  async run(): Promise<void> {
     const { changed, store } = this.#caching;
     const { content, metadata, rebuild } = store;
-    if (rebuild?.from === undefined) return 0;
+    if (rebuild?.from === undefined) return;
     const { log } = this.#settings;
     log.warn({ list: rebuild.from }, 'making the index anew from what lies in the directory');
     const parts = { content, metadata, log, changed };
     const done = await rebuildIndex(rebuild.from, parts, this.#signal);
     log.warn({ ...done }, 'the index is made anew');
-    const left = await this.#removeNobodys(done);
+    await this.#removeNobodys(done);
     await listIsKnown(rebuild.directory);
-    return left;
   }
 
   /** `known` is called when that is so. */
   async runAside(known: () => void): Promise<void> {
-    const { clock } = this.#settings;
-    let left = await this.run();
+    await this.run();
     known();
     await this.#learnSizes();
-    for (let round = 0; left > 0 && round < maxRounds; round += 1) {
-      await clock.sleep(usualGraceMs, this.#signal);
-      left = await this.#removeUnknown();
-    }
   }
 
   /** Where not all is known that should be, what is not known stays. */
-  async #removeNobodys({ isWhole }: Rebuilt): Promise<number> {
-    if (isWhole) return await this.#removeUnknown();
-    this.#settings.log.warn(
-      {},
-      'files that no image leads to stay: not all that lies there could be made known',
-    );
-    return 0;
-  }
-
-  async #removeUnknown(): Promise<number> {
+  async #removeNobodys({ isWhole }: Rebuilt): Promise<void> {
     const { config, clock, log } = this.#settings;
     const { changed, store } = this.#caching;
+    if (!isWhole) {
+      log.warn({}, 'files that no image leads to stay: not all that lies there could be made known');
+      return;
+    }
     const parts = retentionParts(store, config, { clock, changed });
     const gone = await removeUnknown({ ...parts, content: store.content }, this.#signal);
     if (gone.files + gone.left > 0) log.warn({ ...gone }, 'files that no image leads to are removed');
-    return gone.left;
   }
 
   /** Limits count what is known: sizes are when the bytes were hashed. */

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
+import type { Digest } from '../oci/reference.ts';
 import { hasUnknownSizes, keepNameList, keptNameList } from '../rebuild/kept-list.ts';
 import { type ContentStore, StoreFullError } from '../storage/content-store.ts';
 import type { DiscardedFiles } from '../storage/discarded-content.ts';
@@ -17,6 +18,7 @@ import type { ImageGraph } from '../storage/image-graph.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import { MemoryBlobStore } from '../storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
+import { announceContent } from '../storage/operation.ts';
 import type { SpoolStore } from '../storage/spool-store.ts';
 import { isMarkedDamaged } from '../storage/sqlite/damage-watch.ts';
 import { knowsNothing } from '../storage/sqlite/open-database.ts';
@@ -123,8 +125,12 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   const watched = await watchedIndex(metadata.path);
   const pool = new BufferPool(memory.readBuffers);
   const owners = (partial: string) => (network === undefined ? ownersIn(partial, log) : undefined);
+  const brought = async (digests: readonly Digest[]): Promise<void> =>
+    await metadata.change([announceContent(digests, clock.now())]);
   const blobs = stack.use(
-    await FileBlobStore.open({ directory, pool, maxWriters: files.writers, keptBytes, owners, clock, log }),
+    await FileBlobStore.open({
+      ...{ directory, pool, maxWriters: files.writers, keptBytes, owners, brought, clock, log },
+    }),
   );
   stack.use(new PartialSweep(blobs.partial, clock));
   const layout = stack.use(

@@ -3,12 +3,18 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { exactly } from './bundle-sink.ts';
 import { tarEnd, tarHeader, tarPadding } from './tar-format.ts';
 
+/** So much is written in one go: many small files with what stands around each. Bytes. */
+const togetherBytes = 256 * 1024;
+
 /** One tar that is being written to a file. */
 export class TarFile implements AsyncDisposable {
   readonly path: string;
   readonly #file: FileHandle;
   #hash = createHash('sha256');
-  #size = 0;
+  /** What is in the file, and behind it what waits to be written there. Bytes. */
+  #written = 0;
+  readonly #waiting = Buffer.allocUnsafe(togetherBytes);
+  #waits = 0;
 
   private constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -21,7 +27,7 @@ export class TarFile implements AsyncDisposable {
 
   /** Bytes so far. */
   get size(): number {
-    return this.#size;
+    return this.#written + this.#waits;
   }
 
   /** Throws what the body throws; then it is as it was before. */
@@ -30,14 +36,13 @@ export class TarFile implements AsyncDisposable {
     size: number,
     body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<void> {
-    const before = { size: this.#size, hash: this.#hash.copy() };
+    const before = { size: this.size, hash: this.#hash.copy() };
     try {
-      await this.#write(tarHeader(path, size));
-      for await (const chunk of exactly(path, size, body)) await this.#write(chunk);
-      await this.#write(tarPadding(size));
+      await this.#add(tarHeader(path, size));
+      for await (const chunk of exactly(path, size, body)) await this.#add(chunk);
+      await this.#add(tarPadding(size));
     } catch (error) {
-      await this.#file.truncate(before.size);
-      this.#size = before.size;
+      await this.#cut(before.size);
       this.#hash = before.hash;
       throw error;
     }
@@ -45,17 +50,41 @@ export class TarFile implements AsyncDisposable {
 
   /** Its sha256, when all of it is on the disk. */
   async end(): Promise<string> {
-    await this.#write(tarEnd);
+    await this.#add(tarEnd);
+    await this.#flush();
     await this.#file.sync();
     return this.#hash.digest('hex');
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  /** The bytes are somebody else's again when this settles. */
+  async #add(bytes: Uint8Array): Promise<void> {
     this.#hash.update(bytes);
+    if (this.#waits + bytes.length > togetherBytes) await this.#flush();
+    if (bytes.length > togetherBytes) await this.#write(bytes);
+    else {
+      this.#waiting.set(bytes, this.#waits);
+      this.#waits += bytes.length;
+    }
+  }
+
+  async #cut(size: number): Promise<void> {
+    this.#waits = Math.max(0, size - this.#written);
+    if (size >= this.#written) return;
+    await this.#file.truncate(size);
+    this.#written = size;
+  }
+
+  async #flush(): Promise<void> {
+    const waiting = this.#waiting.subarray(0, this.#waits);
+    this.#waits = 0;
+    await this.#write(waiting);
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
-      const { bytesWritten } = await this.#file.write(bytes, at, bytes.length - at, this.#size);
+      const { bytesWritten } = await this.#file.write(bytes, at, bytes.length - at, this.#written);
       at += bytesWritten;
-      this.#size += bytesWritten;
+      this.#written += bytesWritten;
     }
   }
 

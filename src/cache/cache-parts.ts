@@ -12,6 +12,7 @@ import type { Completer } from './completion/completer.ts';
 import type { Backlog } from './fills/backlog.ts';
 import type { BlobFills } from './fills/blob-fills.ts';
 import type { AskedManifests } from './memory/asked-manifests.ts';
+import type { AwaitedContent } from './memory/awaited-content.ts';
 import type { BlobLinks } from './memory/blob-links.ts';
 import type { BlobSizes } from './memory/blob-sizes.ts';
 import type { DoubtedDigests } from './memory/doubted-digests.ts';
@@ -38,6 +39,7 @@ export interface CacheParts {
   readonly small: SmallBlobs;
   readonly checks: BlobChecks;
   readonly asked: AskedManifests;
+  readonly awaited: AwaitedContent;
   readonly absent: NegativeCache;
   /** Tags for which upstream has just failed, and why. */
   readonly resting: Expiring<string>;

@@ -41,6 +41,8 @@ interface Asking {
   readonly repository: RepositoryName;
   readonly digest: Digest;
   readonly options: BlobOptions;
+  /** When one began to look for it; see AwaitedContent. */
+  readonly since: number;
   /** Does a client wait? */
   readonly isClient: boolean;
   /** Was upstream asked for this caller, if only whether the repository owns the blob? */
@@ -85,14 +87,17 @@ export class CachedBlobs {
       this.#isHit(repository, digest, options);
       return { digest, size: known.length, isVerified: true };
     }
-    const stored = await this.#linked(repository, digest, options);
+    const { awaited } = this.#parts;
+    const since = awaited.now();
+    const linked = async () => await this.#linked(repository, digest, options);
+    const stored = await linked();
     if (stored !== undefined) return stored;
     try {
-      return await this.#asked(repository, digest, options);
+      return await awaited.orBrought(digest, since, this.#asked(repository, digest, options), linked);
     } catch (error) {
       // As #broughtMeanwhile.
       options.signal?.throwIfAborted();
-      const brought = await this.#linked(repository, digest, options);
+      const brought = await linked();
       if (brought === undefined) throw error;
       return brought;
     }
@@ -124,7 +129,7 @@ export class CachedBlobs {
 
   async get(repository: RepositoryName, digest: Digest, options: BlobOptions = {}): Promise<BlobReader> {
     const known = this.#inMemory(repository, digest);
-    if (known === undefined) return await this.#find(askingFor(repository, digest, options, true));
+    if (known === undefined) return await this.#find(this.#asking(repository, digest, options, true));
     const reader = readerOfBytes(digest, known, options.range);
     this.#isHit(repository, digest, options);
     return reader;
@@ -148,7 +153,7 @@ export class CachedBlobs {
   async complete(repository: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<void> {
     const { size } = await this.#parts.sizes.expected(repository, digest);
     if (!this.#parts.room.admits(hostOf(repository), size)) throw new PutOffError(new NoRoomError().message);
-    const asking = askingFor(repository, digest, { signal }, false);
+    const asking = this.#asking(repository, digest, { signal }, false);
     // Left at once: it goes on without us, and who does not read must not hold up a blob that passes through.
     await (await this.#find(asking))[Symbol.asyncDispose]();
     await abortable(asking.fill?.done ?? Promise.resolve(), signal);
@@ -180,7 +185,7 @@ export class CachedBlobs {
     { signal, received }: Bringing,
   ): Promise<Brought | undefined> {
     await this.#checkRoom(repository, digest);
-    const asking = askingFor(repository, digest, { signal }, true);
+    const asking = this.#asking(repository, digest, { signal }, true);
     await using reader = await this.#find(asking);
     const { fill } = asking;
     if (fill === undefined)
@@ -216,6 +221,17 @@ export class CachedBlobs {
     }
   }
 
+  #asking(repository: RepositoryName, digest: Digest, options: BlobOptions, isClient: boolean): Asking {
+    const unknown = {
+      asked: false,
+      isOwner: false,
+      isLongWay: false,
+      fill: undefined,
+      trust: 'all',
+    } as const;
+    return { repository, digest, options, isClient, since: this.#parts.awaited.now(), ...unknown };
+  }
+
   async #find(asking: Asking): Promise<BlobReader> {
     try {
       for (let look = 0; look < maxLooks; look += 1) {
@@ -232,9 +248,15 @@ export class CachedBlobs {
   async #broughtMeanwhile(asking: Asking, failure: unknown): Promise<BlobReader> {
     const { fill, options } = asking;
     if (fill === undefined || options.signal?.aborted === true) throw failure;
-    const brought = await this.#fromLinked({ ...asking, asked: false });
+    const brought = await this.#brought(asking);
     if (brought === undefined) throw failure;
-    asking.fill = undefined;
+    return brought;
+  }
+
+  /** Whatever was fetched of it for this caller is not what he is given. Undefined: it is not here. */
+  async #brought(asking: Asking): Promise<BlobReader | undefined> {
+    const brought = await this.#fromLinked({ ...asking, asked: false });
+    if (brought !== undefined) asking.fill = undefined;
     return brought;
   }
 
@@ -255,7 +277,8 @@ export class CachedBlobs {
       await this.#own(asking, seat.fill);
     }
     const reader = seat.isGood ? await this.#follow(asking, seat) : undefined;
-    if (reader !== undefined) held.move();
+    // What was brought meanwhile needs no place.
+    if (reader !== undefined && asking.fill === seat.fill) held.move();
     return reader;
   }
 
@@ -288,18 +311,23 @@ export class CachedBlobs {
     asking.asked = true;
     seat.fill.head.catch((error: unknown) => this.#noteFailure(repository, key, error));
     const reader = await this.#follow(asking, seat);
-    if (reader !== undefined) held.move();
+    if (reader !== undefined && asking.fill === seat.fill) held.move();
     return reader;
   }
 
-  /** Undefined: upstream refused it, but in another repository's name; or gave it in another way than one that is small comes. */
+  /**
+   * As far as it is not brought before upstream gives anything. Undefined: upstream refused it, but in another repository's name; or gave it in another way than
+   * one that is small comes.
+   */
   async #follow(asking: Asking, seat: Seat): Promise<BlobReader | undefined> {
-    const { repository, options, asked } = asking;
+    const { repository, digest, options, asked, since } = asking;
     const { fill } = seat;
     asking.fill = fill;
     options.report?.(fill.isVerified && !asked ? { kind: 'hit' } : { kind: 'miss', collapsed: !asked });
     try {
-      return await seat.open(options.signal);
+      const opening = seat.open(options.signal);
+      const brought = async () => await this.#brought(asking);
+      return await this.#parts.awaited.orBrought(digest, since, opening, brought);
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof LongWayError) {
@@ -327,10 +355,13 @@ export class CachedBlobs {
   }
 
   async #proveOwner(asking: Asking): Promise<void> {
-    const { repository, digest, options } = asking;
+    const { repository, digest, options, since } = asking;
+    const { awaited, links } = this.#parts;
     if (asking.isOwner) return;
     if (!this.#heads.has(contentKey(repository, digest))) asking.asked = true;
-    await abortable(this.#head(repository, digest), options.signal);
+    const proved = abortable(this.#head(repository, digest), options.signal).then(() => true);
+    const brought = async () => (await links.has(repository, digest)) || undefined;
+    await awaited.orBrought(digest, since, proved, brought);
     asking.isOwner = true;
   }
 
@@ -434,16 +465,6 @@ async function drained(
     received?.(length);
   }
   return size;
-}
-
-function askingFor(
-  repository: RepositoryName,
-  digest: Digest,
-  options: BlobOptions,
-  isClient: boolean,
-): Asking {
-  const unknown = { asked: false, isOwner: false, isLongWay: false, fill: undefined, trust: 'all' } as const;
-  return { repository, digest, options, isClient, ...unknown };
 }
 
 function placeOf({ repository, options, isClient, isOwner, trust }: Asking): SharedPlace {

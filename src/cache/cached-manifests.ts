@@ -152,14 +152,16 @@ export class CachedManifests {
   }
 
   async #byDigest(repository: RepositoryName, digest: Digest, options: CallOptions): Promise<Found> {
+    const since = this.#parts.awaited.now();
     const manifest = await this.#parts.manifests.find(repository, digest);
     if (manifest !== undefined) return found(manifest, { kind: 'hit' });
-    return await this.#fill(repository, digest, options);
+    return await this.#fill(repository, digest, since, options);
   }
 
   async #byTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Found> {
+    const since = this.#parts.awaited.now();
     const record = await this.#parts.manifests.findTag(repository, tag);
-    if (record === undefined) return await this.#fill(repository, tag, options);
+    if (record === undefined) return await this.#fill(repository, tag, since, options);
     if (this.#isFresh(repository, record)) {
       return await this.#byDigest(repository, record.descriptor.digest, options);
     }
@@ -172,8 +174,9 @@ export class CachedManifests {
   }
 
   async #describeTag(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Described> {
+    const since = this.#parts.awaited.now();
     const record = await this.#parts.manifests.findTag(repository, tag);
-    if (record === undefined) return await this.#describeCold(repository, tag, options);
+    if (record === undefined) return await this.#describeCold(repository, tag, since, options);
     if (this.#isFresh(repository, record)) {
       return await this.#byDigest(repository, record.descriptor.digest, options);
     }
@@ -193,28 +196,59 @@ export class CachedManifests {
   }
 
   /** One GET upstream for all who ask meanwhile; it outlives each of them. */
-  async #fill(repository: RepositoryName, reference: Reference, options: CallOptions): Promise<Found> {
+  async #fill(
+    repository: RepositoryName,
+    reference: Reference,
+    since: number,
+    options: CallOptions,
+  ): Promise<Found> {
     options.report?.({ kind: 'hit' });
     this.#parts.absent.check(keyOf(repository, reference));
     const collapsed = this.#source.isFetching(repository, reference);
     options.report?.({ kind: 'miss', collapsed });
-    const given = await abortable(this.#source.fetch(repository, reference), options.signal);
+    const fetching = abortable(this.#source.fetch(repository, reference), options.signal);
+    const given = await this.#orBrought(repository, reference, since, fetching);
+    if (given === 'brought') return await this.#find(repository, reference, options);
     return found(given.manifest, { kind: 'miss', collapsed }, given.kept);
   }
 
   /** A HEAD; a GET only where one is under way, or where upstream has announced this digest before and did not have it. */
-  async #describeCold(repository: RepositoryName, tag: Tag, options: CallOptions): Promise<Described> {
-    if (this.#source.isFetching(repository, tag)) return await this.#fill(repository, tag, options);
+  async #describeCold(
+    repository: RepositoryName,
+    tag: Tag,
+    since: number,
+    options: CallOptions,
+  ): Promise<Described> {
+    if (this.#source.isFetching(repository, tag)) return await this.#fill(repository, tag, since, options);
     options.report?.({ kind: 'hit' });
     this.#parts.absent.check(keyOf(repository, tag));
     const collapsed = this.#source.isAsking(repository, tag);
     options.report?.({ kind: 'miss', collapsed });
-    const answer = await abortable(this.#source.ask(repository, tag), options.signal);
+    const asking = abortable(this.#source.ask(repository, tag), options.signal);
+    const answer = await this.#orBrought(repository, tag, since, asking);
+    if (answer === 'brought') return await this.#describeTag(repository, tag, options);
     const { descriptor, manifest, kept } = answer;
     if (manifest === undefined && this.#source.isWrong(repository, descriptor.digest)) {
-      return await this.#fill(repository, tag, options);
+      return await this.#fill(repository, tag, since, options);
     }
     return { descriptor, outcome: { kind: 'miss', collapsed }, kept };
+  }
+
+  /** What upstream gives, unless an import or another process has brought before what is waited for: then it is looked for again, as by who comes now. */
+  async #orBrought<Value>(
+    repository: RepositoryName,
+    reference: Reference,
+    since: number,
+    work: Promise<Value>,
+  ): Promise<Value | 'brought'> {
+    const { awaited, manifests } = this.#parts;
+    const key = isDigest(reference) ? contentKey(repository, reference) : tagKey(repository, reference);
+    return await awaited.orBrought<Value | 'brought'>(key, since, work, async () => {
+      const here = isDigest(reference)
+        ? await manifests.find(repository, reference)
+        : await manifests.findTag(repository, reference);
+      return here && 'brought';
+    });
   }
 
   async #revalidate<Answer extends Described>(

@@ -15,6 +15,7 @@ import { sweepIncomplete } from './completion/completion-sweep.ts';
 import { Backlog } from './fills/backlog.ts';
 import { BlobFills } from './fills/blob-fills.ts';
 import { AskedManifests } from './memory/asked-manifests.ts';
+import { AwaitedContent } from './memory/awaited-content.ts';
 import { BlobLinks } from './memory/blob-links.ts';
 import { BlobSizes } from './memory/blob-sizes.ts';
 import { DoubtedDigests } from './memory/doubted-digests.ts';
@@ -108,7 +109,8 @@ export function openCache(settings: CacheSettings): OpenCache {
       },
     }),
   );
-  const forget = (changes: Changes): void => forgetIn([manifests, links, sizes, small], changes);
+  const awaited = new AwaitedContent();
+  const forget = (changes: Changes): void => forgetIn([manifests, links, sizes, small, awaited], changes);
   stack.use(metadata.watch(forget));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
@@ -138,6 +140,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     small,
     checks,
     asked: new AskedManifests(clock),
+    awaited,
     absent: new NegativeCache(clock),
     resting: new Expiring(clock, maxResting),
     doubted: new DoubtedDigests(),

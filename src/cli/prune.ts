@@ -7,6 +7,7 @@ import { hexOf } from '../oci/digest.ts';
 import type { Removed, Selection } from '../retention/prune.ts';
 import { namePatterns } from '../values/name-patterns.ts';
 import { Interruption } from './interruption.ts';
+import { LaterText } from './later-text.ts';
 
 export interface PruneOrder {
   /** Regular expressions with commas between them; none is every name. */
@@ -30,14 +31,20 @@ export async function prune({ config }: LoadedConfig, order: PruneOrder, stdout:
   const { log } = await openLogger({ level, format, file: logFile === '' ? undefined : logFile });
   using interruption = new Interruption();
   using _alive = setInterval(() => {}, aliveMs);
-  const report = order.output === 'json' ? new JsonReport(order.dryRun) : new TextReport(order);
+  await using names = await LaterText.open();
+  const report = order.output === 'json' ? new JsonReport(order.dryRun) : new TextReport(order, names);
   const write = async (text: string): Promise<void> => await written(stdout, text);
   await write(report.begin());
-  await pruneImages(config, selection, order.dryRun, async (image) => await write(report.image(image)), {
-    log,
-    signal: interruption.signal,
-  });
-  await write(report.end());
+  const removed = async (image: Removed): Promise<void> => await write(await report.image(image));
+  await pruneImages(config, selection, order.dryRun, removed, { log, signal: interruption.signal });
+  for await (const text of report.end()) await write(text);
+}
+
+/** What has gone, as it is printed. */
+interface Report {
+  begin(): string;
+  image(image: Removed): Promise<string>;
+  end(): AsyncIterable<string>;
 }
 
 function selectionOf({ pattern, date, notUsedFor, keep }: PruneOrder): Selection {
@@ -52,13 +59,14 @@ function selectionOf({ pattern, date, notUsedFor, keep }: PruneOrder): Selection
 }
 
 /** The names of images wait for their heading, as the original prints them. */
-class TextReport {
+class TextReport implements Report {
   readonly #order: PruneOrder;
-  readonly #names: string[] = [];
+  readonly #names: LaterText;
   #freed = 0;
 
-  constructor(order: PruneOrder) {
+  constructor(order: PruneOrder, names: LaterText) {
     this.#order = order;
+    this.#names = names;
   }
 
   begin(): string {
@@ -67,16 +75,17 @@ class TextReport {
     return `${search}Prune blobs${this.#mark}:\n`;
   }
 
-  image(image: Removed): string {
-    this.#names.push(...namesOf(image));
+  async image(image: Removed): Promise<string> {
     this.#freed += image.freed;
-    return image.blobs.map((digest) => `${hexOf(digest)}\n`).join('');
+    await this.#names.add(linesOf(namesOf(image)));
+    return linesOf(image.blobs.map(hexOf));
   }
 
-  end(): string {
-    const names = this.#names.map((name) => `${name}\n`).join('');
+  async *end(): AsyncGenerator<string> {
     const said = this.#order.dryRun ? 'would be freed' : 'freed';
-    return `Prune manifests${this.#mark}:\n${names}${(this.#freed / 1_000_000).toFixed(1)} MB ${said}\n`;
+    yield `Prune manifests${this.#mark}:\n`;
+    yield* this.#names.read();
+    yield `${(this.#freed / 1_000_000).toFixed(1)} MB ${said}\n`;
   }
 
   get #mark(): string {
@@ -85,7 +94,7 @@ class TextReport {
 }
 
 /** As they go. */
-class JsonReport {
+class JsonReport implements Report {
   readonly #dryRun: boolean;
   #freed = 0;
   #count = 0;
@@ -98,16 +107,20 @@ class JsonReport {
     return `{\n  "dryRun": ${this.#dryRun},\n  "images": [`;
   }
 
-  image({ repository, digest, tags, blobs, freed }: Removed): string {
+  async image({ repository, digest, tags, blobs, freed }: Removed): Promise<string> {
     this.#freed += freed;
     this.#count += 1;
     const shown = JSON.stringify({ repository, digest, tags, blobs, freedBytes: freed });
     return `${this.#count === 1 ? '' : ','}\n    ${shown}`;
   }
 
-  end(): string {
-    return `${this.#count === 0 ? '' : '\n  '}],\n  "freedBytes": ${this.#freed}\n}\n`;
+  async *end(): AsyncGenerator<string> {
+    yield `${this.#count === 0 ? '' : '\n  '}],\n  "freedBytes": ${this.#freed}\n}\n`;
   }
+}
+
+function linesOf(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('');
 }
 
 function namesOf({ repository, digest, tags }: Removed): string[] {

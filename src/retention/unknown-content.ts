@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/reference.ts';
 import type { ContentStore, StoredBlob } from '../storage/content-store.ts';
-import { discardUnknown } from '../storage/operation.ts';
+import { announceContent, discardUnknown } from '../storage/operation.ts';
 import type { RemovalParts } from './removing-hands.ts';
 
 /** Each has a file that is moved while the index is locked. */
@@ -10,7 +10,10 @@ export interface UnknownParts extends Pick<RemovalParts, 'graph' | 'metadata' | 
   readonly content: Pick<ContentStore, 'list' | 'stat'>;
 }
 
-/** Files and their bytes: those that have gone, and those that stay for now, since they came a moment ago or cannot be moved. */
+/**
+ * Files and their bytes: those that have gone, and those that stay for now, since they came a moment ago or cannot be moved. The latter are announced: whoever sweeps
+ * what was announced looks at them again.
+ */
 export interface UnknownContent {
   readonly files: number;
   readonly bytes: number;
@@ -57,12 +60,14 @@ class UnknownRemoval {
     if (files.length === 0) return;
     const digests = files.map(({ digest }) => digest);
     await metadata.change([discardUnknown(digests, clock.now() - graceMs)]);
+    const left: Digest[] = [];
+    let [gone, bytes] = [this.#done.files, this.#done.bytes];
     for (const { digest, size } of files) {
-      const { files: gone, bytes, left } = this.#done;
-      if ((await content.stat(digest)) === undefined)
-        this.#done = { files: gone + 1, bytes: bytes + size, left };
-      else if (!(await this.#isKnown(digest))) this.#done = { files: gone, bytes, left: left + 1 };
+      if ((await content.stat(digest)) === undefined) [gone, bytes] = [gone + 1, bytes + size];
+      else if (!(await this.#isKnown(digest))) left.push(digest);
     }
+    this.#done = { files: gone, bytes, left: this.#done.left + left.length };
+    if (left.length > 0) await metadata.change([announceContent(left, clock.now() + graceMs)]);
   }
 
   async #isKnown(digest: Digest): Promise<boolean> {

@@ -97,6 +97,7 @@ export type Operation =
       readonly holder: string;
       readonly until: number;
     }
+  | { readonly kind: 'end lease'; readonly digests: readonly Digest[]; readonly holder: string }
   | { readonly kind: 'announce content'; readonly digests: readonly Digest[]; readonly until: number }
   | {
       readonly kind: 'note arrival';
@@ -294,6 +295,11 @@ export function settleDiscarded(digests: readonly Digest[]): Operation {
 /** None of these bytes is discarded before `until` (milliseconds since the epoch): who leases them is about to name them. Replaces what the holder said before. */
 export function leaseContent(digests: readonly Digest[], holder: string, until: number): Operation {
   return { kind: 'lease content', digests, holder, until };
+}
+
+/** The holder has named what he leased, or will not. */
+export function endLease(digests: readonly Digest[], holder: string): Operation {
+  return { kind: 'end lease', digests, holder };
 }
 
 /**

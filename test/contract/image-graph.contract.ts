@@ -12,6 +12,7 @@ import {
   discardAnnounced,
   discardContent,
   dropManifest,
+  endLease,
   leaseContent,
   leaveContent,
   linkBlob,
@@ -260,6 +261,10 @@ export function imageGraphContract(name: string, create: ImageGraphFactory): voi
       assert.deepEqual(await held(49), [true, true, false]);
       assert.deepEqual(await held(50), [false, true, false]);
       assert.deepEqual(await held(70), [false, false, false]);
+      // Of two each ends his own.
+      await store.change([leaseContent([leased, other], 'import', 90), leaseContent([leased], 'load', 90)]);
+      await store.change([endLease([leased, other, digestOf('unknown')], 'import')]);
+      assert.deepEqual(await held(80), [true, false, false]);
     });
 
     it('tells what the totals count: what somebody owns, and manifests, as long as they are here', async () => {

@@ -11,6 +11,7 @@ import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import type { ContentStore } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { changesOf, type Operation } from '#src/storage/operation.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import type { StoreRoom } from '#src/storage/store-room.ts';
@@ -85,6 +86,12 @@ export class CacheUnderTest implements AsyncDisposable {
   /** How the last call with `reporting` was answered. */
   get outcome(): Outcome | undefined {
     return this.#last;
+  }
+
+  /** As an import does it beside the cache. */
+  async change(operations: readonly Operation[]): Promise<void> {
+    await this.parts.metadata.change(operations);
+    this.#cache.forget(changesOf(operations));
   }
 
   /** Lets background work (stores, fills) come to rest. */

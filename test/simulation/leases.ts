@@ -9,23 +9,26 @@ interface Lease {
 
 /** Whose bytes somebody has leased, and since when that is settled. */
 export class Leases {
-  readonly #held = new Map<Digest, Lease>();
+  /** By their holders. */
+  readonly #held = new Map<Digest, Map<string, Lease>>();
 
   note(operations: readonly Operation[], time: number): void {
     for (const operation of operations) {
-      if (operation.kind !== 'lease content') continue;
-      const { digests, until } = operation;
-      for (const digest of digests) {
-        const known = this.#held.get(digest);
-        const since = known !== undefined && known.until > until ? known.since : time;
-        this.#held.set(digest, { since, until: Math.max(until, known?.until ?? 0) });
-      }
+      if (operation.kind === 'end lease')
+        for (const digest of operation.digests) this.#held.get(digest)?.delete(operation.holder);
+      if (operation.kind === 'lease content')
+        for (const digest of operation.digests) this.#lease(digest, operation, time);
     }
+  }
+
+  #lease(digest: Digest, { holder, until }: Omit<Lease, 'since'> & { holder: string }, time: number): void {
+    const held = this.#held.get(digest) ?? new Map<string, Lease>();
+    this.#held.set(digest, held.set(holder, { since: held.get(holder)?.since ?? time, until }));
   }
 
   /** Was it leased before then, and is it so at `now`, milliseconds since the epoch? */
   has(digest: Digest, before: number, now: number): boolean {
-    const lease = this.#held.get(digest);
-    return lease !== undefined && lease.since < before && lease.until > now;
+    const leases = this.#held.get(digest)?.values() ?? [];
+    return leases.some(({ since, until }) => since < before && until > now);
   }
 }

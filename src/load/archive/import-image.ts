@@ -95,7 +95,7 @@ class ImageImport {
       ...{ repository, platforms },
       getManifest: async (wanted) => (isDigest(wanted) ? await this.#manifest(wanted) : undefined),
     });
-    using _ = await ContentLease.take([...tree.blobs, ...tree.manifests], 'import', this.#parts);
+    await using _ = await ContentLease.take([...tree.blobs, ...tree.manifests], 'import', this.#parts);
     await this.#putAll(tree);
     await this.#checkWhole();
     const absent = [...this.#absent];

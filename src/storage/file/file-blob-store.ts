@@ -40,6 +40,8 @@ export interface FileBlobStoreOptions {
   readonly worth?: number;
   /** All halves of blobs together are no larger. Default: 64 GiB. */
   readonly keptBytes?: number | undefined;
+  /** Told of blobs that others have brought who have ended since, for the index may not know of them: see LeftFilesParts. Default: nobody is. */
+  readonly brought?: (digests: readonly Digest[]) => Promise<void>;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -59,7 +61,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     owners: Owners | undefined,
   ) {
     const { files = nodeFileSystem, pool = new BufferPool(), clock = systemClock } = options;
-    const { maxWriters = Number.POSITIVE_INFINITY, worth, keptBytes } = options;
+    const { maxWriters = Number.POSITIVE_INFINITY, worth, keptBytes, brought } = options;
     const turns = new SyncTurns();
     const publisher = new Publisher(files, turns, directories);
     this.directories = directories;
@@ -68,7 +70,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     this.#publisher = publisher;
     this.#quarantine = new Quarantine(files, directories);
     this.#spools = new FileSpools({
-      ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth, keptBytes },
+      ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth, keptBytes, brought },
     });
   }
 

@@ -1,12 +1,12 @@
 import type { Slots } from '../../base/slots.ts';
 import type { ByteRange } from '../../oci/registry.ts';
-import { StoreBusyError } from '../content-store.ts';
+import { StoreBusyError, WrongBytesError } from '../content-store.ts';
 import type { KeptSpools } from '../kept-spools.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool, SpoolNote } from '../spool-store.ts';
 import type { Stamp } from '../stamp.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import type { File, FileSystem } from './file-system.ts';
+import { type File, type FileSystem, stampOf } from './file-system.ts';
 import { KeptFile } from './kept-file.ts';
 import type { Publisher } from './publisher.ts';
 import { readLoop } from './read-loop.ts';
@@ -50,6 +50,8 @@ export class FileSpool implements Spool {
   #isOver = false;
   #fate: 'discarded' | 'published' | 'kept' = 'discarded';
   #publishing: Promise<Stamp | undefined> | undefined;
+  /** When it was last written to by this process, once nothing more is. */
+  #sealedAt: bigint | undefined;
   #keeping: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -74,11 +76,16 @@ export class FileSpool implements Spool {
     }
   }
 
+  /** When all of it is here it is nobody's to write to any more: then this throws WrongBytesError before the end of the range where somebody has. */
   read(range: ByteRange): AsyncIterable<Uint8Array> {
-    return readLoop(this.#open.file, range, this.#parts.pool);
+    const unwritten = async (): Promise<void> => {
+      if (this.#sealedAt !== undefined && (await this.#modifiedAt()) !== this.#sealedAt)
+        throw new WrongBytesError('its file was written to while it was read');
+    };
+    return readLoop(this.#open.file, range, this.#parts.pool, undefined, unwritten);
   }
 
-  /** Gives it its final name, when all of it is on the disk. */
+  /** Gives it its final name, when all of it is on the disk. Undefined, too, where somebody else has written to it since: it is hashed when it is first read. */
   async publish(target: string): Promise<Stamp | undefined> {
     if (this.#keeping !== undefined) throw new Error('this spool is kept for another');
     this.#isOver = true;
@@ -109,11 +116,20 @@ export class FileSpool implements Spool {
     await this.#recording.stop();
     const stamp = await this.#orFailed(async () => {
       await withRoom(async () => await this.#ahead.finish());
+      this.#sealedAt = await this.#modifiedAt();
       return await this.#parts.publisher.publish(file, partial.path, target);
     });
     this.#fate = 'published';
     this.#ahead.letGo();
-    return stamp;
+    return stamp?.modifiedAt === this.#sealedAt ? stamp : undefined;
+  }
+
+  /** In nanoseconds. Undefined: it cannot be told. */
+  async #modifiedAt(): Promise<bigint | undefined> {
+    return await this.#open.file.stat({ bigint: true }).then(
+      (status) => stampOf(status).modifiedAt,
+      () => undefined,
+    );
   }
 
   async #write(at: number, chunks: readonly Uint8Array[]): Promise<void> {

@@ -8,7 +8,7 @@ import { FileSpool, type OpenPartial, type SpoolParts } from './file-spool.ts';
 import { codeOf, type File, type FileSystem } from './file-system.ts';
 import type { KeptFile } from './kept-file.ts';
 import { newId } from './partial-file.ts';
-import { PartialFiles } from './partial-files.ts';
+import { PartialFiles, type PartialFilesParts } from './partial-files.ts';
 import type { Publisher } from './publisher.ts';
 import type { StoreDirectories } from './store-directories.ts';
 import { withRoom } from './store-full.ts';
@@ -30,6 +30,7 @@ export interface FileSpoolsOptions {
   readonly worth: number | undefined;
   /** More bytes are not kept. */
   readonly keptBytes: number | undefined;
+  readonly brought: PartialFilesParts['brought'];
 }
 
 /** What is on its way, in files in `partial/`. */

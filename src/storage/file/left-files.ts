@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
+import type { Digest } from '../../oci/reference.ts';
 import { type KeptSpools, maxKept } from '../kept-spools.ts';
 import type { OwnerLife, Owners } from '../owners.ts';
 import { Ranges } from '../ranges.ts';
@@ -11,6 +12,8 @@ import { readRecord } from './spool-record.ts';
 /** So many names, and of so many owners, are looked at: the rest when these are gone. */
 const maxNames = 100_000;
 const maxOwners = 1000;
+/** Records, of which each is read. */
+const toldAtOnce = 32;
 
 export interface LeftFilesParts {
   readonly files: FileSystem;
@@ -20,6 +23,11 @@ export interface LeftFilesParts {
   readonly kept: KeptSpools<KeptFile>;
   /** A file of this process by that id. */
   readonly file: (id: string) => PartialFile;
+  /**
+   * Told of blobs that had their names when the process ended which had brought them: perhaps nobody knows of them. It is told again later where this rejects. Default:
+   * nobody is.
+   */
+  readonly brought?: ((digests: readonly Digest[]) => Promise<void>) | undefined;
 }
 
 interface Left {
@@ -71,27 +79,52 @@ export class LeftFiles {
     const lives = new Map<string, OwnerLife>();
     for (const owner of this.#byOwner.keys()) lives.set(owner, await owners.lifeOf(owner));
     const of = (life: OwnerLife) => [...this.#byOwner].filter(([owner]) => lives.get(owner) === life);
-    await this.#settleDead(of('dead').flatMap(([, its]) => its));
-    if (this.#count < maxNames) for (const [owner] of of('dead')) await owners.forget(owner);
+    const isSettled = await this.#settleDead(of('dead').flatMap(([, its]) => its));
+    if (isSettled && this.#count < maxNames) for (const [owner] of of('dead')) await owners.forget(owner);
     return of('unknown').flatMap(([, its]) =>
       its.flatMap(({ kind, name }) => (kind === 'lock' ? [] : [name])),
     );
   }
 
-  async #settleDead(left: readonly Left[]): Promise<void> {
+  /** False: something is to be told again. */
+  async #settleDead(left: readonly Left[]): Promise<boolean> {
     const pairs: Pair[] = [];
+    const named: string[] = [];
     for (const { name, kind, id } of left) {
       const pair = kind === 'spool' ? await this.#pairOf(name, id) : undefined;
       if (pair !== undefined) pairs.push(pair);
       else if (kind === 'spool' || kind === 'draft') await this.#remove(name);
       // With its spool it is another's, or comes with it.
-      else if (kind === 'record' && !this.#spools.has(id)) await this.#remove(name);
+      else if (kind === 'record' && !this.#spools.has(id)) named.push(name);
     }
     const youngestFirst = pairs.sort((one, other) => other.mtimeMs - one.mtimeMs);
     for (const pair of youngestFirst.slice(0, maxKept)) await this.#takeOver(pair);
     for (const { spool, record } of youngestFirst.slice(maxKept)) {
       await this.#remove(record);
       await this.#remove(spool);
+    }
+    return await this.#tellOf(named).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Of each spool that has another name by now its record is left. */
+  async #tellOf(records: readonly string[]): Promise<void> {
+    for (let at = 0; at < records.length; at += toldAtOnce) {
+      const some = records.slice(at, at + toldAtOnce);
+      const digests = (await Promise.all(some.map(async (name) => await this.#digestIn(name)))).flat();
+      if (digests.length > 0) await this.#parts.brought?.(digests);
+      for (const name of some) await this.#remove(name);
+    }
+  }
+
+  async #digestIn(record: string): Promise<readonly Digest[]> {
+    try {
+      const { note } = await readRecord(this.#parts.files, this.#pathOf(record));
+      return [note.digest];
+    } catch {
+      return [];
     }
   }
 

@@ -4,7 +4,7 @@ import { type KeptSpools, keptMs } from '../kept-spools.ts';
 import type { Owners } from '../owners.ts';
 import type { FileSystem } from './file-system.ts';
 import type { KeptFile } from './kept-file.ts';
-import { LeftFiles } from './left-files.ts';
+import { LeftFiles, type LeftFilesParts } from './left-files.ts';
 import { PartialFile, parsePartialName } from './partial-file.ts';
 
 /** A transfer that runs writes at least every half minute (the stall limit); this leaves no doubt. Milliseconds. */
@@ -12,7 +12,7 @@ const abandonedMs = 10 * 60_000;
 /** Of so many files it is remembered how they were. */
 const maxSeen = 10_000;
 
-export interface PartialFilesParts {
+export interface PartialFilesParts extends Pick<LeftFilesParts, 'brought'> {
   readonly files: FileSystem;
   readonly directory: string;
   readonly clock: Clock;

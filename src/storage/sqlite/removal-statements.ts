@@ -51,6 +51,7 @@ export function prepareRemovals(database: Database) {
       `insert into leases (content, holder, until) values (?, ?, ?)
        on conflict do update set until = excluded.until`,
     ),
+    endLease: prepare<[number, string]>('delete from leases where content = ? and holder = ?'),
     /** Some at a time: whoever leases clears up behind others. */
     forgetLeases: prepare<[number, number]>(
       `delete from leases where (content, holder) in (

@@ -24,6 +24,7 @@ export type RemovalOperation = Of<
   | 'discard unknown'
   | 'settle discarded'
   | 'lease content'
+  | 'end lease'
   | 'announce content'
   | 'leave content'
   | 'discard announced'
@@ -94,6 +95,9 @@ export class RemovalWriter {
         return;
       case 'lease content':
         this.#lease(operation);
+        return;
+      case 'end lease':
+        this.#endLease(operation);
         return;
       case 'announce content':
         this.announced.announce(operation);
@@ -281,6 +285,13 @@ export class RemovalWriter {
     for (const digest of digests) {
       const content = statements.findContent.get(digest)?.id;
       if (content !== undefined) this.#statements.lease.run(content, holder, until);
+    }
+  }
+
+  #endLease({ digests, holder }: Of<'end lease'>): void {
+    for (const digest of digests) {
+      const content = this.#parts.statements.findContent.get(digest)?.id;
+      if (content !== undefined) this.#statements.endLease.run(content, holder);
     }
   }
 

@@ -174,6 +174,8 @@ export class OperationWriter {
     });
     if (origin === 'import') this.removals.announced.end(content);
     if (isNew) this.#totals.add([host, ''], { manifests: 1, manifestBytes: size });
+    // Clients of other processes may wait for what an import brings.
+    if (isNew && origin === 'import') this.#changes.add('manifest', repository, digest);
     this.#putChildren(owner, content, blobs, 0);
     if (blobs.length > 0) this.#statements.wantMissing.run({ owner, content, host, now });
     this.#putChildren(owner, content, manifests, 1);
@@ -222,7 +224,10 @@ export class OperationWriter {
     const size = verified ?? before.size;
     const isSame = before.stored_at !== null && size === before.size;
     if (isSame && this.#statements.hasLink.get(content, host, owner) !== undefined) return;
-    this.#store(digest, before, size, () => this.#statements.link.run(content, host, owner, origin));
+    this.#store(digest, before, size, {
+      link: () => this.#statements.link.run(content, host, owner, origin),
+      isAwaited: origin === 'import',
+    });
     // Who owned it before lacks it no more either, where it was not here.
     if (before.stored_at !== null) this.#statements.unwant.run(content, owner);
   }
@@ -255,9 +260,14 @@ export class OperationWriter {
 
   /**
    * Its bytes are here: those who own it lack it no more. `size` as it was verified. Other processes are told where it is new that somebody owns
-   * what is here.
+   * what is here, and of each link of what is awaited, as all is that an import brings.
    */
-  #store(digest: Digest, before: ContentRow, size: number | null, link?: () => void): void {
+  #store(
+    digest: Digest,
+    before: ContentRow,
+    size: number | null,
+    { link, isAwaited = false }: { readonly link?: () => void; readonly isAwaited?: boolean } = {},
+  ): void {
     const { id: content } = before;
     this.#unknown.delete(digest);
     const isHere = before.stored_at !== null;
@@ -267,7 +277,7 @@ export class OperationWriter {
     link?.();
     if (!this.#owners.count(content, 1, size)) return;
     if (!isHere) this.#statements.unwantOwned.run(content);
-    if (!wasOwned) this.#changes.add('blob', undefined, digest);
+    if (!wasOwned || isAwaited) this.#changes.add('blob', undefined, digest);
   }
 
   #recordUses({ uses }: Of<'record uses'>): void {

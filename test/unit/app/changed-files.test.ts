@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { chmod, cp, link, open, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -10,16 +11,20 @@ import { bytes, putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+import { Random } from '#test/simulation/random.ts';
 
 const layer = Buffer.from(bytes(900_000));
 const verified = 'max-age=31536000, immutable';
+const rounds = 3;
+/** By it a failure is repeated, as far as the machine allows. */
+const seed = Date.now() % 1_000_000;
 
 /** A directory that has a blob, and what its next server has. */
-async function cached() {
+async function cached(content = layer) {
   const directory = await temporaryDirectory();
   const upstream = await FakeUpstream.start();
-  putImage(upstream.content, upstream.repository('team/app'), 'v1', [layer]);
-  const digest = sha256(layer);
+  putImage(upstream.content, upstream.repository('team/app'), 'v1', [content]);
+  const digest = sha256(content);
   const blob = `/v2/up/team/app/blobs/${digest}`;
   const log = new LogLines();
   const start = async (imagePath = directory.path): Promise<App> =>
@@ -96,17 +101,32 @@ describe('the file of a stored blob', () => {
     });
   }
 
-  it('is served of a directory that was copied, whole and in parts', async () => {
-    await using it = await cached();
-    await using copy = await temporaryDirectory();
-    await cp(it.directory.path, copy.path, { recursive: true, preserveTimestamps: true });
-    await using app = await it.start(copy.path);
-    const part = await ask(app.server, it.blob, { headers: { range: 'bytes=800000-800009, 5-6' } });
-    assert.equal(part.status, 206);
-    assert.ok(part.body.includes(layer.subarray(800_000, 800_010)));
-    assert.ok((await ask(app.server, it.blob)).body.equals(layer));
-    assert.deepEqual(it.asked(), []);
-  });
+  for (const [as, preserveTimestamps] of [
+    ['cp -a', true],
+    ['cp -r', false],
+  ] as const) {
+    it(`is served of a directory that was copied, whole and in parts: ${as}`, async () => {
+      await using it = await cached();
+      await using copy = await temporaryDirectory();
+      await cp(it.directory.path, copy.path, { recursive: true, preserveTimestamps });
+      await using app = await it.start(copy.path);
+      const part = await ask(app.server, it.blob, { headers: { range: 'bytes=800000-800009, 5-6' } });
+      assert.equal(part.status, 206);
+      assert.ok(part.body.includes(layer.subarray(800_000, 800_010)));
+      assert.ok((await ask(app.server, it.blob)).body.equals(layer));
+      assert.deepEqual(it.asked(), []);
+    });
+
+    it(`is not served of a copy that is not the same: ${as}`, async () => {
+      await using it = await cached();
+      await using copy = await temporaryDirectory();
+      await cp(it.directory.path, copy.path, { recursive: true, preserveTimestamps });
+      await flip(it.file.replace(it.directory.path, copy.path), 700_000);
+      await using app = await it.start(copy.path);
+      assert.ok((await ask(app.server, it.blob)).isCut);
+      assert.ok((await ask(app.server, it.blob)).body.equals(layer));
+    });
+  }
 
   it('is never sent whole with other bytes: the answer breaks off, the next one is right, and it is kept aside', async () => {
     await using it = await cached();
@@ -125,6 +145,55 @@ describe('the file of a stored blob', () => {
     const isTold = () =>
       it.log.at('error').some((line) => line.includes(kept[0] ?? '?') && line.includes('team/app'));
     await until('it is told', async () => isTold(), 10_000);
+  });
+
+  it('is never given to its end with other bytes, whenever they change while it is sent, whole or from some byte on', async () => {
+    const random = new Random(seed);
+    const content = Buffer.alloc(12_000_000, bytes(100_003, 5));
+    await using it = await cached(content);
+    await using app = await it.start();
+    let cut = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const first = round % 2 === 0 ? 0 : random.between(1, 1_000_000);
+      const headers: Record<string, string> = first === 0 ? {} : { range: `bytes=${first}-` };
+      const response = await fetch(`http://127.0.0.1:${app.server.port}${it.blob}`, { headers });
+      const flipAt = random.between(0, 2_000_000);
+      // What the server has read by then, or what it certainly has not.
+      const place =
+        round % 3 === 0
+          ? random.between(0, content.length - 1)
+          : content.length - 1 - random.between(0, 500_000);
+      const hash = createHash('sha256');
+      let [came, isFlipped] = [0, false];
+      const isWhole = await (async () => {
+        for await (const chunk of response.body ?? []) {
+          hash.update(chunk as Uint8Array);
+          came += (chunk as Uint8Array).length;
+          if (isFlipped || came < flipAt) continue;
+          await flip(it.file, place);
+          isFlipped = true;
+        }
+      })().then(
+        () => true,
+        () => false,
+      );
+      assert.ok(isFlipped);
+      if (isWhole)
+        assert.equal(
+          `sha256:${hash.digest('hex')}`,
+          sha256(content.subarray(first)),
+          `seed ${seed}, round ${round}`,
+        );
+      else cut += 1;
+      // It is fetched again, perhaps by the answer behind the next one, and stored.
+      const next = await ask(app.server, it.blob);
+      if (!next.isCut) assert.ok(next.body.equals(content));
+      assert.ok((await ask(app.server, it.blob)).body.equals(content));
+      const isStored = async (): Promise<boolean> =>
+        !(await readdir(join(it.v1, 'partial'))).some((name) => name.startsWith('spool.'));
+      await until('it is stored', isStored);
+    }
+    assert.ok(cut > 0);
   });
 
   it('gives no part with other bytes: the same request has the right ones', async () => {

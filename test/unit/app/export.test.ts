@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { ListedBlob } from '#src/bundle/bundle-list.ts';
-import { sha256 } from '#src/oci/digest.ts';
+import { digestLike, sha256 } from '#src/oci/digest.ts';
+import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
+import type { Digest } from '#src/oci/reference.ts';
 import { CacheDirectory, problemsOf } from '#test/fakes/cache-directory.ts';
 import { bytes } from '#test/fakes/images.ts';
-import { type Built, builtImage, builtIndex, layoutFiles, pathOf } from '#test/fakes/layouts.ts';
+import { type Built, builtImage, builtIndex, described, layoutFiles, pathOf } from '#test/fakes/layouts.ts';
 
 interface ListJson {
   readonly chunks: readonly { readonly file: string; readonly size: number; readonly sha256: string }[];
@@ -122,6 +124,46 @@ describe('exporting a cache', () => {
     assert.deepEqual(all.map(({ name }) => name).sort(), Object.keys(signed).sort());
   });
 
+  it('takes all of an index that refers to an image, whichever platforms of images are wanted', async () => {
+    const child = {
+      ...described(ociManifest, arm64.manifest),
+      platform: { os: 'linux', architecture: 'arm64' },
+    };
+    const subject = described(ociManifest, amd64.manifest);
+    const index = { schemaVersion: 2, mediaType: ociIndex, manifests: [child], subject };
+    const manifest = Buffer.from(JSON.stringify(index));
+    const about: Built = { mediaType: ociIndex, manifest, contents: [...arm64.contents, manifest] };
+    const name = `quay.io/team/one@${sha256(manifest)}`;
+    await using cache = await filled({ 'quay.io/team/one:v1': amd64, [name]: about });
+    const to = join(cache.path, 'bundle');
+    const matches = (text: string): boolean => text.endsWith(':v1');
+    const { images: exported } = await cache.export(to, { matches, platforms: ['linux/amd64'] });
+    assert.deepEqual(problemsOf(exported), [
+      ['quay.io/team/one:v1', undefined],
+      [name, undefined],
+    ]);
+    assert.deepEqual(await blobsIn(to), paths([...amd64.contents, ...about.contents]));
+  });
+
+  it('takes an image whose digest no tag of cosign has room for', async () => {
+    const manifest = amd64.manifest;
+    const digest = digestLike(`sha512:${'0'.repeat(128)}` as Digest, manifest);
+    const descriptor = { mediaType: amd64.mediaType, digest, size: manifest.length };
+    const annotations = { 'org.opencontainers.image.ref.name': 'quay.io/team/long:v1' };
+    await using cache = await CacheDirectory.make();
+    const layout = await cache.folder('first', [
+      ['oci-layout', { imageLayoutVersion: '1.0.0' }],
+      ['index.json', { schemaVersion: 2, manifests: [{ ...descriptor, annotations }] }],
+      [`blobs/sha512/${digest.slice(7)}`, manifest],
+      ...amd64.contents.slice(0, 2).map((content) => [pathOf(content), content] as const),
+    ]);
+    await cache.import([layout]);
+    const { images: exported } = await cache.export(join(cache.path, 'bundle'));
+    assert.deepEqual(problemsOf(exported), [['quay.io/team/long:v1', undefined]]);
+    await using other = await CacheDirectory.make();
+    assert.deepEqual(problemsOf(await other.import([join(cache.path, 'bundle')])), problemsOf(exported));
+  });
+
   it('says what it lacks of a platform that is asked for, and leaves it out where none is', async () => {
     const one = layoutFiles({ 'quay.io/team/multi:v1': multi }).filter(
       ([path]) => !arm64.contents.some((content) => pathOf(content) === path),
@@ -176,6 +218,28 @@ describe('exporting a cache', () => {
       );
       assert.ok(imported.some(([name]) => name === 'docker.io/library/app:1'));
       assert.ok(!imported.some(([name]) => name === 'quay.io/team/multi:v1'));
+    }
+  });
+
+  it('names an image of which a manifest is damaged, or is no file, leaves it out, and goes on', async () => {
+    const spoils = [
+      async (path: string) => await writeFile(path, '{}'),
+      async (path: string) => {
+        await rm(path);
+        await mkdir(path);
+      },
+    ];
+    for (const spoil of spoils) {
+      await using cache = await filled();
+      await spoil(join(cache.imagePath, 'v1', pathOf(arm64.manifest)));
+      const { images: exported } = await cache.export(join(cache.path, 'bundle'));
+      const problems = new Map(exported.map(({ name, problem }) => [name, problem]));
+      assert.match(
+        problems.get('quay.io/team/multi:v1') ?? '',
+        /^its stored manifest sha256:[0-9a-f]+ is damaged, or gone$|lies what is no file$/,
+      );
+      assert.equal(problems.get('quay.io/team/shared:v1'), undefined);
+      assert.ok(exported.some(({ problem }) => problem === undefined));
     }
   });
 

@@ -117,6 +117,15 @@ describe('importing', () => {
     ]);
   });
 
+  it('reads once a tar that is named twice', async () => {
+    await using cache = await CacheDirectory.make();
+    const tar = join(cache.path, 'a.tar');
+    await writeFile(tar, await tarOf(layoutFiles({ 'quay.io/team/app:v1': one })));
+    const imported = await cache.import([tar, `${cache.path}/./a.tar`]);
+    assert.deepEqual(problemsOf(imported), [['quay.io/team/app:v1', undefined]]);
+    assert.equal(imported[0]?.tally.present, 0);
+  });
+
   it('takes a directory of zot, each repository of which is a layout', async () => {
     await using cache = await CacheDirectory.make();
     const repository = (image: Built, tag: string): LayoutFile[] => layoutFiles({ [tag]: image });
@@ -510,6 +519,41 @@ describe('what is wrong with what is imported', () => {
       );
       assert.deepEqual([good?.[0], bad?.[0]], [200, 404]);
     }
+  });
+
+  it('is the cache itself, however it is named', async () => {
+    await using cache = await CacheDirectory.make();
+    await cache.import([await cache.folder('layout', files)]);
+    await symlink(cache.imagePath, join(cache.path, 'link'));
+    for (const name of ['cache', 'cache/v1', 'link', 'link/../cache/.'])
+      assert.deepEqual(
+        (await cache.import([join(cache.path, name)])).map(({ problem }) => problem),
+        ['it is the cache itself'],
+      );
+  });
+
+  it('is told of an image that is called by the digest of another', async () => {
+    await using cache = await CacheDirectory.make();
+    const name = `quay.io/team/app@${sha256(two.manifest)}`;
+    const [image] = await cache.import([await cache.folder('layout', layoutFiles({ [name]: one }))]);
+    assert.equal(image?.problem, `it is ${sha256(one.manifest)}, and not what its name says`);
+    const [served] = await cache.served(name.replace('@', '/manifests/'));
+    assert.equal(served?.[0], 404);
+  });
+
+  it('is not what lies beside the folder of a list, which names it', async () => {
+    await using cache = await CacheDirectory.make();
+    await writeFile(join(cache.path, 'outside.tar'), await tarOf(files));
+    const list = {
+      ...{ kind: 'ociregistry bundle', version: 1, id: 'x', nonce: 'ab'.repeat(32) },
+      chunks: [{ file: '../outside.tar' }, { file: join(cache.path, 'outside.tar') }],
+      blobs: [],
+    };
+    const folder = await cache.folder('bundle', [['list.json', JSON.stringify(list)]]);
+    const imported = await cache.import([join(folder, 'list.json')]);
+    assert.deepEqual(problemsOf(imported), [
+      ['DIR/bundle/list.json', 'no image can be imported without the tar that has index.json'],
+    ]);
   });
 
   it('does not keep a tar’s whole images from being imported', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { imagesToLoad, loadImages } from '#src/app/load.ts';
 import { loadConfig } from '#src/config/load.ts';
@@ -417,6 +417,46 @@ describe('images that a server loads when it starts', () => {
     }
     assert.match(log.at('warn').join('\n'), /an image is kept as it was/);
     assert.ok(log.at('warn').join('\n').includes(image.manifest.digest));
+  });
+
+  it('wait for an index that was lost, and is made anew: what lies here is not pulled again', async () => {
+    await using around = await aside();
+    const { upstream, directory, settings, load, put } = around;
+    put('team/app', 'v1', [bytes(1000, 1)]);
+    await load(['team/app:v1']);
+    const v1 = `${directory.path}/v1`;
+    for (const suffix of ['', '-wal', '-shm']) await rm(`${v1}/index-3.sqlite${suffix}`, { force: true });
+    // It takes a while to find that of so many images nothing is here.
+    const list = (await readFile(`${v1}/index.json`, 'utf8')).split('\n');
+    const line = list.find((text) => text.includes('team/app:v1')) ?? assert.fail();
+    const lost = Array.from({ length: 3000 }, (_, at) => {
+      const digest = `sha256:${at.toString(16).padStart(64, '0')}`;
+      return line
+        .replace(/sha256:[0-9a-f]+/, digest)
+        .replace('app:v1', `app:gone-${at}`)
+        .replace(/,?$/, ',');
+    });
+    await writeFile(`${v1}/index.json`, [list[0], ...lost, ...list.slice(1)].join('\n'));
+    const file = `${directory.path}/images.txt`;
+    await writeFile(file, 'up/team/app:v1\n');
+    upstream.requests.length = 0;
+    const log = new LogLines();
+    await using _ = await runApp({ ...settings, preloadImages: file }, { log });
+    const giveUpAt = Date.now() + 20_000;
+    while (!log.lines.some((text) => text.includes('images are loaded'))) {
+      assert.ok(Date.now() < giveUpAt, 'not ended');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const told = ['the index is made anew', 'images are loaded'];
+    const places = told.map((words) => log.lines.findIndex((text) => text.includes(words)));
+    assert.deepEqual(
+      places,
+      places.toSorted((one, other) => one - other),
+    );
+    assert.deepEqual(
+      upstream.calls.filter((call) => call.startsWith('GET ') && call.includes('/team/app/')),
+      [],
+    );
   });
 
   it('may be named by somebody who never says them: it ends all the same', async () => {

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sha256 } from '#src/oci/digest.ts';
-import { type Digest, parseDigest, type RepositoryName } from '#src/oci/reference.ts';
-import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, type Image, putImage } from '#test/fakes/images.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+import { assertWhole } from '#test/fakes/whole-directory.ts';
 import { Random } from '#test/simulation/random.ts';
 
 /** Longer than a blob that is in its place takes until the index says so, on a busy machine too; milliseconds. */
@@ -75,25 +73,3 @@ describe('an image that is pulled while another process prunes', () => {
     }
   });
 });
-
-/** What is said to be here is here, and is what it is said to be; how many blobs that was. */
-async function assertWhole(imagePath: string): Promise<number> {
-  const v1 = join(imagePath, 'v1');
-  await using store = await SqliteMetadataStore.open(v1);
-  const fileOf = async (digest: Digest) => sha256(await readFile(join(v1, 'blobs', ...digest.split(':'))));
-  let seen = 0;
-  for (const image of await store.inventory.images({ limit: 500 })) {
-    const owner: RepositoryName = image.repository;
-    const { digest } = image.descriptor;
-    assert.equal(await fileOf(digest), digest);
-    const missing = (await store.listMissingBlobs(owner, digest, 100)) ?? assert.fail();
-    const named = await store.graph.named(owner, digest, { limit: 100 });
-    for (const blob of named) {
-      if (missing.some((each) => each.digest === blob.digest)) continue;
-      assert.equal(await store.hasBlob(owner, blob.digest), true);
-      assert.equal(await fileOf(parseDigest(blob.digest)), blob.digest);
-      seen += 1;
-    }
-  }
-  return seen;
-}

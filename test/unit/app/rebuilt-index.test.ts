@@ -185,6 +185,29 @@ describe('an index that is made anew', () => {
     });
   });
 
+  it('has a file that came just now looked at again by the next start', async () => {
+    await using it = await left();
+    const fresh = Buffer.from('fresh');
+    await writeFile(it.fileOf(sha256(fresh)), fresh);
+    const isThere = async (): Promise<boolean> =>
+      (await readdir(join(it.v1, 'blobs/sha256'))).includes(sha256(fresh).slice('sha256:'.length));
+    await it.forgotten();
+    {
+      await using _ = await it.start();
+      await until(it.isRebuilt);
+    }
+    assert.ok(await isThere());
+    const later = new FakeClock();
+    later.set(Date.now() + 1_200_000);
+    await using app = await it.start(later);
+    await until(async () => {
+      await later.advance(1000);
+      return !(await isThere());
+    });
+    for (const which of Object.values(it.paths))
+      assert.deepEqual(new Set(await it.statuses(app.server, which)), new Set([200]));
+  });
+
   const doubts: Readonly<Record<string, (it: Awaited<ReturnType<typeof left>>) => Promise<unknown>>> = {
     'the list ends in the middle': async ({ v1 }) => {
       const list = await readFile(join(v1, 'index.json'), 'utf8');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -128,6 +129,34 @@ describe('verify, beside a server', () => {
     );
     assert.deepEqual(foundIn(await it.verify({ airGapped: true })), []);
     for (const digest of it.digests) assert.equal((await ask(it.app.server, it.pathOf(digest))).status, 200);
+  });
+
+  it('does not trip over another one: what is wrong is found, put aside and fetched again once', async () => {
+    await using it = await serving();
+    const [, config, layer] = it.digests;
+    assert.ok(config && layer);
+    for (const repairs of [false, true]) {
+      await rot(it.fileOf(layer));
+      await writeFile(it.fileOf(config), '[]');
+      const both = await Promise.all([it.verify({ repairs }), it.verify({ repairs })]);
+      const found = both.flatMap(foundIn);
+      assert.deepEqual(new Set(found.map(({ digest }) => digest)), new Set([layer, config]));
+      for (const digest of [layer, config])
+        assert.equal(found.filter((each) => each.digest === digest && each.kept !== undefined).length, 1);
+      if (repairs) assert.ok(found.every(({ isRepaired }) => isRepaired));
+      const isThere = async (): Promise<boolean> => {
+        for (const digest of it.digests)
+          assert.equal((await ask(it.app.server, it.pathOf(digest))).status, 200);
+        return [layer, config].every((digest) => existsSync(it.fileOf(digest)));
+      };
+      const giveUpAt = Date.now() + 20_000;
+      while (!(await isThere())) {
+        assert.ok(Date.now() < giveUpAt, 'it is not stored');
+        await setTimeout(100);
+      }
+      await untilStored(it.v1, it.digests.length);
+    }
+    assert.deepEqual(foundIn(await it.verify()), []);
   });
 
   it('says what could not be fetched again, across an air gap too', async () => {

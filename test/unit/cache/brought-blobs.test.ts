@@ -22,11 +22,11 @@ function waitingCache() {
     await asked.wait();
     throw new RegistryError('UNAVAILABLE', 'it cannot be reached', { status: 502 });
   };
-  /** As an import does it, in whichever process. */
-  const bring = async (name = alpine): Promise<void> => {
-    const { content, metadata } = cache.parts;
-    await content.keep(verifyWhole(digest, layer), layer);
-    await metadata.change([linkBlob(name, digest, layer.length, 'import')]);
+  /** As an import does it, in whichever process. `isTold`: the cache hears of it. */
+  const bring = async (name = alpine, isTold = false): Promise<void> => {
+    await cache.parts.content.keep(verifyWhole(digest, layer), layer);
+    const operations = [linkBlob(name, digest, layer.length, 'import')];
+    await (isTold ? cache.change(operations) : cache.parts.metadata.change(operations));
   };
   return { ...{ cache, layer, digest, bring }, asked: asked.reached, down: () => asked.open() };
 }
@@ -71,5 +71,72 @@ describe('a blob that an import brings while upstream is asked for it', () => {
     await bring(other);
     down();
     await assert.rejects(getting, { status: 502 });
+  });
+
+  it('is given at once to all who wait, whole, in part and by its size, though upstream is silent', async () => {
+    const { cache, layer, digest, bring, asked, down } = waitingCache();
+    await using _ = cache;
+    using silence = new DisposableStack();
+    silence.defer(down);
+    const getting = cache.registry.getBlob(alpine, digest, cache.reporting);
+    await asked;
+    const joining = cache.registry.getBlob(alpine, digest, { range: { first: 100_000 } });
+    const resolving = cache.registry.resolveBlob(alpine, digest);
+    await bring(alpine, true);
+    await using whole = await getting;
+    await using part = await joining;
+    assert.ok((await collect(whole.body)).equals(layer));
+    assert.ok((await collect(part.body)).equals(layer.subarray(100_000)));
+    assert.equal((await resolving).size, layer.length);
+    assert.deepEqual(cache.outcome, { kind: 'hit' });
+    assert.equal(cache.parts.fills.abandoned, 1);
+    assert.equal(cache.parts.awaited.size, 0);
+  });
+
+  it('is given to a repository of which upstream is still to say that it owns it', async () => {
+    const { cache, layer, digest, bring, asked, down } = waitingCache();
+    await using _ = cache;
+    using silence = new DisposableStack();
+    silence.defer(down);
+    const first = cache.registry.getBlob(alpine, digest);
+    first.catch(() => undefined);
+    await asked;
+    const second = cache.registry.getBlob(other, digest);
+    await cache.settle();
+    await bring(other, true);
+    await using reader = await second;
+    assert.ok((await collect(reader.body)).equals(layer));
+    assert.deepEqual(cache.upstream.calls, [`GET ${alpine} blob ${digest}`, `HEAD ${other} blob ${digest}`]);
+  });
+
+  it('is given where it came between the look into the store and the waiting', async () => {
+    const { cache, layer, digest, bring, down } = waitingCache();
+    await using _ = cache;
+    using silence = new DisposableStack();
+    silence.defer(down);
+    const { metadata } = cache.parts;
+    const hasBlob = metadata.hasBlob.bind(metadata);
+    metadata.hasBlob = async (...asked) => {
+      const seen = await hasBlob(...asked);
+      metadata.hasBlob = hasBlob;
+      await bring(alpine, true);
+      return seen;
+    };
+    await using reader = await cache.registry.getBlob(alpine, digest);
+    assert.ok((await collect(reader.body)).equals(layer));
+  });
+
+  it('leaves who waits for another waiting', async () => {
+    const { cache, digest, bring, asked, down } = waitingCache();
+    await using _ = cache;
+    const getting = cache.registry.getBlob(alpine, digest);
+    getting.catch(() => undefined);
+    await asked;
+    await bring(other, true);
+    await cache.settle();
+    assert.equal(cache.parts.awaited.size, 1);
+    down();
+    await assert.rejects(getting, { status: 502 });
+    assert.equal(cache.parts.awaited.size, 0);
   });
 });

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { type ExportCommand, exportCommand } from '#src/cli/export.ts';
 import { type ImportCommand, importCommand } from '#src/cli/import.ts';
 import { loadConfig } from '#src/config/load.ts';
+import { sha256 } from '#src/oci/digest.ts';
 import { CacheDirectory } from '#test/fakes/cache-directory.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
@@ -180,5 +181,15 @@ describe('ociregistry export', () => {
       const done = stdout.matchAll(/^exported (\S+) sha256/gm).map(([, image]) => image);
       assert.deepEqual([...done].sort(), names.toSorted());
     }
+  });
+
+  it('exports by its digest what was wanted by it, though a tag and an index lead there', async () => {
+    await using cache = await filled();
+    const names = [one, two].map(({ manifest }) => `quay.io/team/app@${sha256(manifest)}`);
+    const wanted = join(cache.path, 'wanted.txt');
+    await writeFile(wanted, names.join('\n'));
+    const { isOk, stdout } = await exported(cache, { to: join(cache.path, 'a.tar'), wanted });
+    const done = stdout.matchAll(/^exported (\S+) sha256/gm).map(([, image]) => image);
+    assert.deepEqual([isOk, [...done].sort()], [true, names.toSorted()]);
   });
 });

@@ -6,8 +6,9 @@ import { sha256, verifyWhole } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
 import { type Digest, parseTag } from '#src/oci/reference.ts';
 import { rebuildImage } from '#src/rebuild/rebuild-image.ts';
+import { ContentLease } from '#src/storage/content-lease.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { discardContent, linkBlob } from '#src/storage/operation.ts';
+import { discardContent, disownBlob, linkBlob, loseBlob } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -85,6 +86,75 @@ it('nor is it when the rest takes an hour to come', async () => {
   assert.deepEqual(taken, []);
   for (const digest of blobs) assert.equal(await index.hasBlob(app, digest), true);
   assert.equal(clock.sleeping, 0);
+});
+
+it('an image of which a blob was removed meanwhile is not said to be imported', async () => {
+  for (const remove of ['its row', 'its file'] as const) {
+    await using held = await holding(systemClock);
+    const { content, index, root, blobs, parts } = held;
+    const [first, last] = blobs as [Digest, Digest];
+    const image = { root: root.digest, mediaType: ociManifest, made: undefined } as never;
+    const change = index.change.bind(index);
+    index.change = async (operations) => {
+      await change(operations);
+      const isNamed = operations.some(({ kind }) => kind === 'put manifest');
+      if (remove === 'its row' && isNamed) await change([loseBlob(first)]);
+    };
+    const source = {
+      bring: async (digest: Digest) => {
+        const brought = await content.stat(digest);
+        if (remove === 'its file' && digest === last) await content.delete(last);
+        return brought;
+      },
+    };
+    const importing = importImage(image, { repository: app, reference: parseTag('v1') }, [], source, parts);
+    await assert.rejects(importing, /was removed while it was loaded: load it again/);
+  }
+});
+
+it('is held for nobody when the image is known, or cannot be', async () => {
+  const clock = new FakeClock();
+  await using held = await holding(clock);
+  const { content, index, root, blobs, parts } = held;
+  const isHeld = async (digest: Digest): Promise<boolean> =>
+    await index.graph.isHeld(digest, clock.now() + 60_000);
+  const image = { root: root.digest, mediaType: ociManifest, made: undefined } as never;
+  const seen: boolean[] = [];
+  for (const lacks of [undefined, blobs[1]]) {
+    const source = {
+      bring: async (digest: Digest) => {
+        seen.push(await isHeld(digest));
+        return digest === lacks ? undefined : await content.stat(digest);
+      },
+    };
+    const name = { repository: lacks === undefined ? app : other, reference: parseTag('v1') };
+    if (lacks !== undefined) await index.change([disownBlob(other, lacks)]);
+    const importing = importImage(image, name, [], source, parts);
+    if (lacks === undefined) await importing;
+    else await assert.rejects(importing, /it lacks the blob/);
+    for (const digest of [root.digest, ...blobs]) assert.equal(await isHeld(digest), false);
+  }
+  assert.ok(seen.includes(true));
+  assert.equal(clock.sleeping, 0);
+});
+
+it('is held for one import when another of the same is over', async () => {
+  const clock = new FakeClock();
+  await using held = await holding(clock);
+  const { index, blobs, parts } = held;
+  const [first, second] = [
+    await ContentLease.take(blobs, 'import', parts),
+    await ContentLease.take(blobs, 'import', parts),
+  ];
+  // With what each of them says when five minutes are over.
+  await clock.advance(300_000);
+  for (const [lease, isHeld] of [
+    [first, true],
+    [second, false],
+  ] as const) {
+    await lease[Symbol.asyncDispose]();
+    for (const digest of blobs) assert.equal(await index.graph.isHeld(digest, clock.now()), isHeld);
+  }
 });
 
 it('nor while the index is made anew by what lies in the store', async () => {

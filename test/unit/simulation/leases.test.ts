@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
-import { leaseContent } from '#src/storage/operation.ts';
+import { endLease, leaseContent } from '#src/storage/operation.ts';
 import { Leases } from '#test/simulation/leases.ts';
 
 const [leased, other] = [sha256(Buffer.from('leased')), sha256(Buffer.from('other'))];
@@ -21,5 +21,14 @@ describe('the leases of a simulation', () => {
     leases.note([leaseContent([leased], 'import', 5000)], 100);
     leases.note([leaseContent([leased], 'load', 3000)], 200);
     assert.equal(leases.has(leased, 101, 4000), true);
+  });
+
+  it('are ended by their holder alone', () => {
+    const leases = new Leases();
+    leases.note([leaseContent([leased], 'import', 5000), leaseContent([leased], 'load', 5000)], 100);
+    leases.note([endLease([leased], 'import')], 200);
+    assert.equal(leases.has(leased, 300, 4000), true);
+    leases.note([endLease([leased], 'load')], 200);
+    assert.equal(leases.has(leased, 300, 4000), false);
   });
 });

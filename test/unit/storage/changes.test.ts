@@ -115,6 +115,26 @@ describe('what others have changed', () => {
     assert.deepEqual(told, [{ kind: 'blob', digest: manifest.digest }]);
   });
 
+  it('are what an import brings, which clients may wait for: manifests, and blobs that others owned before', async () => {
+    await using directory = await temporaryDirectory();
+    await using here = await SqliteMetadataStore.open(directory.path);
+    await using there = await SqliteMetadataStore.open(directory.path);
+    const digest = sha256(Buffer.from('layer'));
+    await there.change([linkBlob(repository('docker.io/acme/other'), digest, 5)]);
+    const told: Change[] = [];
+    using _ = here.watch((changes) => void (changes !== 'all' && told.push(...changes)));
+    const manifest = { mediaType: 'x/y', digest: sha256(Buffer.from('manifest')), size: 8 };
+    const image = { descriptor: manifest, blobs: [] };
+    for (let times = 0; times < 2; times += 1)
+      await there.change([linkBlob(alpine, digest, 5, 'import'), putManifest(alpine, image, 'import')]);
+    await until(() => told.some(({ kind }) => kind === 'manifest'));
+    assert.deepEqual(told.slice(-2), [
+      { kind: 'blob', digest },
+      { kind: 'manifest', repository: alpine, digest: manifest.digest },
+    ]);
+    assert.ok(told.length <= 3);
+  });
+
   it('are known in their order, some at a time, however many they are', async () => {
     await using directory = await temporaryDirectory();
     await using here = await SqliteMetadataStore.open(directory.path);

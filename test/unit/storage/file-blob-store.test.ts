@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { DigestHasher, hexOf, sha256 } from '#src/oci/digest.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DigestHasher, hexOf, sha256, type VerifiedBlob } from '#src/oci/digest.ts';
 import { parseDigest } from '#src/oci/reference.ts';
-import { BlobUnreadableError, StoreFullError } from '#src/storage/content-store.ts';
+import { BlobUnreadableError, StoreFullError, WrongBytesError } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
+import { type FileSystem, nodeFileSystem } from '#src/storage/file/file-system.ts';
 import { PartialSweep } from '#src/storage/file/partial-files.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
@@ -45,6 +47,48 @@ async function assertStored(store: FileBlobStore): Promise<void> {
   assert.ok(blob);
   assert.ok((await collect(blob.read())).equals(content));
 }
+
+describe('a blob to whose file somebody writes who should not', () => {
+  const flip = async (path: string): Promise<void> => {
+    await using file = await open(path, 'r+');
+    await file.write('x', 500);
+  };
+  const verified = (): VerifiedBlob => {
+    const hasher = new DigestHasher(sha256(content));
+    hasher.update(content);
+    return hasher.verify();
+  };
+
+  it('is not read to its end by who follows it, once all of it was here', async () => {
+    await using it = await openedStore();
+    await using spool = await it.store.begin();
+    await spool.write(0, content);
+    assert.ok((await it.store.put(spool, verified())).stamp);
+    assert.ok((await collect(spool.read({ first: 0, last: content.length - 1 }))).equals(content));
+    await sleep(20);
+    await flip(it.blob);
+    for (const first of [0, 9000])
+      await assert.rejects(collect(spool.read({ first, last: content.length - 1 })), WrongBytesError);
+  });
+
+  it('is hashed when it is first read, where that was before it had its name', async () => {
+    const directory = await temporaryDirectory();
+    await using _ = directory;
+    const files: FileSystem = {
+      ...nodeFileSystem,
+      rename: async (from, to) => {
+        // What the kernel's clock cannot tell apart it need not.
+        await sleep(20);
+        await flip(from);
+        await nodeFileSystem.rename(from, to);
+      },
+    };
+    await using store = await FileBlobStore.open({ directory: directory.path, files });
+    await using spool = await store.begin();
+    await spool.write(0, content);
+    assert.equal((await store.put(spool, verified())).stamp, undefined);
+  });
+});
 
 describe('the blobs that are written at a time', () => {
   it('are no more than there are files for: what comes then is told what the system tells, until one is done', async () => {

@@ -461,3 +461,49 @@ describe('where nobody can tell who lives', () => {
     assert.deepEqual(await left.names(), left.left);
   });
 });
+
+describe('a blob that had its name when its process ended', () => {
+  /** As where that was killed behind the rename: the record is left. */
+  async function named() {
+    const left = await leftDirectory();
+    const blob = join(left.directory, 'blobs/sha256', note.digest.slice('sha256:'.length));
+    await rename(left.spool, blob);
+    return { ...left, blob };
+  }
+
+  it('is told of, for the index may not know of it, and then its record goes', async () => {
+    await using left = await named();
+    const told: string[] = [];
+    const brought = async (digests: readonly string[]): Promise<void> => void told.push(...digests);
+    {
+      await using _ = await FileBlobStore.open({ directory: left.directory, owners, brought });
+    }
+    assert.deepEqual(told, [note.digest]);
+    assert.deepEqual(await left.names(), []);
+    assert.ok((await readFile(left.blob)).equals(content));
+  });
+
+  it('is told of again where nobody could hear it', async () => {
+    await using left = await named();
+    const told: string[] = [];
+    for (const isHeard of [false, false, true]) {
+      const brought = async (digests: readonly string[]): Promise<void> => {
+        told.push(...digests);
+        if (!isHeard) throw new Error('the index is locked');
+      };
+      await using _ = await FileBlobStore.open({ directory: left.directory, owners, brought });
+    }
+    assert.equal(told.length, 3);
+    assert.deepEqual(await left.names(), []);
+  });
+
+  it('is nothing to be told of where its record is none', async () => {
+    await using left = await named();
+    await writeFile(left.record, 'hello');
+    const brought = async (): Promise<void> => assert.fail();
+    {
+      await using _ = await FileBlobStore.open({ directory: left.directory, owners, brought });
+    }
+    assert.deepEqual(await left.names(), []);
+  });
+});
