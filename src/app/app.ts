@@ -15,20 +15,15 @@ import { hostedHost } from '../oci/reference.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openAdministration } from './administration.ts';
+import { beginBesideClients } from './beside-clients.ts';
 import { openCaching } from './caching.ts';
-import { beginCatalogSync } from './catalog-sync.ts';
 import { openHosting } from './hosting.ts';
-import { openIncoming } from './incoming.ts';
 import { listen } from './listen.ts';
 import { openListeners } from './listeners.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { filePlan } from './open-files.ts';
-import { beginOriginalImport } from './original-images.ts';
 import { checkProxies, headLimitMs } from './policies.ts';
-import { beginPreload } from './preload.ts';
 import { storeReadiness } from './readiness.ts';
-import { beginRebuild } from './rebuild.ts';
-import { beginScrub } from './scrub.ts';
 import { ServerCertificates } from './server-certificates.ts';
 import { targetSettings } from './target-settings.ts';
 
@@ -163,7 +158,10 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     // What somebody does is no failure.
     log: parts.log,
   });
-  const incoming = openIncoming(config, caching, { clock, log });
+  const incoming =
+    config.notifications.incoming === undefined
+      ? undefined
+      : (await import('./incoming.ts')).openIncoming(config, caching, { clock, log });
   if (incoming !== undefined) stack.use(incoming);
   const { pushes, endpoints, repositoryNamed } = hosting;
   const stored: Catalog = async (page) => await store.metadata.listRepositories(page);
@@ -199,14 +197,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { servers: listeners } = stack.use(await openListeners({ ...aside, admit: gate.admit }));
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
-  const rebuild =
-    store.rebuild === undefined ? undefined : stack.use(beginRebuild(caching, { config, clock, log }));
-  if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
-  const sync = beginCatalogSync(config, caching, { clock, log, random });
-  if (sync !== undefined) stack.use(sync);
-  stack.use(beginOriginalImport(config, caching, { clock, log, isKnown: rebuild?.isKnown }));
-  if (config.preloadImages !== '')
-    stack.use(beginPreload(config, caching, { clock, log, isKnown: rebuild?.isKnown }));
+  await beginBesideClients(config, caching, { clock, log, random, stack });
   const servers = { server, health, metrics, listeners };
   return new App({ ...servers, certificates, stack: stack.move(), gate, config, clock });
 }

@@ -6,6 +6,7 @@ import { DistributionDirectory } from './distribution-directory.ts';
 import type { ImageSource } from './image-source.ts';
 import { LayoutFolder } from './layout-folder.ts';
 import { type EntryMemory, OriginalDirectory } from './original-directory.ts';
+import { isOriginal } from './original-folders.ts';
 import { isLayout, layoutsBelow, ZotDirectory } from './zot-directory.ts';
 
 /** What is to be imported, by its kind. */
@@ -62,7 +63,7 @@ async function addFolder(path: string, sources: ImportSources, settings: SourceS
   const own = join(path, 'v1');
   const isItself = (await isSame(own, target)) || (await isSame(path, target));
   if (!isItself && (await isLayout(own))) sources.folders.push(new LayoutFolder(own));
-  if (await OriginalDirectory.isIn(path))
+  if (await isOriginal(path))
     sources.folders.push(new OriginalDirectory(path, isItself ? memory : undefined));
   if (sources.folders.length > before) return;
   if (isItself) throw new LoadError('it is the cache itself');

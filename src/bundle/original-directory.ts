@@ -1,4 +1,4 @@
-import { opendir, stat } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBoundedFile } from '../base/bounded-file.ts';
 import { jsonReader } from '../json/json-reader.ts';
@@ -9,14 +9,11 @@ import type { Digest } from '../oci/reference.ts';
 import { longAgo } from '../storage/records.ts';
 import type { Found, FoundImage, ImageSource } from './image-source.ts';
 import { foundFile } from './layout-folder.ts';
+import { manifestFolders } from './original-folders.ts';
 import { areAsSeen, type SeenFile, SeenFiles } from './seen-files.ts';
 
 /** A manifest in base64, and what the original has made of it beside it. Bytes. */
 const maxFileBytes = 32 * 1024 * 1024;
-/** Where manifests lie: those of the tag `latest`, and the others. */
-const folders = ['lts', 'img'];
-/** All that it has. */
-export const originalFolders: readonly string[] = ['blobs', ...folders];
 
 /** What became of a directory's entries, by their paths in it. */
 export interface EntryMemory {
@@ -48,13 +45,6 @@ export class OriginalDirectory implements ImageSource {
     this.#memory = memory;
   }
 
-  /** Is a directory one? */
-  static async isIn(directory: string): Promise<boolean> {
-    const status = async (name: string) => await stat(join(directory, name)).catch(() => undefined);
-    const [blobs, ...manifests] = await Promise.all(['blobs', ...folders].map(status));
-    return blobs?.isDirectory() === true && manifests.some((folder) => folder?.isDirectory() === true);
-  }
-
   /** So many manifests were as they are remembered. */
   get passedOver(): number {
     return this.#passedOver;
@@ -66,7 +56,7 @@ export class OriginalDirectory implements ImageSource {
   }
 
   async *images(): AsyncGenerator<FoundImage | string> {
-    for (const folder of folders) yield* this.#imagesIn(folder);
+    for (const folder of manifestFolders) yield* this.#imagesIn(folder);
   }
 
   async *#imagesIn(folder: string): AsyncGenerator<FoundImage | string> {
@@ -125,7 +115,7 @@ export class OriginalDirectory implements ImageSource {
   async #find(digest: Digest, seen: SeenFiles): Promise<Found | undefined> {
     if (algorithmOf(digest) !== 'sha256') return undefined;
     const hex = hexOf(digest);
-    for (const folder of folders) {
+    for (const folder of manifestFolders) {
       const entry = join(folder, hex);
       await seen.see(entry);
       const path = join(this.name, entry);

@@ -1,6 +1,7 @@
-import { ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
+import { http } from '../base/node-http.ts';
 
 /** Said on a connection in the place of Node's own responses, and the last thing on it. */
 export interface LastAnswer {
@@ -18,7 +19,7 @@ export function answerLast(
   { status, headers = {} }: LastAnswer,
   response?: ServerResponse,
 ): void {
-  const message = STATUS_CODES[status] ?? 'Bad Request';
+  const message = http.STATUS_CODES[status] ?? 'Bad Request';
   const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
   const limit = clock.after(lingerMs, () => socket.destroy());
   socket.once('close', () => limit[Symbol.dispose]());
@@ -56,5 +57,5 @@ export function answerBehind(
 /** Node keeps the response that a connection is busy with at the socket (http docs, 'clientError'). */
 export function responseOn(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
-  return response instanceof ServerResponse ? response : undefined;
+  return response instanceof http.ServerResponse ? response : undefined;
 }

@@ -1,8 +1,9 @@
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Log, silent } from '../base/log.ts';
+import { http } from '../base/node-http.ts';
 import { Connections } from './connections.ts';
 import { FailedHandshakes } from './failed-handshakes.ts';
 import { Pipelining } from './pipelining.ts';
@@ -131,7 +132,7 @@ const limits = {
 } as const;
 
 function plain(listener: RequestListener): Server {
-  return createHttpServer(limits, listener);
+  return http.createServer(limits, listener);
 }
 
 function secure(listener: RequestListener, tls: ServerTls): Server {

@@ -1,8 +1,8 @@
-import { errors } from 'undici';
 import { Busy } from '../oci/busy.ts';
 import { RegistryError, type RegistryErrorOptions } from '../oci/error.ts';
 import { NoAnswer, type SaysOf } from '../oci/no-answer.ts';
 import { own, Wording, worded } from '../oci/wording.ts';
+import { errors } from './undici-core.ts';
 
 /** Failures that another try may not meet: of connecting and of a connection, not of names and certificates. */
 const transientCodes = new Set([

@@ -1,4 +1,8 @@
-import { RE2JS } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
+
+/** Loaded with the first pattern: most servers have none, and it has 260 KB of tables. */
+const load = createRequire(import.meta.url);
 
 /** Of all of them together. What a pattern costs grows with its length, and no name is as long. Characters. */
 const maxLength = 2000;
@@ -35,7 +39,8 @@ export class PatternError extends Error {
 
 function patternOf(text: string): RE2JS {
   try {
-    return RE2JS.compile(text);
+    const { RE2JS: expressions } = load('re2js') as typeof import('re2js');
+    return expressions.compile(text);
   } catch (cause) {
     throw new PatternError(`${JSON.stringify(text)} is no regular expression`, { cause });
   }

@@ -198,6 +198,16 @@ describe('the direction of imports', () => {
     );
   });
 
+  it('loads of the server what few configurations ask for where one does, and neither undici nor what Node has beside its server', async () => {
+    const serving = await loadedBy('cli/serve.ts');
+    const early = [...serving, ...(await loadedBy('cli/main.ts'))].filter((file) =>
+      /^(?:bundle\/(?!original-folders)|load\/archive\/|app\/(?:import|load|preload|rebuild|scrub|incoming|catalog-sync)\.|tar-stream|re2js|undici|node:http$)/.test(
+        file,
+      ),
+    );
+    assert.deepEqual(early, []);
+  });
+
   it('is checked by rules that would catch a wrong one', () => {
     assert.equal(mayImport('oci/error.ts', 'http/router.ts'), false);
     assert.equal(mayImport('cache/fills/blob-fill.ts', 'storage/file/file-blob-store.ts'), false);

@@ -1,8 +1,9 @@
 import type { Socket, TcpNetConnectOpts } from 'node:net';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
-import { buildConnector } from 'undici';
+import type { buildConnector as Connector } from 'undici';
 import { RegistryError } from '../../oci/error.ts';
 import { connectError } from '../connection-error.ts';
+import { buildConnector } from '../undici-core.ts';
 import type { OnWireEvent, TlsFacts } from '../wire-event.ts';
 import { knownAddress, withoutBrackets } from './address.ts';
 import type { AddressRule } from './address-rule.ts';
@@ -67,7 +68,7 @@ function takePlace({ sockets }: ConnectorSettings, url: URL, held: DisposableSta
 async function connectBy(
   proxy: HttpProxy,
   settings: ConnectorSettings,
-  options: buildConnector.Options,
+  options: Connector.Options,
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
   const url = new URL(`${options.protocol}//${options.host ?? options.hostname}`);
@@ -84,7 +85,7 @@ async function connectBy(
 
 async function connect(
   settings: ConnectorSettings,
-  options: buildConnector.Options,
+  options: Connector.Options,
   more: ConnectOptions,
 ): Promise<Socket> {
   const begun = performance.now();

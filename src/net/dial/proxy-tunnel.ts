@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import type { buildConnector as Connector } from 'undici';
+import { http } from '../../base/node-http.ts';
+import { buildConnector } from '../undici-core.ts';
 import { withoutBrackets } from './address.ts';
 import type { HttpProxy } from './http-proxy.ts';
 import { lookupFunction } from './lookup-function.ts';
@@ -28,7 +30,7 @@ export interface ProxyConnectionSettings {
  * or what the TLS inside fails by.
  */
 export async function connectThroughProxy(
-  options: buildConnector.Options,
+  options: Connector.Options,
   { proxy, proxyTls, names, tls, timeoutMs, signal }: ProxyConnectionSettings,
 ): Promise<Socket> {
   const giveUpAt = performance.now() + timeoutMs;
@@ -50,10 +52,7 @@ export async function connectThroughProxy(
 }
 
 /** A connector of undici as a promise. */
-export async function connected(
-  connector: buildConnector.connector,
-  options: buildConnector.Options,
-): Promise<Socket> {
+export async function connected(connector: Connector.connector, options: Connector.Options): Promise<Socket> {
   return await new Promise((resolve, reject) => {
     // With an error there is no second argument, whatever the type says.
     connector(options, (error, socket) => (error === null ? resolve(socket) : reject(error)));
@@ -68,7 +67,7 @@ async function connectTo(
   { origin, host }: HttpProxy,
   names: NameLookups,
   target: URL,
-  settings: buildConnector.BuildOptions,
+  settings: Connector.BuildOptions,
 ): Promise<Socket> {
   const { port, protocol } = origin;
   const hostname = withoutBrackets(origin.hostname);
@@ -86,7 +85,7 @@ async function openTunnel(socket: Socket, proxy: HttpProxy, target: URL, timeout
   const authority = target.port === '' ? `${target.host}:443` : target.host;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(timedOut()), timeoutMs);
-  const asked = request({
+  const asked = http.request({
     method: 'CONNECT',
     path: authority,
     headers: { host: authority, connection: 'keep-alive', ...proxy.headers },

@@ -1,6 +1,6 @@
-import { errors } from 'undici';
 import { Slots } from '../../base/slots.ts';
 import { idleMs } from '../connection-limits.ts';
+import { errors } from '../undici-core.ts';
 import { Connection, type ConnectionSettings } from './connection.ts';
 import type { Patience } from './patience.ts';
 

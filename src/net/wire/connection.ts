@@ -1,7 +1,7 @@
 import type { Socket, TcpNetConnectOpts } from 'node:net';
-import { errors } from 'undici';
 import type { Clock } from '../../base/clock.ts';
 import { type ConnectorSettings, connectGuarded } from '../dial/guarded-connector.ts';
+import { errors } from '../undici-core.ts';
 import { ReceiveBuffer, type ReceiveBuffers } from './receive-buffer.ts';
 import { receiveTurns } from './receive-turns.ts';
 import { ResponseReader } from './response-reader.ts';

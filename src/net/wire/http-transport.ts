@@ -1,4 +1,3 @@
-import { errors } from 'undici';
 import type { Clock } from '../../base/clock.ts';
 import { connectionError } from '../connection-error.ts';
 import { drainedBytes, restMs, silenceMs } from '../connection-limits.ts';
@@ -7,6 +6,7 @@ import type { ConnectorSettings } from '../dial/guarded-connector.ts';
 import type { HttpProxy } from '../dial/http-proxy.ts';
 import { proxyRefusal } from '../dial/proxy-error.ts';
 import type { Transport, TransportRequest, TransportResponse } from '../transport.ts';
+import { errors } from '../undici-core.ts';
 import { ConnectionPool, type Lease } from './connection-pool.ts';
 import { Patience } from './patience.ts';
 import type { ReceiveBuffers } from './receive-buffer.ts';

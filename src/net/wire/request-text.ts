@@ -1,5 +1,5 @@
-import { errors } from 'undici';
 import type { TransportRequest } from '../transport.ts';
+import { errors } from '../undici-core.ts';
 
 const visible = /^\/[!-~]*$/;
 const fieldName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;

@@ -1,4 +1,4 @@
-import { errors } from 'undici';
+import { errors } from '../undici-core.ts';
 
 /** Status line and header fields of one response (RFC 9112 sections 4 and 5). */
 export interface ResponseHead {

@@ -1,5 +1,5 @@
-import { errors } from 'undici';
 import { maxHeadBytes } from '../connection-limits.ts';
+import { errors } from '../undici-core.ts';
 import { type BodyFraming, framingOf } from './body-framing.ts';
 import { BodyQueue } from './body-queue.ts';
 import { checkLineEnds, malformed, parseResponseHead, type ResponseHead } from './response-head.ts';
