@@ -29,6 +29,8 @@ interface Asked {
 interface StartOptions {
   /** With its page of metrics. */
   readonly metrics?: boolean;
+  /** It is pushed to, and asks nobody. */
+  readonly isHosting?: true;
   /** As in a container of so many bytes: in a control group, with the image's variables. */
   readonly memoryLimit?: number;
   /** In the place of the image's. */
@@ -72,10 +74,18 @@ export class Candidate implements AsyncDisposable, Address {
   static async start(peer: Peer, upstream: Asked, options: StartOptions = {}): Promise<Candidate> {
     await using resources = new AsyncDisposableStack();
     const { path: directory } = resources.use(await ownDirectory());
-    const { memoryLimit, settings = {} } = options;
+    const { memoryLimit, isHosting, settings = {} } = options;
     const metricsPort = options.metrics === true ? await freePort() : 0;
     const { host, tls } = upstream;
-    const place = { directory, port: await freePort(), metricsPort, upstream: host, tls, settings };
+    const place = {
+      directory,
+      port: await freePort(),
+      metricsPort,
+      upstream: host,
+      tls,
+      isHosting,
+      settings,
+    };
     const group = memoryLimit === undefined ? undefined : resources.use(await MemoryGroup.open(memoryLimit));
     const commandLine = peer.commandLine(await writeConfigurations(place), place);
     await options.fill?.(cacheIn(place));

@@ -12,6 +12,8 @@ export interface Place {
   readonly upstream: string;
   /** Of the server and of upstream. Undefined: plain HTTP, both. */
   readonly tls: Tls | undefined;
+  /** It asks nobody: what it has was pushed to it. */
+  readonly isHosting?: true | undefined;
   /** Further keys for {@link configurations}' `config`. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -34,7 +36,7 @@ function scheme({ tls }: Place): string {
   return tls === undefined ? 'http' : 'https';
 }
 
-/** The same in the language of each program: an empty cache of one upstream, which logs errors alone. */
+/** The same in the language of each program: an empty cache of one upstream, or a registry that is pushed to, which logs errors alone. */
 const configurations = {
   /** This program, its earlier releases, and the Ociregistry whose configuration they read. */
   config: (place: Place) => ({
@@ -52,6 +54,7 @@ const configurations = {
       },
     ],
     ...(place.tls && { serverTlsConfig: { cert: place.tls.certFile, key: place.tls.keyFile } }),
+    ...(place.isHosting && { hosted: [{ repositories: ['bench'], open: true }] }),
     ...place.settings,
   }),
   /** With the descriptor cache of Debian’s own configuration. */
@@ -63,7 +66,7 @@ const configurations = {
       addr: `127.0.0.1:${place.port}`,
       ...(place.tls && { tls: { certificate: place.tls.certFile, key: place.tls.keyFile } }),
     },
-    proxy: { remoteurl: `${scheme(place)}://${place.upstream}` },
+    ...(!place.isHosting && { proxy: { remoteurl: `${scheme(place)}://${place.upstream}` } }),
   }),
   zot: (place: Place) => ({
     distSpecVersion: '1.1.1',
@@ -74,18 +77,20 @@ const configurations = {
       ...(place.tls && { tls: { cert: place.tls.certFile, key: place.tls.keyFile } }),
     },
     log: { level: 'error' },
-    extensions: {
-      sync: {
-        enable: true,
-        registries: [
-          {
-            urls: [`${scheme(place)}://${place.upstream}`],
-            onDemand: true,
-            tlsVerify: place.tls !== undefined,
-          },
-        ],
+    ...(!place.isHosting && {
+      extensions: {
+        sync: {
+          enable: true,
+          registries: [
+            {
+              urls: [`${scheme(place)}://${place.upstream}`],
+              onDemand: true,
+              tlsVerify: place.tls !== undefined,
+            },
+          ],
+        },
       },
-    },
+    }),
   }),
 } satisfies Readonly<Record<string, (place: Place) => object>>;
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
@@ -15,6 +16,8 @@ export interface Address {
 export interface Answer {
   readonly status: number;
   readonly length: number;
+  /** All that stands before the body. */
+  readonly head: string;
   /** From the request to the first byte of the body (of the head, where there is none). Milliseconds. */
   readonly firstByteMs: number;
   readonly totalMs: number;
@@ -31,6 +34,7 @@ interface Running {
   readonly reject: (error: unknown) => void;
   status: number;
   length: number;
+  head: string;
   received: number;
   firstByteAt: number;
 }
@@ -53,8 +57,8 @@ export class Connection implements Disposable {
     this.#socket.on('close', () => this.#fail(new Error('the server closed the connection')));
   }
 
-  /** Rejects when the connection breaks or the sink throws. */
-  async send(request: Buffer, sink: Sink = () => {}): Promise<Answer> {
+  /** `body` goes behind the request, no faster than it is taken. Rejects when the connection breaks or the sink throws. */
+  async send(request: Buffer, sink: Sink = () => {}, body: Iterable<Buffer> = []): Promise<Answer> {
     if (this.#failure !== undefined) throw this.#failure;
     return await new Promise((resolve, reject) => {
       this.#running = {
@@ -65,11 +69,21 @@ export class Connection implements Disposable {
         reject,
         status: 0,
         length: -1,
+        head: '',
         received: 0,
         firstByteAt: 0,
       };
       this.#socket.write(request);
+      this.#sendBody(body).catch((error: unknown) => this.#fail(error));
     });
+  }
+
+  /** A broken connection is told to whoever waits for the answer. */
+  async #sendBody(body: Iterable<Buffer>): Promise<void> {
+    for (const part of body) {
+      if (this.#socket.destroyed) return;
+      if (!this.#socket.write(part)) await once(this.#socket, 'drain');
+    }
   }
 
   [Symbol.dispose](): void {
@@ -99,8 +113,9 @@ export class Connection implements Disposable {
     const rest = this.#head.length - end - 4;
     this.#head = '';
     running.status = Number(head.slice(9, 12));
+    running.head = head;
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    if (length === undefined) throw new Error(`an answer without Content-Length: ${head}`);
+    if (length === undefined && !running.isHead) throw new Error(`an answer without Content-Length: ${head}`);
     running.length = running.isHead ? 0 : Number(length);
     running.firstByteAt = performance.now();
     return bytes.subarray(bytes.length - rest);
@@ -112,13 +127,14 @@ export class Connection implements Disposable {
       running.sink(bytes, running.received);
       running.received += bytes.length;
     }
-    const { status, length, received, startedAt, firstByteAt } = running;
+    const { status, length, head, received, startedAt, firstByteAt } = running;
     if (received < length) return;
     if (received > length) throw new Error(`${received} bytes of a body of ${length}`);
     this.#running = undefined;
     running.resolve({
       status,
       length,
+      head,
       firstByteMs: firstByteAt - startedAt,
       totalMs: performance.now() - startedAt,
     });

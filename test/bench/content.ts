@@ -41,6 +41,11 @@ export function layersImage(tag: string, layersOf: readonly Part[]): Pick<SmallI
   return { tag, manifest: manifestOf(emptyConfig, layersOf, { tag }) };
 }
 
+/** All of its bytes, in order. */
+export function* blocksOf({ block, size }: LargeBlob): Generator<Buffer> {
+  for (let at = 0; at < size; at += block.length) yield block.subarray(0, size - at);
+}
+
 /** Do these bytes stand at this place of the blob? */
 export function isPartOf({ block }: LargeBlob, at: number, bytes: Buffer): boolean {
   for (let done = 0; done < bytes.length; ) {

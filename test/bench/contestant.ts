@@ -2,8 +2,8 @@ import type { Upstream } from './bench-upstream.ts';
 import { Candidate } from './candidates.ts';
 import type { Peer } from './peers.ts';
 
-/** Processes of a contestant that one round leaves to the next: in front of the fast upstream, of the limited one, and one that is filled. */
-type Role = 'fast' | 'limited' | 'filled';
+/** Processes of a contestant that one round leaves to the next: in front of the fast upstream, of the limited one, one that is filled, and one that is pushed to. */
+type Role = 'fast' | 'limited' | 'filled' | 'hosting';
 
 /** A program that takes part in a run, and its processes. */
 export class Contestant implements AsyncDisposable {
@@ -28,7 +28,7 @@ export class Contestant implements AsyncDisposable {
   }
 
   /** A process of its own, whose memory nothing before has grown. The caller ends it. */
-  async another(options: { readonly metrics?: boolean } = {}): Promise<Candidate> {
+  async another(options: { readonly metrics?: boolean; readonly isHosting?: true } = {}): Promise<Candidate> {
     return await Candidate.start(this.peer, this.#upstream, options);
   }
 
@@ -48,7 +48,11 @@ export class Contestant implements AsyncDisposable {
     prepare: (server: Candidate) => Promise<void> = async () => {},
   ): Promise<Candidate> {
     const { host, limitedHost, tls } = this.#upstream;
-    const server = await Candidate.start(this.peer, { host: role === 'limited' ? limitedHost : host, tls });
+    const server = await Candidate.start(
+      this.peer,
+      { host: role === 'limited' ? limitedHost : host, tls },
+      role === 'hosting' ? { isHosting: true } : {},
+    );
     try {
       await prepare(server);
     } catch (error) {

@@ -35,6 +35,9 @@ export const figures = {
   },
   crowdGets: { name: 'an image of 256 MiB, cold, 20 clients, GETs at upstream', unit: 'requests' },
   cachedBlob: { name: 'an image of 256 MiB, cached, 10 clients', unit: 'MB/s', per: 'GiB' },
+  pushedImage: { name: 'small images, pushed by 8 clients', unit: 'images/s', per: 'image' },
+  pushedBlob: { name: 'an image of 1 GiB, pushed', unit: 'MB/s', per: 'GiB' },
+  pushedCrowd: { name: 'images of 16 MiB, pushed by 20 clients', unit: 'MB/s', per: 'GiB' },
   start: { name: 'start with 100,000 manifests, until the first right answer', unit: 'ms', per: 'start' },
   loopP99: {
     name: 'ten blobs of 1 GiB stream, manifests are asked: delay of the event loop, p99',

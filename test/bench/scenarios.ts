@@ -5,6 +5,7 @@ import { durability } from './durability.ts';
 import type { Sample } from './figures.ts';
 import { images } from './image-scenario.ts';
 import { manifests } from './manifest-scenario.ts';
+import { pushes, pushesOfLarge } from './push-scenarios.ts';
 import { shared } from './shared-layers.ts';
 import { slowReaders } from './slow-readers.ts';
 import { startOfFilled } from './start-scenario.ts';
@@ -30,6 +31,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   blob: { measure: blob },
   limited: { measure: limited },
   crowd: { measure: crowd },
+  pushes: { measure: pushes },
+  'large-pushes': { measure: pushesOfLarge },
   start: { measure: startOfFilled },
   streams: { measure: streams, isOnce: true },
   'slow-readers': { measure: slowReaders, isOnce: true, isExtra: true },

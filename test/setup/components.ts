@@ -27,10 +27,25 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak' | 'bench';
+  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak' | 'artifacts' | 'bench';
 }
 
 const keycloakVersion = '26.0.7';
+
+const artifactClients = [
+  { name: 'regctl', go: 'github.com/regclient/regclient/cmd/regctl@v0.11.7' },
+  { name: 'oras', go: 'oras.land/oras/cmd/oras@v1.3.6' },
+  { name: 'helm', go: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
+  { name: 'cosign', go: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5' },
+].map(
+  ({ name, go }): Component => ({
+    name,
+    purpose: 'pushes artifacts and pulls them',
+    install: { go },
+    required: true,
+    suite: 'artifacts',
+  }),
+);
 
 export const components: readonly Component[] = [
   { name: 'openssl', purpose: 'makes certificates', install: { apt: ['openssl'] }, required: true },
@@ -158,6 +173,7 @@ export const components: readonly Component[] = [
     required: true,
     suite: 'keycloak',
   },
+  ...artifactClients,
 ];
 
 /** What a run of the suite installs; without one, what the default run does. */

@@ -50,6 +50,7 @@ describe('the peers at hand', () => {
       atHand.filter(({ plays }) => plays?.(scenario) !== false).map(({ name }) => name);
     assert.deepEqual(playing('manifests'), ['docker-registry', 'distribution', 'ceiling']);
     assert.deepEqual(playing('images'), ['docker-registry', 'distribution']);
+    assert.deepEqual(playing('pushes'), ['docker-registry', 'distribution']);
     assert.deepEqual(playing('start'), []);
   });
 });
