@@ -8,7 +8,7 @@ const filesInGroup = 8;
 
 /** What a process has once: a test that changes it, or looks at it, has a process of its own. */
 const ofProcess =
-  /process\.env\[[^\]]+\] = |delete process\.env|process\.(chdir|umask|exitCode|memoryUsage)|setFlagsFromString|setGlobalDispatcher|listenerCount\(|\/proc\/self|mock\.(method|timers)|^(before|after)(Each)?\(/m;
+  /process\.env\[[^\]]+\] = |delete process\.env|process\.(chdir|umask|exitCode|memoryUsage|cpuUsage)|setFlagsFromString|heapHeldBy|setGlobalDispatcher|listenerCount\(|\/proc\/self|mock\.(method|timers)|^(before|after)(Each)?\(/m;
 
 export interface Groups extends Disposable {
   readonly files: readonly string[];
