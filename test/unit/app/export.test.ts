@@ -6,6 +6,8 @@ import type { ListedBlob } from '#src/bundle/bundle-list.ts';
 import { digestLike, sha256 } from '#src/oci/digest.ts';
 import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import type { Digest } from '#src/oci/reference.ts';
+import { loseBlob } from '#src/storage/operation.ts';
+import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { CacheDirectory, problemsOf } from '#test/fakes/cache-directory.ts';
 import { bytes } from '#test/fakes/images.ts';
 import { type Built, builtImage, builtIndex, described, layoutFiles, pathOf } from '#test/fakes/layouts.ts';
@@ -240,6 +242,25 @@ describe('exporting a cache', () => {
       );
       assert.equal(problems.get('quay.io/team/shared:v1'), undefined);
       assert.ok(exported.some(({ problem }) => problem === undefined));
+    }
+  });
+
+  it('names the blob that an image lacks, as far as is known without a look at the disk', async () => {
+    await using cache = await filled();
+    const lost = sha256(arm64.contents[1] ?? assert.fail());
+    for (const [digest, name] of [
+      [lost, `quay.io/team/multi@${sha256(arm64.manifest)}`],
+      [sha256(shared.contents[1] ?? assert.fail()), 'docker.io/library/app:1'],
+    ] as const) {
+      {
+        await using index = await SqliteMetadataStore.open(join(cache.imagePath, 'v1'));
+        await index.change([loseBlob(digest)]);
+      }
+      const to = join(cache.path, digest.slice(-8));
+      const matches = (text: string): boolean => text === name || text.endsWith('multi:v1');
+      const { images: exported } = await cache.export(to, { isExact: true, matches });
+      const problems = new Map(exported.map((image) => [image.name, image.problem]));
+      assert.equal(problems.get(name), `its blob ${digest} is not cached`);
     }
   });
 

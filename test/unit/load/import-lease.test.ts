@@ -8,7 +8,8 @@ import { type Digest, parseTag } from '#src/oci/reference.ts';
 import { rebuildImage } from '#src/rebuild/rebuild-image.ts';
 import { ContentLease } from '#src/storage/content-lease.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { discardContent, disownBlob, linkBlob, loseBlob } from '#src/storage/operation.ts';
+import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { discardContent, disownBlob, linkBlob, loseBlob, type Operation } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -155,6 +156,27 @@ it('is held for one import when another of the same is over', async () => {
     await lease[Symbol.asyncDispose]();
     for (const digest of blobs) assert.equal(await index.graph.isHeld(digest, clock.now()), isHeld);
   }
+});
+
+it('is not leased again by what was still to be said when its import was over', async () => {
+  const clock = new FakeClock();
+  const said: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  const metadata = {
+    async change(operations: readonly Operation[]) {
+      // The second time that it is said takes long.
+      if (said.length === 2) await slow.promise;
+      said.push(...operations.map(({ kind }) => kind));
+    },
+  } as unknown as MetadataStore;
+  const digests = Array.from({ length: 150 }, (_, at) => sha256(Buffer.from(String(at))));
+  const lease = await ContentLease.take(digests, 'import', { metadata, clock });
+  await clock.advance(300_000);
+  const over = lease[Symbol.asyncDispose]();
+  slow.resolve();
+  await over;
+  const [leased, ended] = ['lease content', 'end lease'];
+  assert.deepEqual(said, [leased, leased, leased, leased, ended, ended]);
 });
 
 it('nor while the index is made anew by what lies in the store', async () => {

@@ -83,7 +83,7 @@ describe('a blob to whose file somebody writes who should not', () => {
         await nodeFileSystem.rename(from, to);
       },
     };
-    await using store = await FileBlobStore.open({ directory: directory.path, files });
+    await using store = await FileBlobStore.open({ directory: directory.path, files, worth: content.length });
     await using spool = await store.begin();
     await spool.write(0, content);
     assert.equal((await store.put(spool, verified())).stamp, undefined);
