@@ -15,7 +15,7 @@ import type { CallOptions, Manifest, Registry, Standing } from '../oci/registry.
 import type { TagRecord } from '../storage/records.ts';
 import type { CacheParts, CachePolicy } from './cache-parts.ts';
 import { referrersMs } from './cached-referrers.ts';
-import { blobsOf } from './completion/completion-job.ts';
+import { blobsOf, type CompletionJob, keyOf as keyOfJob } from './completion/completion-job.ts';
 import { type Kept, keyOf, ManifestSource, type TagAnswer } from './manifest-source.ts';
 import { isFresh } from './memory/freshness.ts';
 import { tagKey } from './memory/known-tags.ts';
@@ -84,7 +84,7 @@ export class CachedManifests {
     if (room !== undefined) options.holds?.(room.share());
     if (kept !== undefined) await abortable(kept, options.signal);
     options.report?.(outcome);
-    this.#served(repository, descriptor.digest, descriptor.mediaType);
+    this.#serving(repository, descriptor.digest, descriptor.mediaType)();
     if (known !== undefined) options.stands?.(this.#standing(repository, reference, descriptor, true));
     return manifest;
   }
@@ -134,9 +134,7 @@ export class CachedManifests {
     return {
       holds: () =>
         leadsHere() && manifests.known(repository, digest, key)?.descriptor.mediaType === mediaType,
-      given: () => {
-        if (isPull) this.#served(repository, digest, mediaType);
-      },
+      given: isPull ? this.#serving(repository, digest, mediaType, key) : () => {},
     };
   }
 
@@ -340,14 +338,25 @@ export class CachedManifests {
     return found(manifest, isFresh ? { kind: 'hit' } : { kind: 'stale', cause });
   }
 
-  #served(repository: RepositoryName, digest: Digest, mediaType: string): void {
+  /** What is done when it is served, each time. `key`: {@link contentKey} of both. */
+  #serving(
+    repository: RepositoryName,
+    digest: Digest,
+    mediaType: string,
+    key = contentKey(repository, digest),
+  ): () => void {
     const { uses, completer } = this.#parts;
     const { complete } = this.#policy;
-    uses.note(repository, digest);
-    if (complete !== false && !isIndex(mediaType)) completer.once(blobsOf(repository, digest));
-    // Signatures are at the index, attestations also at its manifests.
-    if (complete === 'referrers')
-      completer.once({ kind: 'referrers', repository, reference: digest }, referrersMs);
+    const blobs = blobsOf(repository, digest);
+    const referrers: CompletionJob = { kind: 'referrers', repository, reference: digest };
+    const [blobsKey, referrersKey] = [keyOfJob(blobs), keyOfJob(referrers)];
+    const hasBlobs = complete !== false && !isIndex(mediaType);
+    return () => {
+      uses.note(repository, digest, key);
+      if (hasBlobs) completer.once(blobs, undefined, blobsKey);
+      // Signatures are at the index, attestations also at its manifests.
+      if (complete === 'referrers') completer.once(referrers, referrersMs, referrersKey);
+    };
   }
 }
 

@@ -69,9 +69,8 @@ export class Completer implements AsyncDisposable {
     this.#givenUp = new Expiring(settings.clock, 10_000);
   }
 
-  /** For the hot path: nothing, where it was handed in less than `againMs` ago. */
-  once(job: CompletionJob, againMs = Number.POSITIVE_INFINITY): void {
-    const key = keyOf(job);
+  /** For the hot path: nothing, where it was handed in less than `againMs` ago. `key`: {@link keyOf} the job, from who hands in often. */
+  once(job: CompletionJob, againMs = Number.POSITIVE_INFINITY, key = keyOf(job)): void {
     const at = this.#handedIn.get(key);
     if (at !== undefined && (againMs === Number.POSITIVE_INFINITY || this.#now() - at < againMs)) return;
     if (this.add(job)) this.#handedIn.set(key, this.#now());

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { TaskSet } from '../../base/task-set.ts';
-import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import { contentKey, type Digest, type RepositoryName } from '../../oci/reference.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { recordUses } from '../../storage/operation.ts';
 import type { Use } from '../../storage/records.ts';
@@ -11,13 +11,18 @@ const maxPending = 2000;
 /** So many are one change of the store. */
 const sliceLength = 100;
 
+/** A use, and when it was the last time. */
+interface Noted extends Use {
+  at: number;
+}
+
 /** Collects when manifests were served and writes it now and then: the hot path only sets a map entry. */
 export class UseLog implements AsyncDisposable {
   readonly #metadata: MetadataStore;
   readonly #clock: Clock;
   readonly #tasks: TaskSet;
   readonly #stop = new AbortController();
-  #pending = new Map<string, Use>();
+  #pending = new Map<string, Noted>();
   #scheduled = false;
   #isFlushing = false;
 
@@ -27,12 +32,12 @@ export class UseLog implements AsyncDisposable {
     this.#tasks = tasks;
   }
 
-  note(repository: RepositoryName, digest: Digest): void {
-    const key = `${repository}@${digest}`;
-    // In the order of their times, since a use counts for the indexes above as well.
-    if (this.#pending.delete(key) || this.#pending.size < maxPending) {
-      this.#pending.set(key, { repository, digest, at: this.#clock.now() });
-    }
+  /** `key`: {@link contentKey} of both, from who notes often. */
+  note(repository: RepositoryName, digest: Digest, key = contentKey(repository, digest)): void {
+    const at = this.#clock.now();
+    const noted = this.#pending.get(key);
+    if (noted !== undefined) noted.at = at;
+    else if (this.#pending.size < maxPending) this.#pending.set(key, { repository, digest, at });
     if (this.#pending.size >= maxPending) this.#flushSoon();
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -58,8 +63,9 @@ export class UseLog implements AsyncDisposable {
     }
   }
 
+  /** In the order of their times, since a use counts for the indexes above as well. */
   #takePending(): readonly Use[] {
-    const uses = [...this.#pending.values()];
+    const uses = [...this.#pending.values()].sort((one, other) => one.at - other.at);
     this.#pending = new Map();
     return uses;
   }
