@@ -156,7 +156,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   retention?.begin();
   notifier?.begin();
   const target = targetSettings(config);
-  const hosting = stack.use(openHosting(config, caching, target, { clock, log }));
+  let isRestored = store.rebuild?.from === undefined;
+  const isBeingRestored = (): boolean => !isRestored;
+  const hosting = stack.use(openHosting(config, caching, target, { clock, log, isBeingRestored }));
   const registry = new HostRegistry((host) => (host === hostedHost ? hosting.registry : registries.of(host)));
   const administration = openAdministration(config, caching, {
     ...{ failures, clock, stop: parts.stop ?? (() => {}) },
@@ -179,7 +181,6 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer: prometheus?.observer,
-    tell: notifier?.tell,
     tellOfPulls: notifier?.wants('pull') === true ? notifier.tell : undefined,
     takeEvents: incoming?.take,
     finished: new FinishedAnswers(memoryPlan().answers),
@@ -201,6 +202,10 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   gate.notReady = undefined;
   const rebuild =
     store.rebuild === undefined ? undefined : stack.use(beginRebuild(caching, { config, clock, log }));
+  // Where that fails this process never knows it.
+  void rebuild?.isKnown.then((isKnown) => {
+    isRestored ||= isKnown;
+  });
   if (config.cache.scrub > 0) stack.use(beginScrub(config, caching, { clock, log }));
   const sync = beginCatalogSync(config, caching, { clock, log, random });
   if (sync !== undefined) stack.use(sync);

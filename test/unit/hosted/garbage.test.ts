@@ -181,7 +181,10 @@ describe('an upload', () => {
   });
 
   it('has no room where the cache has none: nothing of it is taken', async () => {
-    await using hosted = new HostedUnderTest({}, { room: { reserve: async () => undefined } });
+    await using hosted = new HostedUnderTest(
+      {},
+      { room: { admits: () => true, reserve: async () => undefined } },
+    );
     const { id } = await hosted.pushes.beginUpload(app);
     const bytes = Buffer.from('layer');
     await assert.rejects(hosted.pushes.append(app, id, sent(bytes)), { code: 'UNAVAILABLE', status: 507 });
