@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -587,5 +587,29 @@ describe('lists of what lives here', () => {
     const got = await later.client.call('HEAD', 'manifests/7.0.0');
     assert.equal(got.headers.get('docker-content-digest'), digest);
     assert.equal(await later.client.status('GET', `blobs/${sha256(layer)}`), 200);
+  });
+
+  it('hold what is immutable where it was, though the index that says so was lost', async () => {
+    await using directory = await temporaryDirectory();
+    {
+      await using server = await hosted({}, directory.path);
+      await server.client.pushImage('v1', [layer]);
+    }
+    const names = join(directory.path, 'v1', 'index.json');
+    const [head = '', ...rest] = (await readFile(names, 'utf8')).split('\n');
+    // Others come before it in the list, of which nothing is here.
+    const others = Array.from({ length: 5000 }, (_, at) =>
+      (rest[0] ?? '')
+        .replaceAll(':v1"', `:other${at}"`)
+        .replace(/[0-9a-f]{64}/, sha256(bytes(1, at)).slice(7)),
+    );
+    await writeFile(names, [head, ...others.map((line) => line.replace(/,?$/, ',')), ...rest].join('\n'));
+    await rm(join(directory.path, 'v1', 'index-3.sqlite'));
+    await using later = await hosted({}, directory.path);
+    const moved = async () => await later.client.putManifest('v1', { schemaVersion: 2, layers: [] });
+    const refused = await moved();
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '10']);
+    await until(async () => (await moved()).status !== 503, 'it is not known');
+    assert.equal((await moved()).status, 409);
   });
 });
