@@ -9,7 +9,7 @@ import type { Spool } from '../storage/spool-store.ts';
 import { appendAll } from './append-all.ts';
 import { eventsOf } from './hosted-events.ts';
 import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
-import { describePushed, leasePushed, linkPushed } from './pushed-blob.ts';
+import { describePushed, leasePushed, linkPushed, storePushed } from './pushed-blob.ts';
 import { outOfOrder, wrongDigest } from './refused-uploads.ts';
 import { verified } from './upload-hashes.ts';
 
@@ -28,7 +28,7 @@ export class PushedBlobs {
     sent: SentBytes,
     by?: ClientRequest,
   ): Promise<Descriptor> {
-    const { rules, room, spools, content } = this.#parts;
+    const { rules, room, spools } = this.#parts;
     const { uploadExpiryMs: keptMs } = rules.open(repository);
     if ((sent.at ?? 0) > 0) throw outOfOrder(0);
     if (!room.admits(hostedHost, sent.length)) throw noRoom();
@@ -43,7 +43,7 @@ export class PushedBlobs {
     await appendAll(spool, sent, hasher, reserved);
     const right = await verified(spool, digest, hasher);
     if (right === undefined) throw wrongDigest(digest);
-    const blob = await content.put(spool, right);
+    const blob = await storePushed(spool, right, this.#parts);
     reserved.settle(blob);
     return await linkPushed(this.#parts, blob, { repository, keptMs, by });
   }

@@ -30,6 +30,7 @@ import { MissingContentError, TagTakenError } from '../storage/requirements.ts';
 import { eventsOf } from './hosted-events.ts';
 import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
 import type { HostedRule } from './hosted-rules.ts';
+import { announcePushed } from './pushed-blob.ts';
 
 /** Bytes, in about two milliseconds; then others have their turn. */
 const hashedInTurn = 512 * 1024;
@@ -71,7 +72,7 @@ export class PushedManifests {
     const events = eventsOf(by, this.#parts, ...pushesOf(repository, descriptor, tags));
     await this.#tried(async () => {
       // Bytes of what is refused are not kept.
-      await this.#parts.metadata.change(conditions);
+      await this.#parts.metadata.change([...conditions, announcePushed(digest, this.#parts)]);
       await this.#store(repository, record, bytes, { operations, events });
     });
     return { descriptor: record.descriptor, subject: content.subject };

@@ -9,7 +9,7 @@ import type { Spool } from '../storage/spool-store.ts';
 import type { Reservation } from '../storage/store-room.ts';
 import { appendAll } from './append-all.ts';
 import { changed, type HostedParts, noRoom, orNoRoom } from './hosted-parts.ts';
-import { linkPushed } from './pushed-blob.ts';
+import { linkPushed, storePushed } from './pushed-blob.ts';
 import { inUse, isFinal, outOfOrder, wrongDigest } from './refused-uploads.ts';
 import { UploadHashes, verified } from './upload-hashes.ts';
 
@@ -83,7 +83,7 @@ export class Uploads {
             : await this.#write(id, spool, bytes, room);
         const right = await verified(spool, digest, hasher);
         if (right === undefined) throw wrongDigest(digest);
-        const stored = await this.#parts.content.put(spool, right);
+        const stored = await storePushed(spool, right, this.#parts);
         room.settle(stored);
         return stored;
       });

@@ -172,7 +172,7 @@ export class OperationWriter {
       annotations: annotations === undefined ? null : JSON.stringify(annotations),
       subject: subject === undefined ? null : this.#content(subject),
     });
-    if (origin === 'import') this.removals.announced.end(content);
+    if (origin !== 'upstream') this.removals.announced.end(content);
     if (isNew) this.#totals.add([host, ''], { manifests: 1, manifestBytes: size });
     this.#putChildren(owner, content, blobs, 0);
     if (blobs.length > 0) this.#statements.wantMissing.run({ owner, content, host, now });
@@ -212,7 +212,7 @@ export class OperationWriter {
     this.#link(operation, before);
     // Who named it may have gone while it was on its way; what was pushed nobody may ever name.
     if (known?.stored_at === null || origin === 'push') this.removals.leaveUnnamed(repository, digest);
-    if (origin === 'import') this.removals.announced.end(before.id);
+    if (origin !== 'upstream') this.removals.announced.end(before.id);
     if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
   }
 
