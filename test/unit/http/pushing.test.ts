@@ -132,13 +132,13 @@ describe('a body that clients send', () => {
       assert.equal(String((await once(socket, 'data'))[0]), 'HTTP/1.1 100 Continue\r\n\r\n');
       socket.write('bytes');
       const answer = String((await once(socket, 'data'))[0]);
-      assert.match(answer, /^HTTP\/1\.1 202 [^]*Range: 0-4\r/);
+      assert.match(answer, /^HTTP\/1\.1 202 .*Range: 0-4\r/s);
     }
     isRefused = true;
     socket.write(expecting);
     // No time passes.
     const refused = await until(socket, 'not here');
-    assert.match(refused, /^HTTP\/1\.1 403 [^]*Connection: close\r/);
+    assert.match(refused, /^HTTP\/1\.1 403 .*Connection: close\r/s);
     assert.doesNotMatch(refused, /100 Continue/);
     socket.destroy();
   });
