@@ -12,7 +12,7 @@ import type { HostedRules } from './hosted-rules.ts';
 import type { UploadRooms } from './upload-rooms.ts';
 
 /** Events on their way with a change: in its transaction, so that none is without the other. */
-export interface QueuedEvents {
+interface QueuedEvents {
   readonly operations: readonly Operation[];
   /** To be called when it was committed. */
   readonly committed: () => void;

@@ -2,7 +2,7 @@ import type { ContentEvent } from '../observe/content-event.ts';
 import { type Operation, queueEvents } from '../storage/operation.ts';
 
 /** Who wants to be told of an event. */
-export interface Addressee {
+interface Addressee {
   /** Of its queue. */
   readonly name: string;
   /** Its events are there. */
