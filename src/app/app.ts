@@ -151,7 +151,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   retention?.begin();
   notifier?.begin();
   const target = targetSettings(config);
-  const hosting = stack.use(openHosting(config, caching, target, { clock, log }));
+  let isRestored = store.rebuild?.from === undefined;
+  const isBeingRestored = (): boolean => !isRestored;
+  const hosting = stack.use(openHosting(config, caching, target, { clock, log, isBeingRestored }));
   const registry = new HostRegistry((host) => (host === hostedHost ? hosting.registry : registries.of(host)));
   const administration = openAdministration(config, caching, {
     ...{ failures, clock, stop: parts.stop ?? (() => {}) },
@@ -177,7 +179,6 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
     observer: prometheus?.observer,
-    tell: notifier?.tell,
     tellOfPulls: notifier?.wants('pull') === true ? notifier.tell : undefined,
     takeEvents: incoming?.take,
     finished: new FinishedAnswers(memoryPlan().answers),
@@ -197,7 +198,10 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { servers: listeners } = stack.use(await openListeners({ ...aside, admit: gate.admit }));
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
-  await beginBesideClients(config, caching, { clock, log, random, stack });
+  const known = (): void => {
+    isRestored = true;
+  };
+  await beginBesideClients(config, caching, { clock, log, random, stack, known });
   const servers = { server, health, metrics, listeners };
   return new App({ ...servers, certificates, stack: stack.move(), gate, config, clock });
 }

@@ -9,6 +9,8 @@ interface Parts {
   readonly log: Log;
   /** 0 ≤ random < 1. */
   readonly random: () => number;
+  /** Called when an index that was lost is known again; where that fails this process never knows it. */
+  readonly known: () => void;
   /** Ends it. */
   readonly stack: AsyncDisposableStack;
 }
@@ -17,12 +19,13 @@ interface Parts {
 export async function beginBesideClients(
   config: Config,
   caching: Caching,
-  { stack, random, ...parts }: Parts,
+  { stack, random, known, ...parts }: Parts,
 ): Promise<void> {
   let isKnown: Promise<boolean> | undefined;
   if (caching.store.rebuild !== undefined) {
     const { beginRebuild } = await import('./rebuild.ts');
     ({ isKnown } = stack.use(beginRebuild(caching, { config, ...parts })));
+    void isKnown.then((is) => is && known());
   }
   if (config.cache.scrub > 0) {
     const { beginScrub } = await import('./scrub.ts');

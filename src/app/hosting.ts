@@ -28,11 +28,18 @@ export interface Hosting extends AsyncDisposable {
   readonly repositoryNamed: (name: string) => RepositoryName | undefined;
 }
 
+export interface HostingSettings {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** As in HostedParts. */
+  readonly isBeingRestored: () => boolean;
+}
+
 export function openHosting(
   { hosted }: Config,
-  { store, cache, registries, retention, changed }: Caching,
+  { store, cache, registries, retention, notifier, changed }: Caching,
   target: TargetSettings,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { clock, log, isBeingRestored }: HostingSettings,
 ): Hosting {
   const { content, spools, uploads, metadata, graph, inventory } = store;
   const registry = new HostedRegistry(registries.of(hostedHost), { metadata, inventory, clock });
@@ -50,7 +57,8 @@ export function openHosting(
   const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
   const uploadRooms = new UploadRooms(room);
   const kept = { content, spools, uploads, metadata, graph };
-  const parts = { ...kept, rules, room, uploadRooms, told: changed, clock, randomHex };
+  const telling = { told: changed, queued: notifier?.queued, isBeingRestored };
+  const parts = { ...kept, ...telling, rules, room, uploadRooms, clock, randomHex };
   const sweep = new Recurring(
     'dropping unfinished uploads',
     sweeps,

@@ -6,12 +6,12 @@ import { importBundles } from '../bundle/import-bundles.ts';
 import { ImportRun } from '../bundle/import-run.ts';
 import type { EntryMemory } from '../bundle/original-directory.ts';
 import type { Config } from '../config/schema.ts';
+import { HostedRules } from '../hosted/hosted-rules.ts';
 import type { LoadedImage } from '../load/load-images.ts';
-import { dockerHub } from '../oci/docker-hub.ts';
 import type { Platform } from '../oci/platform.ts';
 import { noteTakenOver } from '../storage/operation.ts';
 import { type Caching, openCaching } from './caching.ts';
-import { imageNamed } from './image-name.ts';
+import { importedName } from './imported-name.ts';
 import { limitedStore } from './kept-limits.ts';
 import { filePlan } from './open-files.ts';
 import { layoutVersion, type Store } from './store.ts';
@@ -47,7 +47,7 @@ export async function importImages(config: Config, order: ImportOrder, parts: Im
   const target = join(await realpath(config.imagePath), layoutVersion);
   // Who names the directory wants all of it; a server that starts there later has nothing to do.
   const memory = { ...entryMemory(caching.store), stateOf: async () => undefined };
-  const run = importRun(caching, { clock, platforms, signal, ended });
+  const run = importRun(config, caching, { clock, platforms, signal, ended });
   await importBundles(paths, { host, target, memory }, run);
 }
 
@@ -61,18 +61,19 @@ export function entryMemory({ metadata }: Pick<Store, 'metadata'>): EntryMemory 
 
 /** An import into a cache that is open. */
 export function importRun(
+  { hosted }: Pick<Config, 'hosted'>,
   { store, retention, changed }: Caching,
   { clock, ...settings }: Pick<ImportRun, 'platforms' | 'signal' | 'ended'> & { readonly clock: Clock },
 ): ImportRun {
   const { metadata } = store;
   const { content, spools } = limitedStore(store, retention);
-  // To containerd, Docker and Kubernetes a name without a registry is one of Docker Hub.
-  const names = { aliases: new Map(), defaultNs: dockerHub };
+  const rules = new HostedRules(hosted);
   return new ImportRun({
     ...settings,
     parts: {
       ...{ content, spools, metadata, clock, changed },
-      named: (text) => imageNamed(text, names),
+      named: (text) => importedName(text, rules),
+      isImmutable: (repository, tag) => rules.ruleOf(repository)?.isImmutable(tag) === true,
     },
   });
 }

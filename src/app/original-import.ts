@@ -35,7 +35,8 @@ async function importOriginal(
   const begunAt = clock.monotonic();
   log.warn({ imagePath }, 'looking for what is new of the images that Ociregistry 1.17 has left here');
   let [imported, failed] = [0, 0];
-  const run = importRun(caching, {
+  // Nothing lived in 1.17.
+  const run = importRun({ hosted: [] }, caching, {
     ...{ clock, signal, platforms: [] },
     ended: ({ name, digest, problem }) => {
       if (problem === undefined) {

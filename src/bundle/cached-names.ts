@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { shownName } from '../oci/reference.ts';
 import { imagePages } from '../storage/image-pages.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
@@ -6,7 +7,7 @@ import type { ImageRecord } from '../storage/records.ts';
 
 /** Which images a bundle has. */
 export interface Selection {
-  /** By its name: `host/repository:tag`, or `host/repository@digest`. */
+  /** By its name, as people say it: `host/repository:tag`, or `host/repository@digest`; of what lives here without a host. */
   readonly matches: (name: string) => boolean;
   /** Does it name digests of their own, also those that a tag or an index leads to? */
   readonly isExact: boolean;
@@ -45,9 +46,13 @@ async function namesOf(
   { matches, isExact }: Selection,
 ): Promise<string[]> {
   const { repository, descriptor, tags } = image;
-  const names = tags.map((tag) => `${repository}:${tag}`).filter(matches);
+  const isMeant = (rest: string): boolean => matches(`${shownName(repository)}${rest}`);
+  const names = tags
+    .map((tag) => `:${tag}`)
+    .filter(isMeant)
+    .map((tag) => `${repository}${tag}`);
   const byDigest = `${repository}@${descriptor.digest}`;
-  if (!matches(byDigest) || (tags.length > 0 && !isExact)) return names;
+  if (!isMeant(`@${descriptor.digest}`) || (tags.length > 0 && !isExact)) return names;
   const isRoot = isExact || (await metadata.listManifestsOf(repository, descriptor.digest, 1)).length === 0;
   return isRoot ? [...names, byDigest] : names;
 }

@@ -7,7 +7,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { Tally } from '../load/tally.ts';
 import { type OpenLogger, openLogger } from '../observe/logger.ts';
-import { isDigest } from '../oci/reference.ts';
+import { isDigest, shownImage } from '../oci/reference.ts';
 import { namePatterns } from '../values/name-patterns.ts';
 import { ImageReport, type ReportedImage } from './image-report.ts';
 import { Interruption } from './interruption.ts';
@@ -70,7 +70,7 @@ export async function exportCommand(
 
 function reported({ name, descriptor: { digest }, problem, left, tally }: ExportedImage): ReportedImage {
   const note = `without ${left} of its manifests, which ${left === 1 ? 'is' : 'are'} not cached whole`;
-  return { name, digest, problem, tally, note: left === 0 ? undefined : note };
+  return { name: shownImage(name), digest, problem, tally, note: left === 0 ? undefined : note };
 }
 
 /** Pulls them as `load` does; returns the names of those that came. */

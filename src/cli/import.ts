@@ -2,6 +2,7 @@ import { type ImportOrder, importImages } from '../app/import.ts';
 import { systemClock } from '../base/clock.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { openLogger } from '../observe/logger.ts';
+import { shownImage } from '../oci/reference.ts';
 import { ImageReport } from './image-report.ts';
 import { Interruption } from './interruption.ts';
 
@@ -37,7 +38,7 @@ export async function importCommand(
   using _progress = setInterval(() => stderr.write(report.progress), progressMs);
   await importImages(config, order, {
     ...{ version, env, log, signal: interruption.signal },
-    ended: (image) => report.add(image),
+    ended: (image) => report.add({ ...image, name: shownImage(image.name) }),
   });
   report.end((systemClock.monotonic() - begunAt) / 1000);
   return report.isOk;

@@ -1,4 +1,6 @@
 import type { BlobHasher } from '../oci/digest.ts';
+import { RegistryError } from '../oci/error.ts';
+import type { SentBytes } from '../oci/pushes.ts';
 import type { Spool } from '../storage/spool-store.ts';
 import { type Reservation, roomFor } from '../storage/store-room.ts';
 import { noRoom } from './hosted-parts.ts';
@@ -8,15 +10,17 @@ const maxWaiting = 1024 * 1024;
 
 /**
  * Writes all that comes behind what is there, and hashes it meanwhile; what comes while the disk is busy goes with its next write. Nobody writes to a chunk
- * again. What came before `chunks` failed is there when this throws. Throws UNAVAILABLE (507) where `room`, which is for all that the spool holds, does not grow with
- * it.
+ * again. What came before `chunks` failed is there when this throws. `room`, which is for all that the spool holds, grows with what has come, and by no more
+ * than that on a client's word. Throws UNAVAILABLE (507) where it does not, and SIZE_INVALID for another length than was said.
  */
 export async function appendAll(
   spool: Spool,
-  chunks: AsyncIterable<Uint8Array>,
+  { chunks, length }: SentBytes,
   hasher: BlobHasher | undefined,
   room: Pick<Reservation, 'bytes' | 'grow'>,
 ): Promise<void> {
+  const last = length === undefined ? Number.POSITIVE_INFINITY : spool.ranges.endFrom(0) + length;
+  let left = length ?? Number.POSITIVE_INFINITY;
   let waiting: Uint8Array[] = [];
   let bytes = 0;
   let writing: Promise<void> | undefined;
@@ -27,13 +31,16 @@ export async function appendAll(
       const end = begun + bytes;
       [waiting, bytes] = [[], 0];
       // Where there is none to spare there may still be enough.
-      if (end > room.bytes && !(await room.grow(roomFor(end))) && !(await room.grow(end))) throw noRoom();
+      const wanted = Math.min(roomFor(end), last);
+      if (end > room.bytes && !(await room.grow(wanted)) && !(await room.grow(end))) throw noRoom();
       await spool.write(begun, ...some);
     }
     writing = undefined;
   };
   try {
     for await (const chunk of chunks) {
+      left -= chunk.length;
+      if (left < 0) throw notAsLong('more');
       waiting.push(chunk);
       bytes += chunk.length;
       if (writing === undefined) {
@@ -47,4 +54,9 @@ export async function appendAll(
   } finally {
     await writing;
   }
+  if (left > 0 && length !== undefined) throw notAsLong('less');
+}
+
+function notAsLong(what: 'more' | 'less'): RegistryError {
+  return new RegistryError('SIZE_INVALID', `${what} has come than was said: nothing of it is kept`);
 }

@@ -152,7 +152,18 @@ export class HostedRegistry implements Registry {
     const until = this.#looked.get(key) ?? 0;
     if (until - now > lookedMs / 2 && until - now <= lookedMs) return;
     if (!(await metadata.hasBlob(repository, digest))) return;
-    await metadata.change([leaseContent([digest], 'look', now + lookedMs)]);
     this.#looked.set(key, now + lookedMs);
+    await this.#leased(digest, now + lookedMs, () => this.#looked.delete(key));
+  }
+
+  /**
+   * No reading fails, or waits for long, because the index takes nothing: a blob that goes meanwhile is missing to the manifest that names it, and then is
+   * sent. How much waits to be written is bounded there.
+   */
+  async #leased(digest: Digest, until: number, failed: () => void): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const change = this.#parts.metadata.change([leaseContent([digest], 'look', until)], resolve);
+    void change.catch(failed).then(resolve);
+    await promise;
   }
 }

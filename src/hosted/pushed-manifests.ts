@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { recordOf } from '../cache/memory/stored-manifests.ts';
 import { jsonReader } from '../json/json-reader.ts';
+import type { ContentEvent } from '../observe/content-event.ts';
+import type { ClientRequest } from '../oci/client-request.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { algorithmOf, DigestHasher, digestAside, type VerifiedBlob } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
@@ -25,13 +27,21 @@ import {
 } from '../storage/operation.ts';
 import type { ManifestRecord } from '../storage/records.ts';
 import { MissingContentError, TagTakenError } from '../storage/requirements.ts';
+import { eventsOf } from './hosted-events.ts';
 import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
 import type { HostedRule } from './hosted-rules.ts';
+import { announcePushed } from './pushed-blob.ts';
 
 /** Bytes, in about two milliseconds; then others have their turn. */
 const hashedInTurn = 512 * 1024;
 /** So many of what is missing are told. */
 const maxTold = 20;
+
+/** What puts a manifest, and what is told of it. */
+interface Change {
+  readonly operations: readonly Operation[];
+  readonly events: readonly ContentEvent[];
+}
 
 /** Manifests that clients send. */
 export class PushedManifests {
@@ -41,7 +51,12 @@ export class PushedManifests {
     this.#parts = parts;
   }
 
-  async put(repository: RepositoryName, reference: Reference, sent: SentManifest): Promise<PushedManifest> {
+  async put(
+    repository: RepositoryName,
+    reference: Reference,
+    sent: SentManifest,
+    by?: ClientRequest,
+  ): Promise<PushedManifest> {
     const rule = this.#parts.rules.open(repository);
     const { bytes } = sent;
     const content = await contentOf(sent);
@@ -49,16 +64,16 @@ export class PushedManifests {
     if (isDigest(reference) && digest !== reference)
       throw new RegistryError('DIGEST_INVALID', `the manifest that came is ${digest}, not ${reference}`);
     const tags = isDigest(reference) ? sent.tags : [reference];
+    if (tags.some(rule.isImmutable) && this.#parts.isBeingRestored?.() === true) throw notRestored();
     const descriptor = { mediaType: content.mediaType, digest, size: bytes.length };
     const record = recordOf({ descriptor, bytes }, content);
     const conditions = conditionsOf(repository, record, tags, rule);
+    const operations = [...conditions, ...operationsOf(repository, record, tags, this.#parts)];
+    const events = eventsOf(by, this.#parts, ...pushesOf(repository, descriptor, tags));
     await this.#tried(async () => {
       // Bytes of what is refused are not kept.
-      await this.#parts.metadata.change(conditions);
-      await this.#store(repository, record, bytes, [
-        ...conditions,
-        ...operationsOf(repository, record, tags, this.#parts),
-      ]);
+      await this.#parts.metadata.change([...conditions, announcePushed(digest, this.#parts)]);
+      await this.#store(repository, record, bytes, { operations, events });
     });
     return { descriptor: record.descriptor, subject: content.subject };
   }
@@ -68,7 +83,7 @@ export class PushedManifests {
     repository: RepositoryName,
     record: ManifestRecord,
     bytes: Uint8Array,
-    operations: readonly Operation[],
+    { operations, events }: Change,
   ): Promise<void> {
     const { content, metadata, room } = this.#parts;
     using reserved = await room.reserve(hostedHost, { bytes: bytes.length });
@@ -76,7 +91,7 @@ export class PushedManifests {
     const blob = await hashed(record.descriptor.digest, bytes);
     const { stamp } = await content.keep(blob, bytes);
     try {
-      await changed(this.#parts, operations);
+      await changed(this.#parts, operations, events);
     } catch (error) {
       // They lie there, and nobody may ever name them.
       if (isRefusal(error))
@@ -133,6 +148,12 @@ function operationsOf(
   ];
 }
 
+/** One for each of its names. */
+function pushesOf(repository: RepositoryName, descriptor: Descriptor, tags: readonly Tag[]) {
+  const names = tags.length > 0 ? tags : [undefined];
+  return names.map((tag) => ({ kind: 'push' as const, repository, descriptor, tag }));
+}
+
 /** In turns: four megabytes take ten milliseconds. */
 async function hashed(digest: Digest, bytes: Uint8Array): Promise<VerifiedBlob> {
   const hasher = new DigestHasher(digest);
@@ -141,6 +162,15 @@ async function hashed(digest: Digest, bytes: Uint8Array): Promise<VerifiedBlob> 
     hasher.update(bytes.subarray(at, at + hashedInTurn));
   }
   return hasher.verify();
+}
+
+/** RFC 9110 section 10.2.3. */
+function notRestored(): RegistryError {
+  return new RegistryError(
+    'UNAVAILABLE',
+    'the tag is immutable, and the index is being made anew: nobody knows yet whether it points elsewhere',
+    { status: 503, headers: { 'Retry-After': '10' } },
+  );
 }
 
 function isRefusal(error: unknown): boolean {

@@ -12,10 +12,10 @@ interface Held {
  * there are would each have all of it.
  */
 export class UploadRooms {
-  readonly #room: Pick<StoreRoom, 'reserve'>;
+  readonly #room: Pick<StoreRoom, 'admits' | 'reserve'>;
   readonly #held = new Map<string, Held>();
 
-  constructor(room: Pick<StoreRoom, 'reserve'>) {
+  constructor(room: Pick<StoreRoom, 'admits' | 'reserve'>) {
     this.#room = room;
   }
 
@@ -24,8 +24,13 @@ export class UploadRooms {
     return [...this.#held.keys()];
   }
 
-  /** For so many bytes in all, of an upload that one request at a time goes on with. Undefined: there is none; what it had it has. */
-  async reserve(id: string, bytes: number, come: () => number): Promise<Reservation | undefined> {
+  /**
+   * For what lies there of an upload that one request at a time goes on with; it grows with what comes. `more`: so much its client says will come, and nothing
+   * gives way for that. Undefined: there is none, or never so much; what it had it has.
+   */
+  async reserve(id: string, more: number, come: () => number): Promise<Reservation | undefined> {
+    const bytes = come();
+    if (more > 0 && !this.#room.admits(hostedHost, bytes + more)) return undefined;
     const held = this.#held.get(id);
     if (held === undefined) return await this.#begin(id, { bytes, isClaim: false }, come);
     held.come = come;

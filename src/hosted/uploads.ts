@@ -1,14 +1,16 @@
+import type { ClientRequest } from '../oci/client-request.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { BlobHasher } from '../oci/digest.ts';
 import { RegistryError } from '../oci/error.ts';
-import { type SentBytes, type UploadState, uploadRange } from '../oci/pushes.ts';
+import type { SentBytes, UploadState } from '../oci/pushes.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import { beginUpload, endUpload } from '../storage/operation.ts';
 import type { Spool } from '../storage/spool-store.ts';
 import type { Reservation } from '../storage/store-room.ts';
 import { appendAll } from './append-all.ts';
-import { changed, type HostedParts, noRoom } from './hosted-parts.ts';
-import { linkPushed } from './pushed-blob.ts';
+import { changed, type HostedParts, noRoom, orNoRoom } from './hosted-parts.ts';
+import { linkPushed, storePushed } from './pushed-blob.ts';
+import { inUse, isFinal, outOfOrder, wrongDigest } from './refused-uploads.ts';
 import { UploadHashes, verified } from './upload-hashes.ts';
 
 /** So many are open at a time; whoever leaves them so has the others wait until theirs expire. */
@@ -54,11 +56,13 @@ export class Uploads {
 
   async append(repository: RepositoryName, id: string, bytes: SentBytes): Promise<UploadState> {
     this.#parts.rules.open(repository);
-    return await this.#alone(repository, id, async (spool) => {
-      const room = await this.#reserve(id, spool, bytes);
-      const hasher = await this.#write(id, spool, bytes, room);
-      this.#hashes.giveBack(id, hasher);
-      return { id, size: spool.ranges.endFrom(0) };
+    return await this.#orOver(id, async () => {
+      return await this.#alone(repository, id, async (spool) => {
+        const room = await this.#reserve(id, spool, bytes);
+        const hasher = await this.#write(id, spool, bytes, room);
+        this.#hashes.giveBack(id, hasher);
+        return { id, size: spool.ranges.endFrom(0) };
+      });
     });
   }
 
@@ -67,30 +71,30 @@ export class Uploads {
     id: string,
     digest: Digest,
     bytes: SentBytes | undefined,
+    by?: ClientRequest,
   ): Promise<Descriptor> {
-    const { uploadExpiryMs } = this.#parts.rules.open(repository);
-    const blob = await this.#alone(repository, id, async (spool) => {
-      const room = await this.#reserve(id, spool, bytes);
-      const hasher =
-        bytes === undefined
-          ? this.#hashes.take(id, spool.ranges.endFrom(0))
-          : await this.#write(id, spool, bytes, room);
-      const right = await verified(spool, digest, hasher);
-      if (right === undefined) return undefined;
-      const stored = await this.#parts.content.put(spool, right);
-      room.settle(stored);
-      return stored;
+    const { uploadExpiryMs: keptMs } = this.#parts.rules.open(repository);
+    const blob = await this.#orOver(id, async () => {
+      return await this.#alone(repository, id, async (spool) => {
+        const room = await this.#reserve(id, spool, bytes);
+        const hasher =
+          bytes === undefined
+            ? this.#hashes.take(id, spool.ranges.endFrom(0))
+            : await this.#write(id, spool, bytes, room);
+        const right = await verified(spool, digest, hasher);
+        if (right === undefined) throw wrongDigest(digest);
+        const stored = await storePushed(spool, right, this.#parts);
+        room.settle(stored);
+        return stored;
+      });
     });
-    if (blob === undefined) {
-      await this.#end(id);
-      throw wrongDigest(digest);
-    }
     // The store counts it from now on.
     this.#parts.uploadRooms.giveBack(id);
-    await linkPushed(this.#parts, repository, blob, uploadExpiryMs, [endUpload(id)]);
+    const pushed = { repository, keptMs, by };
+    const descriptor = await linkPushed(this.#parts, blob, pushed, [endUpload(id)]);
     this.#hashes.forget(id);
     this.#count -= 1;
-    return { mediaType: 'application/octet-stream', digest, size: blob.size };
+    return descriptor;
   }
 
   async cancel(repository: RepositoryName, id: string): Promise<void> {
@@ -102,10 +106,26 @@ export class Uploads {
   /** It is over, and nothing of it stays; where somebody has it open now its bytes go later. */
   async #end(id: string): Promise<void> {
     await changed(this.#parts, [endUpload(id)]);
-    this.#hashes.forget(id);
     this.#count -= 1;
+    await this.#discard(id);
+  }
+
+  async #discard(id: string): Promise<void> {
+    this.#hashes.forget(id);
     await this.#parts.uploads.discard(id);
     this.#parts.uploadRooms.giveBack(id);
+  }
+
+  /** Of what is refused for its bytes, or for their room, nothing stays: it is over, and others have its room at once. */
+  async #orOver<Value>(id: string, work: () => Promise<Value>): Promise<Value> {
+    try {
+      return await orNoRoom(work);
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      // A full disk takes no word of it either: then it is empty until it expires.
+      await this.#end(id).catch(async () => await this.#discard(id));
+      throw error;
+    }
   }
 
   /** Others wait for those that are open to be done, or to expire. */
@@ -156,7 +176,7 @@ export class Uploads {
     }
   }
 
-  /** Room for all of it, with what earlier requests have brought: it is none of what the store counts. Throws RANGE_INVALID, UNAVAILABLE (507). */
+  /** Room for what earlier requests have brought, and could bring: it is none of what the store counts. Throws RANGE_INVALID, UNAVAILABLE (507). */
   async #reserve(
     id: string,
     spool: Spool,
@@ -165,7 +185,7 @@ export class Uploads {
     const come = (): number => spool.ranges.endFrom(0);
     const begun = come();
     if (at !== undefined && at !== begun) throw outOfOrder(begun);
-    const room = await this.#parts.uploadRooms.reserve(id, begun + length, come);
+    const room = await this.#parts.uploadRooms.reserve(id, length, come);
     if (room === undefined) throw noRoom();
     return room;
   }
@@ -174,13 +194,13 @@ export class Uploads {
   async #write(
     id: string,
     spool: Spool,
-    { chunks }: SentBytes,
+    bytes: SentBytes,
     room: Reservation,
   ): Promise<BlobHasher | undefined> {
     const begun = spool.ranges.endFrom(0);
     const hasher = this.#hashes.take(id, begun);
     try {
-      await appendAll(spool, chunks, hasher, room);
+      await appendAll(spool, bytes, hasher, room);
     } catch (error) {
       // What is short of what was hashed is read again.
       if (hasher?.size === spool.ranges.endFrom(0)) this.#hashes.giveBack(id, hasher);
@@ -188,25 +208,4 @@ export class Uploads {
     }
     return hasher;
   }
-}
-
-export function wrongDigest(digest: Digest): RegistryError {
-  return new RegistryError(
-    'DIGEST_INVALID',
-    `the bytes that came are not ${digest}: nothing of them is kept`,
-  );
-}
-
-function inUse(): RegistryError {
-  return new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload', {
-    status: 409,
-    headers: { 'Retry-After': '1' },
-  });
-}
-
-/** `size` bytes are there (distribution-spec "Pushing a blob in chunks"). */
-function outOfOrder(size: number): RegistryError {
-  return new RegistryError('RANGE_INVALID', `${size} bytes have come: the next begin there`, {
-    headers: { Range: uploadRange({ size }) },
-  });
 }

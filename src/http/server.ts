@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { type Log, silent } from '../base/log.ts';
 import { http } from '../base/node-http.ts';
 import { Connections } from './connections.ts';
+import { awaitBody } from './exchange/awaited-body.ts';
 import { FailedHandshakes } from './failed-handshakes.ts';
 import { Pipelining } from './pipelining.ts';
 import { Refusals } from './refusals.ts';
@@ -103,6 +104,10 @@ export async function startServer(
     listener(request, response);
   });
   const server = tls === undefined ? plain(inTurn) : secure(inTurn, tls);
+  server.on('checkContinue', (request, response) => {
+    awaitBody(request);
+    inTurn(request, response);
+  });
   if (settings.takesBodies === true) server.requestTimeout = 0;
   const connections = new Connections(server);
   server.maxConnections = settings.maxConnections;

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Tell } from '../observe/content-event.ts';
 import { isDigest } from '../oci/reference.ts';
+import { clientRequestOf } from './exchange/client-request.ts';
 import type { EndedExchange } from './exchange/ended-exchange.ts';
-import { eventRequestOf } from './exchange/event-request.ts';
 
 type Over = (exchange: EndedExchange) => void;
 
@@ -15,7 +15,7 @@ export function withToldPulls(over: Over, tell: Tell | undefined, clock: Pick<Cl
     if (pulled === undefined || !response.writableFinished) return;
     const { repository, reference, descriptor } = pulled;
     const tag = isDigest(reference) ? undefined : reference;
-    const request = eventRequestOf(exchange);
+    const request = clientRequestOf(exchange);
     tell({ kind: 'pull', at: clock.now(), repository, descriptor, tag, request });
   };
 }

@@ -54,6 +54,8 @@ export class EventSender implements AsyncDisposable {
   #running: Promise<void> | undefined;
   /** What was settled, though the index may not know it yet. */
   #settled = 0;
+  /** How many have given way to later ones; undefined: nobody has looked yet. */
+  #dropped: number | undefined;
   #failures = 0;
   /** So many are sent one by one, to find which it is that is refused; and how often the next of them was. */
   #singly = 0;
@@ -117,7 +119,16 @@ export class EventSender implements AsyncDisposable {
   async #takeTurn(): Promise<boolean> {
     const { name, holder, timeoutMs, clock, metadata, queue } = this.#parts;
     await metadata.change([takeEventTurn(name, holder, clock.now() + timeoutMs + marginMs)]);
-    return (await queue.turnOf(name))?.holder === holder;
+    const turn = await queue.turnOf(name);
+    this.#tellOfDropped(turn?.dropped ?? 0);
+    return turn?.holder === holder;
+  }
+
+  /** What an earlier process has told is not told again. */
+  #tellOfDropped(dropped: number): void {
+    if (dropped > (this.#dropped ?? dropped))
+      this.#lines.write({ dropped }, 'events were dropped: too many wait for the endpoint');
+    this.#dropped = dropped;
   }
 
   /** So that the next process need not wait until it is over. */

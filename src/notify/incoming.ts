@@ -76,12 +76,13 @@ export class Incoming implements Disposable {
   }
 
   /** Of who has shown that he may tell us. */
-  async #body({ request, waiting: signal }: Exchange): Promise<Buffer> {
+  async #body(exchange: Exchange): Promise<Buffer> {
     const { credential, clock } = this.#parts;
+    const { request, waiting: signal } = exchange;
     const verdict = credential.judge(request.headers, clock.now());
     if (verdict === false) throw unauthorized();
     using _ = verdict === true ? this.#placeOfProven() : this.#placeOf(request.socket.remoteAddress);
-    const body = await receivedBody(request, { maxBytes, milliseconds: bodyMs, clock, signal });
+    const body = await receivedBody(exchange, { maxBytes, milliseconds: bodyMs, clock, signal });
     if (verdict !== true && !verdict(body)) throw unauthorized();
     return body;
   }

@@ -6,6 +6,7 @@ import type { ContentEvent, Tell } from '../observe/content-event.ts';
 import type { EventQueue } from '../storage/event-queue.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { settleEvents } from '../storage/operation.ts';
+import { type AddressedEvents, type Addressing, addressed } from './addressed-events.ts';
 import { deliver, type EndpointSettings } from './delivery.ts';
 import { EventSender } from './event-sender.ts';
 import { type EventSource, eventText } from './event-text.ts';
@@ -33,6 +34,8 @@ export interface NotifierParts {
   readonly log: Log;
   /** 0 ≤ random < 1. */
   readonly random: () => number;
+  /** Of each endpoint so many wait; then the oldest go, and are counted. Default: 10,000. */
+  readonly maxQueued?: number | undefined;
 }
 
 /** How it stands with an endpoint; counts are of this process, but of those dropped. */
@@ -56,23 +59,25 @@ interface Destination {
 
 /** Of an endpoint that is not configured any more so many are forgotten at a time. */
 const forgottenAtOnce = 100;
+const usuallyQueued = 10_000;
 
 /** Tells others what becomes of content here: whoever tells of an event hands it in by {@link tell} and goes on. */
 export class Notifier implements AsyncDisposable {
   readonly #parts: NotifierParts;
   readonly #destinations: readonly Destination[];
+  readonly #addressing: Addressing;
   readonly #outbox: Outbox;
   readonly #stop = new AbortController();
   #begun: Promise<void> | undefined;
 
   constructor(parts: NotifierParts) {
-    const { source, metadata, clock, log } = parts;
+    const { source, metadata, clock, log, maxQueued = usuallyQueued } = parts;
     this.#parts = parts;
     const holder = randomUUID();
     this.#destinations = parts.endpoints.map((endpoint) => destination(endpoint, holder, parts));
     const said = { ...source, instanceID: holder };
     const byKind = new Map<EventKind, readonly Destination[]>();
-    this.#outbox = new Outbox({
+    this.#addressing = {
       addresseesOf: (kind) => {
         const known = byKind.get(kind);
         if (known !== undefined) return known;
@@ -81,13 +86,17 @@ export class Notifier implements AsyncDisposable {
         return found;
       },
       textOf: (event) => eventText(event, said),
-      ...{ metadata, clock, log },
-    });
+      maxQueued,
+    };
+    this.#outbox = new Outbox({ addressing: this.#addressing, metadata, clock, log });
   }
 
   get tell(): Tell {
     return this.#outbox.tell;
   }
+
+  /** For whoever changes the index by what he tells: events are queued with that change, in its transaction. */
+  readonly queued = (events: readonly ContentEvent[]): AddressedEvents => addressed(events, this.#addressing);
 
   /** Does nobody ask for these? Then they need not be told. */
   wants(kind: EventKind): boolean {

@@ -3,26 +3,15 @@ import { CountedLines } from '../base/counted-lines.ts';
 import type { Log } from '../base/log.ts';
 import type { ContentEvent } from '../observe/content-event.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
-import { type Operation, queueEvents } from '../storage/operation.ts';
-
-/** Who wants to be told of an event. */
-interface Addressee {
-  /** Of its queue. */
-  readonly name: string;
-  /** Its events are there. */
-  readonly wake: () => void;
-}
+import { type Addressing, addressed } from './addressed-events.ts';
 
 export interface OutboxParts {
   readonly metadata: Pick<MetadataStore, 'change'>;
-  readonly addresseesOf: (kind: ContentEvent['kind']) => readonly Addressee[];
-  readonly textOf: (event: ContentEvent) => string;
+  readonly addressing: Addressing;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Of each endpoint so many wait in the index; then the oldest go. */
-const maxQueued = 10_000;
 /** So many wait to be written, some 500 bytes each. */
 const maxPending = 5000;
 /** In one operation. */
@@ -52,7 +41,7 @@ export class Outbox implements AsyncDisposable {
 
   /** On the way of requests: keeps it, if somebody wants it. */
   readonly tell = (event: ContentEvent): void => {
-    if (this.#parts.addresseesOf(event.kind).length === 0) return;
+    if (this.#parts.addressing.addresseesOf(event.kind).length === 0) return;
     if (this.#pending.length >= maxPending) this.#lose(1);
     else {
       this.#pending.push(event);
@@ -93,18 +82,10 @@ export class Outbox implements AsyncDisposable {
   }
 
   async #queue(events: readonly ContentEvent[]): Promise<void> {
-    const texts = new Map<Addressee, string[]>();
-    for (const event of events) {
-      const text = this.#parts.textOf(event);
-      for (const addressee of this.#parts.addresseesOf(event.kind)) {
-        const its = texts.get(addressee);
-        if (its === undefined) texts.set(addressee, [text]);
-        else its.push(text);
-      }
-    }
-    const operations = [...texts].map(([{ name }, its]): Operation => queueEvents(name, its, maxQueued));
-    await this.#parts.metadata.change(operations);
-    for (const { wake } of texts.keys()) wake();
+    const { metadata, addressing } = this.#parts;
+    const { operations, committed } = addressed(events, addressing);
+    await metadata.change(operations);
+    committed();
   }
 
   /** Has what is left written, once. */

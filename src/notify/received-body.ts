@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
+import { callForBody } from '../http/exchange/awaited-body.ts';
+import type { Exchange } from '../http/exchange/exchange.ts';
 import { RegistryError } from '../oci/error.ts';
 
 export interface BodyLimits {
@@ -13,13 +15,14 @@ export interface BodyLimits {
 
 /** The body of a request that is not encoded. Throws UNSUPPORTED (413, 408, 415), the signal's reason, or what broke the connection. */
 export async function receivedBody(
-  request: IncomingMessage,
+  { request, response }: Pick<Exchange, 'request' | 'response'>,
   { maxBytes, milliseconds, clock, signal }: BodyLimits,
 ): Promise<Buffer> {
   const { 'content-length': length, 'content-encoding': encoding = 'identity' } = request.headers;
   if (encoding !== 'identity') throw refused(415, 'the body must not be encoded');
   if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const over = new AbortController();
+  callForBody(request, response);
   using _limit = clock.after(milliseconds, () => over.abort(late(milliseconds)));
   return await abortable(collected(request, maxBytes), AbortSignal.any([signal, over.signal]));
 }

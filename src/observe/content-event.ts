@@ -1,16 +1,6 @@
+import type { ClientRequest } from '../oci/client-request.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/reference.ts';
-
-/** A client's request, as far as whoever is told of an event may know it. */
-export interface EventRequest {
-  /** As in `X-Request-Id`. */
-  readonly id: string;
-  /** The connection's address. */
-  readonly address: string | undefined;
-  readonly host: string | undefined;
-  readonly method: string;
-  readonly userAgent: string | undefined;
-}
 
 /** What the event is about: a manifest or a blob. */
 interface About {
@@ -28,15 +18,15 @@ export type ContentEvent = {
   /** Milliseconds since the epoch. */
   readonly at: number;
 } & (
-  | (About & { readonly kind: 'push' | 'pull'; readonly request: EventRequest })
-  | (About & { readonly kind: 'mount'; readonly from: RepositoryName; readonly request: EventRequest })
+  | (About & { readonly kind: 'push' | 'pull'; readonly request: ClientRequest })
+  | (About & { readonly kind: 'mount'; readonly from: RepositoryName; readonly request: ClientRequest })
   | {
       readonly kind: 'delete';
       readonly repository: RepositoryName;
       /** What was deleted: one of them. */
       readonly digest?: Digest | undefined;
       readonly tag?: Tag | undefined;
-      readonly request: EventRequest;
+      readonly request: ClientRequest;
     }
   | (About & { readonly kind: 'fill' })
   | {

@@ -1,3 +1,4 @@
+import type { ClientRequest } from './client-request.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Digest, Reference, RepositoryName, Tag } from './reference.ts';
 
@@ -39,6 +40,8 @@ export interface PushedManifest {
  * What clients change in repositories that live here (distribution-spec, "Push" and "Content Management"). What has settled survives the end of the
  * process, and a power cut.
  *
+ * `by`: whose request it is, for those who are told of it: what has settled they will be told, whatever becomes of the process. Default: nobody is.
+ *
  * Besides what is named at each method every one throws UNSUPPORTED for a repository that does not live here, DENIED for one that is not open to
  * this, and UNAVAILABLE (503, 507) where it cannot be stored.
  */
@@ -48,7 +51,8 @@ export interface Pushes {
   /** Throws BLOB_UPLOAD_UNKNOWN. */
   uploadState(repository: RepositoryName, id: string): Promise<UploadState>;
   /**
-   * What came stays when this throws. Throws BLOB_UPLOAD_UNKNOWN, RANGE_INVALID (416, with a Range of what is there) for what does not begin behind it, and
+   * What came of a client that has left stays. Throws BLOB_UPLOAD_UNKNOWN, RANGE_INVALID (416, with a Range of what is there) for what does not begin behind it,
+   * SIZE_INVALID for another length than was said: then, and where there is no room (507), the upload is over and nothing of it is kept. And
    * BLOB_UPLOAD_INVALID (409) while another request writes to it.
    */
   append(repository: RepositoryName, id: string, bytes: SentBytes): Promise<UploadState>;
@@ -60,23 +64,38 @@ export interface Pushes {
     id: string,
     digest: Digest,
     bytes: SentBytes | undefined,
+    by?: ClientRequest,
   ): Promise<Descriptor>;
   /** Throws BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_INVALID. */
   cancel(repository: RepositoryName, id: string): Promise<void>;
-  /** All of a blob in one go. Throws DIGEST_INVALID, SIZE_INVALID. */
-  putBlob(repository: RepositoryName, digest: Digest, bytes: SentBytes): Promise<Descriptor>;
+  /** All of a blob in one go. Throws DIGEST_INVALID, SIZE_INVALID, RANGE_INVALID. */
+  putBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    bytes: SentBytes,
+    by?: ClientRequest,
+  ): Promise<Descriptor>;
   /** What another repository has here it has too. Undefined: that has it not. */
-  mount(repository: RepositoryName, digest: Digest, from: RepositoryName): Promise<Descriptor | undefined>;
-  /** Throws MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, and DENIED (409) where a tag may not be moved. */
+  mount(
+    repository: RepositoryName,
+    digest: Digest,
+    from: RepositoryName,
+    by?: ClientRequest,
+  ): Promise<Descriptor | undefined>;
+  /**
+   * Throws MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED (409) where a tag may not be moved, and UNAVAILABLE (503) where it may be, and
+   * nobody knows yet where it points.
+   */
   putManifest(
     repository: RepositoryName,
     reference: Reference,
     manifest: SentManifest,
+    by?: ClientRequest,
   ): Promise<PushedManifest>;
   /** Throws MANIFEST_UNKNOWN, DENIED. */
-  deleteTag(repository: RepositoryName, tag: Tag): Promise<void>;
+  deleteTag(repository: RepositoryName, tag: Tag, by?: ClientRequest): Promise<void>;
   /** With its tags. Throws MANIFEST_UNKNOWN, DENIED, and UNSUPPORTED while an index names it. */
-  deleteManifest(repository: RepositoryName, digest: Digest): Promise<void>;
+  deleteManifest(repository: RepositoryName, digest: Digest, by?: ClientRequest): Promise<void>;
   /** Throws BLOB_UNKNOWN, and UNSUPPORTED while a manifest names it. */
-  deleteBlob(repository: RepositoryName, digest: Digest): Promise<void>;
+  deleteBlob(repository: RepositoryName, digest: Digest, by?: ClientRequest): Promise<void>;
 }

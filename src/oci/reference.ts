@@ -43,6 +43,11 @@ export function shownName(repository: RepositoryName): string {
   return isHosted(repository) ? repository.slice(hostedPrefix.length) : repository;
 }
 
+/** The same of an image's name, as it stands in a bundle. */
+export function shownImage(name: string): string {
+  return name.startsWith(hostedPrefix) ? name.slice(hostedPrefix.length) : name;
+}
+
 /** As people call a registry, in lists and logs. */
 export function shownHost(host: RegistryHost): string {
   return host === hostedHost ? 'hosted' : host;

@@ -153,8 +153,9 @@ export class ReservedRoom implements StoreRoom {
       },
       grow: async (bytes) => bytes <= held.bytes || (await this.#grow(held, bytes, true)),
       shrink: (bytes) => {
-        held.bytes = Math.min(held.bytes, bytes);
-        this.#passOn();
+        if (bytes >= held.bytes) return;
+        held.bytes = bytes;
+        this.#gaveBack(held.host);
       },
       settle: ({ digest, size }) => {
         if (this.#held.delete(held) && isLimited(this.#parts.limits))
@@ -162,7 +163,7 @@ export class ReservedRoom implements StoreRoom {
       },
       [Symbol.dispose]: () => {
         for (const wish of this.#waiting) if (wish.held === held) this.#answer(wish, false);
-        if (this.#held.delete(held)) this.#passOn();
+        if (this.#held.delete(held) && held.bytes > 0) this.#gaveBack(held.host);
       },
     };
   }
@@ -196,6 +197,13 @@ export class ReservedRoom implements StoreRoom {
       this.serve();
     }
     this.#refuse(wish);
+  }
+
+  /** Where nothing more was to come that may be over with what did not come after all. */
+  #gaveBack(host: RegistryHost | undefined): void {
+    this.#passOn();
+    // It is looked at now and then anyway.
+    if (this.#parts.isStuck(host)) this.#parts.makeRoom().catch(() => undefined);
   }
 
   /** Those who wait have what somebody gives back. */

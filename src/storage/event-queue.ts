@@ -18,6 +18,8 @@ export interface EventTurn {
   readonly holder: string;
   /** Milliseconds since the epoch; then anybody may take it. */
   readonly until: number;
+  /** As in {@link EventQueueState}. */
+  readonly dropped: number;
 }
 
 /**

@@ -304,7 +304,7 @@ export function endLease(digests: readonly Digest[], holder: string): Operation 
 
 /**
  * These bytes are about to be stored, or are, and whoever brings them names them later. None of them is discarded before `until` (milliseconds
- * since the epoch); what nothing names by then is there for {@link discardAnnounced}. Holds until an import links or puts it.
+ * since the epoch); what nothing names by then is there for {@link discardAnnounced}. Holds until an import or a push links or puts it.
  */
 export function announceContent(digests: readonly Digest[], until: number): Operation {
   return { kind: 'announce content', digests, until };

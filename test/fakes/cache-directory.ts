@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { exportImages } from '#src/app/export.ts';
 import { importImages } from '#src/app/import.ts';
 import type { ExportedImage } from '#src/bundle/export-images.ts';
-import { loadConfig } from '#src/config/load.ts';
+import { type Flags, loadConfig } from '#src/config/load.ts';
 import type { LoadedImage } from '#src/load/load-images.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { parsePlatform } from '#src/oci/platform.ts';
@@ -29,14 +29,17 @@ export class CacheDirectory implements AsyncDisposable {
   /** Around it. */
   readonly path: string;
   readonly #directory: AsyncDisposable;
+  readonly #more: Flags;
 
-  private constructor(directory: AsyncDisposable & { readonly path: string }) {
+  private constructor(directory: AsyncDisposable & { readonly path: string }, more: Flags) {
     this.path = directory.path;
     this.#directory = directory;
+    this.#more = more;
   }
 
-  static async make(): Promise<CacheDirectory> {
-    return new CacheDirectory(await temporaryDirectory());
+  /** `more`: settings. */
+  static async make(more: Flags = {}): Promise<CacheDirectory> {
+    return new CacheDirectory(await temporaryDirectory(), more);
   }
 
   get imagePath(): string {
@@ -44,7 +47,7 @@ export class CacheDirectory implements AsyncDisposable {
   }
 
   get settings() {
-    return { imagePath: this.imagePath, airGapped: true };
+    return { ...this.#more, imagePath: this.imagePath, airGapped: true };
   }
 
   /** Writes files into a folder beside the cache. */

@@ -26,7 +26,6 @@ export interface ServerOptions {
   readonly administer?: RouterParts['administer'];
   readonly endpoints?: Endpoints;
   readonly pushes?: Pushes;
-  readonly tell?: Tell;
   readonly tellOfPulls?: Tell;
   readonly headLimit?: HeadLimit;
   readonly catalog?: readonly RepositoryName[];
@@ -50,7 +49,6 @@ export async function serveRegistry(registry: Registry, options: ServerOptions =
     authorise: options.authorise ?? admitAll,
     administer: options.administer,
     pushes: options.pushes,
-    tell: options.tell,
     tellOfPulls: options.tellOfPulls,
     headLimit: options.headLimit,
     log: options.log ?? new LogLines(),

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { callForBody, isAwaited } from './awaited-body.ts';
 import { ClientGoneError, type Exchange } from './exchange.ts';
 
 /** A client that sends nothing for so long has gone. Milliseconds. */
@@ -22,6 +23,7 @@ export function lengthOf({ request: { headers } }: Exchange): number | undefined
 
 /** A request's body, as it comes. Throws ClientGoneError where it breaks off, and UNAVAILABLE (408) where nothing comes any more. */
 export async function* sentChunks({ request, response, clock }: Exchange): AsyncGenerator<Uint8Array> {
+  callForBody(request, response);
   const chunks: AsyncIterator<Uint8Array, unknown> = request.iterator({ destroyOnReturn: false });
   try {
     for (;;) {
@@ -69,7 +71,7 @@ export async function sentWhole(
  */
 export async function drained({ request, response, clock }: Exchange): Promise<void> {
   if (request.complete && request.readableLength === 0) return;
-  if (request.destroyed) return;
+  if (request.destroyed || isAwaited(request)) return;
   let left = drainedBytes;
   const over = Promise.withResolvers<void>();
   using _ = clock.after(drainMs, over.resolve);

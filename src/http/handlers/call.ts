@@ -1,4 +1,3 @@
-import type { Tell } from '../../observe/content-event.ts';
 import type { Pushes } from '../../oci/pushes.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
 import type { Registry } from '../../oci/registry.ts';
@@ -18,8 +17,6 @@ export interface Sources {
   readonly pushes?: Pushes | undefined;
   /** The repository that another name in a request means; undefined: none. */
   readonly repositoryNamed?: ((name: string) => RepositoryName | undefined) | undefined;
-  /** Told of what clients do with what lives here. Default: nobody. */
-  readonly tell?: Tell | undefined;
 }
 
 /** A request that is to be answered: its method is served, its repository is known, it may. */

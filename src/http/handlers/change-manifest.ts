@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/error.ts';
 import { maxManifestSize } from '../../oci/manifest.ts';
 import { isDigest, parseReference, parseTag, type Tag } from '../../oci/reference.ts';
-import { eventRequestOf } from '../exchange/event-request.ts';
+import { clientRequestOf } from '../exchange/client-request.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { sentWhole } from '../exchange/request-body.ts';
 import type { Call, Sources } from './call.ts';
@@ -22,24 +22,16 @@ export async function putManifest(
   const tags = isDigest(reference) ? tagsIn(exchange) : [];
   const bytes = await sentWhole(exchange, maxManifestSize, tooLarge);
   const contentType = exchange.request.headers['content-type'];
-  const { descriptor, subject } = await pushes.putManifest(repository, reference, {
-    bytes,
-    contentType,
-    tags,
-  });
-  const { digest } = descriptor;
+  const sent = { bytes, contentType, tags };
+  const put = await pushes.putManifest(repository, reference, sent, clientRequestOf(exchange));
+  const { subject } = put;
+  const { digest } = put.descriptor;
   const location = { kind: 'manifest', method: 'GET', name, reference: digest } as const;
   response.setHeader('Location', locationOf(exchange, sources, location));
   response.setHeader('Docker-Content-Digest', digest);
   if (subject !== undefined) response.setHeader('OCI-Subject', subject);
   if (tags.length > 0) response.setHeader('OCI-Tag', tags.join(', '));
   sendEmpty(exchange, 201);
-  const named = isDigest(reference) ? (tags.length > 0 ? tags : [undefined]) : [reference];
-  for (const tag of named)
-    sources.tell?.({
-      ...{ kind: 'push', at: exchange.clock.now(), repository, descriptor, tag },
-      request: eventRequestOf(exchange),
-    });
 }
 
 /** DELETE of a manifest, with its tags, or of a tag alone (distribution-spec "Content Management"). */
@@ -49,14 +41,10 @@ export async function deleteManifest(
 ): Promise<void> {
   const pushes = pushesOf(sources);
   const reference = parseReference(request.reference);
-  if (isDigest(reference)) await pushes.deleteManifest(repository, reference);
-  else await pushes.deleteTag(repository, reference);
+  const by = clientRequestOf(exchange);
+  if (isDigest(reference)) await pushes.deleteManifest(repository, reference, by);
+  else await pushes.deleteTag(repository, reference, by);
   sendEmpty(exchange, 202);
-  const deleted = isDigest(reference) ? { digest: reference } : { tag: reference };
-  sources.tell?.({
-    ...{ kind: 'delete', at: exchange.clock.now(), repository, ...deleted },
-    request: eventRequestOf(exchange),
-  });
 }
 
 /** Throws MANIFEST_INVALID. */

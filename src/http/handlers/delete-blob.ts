@@ -1,5 +1,5 @@
 import { parseDigest } from '../../oci/reference.ts';
-import { eventRequestOf } from '../exchange/event-request.ts';
+import { clientRequestOf } from '../exchange/client-request.ts';
 import type { Call, Sources } from './call.ts';
 import { pushesOf, sendEmpty } from './pushing.ts';
 
@@ -9,10 +9,6 @@ export async function deleteBlob(
   sources: Sources,
 ): Promise<void> {
   const digest = parseDigest(request.digest);
-  await pushesOf(sources).deleteBlob(repository, digest);
+  await pushesOf(sources).deleteBlob(repository, digest, clientRequestOf(exchange));
   sendEmpty(exchange, 202);
-  sources.tell?.({
-    ...{ kind: 'delete', at: exchange.clock.now(), repository, digest },
-    request: eventRequestOf(exchange),
-  });
 }

@@ -16,7 +16,7 @@ export function pushesOf({ pushes }: Sources): Pushes {
 /** `start-end`, as chunks say it, which is not RFC 9110's Content-Range; that of others too. */
 const chunkRange = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/;
 
-/** Throws BLOB_UPLOAD_INVALID for a Content-Range that is none, SIZE_INVALID for one of another length than what is sent. */
+/** Throws BLOB_UPLOAD_INVALID for a Content-Range that is none, SIZE_INVALID for one of another length than the Content-Length. */
 export function sentBytes(exchange: Exchange): SentBytes {
   const length = lengthOf(exchange);
   const chunks = sentChunks(exchange);
@@ -25,9 +25,10 @@ export function sentBytes(exchange: Exchange): SentBytes {
   const [, first, last] = chunkRange.exec(header.trim()) ?? [];
   if (first === undefined || Number(last) < Number(first))
     throw new RegistryError('BLOB_UPLOAD_INVALID', 'a Content-Range of a chunk is <first>-<last>');
-  if (length !== undefined && Number(last) - Number(first) + 1 !== length)
+  const ranged = Number(last) - Number(first) + 1;
+  if (length !== undefined && ranged !== length)
     throw new RegistryError('SIZE_INVALID', 'the Content-Range and the Content-Length are not of one length');
-  return { chunks, length, at: Number(first) };
+  return { chunks, length: ranged, at: Number(first) };
 }
 
 /** Undefined: there is none. */

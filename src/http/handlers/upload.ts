@@ -1,6 +1,6 @@
 import { RegistryError } from '../../oci/error.ts';
 import { parseDigest } from '../../oci/reference.ts';
-import { eventRequestOf } from '../exchange/event-request.ts';
+import { clientRequestOf } from '../exchange/client-request.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Call, Sources } from './call.ts';
 import {
@@ -48,13 +48,10 @@ export async function commitUpload(
     throw new RegistryError('DIGEST_INVALID', 'the digest of the blob is missing: ?digest=<digest>');
   const digest = parseDigest(request.digest);
   const blob = await withLocation(exchange, request, sources, async () => {
-    return await pushesOf(sources).commit(repository, request.id, digest, lastBytes(exchange));
+    const by = clientRequestOf(exchange);
+    return await pushesOf(sources).commit(repository, request.id, digest, lastBytes(exchange), by);
   });
   sendPushed(exchange, request.name, blob, sources);
-  sources.tell?.({
-    ...{ kind: 'push', at: exchange.clock.now(), repository, descriptor: blob },
-    request: eventRequestOf(exchange),
-  });
 }
 
 /** DELETE: it is not sent any further. */

@@ -1,6 +1,6 @@
 import { type Digest, parseDigest, type RepositoryName } from '../../oci/reference.ts';
 import type { RequestOf } from '../../oci/request.ts';
-import { eventRequestOf } from '../exchange/event-request.ts';
+import { clientRequestOf } from '../exchange/client-request.ts';
 import { drained } from '../exchange/request-body.ts';
 import type { Call, Sources } from './call.ts';
 import { describeUpload, pushesOf, sendEmpty, sendPushed, sentBytes } from './pushing.ts';
@@ -14,12 +14,9 @@ export async function beginUpload(call: Call<'uploads'>, sources: Sources): Prom
   const pushes = pushesOf(sources);
   if (request.mount !== undefined && (await isMounted(call, parseDigest(request.mount), sources))) return;
   if (request.digest !== undefined && request.mount === undefined) {
-    const blob = await pushes.putBlob(repository, parseDigest(request.digest), sentBytes(exchange));
+    const [digest, by] = [parseDigest(request.digest), clientRequestOf(exchange)];
+    const blob = await pushes.putBlob(repository, digest, sentBytes(exchange), by);
     sendPushed(exchange, request.name, blob, sources);
-    sources.tell?.({
-      ...{ kind: 'push', at: exchange.clock.now(), repository, descriptor: blob },
-      request: eventRequestOf(exchange),
-    });
     return;
   }
   const state = await pushes.beginUpload(repository);
@@ -34,14 +31,11 @@ async function isMounted(
   sources: Sources,
 ): Promise<boolean> {
   const from = sourceOf(request, sources);
-  const blob = from && (await pushesOf(sources).mount(repository, digest, from));
-  if (from === undefined || blob === undefined) return false;
+  if (from === undefined) return false;
+  const blob = await pushesOf(sources).mount(repository, digest, from, clientRequestOf(exchange));
+  if (blob === undefined) return false;
   await drained(exchange);
   sendPushed(exchange, request.name, blob, sources);
-  sources.tell?.({
-    ...{ kind: 'mount', at: exchange.clock.now(), repository, from, descriptor: blob },
-    request: eventRequestOf(exchange),
-  });
   return true;
 }
 

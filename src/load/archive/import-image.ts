@@ -4,13 +4,28 @@ import { verifyWhole } from '../../oci/digest.ts';
 import { Fault } from '../../oci/fault.ts';
 import type { ManifestContent } from '../../oci/manifest.ts';
 import type { Platform } from '../../oci/platform.ts';
-import { type Digest, hostOf, type ImageName, isDigest } from '../../oci/reference.ts';
+import {
+  type Digest,
+  hostOf,
+  type ImageName,
+  isDigest,
+  type RepositoryName,
+  type Tag,
+} from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
 import { ContentAnnouncement } from '../../storage/content-announcement.ts';
 import { ContentLease } from '../../storage/content-lease.ts';
 import type { StoredBlob } from '../../storage/content-store.ts';
-import { linkBlob, ownBlob, putManifest, putTag } from '../../storage/operation.ts';
+import {
+  linkBlob,
+  type Operation,
+  ownBlob,
+  putManifest,
+  putTag,
+  requireTag,
+} from '../../storage/operation.ts';
 import { longAgo, type TagRecord } from '../../storage/records.ts';
+import { TagTakenError } from '../../storage/requirements.ts';
 import { type ImageTree, readTree } from '../image-tree.ts';
 import { LackedContentError, LoadError, PassingLoadError } from '../load-error.ts';
 import type { ArchiveStores } from './archive-blobs.ts';
@@ -18,7 +33,10 @@ import type { ArchivedImage } from './archived-images.ts';
 import { ChangeBatch, type ChangeParts } from './change-batch.ts';
 import { storedBytes } from './stored-bytes.ts';
 
-export type ImportParts = ArchiveStores & ChangeParts;
+export interface ImportParts extends ArchiveStores, ChangeParts {
+  /** Does a tag stay where it points for ever, as some that live here do? Default: none does. */
+  readonly isImmutable?: ((repository: RepositoryName, tag: Tag) => boolean) | undefined;
+}
 
 /** Bytes whose digest was found right; with the stamp of their file, where that is known. */
 export type BroughtBlob = Pick<StoredBlob, 'size' | 'stamp'>;
@@ -85,6 +103,10 @@ class ImageImport {
 
   async run(platforms: readonly Platform[]): Promise<ImportedImage> {
     const { root, made } = this.#image;
+    const conditions = this.#conditions;
+    // Nothing of what is refused is kept.
+    if (conditions.length > 0)
+      await this.#unlessTaken(async () => await this.#parts.metadata.change(conditions));
     using announced = new ContentAnnouncement(this.#parts);
     if (made !== undefined) {
       await announced.add(root);
@@ -159,9 +181,28 @@ class ImageImport {
     const { checkedAt } = this.#image;
     const there = await metadata.getTag(repository, reference);
     if (there !== undefined && (this.#lost.size > 0 || isOlder(checkedAt, there))) return;
-    await this.#batch.add(
-      putTag(repository, { tag: reference, descriptor, checkedAt: checkedAt ?? clock.now() }),
-    );
+    const put = putTag(repository, { tag: reference, descriptor, checkedAt: checkedAt ?? clock.now() });
+    const conditions = this.#conditions;
+    // In one transaction with them.
+    if (conditions.length > 0) await this.#batch.end();
+    for (const operation of [...conditions, put]) await this.#batch.add(operation);
+    if (conditions.length > 0) await this.#unlessTaken(async () => await this.#batch.end());
+  }
+
+  /** Of which the tag is put. */
+  get #conditions(): readonly Operation[] {
+    const { repository, reference } = this.#name;
+    if (isDigest(reference) || this.#parts.isImmutable?.(repository, reference) !== true) return [];
+    return [requireTag(repository, reference, this.#image.root)];
+  }
+
+  async #unlessTaken(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof TagTakenError)) throw error;
+      throw new LoadError('its tag is immutable here, and points elsewhere');
+    }
   }
 
   /** What was there at first may have been removed meanwhile, by whoever prunes. */

@@ -2,12 +2,6 @@ import type { Database } from 'better-sqlite3';
 import type { EventQueue, EventQueueState, EventTurn, QueuedEvent } from '../event-queue.ts';
 import { preparing } from './statements.ts';
 
-interface EndpointRow {
-  readonly holder: string;
-  readonly until: number;
-  readonly dropped: number;
-}
-
 /** What waits to be sent, as it stands in the index. */
 export class SqliteEventQueue implements EventQueue {
   readonly #statements: ReturnType<typeof prepareEvents>;
@@ -24,8 +18,7 @@ export class SqliteEventQueue implements EventQueue {
   }
 
   async turnOf(endpoint: string): Promise<EventTurn | undefined> {
-    const row = this.#statements.endpoint.get(endpoint);
-    return row && { holder: row.holder, until: row.until };
+    return this.#statements.endpoint.get(endpoint);
   }
 
   async stateOf(endpoint: string): Promise<EventQueueState> {
@@ -47,7 +40,7 @@ export function prepareEvents(database: Database) {
     countWaiting: prepare<[string], { count: number }>(
       'select count(*) as count from event_queue where endpoint = ?',
     ),
-    endpoint: prepare<[string], EndpointRow>(
+    endpoint: prepare<[string], EventTurn>(
       'select holder, until, dropped from event_endpoints where endpoint = ?',
     ),
     eventEndpoints: prepare<[], { endpoint: string }>(

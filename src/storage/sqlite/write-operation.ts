@@ -172,7 +172,7 @@ export class OperationWriter {
       annotations: annotations === undefined ? null : JSON.stringify(annotations),
       subject: subject === undefined ? null : this.#content(subject),
     });
-    if (origin === 'import') this.removals.announced.end(content);
+    if (origin !== 'upstream') this.removals.announced.end(content);
     if (isNew) this.#totals.add([host, ''], { manifests: 1, manifestBytes: size });
     // Clients of other processes may wait for what an import brings.
     if (isNew && origin === 'import') this.#changes.add('manifest', repository, digest);
@@ -214,7 +214,7 @@ export class OperationWriter {
     this.#link(operation, before);
     // Who named it may have gone while it was on its way; what was pushed nobody may ever name.
     if (known?.stored_at === null || origin === 'push') this.removals.leaveUnnamed(repository, digest);
-    if (origin === 'import') this.removals.announced.end(before.id);
+    if (origin !== 'upstream') this.removals.announced.end(before.id);
     if (operation.stamp !== undefined) this.#setStamp(before.id, operation.stamp);
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -294,6 +294,30 @@ describe('an upload', () => {
     assert.equal((await client.patch(location, layer, 0)).status, 202);
   });
 
+  it('is of as many bytes as its range says where nothing else says how many come, or it is over', async () => {
+    await using server = await hosted();
+    const { client } = server;
+    const sent = async (location: string, size: number): Promise<Response> => {
+      const body = new Blob([layer.subarray(0, size)]).stream();
+      return await client.call('PATCH', location, { body, headers: { 'Content-Range': '0-99999' } });
+    };
+    for (const size of [99_999, 100_001, layer.length]) {
+      const location = await client.begin();
+      const refused = await sent(location, size);
+      assert.deepEqual([refused.status, await codeOf(refused)], [400, 'SIZE_INVALID']);
+      assert.equal(await client.status('GET', location), 404);
+    }
+    assert.deepEqual(await server.files('uploads'), []);
+    const location = await client.begin();
+    const taken = await sent(location, 100_000);
+    assert.deepEqual([taken.status, taken.headers.get('range')], [202, '0-99999']);
+    const atOnce = await client.call('POST', `blobs/uploads/?digest=${sha256(layer)}`, {
+      body: layer,
+      headers: { 'Content-Range': `5-${layer.length + 4}` },
+    });
+    assert.equal(atOnce.status, 416);
+  });
+
   it('takes a blob over that another repository has, and is begun where that has none', async () => {
     await using server = await hosted();
     const digest = await server.of('test/base').pushBlob(layer);
@@ -320,8 +344,10 @@ describe('an upload to a cache of so many bytes', () => {
     const location = await client.begin();
     assert.equal((await client.patch(location, whole.subarray(0, 300_000))).status, 202);
     assert.equal((await client.patch(location, whole.subarray(300_000))).status, 507);
-    assert.equal((await client.commit(location, sha256(whole), whole.subarray(300_000))).status, 507);
+    assert.equal((await client.commit(location, sha256(whole), whole.subarray(300_000))).status, 404);
     assert.equal(await client.status('GET', `blobs/${sha256(whole)}`), 404);
+    assert.deepEqual(await server.files('uploads'), []);
+    assert.equal((await client.patch(await client.begin(), bytes(450_000, 7))).status, 202);
   });
 
   it('counts while it waits for its next request, until it is given up', async () => {
@@ -333,10 +359,10 @@ describe('an upload to a cache of so many bytes', () => {
     const second = await client.begin();
     assert.equal((await client.patch(second, half)).status, 507);
     assert.equal(await client.status('DELETE', first), 204);
-    assert.equal((await client.patch(second, half)).status, 202);
-    assert.equal((await client.commit(second, sha256(half))).status, 201);
     const third = await client.begin();
-    assert.equal((await client.patch(third, bytes(150_000, 10))).status, 202);
+    assert.equal((await client.patch(third, half)).status, 202);
+    assert.equal((await client.commit(third, sha256(half))).status, 201);
+    assert.equal((await client.patch(await client.begin(), bytes(150_000, 10))).status, 202);
   });
 
   it('may have all that is left, though nobody says how much comes', async () => {
@@ -561,5 +587,29 @@ describe('lists of what lives here', () => {
     const got = await later.client.call('HEAD', 'manifests/7.0.0');
     assert.equal(got.headers.get('docker-content-digest'), digest);
     assert.equal(await later.client.status('GET', `blobs/${sha256(layer)}`), 200);
+  });
+
+  it('hold what is immutable where it was, though the index that says so was lost', async () => {
+    await using directory = await temporaryDirectory();
+    {
+      await using server = await hosted({}, directory.path);
+      await server.client.pushImage('v1', [layer]);
+    }
+    const names = join(directory.path, 'v1', 'index.json');
+    const [head = '', ...rest] = (await readFile(names, 'utf8')).split('\n');
+    // Others come before it in the list, of which nothing is here.
+    const others = Array.from({ length: 5000 }, (_, at) =>
+      (rest[0] ?? '')
+        .replaceAll(':v1"', `:other${at}"`)
+        .replace(/[0-9a-f]{64}/, sha256(bytes(1, at)).slice(7)),
+    );
+    await writeFile(names, [head, ...others.map((line) => line.replace(/,?$/, ',')), ...rest].join('\n'));
+    await rm(join(directory.path, 'v1', 'index-3.sqlite'));
+    await using later = await hosted({}, directory.path);
+    const moved = async () => await later.client.putManifest('v1', { schemaVersion: 2, layers: [] });
+    const refused = await moved();
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '10']);
+    await until(async () => (await moved()).status !== 503, 'it is not known');
+    assert.equal((await moved()).status, 409);
   });
 });

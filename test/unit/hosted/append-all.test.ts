@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { appendAll } from '#src/hosted/append-all.ts';
 import { BlobHasher, sha256 } from '#src/oci/digest.ts';
+import type { SentBytes } from '#src/oci/pushes.ts';
 import { Ranges } from '#src/storage/ranges.ts';
 import type { Spool } from '#src/storage/spool-store.ts';
+import { sent } from '#test/fakes/hosted-under-test.ts';
 
 /** A spool whose writes end when the test says so. */
 class SlowSpool {
@@ -23,8 +25,8 @@ class SlowSpool {
   }
 }
 
-async function* oneByte(): AsyncGenerator<Uint8Array> {
-  yield Buffer.from('a');
+function oneByte(): SentBytes {
+  return sent(Buffer.from('a'));
 }
 
 const room = { bytes: Number.POSITIVE_INFINITY, grow: async () => true };
@@ -36,7 +38,7 @@ describe('what is appended to a spool', () => {
     const chunks = (async function* () {
       for (const text of ['a', 'b']) yield Buffer.from(text);
     })();
-    const appending = appendAll(spool as unknown as Spool, chunks, undefined, small);
+    const appending = appendAll(spool as unknown as Spool, { chunks }, undefined, small);
     appending.catch(() => {});
     await new Promise((resolve) => setImmediate(resolve));
     await spool.endOne();
@@ -62,7 +64,7 @@ describe('what is appended to a spool', () => {
     const chunks = (async function* () {
       for (const text of ['a', 'b', 'c']) yield Buffer.from(text);
     })();
-    const appending = appendAll(spool as unknown as Spool, chunks, hasher, room);
+    const appending = appendAll(spool as unknown as Spool, { chunks }, hasher, room);
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual([spool.writes, hasher.size], [['a'], 3]);
     await spool.endOne();
@@ -79,7 +81,7 @@ describe('what is appended to a spool', () => {
       throw new Error('the client has left');
     })();
     let isTold = false;
-    const appending = appendAll(spool as unknown as Spool, chunks, undefined, room).finally(() => {
+    const appending = appendAll(spool as unknown as Spool, { chunks }, undefined, room).finally(() => {
       isTold = true;
     });
     appending.catch(() => {});

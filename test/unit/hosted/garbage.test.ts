@@ -4,6 +4,7 @@ import { HostedRegistry } from '#src/hosted/hosted-registry.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
+import { StoreFullError } from '#src/storage/content-store.ts';
 import { endUpload } from '#src/storage/operation.ts';
 import type { UploadSpools } from '#src/storage/upload-spools.ts';
 import { app, HostedUnderTest, sent } from '#test/fakes/hosted-under-test.ts';
@@ -72,6 +73,40 @@ describe('a blob that was pushed', () => {
     await hosted.manifest('two', [blob]);
     await hosted.sweep(day);
     assert.equal(await hosted.isHere(blob), true);
+  });
+
+  it('is found, too, where nobody can write down who has asked, or has to wait for another to do so', async () => {
+    await using hosted = new HostedUnderTest();
+    const { metadata, clock } = hosted;
+    const blob = await hosted.blob('layer');
+    const content = new MemoryRegistry();
+    content.putBlob(app, Buffer.from('layer'));
+    let asked = 0;
+    const full = async (): Promise<void> => {
+      throw new StoreFullError('no room');
+    };
+    const stuck = async (_: unknown, locked?: () => void): Promise<void> => {
+      locked?.();
+      await new Promise(() => {});
+    };
+    for (const change of [full, stuck]) {
+      const index = new Proxy(metadata, {
+        get: (target, key) => {
+          const member: unknown = Reflect.get(target, key);
+          if (key === 'change')
+            return async (...call: Parameters<typeof stuck>) => {
+              asked += 1;
+              await change(...call);
+            };
+          return typeof member === 'function' ? member.bind(target) : member;
+        },
+      });
+      const registry = new HostedRegistry(content, { metadata: index, inventory: metadata.inventory, clock });
+      for (let times = 0; times < 2; times += 1)
+        assert.equal((await registry.resolveBlob(app, blob)).size, 5);
+    }
+    // What has failed is tried again by the next, and what waits is not.
+    assert.equal(asked, 3);
   });
 
   it('and deleted goes with its bytes, but for those whom it is still of use', async () => {
@@ -181,7 +216,10 @@ describe('an upload', () => {
   });
 
   it('has no room where the cache has none: nothing of it is taken', async () => {
-    await using hosted = new HostedUnderTest({}, { room: { reserve: async () => undefined } });
+    await using hosted = new HostedUnderTest(
+      {},
+      { room: { admits: () => true, reserve: async () => undefined } },
+    );
     const { id } = await hosted.pushes.beginUpload(app);
     const bytes = Buffer.from('layer');
     await assert.rejects(hosted.pushes.append(app, id, sent(bytes)), { code: 'UNAVAILABLE', status: 507 });

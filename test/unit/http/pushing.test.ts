@@ -116,6 +116,45 @@ describe('a body that clients send', () => {
     socket.destroy();
   });
 
+  it('is called for when it is read, and its client is refused before where it is not', async () => {
+    const clock = new FakeClock();
+    let isRefused = false;
+    const pushes = takesBytes(async (bytes) => {
+      if (isRefused) throw new RegistryError('DENIED', 'not here');
+      return await counted(bytes);
+    });
+    const headLimit = { clock, milliseconds: 600_000 };
+    await using server = await serveRegistry(new MemoryRegistry(), { pushes, target, endpoints, headLimit });
+    const socket = await connected(server.port);
+    const expecting = patch(5).replace('Host: x', 'Host: x\r\nExpect: 100-continue');
+    for (let times = 0; times < 2; times += 1) {
+      socket.write(expecting);
+      assert.equal(String((await once(socket, 'data'))[0]), 'HTTP/1.1 100 Continue\r\n\r\n');
+      socket.write('bytes');
+      const answer = String((await once(socket, 'data'))[0]);
+      assert.match(answer, /^HTTP\/1\.1 202 .*Range: 0-4\r/s);
+    }
+    isRefused = true;
+    socket.write(expecting);
+    // No time passes.
+    const refused = await until(socket, 'not here');
+    assert.match(refused, /^HTTP\/1\.1 403 .*Connection: close\r/s);
+    assert.doesNotMatch(refused, /100 Continue/);
+    socket.destroy();
+  });
+
+  it('that was not waited for is taken within bounds all the same where it is refused', async () => {
+    const pushes = takesBytes(async () => {
+      throw new RegistryError('DENIED', 'not here');
+    });
+    await using server = await serveRegistry(new MemoryRegistry(), { pushes, target, endpoints });
+    const socket = await connected(server.port);
+    const expecting = patch(3_000_000).replace('Host: x', 'Host: x\r\nExpect: 100-continue');
+    socket.write(`${expecting}${'x'.repeat(3_000_000)}`);
+    assert.match(await until(socket, 'not here'), /^HTTP\/1\.1 403 /);
+    socket.destroy();
+  });
+
   it('of a request that takes none is refused', async () => {
     await using server = await serveRegistry(new MemoryRegistry(), {
       pushes: takesBytes(counted),
@@ -142,12 +181,16 @@ class StandingRegistry extends MemoryRegistry {
 
 describe('who is told of what clients do', () => {
   it('hears of pushes, pulls and deletes, each with its request', async () => {
-    await using hosted = new HostedUnderTest();
     const told: ContentEvent[] = [];
+    const queued = (events: readonly ContentEvent[]) => ({
+      operations: [],
+      committed: () => void told.push(...events),
+    });
+    await using hosted = new HostedUnderTest({}, { queued });
     const registry = new StandingRegistry();
     const app = repositoryName(hostedHost, 'test/app');
-    const tell = (event: ContentEvent) => void told.push(event);
-    const options = { pushes: hosted.pushes, target, endpoints, tell, tellOfPulls: tell };
+    const tellOfPulls = (event: ContentEvent) => void told.push(event);
+    const options = { pushes: hosted.pushes, target, endpoints, tellOfPulls };
     await using server = await serveRegistry(registry, options);
     const client = new HostedClient(server.url, 'test/app');
     const { digest, bytes } = await client.pushImage('v1', [Buffer.from('layer')]);

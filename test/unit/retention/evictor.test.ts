@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
 import { announceContent, leaseContent, pinTag, tagIsGone } from '#src/storage/operation.ts';
+import type { Reservation } from '#src/storage/store-room.ts';
 import { CachedImages } from '#test/fakes/cached-images.ts';
 import { app, host, kilobyte, limitedImages, tool } from '#test/fakes/limited-images.ts';
 
@@ -330,6 +331,30 @@ describe('eviction', () => {
     assert.ok(small);
     assert.equal(await room.reserve(host('ghcr.io'), { bytes: 1000 }), undefined);
     assert.equal(evictor.isStuck, true);
+  });
+
+  it('is full no more as soon as what filled it does not come after all', async () => {
+    const { cache, evictor, room } = await limitedImages({ maxSize: 10_000 }, { count: 8, pinned: ['**'] });
+    await using _ = cache;
+    const turns = async (): Promise<void> => {
+      for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (const giveBack of [
+      (held: Reservation) => held[Symbol.dispose](),
+      (held: Reservation) => held.shrink(100),
+    ]) {
+      const held = await room.reserve(host('ghcr.io'), { bytes: 1500 });
+      assert.ok(held);
+      assert.equal(await room.reserve(host('ghcr.io'), { bytes: 1000 }), undefined);
+      await turns();
+      assert.equal(evictor.isStuck, true);
+      giveBack(held);
+      await turns();
+      assert.equal(evictor.isStuck, false);
+      using _other = await room.reserve(host('ghcr.io'), { bytes: 1000 });
+      assert.ok(_other);
+      held[Symbol.dispose]();
+    }
   });
 
   it('takes nothing for a blob for which there would be no room though all went that may', async () => {

@@ -1,10 +1,10 @@
-import type { EventRequest } from '../../observe/content-event.ts';
+import type { ClientRequest } from '../../oci/client-request.ts';
 import type { EndedExchange } from './ended-exchange.ts';
 
 const maxText = 256;
 
 /** What whoever is told of an event may know of the request behind it. What a client made up is cut short. */
-export function eventRequestOf({ request, id }: Pick<EndedExchange, 'request' | 'id'>): EventRequest {
+export function clientRequestOf({ request, id }: Pick<EndedExchange, 'request' | 'id'>): ClientRequest {
   const { headers, method = '', socket } = request;
   return {
     id,
