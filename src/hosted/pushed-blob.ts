@@ -13,11 +13,12 @@ export async function linkPushed(
 ): Promise<void> {
   await changed(parts, [
     linkBlob(repository, digest, size, 'push', stamp),
-    leasePushed(digest, parts.clock.now() + keptMs),
+    leasePushed(repository, digest, parts.clock.now() + keptMs),
     ...also,
   ]);
 }
 
-export function leasePushed(digest: Digest, until: number): Operation {
-  return leaseContent([digest], 'push', until);
+/** For each repository by itself: one that keeps less long takes nothing from another. */
+export function leasePushed(repository: RepositoryName, digest: Digest, until: number): Operation {
+  return leaseContent([digest], `push to ${repository}`, until);
 }

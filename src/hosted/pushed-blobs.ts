@@ -50,7 +50,7 @@ export class PushedBlobs {
       await changed(this.#parts, [
         requireContent(from, { blobs: [digest] }),
         ownBlob(repository, digest, 'push'),
-        leasePushed(digest, clock.now() + uploadExpiryMs),
+        leasePushed(repository, digest, clock.now() + uploadExpiryMs),
       ]);
       return describe(digest, stored.size);
     } catch (error) {
