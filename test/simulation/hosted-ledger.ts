@@ -150,7 +150,7 @@ export function lookAtIndex(from: number, to: number): Look {
   return { from, to, lagMs: () => 0 };
 }
 
-export function namesOf({ blobs, children }: PushableImage): readonly Digest[] {
+function namesOf({ blobs, children }: PushableImage): readonly Digest[] {
   return [...blobs, ...children.map(({ digest }) => digest)];
 }
 
