@@ -44,7 +44,7 @@ export async function linkPushed(
   const descriptor = describePushed(digest, size);
   const operations = [
     linkBlob(repository, digest, size, 'push', stamp),
-    leasePushed(digest, parts.clock.now() + keptMs),
+    leasePushed(repository, digest, parts.clock.now() + keptMs),
     ...also,
   ];
   await changed(parts, operations, eventsOf(by, parts, { kind: 'push', repository, descriptor }));
@@ -56,6 +56,7 @@ export function describePushed(digest: Digest, size: number): Descriptor {
   return { mediaType: blobType, digest, size };
 }
 
-export function leasePushed(digest: Digest, until: number): Operation {
-  return leaseContent([digest], 'push', until);
+/** For each repository by itself: one that keeps less long takes nothing from another. */
+export function leasePushed(repository: RepositoryName, digest: Digest, until: number): Operation {
+  return leaseContent([digest], `push to ${repository}`, until);
 }

@@ -63,7 +63,7 @@ export class PushedBlobs {
     const operations = [
       requireContent(from, { blobs: [digest] }),
       ownBlob(repository, digest, 'push'),
-      leasePushed(digest, clock.now() + uploadExpiryMs),
+      leasePushed(repository, digest, clock.now() + uploadExpiryMs),
     ];
     const events = eventsOf(by, this.#parts, { kind: 'mount', repository, from, descriptor });
     try {

@@ -1,6 +1,7 @@
 import { parseManifest } from '#src/oci/manifest.ts';
 import type { Digest, RepositoryName } from '#src/oci/reference.ts';
-import type { Answer, Door } from './door.ts';
+import type { Door } from './door.ts';
+import type { Answer } from './exchanges.ts';
 import type { ClientKind, ClientPlan } from './plan.ts';
 import type { Random } from './random.ts';
 import type { World, WorldImage } from './world.ts';

@@ -26,21 +26,22 @@ export async function runCommand<Value>(
   world.files.add(files);
   world.commands.add(life);
   if (killedAfter !== undefined) life.after(killedAfter, 'is killed', () => life.crash());
-  const index = new AsyncDisposableStack();
+  const closing = new AsyncDisposableStack();
   try {
     return await Promise.race([working(), life.crashed.then(() => undefined)]);
   } finally {
     life.crash();
     world.commands.delete(life);
     world.files.delete(files);
-    await world.scheduler.outside(async () => await index.disposeAsync());
+    await world.scheduler.outside(async () => await closing.disposeAsync());
   }
 
   async function working(): Promise<Value> {
     const clock = clockOf(life);
-    const { metadata, inventory } = await openIndex(world, life, clock, index);
+    const index = await openIndex(world, life, clock, closing);
     await using blobs = await openFiles(files, clock, world.owners.of(life));
     const { signal } = new AbortController();
-    return await job({ content: blobs, spools: blobs, metadata, inventory, clock, changed() {}, signal });
+    const stores = { content: blobs, spools: blobs, uploads: blobs.uploads };
+    return await job({ ...index, ...stores, clock, changed() {}, signal });
   }
 }

@@ -1,30 +1,34 @@
 import { memoryPlan } from '#src/app/memory-plan.ts';
+import { hostedPolicy } from '#src/app/policies.ts';
 import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
 import { CachedRegistry } from '#src/cache/cached-registry.ts';
 import { type OpenCache, openCache } from '#src/cache/open-cache.ts';
 import { type Credential, staticCredentials } from '#src/credentials/credentials.ts';
+import type { HostedRules } from '#src/hosted/hosted-rules.ts';
 import type { Transport } from '#src/net/transport.ts';
-import { hostOf, type RegistryHost } from '#src/oci/reference.ts';
+import type { Pushes } from '#src/oci/pushes.ts';
+import { hostedHost, hostOf, type RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { HostRegistry } from '#src/registry/host-registry.ts';
-import type { ContentStore } from '#src/storage/content-store.ts';
+import { OfflineRegistry } from '#src/registry/offline-registry.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import type { FileSystem } from '#src/storage/file/file-system.ts';
-import type { MetadataStore } from '#src/storage/metadata-store.ts';
+import { changesOf } from '#src/storage/operation.ts';
 import type { Owners } from '#src/storage/owners.ts';
-import type { SpoolStore } from '#src/storage/spool-store.ts';
 import type { StoreRoom } from '#src/storage/store-room.ts';
 import { createUpstream, type Upstream, type UpstreamSettings } from '#src/upstream/upstream.ts';
+import { type Blobs, type HostingParts, openHosting } from './hosting.ts';
+import type { OpenIndex } from './open-index.ts';
 
 export interface CompositionParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  readonly blobs: ContentStore & SpoolStore;
-  readonly metadata: MetadataStore;
+  readonly blobs: Blobs;
+  readonly index: OpenIndex;
   readonly policy: CachePolicy;
   readonly wireOf: (host: RegistryHost) => Transport & AsyncDisposable;
   /** The mirror that is asked before this registry. */
@@ -34,6 +38,8 @@ export interface CompositionParts {
   readonly stallTimeoutMs: number;
   readonly maxConcurrent: number;
   readonly room: StoreRoom;
+  /** Of what lives here; undefined: nothing does. */
+  readonly hosted: HostedRules | undefined;
 }
 
 /** Of blobs as small as those here are. Bytes. */
@@ -49,12 +55,14 @@ export async function openFiles(files: FileSystem, clock: Clock, owners: Owners)
 export interface Composition extends AsyncDisposable {
   readonly registry: Registry;
   readonly cache: OpenCache;
+  readonly pushes: Pushes | undefined;
   /** Blobs that are fetched for nobody. */
   readonly abandoned: number;
 }
 
 export function compose(parts: CompositionParts): Composition {
-  const { clock, log, random, blobs, metadata } = parts;
+  const { clock, log, random, blobs, index, room, hosted: rules } = parts;
+  const { metadata } = index;
   const stack = new AsyncDisposableStack();
   const registries = new Map<RegistryHost, CachedRegistry>();
   const cache = openCache({
@@ -63,7 +71,7 @@ export function compose(parts: CompositionParts): Composition {
     clock,
     log,
     random,
-    room: parts.room,
+    room,
     complete: async (job, signal) => await of(hostOf(job.repository)).complete(job, signal),
   });
   cache.takeUp();
@@ -73,6 +81,8 @@ export function compose(parts: CompositionParts): Composition {
     return known;
   };
   const opened = (host: RegistryHost): CachedRegistry => {
+    if (host === hostedHost)
+      return new CachedRegistry(OfflineRegistry.ofHosted(), { ...parts.policy, ...hostedPolicy }, cache);
     const upstream = stack.use(upstreamOf(host, parts));
     const at = parts.mirrorOf(host);
     const mirrors = at === undefined ? [] : [stack.use(upstreamOf(at, parts, { path: '/v2', of: host }))];
@@ -80,13 +90,19 @@ export function compose(parts: CompositionParts): Composition {
     const mayRevalidate = (): boolean => mirrors.length > 0 || upstream.admitsRevalidation();
     return new CachedRegistry(source, { ...parts.policy, mayRevalidate }, cache);
   };
+  const told: HostingParts['told'] = (operations) => cache.forget(changesOf(operations));
+  const opening = { blobs, index, room, told, clock, log, random };
+  const hosting =
+    rules === undefined ? undefined : openHosting({ ...opening, rules, cached: of(hostedHost) });
   return {
-    registry: new HostRegistry(of),
+    registry: new HostRegistry((host) => (host === hostedHost && hosting ? hosting.registry : of(host))),
     cache,
+    pushes: hosting?.pushes,
     get abandoned() {
       return cache.fills.abandoned;
     },
     async [Symbol.asyncDispose]() {
+      await hosting?.[Symbol.asyncDispose]();
       await cache[Symbol.asyncDispose]();
       await stack.disposeAsync();
     },

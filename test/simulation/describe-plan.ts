@@ -17,6 +17,7 @@ export function describePlan(plan: Plan): string[] {
     `layers of ${layerSizes.slice(0, 10).join(' ')} bytes; ${images.length} images:`,
     ...shownImages,
     `clients: ${plan.clients.map(({ kind, id, comesAt }) => `${kind}${id} from ${seconds(comesAt)}`).join(', ')}`,
+    ...describePushes(plan),
     ...plan.faults.map((fault) => `fault: ${describeFault(fault)}`),
     ...plan.moves.map(({ at, image }) => `the tag of image ${image} moves at ${seconds(at)}`),
     ...plan.deletions.map(
@@ -35,6 +36,12 @@ export function describePlan(plan: Plan): string[] {
     ...plan.spoils.map(({ at, kind }) => `the file of a stored blob: ${kind} at ${seconds(at)}`),
     ...plan.bundles.map(describeBundle),
   ];
+}
+
+function describePushes({ pushers, uploadExpiryMs: { team, lib } }: Plan): string[] {
+  if (pushers.length === 0) return [];
+  const who = pushers.map(({ id, comesAt }) => `pusher${id} from ${seconds(comesAt)}`).join(', ');
+  return [`${who}; uploads wait for ${seconds(team)} (team/) and ${seconds(lib)} (lib/)`];
 }
 
 function describeBundle({ at, kind, image, isWithEarlier, isCutAt, killedAfter }: BundlePlan): string {

@@ -1,22 +1,16 @@
 import { sha256 } from '#src/oci/digest.ts';
-import { RegistryError } from '#src/oci/error.ts';
 import type { Outcome } from '#src/oci/outcome.ts';
 import { resolveRange } from '#src/oci/range.ts';
-import type { Digest, Reference, RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, isHosted, type Reference, type RepositoryName } from '#src/oci/reference.ts';
 import type { BlobReader, CallOptions, Manifest, RangeSpec } from '#src/oci/registry.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
+import { type Answer, Exchanges, LeftError } from './exchanges.ts';
+import { HostedJudge, type ReadJudge } from './hosted-judge.ts';
 import { Judge, type Question } from './judge.ts';
 import type { Had } from './ledger.ts';
 import type { Server } from './server.ts';
 import { short } from './trace.ts';
 import type { World } from './world.ts';
-
-/** What a client makes of an answer. `lost`: the server died; `left`: the client did not want more. */
-export type Answer<Value> =
-  | { readonly kind: 'ok'; readonly value: Value }
-  | { readonly kind: 'failed'; readonly status: number }
-  | { readonly kind: 'lost' }
-  | { readonly kind: 'left' };
 
 /** What has no more bytes is verified before any of them leaves. */
 const heldBack = 64 * 1024;
@@ -29,8 +23,6 @@ export interface ReadBlobOptions {
   readonly leavesAfter?: number | undefined;
 }
 
-class LeftError extends Error {}
-
 /**
  * What stands between a client and the registry, without HTTP: errors become statuses as the handlers do it, a body is taken chunk
  * by chunk. Each answer is judged.
@@ -38,18 +30,29 @@ class LeftError extends Error {}
 export class Door {
   readonly #world: World;
   readonly #judge: Judge;
-  #asked = 0;
-  readonly name: string;
-  /** The server that runs; undefined while none does. */
-  server: Server | undefined;
+  readonly hostedJudge: HostedJudge;
+  readonly exchanges: Exchanges;
   /** Upstream is down on purpose, to see what a crash has left. */
   isAudit = false;
 
   /** `name`: in front of what its server does, where there are several. */
   constructor(world: World, name = '') {
     this.#world = world;
-    this.name = name;
-    this.#judge = new Judge(world);
+    this.exchanges = new Exchanges(world, name);
+    this.#judge = new Judge(world, name);
+    this.hostedJudge = new HostedJudge(world, name);
+  }
+
+  get name(): string {
+    return this.exchanges.name;
+  }
+
+  get server(): Server | undefined {
+    return this.exchanges.server;
+  }
+
+  set server(server: Server | undefined) {
+    this.exchanges.server = server;
   }
 
   /** Somebody was told that it is here. */
@@ -73,7 +76,7 @@ export class Door {
       { who, what: 'HEAD', kind: 'manifest', repository, reference },
       async (question, options, server) => {
         const { digest } = await server.registry.resolveManifest(repository, reference, options);
-        this.#judge.manifest(question, digest);
+        this.#judgeOf(question).manifest(question, digest);
         return digest;
       },
     );
@@ -88,8 +91,8 @@ export class Door {
       { who, what: 'GET', kind: 'manifest', repository, reference },
       async (question, options, server) => {
         const manifest = await server.registry.getManifest(repository, reference, options);
-        this.#judge.manifest(question, manifest.descriptor.digest);
-        this.#judge.bytes(question, sha256(manifest.bytes) === manifest.descriptor.digest);
+        this.#judgeOf(question).manifest(question, manifest.descriptor.digest);
+        this.#judgeOf(question).bytes(question, sha256(manifest.bytes) === manifest.descriptor.digest);
         return manifest;
       },
     );
@@ -104,7 +107,7 @@ export class Door {
       { who, what: 'HEAD', kind: 'blob', repository, reference: digest },
       async (question, options, server) => {
         const { size } = await server.registry.resolveBlob(repository, digest, options);
-        this.#judge.size(question, size);
+        this.#judgeOf(question).size(question, size);
         return size;
       },
     );
@@ -132,17 +135,18 @@ export class Door {
     server: Server,
     leave: (reason: unknown) => void,
   ): Promise<number> {
+    const judge = this.#judgeOf(question);
     const right = this.#world.model.content.of(reader.digest);
     const { first, last } =
       asked === undefined ? { first: 0, last: right.length - 1 } : resolveRange(asked, right.length);
     const begin = reader.range?.first ?? 0;
     if (asked !== undefined && reader.range !== undefined && (begin !== first || reader.range.last !== last))
-      this.#judge.bytes(question, false);
+      judge.bytes(question, false);
     let at = begin;
     let isRight = true;
     let chunks = 0;
     for await (const chunk of reader.body) {
-      if (chunks === 0) this.#judge.heard(question);
+      if (chunks === 0) judge.heard(question);
       if (chunks === leavesAfter) {
         leave(new LeftError());
         throw new LeftError();
@@ -154,7 +158,7 @@ export class Door {
     }
     const end = reader.range === undefined ? right.length : last + 1;
     const isPart = (begin > 0 || end < right.length) && right.length > heldBack;
-    this.#judge.whole(question, { isRight, isWhole: at === end, isPart, begin });
+    judge.whole(question, { isRight, isWhole: at === end, isPart, begin });
     return at - begin;
   }
 
@@ -167,43 +171,28 @@ export class Door {
       leave: (reason: unknown) => void,
     ) => Promise<Value>,
   ): Promise<Answer<Value>> {
-    const { server } = this;
-    if (server === undefined) return { kind: 'lost' };
-    const gone = new AbortController();
+    const judge = this.#judgeOf(asked);
     const question: Question = { ...asked, from: this.#world.time, outcome: undefined };
     const report = (outcome: Outcome): void => {
       question.outcome = outcome;
-      this.#judge.reported(question);
+      judge.reported(question);
     };
-    this.#asked += 1;
-    const name = `${this.name}${asked.who} ${asked.what} ${short(`${asked.repository} ${asked.reference}`)}${rangeText(asked.range)} #${this.#asked}`;
-    this.#world.waiting.set(name, question.from);
-    this.#world.scheduler.note(name);
-    try {
-      const asking = work(question, { signal: gone.signal, report }, server, (reason) => gone.abort(reason));
-      asking.catch(() => undefined);
-      const value = await Promise.race([asking, server.life.crashed.then(() => lost)]);
-      if (value === lost) {
-        if (server.life.isAlive) gone.abort(new LeftError());
-        return { kind: 'lost' };
-      }
-      this.#world.scheduler.note(`${name}: 200 ${question.outcome?.kind ?? ''}`);
-      this.#judge.answered(question, 200, this.isAudit);
-      return { kind: 'ok', value: value as Value };
-    } catch (error) {
-      if (error instanceof LeftError) return { kind: 'left' };
-      const status = error instanceof RegistryError ? error.status : 500;
-      this.#world.scheduler.note(`${name}: ${status} ${short(String(error))}`);
-      this.#judge.failed(question, error);
-      this.#judge.answered(question, status, this.isAudit, error);
-      return { kind: 'failed', status };
-    } finally {
-      this.#world.waiting.delete(name);
-    }
+    const name = `${asked.who} ${asked.what} ${short(`${asked.repository} ${asked.reference}`)}${rangeText(asked.range)}`;
+    return await this.exchanges.run(name, {
+      work: async ({ server, signal, leave }) => await work(question, { signal, report }, server, leave),
+      answered: () => judge.answered(question, 200, this.isAudit),
+      failed: (error, status) => {
+        judge.failed(question, error);
+        judge.answered(question, status, this.isAudit, error);
+      },
+      said: () => question.outcome?.kind ?? '',
+    });
+  }
+
+  #judgeOf({ repository }: Pick<Question, 'repository'>): ReadJudge {
+    return isHosted(repository) ? this.hostedJudge : this.#judge;
   }
 }
-
-const lost = Symbol('lost');
 
 function rangeText(range: RangeSpec | undefined): string {
   if (range === undefined) return '';

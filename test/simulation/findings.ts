@@ -23,6 +23,20 @@ export const invariants = {
   'what was imported is here': 'of what an import says to be here all is served, whatever upstream does',
   'two caches are one':
     'on one directory a server serves no tag and no manifest for a second after the index says otherwise',
+  'what was pushed is here':
+    'what a push, a mount or a list has said to be here is given and listed, whole, until somebody deletes it, also after a crash',
+  'nothing else lives here':
+    'of repositories that live here nothing is given or listed that was not pushed, or was deleted',
+  'a pushed tag is its last push':
+    'a tag of what lives here points to what was pushed last, or is being pushed; an immutable one never moves',
+  'what is needed is not taken away':
+    'what lives here is removed by nobody but its clients, and by them not while a manifest names it',
+  'a push that nothing hinders is taken':
+    'a push, a mount or a deletion is refused for a reason that there is',
+  'an upload goes on where it was':
+    'of an upload there is as much as was said, until it is given up or expires',
+  'nothing unneeded stays':
+    'of what was pushed the disk has in the end what a manifest names, and the totals count that',
   'the limit holds': 'the cache keeps within its limit, or says that it cannot',
   'a tag is true': 'a tag points to what upstream said within the freshness allowed',
   'HEAD says what GET has': 'a blob’s HEAD says the size that its GET has, or none',

@@ -5,35 +5,28 @@ import type { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-st
 import type { Life } from './life.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** One write as it was asked for. */
+/** One change that was made. */
 interface Write {
-  readonly method: string;
-  args: readonly unknown[];
+  operations: readonly Operation[];
 }
 
 interface WatchSettings {
   readonly scheduler: Scheduler;
   readonly syncMs: number;
+  /** A sync says that it is done and does nothing. */
+  readonly ignoresSync: boolean;
   /** Nobody is told of what others change. */
   readonly isDeaf: boolean;
 }
 
+type Change = Parameters<MetadataStore['change']>;
+
 /** SQLite’s log is synced so long after a commit, at the latest (`wal-sync.ts`). */
 const syncDelayMs = 400;
 
-/** What has another name changes something. */
-const isRead = (method: string): boolean =>
-  /^(?:get|has|list|blobSize|claimedSizes|watch|hurry)/.test(method);
-
-const kinds: readonly Operation['kind'][] = ['discard content', 'discard announced'];
-
-function isDiscarding([operations]: readonly unknown[]): boolean {
-  return Array.isArray(operations) && operations.some(({ kind }: Operation) => kinds.includes(kind));
-}
-
 /**
- * What was written to the index, over all lives of the server. A commit survives the process; it survives a power cut once the log
- * was synced, and of what was not the last so many are lost.
+ * What was written to the index, over all lives of the server, in the order in which it was committed: what was refused is not in it. A commit survives the
+ * process; it survives a power cut once the log was synced, and of what was not the last so many are lost.
  */
 export class IndexLog {
   /** Told of each write before it is done, and of the operations of each that is, with the store that did them. */
@@ -43,77 +36,102 @@ export class IndexLog {
   onDiscarded: (digests: readonly Digest[], askedAt: number) => void = () => {};
   #writes: Write[] = [];
   #durable = 0;
+  #cuts = 0;
 
   /** The store, with its writes noted; `life` decides whether it still answers. */
-  watching(store: MetadataStore, life: Life, { scheduler, syncMs, isDeaf }: WatchSettings): MetadataStore {
-    let isSyncing = false;
-    const sync = (): void => {
-      if (isSyncing) return;
-      isSyncing = true;
-      scheduler.after(syncDelayMs, undefined, () => {
-        const count = this.#writes.length;
-        isSyncing = false;
-        scheduler.after(syncMs, undefined, () => {
-          if (life.isAlive) this.#durable = Math.max(this.#durable, count);
-        });
-      });
-    };
+  watching(store: MetadataStore, life: Life, settings: WatchSettings): MetadataStore {
+    const syncSoon = this.#syncingSoon(life, settings);
     return new Proxy(store, {
       get: (target, key) => {
         const member: unknown = Reflect.get(target, key);
         if (typeof member !== 'function') return member;
-        if (isDeaf && key === 'watch') return () => new DisposableStack();
+        if (settings.isDeaf && key === 'watch') return () => new DisposableStack();
         return (...args: unknown[]): unknown => {
           if (!life.isAlive) return new Promise(() => {});
-          if (typeof key !== 'string' || isRead(key)) return Reflect.apply(member, target, args);
-          const write: Write = { method: key, args };
-          this.#writes.push(write);
+          if (key === 'durable') return this.#sync(life, settings);
+          if (key !== 'change') return Reflect.apply(member, target, args);
           this.onWrite();
-          sync();
-          const done = Reflect.apply(member, target, args) as Promise<unknown>;
-          if (key === 'change') this.#tellWhenDone(done, args, store);
-          return isDiscarding(args) ? this.#discarding(write, store, done, scheduler.time) : done;
+          return this.#change(store, args as Change, syncSoon, settings.scheduler.time);
         };
       },
     });
   }
 
-  /** What is discarded depends on files as they are now: what is done again is what came of it. */
-  async #discarding(write: Write, store: MetadataStore, done: unknown, askedAt: number): Promise<void> {
-    const [operations = []] = write.args as [readonly Operation[]];
-    const others = operations.filter(({ kind }) => kind !== 'discard content');
-    write.args = [others];
-    const digests = operations.flatMap((each) => (each.kind === 'discard content' ? each.digests : []));
-    const there = await storedOf(digests, store);
+  async #change(store: MetadataStore, change: Change, committed: () => void, askedAt: number): Promise<void> {
+    const [operations] = change;
+    const cuts = this.#cuts;
+    const done = store.change(...change);
+    // Whoever has asked for it is told what is wrong.
+    done.catch(() => undefined);
+    const digests = discardedBy(operations);
+    const there = digests.length === 0 ? new Set<Digest>() : await storedOf(digests, store);
     await done;
+    const write: Write = { operations: operations.filter(({ kind }) => kind !== 'discard content') };
+    // Of whoever the power was cut from it is not known.
+    if (cuts === this.#cuts) this.#writes.push(write);
+    committed();
+    this.onDone(operations, store);
+    if (digests.length > 0) await this.#discarded(write, { digests, there, askedAt }, store);
+  }
+
+  /** What is discarded depends on files as they are now: what is done again is what came of it. */
+  async #discarded(
+    write: Write,
+    {
+      digests,
+      there,
+      askedAt,
+    }: { digests: readonly Digest[]; there: ReadonlySet<Digest>; readonly askedAt: number },
+    store: MetadataStore,
+  ): Promise<void> {
     const left = await storedOf(digests, store);
     const gone = digests.filter((digest) => !left.has(digest));
-    write.args = [[...others, ...gone.map(loseBlob)]];
+    write.operations = [...write.operations, ...gone.map(loseBlob)];
     this.onDiscarded(
       gone.filter((digest) => there.has(digest)),
       askedAt,
     );
   }
 
-  #tellWhenDone(done: Promise<unknown>, [operations]: readonly unknown[], store: MetadataStore): void {
-    const tell = (): void => this.onDone(operations as readonly Operation[], store);
-    // Whoever has asked for it is told what is wrong.
-    done.then(tell, () => undefined);
+  /** To be called after each commit. */
+  #syncingSoon(life: Life, settings: WatchSettings): () => void {
+    let isSyncing = false;
+    return () => {
+      if (isSyncing) return;
+      isSyncing = true;
+      settings.scheduler.after(syncDelayMs, undefined, () => {
+        isSyncing = false;
+        void this.#sync(life, settings);
+      });
+    };
+  }
+
+  /** Settles when what was committed by now survives a power cut. */
+  async #sync(life: Life, { scheduler, syncMs, ignoresSync }: WatchSettings): Promise<void> {
+    const count = this.#writes.length;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    scheduler.after(syncMs, undefined, () => {
+      if (!life.isAlive) return;
+      if (!ignoresSync) this.#durable = Math.max(this.#durable, count);
+      resolve();
+    });
+    await promise;
   }
 
   cutPower(): void {
+    this.#cuts += 1;
     this.#writes = this.#writes.slice(0, this.#durable);
   }
 
   /** Writes into an empty store all that was written before. */
   async replay(store: MetadataStore): Promise<void> {
-    for (const { method, args } of this.#writes) {
-      const write = Reflect.get(store, method) as (...args: readonly unknown[]) => Promise<unknown>;
-      // What was refused then is refused again.
-      await Reflect.apply(write, store, args).catch(() => undefined);
-    }
+    for (const { operations } of this.#writes) await store.change(operations);
     this.#durable = this.#writes.length;
   }
+}
+
+function discardedBy(operations: readonly Operation[]): readonly Digest[] {
+  return operations.flatMap((each) => (each.kind === 'discard content' ? each.digests : []));
 }
 
 /** Those whose bytes are said to be here. */

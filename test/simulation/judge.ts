@@ -35,7 +35,7 @@ export interface Question {
 /** What a client had for so long is promised. Milliseconds. */
 export const promiseMs = 1000;
 /** containerd waits no longer for a status line. Milliseconds. */
-const patienceMs = 30_000;
+export const patienceMs = 30_000;
 /** As the policy has it, and while an answer is under way. Milliseconds. */
 const negativeMs = 12_000;
 /** An answer under way while a tag moved. Milliseconds. */
@@ -46,9 +46,12 @@ export class Judge {
   readonly random: Random;
   readonly #world: World;
   readonly #news: NewsCheck;
+  readonly #server: string;
 
-  constructor(world: World) {
+  /** `server`: whose answers they are, where there are several. */
+  constructor(world: World, server: string) {
     this.#world = world;
+    this.#server = server;
     this.random = world.random.fork('judge');
     this.#news = new NewsCheck(world);
   }
@@ -59,7 +62,7 @@ export class Judge {
     const had = hadOf(question);
     if (question.kind === 'manifest' || question.what === 'HEAD' || status !== 200) this.heard(question);
     if (status === 200) {
-      if (question.what === 'GET' && question.range === undefined) this.promise(had, question.from);
+      if (question.what === 'GET' && question.range === undefined) this.promise(had, question);
       this.#checkOwned(question);
       return;
     }
@@ -160,14 +163,15 @@ export class Judge {
   }
 
   /** From now on, but for what a disk without room has not kept. */
-  promise(had: Omit<Had, 'since'>, askedAt?: number): void {
+  promise(had: Omit<Had, 'since'>, question?: Question): void {
     const { plan, time } = this.#world;
     if (plan.full !== undefined && time + 2 * promiseMs > plan.full.from) return;
     // Whatever a limit lets pass through is kept for nobody.
     if (had.kind === 'blob' && this.#world.hasPassedThrough) return;
     // What is in memory is served, though its file is not what it was.
     if (had.kind === 'blob' && this.#world.isWrongOnDisk(had.reference as Digest)) return;
-    this.#world.ledger.note({ ...had, since: time }, askedAt);
+    const remembering = question?.outcome?.kind === 'miss' ? undefined : this.#server;
+    this.#world.ledger.note({ ...had, since: time }, question && { at: question.from, remembering });
   }
 
   #checkOwned(question: Question): void {
@@ -249,6 +253,7 @@ function hadOf({ kind, repository, reference }: Question): Omit<Had, 'since'> {
   return { repository, reference, kind: kind === 'blob' ? 'blob' : isDigest(reference) ? 'manifest' : 'tag' };
 }
 
-function describe({ who, what, kind, repository, reference, from }: Question): string {
+/** In words. */
+export function describe({ who, what, kind, repository, reference, from }: Question): string {
   return short(`${who} at ${(from / 1000).toFixed(3)} s: ${what} ${kind} ${repository} ${reference}`);
 }

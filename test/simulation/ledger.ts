@@ -10,22 +10,37 @@ export interface Had {
   readonly isImported?: boolean;
 }
 
+/** Another server on the same directory knows of it after so long, and may give until then what it remembers. Milliseconds. */
+export const newsMs = 1000;
+
+/** An answer: when it was asked for, and by which server it was given out of memory; undefined: it came from upstream. */
+interface Asked {
+  readonly at: number;
+  readonly remembering: string | undefined;
+}
+
+/** When it went, and which server has removed it; undefined: nobody has, it was lost, and whoever has it in memory still has it. */
+interface Gone {
+  readonly at: number;
+  readonly by: string | undefined;
+}
+
 /** What clients had completely: the server has promised to serve it from then on. */
 export class Ledger {
   readonly #had = new Map<string, Had>();
   readonly #now: () => number;
-  /** When what went last did so, by what it was, or by the digest that went everywhere. */
-  readonly #wentAt = new Map<string, number>();
+  /** What went last, by what it was, or by the digest that went everywhere. */
+  readonly #gone = new Map<string, Gone>();
 
   /** `now`: in fake milliseconds. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** `askedAt`: what has gone since then, while it was read, is promised to nobody. */
-  note(had: Had, askedAt = had.since): void {
+  /** What has gone since it was asked for, while it was read, is promised to nobody; nor is what a server remembers that has not heard yet that another has removed it. */
+  note(had: Had, asked: Asked = { at: had.since, remembering: undefined }): void {
     const key = keyOf(had);
-    if (this.#went(key) >= askedAt || this.#went(had.reference) >= askedAt) return;
+    if (this.#went(key, asked) || this.#went(had.reference, asked)) return;
     if (!this.#had.has(key)) this.#had.set(key, had);
   }
 
@@ -39,21 +54,24 @@ export class Ledger {
     for (const [key, { since }] of this.#had) if (since > time) this.#had.delete(key);
   }
 
-  /** It is known to be lost, and one finding for it is enough. */
-  forget(had: Pick<Had, 'repository' | 'kind' | 'reference'>): void {
+  /** A server has removed it, or it is known to be lost, and one finding for it is enough. */
+  forget(had: Pick<Had, 'repository' | 'kind' | 'reference'>, by?: string): void {
     const key = keyOf(had);
     this.#had.delete(key);
-    this.#wentAt.set(key, this.#now());
+    this.#gone.set(key, { at: this.#now(), by });
   }
 
   /** The same of a blob or manifest in every repository. */
-  forgetDigest(digest: string): void {
-    this.#wentAt.set(digest, this.#now());
+  forgetDigest(digest: string, by?: string): void {
+    this.#gone.set(digest, { at: this.#now(), by });
     for (const [key, { reference }] of this.#had) if (reference === digest) this.#had.delete(key);
   }
 
-  #went(what: string): number {
-    return this.#wentAt.get(what) ?? Number.NEGATIVE_INFINITY;
+  #went(what: string, { at, remembering }: Asked): boolean {
+    const gone = this.#gone.get(what);
+    if (gone === undefined) return false;
+    const isUnheard = gone.by !== undefined && remembering !== undefined && gone.by !== remembering;
+    return gone.at + (isUnheard ? newsMs : 0) >= at;
   }
 
   get all(): readonly Had[] {

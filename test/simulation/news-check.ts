@@ -1,11 +1,10 @@
 import type { Outcome } from '#src/oci/outcome.ts';
 import { type Digest, isDigest, type Reference, type RepositoryName } from '#src/oci/reference.ts';
 import type { Question } from './judge.ts';
+import { newsMs } from './ledger.ts';
 import { short } from './trace.ts';
 import type { World } from './world.ts';
 
-/** Whoever has the same directory knows it after so long. Milliseconds. */
-const newsMs = 1000;
 /** What a server has just had from upstream it may know better than the index, and longer where nobody knows when that came. Milliseconds. */
 const storingMs = 2000;
 const askingMs = 60_000;

@@ -26,7 +26,8 @@ export async function openIndex(
   trash.isUsed = true;
   const { graph, inventory } = store;
   const { scheduler, plan } = world;
-  const settings = { scheduler, syncMs: plan.disk.syncMs, isDeaf: plan.isDeaf === true };
+  const { syncMs, ignoresSync = false } = plan.disk;
+  const settings = { scheduler, syncMs, ignoresSync, isDeaf: plan.isDeaf === true };
   const metadata = world.indexLog.watching(store, life, settings);
   return { metadata, graph, inventory, trash };
 }

@@ -4,7 +4,7 @@ import { dispensable, type Kept } from './shrink.ts';
 
 export const usage = `npm run simulate -- [--seed N] [--minutes M] [--seeds COUNT] [--trace] [--pass-over WORDS,…] [--go-on]
                     [--clients 0,3] [--faults none] [--moves …] [--deletions …] [--crashes …] [--prunes …] [--spoils …]
-                    [--bundles …]
+                    [--bundles …] [--pushers …]
 
 Runs the scenarios of the seeds from N on, for M minutes; that of N alone where only --seed is given. Exits with 1 at the first finding, and
 shows it in the smallest scenario that has it. --go-on lists all findings instead. A finding with WORDS in it does not
@@ -34,7 +34,7 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       ...{ seed: text, minutes: text, seeds: text, 'pass-over': text },
       ...{ clients: text, faults: text, moves: text, deletions: text, crashes: text },
-      ...{ prunes: text, spoils: text, bundles: text },
+      ...{ prunes: text, spoils: text, bundles: text, pushers: text },
       ...{ trace: flag, 'go-on': flag, help: flag },
     },
   });

@@ -1,6 +1,7 @@
 import type { FaultKind } from './faults.ts';
 import type { ClientKind, ClientPlan, CrashPlan, FaultPlan, ImagePlan, Plan, SpoilPlan } from './plan.ts';
 import { carried, deleting, shared } from './plan-of-processes.ts';
+import { nothingPushed, pushing } from './plan-of-pushes.ts';
 import { Random } from './random.ts';
 
 const hostFaults: readonly FaultKind[] = [
@@ -57,14 +58,21 @@ const sizes: readonly (readonly [number, number])[] = [
 ];
 
 const unremoved = { prunes: [], pinned: [], maxSize: 0 } as const;
-const alone = { isShared: false, deletions: [], bundles: [] } as const;
+const alone = { isShared: false, deletions: [], bundles: [], ...nothingPushed } as const;
 
 /** The scenario of a seed. */
 export function planOf(seed: number): Plan {
-  const plan = ofProcesses(wellStored(seed), seed);
+  const plan = ofPushes(ofProcesses(wellStored(seed), seed), seed);
   const random = new Random(seed).fork('spoils');
   if (plan.store !== 'file' || !random.chance(0.15)) return plan;
   return { ...plan, spoils: spoilsOf(random, plan.durationMs) };
+}
+
+/** What lives here is pushed, beside what is cached. */
+function ofPushes(plan: Plan, seed: number): Plan {
+  if (plan.store !== 'file' || plan.images.length > 100 || plan.bundles.length > 0) return plan;
+  const random = new Random(seed).fork('pushes');
+  return random.chance(0.35) ? pushing(plan, random) : plan;
 }
 
 /** What is done by several on one directory, and with what is carried from it. */

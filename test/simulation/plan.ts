@@ -33,6 +33,17 @@ export interface ClientPlan {
   readonly images: readonly number[];
 }
 
+/** Somebody who pushes, and deletes, what lives here. Times in fake milliseconds. */
+export interface PusherPlan {
+  readonly id: number;
+  readonly comesAt: number;
+  readonly restMs: number;
+  /** Between two pieces that are sent. */
+  readonly chunkMs: number;
+  /** How often a connection breaks in the middle. */
+  readonly breaks: number;
+}
+
 export interface FaultPlan {
   readonly kind: FaultKind;
   readonly host: string;
@@ -107,6 +118,10 @@ export interface Plan {
   readonly layerSizes: readonly number[];
   readonly images: readonly ImagePlan[];
   readonly clients: readonly ClientPlan[];
+  /** None: nothing lives here. */
+  readonly pushers: readonly PusherPlan[];
+  /** How long uploads wait, and what they have brought waits for a manifest: in each of the groups of repositories that live here. Milliseconds. */
+  readonly uploadExpiryMs: { readonly team: number; readonly lib: number };
   readonly faults: readonly FaultPlan[];
   /** When the tag of which image moves to a new one. */
   readonly moves: readonly { readonly at: number; readonly image: number }[];

@@ -1,6 +1,7 @@
 import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
 import type { OpenCache } from '#src/cache/open-cache.ts';
+import { isHosted } from '#src/oci/reference.ts';
 import { Evictor } from '#src/retention/evictor.ts';
 import { ImagePruner } from '#src/retention/image-pruner.ts';
 import { tidyUp } from '#src/retention/leaving-sweep.ts';
@@ -26,6 +27,7 @@ const lookMs = 2000;
 export class Removals implements AsyncDisposable {
   readonly room: ReservedRoom;
   readonly #world: World;
+  readonly #server: string;
   readonly #index: OpenIndex;
   readonly #clock: Clock;
   readonly #pinned: ReadonlySet<string>;
@@ -39,9 +41,11 @@ export class Removals implements AsyncDisposable {
   #cache: Pick<OpenCache, 'forget'> | undefined;
   #looks: Recurring | undefined;
 
-  constructor(world: World, index: OpenIndex, clock: Clock, log: Log) {
+  /** `server`: who removes, where there are several. */
+  constructor(world: World, server: string, index: OpenIndex, clock: Clock, log: Log) {
     const { plan, images } = world;
     this.#world = world;
+    this.#server = server;
     this.#index = index;
     this.#clock = clock;
     this.#log = log;
@@ -96,7 +100,7 @@ export class Removals implements AsyncDisposable {
   begin(cache: Pick<OpenCache, 'forget'>): void {
     this.#cache = cache;
     const { plan } = this.#world;
-    if (plan.prunes.length === 0 && plan.maxSize === 0) return;
+    if (plan.prunes.length === 0 && plan.maxSize === 0 && plan.pushers.length === 0) return;
     const look = async (signal: AbortSignal): Promise<void> => {
       await tidyUp(this.#parts, signal);
       if (plan.maxSize > 0) await this.#evict(signal);
@@ -168,7 +172,18 @@ export class Removals implements AsyncDisposable {
   /** Nobody is promised any more what has gone. */
   #changed(operations: readonly Operation[]): void {
     this.#cache?.forget(changesOf(operations));
-    for (const operation of operations) void this.#forget(operation);
+    for (const operation of operations) {
+      this.#checkHosted(operation);
+      void this.#forget(operation);
+    }
+  }
+
+  /** No policy takes away what lives here. */
+  #checkHosted(operation: Operation): void {
+    if (operation.kind !== 'remove tag' && operation.kind !== 'drop manifest') return;
+    const { kind, repository, digest } = operation;
+    if (isHosted(repository))
+      this.#world.findings.add('what is needed is not taken away', short(`${kind} ${repository}@${digest}`));
   }
 
   async #forget(operation: Operation): Promise<void> {
@@ -177,21 +192,21 @@ export class Removals implements AsyncDisposable {
     if (operation.kind === 'remove tag') {
       const { repository, tag } = operation;
       if ((await metadata.getTag(repository, tag)) !== undefined) return;
-      ledger.forget({ repository, kind: 'tag', reference: tag });
+      ledger.forget({ repository, kind: 'tag', reference: tag }, this.#server);
       if (this.#pinned.has(`${repository}:${tag}`))
         findings.add('what is pinned stays', `${repository}:${tag} was removed`);
     }
     if (operation.kind === 'drop manifest') {
       const { repository, digest } = operation;
       if ((await metadata.getManifest(repository, digest)) === undefined)
-        ledger.forget({ repository, kind: 'manifest', reference: digest });
+        ledger.forget({ repository, kind: 'manifest', reference: digest }, this.#server);
     }
     if (operation.kind !== 'discard content') return;
     for (const digest of operation.digests) {
       const { repository } = operation;
       if (!(await metadata.hasBlob(repository, digest)))
-        ledger.forget({ repository, kind: 'blob', reference: digest });
-      if ((await graph.content(digest))?.storedAt === undefined) ledger.forgetDigest(digest);
+        ledger.forget({ repository, kind: 'blob', reference: digest }, this.#server);
+      if ((await graph.content(digest))?.storedAt === undefined) ledger.forgetDigest(digest, this.#server);
     }
   }
 

@@ -2,18 +2,18 @@ import type { Log } from '#src/base/log.ts';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
 import { freshnessPolicy } from '#src/cache/memory/freshness.ts';
 import { anonymous } from '#src/credentials/credentials.ts';
+import type { Pushes } from '#src/oci/pushes.ts';
 import type { RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
-import type { ContentStore } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
-import type { SpoolStore } from '#src/storage/spool-store.ts';
 import { ByteCount } from './byte-count.ts';
 import { type Composition, compose, openFiles } from './composition.ts';
 import { checkRemoval, sayDeleted } from './deletions.ts';
 import { password } from './fake-registry.ts';
 import { FakeWire } from './fake-wire.ts';
+import type { Blobs } from './hosting.ts';
 import type { Job } from './job-parts.ts';
 import { wrongSpools } from './left-spools.ts';
 import { clockOf, Life } from './life.ts';
@@ -47,6 +47,7 @@ export class Server {
   readonly #name: string;
   readonly #wires: FakeWire[] = [];
   readonly #jobs: ServerJobs;
+  readonly #pushing = new Set<Promise<unknown>>();
   #composition: Composition | undefined;
   #metadata: MetadataStore | undefined;
   #removals: Removals | undefined;
@@ -82,6 +83,19 @@ export class Server {
     return this.#composition.registry;
   }
 
+  /** What clients change; whoever stops waits for it. */
+  async push<Value>(work: (pushes: Pushes) => Promise<Value>): Promise<Value> {
+    const pushes = this.#composition?.pushes;
+    if (pushes === undefined) throw new Error('nothing lives here');
+    const pushing = work(pushes);
+    this.#pushing.add(pushing);
+    try {
+      return await pushing;
+    } finally {
+      this.#pushing.delete(pushing);
+    }
+  }
+
   /** Somebody removes the tag of an image. */
   async prune(image: number): Promise<void> {
     const { repository, tag } = this.#world.images[image] ?? {};
@@ -105,14 +119,10 @@ export class Server {
 
   /** What it was doing ends here; of what was not synced a power cut takes what it likes. */
   async crash(kind: CrashPlan['kind']): Promise<void> {
-    const { disk, indexLog, random, scheduler } = this.#world;
     this.life.note(`crash: ${kind}`);
     if (kind === 'stop') await this.#stopAmid();
     this.#die();
-    if (kind === 'power') {
-      disk.cutPower(random.fork(`power ${scheduler.time}`));
-      indexLog.cutPower();
-    }
+    if (kind === 'power') this.#world.cutPower();
     await this.#closeIndex();
   }
 
@@ -144,6 +154,7 @@ export class Server {
 
   async #dispose(): Promise<void> {
     const { findings, time } = this.#world;
+    await Promise.allSettled(this.#pushing);
     await this.#jobs[Symbol.asyncDispose]();
     await this.#removals?.[Symbol.asyncDispose]();
     await this.#composition?.[Symbol.asyncDispose]();
@@ -164,7 +175,7 @@ export class Server {
     const { metadata } = index;
     const log = this.#log();
     this.#metadata = metadata;
-    this.#removals = new Removals(this.#world, index, clock, log);
+    this.#removals = new Removals(this.#world, this.#name, index, clock, log);
     const blobs = await this.#openBlobs();
     this.#composition = compose({
       clock,
@@ -172,7 +183,8 @@ export class Server {
       room: this.#removals.room,
       random: random.fork(`jitter ${this.#name}${this.life.time}`).next,
       blobs,
-      metadata,
+      index,
+      hosted: plan.pushers.length === 0 ? undefined : this.#world.hostedRules,
       policy: policyOf(plan),
       wireOf: (host) => this.#wireOf(host),
       mirrorOf: (host) => (planned(host)?.hasMirror === true ? mirrorOf(host) : undefined),
@@ -184,10 +196,10 @@ export class Server {
     });
     const { cache } = this.#composition;
     this.#removals.begin(cache);
-    this.#jobs.begin({ ...index, content: blobs, spools: blobs, clock }, cache);
+    this.#jobs.begin({ ...index, content: blobs, spools: blobs, uploads: blobs.uploads, clock }, cache);
   }
 
-  async #openBlobs(): Promise<ContentStore & SpoolStore> {
+  async #openBlobs(): Promise<Blobs> {
     if (this.#world.plan.store === 'memory') return this.#watched(new MemoryBlobStore());
     return this.#stores.use(
       await openFiles(this.files, clockOf(this.life), this.#world.owners.of(this.life)),

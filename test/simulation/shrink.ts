@@ -11,6 +11,7 @@ export const dispensable = [
   'prunes',
   'spoils',
   'bundles',
+  'pushers',
 ] as const;
 
 /** The lists of a plan that it can do without, and the places in them that are kept. */
@@ -18,11 +19,11 @@ export type Kept = Readonly<Record<(typeof dispensable)[number], readonly number
 
 export function allOf(plan: Plan): Kept {
   const places = (list: readonly unknown[]): number[] => list.map((_item, place) => place);
-  const { clients, faults, moves, deletions, crashes, prunes, spoils, bundles } = plan;
+  const { clients, faults, moves, deletions, crashes, prunes, spoils, bundles, pushers } = plan;
   return {
     ...{ clients: places(clients), faults: places(faults), moves: places(moves) },
     ...{ deletions: places(deletions), crashes: places(crashes), prunes: places(prunes) },
-    ...{ spoils: places(spoils), bundles: places(bundles) },
+    ...{ spoils: places(spoils), bundles: places(bundles), pushers: places(pushers) },
   };
 }
 
@@ -39,6 +40,7 @@ export function keepOnly(plan: Plan, kept: Kept): Plan {
     prunes: some(plan.prunes, kept.prunes),
     spoils: some(plan.spoils, kept.spoils),
     bundles: some(plan.bundles, kept.bundles),
+    pushers: some(plan.pushers, kept.pushers),
   };
 }
 

@@ -3,8 +3,11 @@ import { Client } from './client.ts';
 import { Door } from './door.ts';
 import type { Finding } from './findings.ts';
 import { ForsakenSignals } from './forsaken-signals.ts';
+import { auditHosted } from './hosted-audit.ts';
 import { promiseMs } from './judge.ts';
+import { lastLook } from './last-look.ts';
 import type { CrashPlan, Plan } from './plan.ts';
+import { Pusher } from './pusher.ts';
 import { Server } from './server.ts';
 import { short, Trace } from './trace.ts';
 import { World } from './world.ts';
@@ -34,6 +37,9 @@ const graceMs = 300_000;
 const startMs = 200;
 /** What was given up by then is tried again much later. Milliseconds. */
 const completeMs = 15 * 60_000;
+
+/** Nothing is leased for longer, nor waits for longer as an upload. Milliseconds. */
+const leasedMs = 2 * 3_600_000;
 
 /** Runs one scenario to its end, or to its first finding. */
 export async function simulate(
@@ -94,6 +100,11 @@ class Scenario {
     for (const { at, image } of plan.deletions)
       scheduler.after(at, undefined, () => this.#world.deleteTag(image));
     for (const spoil of plan.spoils) scheduler.after(spoil.at, undefined, () => this.#world.spoil(spoil));
+    for (const pusher of plan.pushers) {
+      const usual = this.#doorOf(pusher.id);
+      const doors = [usual, ...this.#doors.filter((door) => door !== usual)];
+      this.#do(`pusher ${pusher.id}`, async () => await new Pusher(pusher, this.#world, doors).run());
+    }
     for (const client of plan.clients) {
       const door = this.#doorOf(client.id);
       this.#do(`client ${client.id}`, async () => await new Client(client, this.#world, door).run());
@@ -165,6 +176,7 @@ class Scenario {
       if (this.#world.findings.first !== undefined) break;
       await door.ask('auditor', had);
     }
+    await auditHosted(this.#world, door);
     door.isAudit = false;
   }
 
@@ -179,13 +191,22 @@ class Scenario {
     if (waiting.size === 0) findings.add('everything ends', 'the scenario itself does not end');
   }
 
+  async #auditPushed(): Promise<void> {
+    const checked = { isOver: this.#world.plan.pushers.length === 0 };
+    this.#do('audit of what was pushed', async () => {
+      for (const door of this.#doors) await auditHosted(this.#world, door);
+      checked.isOver = true;
+    });
+    await this.#world.scheduler.run(() => checked.isOver || this.#world.findings.first !== undefined);
+  }
+
   /** Nobody asks any more, and upstream is well. */
   async #checkCompleted(server: Server): Promise<void> {
     const { plan, faults, scheduler } = this.#world;
     // Without room nothing is kept.
     if (!plan.complete || plan.full !== undefined || plan.maxSize > 0) return;
-    // Two who look for each other's changes all the time take long over a quarter of an hour, and show no more.
-    if (plan.isShared) return;
+    // Those who look for changes, or for what is to be removed, all the time take long over a quarter of an hour, and show no more.
+    if (plan.isShared || plan.pushers.length > 0) return;
     faults.endAt(scheduler.time);
     const checked = { isOver: false };
     this.#do('check of what is complete', async () => {
@@ -205,6 +226,7 @@ class Scenario {
       return;
     }
     await this.#checkCompleted(server);
+    await this.#auditPushed();
     const stopping = { isOver: false };
     this.#do('stop', async () => {
       for (const each of servers) await each.stop();
@@ -213,5 +235,19 @@ class Scenario {
     const since = scheduler.time;
     await scheduler.run(() => stopping.isOver || scheduler.time > since + graceMs);
     if (!stopping.isOver) findings.add('everything ends', 'the server does not stop');
+    await this.#lookAgain();
+  }
+
+  /** When nobody is here any more, and all leases have run out. */
+  async #lookAgain(): Promise<void> {
+    const { plan, findings, scheduler } = this.#world;
+    if (plan.pushers.length === 0 || findings.first !== undefined) return;
+    const looking = { isOver: false };
+    this.#do('last look', async () => {
+      await this.#pause(leasedMs);
+      await lastLook(this.#world);
+      looking.isOver = true;
+    });
+    await scheduler.run(() => looking.isOver || findings.first !== undefined);
   }
 }

@@ -18,7 +18,7 @@ export interface DiskPace {
 }
 
 /** They are always there. */
-const directories = new Set(['blobs', 'sha256', 'sha512', 'partial']);
+const directories = new Set(['blobs', 'sha256', 'sha512', 'partial', 'uploads']);
 
 export interface SimulatedFilesParts {
   readonly disk: Disk;

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { HostedRules } from '#src/hosted/hosted-rules.ts';
 import { type Digest, parseRegistryHost, type RegistryHost, type Tag } from '#src/oci/reference.ts';
 import { Disk } from './disk.ts';
 import { FakeRegistry } from './fake-registry.ts';
@@ -6,6 +7,7 @@ import { blobObject, type Fault, Faults, manifestObject } from './faults.ts';
 import { Findings } from './findings.ts';
 import { GoneTags } from './gone-check.ts';
 import { Health } from './health.ts';
+import { HostedLedger } from './hosted-ledger.ts';
 import { ImportedNames } from './imported-names.ts';
 import { IndexDirectory } from './index-directory.ts';
 import { IndexHistory } from './index-history.ts';
@@ -16,6 +18,8 @@ import { epoch, type Life } from './life.ts';
 import type { MemoryBundle } from './memory-bundle.ts';
 import { Model, type ModelRepository } from './model.ts';
 import type { FaultPlan, ImagePlan, Plan, SpoilPlan } from './plan.ts';
+import { hostedSettings } from './plan-of-pushes.ts';
+import { type PushableImage, pushableImages } from './pushable-images.ts';
 import { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import type { SimulatedFiles } from './simulated-files.ts';
@@ -67,6 +71,12 @@ export class World {
   /** What was exported so far, the oldest first. */
   readonly bundles: MemoryBundle[] = [];
   readonly imported = new ImportedNames(() => this.time);
+  /** What lives here, as its clients know it, and what they push. */
+  readonly hosted = new HostedLedger();
+  readonly hostedRules: HostedRules;
+  readonly pushable: readonly PushableImage[];
+  /** How often the power was cut. */
+  powerCuts = 0;
   readonly #layers: readonly Digest[];
 
   constructor(plan: Plan, trace: Trace, passedOver: readonly string[]) {
@@ -77,6 +87,9 @@ export class World {
     const layers = plan.layerSizes.map((size) => this.model.newBlob(size));
     this.#layers = layers;
     this.images = plan.images.map((image) => this.#image(image));
+    this.hostedRules = new HostedRules(hostedSettings(plan));
+    this.pushable =
+      plan.pushers.length === 0 ? [] : pushableImages(this.model, layers, this.random.fork('pushable'));
     this.registries = new Map(plan.hosts.flatMap((host) => this.#registriesOf(host)));
     this.faults = new Faults(
       plan.faults.map((fault) => this.#fault(fault)),
@@ -93,6 +106,14 @@ export class World {
   get isFull(): boolean {
     const { full } = this.plan;
     return full !== undefined && full.from <= this.time && this.time < full.until;
+  }
+
+  /** What was not synced is gone. */
+  cutPower(): void {
+    this.powerCuts += 1;
+    this.disk.cutPower(this.random.fork(`power ${this.time}`));
+    this.indexLog.cutPower();
+    this.hosted.cutPower();
   }
 
   /** The tag of an image is deleted upstream. */

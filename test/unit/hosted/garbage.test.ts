@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HostedRegistry } from '#src/hosted/hosted-registry.ts';
+import { HostedRules, type HostedSettings } from '#src/hosted/hosted-rules.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
@@ -56,6 +57,22 @@ describe('a blob that was pushed', () => {
     await hosted.sweep(30 * day);
     for (const repository of [app, other, third])
       assert.equal(await hosted.metadata.hasBlob(repository, blob), true);
+  });
+
+  it('stays as long as its repository says, though one that keeps it for less has it too', async () => {
+    const keeping = (name: string, uploadExpiry: number): HostedSettings => ({
+      ...{ repositories: [`test/${name}`], open: true, immutableTags: [], uploadExpiry },
+    });
+    const rules = new HostedRules([keeping('app', day), keeping('other', hour)]);
+    await using hosted = new HostedUnderTest({}, { rules });
+    const [pushed, mounted] = [await hosted.blob('layer'), await hosted.blob('base')];
+    const other = repositoryName(hostedHost, 'test/other');
+    await hosted.blob('layer', other);
+    assert.ok(await hosted.pushes.mount(other, mounted, app));
+    await hosted.sweep(day - 1000);
+    await hosted.manifest('v', [pushed, mounted]);
+    await hosted.sweep(2000);
+    for (const blob of [pushed, mounted]) assert.equal(await hosted.isHere(blob), true);
   });
 
   it('stays for who has asked whether it is here, though its image goes then', async () => {

@@ -20,10 +20,25 @@ describe('what a simulation promises its clients', () => {
       now = 100;
       go(ledger);
       now = 120;
-      ledger.note({ ...layer, since: now }, 90);
+      ledger.note({ ...layer, since: now }, { at: 90, remembering: undefined });
       assert.equal(ledger.known(layer), undefined, 'asked for before it went');
-      ledger.note({ ...layer, since: now }, 110);
+      ledger.note({ ...layer, since: now }, { at: 110, remembering: undefined });
       assert.equal(ledger.known(layer)?.since, 120, 'asked for again');
     }
+  });
+
+  it('is not what a server remembers that another has removed, until it has heard of that', () => {
+    const promised = (at: number, remembering: string | undefined): boolean => {
+      let now = 100;
+      const ledger = new Ledger(() => now);
+      ledger.forget(layer, 'two');
+      now = 2000;
+      ledger.note({ ...layer, since: now }, { at, remembering });
+      return ledger.known(layer) !== undefined;
+    };
+    assert.equal(promised(150, 'one'), false, 'out of the other memory');
+    assert.equal(promised(150, undefined), true, 'from upstream');
+    assert.equal(promised(150, 'two'), true, 'by who removed it');
+    assert.equal(promised(1101, 'one'), true, 'a second later');
   });
 });

@@ -43,6 +43,20 @@ describe('the simulation', () => {
     assert.notEqual(seen, undefined);
   });
 
+  it('finds what was answered to a push and a power cut takes from such a disk', async () => {
+    const wanted = [
+      'what was pushed is here',
+      'a pushed tag is its last push',
+      'nothing else lives here',
+    ] as const;
+    const seen = await found(wanted, (plan) =>
+      plan.pushers.length > 0 && plan.crashes.some(({ kind }) => kind === 'power')
+        ? { ...plan, clients: [], disk: { ...plan.disk, ignoresSync: true } }
+        : undefined,
+    );
+    assert.notEqual(seen, undefined);
+  });
+
   it('finds bytes that are served though their file has changed', async () => {
     const seen = await found(['whole answers are right'], (plan) =>
       plan.store === 'file' && plan.images.length < 100

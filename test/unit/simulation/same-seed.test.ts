@@ -17,6 +17,10 @@ const kinds: Readonly<Record<string, (plan: Plan) => boolean>> = {
   'with many clients and images': ({ images }) => images.length > 100,
   'with two servers on one directory': ({ isShared, moves, prunes }) =>
     isShared && moves.length + prunes.length > 0,
+  'with pushes to repositories that live here, and a kill': ({ pushers, crashes }) =>
+    pushers.length > 0 && crashes.some(({ kind }) => kind === 'kill'),
+  'with pushes to two servers on one directory': ({ pushers, isShared, durationMs }) =>
+    pushers.length > 0 && isShared && durationMs <= 15_000,
   'with bundles that commands make and import beside two servers': ({ isShared, bundles }) =>
     isShared && bundles.some(({ kind }) => kind === 'import'),
   'with bundles that a server makes and imports': ({ isShared, bundles }) =>
