@@ -36,6 +36,7 @@ const artifactClients = [
   { name: 'regctl', go: 'github.com/regclient/regclient/cmd/regctl@v0.11.7' },
   { name: 'oras', go: 'oras.land/oras/cmd/oras@v1.3.6' },
   { name: 'helm', go: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
+  { name: 'cosign', go: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5' },
 ].map(
   ({ name, go }): Component => ({
     name,
