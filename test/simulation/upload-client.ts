@@ -110,6 +110,7 @@ export class UploadClient {
       this.#noteSize(answer.value.size);
       this.#usedAt = from;
     } else this.#mayBeHeld = true;
+    this.#noteEnd(answer);
     return answer;
   }
 
@@ -127,6 +128,7 @@ export class UploadClient {
       return await send();
     };
     const answers = await Promise.all([send(), sendLater()]);
+    for (const answer of answers) this.#noteEnd(answer);
     const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
     if (other !== undefined)
       world.findings.add('an upload goes on where it was', `${who} ${this.#id}: byte ${begin} came twice`);
@@ -150,6 +152,14 @@ export class UploadClient {
       if (answer.kind === 'failed') return false;
     }
     return false;
+  }
+
+  /** What is refused for room is over, and who was not answered does not know that it was. */
+  #noteEnd(answer: Answer<unknown>): void {
+    const { full, maxSize } = this.#parts.world.plan;
+    const mayLackRoom = full !== undefined || maxSize > 0;
+    if (answer.kind === 'failed' ? answer.status === 507 : answer.kind === 'lost' && mayLackRoom)
+      this.#mayBeOver = true;
   }
 
   #noteSize(size: number): void {
