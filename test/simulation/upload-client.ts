@@ -110,6 +110,7 @@ export class UploadClient {
       this.#noteSize(answer.value.size);
       this.#usedAt = from;
     } else this.#mayBeHeld = true;
+    this.#noteRefusal(answer);
     return answer;
   }
 
@@ -127,6 +128,7 @@ export class UploadClient {
       return await send();
     };
     const answers = await Promise.all([send(), sendLater()]);
+    for (const answer of answers) this.#noteRefusal(answer);
     const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
     if (other !== undefined)
       world.findings.add('an upload goes on where it was', `${who} ${this.#id}: byte ${begin} came twice`);
@@ -135,6 +137,13 @@ export class UploadClient {
       this.#usedAt = from;
     }
     return taken ?? answers[0];
+  }
+
+  /** For which there is no room, it is over; so it may be for whoever did not hear of that. */
+  #noteRefusal(answer: Answer<unknown>): void {
+    const { full, maxSize } = this.#parts.world.plan;
+    if (answer.kind === 'failed') this.#mayBeOver ||= answer.status === 507;
+    else if (answer.kind !== 'ok') this.#mayBeOver ||= full !== undefined || maxSize > 0;
   }
 
   /** Where it goes on, as it is said; false: it does not. */

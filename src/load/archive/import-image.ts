@@ -142,9 +142,10 @@ class ImageImport {
 
   async #putManifest(manifest: ReadManifest): Promise<void> {
     const { digest } = manifest.descriptor;
-    const { blobs } = manifest.content;
+    const { blobs, manifests } = manifest.content;
     for (const blob of blobs) await this.#link(blob.digest);
-    const hasNothing = blobs.length + this.#put.length === 0;
+    // What names nothing is whole.
+    const hasNothing = manifests.length > 0 && blobs.length + this.#put.length === 0;
     if (digest === this.#image.root && hasNothing) throw this.#nothing;
     const record = recordOf(manifest, manifest.content);
     await this.#batch.add(putManifest(this.#name.repository, record, 'import'));
