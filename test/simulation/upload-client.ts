@@ -122,13 +122,16 @@ export class UploadClient {
     const sending = { ...this.#sending(begin, end), at: begin };
     this.#sent = Math.max(this.#sent, end);
     this.#mayBeHeld = true;
-    const send = async () => await this.#uploads.append(who, repository, this.#id, sending, this.#mayFail);
+    const send = async () => {
+      const answer = await this.#uploads.append(who, repository, this.#id, sending, this.#mayFail);
+      this.#noteRefusal(answer);
+      return answer;
+    };
     const sendLater = async () => {
       await pause(random.between(0, laterMs));
       return await send();
     };
     const answers = await Promise.all([send(), sendLater()]);
-    for (const answer of answers) this.#noteRefusal(answer);
     const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
     if (other !== undefined)
       world.findings.add('an upload goes on where it was', `${who} ${this.#id}: byte ${begin} came twice`);
