@@ -14,6 +14,7 @@ import { type Caching, openCaching } from './caching.ts';
 import { importedName } from './imported-name.ts';
 import { limitedStore } from './kept-limits.ts';
 import { filePlan } from './open-files.ts';
+import { restoringOf } from './restoring.ts';
 import { layoutVersion, type Store } from './store.ts';
 
 /** What is to be imported. */
@@ -73,6 +74,7 @@ export function importRun(
     parts: {
       ...{ content, spools, metadata, clock, changed },
       named: (text) => importedName(text, rules),
+      isBeingRestored: restoringOf(store),
       isImmutable: (repository, tag) => rules.ruleOf(repository)?.isImmutable(tag) === true,
     },
   });

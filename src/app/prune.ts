@@ -12,6 +12,7 @@ import { memoryPlan } from './memory-plan.ts';
 import { nothingCached } from './nothing-cached.ts';
 import { openNotifying } from './notifying.ts';
 import { filePlan } from './open-files.ts';
+import { restoringOf } from './restoring.ts';
 import { openStore, type Store } from './store.ts';
 
 export interface PruneParts {
@@ -24,14 +25,16 @@ export interface PruneParts {
 
 /** What removes images from a store. Throws where nothing can be removed from it. */
 export function retentionParts(
-  { graph, metadata, discarded }: Store,
+  store: Store,
   { cache, registries }: Config,
   { clock, graceMs = usualGraceMs, changed, tell }: RetentionNeeds,
 ) {
+  const { graph, metadata, discarded } = store;
   if (graph === undefined)
     throw new Error('there was no room to take over the index of an earlier version: nothing can be removed');
   const pins = new Pins([...cache.pinned, ...registries.flatMap((registry) => registry.cache.pinned ?? [])]);
-  return { graph, metadata, discarded, clock, graceMs, pins, changed, tell };
+  const isBeingRestored = restoringOf(store);
+  return { graph, metadata, discarded, clock, graceMs, pins, changed, tell, isBeingRestored };
 }
 
 interface RetentionNeeds {

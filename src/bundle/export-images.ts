@@ -168,7 +168,8 @@ class ImageExport {
       getManifest: async (wanted) => (isDigest(wanted) ? await this.#manifest(wanted) : undefined),
     });
     if (this.#platforms.length > 0) await this.#checkPlatforms();
-    if (tree.blobs.length === 0)
+    // What names nothing is whole.
+    if (tree.blobs.length === 0 && this.#left.size + this.#platforms.length > 0)
       throw new LoadError('there is nothing of it: none of its manifests is cached whole');
     return tree;
   }

@@ -45,16 +45,30 @@ async function giveUpIfOld(
   hasBytes: boolean,
 ): Promise<void> {
   const expiryMs = expiryOf(rules, repository);
-  const since = clock.now() - (hasBytes ? expiryMs : Math.min(expiryMs, emptyMs));
-  const bytes = hasBytes ? await uploads.stat(id) : undefined;
-  if (begunAt >= since || (bytes !== undefined && bytes.writtenAt >= since)) {
+  const now = clock.now();
+  const isOldForEmpty = begunAt < now - Math.min(expiryMs, emptyMs);
+  // Its first bytes may have come since it was listed.
+  const bytes = hasBytes || isOldForEmpty ? await uploads.stat(id) : undefined;
+  const isOld = bytes === undefined ? isOldForEmpty : Math.max(begunAt, bytes.writtenAt) < now - expiryMs;
+  if (!isOld) {
     await uploadRooms.know(id, bytes?.size ?? 0);
     return;
   }
-  // Who writes to it now is told when that is over.
-  await metadata.change([endUpload(id)]);
+  if (!(await ended({ metadata, uploads }, id, bytes?.size ?? 0))) return;
   await uploads.discard(id);
   uploadRooms.giveBack(id);
+}
+
+/** False: somebody goes on with it. What has bytes nobody else has meanwhile. */
+async function ended(
+  { metadata, uploads }: Pick<SweepParts, 'metadata' | 'uploads'>,
+  id: string,
+  size: number,
+): Promise<boolean> {
+  await using spool = size === 0 ? undefined : await uploads.open(id);
+  if (size > 0 && spool?.ranges.endFrom(0) !== size) return false;
+  await metadata.change([endUpload(id)]);
+  return true;
 }
 
 function expiryOf(rules: HostedParts['rules'], repository: RepositoryName): number {

@@ -74,7 +74,7 @@ export class Uploads {
     by?: ClientRequest,
   ): Promise<Descriptor> {
     const { uploadExpiryMs: keptMs } = this.#parts.rules.open(repository);
-    const blob = await this.#orOver(id, async () => {
+    const descriptor = await this.#orOver(id, async () => {
       return await this.#alone(repository, id, async (spool) => {
         const room = await this.#reserve(id, spool, bytes);
         const hasher =
@@ -84,14 +84,13 @@ export class Uploads {
         const right = await verified(spool, digest, hasher);
         if (right === undefined) throw wrongDigest(digest);
         const stored = await storePushed(spool, right, this.#parts);
+        // The store counts it from now on.
         room.settle(stored);
-        return stored;
+        this.#parts.uploadRooms.giveBack(id);
+        // It is this request's until it is over: its file has gone already.
+        return await linkPushed(this.#parts, stored, { repository, keptMs, by }, [endUpload(id)]);
       });
     });
-    // The store counts it from now on.
-    this.#parts.uploadRooms.giveBack(id);
-    const pushed = { repository, keptMs, by };
-    const descriptor = await linkPushed(this.#parts, blob, pushed, [endUpload(id)]);
     this.#hashes.forget(id);
     this.#count -= 1;
     return descriptor;
@@ -99,15 +98,20 @@ export class Uploads {
 
   async cancel(repository: RepositoryName, id: string): Promise<void> {
     this.#parts.rules.open(repository);
-    await this.#alone(repository, id, async () => {});
-    await this.#end(id);
+    await this.#alone(repository, id, async () => await this.#settle(id));
+    await this.#discard(id);
   }
 
   /** It is over, and nothing of it stays; where somebody has it open now its bytes go later. */
   async #end(id: string): Promise<void> {
+    await this.#settle(id);
+    await this.#discard(id);
+  }
+
+  /** Nobody goes on with it from now on. */
+  async #settle(id: string): Promise<void> {
     await changed(this.#parts, [endUpload(id)]);
     this.#count -= 1;
-    await this.#discard(id);
   }
 
   async #discard(id: string): Promise<void> {

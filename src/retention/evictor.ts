@@ -57,10 +57,11 @@ export class Evictor {
     return this.#full.isFor(registry);
   }
 
-  /** Looks whether it is over, and evicts until it is not or nothing may go any more. Throws the signal's reason, and the store's errors. */
+  /** Looks whether it is over, and evicts until it is not or nothing may go any more: nothing may while the index is made anew. Throws the signal's reason, and the store's errors. */
   async run(signal: AbortSignal): Promise<void> {
     this.#full.begin();
-    if ((await this.#full.over()).length > 0) await this.#evictAll(signal);
+    const isOver = (await this.#full.over()).length > 0;
+    if (isOver && (await this.#parts.isBeingRestored?.()) !== true) await this.#evictAll(signal);
     await this.#full.judge();
     this.#parts.room.serve();
   }

@@ -24,6 +24,7 @@ export async function tidyUp(parts: SweepParts, signal?: AbortSignal): Promise<v
 
 /** Removes what was left for a while when its image went, or by a process that ended meanwhile, or that brought what nothing names. */
 export async function sweepLeaving(parts: SweepParts, signal?: AbortSignal): Promise<void> {
+  if ((await parts.isBeingRestored?.()) === true) return;
   const hands = new RemovingHands(parts);
   const all = allPages<LeavingContent, LeavingContent>(
     async (page) => await parts.graph.leaving(page),

@@ -21,6 +21,8 @@ export interface RemovalParts {
   readonly changed: (operations: readonly Operation[]) => void;
   /** Told of each manifest that has gone. Default: nobody is. */
   readonly tell?: Tell | undefined;
+  /** May it be that images are here which the index does not know yet, since it is made anew? Then no bytes go: they may need them. Default: no. */
+  readonly isBeingRestored?: (() => Promise<boolean>) | undefined;
 }
 
 /** Each look is taken again by the operation, in its transaction: what has come meanwhile stays. */
@@ -56,7 +58,9 @@ export class RemovingHands implements Hands {
     return gone;
   }
 
+  /** What stays, since the index is made anew, goes with the next sweep behind that. */
   async discard(repository: RepositoryName, digests: readonly Digest[]): Promise<readonly FreedContent[]> {
+    if ((await this.#parts.isBeingRestored?.()) === true) return [];
     const freed: FreedContent[] = [];
     for (let at = 0; at < digests.length; at += contentsAtOnce)
       freed.push(...(await this.#discardSome(repository, digests.slice(at, at + contentsAtOnce))));

@@ -21,6 +21,7 @@ export interface Around {
   readonly emptying?: (evictor: Evictor) => void;
   /** Has a blob's file another name, beside the cache? By its text. */
   readonly isLinked?: (text: string) => boolean;
+  readonly isBeingRestored?: () => Promise<boolean>;
 }
 
 /** Images of a kilobyte and a little, an hour from one to the next, and what keeps them within limits. */
@@ -33,6 +34,7 @@ export async function limitedImages(
     free = 1_000_000,
     emptying = () => {},
     isLinked = () => false,
+    isBeingRestored,
   }: Around = {},
 ) {
   for (let at = 0; at < count; at += 1) {
@@ -62,7 +64,7 @@ export async function limitedImages(
   let lefts = 0;
   const evictor: Evictor = new Evictor({
     ...cache.parts,
-    ...{ limits: all, room, log },
+    ...{ limits: all, room, log, isBeingRestored },
     left: () => (lefts += 1),
     discarded: {
       list: async () => {

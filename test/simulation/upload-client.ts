@@ -110,7 +110,7 @@ export class UploadClient {
       this.#noteSize(answer.value.size);
       this.#usedAt = from;
     } else this.#mayBeHeld = true;
-    this.#noteEnd(answer);
+    this.#noteRefusal(answer);
     return answer;
   }
 
@@ -122,13 +122,16 @@ export class UploadClient {
     const sending = { ...this.#sending(begin, end), at: begin };
     this.#sent = Math.max(this.#sent, end);
     this.#mayBeHeld = true;
-    const send = async () => await this.#uploads.append(who, repository, this.#id, sending, this.#mayFail);
+    const send = async () => {
+      const answer = await this.#uploads.append(who, repository, this.#id, sending, this.#mayFail);
+      this.#noteRefusal(answer);
+      return answer;
+    };
     const sendLater = async () => {
       await pause(random.between(0, laterMs));
       return await send();
     };
     const answers = await Promise.all([send(), sendLater()]);
-    for (const answer of answers) this.#noteEnd(answer);
     const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
     if (other !== undefined)
       world.findings.add('an upload goes on where it was', `${who} ${this.#id}: byte ${begin} came twice`);
@@ -137,6 +140,13 @@ export class UploadClient {
       this.#usedAt = from;
     }
     return taken ?? answers[0];
+  }
+
+  /** For which there is no room, it is over; so it may be for whoever did not hear of that. */
+  #noteRefusal(answer: Answer<unknown>): void {
+    const { full, maxSize } = this.#parts.world.plan;
+    if (answer.kind === 'failed') this.#mayBeOver ||= answer.status === 507;
+    else if (answer.kind !== 'ok') this.#mayBeOver ||= full !== undefined || maxSize > 0;
   }
 
   /** Where it goes on, as it is said; false: it does not. */
@@ -152,14 +162,6 @@ export class UploadClient {
       if (answer.kind === 'failed') return false;
     }
     return false;
-  }
-
-  /** What is refused for room is over, and who was not answered does not know that it was. */
-  #noteEnd(answer: Answer<unknown>): void {
-    const { full, maxSize } = this.#parts.world.plan;
-    const mayLackRoom = full !== undefined || maxSize > 0;
-    if (answer.kind === 'failed' ? answer.status === 507 : answer.kind === 'lost' && mayLackRoom)
-      this.#mayBeOver = true;
   }
 
   #noteSize(size: number): void {

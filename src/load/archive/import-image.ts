@@ -36,6 +36,8 @@ import { storedBytes } from './stored-bytes.ts';
 export interface ImportParts extends ArchiveStores, ChangeParts {
   /** Does a tag stay where it points for ever, as some that live here do? Default: none does. */
   readonly isImmutable?: ((repository: RepositoryName, tag: Tag) => boolean) | undefined;
+  /** May it be that such a tag points somewhere, and the index does not say so yet, since it is made anew? Default: no. */
+  readonly isBeingRestored?: (() => Promise<boolean>) | undefined;
 }
 
 /** Bytes whose digest was found right; with the stamp of their file, where that is known. */
@@ -105,8 +107,10 @@ class ImageImport {
     const { root, made } = this.#image;
     const conditions = this.#conditions;
     // Nothing of what is refused is kept.
-    if (conditions.length > 0)
+    if (conditions.length > 0) {
+      if ((await this.#parts.isBeingRestored?.()) === true) throw notRestored();
       await this.#unlessTaken(async () => await this.#parts.metadata.change(conditions));
+    }
     using announced = new ContentAnnouncement(this.#parts);
     if (made !== undefined) {
       await announced.add(root);
@@ -138,9 +142,10 @@ class ImageImport {
 
   async #putManifest(manifest: ReadManifest): Promise<void> {
     const { digest } = manifest.descriptor;
-    const { blobs } = manifest.content;
+    const { blobs, manifests } = manifest.content;
     for (const blob of blobs) await this.#link(blob.digest);
-    const hasNothing = blobs.length + this.#put.length === 0;
+    // What names nothing is whole.
+    const hasNothing = manifests.length > 0 && blobs.length + this.#put.length === 0;
     if (digest === this.#image.root && hasNothing) throw this.#nothing;
     const record = recordOf(manifest, manifest.content);
     await this.#batch.add(putManifest(this.#name.repository, record, 'import'));
@@ -262,6 +267,12 @@ class ImageImport {
 /** Where it is not known when the tag that is there was checked, that is what an index knew that was lost, and later than what was found beside it. */
 function isOlder(checkedAt: number | undefined, there: TagRecord): boolean {
   return checkedAt !== undefined && there.checkedAt <= longAgo;
+}
+
+function notRestored(): LoadError {
+  return new PassingLoadError(
+    'its tag is immutable, and the index is being made anew: nobody knows yet whether it points elsewhere',
+  );
 }
 
 function removed(digest: Digest): LoadError {

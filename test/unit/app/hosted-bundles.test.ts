@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Flags } from '#src/config/load.ts';
-import { ociManifest } from '#src/oci/media-type.ts';
+import { ociIndex, ociManifest } from '#src/oci/media-type.ts';
 import { namePatterns } from '#src/values/name-patterns.ts';
 import { CacheDirectory, problemsOf } from '#test/fakes/cache-directory.ts';
 import { HostedClient } from '#test/fakes/hosted-client.ts';
@@ -57,6 +57,33 @@ describe('a bundle of what lives here', () => {
       // It is pushed to as ever, and stays what it is.
       assert.equal((await client.putManifest('v1', (await client.made([bytes(5, 9)])).bytes)).status, 409);
       assert.equal(await client.status('DELETE', `manifests/${image.digest}`), 403);
+    });
+  });
+
+  it('has also what names nothing: an index before its first image, what is all in its annotations', async () => {
+    await using cache = await CacheDirectory.make(settings);
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests: [] }));
+    const note = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, annotations: {} }));
+    await serving(cache, async (client) => {
+      assert.equal((await client.putManifest('index', index, ociIndex)).status, 201);
+      assert.equal((await client.putManifest('note', note)).status, 201);
+    });
+    const to = join(cache.path, 'bundle.tar');
+    const { images } = await cache.export(to);
+    assert.deepEqual(
+      images.map(({ problem }) => problem),
+      [undefined, undefined],
+    );
+    await using other = await CacheDirectory.make(settings);
+    assert.deepEqual(
+      problemsOf(await other.import([to])).map(([, problem]) => problem),
+      [undefined, undefined],
+    );
+    await serving(other, async (client) => {
+      for (const [tag, pushed] of Object.entries({ index, note })) {
+        const got = await client.call('GET', `manifests/${tag}`);
+        assert.deepEqual(Buffer.from(await got.arrayBuffer()), pushed);
+      }
     });
   });
 

@@ -50,6 +50,18 @@ describe('eviction', () => {
     assert.deepEqual([evictor.evicted.maxSize, lefts()], [3, 1]);
   });
 
+  it('evicts nothing while the index is made anew, and is not stuck for it', async () => {
+    let isRestored = false;
+    const isBeingRestored = async (): Promise<boolean> => !isRestored;
+    const { cache, evictor, run } = await limitedImages({ maxSize: 8000 }, { isBeingRestored });
+    await using _ = cache;
+    await run();
+    assert.deepEqual([(await cache.left()).length, evictor.isStuck], [10, false]);
+    isRestored = true;
+    await run();
+    assert.equal((await cache.left()).length, 7);
+  });
+
   it('lets nothing more come as soon as nothing may go, while the files of what went still wait', async () => {
     const stuck: string[][] = [];
     const { cache, run } = await limitedImages(
