@@ -22,6 +22,8 @@ export interface RoomParts {
   /** Of the file system that the cache lies on. */
   readonly space: () => Promise<FileSystemSpace>;
   readonly clock: Clock;
+  /** Whose word on sizes counts. */
+  readonly believes: (host: RegistryHost) => boolean;
   /** May nothing more come, of a registry or of whoever that is? */
   readonly isStuck: (host: RegistryHost | undefined) => boolean;
   /** Has images give way; settles when all that may have. */
@@ -86,6 +88,10 @@ export class ReservedRoom implements StoreRoom {
     const wishes = (host: RegistryHost | undefined): number =>
       sumOf(firm, ({ held, more }) => (isOf(held, host) ? more : 0));
     return { of: (host) => of(host) + wishes(host), toCome: toCome + sumOf(firm, filesOf) };
+  }
+
+  believes(host: RegistryHost): boolean {
+    return this.#parts.believes(host);
   }
 
   admits(host: RegistryHost | undefined, bytes = 0): boolean {

@@ -25,6 +25,8 @@ export interface Reservation extends Disposable {
 
 /** What may come into the store, beside what the disk says when it is full: a quota. */
 export interface StoreRoom {
+  /** Does its word on how much will come make others give way before it comes? Of who nobody has configured it does not: room follows the bytes. */
+  believes(host: RegistryHost): boolean;
   /** Could there be room? No, where it is more than all that may be kept, or nothing may come. */
   admits(host: RegistryHost, bytes: number | undefined): boolean;
   /**
@@ -40,6 +42,17 @@ const mostMore = 16 * 1024 * 1024;
 /** For how many bytes room is asked where so many have come and nobody says how many will: for few of them seldom enough. */
 export function roomFor(bytes: number): number {
   return Math.min(2 * bytes, bytes + mostMore);
+}
+
+/** So much more than has come others give way for on a mere word. */
+const timesOnWord = 4;
+
+/**
+ * The same where so many have come of `announced`, and only who sends them says so. More than has come, that of many which come at a time, and do not all find
+ * room, some have theirs while they are small; in proportion to it, that nothing goes for what never comes.
+ */
+export function roomOnWord(bytes: number, announced: number): number {
+  return Math.min(timesOnWord * bytes, announced);
 }
 
 /** It is a quota that has no room. */
@@ -60,4 +73,8 @@ const unlimited: Reservation = {
 };
 
 /** As much as the disk has. */
-export const unlimitedRoom: StoreRoom = { admits: () => true, reserve: async () => unlimited };
+export const unlimitedRoom: StoreRoom = {
+  believes: () => true,
+  admits: () => true,
+  reserve: async () => unlimited,
+};

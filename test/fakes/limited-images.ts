@@ -53,6 +53,7 @@ export async function limitedImages(
   let running = Promise.resolve();
   const room = new ReservedRoom({
     ...{ limits: all, inventory, graph, space, clock: cache.clock },
+    believes: () => true,
     isStuck: (of) => evictor.isStuckFor(of),
     makeRoom: async () => {
       running = running.then(run);

@@ -29,6 +29,7 @@ function roomOf(
     graph: cache.store.graph,
     space: async () => ({ size: 1_000_000, free: free() }),
     clock: cache.clock,
+    believes: () => true,
     isStuck: () => false,
     makeRoom,
   });
