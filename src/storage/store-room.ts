@@ -15,8 +15,11 @@ export interface RoomWish {
 export interface Reservation extends Disposable {
   /** For how many bytes it is. */
   readonly bytes: number;
-  /** For so many in all from now on, if that is more. Waits for some seconds at most while others give way. False: there is room for no more than there was. */
-  grow(bytes: number): Promise<boolean>;
+  /**
+   * For so many in all from now on, if that is more. Waits for some seconds at most while others give way. False: there is room for no more than there was. `hoped`: it
+   * may become so many, by a mere word; false at once where there are not so many beside what others of whom the same is true hope for. Nothing gives way for a hope.
+   */
+  grow(bytes: number, hoped?: number): Promise<boolean>;
   /** There will be no more than so many. */
   shrink(bytes: number): void;
   /** The blob is stored: its bytes are counted here until the index counts them, whatever is disposed of. */
@@ -44,15 +47,18 @@ export function roomFor(bytes: number): number {
   return Math.min(2 * bytes, bytes + mostMore);
 }
 
-/** So much more than has come others give way for on a mere word. */
-const timesOnWord = 4;
+/** So many times of what has come others give way for on a mere word. */
+const timesGiven = 4;
+/** So many times of it count beside others whose word is no better: most of those that never all fit pass through before they have much. */
+const timesHoped = 64;
 
-/**
- * The same where so many have come of `announced`, and only who sends them says so. More than has come, that of many which come at a time, and do not all find
- * room, some have theirs while they are small; in proportion to it, that nothing goes for what never comes.
- */
-export function roomOnWord(bytes: number, announced: number): number {
-  return Math.min(timesOnWord * bytes, announced);
+/** The same where so many have come of `announced`, which nobody vouches for: in proportion to them, that nothing goes for what never comes. */
+export function roomOnWord(
+  bytes: number,
+  announced: number,
+): { readonly room: number; readonly hoped: number } {
+  const upTo = (times: number): number => Math.min(times * bytes, announced);
+  return { room: upTo(timesGiven), hoped: upTo(timesHoped) };
 }
 
 /** It is a quota that has no room. */

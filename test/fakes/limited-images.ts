@@ -21,6 +21,8 @@ export interface Around {
   readonly emptying?: (evictor: Evictor) => void;
   /** Has a blob's file another name, beside the cache? By its text. */
   readonly isLinked?: (text: string) => boolean;
+  /** Whose word on sizes counts. Default: everybody's. */
+  readonly believes?: (host: RegistryHost) => boolean;
 }
 
 /** Images of a kilobyte and a little, an hour from one to the next, and what keeps them within limits. */
@@ -33,6 +35,7 @@ export async function limitedImages(
     free = 1_000_000,
     emptying = () => {},
     isLinked = () => false,
+    believes = () => true,
   }: Around = {},
 ) {
   for (let at = 0; at < count; at += 1) {
@@ -53,7 +56,7 @@ export async function limitedImages(
   let running = Promise.resolve();
   const room = new ReservedRoom({
     ...{ limits: all, inventory, graph, space, clock: cache.clock },
-    believes: () => true,
+    believes,
     isStuck: (of) => evictor.isStuckFor(of),
     makeRoom: async () => {
       running = running.then(run);

@@ -88,8 +88,8 @@ export class Removals implements AsyncDisposable {
       }
       this.#check.letIn();
       const grow = held.grow.bind(held);
-      held.grow = async (bytes) => {
-        const hasGrown = await grow(bytes);
+      held.grow = async (...wish) => {
+        const hasGrown = await grow(...wish);
         this.#check.letIn();
         if (!hasGrown) world.hasPassedThrough = true;
         return hasGrown;

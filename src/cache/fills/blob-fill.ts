@@ -258,12 +258,13 @@ export class BlobFill implements Fill {
   /** By what upstream has announced since, as far as it is believed; else little by little, whatever its manifest claims. */
   async #grown(bytes: number): Promise<number | undefined> {
     const { known = 0 } = this.#parts.size;
-    const wanted = known >= bytes ? this.#onWord(bytes, known) : roomFor(bytes);
-    return this.#mayFit(known) && (await this.#room?.grow(wanted)) === true ? wanted : undefined;
+    const { room: wanted, hoped = 0 } = this.#roomOf(bytes, known);
+    return this.#mayFit(known) && (await this.#room?.grow(wanted, hoped)) === true ? wanted : undefined;
   }
 
-  #onWord(bytes: number, announced: number): number {
-    return this.#isBelieved ? announced : roomOnWord(bytes, announced);
+  #roomOf(bytes: number, announced: number): { readonly room: number; readonly hoped?: number } {
+    if (announced < bytes) return { room: roomFor(bytes) };
+    return this.#isBelieved ? { room: announced } : roomOnWord(bytes, announced);
   }
 
   /** What nobody believes counts against who says it: nothing gives way for a beginning of what never fits. */
