@@ -41,6 +41,7 @@ export function openIncoming(
       hosts: knownHosts(config),
       tagsOf: async (repository, digest) =>
         ((await caching.store.graph?.node(repository, digest))?.tags ?? []).map(({ tag }) => tag),
+      doubt: async (repository, tag) => await caching.cache.manifests.doubt(repository, tag),
       told: (repository, tag) => refreshes.add(repository, tag),
       ...parts,
     }),

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
-import { parseRegistryHost } from '../oci/reference.ts';
+import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import { Evictor } from '../retention/evictor.ts';
 import type { PrunerParts } from '../retention/image-pruner.ts';
 import { emptyTrash, type SweepParts } from '../retention/leaving-sweep.ts';
@@ -43,8 +43,10 @@ export function keptLimits(config: Config, parts: KeptLimitsParts): KeptLimits {
   const space = async () => await spaceOf(config.imagePath);
   let looks: Recurring | undefined;
   let emptying: Recurring | undefined;
+  const believed = vouchedFor(config);
   const room = new ReservedRoom({
     ...{ limits, inventory, graph, space, clock },
+    believes: (host) => believed.has(host),
     isStuck: (host) => evictor?.isStuckFor(host) === true,
     makeRoom: async () => await looks?.now(),
   });
@@ -71,6 +73,12 @@ export function limitedStore(
   if (limits?.evictor === undefined) return { content, spools };
   const limited = new LimitedStore({ content, spools }, limits.room);
   return { content: limited, spools: limited };
+}
+
+/** Any client may have any other registry asked, his own too. */
+function vouchedFor({ defaultNs, registries }: Config): ReadonlySet<RegistryHost> {
+  const names = [...registries.map(({ name }) => name), ...(defaultNs === '' ? [] : [defaultNs])];
+  return new Set(names.map((name) => canonicalHost(parseRegistryHost(name))));
 }
 
 function limitsOf({ cache, registries }: Config): Limits {

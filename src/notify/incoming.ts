@@ -16,6 +16,8 @@ export interface IncomingParts {
   readonly hosts: ReadonlyMap<string, RegistryHost>;
   /** The cached tags that lead to a manifest, some hundred at most. */
   readonly tagsOf: (repository: RepositoryName, digest: Digest) => Promise<readonly Tag[]>;
+  /** Has the tag served by nobody's word but its registry's from now on; settles when that is recorded. */
+  readonly doubt: (repository: RepositoryName, tag: Tag) => Promise<void>;
   /** Has the tag looked after. False: too many wait. */
   readonly told: (repository: RepositoryName, tag: Tag) => boolean;
   readonly clock: Clock;
@@ -34,7 +36,7 @@ const seenMs = 3_600_000;
 
 /**
  * What registries tell us: distribution's envelope, by POST. All that it says is a claim, and all that comes of it is that a registry which is configured
- * is asked about a tag.
+ * is asked about a tag, by us and before anybody is served it as fresh.
  */
 export class Incoming implements Disposable {
   readonly #parts: IncomingParts;
@@ -116,13 +118,17 @@ export class Incoming implements Disposable {
 
   /** Is somebody asked, or was he for the same event? */
   async #takeOne(event: ToldEvent, ns: RegistryHost | undefined): Promise<boolean> {
-    const { hosts, told } = this.#parts;
+    const { doubt, hosts, told } = this.#parts;
     const repository = toldTarget(event, hosts, ns);
     if (repository === undefined) return false;
     const tags = await this.#tagsIn(repository, event);
     const key = event.id === undefined ? undefined : `${repository} ${event.id}`;
     if (tags.length === 0 || (key !== undefined && this.#seen.get(key) === true)) return tags.length > 0;
-    if (!tags.map((tag) => told(repository, tag)).every(Boolean)) throw tooMuch();
+    // Whoever is answered need not tell us again, though nobody can be asked for long, or this process ends.
+    const doubted = Promise.all(tags.map(async (tag) => await doubt(repository, tag)));
+    const areTaken = tags.map((tag) => told(repository, tag)).every(Boolean);
+    await doubted;
+    if (!areTaken) throw tooMuch();
     if (key !== undefined) this.#seen.set(key, true, seenMs);
     return true;
   }

@@ -13,9 +13,12 @@ import { LimitedSpool } from './limited-spool.ts';
 export class LimitedStore implements ContentStore, SpoolStore {
   readonly #content: ContentStore;
   readonly #spools: SpoolStore;
-  readonly #room: StoreRoom;
+  readonly #room: Pick<StoreRoom, 'reserve'>;
 
-  constructor({ content, spools }: { content: ContentStore; spools: SpoolStore }, room: StoreRoom) {
+  constructor(
+    { content, spools }: { content: ContentStore; spools: SpoolStore },
+    room: Pick<StoreRoom, 'reserve'>,
+  ) {
     this.#content = content;
     this.#spools = spools;
     this.#room = room;

@@ -22,6 +22,8 @@ export interface RoomParts {
   /** Of the file system that the cache lies on. */
   readonly space: () => Promise<FileSystemSpace>;
   readonly clock: Clock;
+  /** Whose word on sizes counts. */
+  readonly believes: (host: RegistryHost) => boolean;
   /** May nothing more come, of a registry or of whoever that is? */
   readonly isStuck: (host: RegistryHost | undefined) => boolean;
   /** Has images give way; settles when all that may have. */
@@ -33,6 +35,8 @@ interface Held {
   readonly host: RegistryHost | undefined;
   bytes: number;
   readonly come: () => number;
+  /** What it may become by a mere word; 0: there is none. */
+  hoped: number;
 }
 
 /** Somebody wants more, and waits. */
@@ -88,6 +92,10 @@ export class ReservedRoom implements StoreRoom {
     return { of: (host) => of(host) + wishes(host), toCome: toCome + sumOf(firm, filesOf) };
   }
 
+  believes(host: RegistryHost): boolean {
+    return this.#parts.believes(host);
+  }
+
   admits(host: RegistryHost | undefined, bytes = 0): boolean {
     return !this.#parts.isStuck(host) && bytes <= this.#mostOf(host);
   }
@@ -97,7 +105,7 @@ export class ReservedRoom implements StoreRoom {
     { bytes = 0, isClaim = false, come = () => 0 }: RoomWish,
   ): Promise<Reservation | undefined> {
     if (!this.admits(host, bytes)) return undefined;
-    const held: Held = { host, bytes: 0, come };
+    const held: Held = { host, bytes: 0, come, hoped: 0 };
     this.#held.add(held);
     if ((await this.#grow(held, bytes, !isClaim)) || isClaim) return this.#reservation(held);
     this.#held.delete(held);
@@ -151,7 +159,12 @@ export class ReservedRoom implements StoreRoom {
       get bytes() {
         return held.bytes;
       },
-      grow: async (bytes) => bytes <= held.bytes || (await this.#grow(held, bytes, true)),
+      grow: async (bytes, hoped = 0) => {
+        if (bytes <= held.bytes) return true;
+        const grown = this.#mayHope(held, hoped) && (await this.#grow(held, bytes, true));
+        if (!grown) held.hoped = 0;
+        return grown;
+      },
       shrink: (bytes) => {
         if (bytes >= held.bytes) return;
         held.bytes = bytes;
@@ -166,6 +179,15 @@ export class ReservedRoom implements StoreRoom {
         if (this.#held.delete(held) && held.bytes > 0) this.#gaveBack(held.host);
       },
     };
+  }
+
+  /** Beside what others hope for, and nothing else: what is stored may give way in the end, and whoever is vouched for goes before all of them. */
+  #mayHope(held: Held, bytes: number): boolean {
+    held.hoped = bytes;
+    if (bytes === 0) return true;
+    const hopedOf = (host: RegistryHost | undefined): number =>
+      sumOf(this.#held, (each) => (isOf(each, host) ? each.hoped : 0));
+    return hopedOf(undefined) <= this.#mostOf(undefined) && hopedOf(held.host) <= this.#mostOf(held.host);
   }
 
   async #grow(held: Held, bytes: number, isFirm: boolean): Promise<boolean> {

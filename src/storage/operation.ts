@@ -82,6 +82,7 @@ export type Operation =
       readonly tag: Tag;
       readonly at: number;
     }
+  | { readonly kind: 'doubt tag'; readonly repository: RepositoryName; readonly tag: Tag }
   | { readonly kind: 'drop manifest'; readonly repository: RepositoryName; readonly digest: Digest }
   | {
       readonly kind: 'discard content';
@@ -253,9 +254,14 @@ export function removeTag(repository: RepositoryName, tag: Tag, digest: Digest):
   return { kind: 'remove tag', repository, tag, digest };
 }
 
-/** Upstream has said that it has no such tag. Holds until it says where the tag points. `at`: milliseconds since the epoch. */
+/** Upstream has said that it has no such tag, and vouches for it no longer. Holds until it says where the tag points. `at`: milliseconds since the epoch. */
 export function tagIsGone(repository: RepositoryName, tag: Tag, at: number): Operation {
   return { kind: 'tag is gone', repository, tag, at };
+}
+
+/** Somebody has told that the tag may have moved or gone: nothing vouches for it (`checkedAt` is 0) until upstream says where it points. */
+export function doubtTag(repository: RepositoryName, tag: Tag): Operation {
+  return { kind: 'doubt tag', repository, tag };
 }
 
 /**
@@ -421,6 +427,8 @@ export function changesOf(operations: readonly Operation[]): readonly Change[] {
       case 'put tag':
         return [{ kind: 'tag', repository: operation.repository, tag: operation.record.tag }];
       case 'remove tag':
+      case 'tag is gone':
+      case 'doubt tag':
         return [{ kind: 'tag', repository: operation.repository, tag: operation.tag }];
       case 'restore manifest':
         return restoredChanges(operation);

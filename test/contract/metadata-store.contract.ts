@@ -8,6 +8,7 @@ import type { MetadataStore } from '#src/storage/metadata-store.ts';
 import {
   beginUpload,
   disownBlob,
+  doubtTag,
   dropManifest,
   endUpload,
   linkBlob,
@@ -30,6 +31,7 @@ import {
   requireTag,
   requireUnled,
   restoreManifest,
+  tagIsGone,
 } from '#src/storage/operation.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
@@ -125,6 +127,24 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       await made.store.change([putTag(alpine, { tag: v1, descriptor: second, checkedAt: 2 })]);
       await made.store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: 1 })]);
       assert.equal((await made.store.getTag(alpine, v1))?.descriptor.digest, second.digest);
+    });
+
+    it('has nothing vouch for a tag that is doubted, or gone, until it is put again, whenever that was asked', async () => {
+      await using made = await create();
+      const { store } = made;
+      const [first, second] = [await put(store, alpine, 'one'), await put(store, alpine, 'two')];
+      for (const doubt of [doubtTag(alpine, v1), tagIsGone(alpine, v1, 9)]) {
+        await store.change([doubt]);
+        await store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: 5 })]);
+        await store.change([doubt, doubtTag(alpine, parseTag('v2'))]);
+        assert.deepEqual(await store.getTag(alpine, v1), { tag: 'v1', descriptor: first, checkedAt: 0 });
+        await store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: 6 })]);
+        assert.equal((await store.getTag(alpine, v1))?.checkedAt, 6);
+        await store.change([doubt, putTag(alpine, { tag: v1, descriptor: second, checkedAt: 7 })]);
+        assert.deepEqual(await store.getTag(alpine, v1), { tag: 'v1', descriptor: second, checkedAt: 7 });
+        await store.change([putTag(alpine, { tag: v1, descriptor: first, checkedAt: 0 })]);
+      }
+      assert.equal(await store.getTag(alpine, parseTag('v2')), undefined);
     });
 
     it('lets a record that nobody vouches for overwrite one that was checked, and be overwritten', async () => {

@@ -22,6 +22,8 @@ export interface Around {
   /** Has a blob's file another name, beside the cache? By its text. */
   readonly isLinked?: (text: string) => boolean;
   readonly isBeingRestored?: () => Promise<boolean>;
+  /** Whose word on sizes counts. Default: everybody's. */
+  readonly believes?: (host: RegistryHost) => boolean;
 }
 
 /** Images of a kilobyte and a little, an hour from one to the next, and what keeps them within limits. */
@@ -35,6 +37,7 @@ export async function limitedImages(
     emptying = () => {},
     isLinked = () => false,
     isBeingRestored,
+    believes = () => true,
   }: Around = {},
 ) {
   for (let at = 0; at < count; at += 1) {
@@ -55,6 +58,7 @@ export async function limitedImages(
   let running = Promise.resolve();
   const room = new ReservedRoom({
     ...{ limits: all, inventory, graph, space, clock: cache.clock },
+    believes,
     isStuck: (of) => evictor.isStuckFor(of),
     makeRoom: async () => {
       running = running.then(run);

@@ -62,6 +62,8 @@ export class Removals implements AsyncDisposable {
     const { inventory, graph } = index;
     this.room = new ReservedRoom({
       ...{ limits: this.#limits, inventory, graph, space, clock },
+      // Of some registries nobody has configured them.
+      believes: (host) => host.length % 2 === 0,
       isStuck: (host) => this.#evictor.isStuckFor(host),
       makeRoom: async () => await this.#looks?.now(),
     });
@@ -86,8 +88,8 @@ export class Removals implements AsyncDisposable {
       }
       this.#check.letIn();
       const grow = held.grow.bind(held);
-      held.grow = async (bytes) => {
-        const hasGrown = await grow(bytes);
+      held.grow = async (...wish) => {
+        const hasGrown = await grow(...wish);
         this.#check.letIn();
         if (!hasGrown) world.hasPassedThrough = true;
         return hasGrown;

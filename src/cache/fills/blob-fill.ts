@@ -4,7 +4,13 @@ import { resolveRange } from '../../oci/range.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { BlobInfo, BlobReader, RangeSpec } from '../../oci/registry.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
-import { NoRoomError, type Reservation, roomFor, type StoreRoom } from '../../storage/store-room.ts';
+import {
+  NoRoomError,
+  type Reservation,
+  roomFor,
+  roomOnWord,
+  type StoreRoom,
+} from '../../storage/store-room.ts';
 import type { Backlog } from './backlog.ts';
 import { type ComposedFill, type ComposedFillSettings, composeFill } from './compose-fill.ts';
 import type { Fill, FillProgress, Place, Seat } from './fill.ts';
@@ -43,6 +49,8 @@ export class BlobFill implements Fill {
   readonly #settings: FillSettings;
   readonly #changed: (fill: BlobFill) => void;
   readonly #owners: FillOwners;
+  /** Is what is said of its size enough for others to give way? */
+  readonly #isBelieved: boolean;
   readonly #parts: ComposedFill;
   readonly #head = Promise.withResolvers<void>();
   /** `received`: all is here, and right, and waits until the store takes it. */
@@ -63,6 +71,7 @@ export class BlobFill implements Fill {
     this.repository = repository;
     this.#settings = settings;
     this.#owners = new FillOwners(repository, expected.size, settings.stored);
+    this.#isBelieved = expected.isVerified === true || settings.room.believes(hostOf(repository));
     const queued = () => changed(this);
     const outgrown = async (bytes: number) => await this.#grown(bytes);
     this.#parts = composeFill(this, repository, this.#owners, expected, settings, queued, outgrown);
@@ -228,11 +237,13 @@ export class BlobFill implements Fill {
 
   /** By what is known or claimed before upstream is asked. Without room it passes through, where somebody waits for it; else this throws PutOffError. */
   async #reserved(): Promise<Disposable | undefined> {
-    const { expected: bytes } = this.progress;
+    const { expected } = this.progress;
     const isClaim = this.#parts.size.known === undefined;
     const come = (): number => this.progress.received;
-    this.#room = await this.#settings.room.reserve(hostOf(this.repository), { bytes, isClaim, come });
-    if (this.#room === undefined) this.#passThrough(bytes);
+    const bytes = this.#isBelieved ? expected : undefined;
+    if (this.#mayFit(expected))
+      this.#room = await this.#settings.room.reserve(hostOf(this.repository), { bytes, isClaim, come });
+    if (this.#room === undefined) this.#passThrough(expected);
     else this.#parts.tape.mayHold(this.#room.bytes);
     return this.#room;
   }
@@ -244,11 +255,21 @@ export class BlobFill implements Fill {
     this.#parts.tape.giveUp(error);
   }
 
-  /** By what upstream has announced since; else little by little, whatever its manifest claims. */
+  /** By what upstream has announced since, as far as it is believed; else little by little, whatever its manifest claims. */
   async #grown(bytes: number): Promise<number | undefined> {
     const { known = 0 } = this.#parts.size;
-    const wanted = known >= bytes ? known : roomFor(bytes);
-    return (await this.#room?.grow(wanted)) === true ? wanted : undefined;
+    const { room: wanted, hoped = 0 } = this.#roomOf(bytes, known);
+    return this.#mayFit(known) && (await this.#room?.grow(wanted, hoped)) === true ? wanted : undefined;
+  }
+
+  #roomOf(bytes: number, announced: number): { readonly room: number; readonly hoped?: number } {
+    if (announced < bytes) return { room: roomFor(bytes) };
+    return this.#isBelieved ? { room: announced } : roomOnWord(bytes, announced);
+  }
+
+  /** What nobody believes counts against who says it: nothing gives way for a beginning of what never fits. */
+  #mayFit(bytes: number | undefined): boolean {
+    return this.#isBelieved || this.#settings.room.admits(hostOf(this.repository), bytes);
   }
 
   /** Upstream's headers are here. */

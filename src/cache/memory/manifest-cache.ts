@@ -10,12 +10,14 @@ import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oc
 import type { Manifest } from '../../oci/registry.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
-import { type Change, putTag, tagIsGone } from '../../storage/operation.ts';
+import { type Change, doubtTag, putTag, tagIsGone } from '../../storage/operation.ts';
 import type { ManifestRecord, TagRecord } from '../../storage/records.ts';
 import type { Backlog } from '../fills/backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
+import { HeldDigests } from './held-digests.ts';
 import { type Announcement, type Asked, KnownTags, tagKey } from './known-tags.ts';
+import { LostManifests } from './lost-manifests.ts';
 import type { Memory } from './memory.ts';
 import { contentOf, recordOf, StoredManifests } from './stored-manifests.ts';
 import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
@@ -49,6 +51,8 @@ export interface ManifestCacheParts {
 export class ManifestCache implements Memory {
   readonly #parts: ManifestCacheParts;
   readonly #manifests: LRUCache<string, Manifest>;
+  readonly #held = new HeldDigests();
+  readonly #lost: LostManifests;
   readonly #unstored: UnstoredManifests;
   readonly #tags: KnownTags;
   /** What memory says of tags and the store does not, and where they pointed there as far as is known. */
@@ -63,11 +67,19 @@ export class ManifestCache implements Memory {
     this.#manifests = new LRUCache({
       maxSize: parts.maxBytes ?? usualBytes,
       sizeCalculation: ({ bytes }) => bytes.length + perManifest,
-      dispose: (_, key, reason) => {
-        if (reason !== 'set') this.#unstored.forget(key);
+      dispose: ({ descriptor: { digest } }, key, reason) => {
+        if (reason === 'set') return;
+        this.#unstored.forget(key);
+        this.#held.delete(repositoryIn(key, digest), digest);
       },
     });
     this.#stored = new StoredManifests(parts);
+    this.#lost = new LostManifests({
+      ...parts,
+      stored: this.#stored,
+      holders: (digest) => this.#held.of(digest),
+      bytesOf: (repository, digest) => this.#manifests.peek(contentKey(repository, digest))?.bytes,
+    });
     this.#tags = new KnownTags(parts.clock);
     this.#unstored = new UnstoredManifests(parts.clock);
   }
@@ -92,8 +104,10 @@ export class ManifestCache implements Memory {
     const manifest = await this.#stored.get(repository, digest);
     // What was damaged when it was read may have been fetched meanwhile.
     const kept = this.#manifests.get(key);
+    // It may have been put aside just now, and be another's too.
+    if (manifest === undefined && this.#held.has(digest)) this.#lost.look(digest);
     if (kept !== undefined || manifest === undefined) return kept;
-    if (this.#forgotten === before) this.#manifests.set(key, own(manifest));
+    if (this.#forgotten === before) this.#hold(repository, key, own(manifest));
     return manifest;
   }
 
@@ -121,6 +135,7 @@ export class ManifestCache implements Memory {
     if (change.kind === 'tag')
       this.#forgetTag(change.repository, this.#tags.get(change.repository, change.tag));
     else if (change.kind === 'manifest') this.#forgetManifest(contentKey(change.repository, change.digest));
+    else if (this.#held.has(change.digest)) this.#lost.look(change.digest);
   }
 
   forgetAll(): void {
@@ -200,16 +215,38 @@ export class ManifestCache implements Memory {
     });
   }
 
-  /** Upstream has said that it has no such tag: what is cached of it, if that is known, may be all there is. */
-  gone(repository: RepositoryName, tag: Tag): void {
+  /**
+   * Somebody has told that the tag may have moved or gone: upstream is asked before it is fresh again, and what upstream was asked before that does not
+   * count. At once; settles when it is recorded. Throws the store's errors.
+   */
+  async doubt(repository: RepositoryName, tag: Tag): Promise<void> {
+    if ((await this.findTag(repository, tag)) === undefined) return;
+    this.#unvouch(repository, tag, this.asking());
+    await this.#parts.metadata.change([doubtTag(repository, tag)]);
+  }
+
+  /** Upstream has said that it has no such tag: what is cached of it, if that is known, may be all there is, and is fresh no longer. */
+  gone(repository: RepositoryName, tag: Tag, asked: Asked): void {
     const { clock, metadata, tasks, tell } = this.#parts;
-    if (this.#tags.get(repository, tag) === undefined) return;
+    if (!this.#unvouch(repository, tag, asked)) return;
     const key = tagKey(repository, tag);
     if (!this.#gone.has(key)) tell?.({ kind: 'gone', at: clock.now(), repository, tag });
     this.#gone.set(key, true);
     tasks.run('recording that a tag is gone', async () => {
       await metadata.change([tagIsGone(repository, tag, clock.now())]);
     });
+  }
+
+  /** False: nothing is known of the tag, or a later question was answered. */
+  #unvouch(repository: RepositoryName, tag: Tag, asked: Asked): boolean {
+    const known = this.#tags.get(repository, tag);
+    if (known === undefined) return false;
+    const record: TagRecord = { ...known, checkedAt: notVouchedFor };
+    if (!this.#tags.point(repository, record, asked)) return false;
+    if (this.isStored(known)) return true;
+    this.#unstoredTags.set(record, this.#unstoredTags.get(known));
+    this.#lead(repository, known, [record]);
+    return true;
   }
 
   /** The tags that were announced to point at what has come. */
@@ -279,7 +316,11 @@ export class ManifestCache implements Memory {
     tell?.({ kind: 'fill', at: clock.now(), repository, descriptor, tag });
   }
 
-  #lead(repository: RepositoryName, { descriptor }: Manifest, tags: readonly TagRecord[]): void {
+  #lead(
+    repository: RepositoryName,
+    { descriptor }: Pick<Manifest, 'descriptor'>,
+    tags: readonly TagRecord[],
+  ): void {
     this.#unstored.addTags(contentKey(repository, descriptor.digest), tags);
   }
 
@@ -358,6 +399,12 @@ export class ManifestCache implements Memory {
     return this.isStored(record) || this.#manifests.has(contentKey(repository, record.descriptor.digest));
   }
 
+  /** What is too large for all of memory it does not hold. */
+  #hold(repository: RepositoryName, key: string, manifest: Manifest): void {
+    this.#manifests.set(key, manifest);
+    if (this.#manifests.has(key)) this.#held.add(repository, manifest.descriptor.digest);
+  }
+
   /** Another may have brought it meanwhile. */
   #remember(
     repository: RepositoryName,
@@ -373,10 +420,15 @@ export class ManifestCache implements Memory {
       const message = `a manifest names more than ${maxDescriptors} blobs or manifests: it is served, and the image is not completed`;
       log.warn({ repository, digest }, message);
     }
-    this.#manifests.set(key, own({ descriptor, bytes, room }));
+    this.#hold(repository, key, own({ descriptor, bytes, room }));
     this.#unstored.add(key);
     this.#parts.sizes.claim(repository, content.blobs, unnamed);
   }
+}
+
+/** Of a {@link contentKey} of both. */
+function repositoryIn(key: string, digest: Digest): RepositoryName {
+  return key.slice(0, -digest.length - 1) as RepositoryName;
 }
 
 /** What it weighs by its count, and no more. */

@@ -10,7 +10,12 @@ import { blamed } from '../../oci/fault.ts';
 import { type ManifestContent, maxManifestSize } from '../../oci/manifest.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { Manifest } from '../../oci/registry.ts';
-import { BlobUnreadableError, type ContentStore, WrongBytesError } from '../../storage/content-store.ts';
+import {
+  BlobUnreadableError,
+  type ContentStore,
+  type StoredBlob,
+  WrongBytesError,
+} from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { putManifest } from '../../storage/operation.ts';
 import type { ManifestRecord } from '../../storage/records.ts';
@@ -75,7 +80,7 @@ export class StoredManifests {
     locked?: () => void,
   ): Promise<void> {
     // Also where they are there: a file without a record may be one that a power cut would take, and one that is old may be removed meanwhile.
-    await this.#write(record.descriptor.digest, bytes);
+    await this.write(record.descriptor.digest, bytes);
     await this.#stores.metadata.change([putManifest(repository, record)], locked);
   }
 
@@ -101,13 +106,14 @@ export class StoredManifests {
     }
   }
 
-  async #write(digest: Digest, bytes: Uint8Array): Promise<void> {
+  /** Settles when the bytes are durable; throws where they are not the digest's. */
+  async write(digest: Digest, bytes: Uint8Array): Promise<StoredBlob> {
     const hasher = new DigestHasher(digest);
     for (let at = 0; at < bytes.length; at += hashedInTurn) {
       if (at > 0) await setImmediate();
       hasher.update(bytes.subarray(at, at + hashedInTurn));
     }
-    await this.#stores.content.keep(hasher.verify(), bytes);
+    return await this.#stores.content.keep(hasher.verify(), bytes);
   }
 }
 

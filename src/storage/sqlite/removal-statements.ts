@@ -26,7 +26,11 @@ export function prepareRemovals(database: Database) {
       'select pinned from tags where repository = ? and tag = ?',
     ),
     markGone: prepare<[number, number, string]>(
-      'update tags set gone_at = ? where repository = ? and tag = ? and gone_at is null',
+      `update tags set gone_at = coalesce(gone_at, ?), checked_at = 0
+       where repository = ? and tag = ? and (gone_at is null or checked_at <> 0)`,
+    ),
+    doubtTag: prepare<[number, string]>(
+      'update tags set checked_at = 0 where repository = ? and tag = ? and checked_at <> 0',
     ),
 
     /** As a blob: a manifest that an index names and its repository has not is nothing to it. */

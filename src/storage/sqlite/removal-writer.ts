@@ -19,6 +19,7 @@ export type RemovalOperation = Of<
   | 'lose blob'
   | 'remove tag'
   | 'tag is gone'
+  | 'doubt tag'
   | 'drop manifest'
   | 'discard content'
   | 'discard unknown'
@@ -80,6 +81,9 @@ export class RemovalWriter {
         return;
       case 'tag is gone':
         this.#tagIsGone(operation);
+        return;
+      case 'doubt tag':
+        this.#doubtTag(operation);
         return;
       case 'drop manifest':
         this.#dropManifest(operation);
@@ -151,8 +155,17 @@ export class RemovalWriter {
   }
 
   #tagIsGone({ repository, tag, at }: Of<'tag is gone'>): void {
-    const owner = this.#parts.statements.findRepository.get(repository)?.id;
-    if (owner !== undefined) this.#statements.markGone.run(at, owner, tag);
+    const { changes, statements } = this.#parts;
+    const owner = statements.findRepository.get(repository)?.id;
+    if (owner === undefined) return;
+    if (this.#statements.markGone.run(at, owner, tag).changes > 0) changes.add('tag', repository, tag);
+  }
+
+  #doubtTag({ repository, tag }: Of<'doubt tag'>): void {
+    const { changes, statements } = this.#parts;
+    const owner = statements.findRepository.get(repository)?.id;
+    if (owner === undefined) return;
+    if (this.#statements.doubtTag.run(owner, tag).changes > 0) changes.add('tag', repository, tag);
   }
 
   #removeManifest({ repository, digest }: Of<'remove manifest'>): void {

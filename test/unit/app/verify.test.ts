@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { open, readdir, rm, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -109,6 +109,21 @@ describe('verify, beside a server', () => {
     assert.equal((await readdir(join(it.v1, 'quarantine'))).length, 1);
     assert.ok((await ask(it.app.server, it.pathOf(layer))).body.equals(layers[0] ?? Buffer.alloc(0)));
     assert.deepEqual(foundIn(await it.verify()), []);
+  });
+
+  it('has the server write again what is wrong of a manifest that it has in memory: it may be the last copy', async () => {
+    await using it = await serving();
+    const [manifest] = it.digests;
+    assert.ok(manifest);
+    const bytes = await readFile(it.fileOf(manifest));
+    await writeFile(it.fileOf(manifest), '{}');
+    it.upstream.requests.splice(0);
+    const [found] = foundIn(await it.verify({ airGapped: true }));
+    assert.deepEqual([found?.digest, found?.verdict], [manifest, 'wrong']);
+    await untilStored(it.v1, it.digests.length);
+    assert.ok((await readFile(it.fileOf(manifest))).equals(bytes));
+    assert.deepEqual(foundIn(await it.verify({ airGapped: true })), []);
+    assert.deepEqual(it.upstream.calls, []);
   });
 
   it('fetches again what is wrong or missing where it is told to: blobs and manifests', async () => {

@@ -19,8 +19,13 @@ class ScriptedRoom implements StoreRoom {
   /** For how many bytes room was asked, one after the other. */
   readonly asked: (number | undefined)[] = [];
   readonly settled: Digest[] = [];
+  isBelieving = true;
   /** Is it only seen to be none when it is asked for? */
   isFull = false;
+
+  believes(): boolean {
+    return this.isBelieving;
+  }
 
   admits(_host: string | undefined, bytes = 0): boolean {
     return bytes <= this.most;
@@ -36,6 +41,7 @@ class ScriptedRoom implements StoreRoom {
         return its;
       },
       shrink: (less) => {
+        if (less >= its) return;
         this.asked.push(less);
         this.reserved -= its - less;
         its = less;
@@ -166,7 +172,7 @@ describe('a blob whose size nobody says', () => {
     assert.equal(await cache.blobs.stat(digest), undefined);
     assert.deepEqual(
       room.asked.filter((each) => each !== 100_000),
-      [size, size],
+      [size],
     );
   });
 
@@ -176,5 +182,48 @@ describe('a blob whose size nobody says', () => {
     assert.ok((await pull()).equals(content));
     assert.equal((await cache.blobs.stat(digest))?.size, size);
     assert.deepEqual(room.asked, [10 * size, size]);
+  });
+});
+
+describe('a blob of a registry that nobody has configured', () => {
+  it('has room by what has come of it, whatever its manifest and upstream say', async () => {
+    const { cache, room, content, digest, pull } = cacheFor();
+    await using _ = cache;
+    room.isBelieving = false;
+    assert.ok((await pull()).equals(content));
+    assert.equal((await cache.blobs.stat(digest))?.size, size);
+    assert.deepEqual(room.asked, [undefined, 200_000, size]);
+    assert.equal(room.reserved, 0);
+  });
+
+  it('that never comes has others give way for no more than four times of what has', async () => {
+    const { cache, room, digest } = cacheFor();
+    await using _ = cache;
+    room.isBelieving = false;
+    const stop = new AbortController();
+    cache.upstream.body = async function* (chunks) {
+      for await (const piece of inPieces(chunks)) {
+        yield piece;
+        await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
+      }
+    };
+    const pulling = cache.registry.getBlob(alpine, digest, { signal: stop.signal });
+    await using reader = await pulling;
+    await reader.body[Symbol.asyncIterator]().next();
+    await cache.settle();
+    assert.deepEqual([room.asked, room.reserved], [[undefined, 200_000], 200_000]);
+    stop.abort();
+  });
+
+  it('passes through from its first byte where it never fits', async () => {
+    for (const claimed of [size, null]) {
+      const { cache, room, content, digest, pull } = cacheFor({ claimed: claimed === null ? 1 : claimed });
+      await using _ = cache;
+      room.isBelieving = false;
+      room.most = size - 1;
+      assert.ok((await pull()).equals(content));
+      assert.equal(await cache.blobs.stat(digest), undefined);
+      assert.deepEqual(room.asked, claimed === null ? [undefined] : []);
+    }
   });
 });

@@ -29,6 +29,7 @@ function roomOf(
     graph: cache.store.graph,
     space: async () => ({ size: 1_000_000, free: free() }),
     clock: cache.clock,
+    believes: () => true,
     isStuck: () => false,
     makeRoom,
   });
@@ -253,6 +254,29 @@ describe('room that is reserved', () => {
     assert.equal(await other?.grow(600), true);
     assert.equal(made, 1);
     assert.equal(await room.reserve(ghcr, { bytes: 1001, isClaim: true }), undefined);
+  });
+
+  it('is refused at once to who hopes for more than is left beside what others hope for, until they have given up', async () => {
+    await using cache = new CachedImages();
+    let made = 0;
+    const makeRoom = async () => {
+      made += 1;
+    };
+    const room = roomOf(cache, { maxSize: 1000, registries: new Map([[quay, 300]]) }, { makeRoom });
+    using one = await room.reserve(ghcr, { bytes: undefined });
+    using other = await room.reserve(ghcr, { bytes: undefined });
+    using third = await room.reserve(quay, { bytes: undefined });
+    assert.equal(await one?.grow(10, 700), true);
+    assert.equal(await other?.grow(10, 400), false);
+    assert.equal(await third?.grow(10, 301), false);
+    assert.equal(await third?.grow(10, 300), true);
+    // Whoever is vouched for has all that has not come.
+    using sure = await room.reserve(ghcr, { bytes: 980 });
+    assert.ok(sure);
+    assert.equal(await one?.grow(100, 700), false);
+    sure[Symbol.dispose]();
+    assert.equal(await other?.grow(10, 400), true);
+    assert.equal(made, 1);
   });
 
   it('counts what another process has stored meanwhile', async () => {

@@ -4,7 +4,16 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { sha256 } from '#src/oci/digest.ts';
-import { type Change, type Changes, linkBlob, putManifest } from '#src/storage/operation.ts';
+import { parseTag } from '#src/oci/reference.ts';
+import {
+  type Change,
+  type Changes,
+  doubtTag,
+  linkBlob,
+  putManifest,
+  putTag,
+  tagIsGone,
+} from '#src/storage/operation.ts';
 import { ChangeLog } from '#src/storage/sqlite/change-log.ts';
 import { openDatabase } from '#src/storage/sqlite/open-database.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
@@ -99,6 +108,25 @@ describe('what others have changed', () => {
     assert.deepEqual(told, []);
     await clock.advance(400);
     assert.deepEqual(told, [[{ kind: 'blob', digest }]]);
+  });
+
+  it('are tags for which nothing vouches any more, told once', async () => {
+    await using directory = await temporaryDirectory();
+    await using here = await SqliteMetadataStore.open(directory.path);
+    await using there = await SqliteMetadataStore.open(directory.path);
+    const [v1, v2] = [parseTag('v1'), parseTag('v2')];
+    const descriptor = { mediaType: 'x/y', digest: sha256(Buffer.from('manifest')), size: 8 };
+    const tags = [v1, v2].map((tag) => putTag(alpine, { tag, descriptor, checkedAt: 1 }));
+    await here.change([putManifest(alpine, { descriptor, blobs: [] }), ...tags]);
+    const told: Change[] = [];
+    using _ = here.watch((changes) => void (changes !== 'all' && told.push(...changes)));
+    for (let times = 0; times < 2; times += 1)
+      await there.change([doubtTag(alpine, v1), tagIsGone(alpine, v2, 9)]);
+    await until(() => told.length > 0);
+    assert.deepEqual(
+      told,
+      [v1, v2].map((tag) => ({ kind: 'tag', repository: alpine, tag })),
+    );
   });
 
   it('are also owners of what was here before without one', async () => {

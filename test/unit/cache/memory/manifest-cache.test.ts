@@ -10,7 +10,7 @@ import { type Digest, parseTag } from '#src/oci/reference.ts';
 import type { Manifest } from '#src/oci/registry.ts';
 import type { OpenBlob } from '#src/storage/content-store.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
-import { removeManifest } from '#src/storage/operation.ts';
+import { loseBlob, removeManifest } from '#src/storage/operation.ts';
 import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -305,5 +305,115 @@ describe('a tag that another process knows better', () => {
     cache.touch(alpine, record, cache.asking());
     await stores.settle();
     assert.equal((await cache.findTag(alpine, v1))?.checkedAt, stores.clock.now());
+  });
+});
+
+describe('a tag that somebody has told may have moved', () => {
+  const image = manifest('image');
+
+  it('is vouched for by nothing but what upstream is asked after that', async () => {
+    const stores = new Stores();
+    const cache = stores.open();
+    await cache.keepTag(alpine, image, v1, cache.asking());
+    await stores.turns();
+    const before = cache.asking();
+    await cache.doubt(alpine, v1);
+    assert.equal(cache.knownTag(alpine, v1)?.checkedAt, 0);
+    assert.equal((await stores.metadata.getTag(alpine, v1))?.checkedAt, 0);
+    const record = cache.knownTag(alpine, v1) ?? assert.fail();
+    cache.touch(alpine, record, before);
+    await stores.turns();
+    assert.equal((await stores.open().findTag(alpine, v1))?.checkedAt, 0);
+    cache.touch(alpine, record, cache.asking());
+    await stores.settle();
+    assert.notEqual((await stores.metadata.getTag(alpine, v1))?.checkedAt, 0);
+    assert.notEqual(cache.knownTag(alpine, v1)?.checkedAt, 0);
+  });
+
+  it('is so also where the store has yet to learn of the tag', async () => {
+    const stores = new Stores();
+    const cache = stores.open();
+    const writing = gate();
+    const change = stores.metadata.change.bind(stores.metadata);
+    stores.metadata.change = async (operations, locked) => {
+      await writing.passed;
+      await change(operations, locked);
+    };
+    const kept = cache.keepTag(alpine, image, v1, cache.asking());
+    await kept;
+    const doubting = cache.doubt(alpine, v1);
+    await stores.turns();
+    assert.equal(cache.knownTag(alpine, v1)?.checkedAt, 0);
+    writing.open();
+    await doubting;
+    await stores.turns();
+    await stores.clock.advance(6000);
+    // Whoever asks has it tried again.
+    cache.known(alpine, image.descriptor.digest);
+    await stores.settle();
+    assert.equal((await stores.metadata.getTag(alpine, v1))?.checkedAt, 0);
+  });
+
+  it('is gone by the answer to the last question alone', async () => {
+    const stores = new Stores();
+    const cache = stores.open();
+    const overtaken = cache.asking();
+    await cache.keepTag(alpine, image, v1, cache.asking());
+    cache.gone(alpine, v1, overtaken);
+    assert.notEqual(cache.knownTag(alpine, v1)?.checkedAt, 0);
+    cache.gone(alpine, v1, cache.asking());
+    assert.equal(cache.knownTag(alpine, v1)?.checkedAt, 0);
+    await stores.settle();
+    assert.equal((await stores.metadata.getTag(alpine, v1))?.checkedAt, 0);
+  });
+});
+
+describe('a manifest whose file is lost', () => {
+  const image = manifest('image');
+  const { digest } = image.descriptor;
+
+  /** Kept by one memory; `lose` takes its file, as a check does it beside us. */
+  async function kept() {
+    const stores = new Stores();
+    const cache = stores.open();
+    await cache.keepTag(alpine, image, v1, cache.asking());
+    await stores.turns();
+    let writes = 0;
+    const keep = stores.blobs.keep.bind(stores.blobs);
+    stores.blobs.keep = async (blob, bytes) => {
+      writes += 1;
+      return await keep(blob, bytes);
+    };
+    const lose = async () => {
+      await stores.blobs.delete(digest);
+      await stores.metadata.change([loseBlob(digest)]);
+      cache.forget({ kind: 'blob', digest });
+    };
+    return { stores, cache, lose, writes: () => writes };
+  }
+
+  it('is written again by the memory that has it, once for each loss', async () => {
+    const { stores, cache, lose, writes } = await kept();
+    for (const times of [1, 2]) {
+      await lose();
+      cache.forget({ kind: 'blob', digest });
+      await stores.turns();
+      assert.equal(writes(), times);
+      assert.equal((await stores.metadata.getChecked(digest))?.isHere, true);
+      assert.deepEqual((await stores.open().find(alpine, digest))?.bytes, Buffer.from(image.bytes));
+    }
+    // Its file has come: there is nothing to do.
+    cache.forget({ kind: 'blob', digest });
+    await stores.settle();
+    assert.equal(writes(), 2);
+  });
+
+  it('is not where its image was removed', async () => {
+    const { stores, lose, writes } = await kept();
+    await stores.metadata.change([removeManifest(alpine, digest)]);
+    await lose();
+    await stores.settle();
+    assert.equal(writes(), 0);
+    assert.equal(await stores.blobs.stat(digest), undefined);
   });
 });
