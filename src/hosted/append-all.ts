@@ -15,7 +15,7 @@ const maxWaiting = 1024 * 1024;
  */
 export async function appendAll(
   spool: Spool,
-  { chunks, length }: SentBytes,
+  { chunks, length, used }: SentBytes,
   hasher: BlobHasher | undefined,
   room: Pick<Reservation, 'bytes' | 'grow'>,
 ): Promise<void> {
@@ -34,6 +34,7 @@ export async function appendAll(
       const wanted = Math.min(roomFor(end), last);
       if (end > room.bytes && !(await room.grow(wanted)) && !(await room.grow(end))) throw noRoom();
       await spool.write(begun, ...some);
+      used?.(some);
     }
     writing = undefined;
   };
@@ -48,6 +49,7 @@ export async function appendAll(
         // Told to whoever waits for it next.
         writing.catch(() => {});
       }
+      // In the same step: once it is written its memory may be another's.
       hasher?.update(chunk);
       if (bytes >= maxWaiting) await writing;
     }

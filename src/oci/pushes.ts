@@ -20,6 +20,8 @@ export interface SentBytes {
   readonly length?: number | undefined;
   /** Where they begin, by the client's word; undefined: behind what has come. */
   readonly at?: number | undefined;
+  /** Told of chunks that were used, whose memory is then for others. Default: it is whoever's it was. */
+  readonly used?: ((chunks: readonly Uint8Array[]) => void) | undefined;
 }
 
 export interface SentManifest {

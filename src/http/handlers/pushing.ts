@@ -4,6 +4,7 @@ import { type Pushes, type SentBytes, type UploadState, uploadRange } from '../.
 import type { RequestOf } from '../../oci/request.ts';
 import { formatRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import { freeChunks } from '../exchange/free-chunks.ts';
 import { hasBody, lengthOf, sentChunks } from '../exchange/request-body.ts';
 import type { Sources } from './call.ts';
 
@@ -19,16 +20,16 @@ const chunkRange = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/
 /** Throws BLOB_UPLOAD_INVALID for a Content-Range that is none, SIZE_INVALID for one of another length than the Content-Length. */
 export function sentBytes(exchange: Exchange): SentBytes {
   const length = lengthOf(exchange);
-  const chunks = sentChunks(exchange);
+  const sent = { chunks: sentChunks(exchange), used: freeChunks };
   const header = exchange.request.headers['content-range'];
-  if (header === undefined) return { chunks, length };
+  if (header === undefined) return { ...sent, length };
   const [, first, last] = chunkRange.exec(header.trim()) ?? [];
   if (first === undefined || Number(last) < Number(first))
     throw new RegistryError('BLOB_UPLOAD_INVALID', 'a Content-Range of a chunk is <first>-<last>');
   const ranged = Number(last) - Number(first) + 1;
   if (length !== undefined && ranged !== length)
     throw new RegistryError('SIZE_INVALID', 'the Content-Range and the Content-Length are not of one length');
-  return { chunks, length: ranged, at: Number(first) };
+  return { ...sent, length: ranged, at: Number(first) };
 }
 
 /** Undefined: there is none. */

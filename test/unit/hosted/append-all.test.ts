@@ -74,6 +74,26 @@ describe('what is appended to a spool', () => {
     assert.equal(hasher.verify().digest, sha256(Buffer.from('abc')));
   });
 
+  it('is told to be used when it is written and hashed, and not before', async () => {
+    const spool = new SlowSpool();
+    const hasher = new BlobHasher();
+    const used: string[] = [];
+    const tell = (some: readonly Uint8Array[]): void => {
+      used.push(Buffer.concat(some).toString());
+      for (const chunk of some) chunk.fill(0);
+    };
+    const source = sent(...['a', 'b', 'c'].map((text) => Buffer.from(text)));
+    const appending = appendAll(spool as unknown as Spool, { ...source, used: tell }, hasher, room);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(used, []);
+    await spool.endOne();
+    assert.deepEqual(used, ['a']);
+    await spool.endOne();
+    await appending;
+    assert.deepEqual(used, ['a', 'bc']);
+    assert.equal(hasher.verify().digest, sha256(Buffer.from('abc')));
+  });
+
   it('is all written that came before its source failed, when that is told', async () => {
     const spool = new SlowSpool();
     const chunks = (async function* () {

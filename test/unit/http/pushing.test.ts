@@ -84,6 +84,24 @@ describe('a body that clients send', () => {
     socket.destroy();
   });
 
+  it('leaves its memory to others when it was used', async () => {
+    const left: number[] = [];
+    const pushes = takesBytes(async ({ chunks, used }) => {
+      const all = await Array.fromAsync(chunks);
+      used?.(all);
+      left.push(...all.map(({ length }) => length));
+      return 0;
+    });
+    await using server = await serveRegistry(new MemoryRegistry(), { pushes, target, endpoints });
+    const socket = await connected(server.port);
+    const piece = 'x'.repeat(300_000);
+    socket.write(`${patch(piece.length)}${piece}`);
+    await once(socket, 'data');
+    assert.ok(left.length > 1);
+    assert.deepEqual(new Set(left), new Set([0]), 'each is memory of its own');
+    socket.destroy();
+  });
+
   it('that nobody reads is taken within bounds, and the connection goes on', async () => {
     const pushes = takesBytes(async () => {
       throw new RegistryError('RANGE_INVALID', 'not there', { headers: { Range: '0-0' } });
