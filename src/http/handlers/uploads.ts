@@ -34,6 +34,8 @@ async function isMounted(
   sources: Sources,
 ): Promise<boolean> {
   const from = sourceOf(request, sources);
+  // To whoever may not pull there it is as if it were not there.
+  if (from !== undefined && exchange.known?.mayPull(from) === false) return false;
   const blob = from && (await pushesOf(sources).mount(repository, digest, from));
   if (from === undefined || blob === undefined) return false;
   await drained(exchange);

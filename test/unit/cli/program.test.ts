@@ -58,6 +58,7 @@ async function run(
       hearSignals() {},
       announce: (config, text) => (stderr += `${config.logFormat}: ${text}\n`),
       doctor: async () => false,
+      explainAccess: async () => false,
       load: async ({ config }, told) => {
         order = told;
         if (config.imageFile === '') throw new Error('which images?');
