@@ -3,7 +3,7 @@ import type { AddressBlocks } from '../door/address-blocks.ts';
 import { clientAddress } from '../door/client-address.ts';
 import type { Limiter, LimitHeaders } from '../door/rate/limiter.ts';
 import type { AccessRules } from '../door/rules/access-rules.ts';
-import { isGranted, type RepositoryNamed } from '../door/rules/granted.ts';
+import { isGranted, isGrantedCatalog, type RepositoryNamed } from '../door/rules/granted.ts';
 import type { PassingContent } from '../door/rules/passing-content.ts';
 import type { Subject } from '../door/subject.ts';
 import { Visitors } from '../door/visitors.ts';
@@ -120,7 +120,8 @@ export class Admission {
       case 'version':
         return isAsked && subject.by === 'nothing' ? this.#refused(subject, access) : admitted;
       case 'catalog':
-        return rules?.letsIn(subject, 'pull') === false ? this.#refused(subject, access) : admitted;
+        if (rules?.letsIn(subject, 'pull') === false) return this.#refused(subject, access);
+        return isGrantedCatalog(subject) ? admitted : this.#notInToken(access);
       default:
         if (repository !== undefined) return this.#decidedOn(subject, action, repository, access);
         // What is wrong with the name is said to whoever may come in.

@@ -13,13 +13,16 @@ import { leadingTags } from './leading-tags.ts';
 import { openLimiters } from './limiters.ts';
 import type { Store } from './store.ts';
 
+/** The members of `auth` that a listener names. */
+type Accepted = Config['listeners'][number]['auth'];
+
 export interface DoorParts {
   readonly store: Pick<Store, 'graph' | 'metadata'>;
   readonly repositoryNamed: RepositoryNamed;
   readonly clock: Clock;
   readonly log: Log;
-  /** Default: nobody can show who he is. */
-  readonly identity?: Identity | undefined;
+  /** How callers become known, by what is taken at their door; default: all of it. Undefined: nobody can show who he is. */
+  readonly identities?: { at(kinds?: Accepted): Identity } | undefined;
 }
 
 /** Who may come in, by the port and by each of `listeners`. */
@@ -36,14 +39,18 @@ export function rulesDecide({ auth, access }: Pick<Config, 'auth' | 'access'>): 
 /** Where nothing of it is configured nobody is asked anything. */
 export async function openDoor(config: Config, parts: DoorParts): Promise<Door> {
   if (isOpen(config)) return { authorise: () => admitAll, async [Symbol.asyncDispose]() {} };
-  const { identity = anonymous, repositoryNamed } = parts;
+  const { identities, repositoryNamed } = parts;
   const limiters = await openLimiters(config, parts);
   const common = {
-    ...{ identity, repositoryNamed, rules: rulesOf(config), content: contentOf(config, parts) },
+    ...{ repositoryNamed, rules: rulesOf(config), content: contentOf(config, parts) },
     trustedProxies: new AddressBlocks(config.trustedProxies),
   };
   return {
-    authorise: (at) => new Admission({ ...common, limiter: limiters.of(at) }).authorise,
+    authorise: (at) => {
+      const kinds = at === 'port' ? undefined : config.listeners[at]?.auth;
+      const identity = identities?.at(kinds) ?? anonymous;
+      return new Admission({ ...common, identity, limiter: limiters.of(at) }).authorise;
+    },
     [Symbol.asyncDispose]: async () => await limiters[Symbol.asyncDispose](),
   };
 }

@@ -56,7 +56,7 @@ export class Met implements KnownCaller {
     const { rules, content, repositoryNamed } = this.#judges;
     return (
       rules?.judge(this.#subject, 'pull', repository).allowed !== false &&
-      isGranted(this.#subject, 'pull', repository, repositoryNamed) &&
+      (this.#access.action === 'catalog' || isGranted(this.#subject, 'pull', repository, repositoryNamed)) &&
       content?.policy.ofName(repository).allowed !== false
     );
   }

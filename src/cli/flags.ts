@@ -203,7 +203,7 @@ export const explainAccessFlags: readonly Flag[] = [
   {
     name: 'repository',
     about:
-      'What he asks for, with or without a tag or a digest: docker.io/library/alpine:3, or the name of what lives here',
+      'What he asks for, with or without a tag or a digest: docker.io/library/alpine:3, or the name of what lives here; it must be there (default: none)',
     takesValue: true,
     parse: (text) => text,
   },

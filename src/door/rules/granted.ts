@@ -1,6 +1,9 @@
 import type { RepositoryName } from '../../oci/reference.ts';
 import type { RuledAction, Subject } from '../subject.ts';
 
+/** What is no repository has its type in front in a grant. */
+const catalogue = 'registry:catalog';
+
 /** The repository that a name in a path means; undefined: none. */
 export type RepositoryNamed = (name: string) => RepositoryName | undefined;
 
@@ -21,5 +24,13 @@ export function isGranted(
         (grant.actions.includes(action) || grant.actions.includes('*')) &&
         (grant.repository === repository || repositoryNamed(grant.repository) === repository),
     )
+  );
+}
+
+/** The same of the catalogue: of what he may pull, whatever else his token is good for. */
+export function isGrantedCatalog({ granted }: Subject): boolean {
+  return (
+    granted === undefined ||
+    granted.some(({ repository, actions }) => repository === catalogue && actions.includes('*'))
   );
 }

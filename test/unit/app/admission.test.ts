@@ -20,6 +20,7 @@ const token: Subject = {
   ...{ ...ann, by: 'token' },
   granted: [{ repository: 'apps/web', actions: ['pull'] }],
 };
+const lister: Subject = { ...token, granted: [{ repository: 'registry:catalog', actions: ['*'] }] };
 const nobody: Subject = { id: undefined, by: 'nothing', groups: [], address: '192.0.2.1' };
 
 /** Whom the header Authorization names; `wrong` and `late` are refused. */
@@ -29,7 +30,8 @@ const identity: Identity = {
     if (authorization === 'wrong') throw wrong;
     if (authorization === 'late') return Promise.reject(wrong);
     if (authorization === 'looked up') return Promise.resolve(ann);
-    return authorization === 'ann' ? ann : authorization === 'token' ? token : nobody;
+    const shown = { ann, token, lister }[authorization ?? ''];
+    return shown ?? nobody;
   },
   challenge: (action, repository, error) =>
     [`Bearer scope="${repository ?? ''}:${action}"`, error].filter(Boolean).join(),
@@ -116,6 +118,20 @@ describe('who is known', () => {
       'Bearer scope="hosted.invalid/apps/web:push",insufficient_scope',
     ]);
     assert.deepEqual(await asked(made, 'pull', other, 'token'), ['DENIED']);
+  });
+
+  it('with a token sees the catalogue if it is good for that, as far as his rules go', async () => {
+    const made = admission();
+    assert.deepEqual(await asked(made, 'catalog', undefined, 'token'), [
+      'UNAUTHORIZED',
+      'Bearer scope=":catalog",insufficient_scope',
+    ]);
+    assert.deepEqual(await asked(made, 'catalog', undefined, 'lister'), ['admitted']);
+    const told: KnownCaller[] = [];
+    const caller = { ...stranger, authorization: 'lister' };
+    const access = { action: 'catalog', repository: undefined, request: undefined, caller } as const;
+    await made.authorise({ ...access, tell: (known) => void told.push(known) });
+    assert.deepEqual([told[0]?.mayPull(web), told[0]?.mayPull(other)], [true, false]);
   });
 
   it('is told to whoever asked, with the rule, before the verdict', () => {

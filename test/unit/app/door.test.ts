@@ -44,7 +44,12 @@ interface World extends AsyncDisposable {
 const trustedProxies = ['127.0.0.0/8'];
 const access = [
   { name: 'owner', who: { cidr: owner }, repositories: ['**'], actions: ['pull', 'push', 'delete'] },
-  { name: 'ann', who: { cidr: ann }, repositories: ['team/a', '*/team/a'], actions: ['pull', 'push', 'delete'] },
+  {
+    name: 'ann',
+    who: { cidr: ann },
+    repositories: ['team/a', '*/team/a'],
+    actions: ['pull', 'push', 'delete'],
+  },
 ] as const;
 
 /** A server with `team/a` and `team/b` at an upstream and of its own. */
@@ -157,7 +162,9 @@ describe('who may have team/a and not team/b', () => {
     for (const name of ['a', 'b', 'c', 'd'])
       assert.equal(
         await hers.status('PUT', `/v2/team/${name}/manifests/v1`, {
-          body: Buffer.from('{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'),
+          body: Buffer.from(
+            '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+          ),
           type: 'application/vnd.oci.image.index.v1+json',
         }),
         201,
@@ -172,13 +179,11 @@ describe('who may have team/a and not team/b', () => {
     const all = ['team/a', 'team/b', 'team/c', 'team/d', 'up/team/a', 'up/team/b'];
     let seen: unknown[] = [];
     const giveUpAt = Date.now() + 10_000;
-    while (seen.length < all.length && Date.now() < giveUpAt) [seen] = (await listed(owner)) as [unknown[], null];
+    while (seen.length < all.length && Date.now() < giveUpAt)
+      [seen] = (await listed(owner)) as [unknown[], null];
     assert.deepEqual(seen, all);
     assert.deepEqual(await listed(ann), [['team/a', 'up/team/a'], null]);
-    assert.deepEqual(await listed(ann, '?n=1'), [
-      ['team/a'],
-      '</v2/_catalog?n=1&last=team%2Fa>; rel="next"',
-    ]);
+    assert.deepEqual(await listed(ann, '?n=1'), [['team/a'], '</v2/_catalog?n=1&last=team%2Fa>; rel="next"']);
     assert.deepEqual(await listed(ann, '?n=1&last=team%2Fa'), [['up/team/a'], null]);
     assert.deepEqual(await listed(ann, '?n=10&last=team%2Fb'), [['up/team/a'], null]);
     const denied = await from(stranger, app.server.url).call('GET', '/v2/_catalog');
@@ -193,8 +198,14 @@ describe('who may have team/a and not team/b', () => {
     while (log.lines.filter((line) => / request /.test(line)).length < 2)
       await new Promise((resolve) => setImmediate(resolve));
     const [had, refused] = log.lines.filter((line) => / request /.test(line));
-    assert.match(had ?? '', /client: '10\.0\.0\.1'[^]*repository: '127\.0\.0\.1:\d+\/team\/a'[^]*digest: 'sha256:[^]*rule: 'ann'/);
-    assert.match(refused ?? '', new RegExp(`status: 403[^]*client: '10\\.0\\.0\\.1'[^]*digest: '${image.blob}'`));
+    assert.match(
+      had ?? '',
+      /client: '10\.0\.0\.1'[^]*repository: '127\.0\.0\.1:\d+\/team\/a'[^]*digest: 'sha256:[^]*rule: 'ann'/,
+    );
+    assert.match(
+      refused ?? '',
+      new RegExp(`status: 403[^]*client: '10\\.0\\.0\\.1'[^]*digest: '${image.blob}'`),
+    );
     assert.match(refused ?? '', /no rule lets you pull here/);
   });
 
@@ -223,7 +234,9 @@ describe('a policy', () => {
       const { digest } = image;
       await client.status('DELETE', 'manifests/one');
       const type = 'application/vnd.oci.image.index.v1+json';
-      const manifests = [{ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: image.bytes.length }];
+      const manifests = [
+        { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: image.bytes.length },
+      ];
       const text = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: type, manifests }));
       assert.equal((await client.putManifest('v1-dev', text, type)).status, 201);
       index = { digest: sha256(text) };

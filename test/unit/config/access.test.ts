@@ -30,9 +30,7 @@ describe('rules of access, as they are configured', () => {
 
   it('say who may push, whatever a hosted repository says', async () => {
     const { warnings } = await loadText(`${rule('anyone')}\nhosted: [{ repositories: [a], open: true }]`);
-    assert.deepEqual(warnings, [
-      'hosted: open has no effect beside access and auth, which say who may push',
-    ]);
+    assert.deepEqual(warnings, ['hosted: open has no effect beside access and auth, which say who may push']);
   });
 });
 
@@ -46,9 +44,6 @@ describe('a server that counts for several', () => {
     assert.deepEqual((await loadText(text, { env })).warnings, [
       'storage.coordination has no effect without rateLimit',
     ]);
-    assert.deepEqual(
-      (await loadText(`${text}\nrateLimit: { requests: 1, per: 1m }`, { env })).warnings,
-      [],
-    );
+    assert.deepEqual((await loadText(`${text}\nrateLimit: { requests: 1, per: 1m }`, { env })).warnings, []);
   });
 });
