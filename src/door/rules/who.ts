@@ -38,7 +38,7 @@ export function whoMatcher(who: Who): WhoMatcher {
 }
 
 /** Who has a token for nobody in particular is nobody all the same. */
-export function isKnown({ by, id }: Subject): boolean {
+function isKnown({ by, id }: Subject): boolean {
   return by !== 'nothing' && id !== undefined;
 }
 

@@ -139,7 +139,7 @@ describe('who is known', () => {
     const tell = (known: KnownCaller) => void told.push(known);
     const caller = { ...stranger, authorization: 'ann' };
     const made = admission();
-    made.authorise({ action: 'pull', repository: web, request: undefined, caller, tell });
+    void made.authorise({ action: 'pull', repository: web, request: undefined, caller, tell });
     assert.throws(() =>
       made.authorise({ action: 'pull', repository: other, request: undefined, caller, tell }),
     );

@@ -19,7 +19,10 @@ describe('names that somebody may pull', () => {
     assert.deepEqual(await few({ last: all[6], limit: 7 }), all.slice(7, 14));
     assert.deepEqual(await few({ last: all[13], limit: 100 }), all.slice(14));
     assert.deepEqual(await few({ last: '~', limit: 7 }), []);
-    assert.ok(asked.every((limit) => limit <= 200), 'bounded');
+    assert.ok(
+      asked.every((limit) => limit <= 200),
+      'bounded',
+    );
   });
 
   it('are looked for no longer than somebody waits', async () => {

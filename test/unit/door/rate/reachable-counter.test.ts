@@ -48,7 +48,7 @@ describe('a counter that somebody else has', () => {
     state.answer = async () => await new Promise(() => {});
     const asking = [counter.count('a'), counter.count('b')];
     await clock.advance(299);
-    const early = await Promise.race([...asking, 'waits']);
+    const early = await Promise.race([...asking, Promise.resolve('waits')]);
     assert.equal(early, 'waits');
     await clock.advance(1);
     assert.deepEqual(await Promise.all(asking), [undefined, undefined]);
