@@ -1,5 +1,6 @@
 import {
   doctorFlags,
+  explainAccessFlags,
   exportFlags,
   type Flag,
   importFlags,
@@ -115,6 +116,11 @@ export const commands = [
     name: 'check-config',
     about: 'Check the configuration file and the flags of serve',
     flags: serveFlags,
+  },
+  {
+    name: 'explain-access',
+    about: 'Say which rule of access and policy decides about a request, and why; exit code 1: it is denied',
+    flags: explainAccessFlags,
   },
   {
     name: 'doctor',

@@ -26,6 +26,10 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { doctor } = await import('./doctor.ts');
       return await doctor(loaded, order, { version: version.version, env, stdout });
     },
+    explainAccess: async ({ config }, order) => {
+      const { explain } = await import('./explain-access.ts');
+      return explain(config, order, stdout);
+    },
     load: async (loaded, order) => {
       const { load } = await import('./load.ts');
       return await load(loaded, order, {

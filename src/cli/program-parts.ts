@@ -4,6 +4,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Version } from '../process/version.ts';
 import type { DoctorOrder } from './doctor.ts';
+import type { AccessOrder } from './explain-access.ts';
 import type { ExportCommand } from './export.ts';
 import type { ImportCommand } from './import.ts';
 import type { ListOrder } from './list.ts';
@@ -37,6 +38,8 @@ export interface ProgramParts {
   readonly preflight: (loaded: LoadedConfig, tryPorts: boolean) => Promise<Preflight>;
   /** True: nothing failed. Throws RegistryError for a name that is none, ConfigError for the environment. */
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
+  /** True: he may. Throws RegistryError for a name that is none. */
+  readonly explainAccess: (loaded: LoadedConfig, order: AccessOrder) => Promise<boolean>;
   /** True: all is loaded. Rejects where nothing could be begun. */
   readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
   /** True: nothing is wrong. Rejects where nothing could be begun. */

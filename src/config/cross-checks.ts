@@ -106,12 +106,12 @@ function areOne(one: unknown, other: unknown): boolean {
 }
 
 /** What else a listener is to serve would be open to everybody, or not there. */
-export function onlyFiles<S extends z.ZodType>(schema: S): S {
+export function notYetTokens<S extends z.ZodType>(schema: S): S {
   return schema.superRefine((value, context) => {
-    if (value === 'registry' || value === 'token')
+    if (value === 'token')
       context.addIssue({
         code: 'custom',
-        message: `${notYet}, and not safe to ignore: only files are served so far`,
+        message: `${notYet}, and not safe to ignore: only the registry and files are served so far`,
       });
   }) as S;
 }
@@ -198,6 +198,26 @@ function originOf(url: unknown): string | undefined {
   if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
   const { protocol, host, pathname } = new URL(url);
   return /^\/(?:v2\/?)?$/.test(pathname) ? `${protocol}//${String(canonical(host))}` : undefined;
+}
+
+/** Rules of access are about repositories: with a tag behind it a glob would match nothing. */
+export function namesAlone<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ repositories }) =>
+    textsOf(repositories).flatMap((glob, index) =>
+      glob.slice(glob.lastIndexOf('/')).includes(':')
+        ? [{ path: ['repositories', index], message: 'is a glob of names: tags are a matter of policy' }]
+        : [],
+    ),
+  );
+}
+
+/** Counts that are shared are somewhere. */
+export function withUrl<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ kind, url, urlFromEnv, urlFile }) =>
+    kind === 'redis' && ![url, urlFromEnv, urlFile].some(given)
+      ? [{ path: ['kind'], message: 'redis needs urlFromEnv or urlFile' }]
+      : [],
+  );
 }
 
 /** A name without a host, and no tag behind it: what looks otherwise matches nothing. */

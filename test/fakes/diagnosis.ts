@@ -60,6 +60,7 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     prune: async () => assert.fail('nothing is removed'),
     announce: () => assert.fail('nothing is started'),
     preflight: async () => assert.fail('nothing is started'),
+    explainAccess: async () => assert.fail('nothing is explained'),
     load: async () => assert.fail('nothing is loaded'),
     list: async () => assert.fail('nothing is listed'),
     wanted: async () => assert.fail('nothing is listed'),

@@ -49,6 +49,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   http: ['observe', 'http/exchange', 'http/handlers'],
   notify: ['observe', 'net', 'storage', 'http/exchange'],
   admin: ['values', 'storage', 'http/exchange', 'retention'],
+  door: [],
+  'door/rules': ['door'],
+  'door/rate': ['door'],
   app: [
     ...[
       'values',
@@ -63,7 +66,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['upstream', 'storage', 'storage/file', 'storage/memory', 'storage/sqlite', 'cache', 'cache/memory'],
     ...['registry', 'retention', 'verify', 'load', 'load/archive', 'hosted', 'rebuild', 'bundle', 'http'],
-    ...['http/exchange', 'http/handlers', 'notify', 'catalog', 'admin'],
+    ...['http/exchange', 'http/handlers', 'notify', 'catalog', 'admin', 'door', 'door/rules', 'door/rate'],
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],

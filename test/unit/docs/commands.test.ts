@@ -41,6 +41,7 @@ async function exitCode(args: string): Promise<number> {
     serve: async () => true,
     preflight: async () => ({ problems: [], warnings: [] }),
     doctor: async () => true,
+    explainAccess: async () => true,
     load: async () => true,
     export: async () => true,
     import: async () => true,
