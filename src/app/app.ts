@@ -2,7 +2,6 @@ import { RecentFailures } from '../admin/recent-failures.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
-import { admitAll } from '../http/authorise.ts';
 import { FinishedAnswers } from '../http/finished-answers.ts';
 import type { Catalog } from '../http/handlers/call.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
@@ -18,7 +17,9 @@ import { openAdministration } from './administration.ts';
 import { openCaching } from './caching.ts';
 import { beginCatalogSync } from './catalog-sync.ts';
 import { openHosting } from './hosting.ts';
+import { openIdentities } from './identity.ts';
 import { openIncoming } from './incoming.ts';
+import { knownMay, knownOnly } from './known-callers.ts';
 import { listen } from './listen.ts';
 import { openListeners } from './listeners.ts';
 import { memoryPlan } from './memory-plan.ts';
@@ -166,6 +167,13 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const incoming = openIncoming(config, caching, { clock, log });
   if (incoming !== undefined) stack.use(incoming);
   const { pushes, endpoints, repositoryNamed } = hosting;
+  waitsFor('the files of auth');
+  const identities = await openIdentities(config, {
+    ...{ dialling: caching.dialling, repositoryNamed, clock, log },
+    judge: knownMay,
+    mayList: ({ id }) => id !== undefined,
+  });
+  if (identities !== undefined) stack.use(identities);
   const stored: Catalog = async (page) => await store.metadata.listRepositories(page);
   const routed: RouterParts = {
     ...{ registry, pushes, repositoryNamed },
@@ -174,7 +182,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
-    authorise: admitAll,
+    authorise: knownOnly(identities?.at()),
+    tokens: identities?.endpoints,
     administer: administration.answer,
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,

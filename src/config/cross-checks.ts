@@ -243,6 +243,66 @@ export function reachableHosted<S extends z.ZodType>(schema: S): S {
   });
 }
 
+/** Who asks for who clients are has some way to know them. */
+export function ofSomeKind<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ basic, tokenService, oauth, issuers }) => {
+    const isEmpty = [basic, tokenService, oauth].every((kind) => kind === undefined || kind === null);
+    return isEmpty && (!Array.isArray(issuers) || issuers.length === 0)
+      ? [{ path: [], message: 'needs basic, tokenService, oauth or issuers: else nobody could ever come in' }]
+      : [];
+  });
+}
+
+/** Tokens of the token service are had with a password. */
+export function withPasswords<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ basic, tokenService }) =>
+    given(tokenService) && !given(basic)
+      ? [{ path: ['tokenService'], message: 'needs auth.basic: its tokens are had with a password' }]
+      : [],
+  );
+}
+
+/** Clients are sent to its token service by the URL under which they know it. */
+export function reachableTokenService<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ auth, publicUrl }) =>
+    given(record(auth)['tokenService']) && !given(publicUrl)
+      ? [{ path: ['auth', 'tokenService'], message: 'needs publicUrl: there clients are sent for tokens' }]
+      : [],
+  );
+}
+
+export function distinctClients<S extends z.ZodType>(schema: S): S {
+  return checked(schema, (value) => {
+    const ids = Array.isArray(value) ? value.map((item) => record(item)['id']) : [];
+    return ids.flatMap((id, index) =>
+      given(id) && ids.indexOf(id) < index ? [{ path: [index, 'id'], message: 'is there twice' }] : [],
+    );
+  });
+}
+
+export function signedWithASecret<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ algorithm, secret, secretFromEnv, secretFile }) => {
+    const isThere = [secret, secretFromEnv, secretFile].some(given);
+    if (algorithm === 'HS256' && !isThere)
+      return [{ path: ['algorithm'], message: 'HS256 needs secretFromEnv or secretFile' }];
+    return algorithm === 'ES256' && isThere
+      ? [{ path: ['algorithm'], message: 'ES256 is signed with a key, and not with a secret' }]
+      : [];
+  });
+}
+
+/** An issuer without a URL has no OpenID configuration. */
+export function ofKeysOfAnIssuer<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ issuer, jwksUrl, keyFile }) => {
+    if (given(jwksUrl) && given(keyFile))
+      return [{ path: ['keyFile'], message: 'has no effect beside jwksUrl' }];
+    const isUrl = typeof issuer === 'string' && /^https?:/.test(issuer) && URL.canParse(issuer);
+    return given(issuer) && !isUrl && !given(jwksUrl) && !given(keyFile)
+      ? [{ path: ['issuer'], message: 'is no URL where keys could be found: jwksUrl or keyFile is needed' }]
+      : [];
+  });
+}
+
 function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map((item) => (typeof item === 'string' ? item : '')) : [];
 }

@@ -8,7 +8,6 @@ import {
   duration,
   flag,
   group,
-  httpUrl,
   list,
   pattern,
   port,
@@ -31,62 +30,6 @@ export const adminSchema = ofAUser(
     }),
   ),
 );
-
-export const authSchema = group({
-  basic: key(
-    'Users with passwords',
-    group({ htpasswdFile: key('File of users and password hashes', text({ min: 1 })) }).optional(),
-  ),
-  tokenService: key(
-    'The token service of this server: GET and POST /v2/token',
-    group({
-      issuer: key('iss of its tokens', text({ min: 1 })),
-      service: key('aud of its tokens', text({ min: 1 })),
-      expiry: key('How long a token is good', duration().prefault('5m')),
-      ...secretKeys('key', 'Private key that signs'),
-    }).optional(),
-  ),
-  oauth: key(
-    'The OAuth2 token endpoint: POST /token',
-    group({
-      clients: key(
-        'Who may ask for tokens',
-        list(
-          group({
-            id: key('client_id', text({ min: 1 })),
-            ...secretKeys('secret', 'client_secret'),
-            scopes: key('Scopes that may be asked for', list(text()).prefault([])),
-          }),
-        ),
-      ),
-      signing: key(
-        'How tokens are signed',
-        group({
-          algorithm: key('JWT algorithm', choice(['HS256'])),
-          ...secretKeys('secret', 'Shared secret'),
-        }),
-      ),
-      expiry: key('How long a token is good', duration().prefault('2h')),
-    }).optional(),
-  ),
-  issuers: key(
-    'Identity providers whose tokens are believed',
-    list(
-      group({
-        issuer: key('iss', httpUrl()),
-        audience: key('aud', text({ min: 1 })),
-        jwksUrl: key('Where its keys are', httpUrl().optional()),
-        algorithms: key(
-          'Algorithms that are accepted',
-          list(choice(['RS256', 'ES256'])).prefault(['RS256', 'ES256']),
-        ),
-        clockSkew: key('How far clocks may differ', duration().prefault('30s')),
-        subjectClaim: key('Claim that names the user', text({ min: 1 }).prefault('sub')),
-        groupsClaim: key('Claim that lists the groups', text({ min: 1 }).prefault('groups')),
-      }),
-    ).prefault([]),
-  ),
-});
 
 const who = z.union(
   [

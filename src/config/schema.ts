@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { authSchema } from './auth-schema.ts';
 import { cacheSchema, upstreamSchema } from './cache-schema.ts';
 import {
   distinctPorts,
@@ -6,12 +7,12 @@ import {
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
+  reachableTokenService,
   serverTls,
 } from './cross-checks.ts';
 import {
   accessSchema,
   adminSchema,
-  authSchema,
   hostedSchema,
   listenersSchema,
   policySchema,
@@ -167,7 +168,7 @@ const everyKey = group({
   ),
 
   admin: key('Credential of the admin calls; none is this machine alone', adminSchema.prefault({})),
-  auth: key('Who clients are', authSchema.optional(), 'refused'),
+  auth: key('Who clients are; absent: nobody is asked', authSchema.optional()),
   access: key('What clients may do; the first rule that matches wins', accessSchema.optional(), 'refused'),
   policy: key('What may be served at all', policySchema.prefault([]), 'refused'),
   rateLimit: key('How often clients may ask', rateLimitSchema.optional(), 'refused'),
@@ -178,7 +179,7 @@ const everyKey = group({
   storage: key('Where things are kept', storageSchema.prefault({}), 'refused'),
 });
 
-export const configSchema = reachableHosted(distinctPorts(everyKey));
+export const configSchema = reachableTokenService(reachableHosted(distinctPorts(everyKey)));
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

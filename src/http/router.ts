@@ -42,8 +42,16 @@ export interface RouterParts extends Sources {
   readonly tellOfPulls?: Tell | undefined;
   /** Answers `POST /v2/webhooks/events`, and asks by itself who may. Default: nothing is there. */
   readonly takeEvents?: ((exchange: Exchange) => Promise<void>) | undefined;
+  /** Where clients get tokens: whoever asks there need not be known yet. Default: nothing is there. */
+  readonly tokens?: TokenPaths | undefined;
   /** Default: every answer is put together anew. */
   readonly finished?: FinishedAnswers | undefined;
+}
+
+/** Paths of our own that have nothing to do with any registry. */
+export interface TokenPaths {
+  has(path: string): boolean;
+  answer(exchange: Exchange): Promise<void>;
 }
 
 /** Where registries tell us what happened there: none of the API's own. */
@@ -100,6 +108,11 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
       parts.admit();
       if (hasBody(exchange)) throw bodyError(exchange, 'this call takes no body');
       await parts.administer(exchange);
+      return;
+    }
+    if (parts.tokens?.has(path) === true) {
+      parts.admit();
+      await parts.tokens.answer(exchange);
       return;
     }
     if (!isBelow('/v2', path)) {
