@@ -34,7 +34,10 @@ async function jsonAt(url: URL, transport: Transport): Promise<Json> {
   });
   const what = `the answer of ${url.origin} is`;
   if (answer.status !== 200)
-    throw new RegistryError('UNAVAILABLE', `${url.origin} answered ${answer.status} where its keys should be`);
+    throw new RegistryError(
+      'UNAVAILABLE',
+      `${url.origin} answered ${answer.status} where its keys should be`,
+    );
   const json = jsonObject((await readBody(answer, { maxBytes, what })).toString('utf8'));
   if (json === undefined) throw new RegistryError('UNAVAILABLE', `${what} no JSON`);
   return json;

@@ -176,7 +176,10 @@ describe('the thread of passwords', () => {
   it('takes so many of one network, and no more', async () => {
     await using checks = new PasswordChecks();
     const hash = bcrypt('right');
-    const flood = Array.from({ length: 1000 }, async () => await checks.check('flood', { hash, password: 'x' }));
+    const flood = Array.from(
+      { length: 1000 },
+      async () => await checks.check('flood', { hash, password: 'x' }),
+    );
     const results = await Promise.allSettled(flood);
     const refused = results.filter(({ status }) => status === 'rejected');
     assert.ok(refused.length >= 980, String(refused.length));
