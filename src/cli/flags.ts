@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
-import { duration, size, whole } from '../config/values.ts';
+import { choice, duration, size, whole } from '../config/values.ts';
 import { defaultParallel, maxParallel } from '../load/parallel.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
@@ -196,6 +196,21 @@ export const verifyFlags: readonly Flag[] = [
     parse: (text) => bytes(text),
   },
   outputFlag('text', 'json'),
+];
+
+export const htpasswdFlags: readonly Flag[] = [
+  {
+    name: 'file',
+    about: 'put the line into this file, in the place of the one that the user has (default: print it)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'algorithm',
+    about: 'bcrypt or argon2id (default: bcrypt)',
+    takesValue: true,
+    parse: (text) => meaningOf(choice(['bcrypt', 'argon2id']), text),
+  },
 ];
 
 export const doctorFlags: readonly Flag[] = [

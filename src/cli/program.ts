@@ -65,6 +65,7 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     'check-config': checkConfig,
     doctor,
     ...directoryRuns,
+    htpasswd,
     version: async () => {
       tellVersion();
       return 0;
@@ -102,6 +103,20 @@ function addFlags(command: Command, flags: readonly Flag[]): void {
       }
     };
     command.addOption(new Option(`--${name} <value>`, about).argParser(parser));
+  }
+}
+
+async function htpasswd(
+  { file = '', algorithm = 'bcrypt' }: OwnFlags,
+  { stderr, ...parts }: ProgramParts,
+  [user = '']: readonly string[],
+): Promise<number> {
+  try {
+    await parts.htpasswd({ user, file, algorithm });
+    return 0;
+  } catch (error) {
+    stderr.write(`error making an entry: ${error instanceof Error ? error.message : error}\n`);
+    return 1;
   }
 }
 

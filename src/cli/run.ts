@@ -32,6 +32,8 @@ export interface OwnFlags {
   readonly usedSince?: number | Date;
   readonly wanted?: string;
   readonly as?: RegistryHost;
+  readonly file?: string;
+  readonly algorithm?: 'bcrypt' | 'argon2id';
 }
 
 /** Throws ConfigError. */

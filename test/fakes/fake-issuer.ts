@@ -44,7 +44,11 @@ export class FakeIssuer implements AsyncDisposable {
 
   get jwks(): object {
     return {
-      keys: this.keys.map(({ kid, alg, publicKey }) => ({ ...publicKey.export({ format: 'jwk' }), kid, alg })),
+      keys: this.keys.map(({ kid, alg, publicKey }) => ({
+        ...publicKey.export({ format: 'jwk' }),
+        kid,
+        alg,
+      })),
     };
   }
 
@@ -71,7 +75,9 @@ export class FakeIssuer implements AsyncDisposable {
     }
     const issuer = this.claims ?? this.url;
     const body =
-      path === '/keys' ? this.jwks : { issuer, jwks_uri: this.jwksUrl, authorization_endpoint: `${this.url}/auth` };
+      path === '/keys'
+        ? this.jwks
+        : { issuer, jwks_uri: this.jwksUrl, authorization_endpoint: `${this.url}/auth` };
     response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
   }
 }

@@ -29,8 +29,13 @@ describe('tokens of an issuer that is believed', () => {
   it('let in whom they name, by keys that are fetched once', async () => {
     await using issuer = await FakeIssuer.start();
     await using server = await trusting(issuer);
-    const tokens = await Promise.all([1, 2, 3, 4].map(async (at) => await issuer.token({ sub: `user ${at}` }, server.clock.now())));
-    assert.deepEqual(await Promise.all(tokens.map(async (token) => await answer(server, token))), [200, 200, 200, 200]);
+    const tokens = await Promise.all(
+      [1, 2, 3, 4].map(async (at) => await issuer.token({ sub: `user ${at}` }, server.clock.now())),
+    );
+    assert.deepEqual(
+      await Promise.all(tokens.map(async (token) => await answer(server, token))),
+      [200, 200, 200, 200],
+    );
     assert.deepEqual(issuer.asked, ['/keys']);
   });
 
@@ -56,12 +61,25 @@ describe('tokens of an issuer that is believed', () => {
     assert.equal(await answer(server, await issuer.token({ ...claims, aud: ['x', 'cache'] }, now)), 200);
     assert.equal(await answer(server, await issuer.token({ ...claims, exp: seconds - 20 }, now)), 200);
     const wrong: readonly object[] = [
-      { aud: 'another' }, { aud: ['a', 'b'] }, { aud: undefined }, { exp: seconds - 40 }, { exp: undefined },
-      { nbf: seconds + 40 }, { iss: 'https://another.test' }, { iss: undefined }, { sub: undefined }, { sub: '' },
-      { sub: 7 }, { sub: 'a\nb' },
+      { aud: 'another' },
+      { aud: ['a', 'b'] },
+      { aud: undefined },
+      { exp: seconds - 40 },
+      { exp: undefined },
+      { nbf: seconds + 40 },
+      { iss: 'https://another.test' },
+      { iss: undefined },
+      { sub: undefined },
+      { sub: '' },
+      { sub: 7 },
+      { sub: 'a\nb' },
     ];
     for (const claim of wrong)
-      assert.equal(await answer(server, await issuer.token({ ...claims, ...claim }, now)), 401, JSON.stringify(claim));
+      assert.equal(
+        await answer(server, await issuer.token({ ...claims, ...claim }, now)),
+        401,
+        JSON.stringify(claim),
+      );
   });
 
   it('are not believed by another algorithm than those that are listed, or no key of the issuer', async () => {
@@ -76,7 +94,9 @@ describe('tokens of an issuer that is believed', () => {
     assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, newKey('rsa', 'RS256'))), 401);
     const secret = String(rsa.publicKey.export({ format: 'pem', type: 'spki' }));
     const claims = { iss: issuer.url, aud: 'cache', sub: 'u', exp: Math.floor(now / 1000) + 60 };
-    const confused = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'rsa' }).sign(Buffer.from(secret));
+    const confused = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256', kid: 'rsa' })
+      .sign(Buffer.from(secret));
     assert.equal(await answer(server, confused), 401);
   });
 
@@ -90,7 +110,10 @@ describe('tokens of an issuer that is believed', () => {
     assert.equal(await answer(server, await issuer.token({ sub: 'v' }, server.clock.now())), 200);
     assert.equal(await answer(server, before), 200);
     for (const at of Array.from({ length: 20 }, (_, index) => index))
-      assert.equal(await answer(server, await issuer.token({ sub: 'w' }, server.clock.now(), newKey(`${at}`))), 401);
+      assert.equal(
+        await answer(server, await issuer.token({ sub: 'w' }, server.clock.now(), newKey(`${at}`))),
+        401,
+      );
     assert.equal(keysAsked(issuer), 2);
   });
 

@@ -80,6 +80,10 @@ async function run(
       wanted: async (_, told) => {
         order = told;
       },
+      htpasswd: async (told) => {
+        order = told;
+        if (told.user === 'nobody') throw new Error('the password is empty');
+      },
       pin: async (_, told) => {
         order = told;
         return told.pattern !== 'nothing';
@@ -174,6 +178,7 @@ describe('ociregistry', () => {
     ['prune', 'pattern', 'date', 'not-used-for', 'keep', 'dry-run', 'output'],
     ['list', 'header', 'pattern', 'short-digest', 'wide', 'output'],
     ['wanted', 'output'],
+    ['htpasswd', 'file', 'algorithm'],
     ['export', 'pattern', 'platform', 'chunk-size', 'since', 'used-since', 'wanted', 'output'],
     ['import', 'as', 'platform', 'output'],
     ['pin', 'output'],

@@ -181,9 +181,9 @@ describe('the thread of passwords', () => {
       async () => await checks.check('flood', { hash, password: 'x' }),
     );
     const results = await Promise.allSettled(flood);
-    const refused = results.filter(({ status }) => status === 'rejected');
+    const refused = results.filter((result) => result.status === 'rejected');
     assert.ok(refused.length >= 980, String(refused.length));
-    for (const { reason } of refused) {
+    for (const { reason } of refused as readonly { readonly reason: unknown }[]) {
       assert.ok(reason instanceof RegistryError);
       assert.deepEqual([reason.status, reason.headers], [429, { 'Retry-After': '2' }]);
     }
