@@ -33,6 +33,10 @@ function judged(subject: Subject, access: Access, { challenge }: Identity): void
 function isGranted({ granted }: Subject, { action, repository, request }: Access): boolean {
   if (granted === undefined) return action !== 'delete';
   if (action === 'version') return true;
+  if (action === 'catalog')
+    return granted.some(
+      ({ repository: name, actions }) => name === 'registry:catalog' && actions.includes('*'),
+    );
   const names = [repository, request !== undefined && 'name' in request ? request.name : undefined];
   return granted.some((grant) => names.includes(grant.repository) && grant.actions.includes(action));
 }
