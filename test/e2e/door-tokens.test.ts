@@ -44,24 +44,16 @@ describe('real clients that log in', () => {
     return await command(programOf('crane'), ['--insecure', ...args], { DOCKER_CONFIG: join(path, 'crane') });
   }
 
-  it('crane: pushes and pulls here, and there by our tokens', needs('crane', 'docker-registry'), async () => {
-    const layers = [await makeLayer(path, 'layer', 100_000)];
-    for (const at of [host(), registry.host]) {
-      const reference = `${at}/team/crane:v1`;
-      const push = async (): Promise<unknown> =>
-        await crane(
-          'append',
-          '--oci-empty-base',
-          ...layers.flatMap((layer) => ['-f', layer]),
-          '-t',
-          reference,
-        );
-      await assert.rejects(push, /401|UNAUTHORIZED|unauthorized/i);
-      await crane('auth', 'login', at, '-u', 'alice', '-p', password);
-      await push();
-      assert.match(await crane('digest', reference), /^sha256:/);
-      assert.match(await crane('catalog', at), /team\/crane/);
-    }
+  it('crane: logs in, pushes and lists', needs('crane'), async () => {
+    const layer = await makeLayer(path, 'layer', 100_000);
+    const reference = `${host()}/team/crane:v1`;
+    const push = async (): Promise<unknown> =>
+      await crane('append', '--oci-empty-base', '-f', layer, '-t', reference);
+    await assert.rejects(push, /401|UNAUTHORIZED|unauthorized/i);
+    await crane('auth', 'login', host(), '-u', 'alice', '-p', password);
+    await push();
+    assert.match(await crane('digest', reference), /^sha256:/);
+    assert.match(await crane('catalog', host()), /team\/crane/);
   });
 
   it(

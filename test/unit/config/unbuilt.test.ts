@@ -46,8 +46,6 @@ listeners: []
   });
 
   const doors: [key: string, value: string][] = [
-    ['auth', '{ basic: { htpasswdFile: f } }'],
-    ['auth', '{}'],
     ['access', '[]'],
     ['access', '[{ name: nodes, who: { cidr: 10.0.0.0/8 }, repositories: ["**"], actions: [pull] }]'],
     ['policy', '[{ name: no-dev, repositories: ["docker.io/**:*-dev"], effect: deny }]'],
@@ -131,12 +129,13 @@ registries:
   - name: a.io
     auth:
       token: { provider: exec, providerOpts: { command: [docker-credential-x, get], lifetime: 30m }, expiry: 6h }
+publicUrl: https://cache.example.com
 auth:
   basic: { htpasswdFile: /etc/ociregistry/htpasswd }
   tokenService: { issuer: cache.example.com, service: cache.example.com, expiry: 5m, keyFile: "" }
   oauth:
-    clients: [{ id: "000000", secretFile: f, scopes: [my-scope] }]
-    signing: { algorithm: HS256, secretFile: f }
+    clients: [{ id: "000000", secretFromEnv: SECRET, scopes: [my-scope] }]
+    signing: { algorithm: HS256, secretFromEnv: SECRET }
     expiry: 2h
   issuers: [{ issuer: "https://idp.example.com", audience: cache, jwksUrl: "https://idp.example.com/keys", algorithms: [RS256, ES256], clockSkew: 30s, subjectClaim: sub, groupsClaim: groups }]
 access:
@@ -159,7 +158,7 @@ storage:
     const listening = keys.filter((key) => /^config.yaml:\d+:\d+: listeners/.test(key));
     assert.deepEqual(
       keys.filter((key) => !listening.includes(key)),
-      ['auth', 'access', 'rateLimit', 'storage'],
+      ['access', 'rateLimit', 'storage'],
     );
     assert.equal(listening.length, 4);
   });
