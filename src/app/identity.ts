@@ -26,7 +26,7 @@ import { dockerService, dockerTokens, oauthOf } from './own-tokens.ts';
 
 type Auth = NonNullable<Config['auth']>;
 /** What may be shown at a door, as `auth` calls it. */
-export type CredentialKind = 'basic' | 'tokenService' | 'oauth' | 'issuers';
+type CredentialKind = 'basic' | 'tokenService' | 'oauth' | 'issuers';
 
 export interface IdentityParts {
   readonly dialling: Dialling;

@@ -49,7 +49,7 @@ export interface RouterParts extends Sources {
 }
 
 /** Paths of our own that have nothing to do with any registry. */
-export interface TokenPaths {
+interface TokenPaths {
   has(path: string): boolean;
   answer(exchange: Exchange): Promise<void>;
 }

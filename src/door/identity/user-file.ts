@@ -53,11 +53,16 @@ export class UserFile implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#clock.sleep(checkEveryMs, signal).catch(() => undefined);
+    while (await this.#isNextCheck()) {
       // The end does not wait for files.
-      if (!signal.aborted) await abortable(this.check(), signal).catch(() => undefined);
+      await abortable(this.check(), this.#stop.signal).catch(() => undefined);
     }
+  }
+
+  /** False: it is over. */
+  async #isNextCheck(): Promise<boolean> {
+    const { signal } = this.#stop;
+    await this.#clock.sleep(checkEveryMs, signal).catch(() => undefined);
+    return !signal.aborted;
   }
 }

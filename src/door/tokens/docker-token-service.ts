@@ -110,7 +110,7 @@ export class DockerTokenService {
 }
 
 /** As it would stand in a header: there is one way in which passwords are looked at. */
-export function basicOf(form: Form): string {
+function basicOf(form: Form): string {
   const [user, password] = [form.get('username'), form.get('password')];
   if (user === undefined || password === undefined)
     throw new TokenError('invalid_request', 'username or password is missing');

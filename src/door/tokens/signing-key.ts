@@ -8,7 +8,7 @@ import {
 import type { JWK } from 'jose';
 import { keyId } from './key-id.ts';
 
-export type KeyAlgorithm = 'ES256' | 'RS256';
+type KeyAlgorithm = 'ES256' | 'RS256';
 
 /** What tokens are verified with, which is for everybody. */
 export interface VerifyingKey {

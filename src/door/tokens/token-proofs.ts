@@ -5,7 +5,7 @@ import type { Known, Proof, Refused } from '../identity/proof.ts';
 import { faultOfToken } from './token-fault.ts';
 
 /** What tokens claim of themselves, by which those who could have made them are found. Nobody has looked at it. */
-export interface Claimed {
+interface Claimed {
   readonly issuer: string | undefined;
   readonly algorithm: string | undefined;
   readonly kind: string | undefined;

@@ -65,7 +65,7 @@ describe('a user', () => {
 
   it('is asked for his password once by a crowd', async () => {
     const { shows, asked } = known(alice);
-    await Promise.all(Array.from({ length: 20 }, () => shows(basicHeader('alice', 'right'))));
+    await Promise.all(Array.from({ length: 20 }, async () => await shows(basicHeader('alice', 'right'))));
     assert.equal(asked.length, 1);
   });
 
