@@ -70,6 +70,13 @@ export class Admission {
     );
   };
 
+  /** Who asks how to become known is nobody yet. Throws TOOMANYREQUESTS, UNAVAILABLE. */
+  readonly count = ({ caller, tell }: Pick<Access, 'caller' | 'tell'>): Soon<void> => {
+    const nobody = this.#visitors.of(this.#behindProxies(caller).address, undefined);
+    const access: Access = { action: 'login', request: undefined, repository: undefined, caller, tell };
+    return soon(this.#counted(nobody), (counted) => this.#told(nobody, access, counted));
+  };
+
   #behindProxies(caller: Caller): Caller {
     const address = clientAddress(caller.address, caller.forwardedFor, this.#parts.trustedProxies);
     return address === caller.address ? caller : { ...caller, address };
@@ -146,10 +153,10 @@ export class Admission {
     );
   }
 
-  /** Who has not shown a name is asked for one, where he can have one. */
-  #refused({ by }: Subject, { action, repository }: Access, rule?: string): Decision {
+  /** Who has not shown a name, be it with a token for nobody in particular, is asked for one, where he can have one. */
+  #refused({ id, by }: Subject, { action, repository }: Access, rule?: string): Decision {
     const { challenge } = this.#parts.identity;
-    if (challenge !== undefined && (by === 'nothing' || by === 'certificate'))
+    if (challenge !== undefined && (id === undefined || by === 'certificate'))
       return { rule, refusal: unauthorized(challenge(action, repository)) };
     const who = rule === undefined ? 'no rule lets you' : `the rule ${JSON.stringify(rule)} does not let you`;
     return { rule, refusal: new RegistryError('DENIED', `${who} ${wordsOf(action)}`) };

@@ -10,6 +10,7 @@ import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter, type RouterParts } from '../http/router.ts';
 import type { RunningServer } from '../http/server.ts';
+import { createTokenDoor } from '../http/token-door.ts';
 import { hostedHost } from '../oci/reference.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
@@ -166,7 +167,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       : (await import('./incoming.ts')).openIncoming(config, caching, { clock, log });
   if (incoming !== undefined) stack.use(incoming);
   const { pushes, endpoints, repositoryNamed } = hosting;
-  const door = stack.use(await openDoor(config, { store, repositoryNamed, clock, log }));
+  waitsFor('the files of auth');
+  const { dialling } = caching;
+  const door = stack.use(await openDoor(config, { store, dialling, repositoryNamed, clock, log }));
   const stored: Catalog = async (page) => await store.metadata.listRepositories(page);
   const routed: RouterParts = {
     ...{ registry, pushes, repositoryNamed },
@@ -175,7 +178,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
-    authorise: door.authorise('port'),
+    ...door.at('port'),
     administer: administration.answer,
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
@@ -206,8 +209,8 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { servers: listeners } = stack.use(
     await openListeners({
       ...{ config, clock, log, admit: gate.admit, takesBodies },
-      registry: (at) =>
-        createRouter({ ...routed, authorise: door.authorise(at), administer: undefined }, endpoints),
+      registry: (at) => createRouter({ ...routed, ...door.at(at), administer: undefined }, endpoints),
+      tokens: (at) => createTokenDoor({ ...routed, ...door.at(at), clock }),
       connections: { registry: main.maxConnections, aside: files.aside },
     }),
   );

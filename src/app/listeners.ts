@@ -9,6 +9,8 @@ interface Parts extends Omit<Listening, 'at' | 'tls' | 'maxConnections'> {
   readonly admit: () => void;
   /** The registry, for whoever comes by this listener. */
   readonly registry: (at: number) => RequestListener;
+  /** Where tokens are had and nothing else, likewise. */
+  readonly tokens: (at: number) => RequestListener;
   /** Do clients send bodies to it? */
   readonly takesBodies: boolean;
   /** To each registry, and to each of the pages beside. */
@@ -30,8 +32,8 @@ export async function openListeners(parts: Parts): Promise<Listeners> {
 }
 
 async function opened(at: number, parts: Parts, stack: AsyncDisposableStack): Promise<RunningServer> {
-  const { config, admit, clock, log, registry, takesBodies, connections } = parts;
-  const { directory = '', serve, tls } = config.listeners[at] ?? {};
+  const { config, clock, log, takesBodies, connections } = parts;
+  const { serve, tls } = config.listeners[at] ?? {};
   const isRegistry = serve === 'registry';
   const certificates =
     tls === undefined
@@ -41,9 +43,8 @@ async function opened(at: number, parts: Parts, stack: AsyncDisposableStack): Pr
           { clock, log },
           `listeners[${at}].tls`,
         );
-  const listener = isRegistry ? registry(at) : createIndexFiles({ directory, admit, log, clock });
   const server = stack.use(
-    await listen(listener, {
+    await listen(served(at, parts), {
       ...{ config, clock, log, at, tls: certificates?.tls },
       maxConnections: isRegistry ? connections.registry : connections.aside,
       takesBodies: isRegistry && takesBodies,
@@ -51,4 +52,10 @@ async function opened(at: number, parts: Parts, stack: AsyncDisposableStack): Pr
   );
   if (certificates !== undefined) stack.use(certificates.renew((renewed) => server.useTls(renewed)));
   return server;
+}
+
+function served(at: number, { config, admit, clock, log, registry, tokens }: Parts): RequestListener {
+  const { directory = '', serve } = config.listeners[at] ?? {};
+  if (serve === 'registry') return registry(at);
+  return serve === 'token' ? tokens(at) : createIndexFiles({ directory, admit, log, clock });
 }

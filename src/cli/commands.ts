@@ -3,6 +3,7 @@ import {
   explainAccessFlags,
   exportFlags,
   type Flag,
+  htpasswdFlags,
   importFlags,
   listFlags,
   loadFlags,
@@ -130,6 +131,13 @@ export const commands = [
       about: 'what to try; none is every registry of the configuration',
     },
     flags: doctorFlags,
+  },
+  {
+    name: 'htpasswd',
+    about:
+      'Make the line of a user for auth.basic.htpasswdFile: the password is typed, or comes by standard input',
+    operands: { name: '<USER>', about: 'the name that the user shows' },
+    flags: htpasswdFlags,
   },
   { name: 'version', about: 'Print the version', flags: [] },
 ] as const satisfies readonly CommandDescription[];

@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
-import { duration, size, whole } from '../config/values.ts';
+import { choice, duration, size, whole } from '../config/values.ts';
 import { defaultParallel, maxParallel } from '../load/parallel.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
@@ -229,6 +229,21 @@ export const explainAccessFlags: readonly Flag[] = [
   },
   { name: 'address', about: 'Where he comes from (default: nowhere)', takesValue: true, parse: address },
   outputFlag('text', 'json'),
+];
+
+export const htpasswdFlags: readonly Flag[] = [
+  {
+    name: 'file',
+    about: 'put the line into this file, in the place of the one that the user has (default: print it)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'algorithm',
+    about: 'bcrypt or argon2id (default: bcrypt)',
+    takesValue: true,
+    parse: (text) => meaningOf(choice(['bcrypt', 'argon2id']), text),
+  },
 ];
 
 export const doctorFlags: readonly Flag[] = [

@@ -74,6 +74,10 @@ export async function main(argv: readonly string[]): Promise<number> {
       await tellIfNothing(config.imagePath);
       await wanted(config.imagePath, order, stdout);
     },
+    htpasswd: async (order) => {
+      const { htpasswd } = await import('./htpasswd.ts');
+      await htpasswd(order, { stdin: process.stdin, stdout, stderr });
+    },
     preflight: async (loaded, tryPorts) => {
       const { preflight } = await import('../app/preflight/preflight.ts');
       return await preflight(loaded, { env, tryPorts });

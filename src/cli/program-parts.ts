@@ -6,6 +6,7 @@ import type { Version } from '../process/version.ts';
 import type { DoctorOrder } from './doctor.ts';
 import type { AccessOrder } from './explain-access.ts';
 import type { ExportCommand } from './export.ts';
+import type { HtpasswdOrder } from './htpasswd.ts';
 import type { ImportCommand } from './import.ts';
 import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
@@ -50,6 +51,8 @@ export interface ProgramParts {
   readonly import: (loaded: LoadedConfig, command: ImportCommand) => Promise<boolean>;
   /** Rejects where it cannot be read. */
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
+  /** Rejects where there is no such entry to make, or no such file to put it in. */
+  readonly htpasswd: (order: HtpasswdOrder) => Promise<void>;
   /** Rejects where nothing could be removed. */
   readonly prune: (loaded: LoadedConfig, order: PruneOrder) => Promise<void>;
   /** Likewise. */

@@ -66,6 +66,7 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     doctor,
     'explain-access': explainAccess,
     ...directoryRuns,
+    htpasswd,
     version: async () => {
       tellVersion();
       return 0;
@@ -120,6 +121,20 @@ async function explainAccess(
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof RegistryError)) throw error;
     parts.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+async function htpasswd(
+  { file = '', algorithm = 'bcrypt' }: OwnFlags,
+  { stderr, ...parts }: ProgramParts,
+  [user = '']: readonly string[],
+): Promise<number> {
+  try {
+    await parts.htpasswd({ user, file, algorithm });
+    return 0;
+  } catch (error) {
+    stderr.write(`error making an entry: ${error instanceof Error ? error.message : error}\n`);
     return 1;
   }
 }

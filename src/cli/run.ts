@@ -39,6 +39,8 @@ export interface OwnFlags {
   readonly group?: readonly string[];
   readonly certificate?: string;
   readonly address?: string;
+  readonly file?: string;
+  readonly algorithm?: 'bcrypt' | 'argon2id';
 }
 
 /** Throws ConfigError. */

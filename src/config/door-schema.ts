@@ -1,12 +1,5 @@
 import * as z from 'zod';
-import {
-  hostedNames,
-  namesAlone,
-  notYetTokens,
-  ofAUser,
-  withDirectory,
-  withPassword,
-} from './cross-checks.ts';
+import { hostedNames, namesAlone, ofAUser, withDirectory, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import {
   addressBlock,
@@ -15,7 +8,6 @@ import {
   duration,
   flag,
   group,
-  httpUrl,
   list,
   pattern,
   port,
@@ -24,7 +16,7 @@ import {
   whole,
 } from './values.ts';
 
-/** Who may come in. `auth` is not built, and stops the start (schema.ts says so at the group), and so do listeners of tokens. */
+/** What clients may do, how often, and by which doors. Who they are: auth-schema.ts. */
 
 const actions = () => list(choice(['pull', 'push', 'delete']));
 const repositories = () => list(pattern());
@@ -38,62 +30,6 @@ export const adminSchema = ofAUser(
     }),
   ),
 );
-
-export const authSchema = group({
-  basic: key(
-    'Users with passwords',
-    group({ htpasswdFile: key('File of users and password hashes', text({ min: 1 })) }).optional(),
-  ),
-  tokenService: key(
-    'The token service of this server: GET and POST /v2/token',
-    group({
-      issuer: key('iss of its tokens', text({ min: 1 })),
-      service: key('aud of its tokens', text({ min: 1 })),
-      expiry: key('How long a token is good', duration().prefault('5m')),
-      ...secretKeys('key', 'Private key that signs'),
-    }).optional(),
-  ),
-  oauth: key(
-    'The OAuth2 token endpoint: POST /token',
-    group({
-      clients: key(
-        'Who may ask for tokens',
-        list(
-          group({
-            id: key('client_id', text({ min: 1 })),
-            ...secretKeys('secret', 'client_secret'),
-            scopes: key('Scopes that may be asked for', list(text()).prefault([])),
-          }),
-        ),
-      ),
-      signing: key(
-        'How tokens are signed',
-        group({
-          algorithm: key('JWT algorithm', choice(['HS256'])),
-          ...secretKeys('secret', 'Shared secret'),
-        }),
-      ),
-      expiry: key('How long a token is good', duration().prefault('2h')),
-    }).optional(),
-  ),
-  issuers: key(
-    'Identity providers whose tokens are believed',
-    list(
-      group({
-        issuer: key('iss', httpUrl()),
-        audience: key('aud', text({ min: 1 })),
-        jwksUrl: key('Where its keys are', httpUrl().optional()),
-        algorithms: key(
-          'Algorithms that are accepted',
-          list(choice(['RS256', 'ES256'])).prefault(['RS256', 'ES256']),
-        ),
-        clockSkew: key('How far clocks may differ', duration().prefault('30s')),
-        subjectClaim: key('Claim that names the user', text({ min: 1 }).prefault('sub')),
-        groupsClaim: key('Claim that lists the groups', text({ min: 1 }).prefault('groups')),
-      }),
-    ).prefault([]),
-  ),
-});
 
 const who = z.union(
   [
@@ -165,7 +101,10 @@ export const listenersSchema = list(
     group({
       host: key('Address to listen on', bindAddress().prefault('0.0.0.0')),
       port: key('Port to listen on; 0 is any', port()),
-      serve: key('registry or files', notYetTokens(choice(['registry', 'token', 'files']))),
+      serve: key(
+        'registry, token (where tokens are had, and nothing else) or files',
+        choice(['registry', 'token', 'files']),
+      ),
       directory: key('Directory of serve: files', text().prefault('')),
       tls: key(
         'Certificate and key; none is plain HTTP',
@@ -175,9 +114,8 @@ export const listenersSchema = list(
         }).optional(),
       ),
       auth: key(
-        'Which of auth are asked for',
+        'Which of auth are taken there, and whose tokens are had there; none of it is nobody known. Absent: all',
         list(choice(['basic', 'tokenService', 'oauth', 'issuers'])).optional(),
-        'refused',
       ),
       rateLimit: key('As rateLimit, in its place for who comes by this listener', rateLimitSchema.optional()),
     }),

@@ -1,17 +1,19 @@
 import type * as z from 'zod';
+import { authSchema } from './auth-schema.ts';
 import { cacheSchema, upstreamSchema } from './cache-schema.ts';
 import {
   distinctPorts,
   distinctRegistries,
+  knownAtListeners,
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
+  reachableTokenService,
   serverTls,
 } from './cross-checks.ts';
 import {
   accessSchema,
   adminSchema,
-  authSchema,
   hostedSchema,
   listenersSchema,
   policySchema,
@@ -166,7 +168,7 @@ const everyKey = group({
   ),
 
   admin: key('Credential of the admin calls; none is this machine alone', adminSchema.prefault({})),
-  auth: key('Who clients are', authSchema.optional(), 'refused'),
+  auth: key('Who clients are; absent: nobody is asked', authSchema.optional()),
   access: key(
     'Who may pull, push and delete where: the first rule that is about him and the repository; what none is about is denied. Absent: anyone pulls',
     accessSchema.optional(),
@@ -183,7 +185,7 @@ const everyKey = group({
   storage: key('Where things are kept', storageSchema.prefault({})),
 });
 
-export const configSchema = reachableHosted(distinctPorts(everyKey));
+export const configSchema = knownAtListeners(reachableTokenService(reachableHosted(distinctPorts(everyKey))));
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

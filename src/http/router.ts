@@ -23,6 +23,7 @@ import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { type LongWay, shortWay } from './short-way.ts';
 import { aliasMeant, type NamedRegistry, NoRegistryNamed, type TargetSettings, targetOf } from './target.ts';
+import type { TokenPaths } from './token-paths.ts';
 import { withToldPulls } from './told-pulls.ts';
 
 export interface RouterParts extends Sources {
@@ -42,6 +43,8 @@ export interface RouterParts extends Sources {
   readonly tellOfPulls?: Tell | undefined;
   /** Answers `POST /v2/webhooks/events`, and asks by itself who may. Default: nothing is there. */
   readonly takeEvents?: ((exchange: Exchange) => Promise<void>) | undefined;
+  /** Where clients get tokens. Default: nowhere. */
+  readonly tokens?: TokenPaths | undefined;
   /** Default: every answer is put together anew. */
   readonly finished?: FinishedAnswers | undefined;
 }
@@ -100,6 +103,11 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
       parts.admit();
       if (hasBody(exchange)) throw bodyError(exchange, 'this call takes no body');
       await parts.administer(exchange);
+      return;
+    }
+    if (parts.tokens?.has(path) === true) {
+      parts.admit();
+      await parts.tokens.answer(exchange);
       return;
     }
     if (!isBelow('/v2', path)) {

@@ -64,6 +64,7 @@ export async function runDoctor(config: Config, line: readonly string[], env: No
     load: async () => assert.fail('nothing is loaded'),
     list: async () => assert.fail('nothing is listed'),
     wanted: async () => assert.fail('nothing is listed'),
+    htpasswd: async () => assert.fail('nobody is added'),
     pin: async () => assert.fail('nothing is pinned'),
     refresh: async () => assert.fail('nothing is asked for'),
     verify: async () => assert.fail('nothing is verified'),

@@ -84,6 +84,10 @@ async function run(
       wanted: async (_, told) => {
         order = told;
       },
+      htpasswd: async (told) => {
+        order = told;
+        if (told.user === 'nobody') throw new Error('the password is empty');
+      },
       pin: async (_, told) => {
         order = told;
         return told.pattern !== 'nothing';
@@ -179,6 +183,7 @@ describe('ociregistry', () => {
     ['list', 'header', 'pattern', 'short-digest', 'wide', 'output'],
     ['wanted', 'output'],
     ['explain-access', ...['repository', 'action', 'user', 'group', 'certificate', 'address', 'output']],
+    ['htpasswd', 'file', 'algorithm'],
     ['export', 'pattern', 'platform', 'chunk-size', 'since', 'used-since', 'wanted', 'output'],
     ['import', 'as', 'platform', 'output'],
     ['pin', 'output'],

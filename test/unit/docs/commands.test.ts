@@ -48,6 +48,7 @@ async function exitCode(args: string): Promise<number> {
     list: async () => {},
     prune: async () => {},
     wanted: async () => {},
+    htpasswd: async () => {},
     pin: async () => true,
     refresh: async () => true,
     verify: async () => true,
