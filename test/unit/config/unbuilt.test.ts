@@ -96,7 +96,7 @@ describe('a listener', () => {
       'config.yaml:2:65: listeners[0].auth[2]: needs auth.issuers',
     ]);
     assert.deepEqual(await problems('serve: token'), [
-      'config.yaml:2:27: listeners[0].serve: token needs auth.tokenService or auth.oauth',
+      'config.yaml:2:34: listeners[0].serve: token needs auth.tokenService or auth.oauth',
     ]);
     assert.deepEqual(await problems('serve: files, directory: i, auth: [basic]'), [
       'config.yaml:2:55: listeners[0].auth: files are given to whoever asks: this would keep nobody out',
@@ -111,7 +111,7 @@ describe('a listener', () => {
       'auth: { oauth: { clients: [], signing: { algorithm: ES256 } }, basic: { htpasswdFile: f } }\n';
     assert.deepEqual(await problemsOf(`${oauth}listeners: [{ port: 8000, serve: token }]`), []);
     assert.deepEqual(await problemsOf(`${oauth}listeners: [{ port: 8000, serve: token, auth: [basic] }]`), [
-      'config.yaml:2:27: listeners[0].serve: token needs auth.tokenService or auth.oauth',
+      'config.yaml:2:34: listeners[0].serve: token needs auth.tokenService or auth.oauth',
     ]);
   });
 });
@@ -176,6 +176,6 @@ storage:
     );
     const storage =
       'not available in this version yet, and not safe to ignore: take it out, the server does not start with it';
-    assert.deepEqual(problems, [`config.yaml:31:3: storage.blobs: ${storage}`]);
+    assert.deepEqual(problems, [`config.yaml:32:3: storage.blobs: ${storage}`]);
   });
 });
