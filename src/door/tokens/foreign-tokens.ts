@@ -14,6 +14,8 @@ export interface ForeignIssuer {
   readonly subjectClaim: string;
   readonly groupsClaim: string;
   readonly keys: IssuerKeys;
+  /** Where clients get its tokens, by Docker's protocol: in these a grant that is not there is none. Undefined: they are of another kind. */
+  readonly realm?: string | undefined;
 }
 
 /** Tokens of one issuer that is not this server. */
@@ -41,9 +43,9 @@ export class ForeignTokens {
    * Undefined: nobody.
    */
   knownIn(payload: JWTPayload): Known | undefined {
-    const { subjectClaim, groupsClaim } = this.#issuer;
+    const { subjectClaim, groupsClaim, realm } = this.#issuer;
     const id = userIn(payload, subjectClaim);
-    const granted = grantsIn(payload);
+    const granted = grantsIn(payload) ?? (realm === undefined ? undefined : []);
     if (id === undefined && granted === undefined) return undefined;
     const known: Known = { id, by: 'token', groups: groupsIn(payload, groupsClaim) };
     return granted === undefined ? known : { ...known, granted };

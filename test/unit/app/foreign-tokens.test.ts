@@ -52,6 +52,17 @@ describe('tokens of an issuer that is believed', () => {
     }
   });
 
+  it('are good for nothing where the issuer is a token server and they grant nothing, but to log in', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer, { realm: `${issuer.url}/token` });
+    const token = await issuer.token({ sub: 'u' }, server.clock.now());
+    assert.equal(await answer(server, token), 200);
+    assert.equal(await answer(server, token, '/v2/team/a/manifests/v1'), 401);
+    const access = [{ type: 'repository', name: 'team/a', actions: ['pull'] }];
+    const granting = await issuer.token({ sub: 'u', access }, server.clock.now());
+    assert.equal(await answer(server, granting, '/v2/team/a/manifests/v1'), 404);
+  });
+
   it('are not believed when they are for others, or not good now', async () => {
     await using issuer = await FakeIssuer.start();
     await using server = await trusting(issuer, { clockSkew: '30s' });
