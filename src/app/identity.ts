@@ -41,7 +41,7 @@ export interface IdentityParts {
 }
 
 /** How a caller becomes known at one door. */
-export interface IdentityThere {
+interface IdentityThere {
   /** Nothing shown: nobody. Throws UNAUTHORIZED with a challenge for what is wrong, TOOMANYREQUESTS (429), UNAVAILABLE (503). */
   readonly identify: (caller: Shown) => Soon<Subject>;
   /** `WWW-Authenticate` for whoever needs more than he has shown. Undefined: nobody can show anything. */
