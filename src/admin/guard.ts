@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import type { Clock } from '../base/clock.ts';
 import { Expiring } from '../base/expiring.ts';
+import { networkOf } from '../base/network-of.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { AdminCredential } from './credential.ts';
 import { otherPageBehind, pageBehind } from './web-pages.ts';
@@ -100,13 +100,6 @@ loopback.addAddress('::1', 'ipv6');
 function isLoopback(address = ''): boolean {
   const family = isIP(address);
   return family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
-}
-
-/** Whoever has one IPv6 address has 2⁶⁴ of them. */
-function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  const parsed = ipaddr.process(address);
-  return parsed.kind() === 'ipv4' ? parsed.toString() : parsed.toByteArray().slice(0, 8).join('.');
 }
 
 function denied(reason: string): RegistryError {

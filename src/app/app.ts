@@ -2,7 +2,6 @@ import { RecentFailures } from '../admin/recent-failures.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
-import { admitAll } from '../http/authorise.ts';
 import { FinishedAnswers } from '../http/finished-answers.ts';
 import type { Catalog } from '../http/handlers/call.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
@@ -11,12 +10,14 @@ import { createMetricsPage } from '../http/metrics-page.ts';
 import { pullableCatalog } from '../http/pullable-catalog.ts';
 import { createRouter, type RouterParts } from '../http/router.ts';
 import type { RunningServer } from '../http/server.ts';
+import { createTokenDoor } from '../http/token-door.ts';
 import { hostedHost } from '../oci/reference.ts';
 import { Stopping, stopping } from '../oci/stopping.ts';
 import { HostRegistry } from '../registry/host-registry.ts';
 import { openAdministration } from './administration.ts';
 import { beginBesideClients } from './beside-clients.ts';
 import { openCaching } from './caching.ts';
+import { openDoor } from './door.ts';
 import { openHosting } from './hosting.ts';
 import { listen } from './listen.ts';
 import { openListeners } from './listeners.ts';
@@ -166,6 +167,9 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       : (await import('./incoming.ts')).openIncoming(config, caching, { clock, log });
   if (incoming !== undefined) stack.use(incoming);
   const { pushes, endpoints, repositoryNamed } = hosting;
+  waitsFor('the files of auth');
+  const { dialling } = caching;
+  const door = stack.use(await openDoor(config, { store, dialling, repositoryNamed, clock, log }));
   const stored: Catalog = async (page) => await store.metadata.listRepositories(page);
   const routed: RouterParts = {
     ...{ registry, pushes, repositoryNamed },
@@ -174,7 +178,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
     admit: gate.admit,
-    authorise: admitAll,
+    ...door.at('port'),
     administer: administration.answer,
     headLimit: { clock, milliseconds: headLimitMs(config) },
     log,
@@ -189,13 +193,27 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
     prometheus === undefined
       ? undefined
       : stack.use(await listen(createMetricsPage(prometheus, log), { ...aside, at: 'metrics' }));
+  const takesBodies = pushes !== undefined;
   const main = {
-    ...{ config, clock, log, maxConnections: files.connections, tls: certificates?.tls },
-    takesBodies: pushes !== undefined,
+    ...{
+      config,
+      clock,
+      log,
+      maxConnections: connectionsOf(config, files.connections),
+      tls: certificates?.tls,
+    },
+    takesBodies,
   };
   const server = stack.use(await listen(router, { ...main, at: 'port' }));
   if (certificates !== undefined) stack.use(certificates.renew((tls) => server.useTls(tls)));
-  const { servers: listeners } = stack.use(await openListeners({ ...aside, admit: gate.admit }));
+  const { servers: listeners } = stack.use(
+    await openListeners({
+      ...{ config, clock, log, admit: gate.admit, takesBodies },
+      registry: (at) => createRouter({ ...routed, ...door.at(at), administer: undefined }, endpoints),
+      tokens: (at) => createTokenDoor({ ...routed, ...door.at(at), clock }),
+      connections: { registry: main.maxConnections, aside: files.aside },
+    }),
+  );
   isUsable = storeReadiness(store, retention, clock);
   gate.notReady = undefined;
   const known = (): void => {
@@ -204,6 +222,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   await beginBesideClients(config, caching, { clock, log, random, stack, known });
   const servers = { server, health, metrics, listeners };
   return new App({ ...servers, certificates, stack: stack.move(), gate, config, clock });
+}
+
+/** Each door of the registry has as many as the others. */
+function connectionsOf({ listeners }: Config, all: number): number {
+  return Math.max(1, Math.floor(all / (1 + listeners.filter(({ serve }) => serve === 'registry').length)));
 }
 
 function prefixOf(publicUrl: string): string {

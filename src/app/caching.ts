@@ -14,7 +14,7 @@ import type { Operation } from '../storage/operation.ts';
 import { tellerOf } from './index-changes.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
-import { openNotifying } from './notifying.ts';
+import { type Dialling, openNotifying } from './notifying.ts';
 import type { FilePlan } from './open-files.ts';
 import { Registries } from './registries.ts';
 import { openRetention, type Retention } from './retention.ts';
@@ -49,6 +49,8 @@ export interface Caching extends AsyncDisposable {
   readonly prometheus: Prometheus | undefined;
   /** Undefined: nobody is told of anything. */
   readonly notifier: Notifier | undefined;
+  /** How others than registries are reached. */
+  readonly dialling: Dialling;
   /** What became of tags that were compared with their registries. */
   readonly synced: SyncTally;
 }
@@ -103,7 +105,7 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   stack.use(retention);
   const opened = stack.move();
   return {
-    ...{ store, cache, registries, prometheus, retention, notifier, synced, changed },
+    ...{ store, cache, registries, prometheus, retention, notifier, synced, changed, dialling },
     [Symbol.asyncDispose]: async () => await opened.disposeAsync(),
   };
 }

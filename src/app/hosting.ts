@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { HostedRegistry } from '../hosted/hosted-registry.ts';
-import { HostedRules } from '../hosted/hosted-rules.ts';
+import { HostedRules, type HostedSettings } from '../hosted/hosted-rules.ts';
 import { openPushes } from '../hosted/open-hosted.ts';
 import { UploadRooms } from '../hosted/upload-rooms.ts';
 import { sweepUploads } from '../hosted/upload-sweep.ts';
@@ -15,6 +15,7 @@ import { hostedHost, type RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import { Recurring } from '../retention/recurring.ts';
 import type { Caching } from './caching.ts';
+import { rulesDecide } from './door.ts';
 
 /** Unfinished uploads are looked at a minute after the start, and then so often. Milliseconds. */
 const sweeps = { firstMs: 60_000, pauseMs: 10 * 60_000 };
@@ -36,11 +37,12 @@ export interface HostingSettings {
 }
 
 export function openHosting(
-  { hosted }: Config,
+  config: Config,
   { store, cache, registries, retention, notifier, changed }: Caching,
   target: TargetSettings,
   { clock, log, isBeingRestored }: HostingSettings,
 ): Hosting {
+  const { hosted } = config;
   const { content, spools, uploads, metadata, graph, inventory } = store;
   const registry = new HostedRegistry(registries.of(hostedHost), { metadata, inventory, clock });
   const repositoryNamed = namedBy(target);
@@ -52,7 +54,7 @@ export function openHosting(
       repositoryNamed,
       async [Symbol.asyncDispose]() {},
     };
-  const rules = new HostedRules(hosted);
+  const rules = new HostedRules(rulesDecide(config) ? hosted.map(openToRules) : hosted);
   const { room } = retention ?? cache;
   const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
   const uploadRooms = new UploadRooms(room);
@@ -72,6 +74,11 @@ export function openHosting(
     repositoryNamed,
     [Symbol.asyncDispose]: async () => await sweep[Symbol.asyncDispose](),
   };
+}
+
+/** Who may is asked at the door. */
+function openToRules(settings: HostedSettings): HostedSettings {
+  return { ...settings, open: true };
 }
 
 /** What is no name is none that anything could be taken from. */

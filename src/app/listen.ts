@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
-import { type RunningServer, type ServerTls, startServer } from '../http/server.ts';
+import { type RunningServer, type ServerSettings, type ServerTls, startServer } from '../http/server.ts';
 import { CannotListen, doorOf, type PortKey } from './cannot-listen.ts';
 
 /** A connection may be silent for so long, or a minute longer than upstream may take for a first answer. Milliseconds. */
@@ -15,6 +15,8 @@ export interface Listening {
   /** What holds the port. */
   readonly at: PortKey;
   readonly tls?: ServerTls | undefined;
+  /** As {@link ServerSettings.takesBodies}. */
+  readonly takesBodies?: ServerSettings['takesBodies'];
 }
 
 /** Throws CannotListen. */

@@ -1,11 +1,20 @@
+import type { RequestListener } from 'node:http';
 import { createIndexFiles } from '../http/index-files.ts';
 import type { RunningServer } from '../http/server.ts';
 import { type Listening, listen } from './listen.ts';
 import { ServerCertificates } from './server-certificates.ts';
 
-interface Parts extends Omit<Listening, 'at' | 'tls'> {
+interface Parts extends Omit<Listening, 'at' | 'tls' | 'maxConnections'> {
   /** Throws to refuse a request, while the server stops. */
   readonly admit: () => void;
+  /** The registry, for whoever comes by this listener. */
+  readonly registry: (at: number) => RequestListener;
+  /** Where tokens are had and nothing else, likewise. */
+  readonly tokens: (at: number) => RequestListener;
+  /** Do clients send bodies to it? */
+  readonly takesBodies: boolean;
+  /** To each registry, and to each of the pages beside. */
+  readonly connections: { readonly registry: number; readonly aside: number };
 }
 
 /** The further doors of the configuration. */
@@ -23,8 +32,9 @@ export async function openListeners(parts: Parts): Promise<Listeners> {
 }
 
 async function opened(at: number, parts: Parts, stack: AsyncDisposableStack): Promise<RunningServer> {
-  const { config, admit, clock, log } = parts;
-  const { directory = '', tls } = config.listeners[at] ?? {};
+  const { config, clock, log, takesBodies, connections } = parts;
+  const { serve, tls } = config.listeners[at] ?? {};
+  const isRegistry = serve === 'registry';
   const certificates =
     tls === undefined
       ? undefined
@@ -33,8 +43,19 @@ async function opened(at: number, parts: Parts, stack: AsyncDisposableStack): Pr
           { clock, log },
           `listeners[${at}].tls`,
         );
-  const files = createIndexFiles({ directory, admit, log, clock });
-  const server = stack.use(await listen(files, { ...parts, at, tls: certificates?.tls }));
+  const server = stack.use(
+    await listen(served(at, parts), {
+      ...{ config, clock, log, at, tls: certificates?.tls },
+      maxConnections: isRegistry ? connections.registry : connections.aside,
+      takesBodies: isRegistry && takesBodies,
+    }),
+  );
   if (certificates !== undefined) stack.use(certificates.renew((renewed) => server.useTls(renewed)));
   return server;
+}
+
+function served(at: number, { config, admit, clock, log, registry, tokens }: Parts): RequestListener {
+  const { directory = '', serve } = config.listeners[at] ?? {};
+  if (serve === 'registry') return registry(at);
+  return serve === 'token' ? tokens(at) : createIndexFiles({ directory, admit, log, clock });
 }

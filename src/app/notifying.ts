@@ -14,8 +14,8 @@ import { proxiesOf } from './policies.ts';
 import { tlsSettings } from './registry-upstream.ts';
 import type { Store } from './store.ts';
 
-/** How endpoints are reached. */
-interface Dialling {
+/** How others than registries are reached, with whom the configuration has us talk. */
+export interface Dialling {
   readonly names: NameLookups;
   readonly sockets: SocketLimit;
   /** One for the process. */

@@ -1,7 +1,9 @@
 import {
   doctorFlags,
+  explainAccessFlags,
   exportFlags,
   type Flag,
+  htpasswdFlags,
   importFlags,
   listFlags,
   loadFlags,
@@ -117,6 +119,11 @@ export const commands = [
     flags: serveFlags,
   },
   {
+    name: 'explain-access',
+    about: 'Say which rule of access and policy decides about a request, and why; exit code 1: it is denied',
+    flags: explainAccessFlags,
+  },
+  {
     name: 'doctor',
     about: 'Try each registry as the server would, and say what fails and what to look at',
     operands: {
@@ -124,6 +131,13 @@ export const commands = [
       about: 'what to try; none is every registry of the configuration',
     },
     flags: doctorFlags,
+  },
+  {
+    name: 'htpasswd',
+    about:
+      'Make the line of a user for auth.basic.htpasswdFile: the password is typed, or comes by standard input',
+    operands: { name: '<USER>', about: 'the name that the user shows' },
+    flags: htpasswdFlags,
   },
   { name: 'version', about: 'Print the version', flags: [] },
 ] as const satisfies readonly CommandDescription[];

@@ -1,8 +1,9 @@
+import { isIP } from 'node:net';
 import type * as z from 'zod';
 import { keyMeta, notYet } from '../config/key.ts';
 import { configSchema } from '../config/schema.ts';
 import { defaultOf, keysOf, takesFlag } from '../config/schema-tree.ts';
-import { duration, size, whole } from '../config/values.ts';
+import { choice, duration, size, whole } from '../config/values.ts';
 import { defaultParallel, maxParallel } from '../load/parallel.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
@@ -198,6 +199,53 @@ export const verifyFlags: readonly Flag[] = [
   outputFlag('text', 'json'),
 ];
 
+export const explainAccessFlags: readonly Flag[] = [
+  {
+    name: 'repository',
+    about:
+      'What he asks for, with or without a tag or a digest: docker.io/library/alpine:3, or the name of what lives here; it must be there (default: none)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'action',
+    about: 'pull, push or delete (default: pull)',
+    takesValue: true,
+    parse: oneOf('pull', 'push', 'delete'),
+  },
+  { name: 'user', about: 'Who he is (default: nobody)', takesValue: true, parse: (text) => text },
+  {
+    name: 'group',
+    about: 'A group of his; may be repeated (default: none)',
+    takesValue: true,
+    isRepeated: true,
+    parse: (text) => [text],
+  },
+  {
+    name: 'certificate',
+    about: 'The name in his certificate (default: none)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  { name: 'address', about: 'Where he comes from (default: nowhere)', takesValue: true, parse: address },
+  outputFlag('text', 'json'),
+];
+
+export const htpasswdFlags: readonly Flag[] = [
+  {
+    name: 'file',
+    about: 'put the line into this file, in the place of the one that the user has (default: print it)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'algorithm',
+    about: 'bcrypt or argon2id (default: bcrypt)',
+    takesValue: true,
+    parse: (text) => meaningOf(choice(['bcrypt', 'argon2id']), text),
+  },
+];
+
 export const doctorFlags: readonly Flag[] = [
   outputFlag('text', 'json'),
   ofKey('pullTimeout'),
@@ -296,11 +344,20 @@ function outputFlag(...forms: readonly [string, string]): Flag {
     name: 'output',
     about: `${forms.join(' or ')} (default: ${forms[0]})`,
     takesValue: true,
-    parse: (text) => {
-      if (forms.includes(text)) return text;
-      throw new Error(`must be ${forms.join(' or ')}, not ${JSON.stringify(text)}`);
-    },
+    parse: oneOf(...forms),
   };
+}
+
+function oneOf(...words: readonly string[]): Flag['parse'] {
+  return (text) => {
+    if (words.includes(text)) return text;
+    throw new Error(`must be ${words.join(' or ')}, not ${JSON.stringify(text)}`);
+  };
+}
+
+function address(text: string): string {
+  if (isIP(text) > 0) return text;
+  throw new Error(`must be an address such as 10.0.0.1, not ${JSON.stringify(text)}`);
 }
 
 /** An age in milliseconds, or a time. */

@@ -26,6 +26,10 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { doctor } = await import('./doctor.ts');
       return await doctor(loaded, order, { version: version.version, env, stdout });
     },
+    explainAccess: async ({ config }, order) => {
+      const { explain } = await import('./explain-access.ts');
+      return explain(config, order, stdout);
+    },
     load: async (loaded, order) => {
       const { load } = await import('./load.ts');
       return await load(loaded, order, {
@@ -69,6 +73,10 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { wanted } = await import('./wanted.ts');
       await tellIfNothing(config.imagePath);
       await wanted(config.imagePath, order, stdout);
+    },
+    htpasswd: async (order) => {
+      const { htpasswd } = await import('./htpasswd.ts');
+      await htpasswd(order, { stdin: process.stdin, stdout, stderr });
     },
     preflight: async (loaded, tryPorts) => {
       const { preflight } = await import('../app/preflight/preflight.ts');

@@ -4,7 +4,9 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Version } from '../process/version.ts';
 import type { DoctorOrder } from './doctor.ts';
+import type { AccessOrder } from './explain-access.ts';
 import type { ExportCommand } from './export.ts';
+import type { HtpasswdOrder } from './htpasswd.ts';
 import type { ImportCommand } from './import.ts';
 import type { ListOrder } from './list.ts';
 import type { LoadOrder } from './load.ts';
@@ -37,6 +39,8 @@ export interface ProgramParts {
   readonly preflight: (loaded: LoadedConfig, tryPorts: boolean) => Promise<Preflight>;
   /** True: nothing failed. Throws RegistryError for a name that is none, ConfigError for the environment. */
   readonly doctor: (loaded: LoadedConfig, order: DoctorOrder) => Promise<boolean>;
+  /** True: he may. Throws RegistryError for a name that is none. */
+  readonly explainAccess: (loaded: LoadedConfig, order: AccessOrder) => Promise<boolean>;
   /** True: all is loaded. Rejects where nothing could be begun. */
   readonly load: (loaded: LoadedConfig, order: LoadOrder) => Promise<boolean>;
   /** True: nothing is wrong. Rejects where nothing could be begun. */
@@ -47,6 +51,8 @@ export interface ProgramParts {
   readonly import: (loaded: LoadedConfig, command: ImportCommand) => Promise<boolean>;
   /** Rejects where it cannot be read. */
   readonly list: (loaded: LoadedConfig, order: ListOrder) => Promise<void>;
+  /** Rejects where there is no such entry to make, or no such file to put it in. */
+  readonly htpasswd: (order: HtpasswdOrder) => Promise<void>;
   /** Rejects where nothing could be removed. */
   readonly prune: (loaded: LoadedConfig, order: PruneOrder) => Promise<void>;
   /** Likewise. */

@@ -64,7 +64,9 @@ function program(parts: ProgramParts, exit: (code: number) => void): Command {
     serve,
     'check-config': checkConfig,
     doctor,
+    'explain-access': explainAccess,
     ...directoryRuns,
+    htpasswd,
     version: async () => {
       tellVersion();
       return 0;
@@ -102,6 +104,38 @@ function addFlags(command: Command, flags: readonly Flag[]): void {
       }
     };
     command.addOption(new Option(`--${name} <value>`, about).argParser(parser));
+  }
+}
+
+async function explainAccess(
+  { output, repository, action = 'pull', user, group = [], certificate, address, ...flags }: Flags & OwnFlags,
+  parts: ProgramParts,
+): Promise<number> {
+  try {
+    if (repository === undefined) throw new ConfigError(['--repository is missing: of what?']);
+    const asked = { repository, action, user, groups: group, certificate, address };
+    const loaded = await readWhole(flags, parts);
+    return (await parts.explainAccess(loaded, { ...asked, output: output === 'json' ? 'json' : 'text' }))
+      ? 0
+      : 1;
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof RegistryError)) throw error;
+    parts.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+async function htpasswd(
+  { file = '', algorithm = 'bcrypt' }: OwnFlags,
+  { stderr, ...parts }: ProgramParts,
+  [user = '']: readonly string[],
+): Promise<number> {
+  try {
+    await parts.htpasswd({ user, file, algorithm });
+    return 0;
+  } catch (error) {
+    stderr.write(`error making an entry: ${error instanceof Error ? error.message : error}\n`);
+    return 1;
   }
 }
 

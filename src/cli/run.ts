@@ -1,5 +1,6 @@
 import { type Flags, type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { RegistryHost } from '../oci/reference.ts';
+import type { AccessOrder } from './explain-access.ts';
 import type { LoadOrder } from './load.ts';
 import type { ProgramParts } from './program-parts.ts';
 
@@ -32,6 +33,14 @@ export interface OwnFlags {
   readonly usedSince?: number | Date;
   readonly wanted?: string;
   readonly as?: RegistryHost;
+  readonly repository?: string;
+  readonly action?: AccessOrder['action'];
+  readonly user?: string;
+  readonly group?: readonly string[];
+  readonly certificate?: string;
+  readonly address?: string;
+  readonly file?: string;
+  readonly algorithm?: 'bcrypt' | 'argon2id';
 }
 
 /** Throws ConfigError. */

@@ -1,6 +1,5 @@
 import type * as z from 'zod';
 import { dockerHub, isDockerHub } from '../oci/docker-hub.ts';
-import { notYet } from './key.ts';
 import { pathText } from './path-text.ts';
 import { optionProblems } from './provider-options.ts';
 import type { Path } from './schema-tree.ts';
@@ -105,17 +104,6 @@ function areOne(one: unknown, other: unknown): boolean {
   return one === other || [one, other].some((host) => host === everywhere || host === '::');
 }
 
-/** What else a listener is to serve would be open to everybody, or not there. */
-export function onlyFiles<S extends z.ZodType>(schema: S): S {
-  return schema.superRefine((value, context) => {
-    if (value === 'registry' || value === 'token')
-      context.addIssue({
-        code: 'custom',
-        message: `${notYet}, and not safe to ignore: only files are served so far`,
-      });
-  }) as S;
-}
-
 /** Files are somewhere. */
 export function withDirectory<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ serve, directory }) =>
@@ -200,6 +188,26 @@ function originOf(url: unknown): string | undefined {
   return /^\/(?:v2\/?)?$/.test(pathname) ? `${protocol}//${String(canonical(host))}` : undefined;
 }
 
+/** Rules of access are about repositories: with a tag behind it a glob would match nothing. */
+export function namesAlone<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ repositories }) =>
+    textsOf(repositories).flatMap((glob, index) =>
+      glob.slice(glob.lastIndexOf('/')).includes(':')
+        ? [{ path: ['repositories', index], message: 'is a glob of names: tags are a matter of policy' }]
+        : [],
+    ),
+  );
+}
+
+/** Counts that are shared are somewhere. */
+export function withUrl<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ kind, url, urlFromEnv, urlFile }) =>
+    kind === 'redis' && ![url, urlFromEnv, urlFile].some(given)
+      ? [{ path: ['kind'], message: 'redis needs urlFromEnv or urlFile' }]
+      : [],
+  );
+}
+
 /** A name without a host, and no tag behind it: what looks otherwise matches nothing. */
 export function hostedNames<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ repositories }) =>
@@ -240,6 +248,102 @@ export function reachableHosted<S extends z.ZodType>(schema: S): S {
           : [];
       }),
     );
+  });
+}
+
+/** Who asks for who clients are has some way to know them. */
+export function ofSomeKind<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ basic, tokenService, oauth, issuers }) => {
+    const isEmpty = [basic, tokenService, oauth].every((kind) => kind === undefined || kind === null);
+    return isEmpty && (!Array.isArray(issuers) || issuers.length === 0)
+      ? [{ path: [], message: 'needs basic, tokenService, oauth or issuers: else nobody could ever come in' }]
+      : [];
+  });
+}
+
+/** Tokens of the token service are had with a password. */
+export function withPasswords<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ basic, tokenService }) =>
+    given(tokenService) && !given(basic)
+      ? [{ path: ['tokenService'], message: 'needs auth.basic: its tokens are had with a password' }]
+      : [],
+  );
+}
+
+/** Clients are sent to its token service by the URL under which they know it. */
+export function reachableTokenService<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ auth, publicUrl }) =>
+    given(record(auth)['tokenService']) && !given(publicUrl)
+      ? [{ path: ['auth', 'tokenService'], message: 'needs publicUrl: there clients are sent for tokens' }]
+      : [],
+  );
+}
+
+/** Who takes at a door what nobody can have takes nothing: that is said by an empty list. */
+export function knownAtListeners<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ auth, listeners }) =>
+    (Array.isArray(listeners) ? listeners.map(record) : []).flatMap((listener, at) =>
+      listenerProblems(listener, record(auth)).map(({ path, message }) => ({
+        path: ['listeners', at, ...path],
+        message,
+      })),
+    ),
+  );
+}
+
+function listenerProblems(
+  { serve, auth: kinds, rateLimit }: Readonly<Record<string, unknown>>,
+  auth: Readonly<Record<string, unknown>>,
+): Found[] {
+  const isThere = (kind: string): boolean => {
+    const value = auth[kind];
+    return given(value) && value !== null && !(Array.isArray(value) && value.length === 0);
+  };
+  const taken = Array.isArray(kinds) ? textsOf(kinds) : undefined;
+  if (serve === 'files')
+    return Object.entries({ auth: kinds, rateLimit }).flatMap(([key, value]) =>
+      given(value)
+        ? [{ path: [key], message: 'files are given to whoever asks: this would keep nobody out' }]
+        : [],
+    );
+  const absent = (taken ?? []).flatMap((kind, index) =>
+    isThere(kind) ? [] : [{ path: ['auth', index], message: `needs auth.${kind}` }],
+  );
+  const issues = ['tokenService', 'oauth'].some((kind) => isThere(kind) && taken?.includes(kind) !== false);
+  return serve === 'token' && !issues
+    ? [...absent, { path: ['serve'], message: 'token needs auth.tokenService or auth.oauth' }]
+    : absent;
+}
+
+export function distinctClients<S extends z.ZodType>(schema: S): S {
+  return checked(schema, (value) => {
+    const ids = Array.isArray(value) ? value.map((item) => record(item)['id']) : [];
+    return ids.flatMap((id, index) =>
+      given(id) && ids.indexOf(id) < index ? [{ path: [index, 'id'], message: 'is there twice' }] : [],
+    );
+  });
+}
+
+export function signedWithASecret<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ algorithm, secret, secretFromEnv, secretFile }) => {
+    const isThere = [secret, secretFromEnv, secretFile].some(given);
+    if (algorithm === 'HS256' && !isThere)
+      return [{ path: ['algorithm'], message: 'HS256 needs secretFromEnv or secretFile' }];
+    return algorithm === 'ES256' && isThere
+      ? [{ path: ['algorithm'], message: 'ES256 is signed with a key, and not with a secret' }]
+      : [];
+  });
+}
+
+/** An issuer without a URL has no OpenID configuration. */
+export function ofKeysOfAnIssuer<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ issuer, jwksUrl, keyFile }) => {
+    if (given(jwksUrl) && given(keyFile))
+      return [{ path: ['keyFile'], message: 'has no effect beside jwksUrl' }];
+    const isUrl = typeof issuer === 'string' && /^https?:/.test(issuer) && URL.canParse(issuer);
+    return given(issuer) && !isUrl && !given(jwksUrl) && !given(keyFile)
+      ? [{ path: ['issuer'], message: 'is no URL where keys could be found: jwksUrl or keyFile is needed' }]
+      : [];
   });
 }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { hostedNames, ofAUser, onlyFiles, withDirectory, withPassword } from './cross-checks.ts';
+import { hostedNames, namesAlone, ofAUser, withDirectory, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import {
   addressBlock,
@@ -8,7 +8,6 @@ import {
   duration,
   flag,
   group,
-  httpUrl,
   list,
   pattern,
   port,
@@ -17,7 +16,7 @@ import {
   whole,
 } from './values.ts';
 
-/** Who may come in. All of it but `admin`, `hosted` and listeners of files is not built, and stops the start (schema.ts says so at the groups). */
+/** What clients may do, how often, and by which doors. Who they are: auth-schema.ts. */
 
 const actions = () => list(choice(['pull', 'push', 'delete']));
 const repositories = () => list(pattern());
@@ -32,102 +31,62 @@ export const adminSchema = ofAUser(
   ),
 );
 
-export const authSchema = group({
-  basic: key(
-    'Users with passwords',
-    group({ htpasswdFile: key('File of users and password hashes', text({ min: 1 })) }).optional(),
-  ),
-  tokenService: key(
-    'The token service of this server: GET and POST /v2/token',
-    group({
-      issuer: key('iss of its tokens', text({ min: 1 })),
-      service: key('aud of its tokens', text({ min: 1 })),
-      expiry: key('How long a token is good', duration().prefault('5m')),
-      ...secretKeys('key', 'Private key that signs'),
-    }).optional(),
-  ),
-  oauth: key(
-    'The OAuth2 token endpoint: POST /token',
-    group({
-      clients: key(
-        'Who may ask for tokens',
-        list(
-          group({
-            id: key('client_id', text({ min: 1 })),
-            ...secretKeys('secret', 'client_secret'),
-            scopes: key('Scopes that may be asked for', list(text()).prefault([])),
-          }),
-        ),
-      ),
-      signing: key(
-        'How tokens are signed',
-        group({
-          algorithm: key('JWT algorithm', choice(['HS256'])),
-          ...secretKeys('secret', 'Shared secret'),
-        }),
-      ),
-      expiry: key('How long a token is good', duration().prefault('2h')),
-    }).optional(),
-  ),
-  issuers: key(
-    'Identity providers whose tokens are believed',
-    list(
-      group({
-        issuer: key('iss', httpUrl()),
-        audience: key('aud', text({ min: 1 })),
-        jwksUrl: key('Where its keys are', httpUrl().optional()),
-        algorithms: key(
-          'Algorithms that are accepted',
-          list(choice(['RS256', 'ES256'])).prefault(['RS256', 'ES256']),
-        ),
-        clockSkew: key('How far clocks may differ', duration().prefault('30s')),
-        subjectClaim: key('Claim that names the user', text({ min: 1 }).prefault('sub')),
-        groupsClaim: key('Claim that lists the groups', text({ min: 1 }).prefault('groups')),
-      }),
-    ).prefault([]),
-  ),
-});
-
 const who = z.union(
   [
     z.literal('anyone'),
+    z.literal('anonymous'),
     group({ user: key('User', text({ min: 1 })) }),
     group({ group: key('Group', text({ min: 1 })) }),
+    group({ certificate: key('Glob of names in the certificates of clients', pattern()) }),
     group({ cidr: key('Block of addresses', addressBlock()) }),
   ],
-  { error: 'must be anyone, or a mapping with one of user, group and cidr' },
+  { error: 'must be anyone, anonymous, or a mapping with one of user, group, certificate and cidr' },
 );
 
 export const accessSchema = list(
-  group({
-    name: key('Name of the rule, for the log', text({ min: 1 })),
-    who: key('Whom it is about', who),
-    repositories: key('Globs of repositories', repositories()),
-    actions: key('What they may do there', actions()),
-  }),
+  namesAlone(
+    group({
+      name: key('Name of the rule, for the log and whoever is denied', text({ min: 1 })),
+      who: key('Whom it is about: anyone, anonymous, or one of user, group, certificate and cidr', who),
+      repositories: key('Globs of names; what lives here has no host', repositories()),
+      actions: key('What they may do there: pull, push, delete; none is nothing', actions()),
+    }),
+  ),
 );
 
 export const policySchema = list(
   group({
-    name: key('Name of the rule, for the log', text({ min: 1 })),
-    repositories: key('Globs of repositories', repositories()),
+    name: key('Name of the rule, for the log and whoever is denied', text({ min: 1 })),
+    repositories: key('Globs of names, with a tag part behind a colon or without', repositories()),
     effect: key('allow or deny', choice(['allow', 'deny'])),
   }),
 );
 
 export const rateLimitSchema = group({
-  requests: key('How many', whole(1, Number.MAX_SAFE_INTEGER)),
-  per: key('In what time', duration({ min: '1s' })),
-  window: key('sliding or fixed', choice(['sliding', 'fixed']).prefault('sliding')),
-  by: key('Who is counted', choice(['client', 'user', 'address']).prefault('client')),
-  onStoreError: key('When the counter cannot be reached', choice(['allow', 'deny']).prefault('allow')),
+  requests: key('How many requests of one client', whole(1, 1_000_000_000)),
+  per: key('In what time', duration({ min: '1s', max: '1d' })),
+  window: key(
+    'sliding: in any stretch of that time; fixed: in each minute (or other time) of the clock, so that twice as many may come around its turn',
+    choice(['sliding', 'fixed']).prefault('sliding'),
+  ),
+  by: key(
+    'Who is counted: client (by name, else by address), user (by name, others are not) or address',
+    choice(['client', 'user', 'address']).prefault('client'),
+  ),
+  onStoreError: key(
+    'When whoever counts for several servers cannot be reached: allow or deny',
+    choice(['allow', 'deny']).prefault('allow'),
+  ),
 });
 
 export const hostedSchema = list(
   hostedNames(
     group({
       repositories: key('Globs of names, without a host, that live here', repositories()),
-      open: key('Anyone may push and delete; else nobody may', flag().prefault(false)),
+      open: key(
+        'Anyone may push and delete, where neither access nor auth says who; else nobody may',
+        flag().prefault(false),
+      ),
       immutableTags: key('Globs of tags that are never moved, nor removed', list(pattern()).prefault([])),
       uploadExpiry: key(
         'When an unfinished upload is dropped, and a blob that no manifest names',
@@ -142,7 +101,10 @@ export const listenersSchema = list(
     group({
       host: key('Address to listen on', bindAddress().prefault('0.0.0.0')),
       port: key('Port to listen on; 0 is any', port()),
-      serve: key('What is served there', onlyFiles(choice(['registry', 'token', 'files']))),
+      serve: key(
+        'registry, token (where tokens are had, and nothing else) or files',
+        choice(['registry', 'token', 'files']),
+      ),
       directory: key('Directory of serve: files', text().prefault('')),
       tls: key(
         'Certificate and key; none is plain HTTP',
@@ -152,11 +114,10 @@ export const listenersSchema = list(
         }).optional(),
       ),
       auth: key(
-        'Which of auth are asked for',
+        'Which of auth are taken there, and whose tokens are had there; none of it is nobody known. Absent: all',
         list(choice(['basic', 'tokenService', 'oauth', 'issuers'])).optional(),
-        'refused',
       ),
-      rateLimit: key('As rateLimit, for this listener', rateLimitSchema.optional(), 'refused'),
+      rateLimit: key('As rateLimit, in its place for who comes by this listener', rateLimitSchema.optional()),
     }),
   ),
 );

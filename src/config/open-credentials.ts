@@ -7,7 +7,9 @@ const maxNamed = 5;
  * One line where registries know us and we do not know who asks: what is private there is given to whoever reaches the port.
  * None where that is this machine alone, or whoever has a certificate.
  */
-export function openCredentials({ registries, host, port, serverTlsConfig }: Config): string[] {
+export function openCredentials({ registries, host, port, serverTlsConfig, auth, access }: Config): string[] {
+  // Then somebody says who may.
+  if (auth !== undefined || access !== undefined) return [];
   const names = registries.filter(hasCredential).map(({ name }) => name);
   if (names.length === 0 || isLoopback(host) || serverTlsConfig.clientAuth === 'verify') return [];
   const more = names.length > maxNamed ? ` and ${names.length - maxNamed} more` : '';

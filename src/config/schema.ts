@@ -1,17 +1,19 @@
 import type * as z from 'zod';
+import { authSchema } from './auth-schema.ts';
 import { cacheSchema, upstreamSchema } from './cache-schema.ts';
 import {
   distinctPorts,
   distinctRegistries,
+  knownAtListeners,
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
+  reachableTokenService,
   serverTls,
 } from './cross-checks.ts';
 import {
   accessSchema,
   adminSchema,
-  authSchema,
   hostedSchema,
   listenersSchema,
   policySchema,
@@ -150,9 +152,8 @@ const everyKey = group({
 
   publicUrl: key('URL of this server as clients see it, for links and realms', baseUrlOrNone().prefault('')),
   trustedProxies: key(
-    'Address blocks of proxies whose X-Forwarded-For and Forwarded are believed',
+    'Address blocks of proxies that are believed whom they stand before (X-Forwarded-For)',
     list(addressBlock()).prefault([]),
-    'ignored',
   ),
   unknownRegistries: key(
     'Which registries may be asked besides those under registries: public, none or any',
@@ -167,18 +168,24 @@ const everyKey = group({
   ),
 
   admin: key('Credential of the admin calls; none is this machine alone', adminSchema.prefault({})),
-  auth: key('Who clients are', authSchema.optional(), 'refused'),
-  access: key('What clients may do; the first rule that matches wins', accessSchema.optional(), 'refused'),
-  policy: key('What may be served at all', policySchema.prefault([]), 'refused'),
-  rateLimit: key('How often clients may ask', rateLimitSchema.optional(), 'refused'),
+  auth: key('Who clients are; absent: nobody is asked', authSchema.optional()),
+  access: key(
+    'Who may pull, push and delete where: the first rule that is about him and the repository; what none is about is denied. Absent: anyone pulls',
+    accessSchema.optional(),
+  ),
+  policy: key(
+    'What may pass at all, for whomever, cached or not: the first rule that matches; what none matches passes',
+    policySchema.prefault([]),
+  ),
+  rateLimit: key('How often clients may ask', rateLimitSchema.optional()),
   hosted: key('Repositories that live here: the first entry that matches counts', hostedSchema.prefault([])),
   listeners: key('Further doors of the same server', listenersSchema.prefault([])),
   notifications: key('Events, out and in', notificationsSchema.prefault({})),
   catalogSync: key('Keeping cached repositories in step with their registries', catalogSyncSchema.optional()),
-  storage: key('Where things are kept', storageSchema.prefault({}), 'refused'),
+  storage: key('Where things are kept', storageSchema.prefault({})),
 });
 
-export const configSchema = reachableHosted(distinctPorts(everyKey));
+export const configSchema = knownAtListeners(reachableTokenService(reachableHosted(distinctPorts(everyKey))));
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

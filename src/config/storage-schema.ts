@@ -1,3 +1,4 @@
+import { withUrl } from './cross-checks.ts';
 import { key } from './key.ts';
 import { choice, flag, group, httpUrl, secretKeys, size, text } from './values.ts';
 
@@ -16,14 +17,16 @@ const metadata = group({
   ...secretKeys('url', 'URL of the database (postgres)'),
 });
 
-const coordination = group({
-  kind: key('process or redis', choice(['process', 'redis']).prefault('process')),
-  ...secretKeys('url', 'URL of the server (redis)'),
-});
+const coordination = withUrl(
+  group({
+    kind: key('process (each for itself) or redis', choice(['process', 'redis']).prefault('process')),
+    ...secretKeys('url', 'URL of the server (redis)'),
+  }),
+);
 
-/** Where things are kept. What is not the default stops the start: data would go to the wrong place. */
+/** Where things are kept. What is not the default of blobs and of metadata stops the start: data would go to the wrong place. */
 export const storageSchema = group({
-  blobs: key('Blobs and manifests', blobs.prefault({})),
-  metadata: key('The index', metadata.prefault({})),
-  coordination: key('What several servers share', coordination.prefault({})),
+  blobs: key('Blobs and manifests', blobs.prefault({}), 'refused'),
+  metadata: key('The index', metadata.prefault({}), 'refused'),
+  coordination: key('Where several servers count together (rateLimit)', coordination.prefault({})),
 });

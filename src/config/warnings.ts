@@ -2,7 +2,13 @@ import type { Config } from './schema.ts';
 
 /** What can be used and is hardly what was meant: one line each, without a secret. */
 export function warningsOf(config: Config): string[] {
-  return [...halfCredentials(config), ...unaskedClients(config), ...namelessRegistries(config)];
+  return [
+    ...halfCredentials(config),
+    ...unaskedClients(config),
+    ...namelessRegistries(config),
+    ...unknownUsers(config),
+    ...withoutEffect(config),
+  ];
 }
 
 /**
@@ -41,4 +47,25 @@ function namelessRegistries({ registries, defaultNs }: Config): string[] {
       ({ name }) =>
         `registries: ${name} has a port and no alias: Podman, CRI-O, skopeo and crane refuse a name with a port in its path`,
     );
+}
+
+/** Rules about users and groups are about nobody where nobody is asked who he is. */
+function unknownUsers({ access = [], auth }: Config): string[] {
+  if (auth !== undefined) return [];
+  const rules = access.filter(({ who }) => typeof who === 'object' && ('user' in who || 'group' in who));
+  return rules.map(
+    ({ name }) =>
+      `access: the rule ${JSON.stringify(name)} is about nobody, since no client is known without auth`,
+  );
+}
+
+/** What something else decides, or has no use for. */
+function withoutEffect({ access, auth, hosted, rateLimit, listeners, storage }: Config): string[] {
+  const found: string[] = [];
+  if ((access !== undefined || auth !== undefined) && hosted.some(({ open }) => open))
+    found.push('hosted: open has no effect beside access and auth, which say who may push');
+  const isLimited = rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
+  if (storage.coordination.kind === 'redis' && !isLimited)
+    found.push('storage.coordination has no effect without rateLimit');
+  return found;
 }

@@ -1,13 +1,15 @@
 import type { RequestHandler } from 'express';
 import type { Log } from '../base/log.ts';
 import type { Outcome } from '../oci/outcome.ts';
-import { shownHost } from '../oci/reference.ts';
+import { shownHost, shownName } from '../oci/reference.ts';
 import type { EndedExchange } from './exchange/ended-exchange.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { HeadLimit } from './exchange/head-limit.ts';
+import type { KnownCaller } from './exchange/known-caller.ts';
 
 const maxUrl = 1024;
 const maxAgent = 200;
+const maxSubject = 200;
 
 /**
  * Begins the exchange, and writes its one line when it is over: `info`, `warn` for what the client did wrong, `error` for 5xx. That
@@ -32,7 +34,7 @@ export function accessLog(
 
 /** Its one line. */
 export function logExchange(log: Log, exchange: EndedExchange): void {
-  const { request, response, host, outcome, bytes, failure, incomplete, startedAt } = exchange;
+  const { request, response, host, outcome, bytes, failure, incomplete, startedAt, known } = exchange;
   const { statusCode: status } = response;
   log[levelOf(status)](
     {
@@ -44,8 +46,9 @@ export function logExchange(log: Log, exchange: EndedExchange): void {
       cache: outcome && wordOf(outcome),
       bytes,
       ms: Math.round((performance.now() - startedAt) * 10) / 10,
-      client: request.socket.remoteAddress,
+      client: known?.address ?? request.socket.remoteAddress,
       agent: request.headers['user-agent']?.slice(0, maxAgent),
+      ...(known !== undefined && aboutCaller(exchange, known)),
       ...(response.writableFinished ? {} : { cut: true }),
       ...(failure === undefined ? {} : { failure }),
       ...(incomplete === undefined ? {} : { incomplete }),
@@ -53,6 +56,17 @@ export function logExchange(log: Log, exchange: EndedExchange): void {
     },
     'request',
   );
+}
+
+/** Who had what, and by which rule. */
+function aboutCaller({ pulled }: EndedExchange, known: KnownCaller): object {
+  const { id: subject, repository, digest, rule } = known;
+  return {
+    subject: subject?.slice(0, maxSubject),
+    repository: repository && shownName(repository),
+    digest: pulled?.descriptor.digest ?? digest,
+    rule,
+  };
 }
 
 function levelOf(status: number): 'info' | 'warn' | 'error' {

@@ -13,8 +13,8 @@ import { isPlain } from './plain-request.ts';
 /** An answer with the status 200 as it was sent, for whoever sends the same request again. */
 export interface FinishedAnswer {
   /** What is asked about a caller before he has it. */
-  readonly access: Omit<Access, 'caller'>;
-  /** Names and values in turn, behind X-Request-Id; without those that Node writes. */
+  readonly access: Omit<Access, 'caller' | 'tell'>;
+  /** Names and values in turn, behind X-Request-Id and what the caller's limit says; without those that Node writes. */
   readonly headers: readonly string[];
   /** A text has its bytes as characters (latin1). Undefined: it is the answer to a HEAD. */
   readonly body: Uint8Array | string | undefined;
@@ -97,7 +97,7 @@ function headersOf(response: ServerResponse & Partial<RawHeaderNames>): string[]
   for (const name of names) {
     const value = response.getHeader(name);
     if (name === 'Connection' || Array.isArray(value)) return undefined;
-    if (name !== 'X-Request-Id') headers.push(name, String(value));
+    if (name !== 'X-Request-Id' && !name.startsWith('RateLimit-')) headers.push(name, String(value));
   }
   return headers;
 }

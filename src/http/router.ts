@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import type { Tell } from '../observe/content-event.ts';
 import type { Observer } from '../observe/observer.ts';
 import { RegistryError } from '../oci/error.ts';
-import { hostedHost, hostOf, type RepositoryName } from '../oci/reference.ts';
+import { hostedHost, hostOf, isDigestText, type RepositoryName } from '../oci/reference.ts';
 import { parseRequest, type Request } from '../oci/request.ts';
 import { accessLog, logExchange } from './access-log.ts';
 import { withAliasHint } from './alias-hint.ts';
@@ -23,6 +23,7 @@ import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { type LongWay, shortWay } from './short-way.ts';
 import { aliasMeant, type NamedRegistry, NoRegistryNamed, type TargetSettings, targetOf } from './target.ts';
+import type { TokenPaths } from './token-paths.ts';
 import { withToldPulls } from './told-pulls.ts';
 
 export interface RouterParts extends Sources {
@@ -42,6 +43,8 @@ export interface RouterParts extends Sources {
   readonly tellOfPulls?: Tell | undefined;
   /** Answers `POST /v2/webhooks/events`, and asks by itself who may. Default: nothing is there. */
   readonly takeEvents?: ((exchange: Exchange) => Promise<void>) | undefined;
+  /** Where clients get tokens. Default: nowhere. */
+  readonly tokens?: TokenPaths | undefined;
   /** Default: every answer is put together anew. */
   readonly finished?: FinishedAnswers | undefined;
 }
@@ -102,6 +105,11 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
       await parts.administer(exchange);
       return;
     }
+    if (parts.tokens?.has(path) === true) {
+      parts.admit();
+      await parts.tokens.answer(exchange);
+      return;
+    }
     if (!isBelow('/v2', path)) {
       next();
       return;
@@ -139,7 +147,9 @@ async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterPart
   const { repository, fault, nearAlias } = targetIn(exchange, request, parts.target);
   const { action } = endpoint;
   const { authorise } = exchange.request as OnItsWay;
-  const verdict = authorise({ action, request, repository, caller: callerOf(exchange.request) });
+  const verdict = authorise({
+    ...{ action, request, repository, caller: callerOf(exchange.request), tell: exchange.meet },
+  });
   if (verdict !== undefined) await exchange.ask(async ({ signal }) => await abortable(verdict, signal));
   if (fault instanceof NoRegistryNamed && !isPull(action)) throw notHosted(fault);
   if (fault !== undefined) throw fault;
@@ -147,10 +157,24 @@ async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterPart
     exchange.response.setHeader('OCI-Namespace', exchange.host);
   try {
     await endpoint.answer({ exchange, request, repository }, parts);
+    noteAnswer(exchange, request, repository);
     parts.finished?.keep(exchange, { action, request, repository });
   } catch (error) {
     throw withAliasHint(error, nearAlias);
   }
+}
+
+/** Whoever judges digests hears which one a tag was answered with. */
+function noteAnswer(
+  { known, response, request: { method } }: Exchange,
+  request: Request | undefined,
+  repository: RepositoryName | undefined,
+): void {
+  if (known === undefined || repository === undefined || request?.kind !== 'manifest' || !isRead(method))
+    return;
+  const digest = response.getHeader('Docker-Content-Digest');
+  if (response.statusCode < 300 && typeof digest === 'string' && isDigestText(digest))
+    known.answered(repository, digest);
 }
 
 /** `request`: undefined, where the endpoint is one of our own. Throws for what is not served. */

@@ -1,6 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { AskedOnce } from './asked-once.ts';
 import { type Authorise, admitAll, callerOf } from './authorise.ts';
 import type { EndedExchange } from './exchange/ended-exchange.ts';
+import type { KnownCaller } from './exchange/known-caller.ts';
 import { requestId } from './exchange/request-id.ts';
 import type { FinishedAnswer, FinishedAnswers } from './finished-answers.ts';
 
@@ -31,10 +33,17 @@ export function shortWay(
       longWay(request, response);
       return;
     }
-    const refused = refusal(authorise, answer, request);
-    if (refused === undefined && answer.standing.holds())
-      send(answer, request, response, { startedAt, over });
-    else longWay(request, response, refused ?? admitAll);
+    // Nobody is asked who he is.
+    if (authorise === admitAll) {
+      if (answer.standing.holds()) send(answer, request, response, { startedAt, over });
+      else longWay(request, response);
+      return;
+    }
+    const asked = new AskedOnce(authorise, answer.access, callerOf(request));
+    const { known } = asked;
+    if (asked.isAdmitted && answer.standing.holds())
+      send(answer, request, response, { startedAt, over, known });
+    else longWay(request, response, asked.again);
   };
 }
 
@@ -47,27 +56,17 @@ function isOpen(admit: () => void): boolean {
   }
 }
 
-/** What was said about the caller, to be said again: he is asked about once. Undefined: he is admitted, and was so at once. */
-function refusal(
-  authorise: Authorise,
-  { access }: FinishedAnswer,
-  request: IncomingMessage,
-): Authorise | undefined {
-  try {
-    const verdict = authorise({ ...access, caller: callerOf(request) });
-    return verdict === undefined ? undefined : () => verdict;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
+interface Sending {
+  readonly startedAt: number;
+  readonly over: ShortWayParts['over'];
+  readonly known?: KnownCaller | undefined;
 }
 
 function send(
   { standing, headers, body, target, kind, host, outcome, pulled }: FinishedAnswer,
   request: IncomingMessage,
   response: ServerResponse,
-  { startedAt, over }: { readonly startedAt: number; readonly over: ShortWayParts['over'] },
+  { startedAt, over, known }: Sending,
 ): void {
   standing.given();
   const id = requestId(request.headers['x-request-id']);
@@ -87,8 +86,9 @@ function send(
     brokeOff: false,
     incomplete: undefined,
     failure: undefined,
+    known,
   };
   response.once('close', () => over(ended));
-  response.writeHead(200, ['X-Request-Id', id, ...headers]);
+  response.writeHead(200, ['X-Request-Id', id, ...(known?.headers ?? []), ...headers]);
   response.end(body, 'latin1');
 }

@@ -1,7 +1,12 @@
 import { Agent, request as httpRequest } from 'node:http';
+import { Admission } from '#src/app/admission.ts';
 import type { Log } from '#src/base/log.ts';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
-import type { Access } from '#src/http/authorise.ts';
+import { AddressBlocks } from '#src/door/address-blocks.ts';
+import { Limiter } from '#src/door/rate/limiter.ts';
+import { AccessRules } from '#src/door/rules/access-rules.ts';
+import type { Subject } from '#src/door/subject.ts';
+import type { Access, Caller } from '#src/http/authorise.ts';
 import type { FinishedAnswers } from '#src/http/finished-answers.ts';
 import type { RunningServer } from '#src/http/server.ts';
 import type { ObservedRequest } from '#src/observe/observer.ts';
@@ -32,7 +37,7 @@ const ownId = /^[0-9a-f]{8}-[0-9a-z]+$/;
 
 /**
  * A server before a cache, of which all is seen that anybody can see, but for times and the server's own ids. Whoever shows `no` is refused, `later` is
- * admitted when he was looked up, `never` refused then.
+ * admitted when he was looked up, `never` refused then. Anybody else who shows a name is that, and goes by rules and a limit; `slow …` is looked up.
  */
 export class WatchedServer implements AsyncDisposable {
   readonly cache: CacheUnderTest;
@@ -43,6 +48,7 @@ export class WatchedServer implements AsyncDisposable {
   isAway = false;
   /** Tells of what another process has changed. */
   tell: (changes: Changes) => void = () => {};
+  readonly #admission = admission();
   readonly #seen: unknown[] = [];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   #server: RunningServer | undefined;
@@ -126,6 +132,7 @@ export class WatchedServer implements AsyncDisposable {
     if (caller.authorization === 'no') throw new RegistryError('DENIED', 'at once');
     if (caller.authorization === 'later') return new Promise((resolve) => setImmediate(resolve));
     if (caller.authorization === 'never') return Promise.reject(new RegistryError('DENIED', 'later'));
+    if (caller.authorization !== undefined) return this.#admission.authorise(access);
   }
 
   #log(): Log {
@@ -157,6 +164,38 @@ export class WatchedServer implements AsyncDisposable {
   }
 }
 
+/** Who may pull alpine may not pull everything. After twelve requests of each there are no more. */
+function admission(): Admission {
+  const counts = new Map<string, number>();
+  const limiter = new Limiter(
+    { requests: 12, per: 60_000, window: 'fixed', by: 'client', onStoreError: 'allow' },
+    {
+      count: (client) => {
+        const count = (counts.get(client) ?? 0) + 1;
+        counts.set(client, count);
+        return { isOver: count > 12, remaining: Math.max(0, 12 - count), resetMs: 1000 };
+      },
+    },
+  );
+  const subjects = new Map<string, Subject>();
+  const identify = ({ authorization: id = '', address }: Caller): Subject | Promise<Subject> => {
+    const subject = subjects.get(id) ?? { id, by: 'password', groups: [], address };
+    subjects.set(id, subject);
+    return id.startsWith('slow') ? Promise.resolve(subject) : subject;
+  };
+  const alpine = ['docker.io/library/alpine'];
+  return new Admission({
+    ...{ identity: { identify }, limiter, trustedProxies: new AddressBlocks(['127.0.0.1']) },
+    rules: new AccessRules([
+      { name: 'ann', who: { user: 'ann' }, repositories: ['**'], actions: ['pull'] },
+      { name: 'slow ann', who: { user: 'slow ann' }, repositories: alpine, actions: ['pull'] },
+      { name: 'bob', who: { user: 'bob' }, repositories: ['docker.io/acme/*'], actions: ['pull'] },
+    ]),
+    content: undefined,
+    repositoryNamed: () => undefined,
+  });
+}
+
 function withoutTime({ firstByteSeconds: _, ...request }: ObservedRequest): unknown {
   return request;
 }
@@ -169,5 +208,10 @@ function comparable(raw: readonly string[]): string[] {
   const lines: string[] = [];
   for (let at = 0; at < raw.length; at += 2)
     if (raw[at] !== 'Date') lines.push(`${raw[at]}: ${comparableId(raw[at + 1])}`);
-  return lines;
+  // Where they stand among the others says nothing.
+  return lines.toSorted((one, other) => Number(isOfLimit(one)) - Number(isOfLimit(other)));
+}
+
+function isOfLimit(line: string): boolean {
+  return line.startsWith('RateLimit-');
 }

@@ -77,6 +77,12 @@ export const components: readonly Component[] = [
     required: false,
   },
   {
+    name: 'redis-server',
+    purpose: 'counts for several servers',
+    install: { apt: ['redis-server'] },
+    required: false,
+  },
+  {
     name: 'promtool',
     purpose: 'checks the metrics',
     install: { apt: ['prometheus'] },

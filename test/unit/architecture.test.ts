@@ -47,8 +47,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'http/exchange': ['json', 'observe'],
   'http/handlers': ['http/exchange'],
   http: ['observe', 'http/exchange', 'http/handlers'],
+  door: [],
+  'door/identity': ['door'],
+  'door/tokens': ['json', 'net', 'door', 'door/identity', 'http/exchange'],
   notify: ['observe', 'net', 'storage', 'http/exchange'],
   admin: ['values', 'storage', 'http/exchange', 'retention'],
+  'door/rules': ['door'],
+  'door/rate': ['door'],
   app: [
     ...[
       'values',
@@ -64,6 +69,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...['upstream', 'storage', 'storage/file', 'storage/memory', 'storage/sqlite', 'cache', 'cache/memory'],
     ...['registry', 'retention', 'verify', 'load', 'load/archive', 'hosted', 'rebuild', 'bundle', 'http'],
     ...['http/exchange', 'http/handlers', 'notify', 'catalog', 'admin'],
+    ...['door', 'door/identity', 'door/tokens', 'door/rules', 'door/rate'],
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],
@@ -201,7 +207,7 @@ describe('the direction of imports', () => {
   it('loads of the server what few configurations ask for where one does, and neither undici nor what Node has beside its server', async () => {
     const serving = await loadedBy('cli/serve.ts');
     const early = [...serving, ...(await loadedBy('cli/main.ts'))].filter((file) =>
-      /^(?:bundle\/(?!original-folders)|load\/archive\/|app\/(?:import|load|preload|rebuild|scrub|incoming|catalog-sync)\.|tar-stream|re2js|undici|node:http$)/.test(
+      /^(?:bundle\/(?!original-folders)|load\/archive\/|app\/(?:import|load|preload|rebuild|scrub|incoming|catalog-sync)\.|door\/identity\/|door\/tokens\/|app\/identity\.|tar-stream|re2js|undici|jose|bcryptjs|@redis|node:http$)/.test(
         file,
       ),
     );

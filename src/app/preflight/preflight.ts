@@ -3,6 +3,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import { openCredentials } from '../../config/open-credentials.ts';
 import type { Problem } from '../../config/problem.ts';
 import { checkProxies } from '../policies.ts';
+import { identityProblems } from './identity.ts';
 import { listeningFindings } from './listening.ts';
 import { secretFileWarnings } from './open-secrets.ts';
 import { imagePathProblems, logFileProblems, servedDirectoryProblems } from './paths.ts';
@@ -50,6 +51,7 @@ async function look(
     ...(await logFileProblems(config)),
     ...(await servedDirectoryProblems(config)),
     ...tls.problems,
+    ...(await identityProblems(config)),
     ...listening.problems,
   ];
   const warnings: Problem[] = [

@@ -3,6 +3,7 @@ import type { RequestKind } from '../../observe/observer.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Outcome } from '../../oci/outcome.ts';
 import type { Reference, RegistryHost, RepositoryName } from '../../oci/reference.ts';
+import type { KnownCaller } from './known-caller.ts';
 import type { RequestTarget } from './request-target.ts';
 
 /** A manifest that was sent, and by which name it was asked for. */
@@ -37,4 +38,6 @@ export interface EndedExchange {
   readonly incomplete: string | undefined;
   /** What went wrong, in words. */
   readonly failure: string | undefined;
+  /** Who asked; undefined: nobody was asked. */
+  readonly known: KnownCaller | undefined;
 }

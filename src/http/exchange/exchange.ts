@@ -6,6 +6,7 @@ import type { RegistryHost } from '../../oci/reference.ts';
 import type { CallOptions, Standing } from '../../oci/registry.ts';
 import type { EndedExchange, Pulled } from './ended-exchange.ts';
 import { defaultHeadLimit, type HeadLimit, lateError } from './head-limit.ts';
+import type { KnownCaller } from './known-caller.ts';
 import { requestId } from './request-id.ts';
 import { parseRequestTarget, type RequestTarget } from './request-target.ts';
 
@@ -53,6 +54,7 @@ export class Exchange implements EndedExchange {
   incomplete: string | undefined;
   /** What went wrong, in words. */
   failure: string | undefined;
+  known: KnownCaller | undefined;
   readonly #stands = (standing: Standing): void => {
     this.standing = standing;
   };
@@ -113,6 +115,14 @@ export class Exchange implements EndedExchange {
 
   readonly report = (outcome: Outcome): void => {
     this.outcome = outcome;
+  };
+
+  /** Who asks, and what of him stands in every answer. */
+  readonly meet = (known: KnownCaller): void => {
+    this.known = known;
+    const { headers } = known;
+    for (let at = 0; at < headers.length; at += 2)
+      this.response.setHeader(headers[at] ?? '', headers[at + 1] ?? '');
   };
 
   /** Keeps a share of what it is answered with until the answer was sent, or {@link letGo}. */

@@ -20,6 +20,7 @@ export async function putManifest(
   const pushes = pushesOf(sources);
   const reference = parseReference(request.reference);
   const tags = isDigest(reference) ? tagsIn(exchange) : [];
+  exchange.known?.checkTags(repository, tags);
   const bytes = await sentWhole(exchange, maxManifestSize, tooLarge);
   const contentType = exchange.request.headers['content-type'];
   const sent = { bytes, contentType, tags };

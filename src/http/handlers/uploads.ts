@@ -31,7 +31,8 @@ async function isMounted(
   sources: Sources,
 ): Promise<boolean> {
   const from = sourceOf(request, sources);
-  if (from === undefined) return false;
+  // To whoever may not pull there it is as if it were not there.
+  if (from === undefined || exchange.known?.mayPull(from) === false) return false;
   const blob = await pushesOf(sources).mount(repository, digest, from, clientRequestOf(exchange));
   if (blob === undefined) return false;
   await drained(exchange);

@@ -88,7 +88,8 @@ insecure = true
 `;
 }
 
-function ownStore(directory: string): string[] {
+/** Where this test's podman keeps what it has: its first arguments. */
+export function ownStore(directory: string): string[] {
   const at = (name: string) => join(directory, name);
   return ['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'];
 }

@@ -58,6 +58,10 @@ async function run(
       hearSignals() {},
       announce: (config, text) => (stderr += `${config.logFormat}: ${text}\n`),
       doctor: async () => false,
+      explainAccess: async (_, told) => {
+        order = told;
+        return told.user === 'ann';
+      },
       load: async ({ config }, told) => {
         order = told;
         if (config.imageFile === '') throw new Error('which images?');
@@ -79,6 +83,10 @@ async function run(
       },
       wanted: async (_, told) => {
         order = told;
+      },
+      htpasswd: async (told) => {
+        order = told;
+        if (told.user === 'nobody') throw new Error('the password is empty');
       },
       pin: async (_, told) => {
         order = told;
@@ -174,6 +182,8 @@ describe('ociregistry', () => {
     ['prune', 'pattern', 'date', 'not-used-for', 'keep', 'dry-run', 'output'],
     ['list', 'header', 'pattern', 'short-digest', 'wide', 'output'],
     ['wanted', 'output'],
+    ['explain-access', ...['repository', 'action', 'user', 'group', 'certificate', 'address', 'output']],
+    ['htpasswd', 'file', 'algorithm'],
     ['export', 'pattern', 'platform', 'chunk-size', 'since', 'used-since', 'wanted', 'output'],
     ['import', 'as', 'platform', 'output'],
     ['pin', 'output'],
@@ -437,6 +447,19 @@ describe('ociregistry', () => {
       ...{ output: 'json', header: false, pattern: 'b,c', shortDigest: true, wide: true },
     });
     assert.deepEqual([flags.code, flags.stderr], [0, '']);
+  });
+
+  it('explains access by what it is told of him, and says by its exit code whether he may', async () => {
+    const line = 'explain-access --repository a/b:v1 --action push --group ci --group ops --address 10.0.0.1';
+    const asked = { repository: 'a/b:v1', action: 'push', groups: ['ci', 'ops'], address: '10.0.0.1' };
+    const nobody = { user: undefined, certificate: undefined, output: 'text' };
+    const { code, order } = await run(line);
+    assert.deepEqual([code, order], [1, { ...asked, ...nobody }]);
+    assert.equal((await run(`${line} --user ann`)).code, 0);
+    const { code: failed, stderr } = await run('explain-access --user ann');
+    assert.deepEqual([failed, stderr], [1, '--repository is missing: of what?\n']);
+    assert.equal((await run('explain-access --repository a --action admin')).code, 1);
+    assert.equal((await run('explain-access --repository a --address here')).code, 1);
   });
 
   it('lists what is wanted, for people and for programs', async () => {

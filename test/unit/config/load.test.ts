@@ -321,9 +321,8 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
     'config.yaml:1:12: publicUrl: must be an http or https URL without user, query and fragment',
   ],
   [
-    'a misspelt key of a feature to come',
+    'a misspelt key of a rule',
     'access:\n  - { nam: x, who: anyone, repositories: [], actions: [] }',
-    'config.yaml:1:1: access: not available in this version yet, and not safe to ignore: take it out, the server does not start with it',
     'config.yaml:2:5: access[0].name: is required',
     'config.yaml:2:7: access[0].nam: unknown key; did you mean "name"?',
   ],

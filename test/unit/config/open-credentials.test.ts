@@ -33,9 +33,10 @@ describe('credentials that are open to whoever reaches the port', () => {
     assert.match(warning, /of r0\.io, r1\.io, r2\.io, r3\.io, r4\.io and 3 more are open/);
   });
 
-  it('are none without a credential, on loopback, or where clients show a certificate', async () => {
+  it('are none without a credential, on loopback, where clients show a certificate, or where rules say who may', async () => {
     assert.deepEqual(await warningsOf('registries: [{ name: a.io }]'), []);
     assert.deepEqual(await warningsOf(`host: 127.0.0.1\n${withPassword}`), []);
+    assert.deepEqual(await warningsOf(`access: []\n${withPassword}`), []);
     assert.deepEqual(await warningsOf(`host: "::1"\n${withPassword}`), []);
     const tls = 'serverTlsConfig: { cert: c, key: k, ca: a, clientAuth: verify }';
     assert.deepEqual(await warningsOf(`${tls}\n${withPassword}`), []);

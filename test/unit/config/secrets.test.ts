@@ -124,9 +124,9 @@ describe('a secret', () => {
   });
 
   it('is not fetched for a feature that does not use it yet', async () => {
-    const service = '{ issuer: a, service: a, keyFile: /no/such/file }';
-    assert.deepEqual(await problemsOf(`auth: { tokenService: ${service} }`), [
-      'config.yaml:1:1: auth: not available in this version yet, and not safe to ignore: take it out, the server does not start with it',
+    const metadata = '{ kind: postgres, urlFile: /no/such/file }';
+    assert.deepEqual(await problemsOf(`storage: { metadata: ${metadata} }`), [
+      'config.yaml:1:1: storage: not available in this version yet, and not safe to ignore: take it out, the server does not start with it',
     ]);
   });
 });

@@ -50,7 +50,7 @@ describe('a key at a wrong level', () => {
   }
 
   it('is not sent to what the server does not start with', async () => {
-    assert.equal(await hintOn('cache: { policy: [] }'), 'cache.policy: unknown key');
+    assert.equal(await hintOn('cache: { blobs: {} }'), 'cache.blobs: unknown key');
   });
 });
 

@@ -9,7 +9,7 @@ const blocks = await blocksOf('configuration');
 /** Neither files nor variables are there in a test. */
 function withoutFiles(text: string): string {
   return text.replaceAll(
-    /(password|static|token|secret)(?:File|FromEnv): (?:\S+?)([\s,}])/g,
+    /(password|static|token|secret|url)(?:File|FromEnv): (?:\S+?)([\s,}])/g,
     '$1FromEnv: SECRET$2',
   );
 }

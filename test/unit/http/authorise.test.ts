@@ -132,7 +132,8 @@ describe('whoever asks', () => {
     await using made = await start(unauthorised);
     const authorization = `Basic ${secret('his password')}`;
     await ask(made.server, `${base}/manifests/v1`, { headers: { authorization } });
-    assert.deepEqual(made.asked[0]?.caller, { address: '127.0.0.1', authorization });
+    const caller = { address: '127.0.0.1', authorization, forwardedFor: undefined, certificate: undefined };
+    assert.deepEqual(made.asked[0]?.caller, caller);
     while (made.log.lines.length === 0) await new Promise((resolve) => setImmediate(resolve));
     assert.match(made.log.lines[0] ?? '', /^warn request .*UNAUTHORIZED/s);
   });

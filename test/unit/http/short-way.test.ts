@@ -71,6 +71,11 @@ const headers: readonly (readonly string[])[] = [
   ['Authorization', 'no'],
   ['Authorization', 'later'],
   ['Authorization', 'never'],
+  ['Authorization', 'ann'],
+  ['Authorization', 'ann', 'X-Forwarded-For', '192.0.2.1'],
+  ['Authorization', 'slow ann'],
+  ['Authorization', 'bob'],
+  ['Authorization', 'slow bob'],
   ['Authorization', 'later', 'Range', 'bytes=0-0'],
   ['Host', 'another:8080'],
   ['Content-Length', '0'],
@@ -178,7 +183,7 @@ async function take(made: WatchedServer, step: Step): Promise<unknown> {
 }
 
 describe('an answer by the short way', { timeout: 300_000 }, () => {
-  it('is that of the long way, whatever was asked and happened before: status, headers, bytes, log, metrics, uses, who was asked about whom, and what reached upstream', async () => {
+  it('is that of the long way, whatever was asked and happened before: status, headers, bytes, log, metrics, uses, who was asked about whom, by which rule and how often, and what reached upstream', async () => {
     let [byShort, byLong] = [0, 0];
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {

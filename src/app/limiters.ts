@@ -1,0 +1,75 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
+import { FixedWindow } from '../door/rate/fixed-window.ts';
+import { Limiter, type MaybeCounter } from '../door/rate/limiter.ts';
+import type { RateLimitSettings } from '../door/rate/rate-limit.ts';
+import { ReachableCounter } from '../door/rate/reachable-counter.ts';
+import { type SharedCounts, SharedFixedWindow, SharedSlidingWindow } from '../door/rate/shared-window.ts';
+import { SlidingWindow } from '../door/rate/sliding-window.ts';
+
+/** The limits of the doors: the one of all, and those that listeners have for themselves. */
+export interface Limiters extends AsyncDisposable {
+  /** Undefined: there is none. */
+  of(at: 'port' | number): Limiter | undefined;
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Does not wait for whoever counts: as long as he is away `onStoreError` decides. Throws an Error that names the key for an address that is none. */
+export async function openLimiters(config: Config, { clock, log }: Parts): Promise<Limiters> {
+  const { rateLimit, listeners } = config;
+  await using stack = new AsyncDisposableStack();
+  const counts = isLimited(config) ? await sharedCounts(config, stack) : undefined;
+  const made = (settings: RateLimitSettings | undefined): Limiter | undefined =>
+    settings && new Limiter(settings, counterOf(settings, counts, { clock, log }));
+  const common = made(rateLimit);
+  const own = listeners.map((listener) => (listener.rateLimit ? made(listener.rateLimit) : common));
+  const held = stack.move();
+  return {
+    of: (at) => (at === 'port' ? common : own[at]),
+    [Symbol.asyncDispose]: async () => await held.disposeAsync(),
+  };
+}
+
+function isLimited({ rateLimit, listeners }: Config): boolean {
+  return rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
+}
+
+/** Its client is loaded where it is configured alone. Undefined: this process counts for itself. */
+async function sharedCounts(
+  { storage: { coordination } }: Config,
+  stack: AsyncDisposableStack,
+): Promise<SharedCounts | undefined> {
+  const { kind, url } = coordination;
+  if (kind !== 'redis' || url === undefined) return undefined;
+  if (!isRedisUrl(url.reveal()))
+    throw new Error('storage.coordination.url is not the URL of a Redis server, such as redis://redis:6379');
+  const { RedisCounts } = await import('../door/rate/redis-counts.ts');
+  return stack.use(new RedisCounts(url.reveal()));
+}
+
+/** Else its text, with the password, would stand in the error. */
+function isRedisUrl(text: string): boolean {
+  return /^rediss?:\/\//.test(text) && URL.canParse(text);
+}
+
+function counterOf(
+  settings: RateLimitSettings,
+  counts: SharedCounts | undefined,
+  parts: Parts,
+): MaybeCounter {
+  const { window } = settings;
+  const { clock } = parts;
+  if (counts === undefined)
+    return window === 'fixed' ? new FixedWindow(settings, clock) : new SlidingWindow(settings, clock);
+  return new ReachableCounter(
+    window === 'fixed'
+      ? new SharedFixedWindow(settings, counts, clock)
+      : new SharedSlidingWindow(settings, counts),
+    parts,
+  );
+}

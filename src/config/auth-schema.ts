@@ -1,0 +1,99 @@
+import {
+  distinctClients,
+  ofKeysOfAnIssuer,
+  ofSomeKind,
+  signedWithASecret,
+  withPasswords,
+  withSecret,
+} from './cross-checks.ts';
+import { key } from './key.ts';
+import { choice, duration, group, httpUrl, list, secretKeys, text } from './values.ts';
+
+/** Who clients are, and the tokens that they show. */
+
+const tokenLife = () => duration({ min: '1m' });
+
+const basicSchema = group({
+  htpasswdFile: key('File of users and hashes of passwords (bcrypt, argon2id); followed', text({ min: 1 })),
+});
+
+const tokenServiceSchema = group({
+  issuer: key('iss of its tokens', text({ min: 1 })),
+  service: key('aud of its tokens: how registries that believe them call themselves', text({ min: 1 })),
+  expiry: key('How long a token is good', tokenLife().prefault('5m')),
+  ...secretKeys(
+    'key',
+    'Private key in PEM that signs: of P-256 (ES256), or of RSA (RS256); none is one that is made, and another one each 90 days',
+  ),
+  certificateFile: key(
+    'Certificate of the key with its chain (PEM), sent with each token as x5c',
+    text().prefault(''),
+  ),
+});
+
+const oauthSchema = group({
+  clients: key(
+    'Programs that may ask for tokens',
+    distinctClients(
+      list(
+        withSecret(
+          group({
+            id: key('client_id', text({ min: 1 })),
+            ...secretKeys('secret', 'client_secret'),
+            scopes: key('Scopes that may be asked for', list(text({ min: 1 })).prefault([])),
+          }),
+        ),
+      ),
+    ),
+  ),
+  signing: key(
+    'How tokens are signed',
+    signedWithASecret(
+      group({
+        algorithm: key(
+          'HS256: with a secret that whoever checks them has too; ES256: with the key of the token service, or one that is made',
+          choice(['HS256', 'ES256']),
+        ),
+        ...secretKeys('secret', 'Shared secret of HS256, 32 bytes or more'),
+      }),
+    ),
+  ),
+  expiry: key('How long a token is good', tokenLife().prefault('2h')),
+});
+
+const issuerSchema = ofKeysOfAnIssuer(
+  group({
+    issuer: key('iss', text({ min: 1 })),
+    audience: key('aud', text({ min: 1 })),
+    jwksUrl: key('Where its keys are; none is where its OpenID configuration says', httpUrl().optional()),
+    keyFile: key(
+      'File of its keys: public keys or certificates in PEM, or a JSON Web Key Set',
+      text().prefault(''),
+    ),
+    realm: key("Where clients get its tokens, by Docker's protocol", httpUrl().optional()),
+    algorithms: key(
+      'Algorithms that are accepted',
+      list(choice(['RS256', 'ES256'])).prefault(['RS256', 'ES256']),
+    ),
+    clockSkew: key('How far clocks may differ', duration().prefault('30s')),
+    subjectClaim: key('Claim that names the user', text({ min: 1 }).prefault('sub')),
+    groupsClaim: key(
+      'Claim that lists the groups; dots are members of members, as in realm_access.roles',
+      text({ min: 1 }).prefault('groups'),
+    ),
+  }),
+);
+
+export const authSchema = ofSomeKind(
+  withPasswords(
+    group({
+      basic: key('Users with passwords', basicSchema.optional()),
+      tokenService: key(
+        'The token service of this server, for docker login: GET and POST /v2/token',
+        tokenServiceSchema.optional(),
+      ),
+      oauth: key('The OAuth2 token endpoint for programs: POST /token', oauthSchema.optional()),
+      issuers: key('Issuers of tokens that are believed', list(issuerSchema).prefault([])),
+    }),
+  ),
+);

@@ -1,0 +1,92 @@
+import { LRUCache } from 'lru-cache';
+import { textGlob } from '../../oci/name-glob.ts';
+import { type RepositoryName, shownName, type Tag } from '../../oci/reference.ts';
+import type { Verdict } from '../subject.ts';
+
+/** As it is configured. */
+export interface PolicyRule {
+  readonly name: string;
+  /** Globs of names, with a tag part after the last colon behind the last slash, or without. */
+  readonly repositories: readonly string[];
+  readonly effect: 'allow' | 'deny';
+}
+
+interface Pattern {
+  readonly covers: (name: string) => boolean;
+  /** Undefined: every tag. */
+  readonly coversTag: ((tag: string) => boolean) | undefined;
+}
+
+interface ReadyRule {
+  readonly name: string;
+  readonly isAllowing: boolean;
+  readonly patterns: readonly Pattern[];
+}
+
+/** So many answers are remembered. */
+const maxVerdicts = 10_000;
+const unruled: Verdict = { allowed: true, rule: undefined };
+
+/** What may pass at all, for whomever: the first rule that matches decides; what none matches passes. */
+export class Policy {
+  readonly #rules: readonly ReadyRule[];
+  readonly #verdicts = new LRUCache<string, Verdict>({ max: maxVerdicts });
+
+  constructor(rules: readonly PolicyRule[]) {
+    this.#rules = rules.map(({ name, repositories, effect }) => ({
+      name,
+      isAllowing: effect === 'allow',
+      patterns: repositories.map(patternOf),
+    }));
+  }
+
+  /** Does it depend on the tag whether something of the repository passes? */
+  asksForTags(repository: RepositoryName): boolean {
+    const name = shownName(repository);
+    return this.#rules.some(({ patterns }) =>
+      patterns.some(({ covers, coversTag }) => coversTag !== undefined && covers(name)),
+    );
+  }
+
+  ofTag(repository: RepositoryName, tag: Tag): Verdict {
+    return this.#remembered(`${repository}:${tag}`, repository, ({ coversTag }) => coversTag?.(tag) ?? true);
+  }
+
+  /** Where nobody says a tag: what could pass by some tag passes. */
+  ofName(repository: RepositoryName): Verdict {
+    return this.#remembered(
+      repository,
+      repository,
+      ({ coversTag }, isAllowing) => coversTag === undefined || isAllowing,
+    );
+  }
+
+  /** Of what these tags lead to: by one of them that may pass it does. */
+  ofTags(repository: RepositoryName, tags: readonly Tag[]): Verdict {
+    if (tags.length === 0) return this.ofName(repository);
+    const verdicts = tags.map((tag) => this.ofTag(repository, tag));
+    return verdicts.find(({ allowed }) => allowed) ?? verdicts[0] ?? unruled;
+  }
+
+  #remembered(
+    key: string,
+    repository: RepositoryName,
+    coversTag: (pattern: Pattern, isAllowing: boolean) => boolean,
+  ): Verdict {
+    const known = this.#verdicts.get(key);
+    if (known !== undefined) return known;
+    const name = shownName(repository);
+    const rule = this.#rules.find(({ patterns, isAllowing }) =>
+      patterns.some((pattern) => pattern.covers(name) && coversTag(pattern, isAllowing)),
+    );
+    const verdict = rule === undefined ? unruled : { allowed: rule.isAllowing, rule: rule.name };
+    this.#verdicts.set(key, verdict);
+    return verdict;
+  }
+}
+
+function patternOf(pattern: string): Pattern {
+  const colon = pattern.indexOf(':', pattern.lastIndexOf('/') + 1);
+  if (colon === -1) return { covers: textGlob(pattern), coversTag: undefined };
+  return { covers: textGlob(pattern.slice(0, colon)), coversTag: textGlob(pattern.slice(colon + 1)) };
+}

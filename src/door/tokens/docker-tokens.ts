@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import type { JWTPayload } from 'jose';
+import type { Known } from '../identity/proof.ts';
+import type { Access } from './asked-access.ts';
+import type { MadeToken, SignedTokens } from './signed-tokens.ts';
+import { grantsIn } from './token-claims.ts';
+
+/** A refresh token is good for so long: then whoever has it logs in again. Milliseconds. */
+export const refreshMs = 90 * 24 * 3_600_000;
+
+export interface DockerTokensSettings {
+  readonly tokens: SignedTokens;
+  /** `aud`. */
+  readonly service: string;
+  readonly lifeMs: number;
+  /** The hash of a user's password; undefined: there is no such user. */
+  readonly hashOf: (user: string) => string | undefined;
+}
+
+/** The tokens of Docker's token service (distribution, "Token Authentication Implementation"). */
+export class DockerTokens {
+  readonly #settings: DockerTokensSettings;
+
+  constructor(settings: DockerTokensSettings) {
+    this.#settings = settings;
+  }
+
+  async access(user: string | undefined, access: readonly Access[]): Promise<MadeToken> {
+    const { tokens, service, lifeMs } = this.#settings;
+    return await tokens.make('JWT', { sub: user ?? '', aud: service, access }, lifeMs);
+  }
+
+  /** Good as long as the user's password is the same. Undefined: there is no such user. */
+  async refresh(user: string): Promise<string | undefined> {
+    const { tokens, hashOf } = this.#settings;
+    const hash = hashOf(user);
+    if (hash === undefined) return undefined;
+    const claims = { sub: user, aud: this.#refreshAudience, stamp: stampOf(hash) };
+    return (await tokens.make('refresh+jwt', claims, refreshMs)).token;
+  }
+
+  /** Whose it is. Rejects as {@link SignedTokens.verify}; undefined: he is not there any more, or has another password. */
+  async userOf(refreshToken: string): Promise<string | undefined> {
+    const { tokens, hashOf } = this.#settings;
+    const { sub = '', stamp } = await tokens.verify('refresh+jwt', refreshToken, this.#refreshAudience);
+    const hash = hashOf(sub);
+    return hash !== undefined && stampOf(hash) === stamp ? sub : undefined;
+  }
+
+  /** Who shows it, at our own door. Rejects as {@link SignedTokens.verify}. */
+  async prove(token: string): Promise<{ readonly known: Known; readonly payload: JWTPayload }> {
+    const { tokens, service } = this.#settings;
+    const payload = await tokens.verify('JWT', token, service);
+    const { sub = '' } = payload;
+    const known: Known = {
+      id: sub === '' ? undefined : sub,
+      by: 'token',
+      groups: [],
+      granted: grantsIn(payload) ?? [],
+    };
+    return { known, payload };
+  }
+
+  /** No registry takes it for a token of its own. */
+  get #refreshAudience(): string {
+    return `refresh:${this.#settings.service}`;
+  }
+}
+
+/** Of a hash as it stands in the file, from which nobody comes back to it. */
+function stampOf(hash: string): string {
+  return createHash('sha256').update(`refresh\0${hash}`).digest('base64url');
+}

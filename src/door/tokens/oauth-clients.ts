@@ -1,0 +1,80 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Form } from './sent-form.ts';
+import { TokenError } from './token-error.ts';
+
+export interface OAuthClient {
+  readonly id: string;
+  /** Secret. */
+  readonly secret: string;
+  /** Those that he may ask for. */
+  readonly scopes: readonly string[];
+}
+
+interface Shown {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** Programs with a secret of their own (RFC 6749 section 2.3). Holds hashes: comparing two of them says nothing of either. */
+export class OAuthClients {
+  readonly #clients: ReadonlyMap<string, { readonly client: OAuthClient; readonly hash: Buffer }>;
+
+  constructor(clients: readonly OAuthClient[]) {
+    this.#clients = new Map(clients.map((client) => [client.id, { client, hash: hashOf(client.secret) }]));
+  }
+
+  has(id: string): boolean {
+    return this.#clients.has(id);
+  }
+
+  /** Who has shown his secret in the header or in the form. Throws TokenError: invalid_client (401), invalid_request. */
+  authenticated(authorization: string | undefined, form: Form): OAuthClient {
+    const [id, secret] = [form.get('client_id'), form.get('client_secret')];
+    if (authorization !== undefined) {
+      if (secret !== undefined) throw new TokenError('invalid_request', 'the client is shown in two ways');
+      const shown = shownIn(authorization);
+      if (id !== undefined && shown !== undefined && shown.id !== id)
+        throw new TokenError('invalid_request', 'the client is shown with two names');
+      return this.#known(shown);
+    }
+    return this.#known(id === undefined || secret === undefined ? undefined : { id, secret });
+  }
+
+  #known(shown: Shown | undefined): OAuthClient {
+    const found = shown === undefined ? undefined : this.#clients.get(shown.id);
+    const isRight = timingSafeEqual(hashOf(shown?.secret ?? ''), found?.hash ?? nobodys);
+    if (found === undefined || !isRight) throw invalidClient();
+    return found.client;
+  }
+}
+
+const nobodys = Buffer.alloc(32);
+
+/** Both parts are written as in a form (RFC 6749 section 2.3.1), which clients leave out that have none but plain characters. */
+function shownIn(authorization: string): Shown | undefined {
+  const [, encoded] = /^basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization) ?? [];
+  const text = Buffer.from(encoded ?? '', 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (encoded === undefined || colon < 1) return undefined;
+  const [id, secret] = [decoded(text.slice(0, colon)), decoded(text.slice(colon + 1))];
+  return id === undefined || secret === undefined ? undefined : { id, secret };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return undefined;
+  }
+}
+
+function hashOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function invalidClient(): TokenError {
+  return new TokenError('invalid_client', 'the client or its secret is wrong', {
+    status: 401,
+    headers: { 'WWW-Authenticate': 'Basic realm="ociregistry", charset="UTF-8"' },
+  });
+}

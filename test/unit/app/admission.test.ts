@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Admission, type AdmissionParts, type Identity } from '#src/app/admission.ts';
+import { AddressBlocks } from '#src/door/address-blocks.ts';
+import { Limiter } from '#src/door/rate/limiter.ts';
+import { AccessRules } from '#src/door/rules/access-rules.ts';
+import type { Subject } from '#src/door/subject.ts';
+import type { Action, Caller } from '#src/http/authorise.ts';
+import type { KnownCaller } from '#src/http/exchange/known-caller.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import { hostedHost, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
+
+const web = repositoryName(hostedHost, 'apps/web');
+const other = repositoryName(hostedHost, 'other');
+const stranger: Caller = {
+  ...{ address: '192.0.2.1', authorization: undefined, forwardedFor: undefined, certificate: undefined },
+};
+const ann: Subject = { id: 'ann', by: 'password', groups: ['ci'], address: '192.0.2.1' };
+const token: Subject = {
+  ...{ ...ann, by: 'token' },
+  granted: [{ repository: 'apps/web', actions: ['pull'] }],
+};
+const lister: Subject = { ...token, granted: [{ repository: 'registry:catalog', actions: ['*'] }] };
+const nobody: Subject = { id: undefined, by: 'nothing', groups: [], address: '192.0.2.1' };
+
+/** Whom the header Authorization names; `wrong` and `late` are refused. */
+const identity: Identity = {
+  identify: ({ authorization }) => {
+    const wrong = new RegistryError('UNAUTHORIZED', 'wrong', { headers: { 'WWW-Authenticate': 'Basic' } });
+    if (authorization === 'wrong') throw wrong;
+    if (authorization === 'late') return Promise.reject(wrong);
+    if (authorization === 'looked up') return Promise.resolve(ann);
+    const shown = { ann, token, lister }[authorization ?? ''];
+    return shown ?? nobody;
+  },
+  challenge: (action, repository, error) =>
+    [`Bearer scope="${repository ?? ''}:${action}"`, error].filter(Boolean).join(),
+};
+
+const rules = new AccessRules([
+  { name: 'ci', who: { group: 'ci' }, repositories: ['apps/**'], actions: ['pull', 'push'] },
+]);
+
+function admission(more: Partial<AdmissionParts> = {}): Admission {
+  return new Admission({
+    ...{ identity, rules, limiter: undefined, content: undefined, trustedProxies: new AddressBlocks([]) },
+    repositoryNamed: (name) => repositoryName(hostedHost, name),
+    ...more,
+  });
+}
+
+/** What becomes of a request: `admitted`, or the code with its challenge. */
+async function asked(
+  made: Admission,
+  action: Action,
+  repository: RepositoryName | undefined,
+  authorization?: string,
+): Promise<readonly [verdict: string, challenge?: string]> {
+  try {
+    await made.authorise({ action, repository, request: undefined, caller: { ...stranger, authorization } });
+    return ['admitted'];
+  } catch (error) {
+    assert.ok(error instanceof RegistryError);
+    return [error.code, error.headers['WWW-Authenticate']].filter(Boolean) as [string];
+  }
+}
+
+describe('who is not known', () => {
+  it('is asked who he is, for what he wants', async () => {
+    const made = admission();
+    assert.deepEqual(await asked(made, 'pull', web), [
+      'UNAUTHORIZED',
+      'Bearer scope="hosted.invalid/apps/web:pull"',
+    ]);
+    assert.deepEqual(await asked(made, 'version', undefined), ['UNAUTHORIZED', 'Bearer scope=":version"']);
+    assert.deepEqual(await asked(made, 'catalog', undefined), ['UNAUTHORIZED', 'Bearer scope=":catalog"']);
+    assert.deepEqual(await asked(made, 'pull', undefined), ['UNAUTHORIZED', 'Bearer scope=":pull"']);
+  });
+
+  it('is denied it where nobody can say who he is', async () => {
+    const made = admission({ identity: { identify: () => nobody } });
+    assert.deepEqual(await asked(made, 'pull', web), ['DENIED']);
+    assert.deepEqual(await asked(made, 'version', undefined), ['admitted']);
+    assert.deepEqual(await asked(made, 'login', undefined), ['admitted']);
+  });
+
+  it('is asked with a certificate too, which may not be enough', async () => {
+    const caller = { ...stranger, certificate: 'node-1' };
+    const access = { action: 'pull', repository: web, request: undefined, caller } as const;
+    assert.throws(() => admission().authorise(access), { code: 'UNAUTHORIZED' });
+    const who = { certificate: 'node-*' };
+    const nodes = new AccessRules([{ name: 'n', who, repositories: ['**'], actions: ['pull'] }]);
+    assert.equal(admission({ rules: nodes }).authorise(access), undefined);
+  });
+});
+
+describe('who is known', () => {
+  it('is admitted by the rules, at once where he is known at once', async () => {
+    const made = admission();
+    const caller = { ...stranger, authorization: 'ann' };
+    assert.equal(made.authorise({ action: 'push', repository: web, request: undefined, caller }), undefined);
+    for (const who of ['ann', 'looked up']) {
+      assert.deepEqual(await asked(made, 'push', web, who), ['admitted']);
+      assert.deepEqual(await asked(made, 'delete', web, who), ['DENIED']);
+      assert.deepEqual(await asked(made, 'pull', other, who), ['DENIED']);
+      assert.deepEqual(await asked(made, 'version', undefined, who), ['admitted']);
+      assert.deepEqual(await asked(made, 'catalog', undefined, who), ['admitted']);
+      // The original's way to log in.
+      assert.deepEqual(await asked(made, 'login', undefined, who), ['NAME_UNKNOWN']);
+    }
+  });
+
+  it('with a token is asked for another that is good for it, and gets no further than his rules with it', async () => {
+    const made = admission();
+    assert.deepEqual(await asked(made, 'pull', web, 'token'), ['admitted']);
+    assert.deepEqual(await asked(made, 'push', web, 'token'), [
+      'UNAUTHORIZED',
+      'Bearer scope="hosted.invalid/apps/web:push",insufficient_scope',
+    ]);
+    assert.deepEqual(await asked(made, 'pull', other, 'token'), ['DENIED']);
+  });
+
+  it('with a token sees the catalogue if it is good for that, as far as his rules go', async () => {
+    const made = admission();
+    assert.deepEqual(await asked(made, 'catalog', undefined, 'token'), [
+      'UNAUTHORIZED',
+      'Bearer scope=":catalog",insufficient_scope',
+    ]);
+    assert.deepEqual(await asked(made, 'catalog', undefined, 'lister'), ['admitted']);
+    const told: KnownCaller[] = [];
+    const caller = { ...stranger, authorization: 'lister' };
+    const access = { action: 'catalog', repository: undefined, request: undefined, caller } as const;
+    await made.authorise({ ...access, tell: (known) => void told.push(known) });
+    assert.deepEqual([told[0]?.mayPull(web), told[0]?.mayPull(other)], [true, false]);
+  });
+
+  it('is told to whoever asked, with the rule, before the verdict', () => {
+    const told: KnownCaller[] = [];
+    const tell = (known: KnownCaller) => void told.push(known);
+    const caller = { ...stranger, authorization: 'ann' };
+    const made = admission();
+    void made.authorise({ action: 'pull', repository: web, request: undefined, caller, tell });
+    assert.throws(() =>
+      made.authorise({ action: 'pull', repository: other, request: undefined, caller, tell }),
+    );
+    assert.deepEqual(
+      told.map(({ id, address, rule, repository }) => [id, address, rule, repository]),
+      [
+        ['ann', '192.0.2.1', 'ci', web],
+        ['ann', '192.0.2.1', undefined, other],
+      ],
+    );
+    assert.deepEqual([told[0]?.mayPull(web), told[0]?.mayPull(other)], [true, false]);
+  });
+});
+
+describe('who shows what is wrong', () => {
+  it('is refused, and counted by his address, not by the name that he claims', async () => {
+    const counted: string[] = [];
+    let isOver = false;
+    const limiter = new Limiter(
+      { requests: 1, per: 60_000, window: 'sliding', by: 'client', onStoreError: 'allow' },
+      {
+        count: (client) => {
+          counted.push(client);
+          return { isOver, remaining: 0, resetMs: 1000 };
+        },
+      },
+    );
+    const made = admission({ limiter });
+    for (const who of ['wrong', 'late'])
+      assert.deepEqual(await asked(made, 'pull', web, who), ['UNAUTHORIZED', 'Basic']);
+    isOver = true;
+    for (const who of ['wrong', 'late', 'ann'])
+      assert.deepEqual(await asked(made, 'pull', web, who), ['TOOMANYREQUESTS']);
+    assert.deepEqual(counted, ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1', 'ann']);
+  });
+});

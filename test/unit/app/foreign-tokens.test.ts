@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { SignJWT } from 'jose';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { FakeIssuer, newKey } from '#test/fakes/fake-issuer.ts';
+import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { asked, type TokenApp, tokenApp } from '#test/fakes/token-app.ts';
+
+const alone = { basic: undefined, tokenService: undefined };
+
+async function trusting(
+  issuer: FakeIssuer,
+  more: object = {},
+  clock = new FakeClock(),
+): Promise<TokenApp & { readonly clock: FakeClock }> {
+  const trusted = { issuer: issuer.url, audience: 'cache', jwksUrl: issuer.jwksUrl, ...more };
+  return { ...(await tokenApp({ ...alone, issuers: [trusted] }, { clock })), clock };
+}
+
+async function answer(server: TokenApp, token: string, path = '/v2/'): Promise<number> {
+  return (await asked(server.url + path, { headers: { authorization: `Bearer ${token}` } })).status;
+}
+
+const keysAsked = ({ asked: paths }: FakeIssuer): number => paths.filter((path) => path === '/keys').length;
+
+describe('tokens of an issuer that is believed', () => {
+  it('let in whom they name, by keys that are fetched once', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    const tokens = await Promise.all(
+      [1, 2, 3, 4].map(async (at) => await issuer.token({ sub: `user ${at}` }, server.clock.now())),
+    );
+    assert.deepEqual(
+      await Promise.all(tokens.map(async (token) => await answer(server, token))),
+      [200, 200, 200, 200],
+    );
+    assert.deepEqual(issuer.asked, ['/keys']);
+  });
+
+  it('are good for the repositories that they grant, where they grant some', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    const access = [{ type: 'repository', name: 'team/a', actions: ['pull'] }];
+    const token = await issuer.token({ sub: 'u', access }, server.clock.now());
+    assert.equal(await answer(server, token, '/v2/team/a/manifests/v1'), 404);
+    assert.equal(await answer(server, token, '/v2/team/b/manifests/v1'), 401);
+    for (const odd of [[], null, 'all', [null], [{ type: 'repository', name: 'team/a', actions: 'pull' }]]) {
+      const none = await issuer.token({ sub: 'u', access: odd }, server.clock.now());
+      assert.equal(await answer(server, none, '/v2/team/a/manifests/v1'), 401);
+    }
+  });
+
+  it('are good for nothing where the issuer is a token server and they grant nothing, but to log in', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer, { realm: `${issuer.url}/token` });
+    const token = await issuer.token({ sub: 'u' }, server.clock.now());
+    assert.equal(await answer(server, token), 200);
+    assert.equal(await answer(server, token, '/v2/team/a/manifests/v1'), 401);
+    const access = [{ type: 'repository', name: 'team/a', actions: ['pull'] }];
+    const granting = await issuer.token({ sub: 'u', access }, server.clock.now());
+    assert.equal(await answer(server, granting, '/v2/team/a/manifests/v1'), 404);
+  });
+
+  it('are not believed when they are for others, or not good now', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer, { clockSkew: '30s' });
+    const now = server.clock.now();
+    const seconds = Math.floor(now / 1000);
+    const claims = { sub: 'u' };
+    assert.equal(await answer(server, await issuer.token({ ...claims, aud: ['x', 'cache'] }, now)), 200);
+    assert.equal(await answer(server, await issuer.token({ ...claims, exp: seconds - 20 }, now)), 200);
+    const wrong: readonly object[] = [
+      { aud: 'another' },
+      { aud: ['a', 'b'] },
+      { aud: undefined },
+      { exp: seconds - 40 },
+      { exp: undefined },
+      { nbf: seconds + 40 },
+      { iss: 'https://another.test' },
+      { iss: undefined },
+      { sub: undefined },
+      { sub: '' },
+      { sub: 7 },
+      { sub: 'a\nb' },
+    ];
+    for (const claim of wrong)
+      assert.equal(
+        await answer(server, await issuer.token({ ...claims, ...claim }, now)),
+        401,
+        JSON.stringify(claim),
+      );
+  });
+
+  it('are not believed by another algorithm than those that are listed, or no key of the issuer', async () => {
+    await using issuer = await FakeIssuer.start();
+    issuer.keys = [newKey('rsa', 'RS256'), newKey('ec')];
+    await using server = await trusting(issuer, { algorithms: ['RS256'] });
+    const now = server.clock.now();
+    const [rsa, ec] = issuer.keys;
+    assert.ok(rsa !== undefined && ec !== undefined);
+    assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, rsa)), 200);
+    assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, ec)), 401);
+    assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, newKey('rsa', 'RS256'))), 401);
+    const secret = String(rsa.publicKey.export({ format: 'pem', type: 'spki' }));
+    const claims = { iss: issuer.url, aud: 'cache', sub: 'u', exp: Math.floor(now / 1000) + 60 };
+    const confused = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256', kid: 'rsa' })
+      .sign(Buffer.from(secret));
+    assert.equal(await answer(server, confused), 401);
+  });
+
+  it('are known by a new key at once, which a flood of unknown ones does not have fetched again and again', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    const before = await issuer.token({ sub: 'u' }, server.clock.now());
+    assert.equal(await answer(server, before), 200);
+    await server.clock.advance(30_000);
+    issuer.keys.push(newKey('two'));
+    assert.equal(await answer(server, await issuer.token({ sub: 'v' }, server.clock.now())), 200);
+    assert.equal(await answer(server, before), 200);
+    for (const at of Array.from({ length: 20 }, (_, index) => index))
+      assert.equal(
+        await answer(server, await issuer.token({ sub: 'w' }, server.clock.now(), newKey(`${at}`))),
+        401,
+      );
+    assert.equal(keysAsked(issuer), 2);
+  });
+
+  it('are known while the issuer is away, if its keys were ever had', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    const broken: readonly ((response: import('node:http').ServerResponse) => void)[] = [
+      (response) => response.writeHead(500).end(),
+      (response) => response.destroy(),
+      (response) => response.end('no json'),
+      (response) => response.end('{"keys":7}'),
+      (response) => response.end(`{"keys":[${'{},'.repeat(200_000)}{}]}`),
+      (response) => response.writeHead(302, { location: issuer.jwksUrl }).end(),
+    ];
+    issuer.instead = broken[0];
+    const token = async () => await issuer.token({ sub: 'u' }, server.clock.now());
+    assert.equal(await answer(server, await token()), 503);
+    issuer.instead = undefined;
+    await server.clock.advance(5000);
+    assert.equal(await answer(server, await token()), 200);
+    for (const instead of broken) {
+      issuer.instead = instead;
+      await server.clock.advance(11 * 60_000);
+      assert.equal(await answer(server, await token()), 200);
+      const unknown = await issuer.token({ sub: 'u' }, server.clock.now(), newKey('unknown'));
+      assert.equal(await answer(server, unknown), 401);
+    }
+  });
+
+  it('are found by the configuration of the issuer, which must be its own', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer, { jwksUrl: undefined });
+    issuer.claims = 'https://another.test';
+    const token = await issuer.token({ sub: 'u' }, server.clock.now());
+    assert.equal(await answer(server, token), 503);
+    issuer.claims = undefined;
+    await server.clock.advance(5000);
+    assert.equal(await answer(server, token), 200);
+    assert.deepEqual(issuer.asked.slice(-2), ['/.well-known/openid-configuration', '/keys']);
+  });
+
+  it('are known by keys of a file, whatever they call them', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using directory = await temporaryDirectory();
+    const keyFile = join(directory.path, 'key');
+    const pem = String(issuer.keys[0]?.publicKey.export({ format: 'pem', type: 'spki' }));
+    for (const text of [pem, JSON.stringify(issuer.jwks)]) {
+      await writeFile(keyFile, text);
+      await using server = await trusting(issuer, { issuer: 'portus.test.lan', jwksUrl: undefined, keyFile });
+      const token = await issuer.token({ sub: 'u', iss: 'portus.test.lan' }, server.clock.now());
+      assert.equal(await answer(server, token), 200);
+    }
+    assert.deepEqual(issuer.asked, []);
+  });
+
+  for (const [text, why] of [
+    ['', /has neither a public key nor a certificate/],
+    ['{', /is not JSON/],
+    ['{"keys":{}}', /is no JSON Web Key Set/],
+    ['-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', /has what is neither/],
+    ['-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n', /has a private key/],
+  ] as const)
+    it(`keep the server from starting where their keys cannot be read: ${String(why)}`, async () => {
+      await using issuer = await FakeIssuer.start();
+      await using directory = await temporaryDirectory();
+      const keyFile = join(directory.path, 'key');
+      await writeFile(keyFile, text);
+      await assert.rejects(
+        async () => await trusting(issuer, { jwksUrl: undefined, keyFile }),
+        (error: Error) => error.message.startsWith('auth.issuers[0].keyFile: ') && why.test(error.message),
+      );
+    });
+});

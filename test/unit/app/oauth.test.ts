@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
+import { basicHeader } from '#test/fakes/passwords.ts';
+import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { assertSecretless, secret } from '#test/fakes/secrets.ts';
+import { asked, posted, type TokenApp, tokenApp } from '#test/fakes/token-app.ts';
+
+const id = '000000';
+const odd = 'odd id:&%';
+const clientSecret = secret('of a client: +&%ü');
+const shared = secret('that-is-shared-and-long-enough');
+
+async function oauthApp(directory: string, algorithm: 'HS256' | 'ES256'): Promise<TokenApp> {
+  const file = async (name: string, text: string): Promise<string> => {
+    await writeFile(join(directory, name), text);
+    return join(directory, name);
+  };
+  const secretFile = await file('client', clientSecret);
+  const signing =
+    algorithm === 'HS256' ? { algorithm, secretFile: await file('shared', shared) } : { algorithm };
+  const clients = [
+    { id, secretFile, scopes: ['my-scope', 'repository:team/a:pull'] },
+    { id: odd, secretFile, scopes: [] },
+  ];
+  return await tokenApp({ basic: undefined, tokenService: undefined, oauth: { clients, signing } });
+}
+
+describe('a program with a secret of its own', () => {
+  let server: TokenApp;
+  let resources: AsyncDisposableStack;
+  before(async () => {
+    resources = new AsyncDisposableStack();
+    const { path } = resources.use(await temporaryDirectory());
+    server = resources.use(await oauthApp(path, 'HS256'));
+  });
+  after(async () => await resources.disposeAsync());
+
+  const grant = { grant_type: 'client_credentials' };
+  const token = async (
+    fields: Readonly<Record<string, string>>,
+    headers?: Readonly<Record<string, string>>,
+  ) => await posted(`${server.url}/token`, fields, headers);
+  const form = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1);
+
+  it('gets a token that whoever shares the secret can check, and comes in with it', async () => {
+    const { status, body, headers } = await token({ ...grant, client_id: id, client_secret: clientSecret });
+    assert.equal(status, 200);
+    assert.deepEqual([headers.get('cache-control'), headers.get('pragma')], ['no-store', 'no-cache']);
+    const { access_token: access, ...rest } = body;
+    assert.deepEqual(rest, {
+      token_type: 'Bearer',
+      expires_in: 7200,
+      scope: 'my-scope repository:team/a:pull',
+    });
+    const [header = '', payload = '', signature] = String(access).split('.');
+    assert.equal(createHmac('sha256', shared).update(`${header}.${payload}`).digest('base64url'), signature);
+    assert.partialDeepStrictEqual(decodeJwt(String(access)), { sub: id, aud: id, client_id: id });
+    const bearer = { authorization: `Bearer ${String(access)}` };
+    assert.equal((await asked(`${server.url}/v2/`, { headers: bearer })).status, 200);
+    // Its scope names a repository: it is good for that alone.
+    assert.equal((await asked(`${server.url}/v2/team/a/manifests/v1`, { headers: bearer })).status, 404);
+    assert.equal((await asked(`${server.url}/v2/team/b/manifests/v1`, { headers: bearer })).status, 401);
+  });
+
+  it('shows itself in the header too, written as in a form or as it is', async () => {
+    for (const name of [id, odd]) {
+      const encoded = { authorization: basicHeader(form(name), form(clientSecret)) };
+      assert.equal((await token(grant, encoded)).status, 200, name);
+    }
+  });
+
+  it('is good for everywhere with a scope that names no repository', async () => {
+    const { body } = await token({ ...grant, scope: 'my-scope', client_id: id, client_secret: clientSecret });
+    const bearer = { authorization: `Bearer ${String(body['access_token'])}` };
+    assert.equal((await asked(`${server.url}/v2/team/b/manifests/v1`, { headers: bearer })).status, 404);
+  });
+
+  it('is told what is wrong as RFC 6749 has it', async () => {
+    const shown = { client_id: id, client_secret: clientSecret };
+    const error = async (
+      fields: Readonly<Record<string, string>>,
+      headers?: Readonly<Record<string, string>>,
+    ) => {
+      const answer = await token(fields, headers);
+      return `${answer.status} ${String(answer.body['error'])}`;
+    };
+    assert.equal(await error({ ...grant, ...shown, client_secret: secret('wrong') }), '401 invalid_client');
+    assert.equal(await error({ ...grant, ...shown, client_id: 'mallory' }), '401 invalid_client');
+    assert.equal(await error({ ...grant, client_id: id }), '401 invalid_client');
+    assert.equal(await error(grant), '401 invalid_client');
+    assert.equal(
+      await error(grant, { authorization: basicHeader(id, secret('wrong')) }),
+      '401 invalid_client',
+    );
+    assert.equal(await error(grant, { authorization: 'Bearer x' }), '401 invalid_client');
+    assert.equal(
+      await error({ ...grant, ...shown }, { authorization: basicHeader(id, 'x') }),
+      '400 invalid_request',
+    );
+    assert.equal(await error({ ...grant, ...shown, scope: 'other' }), '400 invalid_scope');
+    assert.equal(await error({ ...grant, ...shown, scope: 'my-scope "' }), '400 invalid_scope');
+    assert.equal(await error(shown), '400 invalid_request');
+    assert.equal(await error({ ...shown, grant_type: 'authorization_code' }), '400 unsupported_grant_type');
+    const implicit = await token({ ...shown, grant_type: 'implicit' });
+    assert.match(String(implicit.body['error_description']), /RFC 9700/);
+    const page = await asked(`${server.url}/authorize?response_type=token&client_id=${id}`);
+    assert.deepEqual([page.status, page.body['error']], [400, 'unsupported_response_type']);
+    const query = await posted(`${server.url}/token?client_secret=${secret('in-a-url')}`, {
+      ...grant,
+      ...shown,
+    });
+    assert.deepEqual([query.status, query.body['error']], [400, 'invalid_request']);
+    const twice = await asked(`${server.url}/token`, {
+      method: 'POST',
+      body: 'grant_type=client_credentials&grant_type=client_credentials',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    assert.deepEqual([twice.status, twice.body['error']], [400, 'invalid_request']);
+    assert.equal((await asked(`${server.url}/token`)).status, 405);
+    assertSecretless(server.log, 'the log');
+  });
+
+  it('is not believed by what others made with the same secret', async () => {
+    const status = async (claims: object, typ = 'JWT', key = shared): Promise<number> => {
+      const made = await new SignJWT({ iss: 'https://cache.test/here', ...claims })
+        .setProtectedHeader({ alg: 'HS256', typ })
+        .sign(Buffer.from(key));
+      return (await asked(`${server.url}/v2/`, { headers: { authorization: `Bearer ${made}` } })).status;
+    };
+    const exp = Math.floor(Date.now() / 1000) + 60;
+    const good = { sub: id, client_id: id, exp };
+    assert.equal(await status(good), 200);
+    assert.equal(await status({ ...good, client_id: 'mallory', sub: 'mallory' }), 401);
+    assert.equal(await status({ ...good, sub: 'root' }), 401);
+    assert.equal(await status({ ...good, exp: exp - 120 }), 401);
+    assert.equal(await status({ sub: id, client_id: id }), 401);
+    assert.equal(await status({ ...good, iss: 'another' }), 401);
+    assert.equal(await status(good, 'at+jwt'), 401);
+    assert.equal(await status(good, 'JWT', `${shared}x`), 401);
+  });
+});
+
+describe('tokens of programs that are signed with a key', () => {
+  it('are of a kind of their own', async () => {
+    await using directory = await temporaryDirectory();
+    await using server = await oauthApp(directory.path, 'ES256');
+    const fields = { grant_type: 'client_credentials', client_id: odd, client_secret: clientSecret };
+    const { body } = await posted(`${server.url}/token`, fields);
+    const token = String(body['access_token']);
+    assert.partialDeepStrictEqual(decodeProtectedHeader(token), { alg: 'ES256', typ: 'at+jwt' });
+    assert.equal(
+      (await asked(`${server.url}/v2/`, { headers: { authorization: `Bearer ${token}` } })).status,
+      200,
+    );
+  });
+});
+
+describe('a shared secret', () => {
+  it('that is short keeps the server from starting', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'secret');
+    await writeFile(file, 'x'.repeat(31));
+    const oauth = { clients: [], signing: { algorithm: 'HS256', secretFile: file } };
+    await assert.rejects(
+      async () => await tokenApp({ basic: undefined, tokenService: undefined, oauth }),
+      /auth\.oauth\.signing\.algorithm: the secret of HS256 must have 32 bytes or more/,
+    );
+  });
+});

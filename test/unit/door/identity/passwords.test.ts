@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Identification } from '#src/door/identity/identification.ts';
+import { PasswordChecks } from '#src/door/identity/password-checks.ts';
+import type { PasswordQuestion } from '#src/door/identity/password-thread.ts';
+import { Passwords } from '#src/door/identity/passwords.ts';
+import { RegistryError } from '#src/oci/error.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
+import { basicHeader, bcrypt } from '#test/fakes/passwords.ts';
+
+/** Hashes are what they hide, so that who was compared with what can be seen. */
+function known(entries: Readonly<Record<string, string>>) {
+  const file = {
+    users: new Map(Object.entries(entries)) as ReadonlyMap<string, string>,
+    hashOf: (user: string): string | undefined => file.users.get(user),
+    check: async (): Promise<void> => {},
+  };
+  const asked: PasswordQuestion[] = [];
+  const checks = {
+    meanwhile: async (): Promise<void> => {},
+    async check(_owner: string, question: PasswordQuestion): Promise<boolean> {
+      asked.push(question);
+      await checks.meanwhile();
+      return question.hash === `hash of ${question.password}`;
+    },
+  };
+  const clock = new FakeClock();
+  const schemes = { basic: new Passwords(file, checks).prove };
+  const identification = new Identification({ clock, schemes });
+  const refuse = (_: unknown, why: string): RegistryError => new RegistryError('UNAUTHORIZED', why);
+  const shows = (authorization: string | undefined, address = '192.0.2.1') =>
+    identification.identify({ address, authorization }, refuse);
+  const change = (to: Readonly<Record<string, string>>): void => {
+    file.users = new Map(Object.entries(to));
+  };
+  return { shows, asked, checks, clock, change };
+}
+
+const alice = { alice: 'hash of right', bob: 'hash of other' };
+const denied = (error: unknown): boolean => error instanceof RegistryError && error.status === 401;
+
+describe('a user', () => {
+  it('is known by his password, and again at once', async () => {
+    const { shows, asked } = known(alice);
+    const subject = await shows(basicHeader('alice', 'right'));
+    assert.deepEqual(subject, { id: 'alice', by: 'password', groups: [], address: '192.0.2.1' });
+    const again = shows(basicHeader('alice', 'right'));
+    assert.equal(again, subject);
+    assert.equal(asked.length, 1);
+  });
+
+  it('is known at once from elsewhere too, by that address', async () => {
+    const { shows } = known(alice);
+    await shows(basicHeader('alice', 'right'));
+    assert.partialDeepStrictEqual(shows(basicHeader('alice', 'right'), '192.0.2.9'), {
+      id: 'alice',
+      address: '192.0.2.9',
+    });
+  });
+
+  it('is nobody while he shows nothing', () => {
+    const { shows } = known(alice);
+    assert.deepEqual(shows(undefined), { id: undefined, by: 'nothing', groups: [], address: '192.0.2.1' });
+  });
+
+  it('is asked for his password once by a crowd', async () => {
+    const { shows, asked } = known(alice);
+    await Promise.all(Array.from({ length: 20 }, async () => await shows(basicHeader('alice', 'right'))));
+    assert.equal(asked.length, 1);
+  });
+
+  it('is remembered a minute from when he was last seen', async () => {
+    const { shows, asked, clock } = known(alice);
+    await shows(basicHeader('alice', 'right'));
+    await clock.advance(50_000);
+    assert.ok(!(shows(basicHeader('alice', 'right')) instanceof Promise));
+    await clock.advance(50_000);
+    assert.ok(!(shows(basicHeader('alice', 'right')) instanceof Promise));
+    await clock.advance(60_000);
+    await shows(basicHeader('alice', 'right'));
+    assert.equal(asked.length, 2);
+  });
+
+  for (const [what, to] of [
+    ['his password is another', { ...alice, alice: 'hash of new' }],
+    ['he is taken out', { bob: 'hash of other' }],
+  ] as const)
+    it(`is forgotten when ${what}`, async () => {
+      const { shows, change } = known(alice);
+      await shows(basicHeader('alice', 'right'));
+      change(to);
+      await assert.rejects(async () => await shows(basicHeader('alice', 'right')), denied);
+    });
+
+  it('is not let in when the file changes while his password is hashed', async () => {
+    const { shows, change, checks } = known(alice);
+    checks.meanwhile = async () => change({ ...alice, alice: 'hash of new' });
+    await assert.rejects(async () => await shows(basicHeader('alice', 'right')), denied);
+    checks.meanwhile = async () => {};
+    await assert.rejects(async () => await shows(basicHeader('alice', 'right')), denied);
+  });
+
+  it('stays known when the entry of another changes', async () => {
+    const { shows, change, asked } = known(alice);
+    await shows(basicHeader('alice', 'right'));
+    change({ ...alice, bob: 'hash of new' });
+    await shows(basicHeader('alice', 'right'));
+    assert.equal(asked.length, 1);
+  });
+});
+
+describe('whoever is not there', () => {
+  it('takes what a wrong password takes, always of the same, and gets in by no password of another', async () => {
+    const { shows, asked } = known(alice);
+    for (const password of ['right', 'other', 'wrong'])
+      await assert.rejects(async () => await shows(basicHeader('mallory', password)), denied);
+    assert.equal(asked.length, 3);
+    assert.equal(new Set(asked.map(({ hash }) => hash)).size, 1);
+    assert.ok(Object.values(alice).includes(asked[0]?.hash ?? ''));
+  });
+});
+
+describe('a wrong password', () => {
+  it('is hashed once in ten seconds, and again when the file changes', async () => {
+    const { shows, asked, clock, change } = known(alice);
+    const wrong = async (): Promise<void> =>
+      await assert.rejects(async () => await shows(basicHeader('alice', 'new')), denied);
+    await wrong();
+    await clock.advance(6000);
+    await wrong();
+    assert.equal(asked.length, 1);
+    await clock.advance(6000);
+    await wrong();
+    assert.equal(asked.length, 2);
+    change({ alice: 'hash of new' });
+    assert.partialDeepStrictEqual(await shows(basicHeader('alice', 'new')), { id: 'alice' });
+  });
+
+  const shown: readonly string[] = [
+    'Basic',
+    'Basic ',
+    'Basic !!!!',
+    `Basic ${Buffer.from('alice').toString('base64')}`,
+    `Basic ${Buffer.from(':right').toString('base64')}`,
+    `Basic ${Buffer.from('alice:right\0').toString('base64')}`,
+    `Basic ${Buffer.from([0x61, 0x3a, 0xff]).toString('base64')}`,
+    `Basic ${'YTph'.repeat(10_000)}`,
+    'Negotiate YWxpY2U6cmlnaHQ=',
+    'Bearer YWxpY2U6cmlnaHQ=',
+    'alice:right',
+  ];
+  for (const authorization of shown)
+    it(`is refused without a look where it is none: ${authorization.slice(0, 40)}`, async () => {
+      const { shows, asked } = known(alice);
+      await assert.rejects(async () => await shows(authorization), denied);
+      assert.equal(asked.length, 0);
+    });
+});
+
+describe('the thread of passwords', () => {
+  it('compares one after the other, the networks in turn', async () => {
+    await using checks = new PasswordChecks();
+    const hash = bcrypt('right');
+    const ended: string[] = [];
+    const check = async (owner: string, password: string): Promise<boolean> => {
+      const is = await checks.check(owner, { hash, password });
+      ended.push(owner);
+      return is;
+    };
+    const flood = Array.from({ length: 10 }, async () => await check('flood', 'wrong'));
+    assert.equal(await check('user', 'right'), true);
+    assert.ok(ended.length <= 3, ended.join());
+    assert.ok((await Promise.all(flood)).every((is) => !is));
+  });
+
+  it('takes so many of one network, and no more', async () => {
+    await using checks = new PasswordChecks();
+    const hash = bcrypt('right');
+    const flood = Array.from(
+      { length: 1000 },
+      async () => await checks.check('flood', { hash, password: 'x' }),
+    );
+    const results = await Promise.allSettled(flood);
+    const refused = results.filter((result) => result.status === 'rejected');
+    assert.ok(refused.length >= 980, String(refused.length));
+    for (const { reason } of refused as readonly { readonly reason: unknown }[]) {
+      assert.ok(reason instanceof RegistryError);
+      assert.deepEqual([reason.status, reason.headers], [429, { 'Retry-After': '2' }]);
+    }
+  });
+
+  it('lets whoever comes in although crowds fill it', async () => {
+    await using checks = new PasswordChecks();
+    const hash = bcrypt('right', 6);
+    const crowds = Promise.allSettled(
+      Array.from({ length: 200 }, async (_, at) => {
+        return await checks.check(`crowd ${at % 10}`, { hash, password: 'wrong' });
+      }),
+    );
+    const user = checks.check('user', { hash, password: 'right' });
+    assert.equal(checks.waiting, 128);
+    assert.equal(await user, true);
+    await crowds;
+  });
+
+  it('answers nobody any more when it has ended', async () => {
+    const checks = new PasswordChecks();
+    const asked = checks.check('a', { hash: bcrypt('right', 10), password: 'right' });
+    const ended = checks[Symbol.asyncDispose]();
+    await assert.rejects(asked, { status: 503 });
+    await ended;
+    await assert.rejects(checks.check('a', { hash: bcrypt('right'), password: 'right' }), { status: 503 });
+  });
+});
