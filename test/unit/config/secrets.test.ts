@@ -126,7 +126,7 @@ describe('a secret', () => {
   it('is not fetched for a feature that does not use it yet', async () => {
     const metadata = '{ kind: postgres, urlFile: /no/such/file }';
     assert.deepEqual(await problemsOf(`storage: { metadata: ${metadata} }`), [
-      'config.yaml:1:1: storage: not available in this version yet, and not safe to ignore: take it out, the server does not start with it',
+      'config.yaml:1:12: storage.metadata: not available in this version yet, and not safe to ignore: take it out, the server does not start with it',
     ]);
   });
 });

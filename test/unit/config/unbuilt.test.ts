@@ -99,10 +99,10 @@ describe('a listener', () => {
       'config.yaml:2:34: listeners[0].serve: token needs auth.tokenService or auth.oauth',
     ]);
     assert.deepEqual(await problems('serve: files, directory: i, auth: [basic]'), [
-      'config.yaml:2:55: listeners[0].auth: files are given to whoever asks: this would keep nobody out',
+      'config.yaml:2:61: listeners[0].auth: files are given to whoever asks: this would keep nobody out',
     ]);
     assert.deepEqual(await problems('serve: files, directory: i, rateLimit: { requests: 1, per: 1m }'), [
-      'config.yaml:2:55: listeners[0].rateLimit: files are given to whoever asks: this would keep nobody out',
+      'config.yaml:2:66: listeners[0].rateLimit: files are given to whoever asks: this would keep nobody out',
     ]);
   });
 
