@@ -26,15 +26,15 @@ type Carrying = { -readonly [Key in keyof Carried]: Carried[Key] };
  * which bytes of each blob it has carried. A byte counts when it was handed to the socket.
  */
 export class CountingLink {
-  readonly #rate: number;
+  /** Bytes a second, of each request or of all together. */
+  rate: number;
   readonly #isShared: boolean;
   readonly #carried: Carrying[] = [];
   readonly #most = new Map<string, number>();
   #freeAt = 0;
 
-  /** `rate`: bytes a second. */
   constructor(rate: number, { isShared = false }: { readonly isShared?: boolean | undefined } = {}) {
-    this.#rate = rate;
+    this.rate = rate;
     this.#isShared = isShared;
   }
 
@@ -109,9 +109,9 @@ export class CountingLink {
 
   async #due(begun: number, sent: number, length: number): Promise<void> {
     const now = performance.now();
-    const takes = (length * 1000) / this.#rate;
+    const takes = (length * 1000) / this.rate;
     if (this.#isShared) this.#freeAt = Math.max(this.#freeAt, now) + takes;
-    const due = this.#isShared ? this.#freeAt : begun + (sent * 1000) / this.#rate + takes;
+    const due = this.#isShared ? this.#freeAt : begun + (sent * 1000) / this.rate + takes;
     if (due - now >= 1) await setTimeout(due - now);
   }
 }

@@ -19,19 +19,21 @@ const kinds: Readonly<Record<string, (plan: Plan) => boolean>> = {
     isShared && moves.length + prunes.length > 0,
   'with pushes to repositories that live here, and a kill': ({ pushers, crashes }) =>
     pushers.length > 0 && crashes.some(({ kind }) => kind === 'kill'),
-  'with pushes to two servers on one directory': ({ pushers, isShared, durationMs }) =>
-    pushers.length > 0 && isShared && durationMs <= 15_000,
+  'with pushes to two servers on one directory': ({ pushers, isShared }) => pushers.length > 0 && isShared,
   'with bundles that commands make and import beside two servers': ({ isShared, bundles }) =>
     isShared && bundles.some(({ kind }) => kind === 'import'),
   'with bundles that a server makes and imports': ({ isShared, bundles }) =>
     !isShared && bundles.some(({ kind }) => kind === 'import'),
 };
 
-function firstPlan(isWanted: (plan: Plan) => boolean): Plan {
-  for (let seed = 1; ; seed += 1) {
-    const plan = planOf(seed);
-    if (isWanted(plan)) return plan;
-  }
+/** The first so many. */
+const plans = Array.from({ length: 200 }, (_, at) => planOf(at + 1));
+
+/** The shortest of them. */
+function planOfKind(isWanted: (plan: Plan) => boolean): Plan {
+  const [plan] = plans.filter(isWanted).toSorted((one, other) => one.durationMs - other.durationMs);
+  if (plan === undefined) throw new Error('no seed has a scenario of this kind');
+  return plan;
 }
 
 async function hashesOf(plan: Plan): Promise<readonly string[]> {
@@ -43,12 +45,13 @@ async function hashesOf(plan: Plan): Promise<readonly string[]> {
 describe('a seed', () => {
   for (const [kind, isWanted] of Object.entries(kinds)) {
     it(`gives the same trace each time, ${kind}`, async () => {
-      const [first, second] = await hashesOf(firstPlan(isWanted));
+      const [first, second] = await hashesOf(planOfKind(isWanted));
       assert.equal(second, first);
     });
   }
 
   it('gives another trace than its neighbour', async () => {
-    assert.notEqual((await simulate(planOf(1))).hash, (await simulate(planOf(2))).hash);
+    const { seed } = planOfKind(({ store }) => store === 'memory');
+    assert.notEqual((await simulate(planOf(seed))).hash, (await simulate(planOf(seed + 1))).hash);
   });
 });
