@@ -35,7 +35,6 @@ export function dockerTokens(
   const source: TokenSource = {
     takes: (claimed) => claimed.issuer === issuer && claimed.kind === 'JWT' && claimed.algorithm !== 'HS256',
     prove: async (token) => await tokens.prove(token),
-    holds: ({ id }) => id === undefined || hashOf(id) !== undefined,
   };
   return { tokens, source };
 }
