@@ -45,12 +45,13 @@ export class DockerTokens {
   async userOf(refreshToken: string): Promise<string | undefined> {
     const { tokens } = this.#settings;
     const { sub = '', stamp } = await tokens.verify('refresh+jwt', refreshToken, this.#refreshAudience);
-    return this.#holds(sub, stamp) ? sub : undefined;
+    const now = this.#stampOf(sub);
+    return now !== undefined && now === stamp ? sub : undefined;
   }
 
   /** Who shows it, at our own door. Rejects as {@link SignedTokens.verify}. */
   async prove(token: string): Promise<ProvenToken & { readonly known: Known }> {
-    const { tokens, service } = this.#settings;
+    const { tokens, service, hashOf } = this.#settings;
     const payload = await tokens.verify('JWT', token, service);
     const { sub = '', stamp } = payload;
     const known: Known = {
@@ -59,12 +60,10 @@ export class DockerTokens {
       groups: [],
       granted: grantsIn(payload) ?? [],
     };
-    return { known, payload, holds: () => sub === '' || this.#holds(sub, stamp) };
-  }
-
-  #holds(user: string, stamp: unknown): boolean {
-    const now = this.#stampOf(user);
-    return now !== undefined && now === stamp;
+    const hash = hashOf(sub);
+    const isHis = sub === '' || (hash !== undefined && stampOf(hash) === stamp);
+    // Asked with each request, it compares no more than the entry.
+    return { known, payload, holds: () => isHis && hashOf(sub) === hash };
   }
 
   /** Undefined: there is no such user. */
