@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { AddressBlocks } from '../door/address-blocks.ts';
 import { clientAddress } from '../door/client-address.ts';
-import { AccessRules } from '../door/rules/access-rules.ts';
+import { type AccessRule, AccessRules } from '../door/rules/access-rules.ts';
 import { DigestPolicy } from '../door/rules/digest-policy.ts';
 import type { RepositoryNamed } from '../door/rules/granted.ts';
 import { PassingContent } from '../door/rules/passing-content.ts';
@@ -100,15 +100,18 @@ function isOpen(config: Config): boolean {
 /** Undefined: everybody may pull, and what lives here says who may push. */
 export function rulesOf({ auth, access }: Pick<Config, 'auth' | 'access'>): AccessRules | undefined {
   if (access !== undefined) return new AccessRules(access);
-  return auth === undefined ? undefined : new AccessRules([withoutAccess]);
+  return auth === undefined ? undefined : new AccessRules(withoutAccess);
 }
 
-const withoutAccess = {
-  name: 'whoever is known pulls and pushes',
-  who: 'known',
-  repositories: ['**'],
-  actions: ['pull', 'push'],
-} as const;
+const everywhere = ['**'] as const;
+/** A certificate says which machine it is, and is often given to all of them: it pulls at most. */
+const withoutAccess: readonly AccessRule[] = [
+  {
+    name: 'whoever has shown a password or a token pulls and pushes',
+    ...{ who: 'account', repositories: everywhere, actions: ['pull', 'push'] },
+  },
+  { name: 'whoever is known pulls', who: 'known', repositories: everywhere, actions: ['pull'] },
+];
 
 function contentOf({ policy }: Config, { store, clock }: DoorParts): PassingContent | undefined {
   if (policy.length === 0) return undefined;

@@ -2,6 +2,7 @@ import { readBoundedFile } from '../base/bounded-file.ts';
 import type { Config } from '../config/schema.ts';
 import type { Path } from '../config/schema-tree.ts';
 import { readHtpasswd } from '../door/identity/htpasswd.ts';
+import { faultOfScope } from '../door/tokens/client-scopes.ts';
 import { type IssuerKeys, keysOfFile } from '../door/tokens/issuer-keys.ts';
 import { type SigningKey, signingKeyOf } from '../door/tokens/signing-key.ts';
 
@@ -56,6 +57,16 @@ export function sharedSecret({ oauth }: Auth): Uint8Array | undefined {
   throw new IdentityFault(['auth', 'oauth', 'signing', 'algorithm'], message);
 }
 
+/** Throws IdentityFault for a scope of a client that would not do what it is there for. */
+export function checkScopes({ clients }: Pick<NonNullable<Auth['oauth']>, 'clients'>): void {
+  for (const [at, { scopes }] of clients.entries())
+    for (const [index, scope] of scopes.entries()) {
+      const fault = faultOfScope(scope);
+      if (fault !== undefined)
+        throw new IdentityFault(['auth', 'oauth', 'clients', at, 'scopes', index], fault);
+    }
+}
+
 /** What of it cannot be used, the first thing of each. */
 export async function identityFaults({ auth }: Pick<Config, 'auth'>): Promise<readonly IdentityFault[]> {
   if (auth === undefined) return [];
@@ -63,6 +74,7 @@ export async function identityFaults({ auth }: Pick<Config, 'auth'>): Promise<re
     async () => auth.basic && (await checkHtpasswd(auth.basic.htpasswdFile)),
     async () => await givenSigningKey(auth),
     async () => sharedSecret(auth),
+    async () => auth.oauth && checkScopes(auth.oauth),
     ...auth.issuers.map((issuer, at) => async () => await givenIssuerKeys(issuer, at)),
   ];
   const found: IdentityFault[] = [];

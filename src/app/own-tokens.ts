@@ -11,7 +11,7 @@ import { OAuthService } from '../door/tokens/oauth-service.ts';
 import { clientIn, KeySignedTokens, SharedSecretTokens } from '../door/tokens/oauth-tokens.ts';
 import { SignedTokens } from '../door/tokens/signed-tokens.ts';
 import type { TokenSource } from '../door/tokens/token-proofs.ts';
-import { sharedSecret } from './identity-files.ts';
+import { checkScopes, sharedSecret } from './identity-files.ts';
 
 type Auth = NonNullable<Config['auth']>;
 
@@ -35,7 +35,6 @@ export function dockerTokens(
   const source: TokenSource = {
     takes: (claimed) => claimed.issuer === issuer && claimed.kind === 'JWT' && claimed.algorithm !== 'HS256',
     prove: async (token) => await tokens.prove(token),
-    holds: ({ id }) => id === undefined || hashOf(id) !== undefined,
   };
   return { tokens, source };
 }
@@ -64,6 +63,7 @@ export function oauthOf(
   if (oauth === undefined) return undefined;
   const issuer = tokenService?.issuer ?? (publicUrl || 'ociregistry');
   const { expiry: lifeMs } = oauth;
+  checkScopes(oauth);
   const clients = new OAuthClients(
     oauth.clients.map(({ id, secret, scopes }) => ({ id, secret: secret?.reveal() ?? '', scopes })),
   );
@@ -81,7 +81,7 @@ export function oauthOf(
       by === issuer && kind === (isShared ? 'JWT' : 'at+jwt') && (algorithm === 'HS256') === isShared,
     prove: async (token) => {
       const payload = await tokens.verify(token);
-      return { known: clientIn(payload, (id) => clients.has(id)), payload };
+      return { known: clientIn(payload, (id) => clients.scopesOf(id)), payload };
     },
   };
   return { service: new OAuthService({ clients, tokens }), source };

@@ -11,7 +11,7 @@ import { choice, duration, group, httpUrl, list, secretKeys, text } from './valu
 
 /** Who clients are, and the tokens that they show. */
 
-const tokenLife = () => duration({ min: '1m' });
+const leastLife = '1m';
 
 const basicSchema = group({
   htpasswdFile: key('File of users and hashes of passwords (bcrypt, argon2id); followed', text({ min: 1 })),
@@ -20,7 +20,10 @@ const basicSchema = group({
 const tokenServiceSchema = group({
   issuer: key('iss of its tokens', text({ min: 1 })),
   service: key('aud of its tokens: how registries that believe them call themselves', text({ min: 1 })),
-  expiry: key('How long a token is good', tokenLife().prefault('5m')),
+  expiry: key(
+    'How long a token is good, 1h at most: registries that believe it ask nobody whether its user is still there',
+    duration({ min: leastLife, max: '1h' }).prefault('5m'),
+  ),
   ...secretKeys(
     'key',
     'Private key in PEM that signs: of P-256 (ES256), or of RSA (RS256); none is one that is made, and another one each 90 days',
@@ -58,7 +61,7 @@ const oauthSchema = group({
       }),
     ),
   ),
-  expiry: key('How long a token is good', tokenLife().prefault('2h')),
+  expiry: key('How long a token is good', duration({ min: leastLife }).prefault('2h')),
 });
 
 const issuerSchema = ofKeysOfAnIssuer(

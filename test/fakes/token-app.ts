@@ -9,6 +9,8 @@ import { secret } from './secrets.ts';
 
 export const password = secret('of-alice');
 export const service = 'cache.test';
+/** The same for all: a server that is started again has the file that it had. */
+const hash = bcrypt(password);
 
 export interface TokenApp extends AsyncDisposable {
   readonly app: App;
@@ -26,7 +28,7 @@ export async function tokenApp(
   await using stack = new AsyncDisposableStack();
   const directory = stack.use(await temporaryDirectory());
   const htpasswdFile = join(directory.path, 'htpasswd');
-  await writeFile(htpasswdFile, `alice:${bcrypt(password)}\n`);
+  await writeFile(htpasswdFile, `alice:${hash}\n`);
   const log = new LogLines();
   const path = imagePath ?? join(directory.path, 'data');
   const settings = {

@@ -25,13 +25,19 @@ export interface IdentificationParts {
   readonly schemes: Readonly<Partial<Record<Scheme, Prove>>>;
 }
 
-/** So many are remembered that were right, and that were wrong; those so long, in milliseconds. */
+/** So many are remembered of each scheme that were right, of so many bytes together, about; a token may name hundreds of groups. */
 const maxRight = 10_000;
+const maxRightBytes = 16 * 1024 * 1024;
+/** So many that were wrong, so long; milliseconds. */
 const maxWrong = 2000;
 const wrongMs = 10_000;
 
 interface Right {
   readonly proof: Proof;
+  /** Where it is remembered: tokens, of which one client may have any number, push out no password. */
+  readonly among: Expiring<Right>;
+  /** Bytes, about. */
+  readonly weight: number;
   /** As he asked last: the same one is known by it again. */
   subject: Subject;
 }
@@ -43,13 +49,13 @@ interface Right {
 export class Identification {
   readonly #parts: IdentificationParts;
   readonly #key = randomBytes(32);
-  readonly #right: Expiring<Right>;
+  readonly #right: Readonly<Record<Scheme, Expiring<Right>>>;
   readonly #wrong: Expiring<Refused>;
   readonly #looks = new SingleFlight<string, Proof | Refused>();
 
   constructor(parts: IdentificationParts) {
     this.#parts = parts;
-    this.#right = new Expiring(parts.clock, maxRight);
+    this.#right = { basic: remembered(parts.clock), bearer: remembered(parts.clock) };
     this.#wrong = new Expiring(parts.clock, maxWrong);
   }
 
@@ -57,9 +63,9 @@ export class Identification {
   identify({ address, authorization }: Shown, refuse: Refuse): Soon<Subject> {
     if (authorization === undefined) return { id: undefined, by: 'nothing', groups: [], address };
     const key = createHmac('sha256', this.#key).update(authorization).digest('base64');
-    const right = this.#right.get(key);
+    const right = this.#right.basic.get(key) ?? this.#right.bearer.get(key);
     if (right?.proof.holds() === true) {
-      if (right.proof.renewed) this.#right.set(key, right, right.proof.forMs);
+      if (right.proof.renewed) right.among.set(key, right, right.proof.forMs);
       return subjectOf(right, address);
     }
     return this.#looked(key, authorization, address, refuse);
@@ -73,7 +79,8 @@ export class Identification {
   ): Promise<Subject> {
     const [scheme, shown] = partsOf(authorization);
     const prove = scheme && this.#parts.schemes[scheme];
-    if (prove === undefined) throw refuse(scheme, 'credentials of this kind are not taken here');
+    if (scheme === undefined || prove === undefined)
+      throw refuse(scheme, 'credentials of this kind are not taken here');
     const owner = networkOf(address ?? '');
     const known = this.#wrong.get(key);
     if (known?.holds?.() === true) throw refuse(scheme, known.why);
@@ -83,10 +90,21 @@ export class Identification {
       throw refuse(scheme, found.why);
     }
     if (!found.holds()) throw refuse(scheme, 'this is not right any more');
-    const right: Right = { proof: found, subject: { ...found.known, address } };
-    this.#right.set(key, right, found.forMs);
+    const among = this.#right[scheme];
+    const subject = { ...found.known, address };
+    const right: Right = { proof: found, among, weight: weightOf(subject), subject };
+    among.set(key, right, found.forMs);
     return right.subject;
   }
+}
+
+function remembered(clock: Clock): Expiring<Right> {
+  return new Expiring(clock, maxRight, { most: maxRightBytes, of: ({ weight }) => weight });
+}
+
+/** What it takes beside its texts: objects, lists, the entry itself. */
+function weightOf(subject: Subject): number {
+  return 512 + 4 * JSON.stringify(subject).length;
 }
 
 function subjectOf(right: Right, address: string | undefined): Subject {

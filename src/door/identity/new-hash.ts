@@ -1,5 +1,6 @@
 import crypto from 'node:crypto';
 import { hash } from 'bcryptjs';
+import { bcryptBytes } from './password-hash.ts';
 
 /** Of Node.js 24.7 on. */
 const { argon2Sync } = crypto as Partial<typeof crypto>;
@@ -7,8 +8,7 @@ const { argon2Sync } = crypto as Partial<typeof crypto>;
 export type HashAlgorithm = 'bcrypt' | 'argon2id';
 
 const bcryptCost = 10;
-/** bcrypt does not look at what is behind it. Bytes. */
-const bcryptBytes = 72;
+/** Bytes. */
 const longest = 1024;
 /** The second of RFC 9106 section 4: memory in KiB, passes, lanes. */
 const [memory, passes, lanes] = [64 * 1024, 3, 4];

@@ -7,6 +7,8 @@ const { argon2Sync } = crypto as Partial<typeof crypto>;
 /** What one hash may take. Passes double with each step of bcrypt's cost; argon2's memory is in KiB. */
 const most = { cost: 14, memory: 256 * 1024, passes: 16, lanes: 16, saltBytes: 64, tagBytes: 128 } as const;
 const leastCost = 4;
+/** bcrypt does not look at what is behind it. Bytes. */
+export const bcryptBytes = 72;
 const bcryptForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const argon2Form =
   /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,})\$([A-Za-z0-9+/]{16,})$/;
@@ -46,7 +48,8 @@ export function faultOfHash(hash: string): string | undefined {
 /** Of a hash that {@link faultOfHash} has nothing against. It takes the processor for as long as the hash says: off the main thread only. */
 export function isPasswordOf(hash: string, password: string): boolean {
   const argon2 = argon2Of(hash);
-  if (argon2 === undefined) return compareSync(password, hash);
+  // What is too long is compared all the same, and takes as long as any other that is wrong.
+  if (argon2 === undefined) return compareSync(password, hash) && Buffer.byteLength(password) <= bcryptBytes;
   if (argon2Sync === undefined) return false;
   const { memory, passes, parallelism, salt: nonce, tag } = argon2;
   const made = argon2Sync('argon2id', {

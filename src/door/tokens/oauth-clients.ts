@@ -23,8 +23,9 @@ export class OAuthClients {
     this.#clients = new Map(clients.map((client) => [client.id, { client, hash: hashOf(client.secret) }]));
   }
 
-  has(id: string): boolean {
-    return this.#clients.has(id);
+  /** Undefined: there is no such client. */
+  scopesOf(id: string): readonly string[] | undefined {
+    return this.#clients.get(id)?.client.scopes;
   }
 
   /** Who has shown his secret in the header or in the form. Throws TokenError: invalid_client (401), invalid_request. */

@@ -51,10 +51,10 @@ function refuseOtherGrants(grant: string | undefined): void {
   throw new TokenError('unsupported_grant_type', 'grant_type is client_credentials here');
 }
 
-/** Nothing asked for is all that he may have. */
+/** Nothing asked for, or a blank, is all that he may have. */
 function scopesOf({ scopes }: OAuthClient, asked: string | undefined): readonly string[] {
-  if (asked === undefined) return scopes;
-  const words = [...new Set(asked.split(' ').filter((word) => word !== ''))];
+  const words = [...new Set((asked ?? '').split(' ').filter((word) => word !== ''))];
+  if (words.length === 0) return scopes;
   if (words.every((word) => scopeWord.test(word) && scopes.includes(word))) return words;
   throw new TokenError('invalid_scope', 'the client may not ask for this scope');
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../base/clock.ts';
 import type { Known } from '../identity/proof.ts';
-import { askedAccess } from './asked-access.ts';
+import { grantedTo } from './client-scopes.ts';
 import type { MadeToken, SignedTokens } from './signed-tokens.ts';
 
 /** What is in a token for a program: its name, and what it may be used for. */
@@ -83,18 +83,21 @@ export class KeySignedTokens implements OAuthTokens {
   }
 }
 
-/**
- * Who shows it. Where its scope names repositories it is good for those alone; other words of it say nothing of them. Undefined: the client is not there any
- * more.
- */
-export function clientIn(payload: JWTPayload, isClient: (id: string) => boolean): Known | undefined {
+/** Who shows it, with what he may still have of its scope. `scopesOf`: those that are configured. Undefined: the client is not there any more. */
+export function clientIn(
+  payload: JWTPayload,
+  scopesOf: (id: string) => readonly string[] | undefined,
+): Known | undefined {
   const { sub, client_id: id, scope } = payload;
-  if (typeof id !== 'string' || id !== sub || !isClient(id)) return undefined;
-  const access = askedAccess([typeof scope === 'string' ? scope : '']).filter(
-    ({ type }) => type === 'repository',
-  );
-  const granted = access.map(({ name: repository, actions }) => ({ repository, actions }));
-  return { id, by: 'token', groups: [], ...(granted.length > 0 && { granted }) };
+  if (typeof id !== 'string' || id !== sub) return undefined;
+  const configured = scopesOf(id);
+  if (configured === undefined) return undefined;
+  const granted = grantedTo(configured, wordsOf(scope));
+  return { id, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
+}
+
+function wordsOf(scope: unknown): readonly string[] {
+  return typeof scope === 'string' ? scope.split(/\s+/).filter((word) => word !== '') : [];
 }
 
 function claimsOf({ client, scopes }: ClientToken): { client_id: string; scope?: string } {

@@ -5,6 +5,8 @@ import { TokenError } from './token-error.ts';
 
 /** Refresh tokens and scopes are in it. Bytes. */
 const maxBytes = 64 * 1024;
+/** No request for a token has a dozen. */
+const maxFields = 50;
 /** Nothing secret stands in a URL, which is written down wherever it passes (RFC 6749 section 2.3.1). */
 const secrets = ['password', 'client_secret', 'refresh_token', 'access_token', 'token', 'code'];
 
@@ -14,9 +16,10 @@ export class Form {
 
   constructor(text: string) {
     this.#fields = new URLSearchParams(text);
-    for (const name of this.#fields.keys())
-      if (this.#fields.getAll(name).length > 1)
-        throw new TokenError('invalid_request', 'a parameter is there more than once');
+    if (this.#fields.size > maxFields)
+      throw new TokenError('invalid_request', `a request for a token has at most ${maxFields} parameters`);
+    if (new Set(this.#fields.keys()).size < this.#fields.size)
+      throw new TokenError('invalid_request', 'a parameter is there more than once');
   }
 
   get(name: string): string | undefined {

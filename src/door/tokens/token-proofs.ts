@@ -11,16 +11,21 @@ interface Claimed {
   readonly kind: string | undefined;
 }
 
+/** Who shows a token. */
+export interface ProvenToken {
+  /** Undefined: nobody. */
+  readonly known: Known | undefined;
+  readonly payload: JWTPayload;
+  /** Is he still whom it names? Default: as long as it is good. */
+  readonly holds?: () => boolean;
+}
+
 /** Somebody whose tokens are believed. */
 export interface TokenSource {
   /** May it be one of his? */
   readonly takes: (claimed: Claimed) => boolean;
-  /** Who shows it. Rejects with what `jose` says; undefined: nobody. */
-  readonly prove: (
-    token: string,
-  ) => Promise<{ readonly known: Known | undefined; readonly payload: JWTPayload }>;
-  /** Is he still whom it names? Default: as long as it is good. */
-  readonly holds?: (known: Known) => boolean;
+  /** Rejects with what `jose` says. */
+  readonly prove: (token: string) => Promise<ProvenToken>;
 }
 
 /** No header has room for more; what is longer is not even looked at. Characters. */
@@ -52,13 +57,13 @@ export class TokenProofs {
     return refused;
   };
 
-  async #provenBy({ prove, holds = () => true }: TokenSource, token: string): Promise<Proof | Refused> {
+  async #provenBy({ prove }: TokenSource, token: string): Promise<Proof | Refused> {
     try {
-      const { known, payload } = await prove(token);
+      const { known, payload, holds = () => true } = await prove(token);
       if (known === undefined) return { why: 'the token names nobody who is known here' };
       const leftMs = (payload.exp ?? 0) * 1000 - this.#clock.now();
       const forMs = Math.max(0, Math.min(rememberedMs, leftMs));
-      return { known, holds: () => holds(known), forMs, renewed: false };
+      return { known, holds, forMs, renewed: false };
     } catch (error) {
       const why = error instanceof RegistryError ? undefined : faultOfToken(error);
       if (why === undefined) throw error;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Admission, type AdmissionParts, type Identity } from '#src/app/admission.ts';
+import { rulesOf } from '#src/app/door.ts';
 import { AddressBlocks } from '#src/door/address-blocks.ts';
 import { Limiter } from '#src/door/rate/limiter.ts';
 import { AccessRules } from '#src/door/rules/access-rules.ts';
@@ -91,6 +92,31 @@ describe('who is not known', () => {
     const who = { certificate: 'node-*' };
     const nodes = new AccessRules([{ name: 'n', who, repositories: ['**'], actions: ['pull'] }]);
     assert.equal(admission({ rules: nodes }).authorise(access), undefined);
+  });
+});
+
+describe('who has a certificate alone', () => {
+  it('pulls without rules, and is asked for more where he pushes or deletes', () => {
+    const made = admission({ rules: rulesOf({ auth: {} as never, access: undefined }) });
+    for (const certificate of ['node-1', '', 'a/b']) {
+      const of = (action: Action) =>
+        made.authorise({
+          ...{ action, repository: web, request: undefined, caller: { ...stranger, certificate } },
+        });
+      assert.equal(of('pull'), undefined, certificate);
+      for (const action of ['push', 'delete'] as const)
+        assert.throws(() => of(action), { code: 'UNAUTHORIZED' }, certificate);
+    }
+  });
+
+  it('pushes with a password beside it', async () => {
+    const made = admission({ rules: rulesOf({ auth: {} as never, access: undefined }) });
+    const caller = { ...stranger, certificate: 'node-1', authorization: 'ann' };
+    assert.equal(made.authorise({ action: 'push', repository: web, request: undefined, caller }), undefined);
+    await assert.rejects(
+      async () => await made.authorise({ action: 'delete', repository: web, request: undefined, caller }),
+      { code: 'DENIED' },
+    );
   });
 });
 

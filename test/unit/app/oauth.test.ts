@@ -11,6 +11,7 @@ import { asked, posted, type TokenApp, tokenApp } from '#test/fakes/token-app.ts
 
 const id = '000000';
 const odd = 'odd id:&%';
+const plain = '000001';
 const clientSecret = secret('of a client: +&%ü');
 const shared = secret('that-is-shared-and-long-enough');
 
@@ -25,6 +26,7 @@ async function oauthApp(directory: string, algorithm: 'HS256' | 'ES256'): Promis
   const clients = [
     { id, secretFile, scopes: ['my-scope', 'repository:team/a:pull'] },
     { id: odd, secretFile, scopes: [] },
+    { id: plain, secretFile, scopes: ['my-scope'] },
   ];
   return await tokenApp({ basic: undefined, tokenService: undefined, oauth: { clients, signing } });
 }
@@ -73,10 +75,42 @@ describe('a program with a secret of its own', () => {
     }
   });
 
-  it('is good for everywhere with a scope that names no repository', async () => {
-    const { body } = await token({ ...grant, scope: 'my-scope', client_id: id, client_secret: clientSecret });
-    const bearer = { authorization: `Bearer ${String(body['access_token'])}` };
-    assert.equal((await asked(`${server.url}/v2/team/b/manifests/v1`, { headers: bearer })).status, 404);
+  /** What becomes of pulls from `team/a` and `team/b` with a token for this scope. */
+  const pulls = async (client: string, scope: string): Promise<readonly number[]> => {
+    const { body } = await token({ ...grant, scope, client_id: client, client_secret: clientSecret });
+    const headers = { authorization: `Bearer ${String(body['access_token'])}` };
+    const status = async (name: string): Promise<number> =>
+      (await asked(`${server.url}/v2/${name}/manifests/v1`, { headers })).status;
+    return [await status('team/a'), await status('team/b')];
+  };
+
+  it('is good for everywhere where none of its scopes names a repository', async () => {
+    for (const scope of ['my-scope', ' ', ''])
+      assert.deepEqual(await pulls(plain, scope), [404, 404], JSON.stringify(scope));
+  });
+
+  it('gets no more by asking for less', async () => {
+    assert.deepEqual(await pulls(id, 'repository:team/a:pull'), [404, 401]);
+    assert.deepEqual(await pulls(id, 'my-scope'), [401, 401]);
+    for (const blank of [' ', '  ', '']) assert.deepEqual(await pulls(id, blank), [404, 401], `"${blank}"`);
+  });
+
+  it('has no more than it is configured to have now', async () => {
+    const status = async (client: string, scope: string, name: string): Promise<number> => {
+      const claims = { iss: 'https://cache.test/here', sub: client, client_id: client, scope };
+      const made = await new SignJWT({ ...claims, exp: Math.floor(Date.now() / 1000) + 60 })
+        .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+        .sign(Buffer.from(shared));
+      const headers = { authorization: `Bearer ${made}` };
+      return (await asked(`${server.url}/v2/${name}/manifests/v1`, { headers })).status;
+    };
+    const before = 'repository:team/b:pull repository:team/a:pull';
+    assert.equal(await status(id, before, 'team/a'), 404);
+    assert.equal(await status(id, before, 'team/b'), 401);
+    assert.equal(await status(id, 'repository:team/*:pull', 'team/b'), 401);
+    // One that is for less than its client may have stays so.
+    assert.equal(await status(plain, before, 'team/b'), 404);
+    assert.equal(await status(plain, before, 'team/c'), 401);
   });
 
   it('is told what is wrong as RFC 6749 has it', async () => {
@@ -170,4 +204,24 @@ describe('a shared secret', () => {
       /auth\.oauth\.signing\.algorithm: the secret of HS256 must have 32 bytes or more/,
     );
   });
+});
+
+describe('a scope that names repositories', () => {
+  for (const scope of [
+    'repository:team/*:pull',
+    'repository:team/a:PULL',
+    'repository:team/a',
+    'repository',
+    'Repository:team/a:pull',
+  ])
+    it(`keeps the server from starting where it is not understood: ${scope}`, async () => {
+      await using directory = await temporaryDirectory();
+      const secretFile = join(directory.path, 'secret');
+      await writeFile(secretFile, clientSecret);
+      const clients = [{ id, secretFile, scopes: ['my-scope', scope] }];
+      const oauth = { clients, signing: { algorithm: 'ES256' } };
+      await assert.rejects(async () => {
+        await using _ = await tokenApp({ basic: undefined, tokenService: undefined, oauth });
+      }, /auth\.oauth\.clients\[0\]\.scopes\[1\]: must be repository:NAME:ACTIONS/);
+    });
 });

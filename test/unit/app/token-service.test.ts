@@ -66,8 +66,9 @@ describe('the token service', () => {
     assert.deepEqual([body['expires_in'], body['access_token']], [300, body['token']]);
     assert.equal(body['issued_at'], new Date(Math.floor(clock.now() / 1000) * 1000).toISOString());
     const now = Math.floor(clock.now() / 1000);
-    const { jti, ...claims } = decodeJwt(String(body['token']));
+    const { jti, stamp, ...claims } = decodeJwt(String(body['token']));
     assert.match(String(jti), /^[0-9a-f-]{36}$/);
+    assert.match(String(stamp), /^[\w-]{43}$/);
     assert.deepEqual(claims, {
       ...{ iss: 'issuer.test', sub: 'alice', aud: service, iat: now, nbf: now - 5, exp: now + 300 },
       access: [{ type: 'repository', name: 'team/a', actions: ['pull'] }],
@@ -262,6 +263,23 @@ describe('the token service', () => {
 });
 
 describe('a token', () => {
+  it('is good as long as the password of its user is the same, remembered or not', async () => {
+    const clock = new FakeClock();
+    await using server = await tokenApp({}, { clock });
+    const remembered = await tokenFor(server, pull);
+    const fresh = await tokenFor(server, pull, 'repository:team/b:pull');
+    assert.equal(await statusWith(server, '/v2/', remembered), 200);
+    const changed = secret('changed');
+    await writeFile(server.htpasswdFile, `alice:${bcrypt(changed)}\n`);
+    // Whoever shows a password that is not remembered has the file looked at.
+    const again = { authorization: basicHeader('alice', changed) };
+    const { status, body } = await asked(tokenUrl(server, pull), { headers: again });
+    assert.equal(status, 200);
+    assert.equal(await statusWith(server, '/v2/', remembered), 401);
+    assert.equal(await statusWith(server, '/v2/', fresh), 401);
+    assert.equal(await statusWith(server, '/v2/', String(body['token'])), 200);
+  });
+
   it('is good for what it was asked for', async () => {
     await using server = await tokenApp();
     const token = await tokenFor(server, pull);

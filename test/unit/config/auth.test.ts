@@ -17,6 +17,10 @@ describe('who clients are', () => {
       '1:51: auth.tokenService: needs publicUrl: there clients are sent for tokens',
     ],
     [
+      `${url}auth: { ${basic}, tokenService: { issuer: a, service: b, expiry: 61m } }`,
+      '2:84: auth.tokenService.expiry: must be 1h or less, not "61m"',
+    ],
+    [
       'auth: { oauth: { clients: [], signing: { algorithm: HS256 } } }',
       '1:53: auth.oauth.signing.algorithm: HS256 needs secretFromEnv or secretFile',
     ],

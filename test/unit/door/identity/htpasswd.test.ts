@@ -63,6 +63,18 @@ describe('a hash', () => {
     assert.deepEqual([isPasswordOf(its, 'right'), isPasswordOf(its, 'wrong')], [true, false]);
   });
 
+  it('of bcrypt is that of no password of which bcrypt sees the begin alone', () => {
+    const [most, umlauts] = ['x'.repeat(72), 'ü'.repeat(36)];
+    for (const password of [most, umlauts]) {
+      const its = bcrypt(password);
+      assert.equal(isPasswordOf(its, password), true);
+      assert.equal(isPasswordOf(its, `${password}y`), false);
+      assert.equal(isPasswordOf(bcrypt(`${password}y`), `${password}y`), false);
+    }
+    const long = 'x'.repeat(100);
+    assert.equal(isPasswordOf(argon2(long), long), true);
+  });
+
   it('is what Apache and others wrote', () => {
     const apache = '$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC';
     assert.equal(isPasswordOf(apache, 'myPassword'), true);
