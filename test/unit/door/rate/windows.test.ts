@@ -148,6 +148,15 @@ describe('a limiter', () => {
     );
   });
 
+  it('refuses where too many ask, whatever it is told for when nobody can count', async () => {
+    const busy = new Limiter(
+      { requests: 15, per: minute, window: 'sliding', by: 'client', onStoreError: 'allow' },
+      { count: () => 'busy' },
+    );
+    const { refusal } = await busy.take(nobody);
+    assert.deepEqual([refusal?.status, refusal?.headers], [503, { 'Retry-After': '1' }]);
+  });
+
   it('does as it is told where nobody can count', async () => {
     assert.deepEqual(await limiter().take(nobody), { headers: [], refusal: undefined });
     const { refusal } = await limiter({ onStoreError: 'deny' }).take(nobody);
