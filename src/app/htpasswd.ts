@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { readBoundedFile } from '../base/bounded-file.ts';
 import { isUserName, readHtpasswd } from '../door/identity/htpasswd.ts';
@@ -16,18 +17,17 @@ export async function htpasswdLine(
 }
 
 /**
- * Puts the line into the file in the place of the user's, or at its end; all else of it stays. The file is never seen half written, and two at a time do not
+ * Puts the line into the file in the place of the user's, or at its end; all else of it stays, and so do its owner, group and mode. The file is never seen half written, and two at a time do not
  * undo each other. Throws an Error.
  */
 export async function putHtpasswdLine(path: string, line: string): Promise<'added' | 'replaced'> {
   const file = await realpath(path).catch(() => path);
-  const mode = await stat(file).then(
-    (stats) => stats.mode & 0o777,
-    () => 0o600,
-  );
+  const before = await stat(file).catch(() => undefined);
   const beside = `${file}.new`;
-  const handle = await begun(beside, mode);
+  const handle = await begun(beside);
   try {
+    await keepOwner(handle, file, before);
+    await handle.chmod(before === undefined ? 0o600 : before.mode & 0o777);
     const { text, what } = withLine(await textOf(file), line);
     await handle.writeFile(text);
     await handle.sync();
@@ -43,11 +43,26 @@ export async function putHtpasswdLine(path: string, line: string): Promise<'adde
   }
 }
 
-async function begun(path: string, mode: number): Promise<FileHandle> {
+/** The server may be another user than who calls this, and has to read it. Before the mode, which lets others in. */
+async function keepOwner(handle: FileHandle, path: string, before: Stats | undefined): Promise<void> {
+  const { uid, gid } = await handle.stat();
+  if (before === undefined || (before.uid === uid && before.gid === gid)) return;
   try {
-    const handle = await open(path, 'wx', mode);
-    await handle.chmod(mode);
-    return handle;
+    await handle.chown(before.uid, before.gid);
+  } catch (cause) {
+    const owner = `${before.uid}:${before.gid}`;
+    throw new Error(
+      `${path} cannot be written anew as ${owner}, whose it is: call this as root, or as that user`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+async function begun(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', 0o600);
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;
     throw new Error(

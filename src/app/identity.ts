@@ -78,7 +78,7 @@ async function opening(
 ): Promise<Pick<Identities, 'at'>> {
   const { clock, log } = parts;
   const users = auth.basic && stack.use(await userFile(auth.basic.htpasswdFile, { clock, log }));
-  const passwords = users && new Passwords(users, stack.use(new PasswordChecks()));
+  const passwords = users && new Passwords(users, stack.use(new PasswordChecks()), clock);
   const keys = await keyRing(config, auth, clock);
   const docker = dockerTokens(auth, { keys, users, clock });
   const oauth = oauthOf(config, auth, { keys, clock });

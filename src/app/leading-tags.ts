@@ -5,10 +5,13 @@ import type { MetadataStore } from '../storage/metadata-store.ts';
 
 /** An index of images, an image, its blobs; some nest one deeper. */
 const maxDepth = 4;
-/** So many manifests on the way up are looked at. What has more leading to it may pass. */
-const maxManifests = 200;
+/** So many on the way up are looked at. */
+const maxLooks = 200;
 
-/** The cached tags that lead to something, from it upwards. None: nobody knows of any, or of too many to look at all. */
+/**
+ * The cached tags that lead to something, from it upwards, one way after the other: of what more leads to, the tags that were found so far, by the newest
+ * manifests. None: nobody knows of any.
+ */
 export function leadingTags(store: {
   readonly metadata: Pick<MetadataStore, 'listManifestsOf'>;
   readonly graph: Pick<ImageGraph, 'node'>;
@@ -16,16 +19,16 @@ export function leadingTags(store: {
   return async (repository, digest) => {
     const tags = new Set<Tag>();
     const seen = new Set([digest]);
-    let level: readonly Digest[] = [digest];
-    for (let depth = 0; depth < maxDepth && level.length > 0; depth += 1) {
-      const above: Digest[] = [];
-      for (const one of level) {
-        for (const { tag } of (await store.graph.node(repository, one))?.tags ?? []) tags.add(tag);
-        above.push(...(await namedBy(store, repository, one)));
-      }
-      level = above.filter((one) => !seen.has(one));
-      for (const one of level) seen.add(one);
-      if (seen.size > maxManifests) return [];
+    const left = [{ one: digest, depth: 1 }];
+    for (let looks = 0; looks < maxLooks; looks += 1) {
+      const next = left.pop();
+      if (next === undefined) break;
+      const { one, depth } = next;
+      for (const { tag } of (await store.graph.node(repository, one))?.tags ?? []) tags.add(tag);
+      if (depth === maxDepth) continue;
+      const above = (await namedBy(store, repository, one)).filter((each) => !seen.has(each));
+      for (const each of above) seen.add(each);
+      left.push(...above.toReversed().map((each) => ({ one: each, depth: depth + 1 })));
     }
     return [...tags];
   };
@@ -36,5 +39,5 @@ async function namedBy(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<readonly Digest[]> {
-  return await metadata.listManifestsOf(repository, digest, maxManifests);
+  return await metadata.listManifestsOf(repository, digest, maxLooks);
 }

@@ -5,13 +5,18 @@ import { FixedWindow } from '../door/rate/fixed-window.ts';
 import { Limiter, type MaybeCounter } from '../door/rate/limiter.ts';
 import type { RateLimitSettings } from '../door/rate/rate-limit.ts';
 import { ReachableCounter } from '../door/rate/reachable-counter.ts';
-import { type SharedCounts, SharedFixedWindow, SharedSlidingWindow } from '../door/rate/shared-window.ts';
+import {
+  type LimitPlace,
+  type SharedCounts,
+  SharedFixedWindow,
+  SharedSlidingWindow,
+} from '../door/rate/shared-window.ts';
 import { SlidingWindow } from '../door/rate/sliding-window.ts';
 
 /** The limits of the doors: the one of all, and those that listeners have for themselves. */
 export interface Limiters extends AsyncDisposable {
   /** Undefined: there is none. */
-  of(at: 'port' | number): Limiter | undefined;
+  of(at: LimitPlace): Limiter | undefined;
 }
 
 interface Parts {
@@ -24,10 +29,10 @@ export async function openLimiters(config: Config, { clock, log }: Parts): Promi
   const { rateLimit, listeners } = config;
   await using stack = new AsyncDisposableStack();
   const counts = isLimited(config) ? await sharedCounts(config, stack) : undefined;
-  const made = (settings: RateLimitSettings | undefined): Limiter | undefined =>
-    settings && new Limiter(settings, counterOf(settings, counts, { clock, log }));
-  const common = made(rateLimit);
-  const own = listeners.map((listener) => (listener.rateLimit ? made(listener.rateLimit) : common));
+  const made = (settings: RateLimitSettings | undefined, place: LimitPlace): Limiter | undefined =>
+    settings && new Limiter(settings, counterOf(settings, counts, { clock, log, place }));
+  const common = made(rateLimit, 'port');
+  const own = listeners.map((listener, at) => (listener.rateLimit ? made(listener.rateLimit, at) : common));
   const held = stack.move();
   return {
     of: (at) => (at === 'port' ? common : own[at]),
@@ -60,16 +65,16 @@ function isRedisUrl(text: string): boolean {
 function counterOf(
   settings: RateLimitSettings,
   counts: SharedCounts | undefined,
-  parts: Parts,
+  parts: Parts & { readonly place: LimitPlace },
 ): MaybeCounter {
   const { window } = settings;
-  const { clock } = parts;
+  const { clock, place } = parts;
   if (counts === undefined)
     return window === 'fixed' ? new FixedWindow(settings, clock) : new SlidingWindow(settings, clock);
   return new ReachableCounter(
     window === 'fixed'
-      ? new SharedFixedWindow(settings, counts, clock)
-      : new SharedSlidingWindow(settings, counts),
+      ? new SharedFixedWindow(settings, counts, { clock, place })
+      : new SharedSlidingWindow(settings, counts, place),
     parts,
   );
 }

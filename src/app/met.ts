@@ -1,3 +1,4 @@
+import { type Soon, soon } from '../base/soon.ts';
 import type { AccessRules } from '../door/rules/access-rules.ts';
 import { isGranted, type RepositoryNamed } from '../door/rules/granted.ts';
 import type { PassingContent } from '../door/rules/passing-content.ts';
@@ -58,6 +59,14 @@ export class Met implements KnownCaller {
       rules?.judge(this.#subject, 'pull', repository).allowed !== false &&
       (this.#access.action === 'catalog' || isGranted(this.#subject, 'pull', repository, repositoryNamed)) &&
       content?.policy.ofName(repository).allowed !== false
+    );
+  }
+
+  mayPullBlob(repository: RepositoryName, digest: Digest): Soon<boolean> {
+    if (!this.mayPull(repository)) return false;
+    const { content } = this.#judges;
+    return (
+      content === undefined || soon(content.digests.ofDigest(repository, digest), ({ allowed }) => allowed)
     );
   }
 

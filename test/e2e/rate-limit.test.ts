@@ -48,6 +48,16 @@ describe('two servers that share one Redis', needs('redis-server'), () => {
     });
   }
 
+  it('count each of a crowd that asks at once', async () => {
+    await using server = await started(redis, { requests: 15, per: '1h', window: 'fixed' });
+    await counts(server, '192.0.2.6');
+    const answers = await Promise.all(
+      Array.from({ length: 600 }, async () => await asked(server, '192.0.2.7')),
+    );
+    assert.equal(answers.filter(({ status }) => status === 200).length, 15);
+    assert.equal(answers.filter(({ status }) => status === 429).length, 585);
+  });
+
   it('serve on while it is away, and count again when it is back; nothing of it is told but once', async () => {
     await using server = await started(redis, { requests: 2, per: '1h' });
     await using strict = await started(redis, { requests: 1000, per: '1h', onStoreError: 'deny' });

@@ -1,8 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import type { Clock } from '../../base/clock.ts';
 import { userAndPassword } from './basic.ts';
 import type { PasswordChecks } from './password-checks.ts';
 import type { Proof, Refused } from './proof.ts';
 import type { UserFile } from './user-file.ts';
+import { WrongGuesses } from './wrong-guesses.ts';
 
 /** As long as whoever has a password may pull without that it is hashed again. Milliseconds. */
 const rememberedMs = 60_000;
@@ -13,20 +15,27 @@ const why = 'the user or the password is wrong';
 export class Passwords {
   readonly #file: Pick<UserFile, 'users' | 'hashOf' | 'check'>;
   readonly #checks: Pick<PasswordChecks, 'check'>;
+  readonly #guesses: WrongGuesses;
   readonly #key = randomBytes(32);
 
-  constructor(file: Pick<UserFile, 'users' | 'hashOf' | 'check'>, checks: Pick<PasswordChecks, 'check'>) {
+  constructor(
+    file: Pick<UserFile, 'users' | 'hashOf' | 'check'>,
+    checks: Pick<PasswordChecks, 'check'>,
+    clock: Clock,
+  ) {
+    this.#guesses = new WrongGuesses(clock);
     this.#file = file;
     this.#checks = checks;
   }
 
   /**
    * Wrong user and wrong password take the same: where there is no such user, the password is compared with the hash of another, and what comes of it
-   * does not count.
+   * does not count. Throws TOOMANYREQUESTS, UNAVAILABLE.
    */
   readonly prove = async (encoded: string, owner: string): Promise<Proof | Refused> => {
     const shown = userAndPassword(encoded);
     if (shown === undefined) return { why };
+    this.#guesses.check(owner);
     const { user, password } = shown;
     await this.#file.check();
     const { users } = this.#file;
@@ -36,9 +45,12 @@ export class Passwords {
     if (hash === undefined) return wrong;
     const is = await this.#checks.check(owner, { hash, password });
     const holds = (): boolean => own !== undefined && this.#file.hashOf(user) === own;
+    // Of those that were shown at once too, no more are told apart.
+    this.#guesses.check(owner);
     // The file may have changed while it was hashed.
-    if (!is || !holds()) return wrong;
-    return { known: { id: user, by: 'password', groups: [] }, holds, forMs: rememberedMs, renewed: true };
+    if (is && holds()) return proofOf(user, holds);
+    this.#guesses.add(owner, encoded);
+    return wrong;
   };
 
   /** Always the same for a name, as if that was its own: files have hashes that take more and less. */
@@ -47,4 +59,8 @@ export class Passwords {
     const chosen = createHmac('sha256', this.#key).update(user).digest().readUInt32BE(0);
     return hashes[chosen % hashes.length];
   }
+}
+
+function proofOf(user: string, holds: () => boolean): Proof {
+  return { known: { id: user, by: 'password', groups: [] }, holds, forMs: rememberedMs, renewed: true };
 }

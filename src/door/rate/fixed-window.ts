@@ -2,20 +2,17 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import type { Allowance, Counter, RateLimitSettings } from './rate-limit.ts';
 
-const hourMs = 3_600_000;
-
 /** A stretch of time in which requests are counted together. */
 export interface Window {
-  /** `<client>|<minute of the hour>` where it is a minute: others that count in the same store have the same keys. */
-  readonly key: string;
+  /** Of all of this length since 1970. */
+  readonly number: number;
   /** Until the next one. Milliseconds. */
   readonly leftMs: number;
 }
 
 /** The window of this moment, by the clock on the wall: the minute from :07 to :08 is everybody's. */
-export function windowOf(client: string, per: number, now: number): Window {
-  const inHour = Math.max(1, Math.floor(hourMs / per));
-  return { key: `${client}|${Math.floor(now / per) % inHour}`, leftMs: per - (now % per) };
+export function windowAt(now: number, per: number): Window {
+  return { number: Math.floor(now / per), leftMs: per - (now % per) };
 }
 
 /** Of what has been counted in a window, this request too. */
@@ -39,12 +36,11 @@ export class FixedWindow implements Counter {
 
   count(client: string): Allowance {
     const { requests, per } = this.#settings;
-    const now = this.#clock.now();
-    const window = Math.floor(now / per);
+    const { number: window, leftMs } = windowAt(this.#clock.now(), per);
     const known = this.#counts.get(client);
     const counted = known?.window === window ? known : { window, count: 0 };
     if (counted !== known) this.#counts.set(client, counted);
     counted.count += 1;
-    return allowanceIn(counted.count, requests, windowOf(client, per, now).leftMs);
+    return allowanceIn(counted.count, requests, leftMs);
   }
 }

@@ -5,9 +5,9 @@ import { RegistryError } from '../../oci/error.ts';
 import type { Subject } from '../subject.ts';
 import type { Allowance, RateLimitSettings } from './rate-limit.ts';
 
-/** Counts, or cannot: undefined. */
+/** Counts, or cannot: undefined. `busy`: it could, but too many ask. */
 export interface MaybeCounter {
-  count(client: string): Soon<Allowance | undefined>;
+  count(client: string): Soon<Allowance | 'busy' | undefined>;
 }
 
 /** Names and values in turn. */
@@ -41,8 +41,9 @@ export class Limiter {
     return soon(this.#counter.count(client.slice(0, maxKey)), (allowance) => this.#limited(allowance));
   }
 
-  #limited(allowance: Allowance | undefined): Limited {
+  #limited(allowance: Allowance | 'busy' | undefined): Limited {
     const { requests, per, onStoreError } = this.#settings;
+    if (allowance === 'busy') return { headers: [], refusal: uncounted() };
     if (allowance === undefined)
       return onStoreError === 'allow' ? nothing : { headers: [], refusal: uncounted() };
     const { isOver, remaining, resetMs } = allowance;

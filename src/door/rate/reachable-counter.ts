@@ -6,13 +6,19 @@ import type { Allowance, Counter } from './rate-limit.ts';
 const patienceMs = 300;
 /** So long nobody asks it again. Milliseconds. */
 const pauseMs = 1000;
+/** So many may wait for it; it answers them in less than {@link patienceMs}. */
+const maxWaiting = 4000;
 
-/** A counter that somebody else has, and that may be away: then nobody waits for it, and the log says so once, and once when it is back. */
+/**
+ * A counter that somebody else has, and that may be away: then nobody waits for it, and the log says so once, and once when it is back. Too many who wait do not
+ * make it away: else whoever asks often enough would lift the limit.
+ */
 export class ReachableCounter {
   readonly #counter: Counter;
   readonly #clock: Clock;
   readonly #log: Log;
   #isAway = false;
+  #waiting = 0;
   /** By {@link Clock.monotonic}. */
   #askAgainAt = 0;
 
@@ -22,9 +28,10 @@ export class ReachableCounter {
     this.#log = log;
   }
 
-  /** Undefined: it could not be reached. */
-  async count(client: string): Promise<Allowance | undefined> {
+  /** Undefined: it could not be reached. `busy`: too many wait for it. */
+  async count(client: string): Promise<Allowance | 'busy' | undefined> {
     if (this.#isAway && this.#clock.monotonic() < this.#askAgainAt) return undefined;
+    if (this.#waiting >= maxWaiting) return this.#isAway ? undefined : 'busy';
     // One asks; the others do not wait until he knows.
     this.#askAgainAt = this.#clock.monotonic() + pauseMs;
     try {
@@ -40,7 +47,17 @@ export class ReachableCounter {
   async #inTime(client: string): Promise<Allowance> {
     const late = Promise.withResolvers<never>();
     using _ = this.#clock.after(patienceMs, () => late.reject(new Error('it does not answer in time')));
-    return await Promise.race([this.#counter.count(client), late.promise]);
+    return await Promise.race([this.#answer(client), late.promise]);
+  }
+
+  /** Waits on where nobody does any more. */
+  async #answer(client: string): Promise<Allowance> {
+    this.#waiting += 1;
+    try {
+      return await this.#counter.count(client);
+    } finally {
+      this.#waiting -= 1;
+    }
   }
 
   #isBack(): void {

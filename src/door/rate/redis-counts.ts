@@ -7,10 +7,11 @@ const connectMs = 500;
 const silentMs = 1500;
 const pingMs = 500;
 const longestPauseMs = 1000;
-/** So many questions may wait for their answers. */
-const maxWaiting = 1000;
 
-/** Counts in a Redis server. It connects by itself, and again; as long as it is away every call rejects, at once or within some seconds. */
+/**
+ * Counts in a Redis server. It connects by itself, and again; as long as it is away every call rejects, at once or within some seconds. Whoever calls bounds how
+ * many wait: the client's own bound is of commands, four of them a count.
+ */
 export class RedisCounts implements SharedCounts, AsyncDisposable {
   readonly #client;
 
@@ -20,7 +21,6 @@ export class RedisCounts implements SharedCounts, AsyncDisposable {
       url,
       disableOfflineQueue: true,
       pingInterval: pingMs,
-      commandsQueueMaxLength: maxWaiting,
       socket: {
         connectTimeout: connectMs,
         socketTimeout: silentMs,

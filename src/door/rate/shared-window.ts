@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { allowanceIn, windowOf } from './fixed-window.ts';
+import { allowanceIn, windowAt } from './fixed-window.ts';
 import type { Allowance, Counter, RateLimitSettings } from './rate-limit.ts';
 import { windowParts } from './sliding-window.ts';
 
@@ -11,23 +11,52 @@ export interface SharedCounts {
   run(script: string, keys: readonly string[], values: readonly string[]): Promise<unknown>;
 }
 
-/** In the keys and by the commands that the seed's proxy has, whose counts it shares: `<client>|<minute of the hour>`, INCR, EXPIRE 59. */
+/** Whose limit it is: that of all, or the one that a listener, by its number, has for itself. Two limits do not count together. */
+export type LimitPlace = 'port' | number;
+
+const minuteMs = 60_000;
+
+/** The key of a count, and how long that is kept. */
+interface Kept {
+  readonly key: string;
+  readonly expirySeconds: number;
+}
+
+/** As the seed's proxy has them, whose counts it shares. A second less: the key of this minute is gone before the same minute of the next hour. */
+function minuteKey(client: string, number: number): Kept {
+  return { key: `${client}|${number % 60}`, expirySeconds: 59 };
+}
+
+function windowKey(client: string, number: number, per: number, place: LimitPlace): Kept {
+  return { key: `ociregistry|${place}|${per}|${number}|${client}`, expirySeconds: Math.ceil(per / 1000) };
+}
+
+/** So many requests in each window of all processes that share the counts; a limit of all by the minute shares them with the seed's proxy, too. INCR, EXPIRE. */
 export class SharedFixedWindow implements Counter {
   readonly #settings: Pick<RateLimitSettings, 'requests' | 'per'>;
   readonly #counts: SharedCounts;
   readonly #clock: Clock;
+  readonly #place: LimitPlace;
 
-  constructor(settings: Pick<RateLimitSettings, 'requests' | 'per'>, counts: SharedCounts, clock: Clock) {
+  constructor(
+    settings: Pick<RateLimitSettings, 'requests' | 'per'>,
+    counts: SharedCounts,
+    { clock, place }: { readonly clock: Clock; readonly place: LimitPlace },
+  ) {
     this.#settings = settings;
     this.#counts = counts;
     this.#clock = clock;
+    this.#place = place;
   }
 
   async count(client: string): Promise<Allowance> {
     const { requests, per } = this.#settings;
-    const { key, leftMs } = windowOf(client, per, this.#clock.now());
-    // A second less: the key of this minute is gone before the same minute of the next hour.
-    const count = await this.#counts.increment(key, Math.max(1, Math.floor(per / 1000) - 1));
+    const { number, leftMs } = windowAt(this.#clock.now(), per);
+    const isSeeds = per === minuteMs && this.#place === 'port';
+    const { key, expirySeconds } = isSeeds
+      ? minuteKey(client, number)
+      : windowKey(client, number, per, this.#place);
+    const count = await this.#counts.increment(key, expirySeconds);
     return allowanceIn(count, requests, leftMs);
   }
 }
@@ -66,15 +95,21 @@ return { over, sum, math.ceil((first + parts + 1) * per / parts - now) }
 export class SharedSlidingWindow implements Counter {
   readonly #settings: Pick<RateLimitSettings, 'requests' | 'per'>;
   readonly #counts: SharedCounts;
+  readonly #place: LimitPlace;
 
-  constructor(settings: Pick<RateLimitSettings, 'requests' | 'per'>, counts: SharedCounts) {
+  constructor(
+    settings: Pick<RateLimitSettings, 'requests' | 'per'>,
+    counts: SharedCounts,
+    place: LimitPlace,
+  ) {
     this.#settings = settings;
     this.#counts = counts;
+    this.#place = place;
   }
 
   async count(client: string): Promise<Allowance> {
     const { requests, per } = this.#settings;
-    const key = `ociregistry|${requests}/${per}|${client}`;
+    const key = `ociregistry|${this.#place}|${requests}/${per}|${client}`;
     const values = [requests, per, windowParts].map(String);
     const [over, sum, resetMs] = numbersIn(await this.#counts.run(slidingScript, [key], values));
     return { isOver: over === 1, remaining: Math.max(0, requests - sum), resetMs };

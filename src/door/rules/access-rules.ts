@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { textGlob } from '../../oci/name-glob.ts';
-import { type RepositoryName, shownName } from '../../oci/reference.ts';
+import type { RepositoryName } from '../../oci/reference.ts';
 import type { Judge, RuledAction, Subject, Verdict } from '../subject.ts';
+import { judgedName, withoutUsualPort } from './judged-name.ts';
 import { type Who, type WhoMatcher, whoMatcher } from './who.ts';
 
 /** As it is configured. */
@@ -44,7 +45,7 @@ export class AccessRules {
 
   constructor(rules: readonly AccessRule[]) {
     this.#rules = rules.map(({ name, who, repositories, actions }) => {
-      const globs = repositories.map(textGlob);
+      const globs = repositories.map((pattern) => textGlob(withoutUsualPort(pattern)));
       return {
         name,
         who: whoMatcher(who),
@@ -75,7 +76,7 @@ export class AccessRules {
 
   /** What each rule has to do with it, up to the one that decides. */
   explain(subject: Subject, repository: RepositoryName): readonly RuleFinding[] {
-    const name = shownName(repository);
+    const name = judgedName(repository);
     const findings: RuleFinding[] = [];
     for (const rule of this.#rules) {
       const passes = whyNot(rule, subject, name);
@@ -86,7 +87,7 @@ export class AccessRules {
   }
 
   #judged(about: string, action: RuledAction, repository: RepositoryName): Verdict {
-    const name = shownName(repository);
+    const name = judgedName(repository);
     const numbers = about === '' ? [] : about.split(',').map(Number);
     const rule = numbers.map((number) => this.#rules[number]).find((one) => one?.covers(name));
     return { allowed: rule?.actions.has(action) ?? false, rule: rule?.name };

@@ -3,6 +3,7 @@ import { Expiring } from '../../base/expiring.ts';
 import { type Soon, soon } from '../../base/soon.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
 import type { Verdict } from '../subject.ts';
+import { judgedRepository } from './judged-name.ts';
 import type { Policy } from './policy.ts';
 
 /** The known tags of the repository that lead to what has this digest, by indexes too; none: nobody knows of any. */
@@ -38,11 +39,17 @@ export class DigestPolicy {
     if (this.#passed.get(key) === true) return byName;
     const known = this.#decided.get(key);
     if (known !== undefined) return known;
-    return soon(this.#leadingTags(repository, digest), (tags) => {
+    return soon(this.#tagsOf(repository, digest), (tags) => {
       const verdict = this.#policy.ofTags(repository, tags);
       this.#decided.set(key, verdict, decidedMs);
       return verdict;
     });
+  }
+
+  /** Also those by which it is known where its registry is written as usual. */
+  async #tagsOf(repository: RepositoryName, digest: Digest): Promise<readonly Tag[]> {
+    const names = new Set([repository, judgedRepository(repository)]);
+    return (await Promise.all([...names].map((name) => this.#leadingTags(name, digest)))).flat();
   }
 
   /** A tag that may pass was answered with it. */

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { textGlob } from '../../oci/name-glob.ts';
-import { type RepositoryName, shownName, type Tag } from '../../oci/reference.ts';
+import type { RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Verdict } from '../subject.ts';
+import { judgedName, withoutUsualPort } from './judged-name.ts';
 
 /** As it is configured. */
 export interface PolicyRule {
@@ -42,7 +43,7 @@ export class Policy {
 
   /** Does it depend on the tag whether something of the repository passes? */
   asksForTags(repository: RepositoryName): boolean {
-    const name = shownName(repository);
+    const name = judgedName(repository);
     return this.#rules.some(({ patterns }) =>
       patterns.some(({ covers, coversTag }) => coversTag !== undefined && covers(name)),
     );
@@ -75,7 +76,7 @@ export class Policy {
   ): Verdict {
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;
-    const name = shownName(repository);
+    const name = judgedName(repository);
     const rule = this.#rules.find(({ patterns, isAllowing }) =>
       patterns.some((pattern) => pattern.covers(name) && coversTag(pattern, isAllowing)),
     );
@@ -85,7 +86,8 @@ export class Policy {
   }
 }
 
-function patternOf(pattern: string): Pattern {
+function patternOf(written: string): Pattern {
+  const pattern = withoutUsualPort(written);
   const colon = pattern.indexOf(':', pattern.lastIndexOf('/') + 1);
   if (colon === -1) return { covers: textGlob(pattern), coversTag: undefined };
   return { covers: textGlob(pattern.slice(0, colon)), coversTag: textGlob(pattern.slice(colon + 1)) };

@@ -1,3 +1,4 @@
+import type { Soon } from '../../base/soon.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/reference.ts';
 
 /** Who asks, as far as the door knows him: for the log, and for what else of the request he may. */
@@ -14,6 +15,8 @@ export interface KnownCaller {
   /** Of his limit, for whatever he is answered: names and values in turn. */
   readonly headers: readonly string[];
   readonly mayPull: (repository: RepositoryName) => boolean;
+  /** The same of one blob there, by whose tags it may be kept back. */
+  readonly mayPullBlob: (repository: RepositoryName, digest: Digest) => Soon<boolean>;
   /** Throws DENIED where one of these may not be pushed. */
   readonly checkTags: (repository: RepositoryName, tags: readonly Tag[]) => void;
   /** Told what a tag was answered with. */

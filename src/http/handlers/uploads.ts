@@ -32,7 +32,7 @@ async function isMounted(
 ): Promise<boolean> {
   const from = sourceOf(request, sources);
   // To whoever may not pull there it is as if it were not there.
-  if (from === undefined || exchange.known?.mayPull(from) === false) return false;
+  if (from === undefined || (await exchange.known?.mayPullBlob(from, digest)) === false) return false;
   const blob = await pushesOf(sources).mount(repository, digest, from, clientRequestOf(exchange));
   if (blob === undefined) return false;
   await drained(exchange);

@@ -268,11 +268,15 @@ describe('a policy', () => {
     }
     assert.equal(await client.status('GET', 'manifests/v1'), 200);
     assert.equal(await client.status('GET', 'tags/list'), 200);
+    const elsewhere = new HostedClient(app.server.url, 'team/y');
+    const mount = `blobs/uploads/?mount=${image.blobs[0]}&from=team/x`;
+    assert.equal(await elsewhere.status('POST', mount), 202, 'as if it were not there');
     // By a tag that may pass it may pass.
     assert.equal((await client.putManifest('v2', image.bytes)).status, 201);
     await clock.advance(10_000);
     assert.equal(await client.status('GET', `manifests/${image.digest}`), 200);
     assert.equal(await client.status('GET', `blobs/${image.blobs[0]}`), 200);
+    assert.equal(await elsewhere.status('POST', mount), 201);
     assert.equal(await client.status('GET', `manifests/${index.digest}`), 403);
   });
 

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  type FileHandle,
+  open,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
@@ -115,6 +125,31 @@ describe('a password file', () => {
     assert.equal(isPasswordOf(parseHtpasswd(text).get('alice') ?? '', 'third'), true);
     assert.equal((await stat(file)).mode & 0o777, 0o640);
     assert.deepEqual(await readdir(directory.path), ['htpasswd', 'link']);
+  });
+
+  it('stays its owner’s and its group’s', {
+    skip: process.getuid?.() !== 0 && 'only root gives files away',
+  }, async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'htpasswd');
+    await writeFile(file, '', { mode: 0o640 });
+    await chown(file, 65532, 65533);
+    await run({ file }, piped('x'));
+    const { uid, gid, mode } = await stat(file);
+    assert.deepEqual([uid, gid, mode & 0o777], [65532, 65533, 0o640]);
+  });
+
+  it('stays as it was where its owner cannot be kept', async (context) => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'htpasswd');
+    await writeFile(file, 'x:y\n');
+    const handle = await open(file);
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    context.mock.method(prototype, 'stat', async () => ({ uid: -1, gid: -1 }));
+    context.mock.method(prototype, 'chown', async () => await Promise.reject(new Error('EPERM')));
+    await assert.rejects(run({ file }, piped('x')), /cannot be written anew as \d+:\d+, whose it is/);
+    assert.deepEqual([await readFile(file, 'utf8'), await readdir(directory.path)], ['x:y\n', ['htpasswd']]);
   });
 
   it('stays as it was where something in it is wrong, or another command writes it', async () => {

@@ -25,7 +25,7 @@ function known(entries: Readonly<Record<string, string>>) {
     },
   };
   const clock = new FakeClock();
-  const schemes = { basic: new Passwords(file, checks).prove };
+  const schemes = { basic: new Passwords(file, checks, clock).prove };
   const identification = new Identification({ clock, schemes });
   const refuse = (_: unknown, why: string): RegistryError => new RegistryError('UNAUTHORIZED', why);
   const shows = (authorization: string | undefined, address = '192.0.2.1') =>
@@ -134,6 +134,50 @@ describe('a wrong password', () => {
     assert.equal(asked.length, 2);
     change({ alice: 'hash of new' });
     assert.partialDeepStrictEqual(await shows(basicHeader('alice', 'new')), { id: 'alice' });
+  });
+
+  const tooMany = { code: 'TOOMANYREQUESTS', headers: { 'Retry-After': '60' } };
+
+  it('is the last that an address may show after ten in a minute: then the right one is told by nothing', async () => {
+    const { shows, asked, clock } = known(alice);
+    for (let guess = 0; guess < 10; guess += 1)
+      await assert.rejects(async () => await shows(basicHeader('alice', `wrong ${guess}`)), denied);
+    for (const password of ['wrong', 'right'])
+      await assert.rejects(async () => await shows(basicHeader('alice', password)), tooMany);
+    assert.equal(asked.length, 10);
+    assert.partialDeepStrictEqual(await shows(basicHeader('bob', 'other'), '192.0.2.2'), { id: 'bob' });
+    await clock.advance(60_000);
+    assert.partialDeepStrictEqual(await shows(basicHeader('alice', 'right')), { id: 'alice' });
+  });
+
+  it('keeps nobody away who is remembered', async () => {
+    const { shows } = known(alice);
+    const subject = await shows(basicHeader('alice', 'right'));
+    for (let guess = 0; guess < 20; guess += 1)
+      await assert.rejects(async () => await shows(basicHeader('alice', `wrong ${guess}`)));
+    assert.equal(shows(basicHeader('alice', 'right')), subject);
+  });
+
+  it('is not told from the right one behind ten others that were shown at the same time', async () => {
+    const { shows, checks } = known(alice);
+    const looked = Promise.withResolvers<void>();
+    checks.meanwhile = async () => await looked.promise;
+    const shown = [...Array.from({ length: 10 }, (_, guess) => `wrong ${guess}`), 'wrong', 'right'];
+    const told = shown.map(async (password) => await shows(basicHeader('alice', password)));
+    looked.resolve();
+    const codes = (await Promise.allSettled(told)).map((one) =>
+      one.status === 'fulfilled' ? 'let in' : (one.reason as RegistryError).code,
+    );
+    assert.deepEqual(codes.slice(10), ['TOOMANYREQUESTS', 'TOOMANYREQUESTS']);
+  });
+
+  it('that is the same again is no further guess', async () => {
+    const { shows, clock } = known(alice);
+    for (let time = 0; time < 12; time += 1) {
+      await assert.rejects(async () => await shows(basicHeader('alice', 'old')), denied);
+      await clock.advance(10_001);
+    }
+    for (let time = 0; time < 5; time += 1) await shows(basicHeader('bob', 'other'));
   });
 
   const shown: readonly string[] = [

@@ -43,6 +43,20 @@ describe('a counter that somebody else has', () => {
     assert.match(log.lines[0] ?? '', /ECONNREFUSED/);
   });
 
+  it('is not away where too many wait for it: one more is told so, and whoever waits is counted', async () => {
+    const { state, clock, log, counter } = made();
+    const answered = Promise.withResolvers<Allowance>();
+    state.answer = async () => await answered.promise;
+    const asking = Array.from({ length: 4000 }, async () => await counter.count('a'));
+    assert.equal(await counter.count('a'), 'busy');
+    assert.equal(state.asked, 4000);
+    await clock.advance(299);
+    answered.resolve(allowance);
+    assert.ok((await Promise.all(asking)).every((one) => one === allowance));
+    assert.equal(await counter.count('a'), allowance);
+    assert.deepEqual(log.lines, []);
+  });
+
   it('is waited for no longer than 300 ms where it says nothing, and once for all who asked', async () => {
     const { state, clock, counter } = made();
     state.answer = async () => await new Promise(() => {});

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { FixedWindow, windowOf } from '#src/door/rate/fixed-window.ts';
+import { FixedWindow } from '#src/door/rate/fixed-window.ts';
 import { Limiter } from '#src/door/rate/limiter.ts';
 import type { Allowance, RateLimitSettings } from '#src/door/rate/rate-limit.ts';
-import { SharedFixedWindow } from '#src/door/rate/shared-window.ts';
+import { type LimitPlace, SharedFixedWindow } from '#src/door/rate/shared-window.ts';
 import { SlidingWindow } from '#src/door/rate/sliding-window.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
@@ -30,33 +30,53 @@ describe('a fixed window', () => {
     await clock.advance(59_000);
     assert.deepEqual(window.count('a'), { isOver: false, remaining: 14, resetMs: minute });
   });
+});
 
-  it('has the minute of the hour in its key, as others have it that count in the same store', () => {
-    const at = (text: string) => windowOf('000000', minute, Date.parse(text)).key;
-    assert.equal(at('2026-01-01T10:07:59Z'), '000000|7');
-    assert.equal(at('2026-01-01T11:07:00Z'), '000000|7');
-    assert.equal(at('2026-01-01T10:08:00Z'), '000000|8');
-  });
-
-  it('is counted by INCR and EXPIRE 59 where it is shared', async () => {
+describe('a fixed window that is shared', () => {
+  /** What one limit asks of the store, which counts by the key. */
+  function shared(per: number, place: LimitPlace, stored = new Map<string, number>()) {
     const asked: [string, number][] = [];
     const clock = new FakeClock();
-    let count = 0;
     const counts = {
       async increment(key: string, seconds: number) {
         asked.push([key, seconds]);
-        return ++count;
+        stored.set(key, (stored.get(key) ?? 0) + 1);
+        return stored.get(key) ?? 0;
       },
       run: async () => assert.fail('no script'),
     };
-    const window = new SharedFixedWindow({ ...settings, requests: 1 }, counts, clock);
-    assert.equal((await window.count('a')).isOver, false);
-    assert.equal((await window.count('a')).isOver, true);
-    const key = `a|${Math.floor(clock.now() / minute) % 60}`;
+    const window = new SharedFixedWindow({ requests: 1, per }, counts, { clock, place });
+    return { window, clock, asked };
+  }
+
+  it('of a minute has the minute of the hour in its key, and EXPIRE 59, as others have it that count in the same store', async () => {
+    const { window, clock, asked } = shared(minute, 'port');
+    assert.equal((await window.count('000000')).isOver, false);
+    assert.equal((await window.count('000000')).isOver, true);
+    const at = Math.floor(clock.now() / minute) % 60;
+    await clock.advance(minute);
+    assert.equal((await window.count('000000')).isOver, false);
     assert.deepEqual(asked, [
-      [key, 59],
-      [key, 59],
+      [`000000|${at}`, 59],
+      [`000000|${at}`, 59],
+      [`000000|${(at + 1) % 60}`, 59],
     ]);
+  });
+
+  for (const per of [1000, 31 * minute, 60 * minute, 24 * 60 * minute])
+    it(`of ${per / 1000} seconds turns, though the store never forgets, and is kept as long as it lasts`, async () => {
+      const { window, clock, asked } = shared(per, 'port');
+      for (let time = 0; time < 100; time += 1) {
+        assert.equal((await window.count('a')).isOver, false);
+        await clock.advance(per);
+      }
+      assert.ok(asked.every(([, seconds]) => seconds * 1000 >= per));
+    });
+
+  it('of a listener does not count with the one of all', async () => {
+    const stored = new Map<string, number>();
+    for (const place of ['port', 0, 1] as const)
+      assert.equal((await shared(minute, place, stored).window.count('a')).isOver, false);
   });
 });
 
@@ -146,6 +166,15 @@ describe('a limiter', () => {
       [refusal?.code, refusal?.status, refusal?.headers],
       ['TOOMANYREQUESTS', 429, { 'Retry-After': '1' }],
     );
+  });
+
+  it('refuses where too many ask, whatever it is told for when nobody can count', async () => {
+    const busy = new Limiter(
+      { requests: 15, per: minute, window: 'sliding', by: 'client', onStoreError: 'allow' },
+      { count: () => 'busy' },
+    );
+    const { refusal } = await busy.take(nobody);
+    assert.deepEqual([refusal?.status, refusal?.headers], [503, { 'Retry-After': '1' }]);
   });
 
   it('does as it is told where nobody can count', async () => {

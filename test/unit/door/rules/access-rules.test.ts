@@ -5,7 +5,13 @@ import { type AccessRule, AccessRules } from '#src/door/rules/access-rules.ts';
 import { isGranted } from '#src/door/rules/granted.ts';
 import type { Who } from '#src/door/rules/who.ts';
 import type { RuledAction, Subject } from '#src/door/subject.ts';
-import { hostedHost, type RepositoryName, repositoryName, shownName } from '#src/oci/reference.ts';
+import {
+  hostedHost,
+  parseRegistryHost,
+  type RepositoryName,
+  repositoryName,
+  shownName,
+} from '#src/oci/reference.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 
 const alpine = repository('docker.io/library/alpine');
@@ -20,6 +26,21 @@ const guest: Subject = { ...nobody, by: 'token' };
 function rule(name: string, who: Who, repositories: string[], actions: RuledAction[]): AccessRule {
   return { name, who, repositories, actions };
 }
+
+describe('a rule that closes something', () => {
+  it('does so however the registry is written', () => {
+    const rules = new AccessRules([
+      rule('closed', 'anyone', ['docker.io/**'], []),
+      rule('rest', 'anyone', ['**'], ['pull']),
+    ]);
+    for (const host of ['docker.io', 'docker.io:443', 'registry-1.docker.io:0443'])
+      assert.deepEqual(rules.judge(node, 'pull', repositoryName(parseRegistryHost(host), 'acme/x')), {
+        allowed: false,
+        rule: 'closed',
+      });
+    assert.equal(rules.judge(node, 'pull', repository('docker.io:444/acme/x')).allowed, true);
+  });
+});
 
 describe('rules of access', () => {
   const rules = new AccessRules([

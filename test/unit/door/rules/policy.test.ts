@@ -3,13 +3,27 @@ import { describe, it } from 'node:test';
 import { DigestPolicy } from '#src/door/rules/digest-policy.ts';
 import { Policy, type PolicyRule } from '#src/door/rules/policy.ts';
 import { digestLike } from '#src/oci/digest.ts';
-import { hostedHost, parseDigest, parseTag, repositoryName, type Tag } from '#src/oci/reference.ts';
+import { canonicalRepository } from '#src/oci/docker-hub.ts';
+import {
+  hostedHost,
+  parseDigest,
+  parseRegistryHost,
+  parseTag,
+  type RepositoryName,
+  repositoryName,
+  type Tag,
+} from '#src/oci/reference.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 const alpine = repository('docker.io/library/alpine');
 const quay = repository('quay.io/a/b');
 const app = repositoryName(hostedHost, 'apps/web');
+/** As a client writes the registry. */
+const spelled = (name: string): RepositoryName => {
+  const slash = name.indexOf('/');
+  return canonicalRepository(parseRegistryHost(name.slice(0, slash)), name.slice(slash + 1));
+};
 const [v1, dev] = ['v1', 'v1-dev'].map(parseTag) as [Tag, Tag];
 const digest = parseDigest(`sha256:${'1'.repeat(64)}`);
 
@@ -39,6 +53,26 @@ describe('a policy', () => {
     assert.deepEqual(onlyReleases.ofName(quay), { allowed: false, rule: 'rest' });
     assert.equal(new Policy([noDev]).ofName(alpine).allowed, true);
   });
+
+  for (const name of [
+    'quay.io:443/a/b',
+    'quay.io:0443/a/b',
+    'registry-1.docker.io:443/library/alpine',
+    'docker.io:00443/alpine',
+    'localhost:05000/a',
+    'localhost:5000/a',
+  ])
+    it(`is about a registry however it is written: ${name}`, () => {
+      for (const patterns of [
+        ['quay.io/**', 'docker.io/library/*', 'localhost:5000/**'],
+        ['quay.io:443/**', 'docker.io:443/library/*', 'localhost:05000/*'],
+        ['quay.io/**:v*', 'docker.io:443/library/alpine:v*', '*:5000/a:v1'],
+      ]) {
+        const policy = new Policy([{ name: 'x', repositories: patterns, effect: 'deny' }]);
+        assert.equal(policy.ofTag(spelled(name), v1).allowed, false);
+        assert.equal(policy.ofTag(spelled('quay.io:8443/a/b'), v1).allowed, true);
+      }
+    });
 
   it('is about names as people say them', () => {
     const policy = new Policy([{ name: 'x', repositories: ['apps/**'], effect: 'deny' }]);
@@ -72,6 +106,16 @@ describe('a policy, asked about a digest', () => {
       const { policy } = made(() => tags);
       assert.equal((await policy.ofDigest(alpine, digest)).allowed, true);
     }
+  });
+
+  it('keeps it back by the tags of the usual name where its registry is written otherwise', async () => {
+    const policy = new DigestPolicy(
+      new Policy([noDev]),
+      async (name) => (name === alpine ? [dev] : []),
+      new FakeClock(),
+    );
+    const { allowed } = await policy.ofDigest(spelled('registry-1.docker.io:443/library/alpine'), digest);
+    assert.equal(allowed, false);
   });
 
   it('looks nothing up where no tag decides', async () => {
