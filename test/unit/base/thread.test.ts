@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { enableCompileCache } from 'node:module';
+import { constants, enableCompileCache } from 'node:module';
 import { it } from 'node:test';
 import { startThread } from '#src/base/thread.ts';
 import { temporaryDirectory } from '#test/e2e/support/temporary-directory.ts';
@@ -17,7 +17,9 @@ async function loadsCompiler(): Promise<unknown> {
 
 it('a thread has the compile cache of the process: its source is stripped of types once, and not in each thread', async () => {
   await using directory = await temporaryDirectory();
-  enableCompileCache(directory.path);
-  assert.equal(await loadsCompiler(), true);
+  const { status } = enableCompileCache(directory.path);
+  const first = await loadsCompiler();
+  // Where the process has a cache already, an earlier one may have left it there.
+  if (status === constants.compileCacheStatus.ENABLED) assert.equal(first, true);
   assert.equal(await loadsCompiler(), false);
 });
