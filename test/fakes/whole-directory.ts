@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '#src/oci/digest.ts';
 import { type Digest, parseDigest, type RepositoryName } from '#src/oci/reference.ts';
@@ -9,7 +9,7 @@ import { SqliteMetadataStore } from '#src/storage/sqlite/sqlite-metadata-store.t
 export async function assertWhole(imagePath: string): Promise<number> {
   const v1 = join(imagePath, 'v1');
   await using store = await SqliteMetadataStore.open(v1);
-  const fileOf = async (digest: Digest) => sha256(await readFile(join(v1, 'blobs', ...digest.split(':'))));
+  const fileOf = async (digest: Digest) => sha256(await readStored(v1, digest));
   let seen = 0;
   for (const image of await store.inventory.images({ limit: 500 })) {
     const owner: RepositoryName = image.repository;
@@ -25,4 +25,16 @@ export async function assertWhole(imagePath: string): Promise<number> {
     }
   }
   return seen;
+}
+
+/** Whoever is killed between the move of a file and the word of it leaves it in the trash, whence the next look puts it back. */
+async function readStored(v1: string, digest: Digest): Promise<Buffer> {
+  try {
+    return await readFile(join(v1, 'blobs', ...digest.split(':')));
+  } catch (error) {
+    const trash = join(v1, 'trash');
+    const moved = (await readdir(trash)).find((name) => name.startsWith(digest.replace(':', '-')));
+    if (moved === undefined) throw error;
+    return await readFile(join(trash, moved));
+  }
 }
