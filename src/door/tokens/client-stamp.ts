@@ -2,7 +2,7 @@ import { createHmac, hkdfSync, type KeyObject } from 'node:crypto';
 
 /** A program and its secret, as far as its tokens depend on it. Secret. */
 export interface StampedClient {
-  readonly id: string;
+  readonly client: string;
   readonly secret: string;
 }
 
@@ -16,8 +16,8 @@ export function stampKeyOf(signing: KeyObject | Uint8Array): Buffer {
 }
 
 /** Stands in the tokens of a client, and is another one when its secret is. With a key: a short secret would else be found from a token by trying. */
-export function clientStamp(stampKey: Uint8Array, { id, secret }: StampedClient): string {
+export function clientStamp(stampKey: Uint8Array, { client, secret }: StampedClient): string {
   return createHmac('sha256', stampKey)
-    .update(JSON.stringify([id, secret]))
+    .update(JSON.stringify([client, secret]))
     .digest('base64url');
 }

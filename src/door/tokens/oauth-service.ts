@@ -35,7 +35,7 @@ export class OAuthService {
     const client = clients.authenticated(exchange.request.headers.authorization, form, network);
     exchange.subject = client.id;
     const scopes = scopesOf(client, form.get('scope'));
-    const { token, expiresIn } = await tokens.make({ ...client, scopes });
+    const { token, expiresIn } = await tokens.make({ client: client.id, secret: client.secret, scopes });
     return {
       ...{ access_token: token, token_type: 'Bearer', expires_in: expiresIn },
       ...(scopes.length > 0 && { scope: scopes.join(' ') }),

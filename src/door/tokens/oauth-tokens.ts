@@ -40,7 +40,7 @@ export class SharedSecretTokens implements OAuthTokens {
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresIn = Math.floor(lifeMs / 1000);
     const times = { exp: issuedAt + expiresIn, nbf: issuedAt, iat: issuedAt };
-    const claims = { iss: issuer, sub: what.id, aud: what.id, ...claimsOf(what) };
+    const claims = { iss: issuer, sub: what.client, aud: what.client, ...claimsOf(what) };
     const stamp = clientStamp(this.#stampKey, what);
     const token = await new SignJWT({ ...claims, stamp, ...times, jti: randomUUID() })
       .setProtectedHeader({ typ: 'JWT', alg: 'HS256' })
@@ -77,7 +77,7 @@ export class KeySignedTokens implements OAuthTokens {
   }
 
   async make(what: ClientToken): Promise<MadeToken> {
-    const claims = { sub: what.id, aud: this.#audience, ...claimsOf(what) };
+    const claims = { sub: what.client, aud: this.#audience, ...claimsOf(what) };
     return await this.#tokens.make('at+jwt', claims, this.#lifeMs, what);
   }
 
@@ -92,13 +92,14 @@ export class KeySignedTokens implements OAuthTokens {
  */
 export function clientIn(
   { payload, stampOf }: StampedPayload,
-  clientOf: (id: string) => ClientToken | undefined,
+  clientOf: (id: string) => { readonly secret: string; readonly scopes: readonly string[] } | undefined,
 ): Known | undefined {
   const { sub, client_id: id, scope, stamp } = payload;
   if (typeof id !== 'string' || id !== sub) return undefined;
-  const client = clientOf(id);
-  if (client === undefined || stamp === undefined || stamp !== stampOf(client)) return undefined;
-  const granted = grantedTo(client.scopes, wordsOf(scope));
+  const configured = clientOf(id);
+  if (configured === undefined) return undefined;
+  if (stamp === undefined || stamp !== stampOf({ client: id, secret: configured.secret })) return undefined;
+  const granted = grantedTo(configured.scopes, wordsOf(scope));
   return { id, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
 }
 
@@ -106,6 +107,6 @@ function wordsOf(scope: unknown): readonly string[] {
   return typeof scope === 'string' ? scope.split(/\s+/).filter((word) => word !== '') : [];
 }
 
-function claimsOf({ id, scopes }: ClientToken): { client_id: string; scope?: string } {
-  return { client_id: id, ...(scopes.length > 0 && { scope: scopes.join(' ') }) };
+function claimsOf({ client, scopes }: ClientToken): { client_id: string; scope?: string } {
+  return { client_id: client, ...(scopes.length > 0 && { scope: scopes.join(' ') }) };
 }
