@@ -3,11 +3,12 @@ import type { Config } from '../config/schema.ts';
 import { Identification } from '../door/identity/identification.ts';
 import type { Passwords } from '../door/identity/passwords.ts';
 import type { UserFile } from '../door/identity/user-file.ts';
+import { WrongGuesses } from '../door/identity/wrong-guesses.ts';
 import { DockerTokenService, type DockerTokenServiceParts } from '../door/tokens/docker-token-service.ts';
 import { DockerTokens } from '../door/tokens/docker-tokens.ts';
 import type { KeyRing } from '../door/tokens/key-ring.ts';
 import { OAuthClients } from '../door/tokens/oauth-clients.ts';
-import { OAuthService } from '../door/tokens/oauth-service.ts';
+import { OAuthService, type OAuthServiceParts } from '../door/tokens/oauth-service.ts';
 import { clientIn, KeySignedTokens, SharedSecretTokens } from '../door/tokens/oauth-tokens.ts';
 import { SignedTokens } from '../door/tokens/signed-tokens.ts';
 import type { TokenSource } from '../door/tokens/token-proofs.ts';
@@ -57,7 +58,7 @@ export function dockerService(
 export function oauthOf(
   { publicUrl }: Pick<Config, 'publicUrl'>,
   auth: Auth,
-  { keys, clock }: Making,
+  { keys, clock, addressOf }: Making & Pick<OAuthServiceParts, 'addressOf'>,
 ): { readonly service: OAuthService; readonly source: TokenSource } | undefined {
   const { oauth, tokenService } = auth;
   if (oauth === undefined) return undefined;
@@ -66,6 +67,7 @@ export function oauthOf(
   checkScopes(oauth);
   const clients = new OAuthClients(
     oauth.clients.map(({ id, secret, scopes }) => ({ id, secret: secret?.reveal() ?? '', scopes })),
+    new WrongGuesses(clock),
   );
   const secret = sharedSecret(auth);
   const isShared = secret !== undefined;
@@ -80,11 +82,11 @@ export function oauthOf(
     takes: ({ issuer: by, kind, algorithm }) =>
       by === issuer && kind === (isShared ? 'JWT' : 'at+jwt') && (algorithm === 'HS256') === isShared,
     prove: async (token) => {
-      const payload = await tokens.verify(token);
-      return { known: clientIn(payload, (id) => clients.scopesOf(id)), payload };
+      const verified = await tokens.verify(token);
+      return { known: clientIn(verified, (id) => clients.of(id)), payload: verified.payload };
     },
   };
-  return { service: new OAuthService({ clients, tokens }), source };
+  return { service: new OAuthService({ clients, tokens, addressOf }), source };
 }
 
 function opened(keys: KeyRing | undefined): KeyRing {

@@ -4,7 +4,7 @@ import { cacheSchema, upstreamSchema } from './cache-schema.ts';
 import {
   distinctPorts,
   distinctRegistries,
-  knownAtListeners,
+  knownAtDoors,
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
@@ -185,7 +185,7 @@ const everyKey = group({
   storage: key('Where things are kept', storageSchema.prefault({})),
 });
 
-export const configSchema = knownAtListeners(reachableTokenService(reachableHosted(distinctPorts(everyKey))));
+export const configSchema = knownAtDoors(reachableTokenService(reachableHosted(distinctPorts(everyKey))));
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

@@ -1,3 +1,4 @@
+import { networkOf } from '../../base/network-of.ts';
 import type { Exchange } from '../../http/exchange/exchange.ts';
 import type { OAuthClient, OAuthClients } from './oauth-clients.ts';
 import type { OAuthTokens } from './oauth-tokens.ts';
@@ -7,6 +8,8 @@ import { TokenError } from './token-error.ts';
 export interface OAuthServiceParts {
   readonly clients: OAuthClients;
   readonly tokens: OAuthTokens;
+  /** Where the caller is, as far as it is known. */
+  readonly addressOf: (exchange: Exchange) => string | undefined;
 }
 
 /** Of RFC 6749 section 3.3. */
@@ -22,14 +25,17 @@ export class OAuthService {
     this.#parts = parts;
   }
 
-  /** `POST /token`. Throws TokenError (400, 401), RegistryError (413, 408). */
+  /** `POST /token`. Throws TokenError (400, 401), RegistryError (413, 408, 429). */
   async post(exchange: Exchange): Promise<object> {
     refuseSecretsIn(exchange);
     const form = await sentForm(exchange);
     refuseOtherGrants(form.get('grant_type'));
-    const client = this.#parts.clients.authenticated(exchange.request.headers.authorization, form);
+    const { clients, tokens, addressOf } = this.#parts;
+    const network = networkOf(addressOf(exchange) ?? '');
+    const client = clients.authenticated(exchange.request.headers.authorization, form, network);
+    exchange.subject = client.id;
     const scopes = scopesOf(client, form.get('scope'));
-    const { token, expiresIn } = await this.#parts.tokens.make({ client: client.id, scopes });
+    const { token, expiresIn } = await tokens.make({ client: client.id, secret: client.secret, scopes });
     return {
       ...{ access_token: token, token_type: 'Bearer', expires_in: expiresIn },
       ...(scopes.length > 0 && { scope: scopes.join(' ') }),

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../base/clock.ts';
 import type { Known } from '../identity/proof.ts';
 import { grantedTo } from './client-scopes.ts';
-import type { MadeToken, SignedTokens } from './signed-tokens.ts';
+import { clientStamp, type StampedClient, stampKeyOf } from './client-stamp.ts';
+import type { MadeToken, SignedTokens, StampedPayload } from './signed-tokens.ts';
 
-/** What is in a token for a program: its name, and what it may be used for. */
-export interface ClientToken {
-  readonly client: string;
+/** Of what a token for a program is made: who it is, and what the token may be used for. Secret. */
+export interface ClientToken extends StampedClient {
   readonly scopes: readonly string[];
 }
 
@@ -15,7 +15,7 @@ export interface ClientToken {
 export interface OAuthTokens {
   make(what: ClientToken): Promise<MadeToken>;
   /** Rejects with what `jose` says. */
-  verify(token: string): Promise<JWTPayload>;
+  verify(token: string): Promise<StampedPayload>;
 }
 
 interface SharedSecretSettings {
@@ -28,24 +28,27 @@ interface SharedSecretSettings {
 /** Signed with a secret that whoever checks them has too (HS256). `aud` is the client, as the proxies that share such a secret expect it. */
 export class SharedSecretTokens implements OAuthTokens {
   readonly #settings: SharedSecretSettings;
+  readonly #stampKey: Uint8Array;
 
   constructor(settings: SharedSecretSettings) {
     this.#settings = settings;
+    this.#stampKey = stampKeyOf(settings.secret);
   }
 
-  async make({ client, scopes }: ClientToken): Promise<MadeToken> {
+  async make(what: ClientToken): Promise<MadeToken> {
     const { secret, issuer, lifeMs, clock } = this.#settings;
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresIn = Math.floor(lifeMs / 1000);
     const times = { exp: issuedAt + expiresIn, nbf: issuedAt, iat: issuedAt };
-    const claims = { iss: issuer, sub: client, aud: client, ...claimsOf({ client, scopes }) };
-    const token = await new SignJWT({ ...claims, ...times, jti: randomUUID() })
+    const claims = { iss: issuer, sub: what.client, aud: what.client, ...claimsOf(what) };
+    const stamp = clientStamp(this.#stampKey, what);
+    const token = await new SignJWT({ ...claims, stamp, ...times, jti: randomUUID() })
       .setProtectedHeader({ typ: 'JWT', alg: 'HS256' })
       .sign(secret);
     return { token, issuedAt, expiresIn };
   }
 
-  async verify(token: string): Promise<JWTPayload> {
+  async verify(token: string): Promise<StampedPayload> {
     const { secret, issuer, clock } = this.#settings;
     const currentDate = new Date(clock.now());
     const { payload } = await jwtVerify(token, secret, {
@@ -57,7 +60,7 @@ export class SharedSecretTokens implements OAuthTokens {
         requiredClaims: ['sub', 'client_id', 'exp'],
       },
     });
-    return payload;
+    return { payload, stampOf: (client) => clientStamp(this.#stampKey, client) };
   }
 }
 
@@ -75,24 +78,28 @@ export class KeySignedTokens implements OAuthTokens {
 
   async make(what: ClientToken): Promise<MadeToken> {
     const claims = { sub: what.client, aud: this.#audience, ...claimsOf(what) };
-    return await this.#tokens.make('at+jwt', claims, this.#lifeMs);
+    return await this.#tokens.make('at+jwt', claims, this.#lifeMs, what);
   }
 
-  async verify(token: string): Promise<JWTPayload> {
-    return await this.#tokens.verify('at+jwt', token, this.#audience);
+  async verify(token: string): Promise<StampedPayload> {
+    return await this.#tokens.verifyStamped('at+jwt', token, this.#audience);
   }
 }
 
-/** Who shows it, with what he may still have of its scope. `scopesOf`: those that are configured. Undefined: the client is not there any more. */
+/**
+ * Who shows it, with what he may still have of its scope. `clientOf`: as it is configured. Undefined: the client is not there any more, or has another secret
+ * than when he got it.
+ */
 export function clientIn(
-  payload: JWTPayload,
-  scopesOf: (id: string) => readonly string[] | undefined,
+  { payload, stampOf }: StampedPayload,
+  clientOf: (id: string) => { readonly secret: string; readonly scopes: readonly string[] } | undefined,
 ): Known | undefined {
-  const { sub, client_id: id, scope } = payload;
+  const { sub, client_id: id, scope, stamp } = payload;
   if (typeof id !== 'string' || id !== sub) return undefined;
-  const configured = scopesOf(id);
+  const configured = clientOf(id);
   if (configured === undefined) return undefined;
-  const granted = grantedTo(configured, wordsOf(scope));
+  if (stamp === undefined || stamp !== stampOf({ client: id, secret: configured.secret })) return undefined;
+  const granted = grantedTo(configured.scopes, wordsOf(scope));
   return { id, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
 }
 
