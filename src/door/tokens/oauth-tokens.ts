@@ -93,7 +93,7 @@ export function clientIn(
   const configured = scopesOf(id);
   if (configured === undefined) return undefined;
   const granted = grantedTo(configured, wordsOf(scope));
-  return { id, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
+  return { id, by: 'clientToken', groups: [], ...(granted !== undefined && { granted }) };
 }
 
 function wordsOf(scope: unknown): readonly string[] {
