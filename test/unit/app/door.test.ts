@@ -267,7 +267,11 @@ describe('a policy', () => {
       assert.equal(await client.status('HEAD', path), 403, path);
     }
     assert.equal(await client.status('GET', 'manifests/v1'), 200);
-    assert.equal(await client.status('GET', 'tags/list'), 200);
+    assert.deepEqual(await client.json('tags/list'), { name: 'team/x', tags: ['v1'] });
+    // A page may be empty, and have a next one.
+    const page = await client.call('GET', 'tags/list?n=1&last=v1');
+    assert.deepEqual(await page.json(), { name: 'team/x', tags: [] });
+    assert.equal(page.headers.get('link'), null);
     const elsewhere = new HostedClient(app.server.url, 'team/y');
     const mount = `blobs/uploads/?mount=${image.blobs[0]}&from=team/x`;
     assert.equal(await elsewhere.status('POST', mount), 202, 'as if it were not there');
