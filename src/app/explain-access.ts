@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { Policy } from '../door/rules/policy.ts';
 import type { RuledAction, Subject } from '../door/subject.ts';
 import { HostedRules } from '../hosted/hosted-rules.ts';
+import { judgedName } from '../oci/judged-name.ts';
 import { type ImageName, isDigest, isHosted, shownName } from '../oci/reference.ts';
 import { rulesOf } from './door.ts';
 import { imageNamed } from './image-name.ts';
@@ -43,8 +44,14 @@ export function explainAccess(config: Config, asked: AccessQuestion): Explanatio
   return {
     allowed: byAccess.allowed && byPolicy?.allowed !== false,
     question: `${asked.action} ${shownName(named.repository)}${referenceText(image)} as ${whoText(subject)}`,
-    reasons: [...byAccess.reasons, ...(byPolicy?.reasons ?? [])],
+    reasons: [...judgedAs(named), ...byAccess.reasons, ...(byPolicy?.reasons ?? [])],
   };
+}
+
+/** Rules have one name for it, which may be another than that of the cache. */
+function judgedAs({ repository }: ImageName): readonly string[] {
+  const judged = judgedName(repository);
+  return judged === shownName(repository) ? [] : [`its name is judged as ${judged}`];
 }
 
 interface Reasons {

@@ -24,6 +24,7 @@ function hasCredential({ auth: { user, password, token, accounts }, tls }: Regis
   return accounts.length > 0 || (user !== '' && password !== undefined);
 }
 
-function isLoopback(host: string): boolean {
+/** As a host to listen on, or in a URL without brackets. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

@@ -1,3 +1,4 @@
+import { isLoopback } from './open-credentials.ts';
 import type { Config } from './schema.ts';
 
 /** What can be used and is hardly what was meant: one line each, without a secret. */
@@ -8,6 +9,7 @@ export function warningsOf(config: Config): string[] {
     ...namelessRegistries(config),
     ...unknownUsers(config),
     ...believedAlone(config),
+    ...readableKeys(config),
     ...withoutEffect(config),
   ];
 }
@@ -89,6 +91,16 @@ function believedAlone({ access, auth }: Config): string[] {
       ({ issuer, audience }) =>
         `auth.issuers: without access everybody pulls to whom ${issuer} gives a token for ${JSON.stringify(audience)}`,
     );
+}
+
+/** Whoever stands between makes keys of his own. */
+function readableKeys({ auth }: Config): string[] {
+  return (auth?.issuers ?? []).flatMap(({ issuer, jwksUrl, keyFile }) => {
+    const url = keyFile === '' ? URL.parse(jwksUrl ?? issuer) : null;
+    return url?.protocol === 'http:' && !isLoopback(url.hostname.replace(/[[\]]/g, ''))
+      ? [`auth.issuers: the keys of ${issuer} come over plain HTTP: whoever is between can make tokens of it`]
+      : [];
+  });
 }
 
 /** What something else decides, or has no use for. */

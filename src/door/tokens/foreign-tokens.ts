@@ -51,17 +51,24 @@ export class ForeignTokens {
    */
   knownIn(payload: JWTPayload): Known | undefined {
     const { issuer, subjectClaim, groupsClaim, claims, realm } = this.#issuer;
-    const id = userIn(payload, subjectClaim);
+    const id = isUnverified(payload, subjectClaim) ? undefined : userIn(payload, subjectClaim);
     const granted = grantedBy(payload) ?? (realm === undefined ? undefined : []);
     if (id === undefined && granted === undefined) return undefined;
     return {
       ...{ id, by: 'foreignToken', issuer, groups: groupsIn(payload, groupsClaim) },
       ...(claims.length > 0 && {
-        claims: Object.fromEntries(claims.map((name) => [name, valuesIn(payload, name)])),
+        claims: Object.fromEntries(
+          claims.map((name) => [name, isUnverified(payload, name) ? [] : valuesIn(payload, name)]),
+        ),
       }),
       ...(granted !== undefined && { granted }),
     };
   }
+}
+
+/** Whoever may write any address into his account is called by none (OpenID Connect Core section 5.1). Where nothing is said of it the issuer is believed. */
+function isUnverified({ email_verified: isVerified }: JWTPayload, claim: string): boolean {
+  return claim === 'email' && isVerified !== undefined && isVerified !== true && isVerified !== 'true';
 }
 
 /** What stands in `access`, and what scopes of repositories say, as another ociregistry writes them: where there are both, what both grant. */

@@ -242,6 +242,17 @@ describe('tokens of an issuer that is believed', () => {
     assert.equal(await statusBy(who, { project_path: 'team/app' }), 403);
   });
 
+  it('name nobody by an address that the issuer has not verified', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer, { subjectClaim: 'email' });
+    const status = async (claims: object): Promise<number> =>
+      await answer(server, await issuer.token({ email: 'a@test.lan', ...claims }, server.clock.now()));
+    for (const email_verified of [undefined, true, 'true'])
+      assert.equal(await status({ email_verified }), 200);
+    for (const email_verified of [false, 'false', null, 1])
+      assert.equal(await status({ email_verified }), 401);
+  });
+
   it('without rules let whoever has one pull, and push as far as it says so', async () => {
     await using issuer = await FakeIssuer.start();
     await using server = await trusting(issuer);

@@ -95,6 +95,12 @@ access:
       await assert.rejects(by(wrong), ConfigError);
   });
 
+  it('says by which name it is judged, where that is not the one of the cache', async () => {
+    const [allowed, text] = await explained({ address: '10.0.0.1', repository: 'quay.io:0443/a/b' });
+    assert.equal(allowed, true);
+    assert.match(text, /^pull quay\.io:0443\/a\/b as .*\n {2}its name is judged as quay\.io\/a\/b\n/);
+  });
+
   it('says that none does', async () => {
     const [allowed, text] = await explained({ user: 'node-1', repository: 'quay.io/a/b' });
     assert.equal(allowed, false);

@@ -91,6 +91,19 @@ describe('rules of access, as they are configured', () => {
     assert.deepEqual((await loadText(`${auth}\n${rule('{ group: ci }')}`)).warnings, []);
   });
 
+  it('are about tokens whose keys nobody between could make', async () => {
+    const warnings = async (issuer: string): Promise<readonly string[]> =>
+      (await loadText(`auth: { issuers: [${issuer}] }\n${rule('{ group: ci }')}`)).warnings;
+    for (const url of ['http://127.0.0.1:1', 'http://localhost', 'http://[::1]:1', 'https://idp.test'])
+      assert.deepEqual(await warnings(`{ issuer: "${url}", audience: cache }`), [], url);
+    assert.deepEqual(await warnings('{ issuer: "http://idp.test", audience: cache, keyFile: key.pem }'), []);
+    for (const issuer of [
+      '{ issuer: "http://idp.test", audience: cache }',
+      '{ issuer: "https://idp.test", audience: cache, jwksUrl: "http://idp.test/keys" }',
+    ])
+      assert.match((await warnings(issuer)).join(), /^auth\.issuers: the keys of .* come over plain HTTP/);
+  });
+
   it('read the names of one issuer by one claim', async () => {
     const one = '{ issuer: "https://a.test", audience: cache }';
     const other = '{ issuer: "https://a.test", audience: other, subjectClaim: email }';
