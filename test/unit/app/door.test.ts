@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
 import { sha256 } from '#src/oci/digest.ts';
@@ -303,6 +306,61 @@ describe('a policy', () => {
     assert.equal(await client.status('GET', '/v2/up/team/a/manifests/v1-dev'), 403);
     assert.deepEqual(upstream.calls, []);
     assert.equal(await client.status('GET', '/v2/up/team/a/manifests/v1'), 200);
+  });
+});
+
+describe('a server that is sent to itself, by a name that it does not know to be its own', () => {
+  /** What stands before it there, and says nothing of whom it stands before. */
+  async function ingress(to: () => string): Promise<{ host: string; asked: string[] } & AsyncDisposable> {
+    const asked: string[] = [];
+    const server = createServer(({ url = '', headers }, response) => {
+      asked.push(url);
+      const { accept = '*/*', 'user-agent': agent = '' } = headers;
+      void fetch(new URL(url, to()), { headers: { accept, 'user-agent': agent } }).then(async (answer) => {
+        const type = answer.headers.get('content-type') ?? '';
+        response
+          .writeHead(answer.status, { 'content-type': type })
+          .end(Buffer.from(await answer.arrayBuffer()));
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    return {
+      ...{ host: `127.0.0.1:${port}`, asked },
+      [Symbol.asyncDispose]: async () => {
+        server.closeAllConnections();
+        server.close();
+        await once(server, 'close');
+      },
+    };
+  }
+
+  it('has no more from there than whoever sent it, though it comes from an address that may more', async () => {
+    let url = '';
+    await using before = await ingress(() => url);
+    const everywhere = { repositories: ['**'] };
+    await using made = await world({
+      registries: [{ name: before.host, scheme: 'http', alias: 'me' }],
+      access: [
+        { name: 'owner', who: { cidr: owner }, ...everywhere, actions: ['pull', 'push'] },
+        { name: 'this machine', who: { cidr: '127.0.0.0/8' }, ...everywhere, actions: ['pull'] },
+        { name: 'nobody else', who: 'anyone', repositories: ['team/**'], actions: [] },
+        { name: 'the rest', who: 'anyone', ...everywhere, actions: ['pull'] },
+      ],
+    });
+    ({ url } = made.app.server);
+    const index = {
+      body: Buffer.from(
+        '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+      ),
+      type: 'application/vnd.oci.image.index.v1+json',
+    };
+    assert.equal(await from(owner, url).status('PUT', '/v2/team/a/manifests/v1', index), 201);
+    assert.equal(await from(stranger, url).status('GET', '/v2/team/a/manifests/v1'), 403);
+    for (const path of ['manifests/v1', `manifests/${sha256(index.body)}`, 'tags/list'])
+      assert.equal(await from(stranger, url).status('GET', `/v2/me/team/a/${path}`), 403, path);
+    assert.ok(before.asked.some((path) => path.startsWith('/v2/team/a/manifests/v1')));
   });
 });
 
