@@ -232,6 +232,50 @@ describe('who may have team/a and not team/b', () => {
   });
 });
 
+describe('a rule that closes a repository', () => {
+  it('does so in whichever way a client writes it', async () => {
+    await using stack = new AsyncDisposableStack();
+    const { path: imagePath } = stack.use(await temporaryDirectory());
+    const upstream = stack.use(await FakeUpstream.start());
+    for (const name of ['team/a', 'team/b'])
+      putImage(upstream.content, upstream.repository(name), 'v1', [bytes(1000)]);
+    const { host } = upstream;
+    const port = host.split(':').at(-1) ?? '';
+    const everybody = { who: 'anyone' as const };
+    const app = stack.use(
+      await runApp({
+        ...{ imagePath, unknownRegistries: 'any', hosted: [{ repositories: ['team/**'] }] },
+        registries: [{ name: host, scheme: 'http', alias: 'up' }],
+        access: [
+          { name: 'closed', ...everybody, repositories: [`${host}/team/b`, 'bare:443/**'], actions: [] },
+          { name: 'open', ...everybody, repositories: [`${host}/**`, 'team/**'], actions: ['pull'] },
+        ],
+      }),
+    );
+    const client = new HostedClient(app.server.url, 'team/b');
+    const hosts = [host, `127.1:${port}`, `0x7f000001:${port}`, `[::ffff:127.0.0.1]:${port}`];
+    const paths = [
+      ...['up', ...hosts.slice(0, 2)].map((first) => `/v2/${first}/team/b/manifests/v1`),
+      ...[...hosts, 'bare', 'BARE:0443'].map((ns) => `/v2/team/b/manifests/v1?ns=${encodeURIComponent(ns)}`),
+      `/v2/up/team/b/manifests/v1?ns=${encodeURIComponent(host)}`,
+    ];
+    for (const path of paths) {
+      const answer = await client.call('GET', path);
+      assert.equal(answer.status, 403, path);
+      assert.match(await answer.text(), /the rule \\"closed\\" does not let you pull here/, path);
+    }
+    assert.deepEqual(upstream.calls, []);
+    assert.equal(await client.status('GET', '/v2/team/b/manifests/v1'), 404, 'what lives here is another');
+    assert.equal(await client.status('GET', '/v2/up/team/a/manifests/v1'), 200);
+    // By its alias, where rules have the registry with its port.
+    let listed: unknown;
+    const giveUpAt = Date.now() + 10_000;
+    while (JSON.stringify(listed) !== '{"repositories":["up/team/a"]}' && Date.now() < giveUpAt)
+      listed = await client.json('/v2/_catalog');
+    assert.deepEqual(listed, { repositories: ['up/team/a'] });
+  });
+});
+
 describe('a policy', () => {
   const policy = [
     { name: 'no-dev', repositories: ['**:*-dev'], effect: 'deny' },
