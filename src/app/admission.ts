@@ -40,6 +40,8 @@ export interface AdmissionParts {
   /** Undefined: all of it. */
   readonly content: PassingContent | undefined;
   readonly repositoryNamed: RepositoryNamed;
+  /** What stands in the User-Agent of what this server asks. Default: nothing by which it would be known. */
+  readonly ownMark?: string | undefined;
 }
 
 interface Decision {
@@ -63,6 +65,8 @@ export class Admission {
   }
 
   readonly authorise: Authorise = (access) => {
+    const { ownMark } = this.#parts;
+    if (ownMark !== undefined && access.caller.agent?.includes(ownMark) === true) throw toItself();
     const caller = this.#behindProxies(access.caller);
     return soon(this.#identified(caller, access), (subject) =>
       soon(this.#counted(subject), ({ headers, refusal }) =>
@@ -191,6 +195,14 @@ export class Admission {
  */
 function isToShowMore({ by, granted }: Subject): boolean {
   return by === 'nothing' || (by === 'certificate' && granted === undefined);
+}
+
+/** On whose behalf nobody could say any more. */
+function toItself(): RegistryError {
+  return new RegistryError(
+    'DENIED',
+    'this server was named in the place of a registry, and does not ask itself',
+  );
 }
 
 function wordsOf(action: Action): string {

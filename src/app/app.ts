@@ -7,7 +7,7 @@ import type { Catalog } from '../http/handlers/call.ts';
 import { createHealth, type Readiness } from '../http/health.ts';
 import { withHosted, withoutHosted } from '../http/hosted-catalog.ts';
 import { createMetricsPage } from '../http/metrics-page.ts';
-import { pullableCatalog } from '../http/pullable-catalog.ts';
+import { pullableCatalog, shownBeginnings } from '../http/pullable-catalog.ts';
 import { createRouter, type RouterParts } from '../http/router.ts';
 import type { RunningServer } from '../http/server.ts';
 import { createTokenDoor } from '../http/token-door.ts';
@@ -174,6 +174,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const routed: RouterParts = {
     ...{ registry, pushes, repositoryNamed },
     catalog: withHosted(stored, pullableCatalog(withoutHosted(stored), target.aliases)),
+    shownBeginnings: shownBeginnings(target.aliases),
     target,
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),

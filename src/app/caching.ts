@@ -16,6 +16,7 @@ import { memoryPlan } from './memory-plan.ts';
 import { openMetrics } from './metrics.ts';
 import { type Dialling, openNotifying } from './notifying.ts';
 import type { FilePlan } from './open-files.ts';
+import { ownMark } from './own-mark.ts';
 import { Registries } from './registries.ts';
 import { openRetention, type Retention } from './retention.ts';
 import { openStore, type Store } from './store.ts';
@@ -74,7 +75,8 @@ export async function openCaching(config: Config, parts: CachingParts): Promise<
   const names = new NameLookups({ clock, log, threads: lookupThreads(process.env) });
   const sockets = new SocketLimit(files.sockets, files.questions);
   const trust = new TlsTrust(undefined, { clock, log });
-  const userAgent = `ociregistry/${version}`;
+  const mark = ownMark(config);
+  const userAgent = `ociregistry/${version}${mark === undefined ? '' : ` (${mark})`}`;
   const dialling = { names, sockets, trust, userAgent, env };
   const notifier = stack.use(openNotifying(config, { store, dialling, clock, log, random }));
   const tell = notifier?.tell;

@@ -16,6 +16,8 @@ import type { Identities } from './identity.ts';
 import { leadingTags } from './leading-tags.ts';
 import { openLimiters } from './limiters.ts';
 import type { Dialling } from './notifying.ts';
+import { ownMark } from './own-mark.ts';
+import { rulesDecide } from './rules-decide.ts';
 import type { Store } from './store.ts';
 
 export interface DoorParts {
@@ -39,11 +41,6 @@ export interface Door extends AsyncDisposable {
   at(at: 'port' | number): Way;
 }
 
-/** Do clients' rules say who may push and delete, and not each repository for itself? */
-export function rulesDecide({ auth, access }: Pick<Config, 'auth' | 'access'>): boolean {
-  return auth !== undefined || access !== undefined;
-}
-
 /** Where nothing of it is configured nobody is asked anything. Throws an Error that names the key of what cannot be used. */
 export async function openDoor(config: Config, parts: DoorParts): Promise<Door> {
   if (isOpen(config))
@@ -53,6 +50,7 @@ export async function openDoor(config: Config, parts: DoorParts): Promise<Door> 
   const common = {
     ...{ repositoryNamed: parts.repositoryNamed, rules: rulesOf(config), content: contentOf(config, parts) },
     trustedProxies: new AddressBlocks(config.trustedProxies),
+    ownMark: ownMark(config),
   };
   const identities = await identitiesOf(config, { ...parts, ...common });
   if (identities !== undefined) stack.use(identities);

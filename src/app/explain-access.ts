@@ -1,20 +1,28 @@
+import { ConfigError } from '../config/config-error.ts';
 import type { Config } from '../config/schema.ts';
 import { Policy } from '../door/rules/policy.ts';
 import type { RuledAction, Subject } from '../door/subject.ts';
 import { HostedRules } from '../hosted/hosted-rules.ts';
+import { judgedName } from '../oci/judged-name.ts';
 import { type ImageName, isDigest, isHosted, shownName } from '../oci/reference.ts';
 import { rulesOf } from './door.ts';
 import { imageNamed } from './image-name.ts';
 import { targetSettings } from './target-settings.ts';
 
+/** Who asks: a user, a program, somebody by the token of an issuer, or by a certificate; nobody where all of it is undefined. */
 export interface AccessQuestion {
   readonly user: string | undefined;
+  readonly client: string | undefined;
+  readonly subject: string | undefined;
+  /** Undefined: the one that there is. */
+  readonly issuer: string | undefined;
   readonly groups: readonly string[];
+  readonly claims: Readonly<Record<string, readonly string[]>>;
   readonly certificate: string | undefined;
   readonly address: string | undefined;
   /** `host/repository`, or a name of what lives here; with a tag or a digest or without. */
   readonly repository: string;
-  readonly action: Exclude<RuledAction, 'admin'>;
+  readonly action: RuledAction;
 }
 
 export interface Explanation {
@@ -25,18 +33,25 @@ export interface Explanation {
   readonly reasons: readonly string[];
 }
 
-/** What the rules of a configuration say, without a server. Throws RegistryError for a name that is none. */
+/** What the rules of a configuration say, without a server. Throws RegistryError for a name that is none, ConfigError for somebody who could not be. */
 export function explainAccess(config: Config, asked: AccessQuestion): Explanation {
   const named = imageNamed(asked.repository, targetSettings(config));
+  const subject = subjectOf(config, asked);
   // A name alone has no tag: `imageNamed` makes it `latest`.
   const image = { ...named, isWhole: /[@:][^/]*$/.test(asked.repository) };
-  const byAccess = accessReasons(config, asked, named);
+  const byAccess = accessReasons(config, asked, subject, named);
   const byPolicy = byAccess.allowed && asked.action !== 'delete' ? policyReasons(config, image) : undefined;
   return {
     allowed: byAccess.allowed && byPolicy?.allowed !== false,
-    question: `${asked.action} ${shownName(named.repository)}${referenceText(image)} as ${whoText(asked)}`,
-    reasons: [...byAccess.reasons, ...(byPolicy?.reasons ?? [])],
+    question: `${asked.action} ${shownName(named.repository)}${referenceText(image)} as ${whoText(subject)}`,
+    reasons: [...judgedAs(named), ...byAccess.reasons, ...(byPolicy?.reasons ?? [])],
   };
+}
+
+/** Rules have one name for it, which may be another than that of the cache. */
+function judgedAs({ repository }: ImageName): readonly string[] {
+  const judged = judgedName(repository);
+  return judged === shownName(repository) ? [] : [`its name is judged as ${judged}`];
 }
 
 interface Reasons {
@@ -49,11 +64,15 @@ interface Image extends ImageName {
   readonly isWhole: boolean;
 }
 
-function accessReasons(config: Config, asked: AccessQuestion, { repository }: ImageName): Reasons {
+function accessReasons(
+  config: Config,
+  asked: AccessQuestion,
+  subject: Subject,
+  { repository }: ImageName,
+): Reasons {
   const { action } = asked;
   const rules = rulesOf(config);
   if (rules === undefined) return withoutRules(config, asked, { repository });
-  const subject = subjectOf(asked);
   const { allowed, rule } = rules.judge(subject, action, repository);
   const reasons = rules
     .explain(subject, repository)
@@ -93,23 +112,57 @@ function policyReasons({ policy }: Config, { repository, reference, isWhole }: I
 const byTags =
   'policy: rules about tags of this repository hold for its digests too, by the tags that are known to lead to them: only the running server says which do';
 
-function subjectOf({ user, groups, certificate, address }: AccessQuestion): Subject {
-  if (user !== undefined) return { id: user, by: 'password', groups, address };
-  if (certificate !== undefined) return { id: certificate, by: 'certificate', groups, address };
-  return { id: undefined, by: 'nothing', groups, address };
+function subjectOf(config: Config, asked: AccessQuestion): Subject {
+  const { user, client, certificate, groups, claims, address } = asked;
+  const isForeign = [asked.subject, asked.issuer].some((text) => text !== undefined);
+  const isSaid = groups.length > 0 || Object.keys(claims).length > 0;
+  const ways = [user, client, certificate, isForeign || isSaid || undefined].filter(
+    (way) => way !== undefined,
+  );
+  if (ways.length > 1)
+    throw new ConfigError([
+      'he is one of --user, --client, --certificate and --subject; --group, --claim and --issuer are about a --subject',
+    ]);
+  const nobody: Subject = { id: undefined, by: 'nothing', groups: [], address };
+  if (user !== undefined) return { ...nobody, id: user, by: 'password' };
+  if (client !== undefined) return { ...nobody, id: client, by: 'clientToken' };
+  if (certificate !== undefined) return { ...nobody, id: certificate, by: 'certificate' };
+  if (ways.length === 0) return nobody;
+  const issuer = issuerOf(config, asked);
+  return {
+    ...{ id: asked.subject ?? 'somebody', by: 'foreignToken', groups, claims, address },
+    ...(issuer !== undefined && { issuer }),
+  };
+}
+
+/** Undefined: none is configured. */
+function issuerOf({ auth }: Config, { issuer }: AccessQuestion): string | undefined {
+  const all = [...new Set(auth?.issuers.map((one) => one.issuer))];
+  if (issuer !== undefined && !all.includes(issuer))
+    throw new ConfigError([`--issuer: ${JSON.stringify(issuer)} is none of auth.issuers`]);
+  if (issuer === undefined && all.length > 1)
+    throw new ConfigError([`--issuer is missing: one of ${all.join(', ')}`]);
+  return issuer ?? all[0];
 }
 
 function referenceText({ isWhole, reference }: Image): string {
   return isWhole ? `${isDigest(reference) ? '@' : ':'}${reference}` : '';
 }
 
-function whoText({ user, groups, certificate, address }: AccessQuestion): string {
-  const name =
-    user === undefined
-      ? certificate === undefined
-        ? 'nobody in particular'
-        : `the certificate of ${certificate}`
-      : `the user ${user}`;
-  const of = groups.length === 0 ? '' : ` of ${groups.join(', ')}`;
-  return `${name}${of}${address === undefined ? '' : ` from ${address}`}`;
+function whoText({ address, ...subject }: Subject): string {
+  return `${nameText(subject)}${address === undefined ? '' : ` from ${address}`}`;
+}
+
+function nameText({ id, by, issuer, groups, claims = {} }: Omit<Subject, 'address'>): string {
+  if (id === undefined) return 'nobody in particular';
+  if (by === 'password') return `the user ${id}`;
+  if (by === 'clientToken') return `the client ${id}`;
+  if (by === 'certificate') return `the certificate of ${id}`;
+  const said = Object.entries(claims).map(([name, values]) => `${name}: ${values.join(', ')}`);
+  return [
+    `the subject ${id}`,
+    ...(issuer === undefined ? [] : [`of ${issuer}`]),
+    ...(groups.length === 0 ? [] : [`in ${groups.join(', ')}`]),
+    ...(said.length === 0 ? [] : [`with ${said.join(', ')}`]),
+  ].join(' ');
 }

@@ -15,7 +15,7 @@ import { hostedHost, type RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
 import { Recurring } from '../retention/recurring.ts';
 import type { Caching } from './caching.ts';
-import { rulesDecide } from './door.ts';
+import { rulesDecide } from './rules-decide.ts';
 
 /** Unfinished uploads are looked at a minute after the start, and then so often. Milliseconds. */
 const sweeps = { firstMs: 60_000, pauseMs: 10 * 60_000 };

@@ -1,6 +1,6 @@
-import { aliasMeant, looksLikeHost, type TargetSettings, targetOf } from '../http/target.ts';
+import { aliasMeant, type TargetSettings, targetOf } from '../http/target.ts';
 import { RegistryError } from '../oci/error.ts';
-import { type ImageName, parseReference } from '../oci/reference.ts';
+import { type ImageName, looksLikeHost, parseReference } from '../oci/reference.ts';
 
 const unsaid = { header: undefined, ns: undefined };
 

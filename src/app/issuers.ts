@@ -28,14 +28,19 @@ export async function issuerSources(
   const sources: TokenSource[] = [];
   for (const [at, issuer] of issuers.entries()) {
     const keys = (await givenIssuerKeys(issuer, at)) ?? fetchedKeys(issuer, config, parts, stack);
-    sources.push(sourceOf(issuer, keys, parts.clock));
+    sources.push(sourceOf(issuer, keys, claimsAsked(config, issuer), parts.clock));
   }
   return sources;
 }
 
-function sourceOf(configured: Issuer, keys: IssuerKeys, clock: Clock): TokenSource {
+function sourceOf(
+  configured: Issuer,
+  keys: IssuerKeys,
+  claims: readonly string[],
+  clock: Clock,
+): TokenSource {
   const { issuer, clockSkew: clockSkewMs } = configured;
-  const tokens = new ForeignTokens({ ...configured, clockSkewMs, keys }, clock);
+  const tokens = new ForeignTokens({ ...configured, clockSkewMs, claims, keys }, clock);
   return {
     takes: (claimed) => claimed.issuer === issuer,
     prove: async (token) => {
@@ -45,6 +50,16 @@ function sourceOf(configured: Issuer, keys: IssuerKeys, clock: Clock): TokenSour
   };
 }
 
+/** By the rules that are about its tokens. */
+function claimsAsked({ access = [] }: Pick<Config, 'access'>, { issuer }: Issuer): readonly string[] {
+  const names = access.flatMap(({ who }) =>
+    typeof who === 'object' && 'claim' in who && (who.issuer ?? issuer) === issuer
+      ? Object.keys(who.claim)
+      : [],
+  );
+  return [...new Set(names)];
+}
+
 /** They are fetched when the first token comes: an issuer that is away keeps nothing from starting. */
 function fetchedKeys(
   { issuer, jwksUrl }: Issuer,
@@ -52,7 +67,7 @@ function fetchedKeys(
   { dialling, clock, log }: Parts,
   stack: AsyncDisposableStack,
 ): IssuerKeys {
-  const transport = stack.use(issuerTransport(new URL(jwksUrl ?? issuer), config, { dialling, clock }));
+  const transport = stack.use(issuerTransport(new URL(jwksUrl ?? issuer), config, { dialling, clock, log }));
   const fetch = async (): Promise<unknown> => await publishedKeys(issuer, jwksUrl, transport);
   return new RemoteKeys({ issuer, fetch, clock, log }).find;
 }

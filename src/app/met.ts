@@ -1,8 +1,8 @@
 import { type Soon, soon } from '../base/soon.ts';
-import type { AccessRules } from '../door/rules/access-rules.ts';
+import type { AccessRules, Pullable } from '../door/rules/access-rules.ts';
 import { isGranted, type RepositoryNamed } from '../door/rules/granted.ts';
 import type { PassingContent } from '../door/rules/passing-content.ts';
-import type { Subject } from '../door/subject.ts';
+import { type Subject, toldName } from '../door/subject.ts';
 import type { Access } from '../http/authorise.ts';
 import type { KnownCaller } from '../http/exchange/known-caller.ts';
 import { RegistryError } from '../oci/error.ts';
@@ -13,6 +13,8 @@ interface Judges {
   readonly content: PassingContent | undefined;
   readonly repositoryNamed: RepositoryNamed;
 }
+
+const everything: Pullable = { beginnings: [''], has: () => true };
 
 /** Who was met at the door, with what he asked for. */
 export class Met implements KnownCaller {
@@ -36,7 +38,7 @@ export class Met implements KnownCaller {
   }
 
   get id(): string | undefined {
-    return this.#subject.id;
+    return toldName(this.#subject);
   }
 
   get address(): string | undefined {
@@ -57,9 +59,20 @@ export class Met implements KnownCaller {
     const { rules, content, repositoryNamed } = this.#judges;
     return (
       rules?.judge(this.#subject, 'pull', repository).allowed !== false &&
-      (this.#access.action === 'catalog' || isGranted(this.#subject, 'pull', repository, repositoryNamed)) &&
+      isGranted(this.#subject, 'pull', repository, repositoryNamed) &&
       content?.policy.ofName(repository).allowed !== false
     );
+  }
+
+  get pullable(): Pullable {
+    const { rules, content } = this.#judges;
+    const { beginnings, has } = rules?.pullable(this.#subject) ?? everything;
+    if (content === undefined) return { beginnings, has };
+    return { beginnings, has: (repository) => has(repository) && content.policy.passesByName(repository) };
+  }
+
+  tagsPassing(repository: RepositoryName): ((tag: Tag) => boolean) | undefined {
+    return this.#judges.content?.policy.tagsPassing(repository);
   }
 
   mayPullBlob(repository: RepositoryName, digest: Digest): Soon<boolean> {

@@ -213,13 +213,43 @@ export const explainAccessFlags: readonly Flag[] = [
     takesValue: true,
     parse: oneOf('pull', 'push', 'delete'),
   },
-  { name: 'user', about: 'Who he is (default: nobody)', takesValue: true, parse: (text) => text },
+  {
+    name: 'user',
+    about: 'Who he is: a user of auth.basic (default: nobody)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'client',
+    about: 'A program of auth.oauth (default: none)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'subject',
+    about: 'Somebody by the token of an issuer, as that calls him (default: none)',
+    takesValue: true,
+    parse: (text) => text,
+  },
+  {
+    name: 'issuer',
+    about: 'Whose token it is (default: the one of auth.issuers, where there is one)',
+    takesValue: true,
+    parse: (text) => text,
+  },
   {
     name: 'group',
-    about: 'A group of his; may be repeated (default: none)',
+    about: 'A group that his token says; may be repeated (default: none)',
     takesValue: true,
     isRepeated: true,
     parse: (text) => [text],
+  },
+  {
+    name: 'claim',
+    about: 'A claim of his token, as NAME=VALUE; may be repeated (default: none)',
+    takesValue: true,
+    isRepeated: true,
+    parse: claim,
   },
   {
     name: 'certificate',
@@ -252,6 +282,12 @@ export const doctorFlags: readonly Flag[] = [
   ofKey('airGapped'),
   ofKey('defaultNs'),
 ];
+
+function claim(text: string): readonly (readonly [name: string, value: string])[] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new Error('must be NAME=VALUE');
+  return [[text.slice(0, equals), text.slice(equals + 1)]];
+}
 
 /** The flag of a top-level key: `pullTimeout` is `--pull-timeout`. */
 function ofKey(key: keyof typeof shape): Flag {

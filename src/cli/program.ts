@@ -107,13 +107,21 @@ function addFlags(command: Command, flags: readonly Flag[]): void {
   }
 }
 
+/** One that is there several times has several values. */
+function valuesByName(claims: NonNullable<OwnFlags['claim']>): Readonly<Record<string, readonly string[]>> {
+  const byName = Map.groupBy(claims, ([name]) => name);
+  return Object.fromEntries([...byName].map(([name, pairs]) => [name, pairs.map(([, value]) => value)]));
+}
+
 async function explainAccess(
-  { output, repository, action = 'pull', user, group = [], certificate, address, ...flags }: Flags & OwnFlags,
+  { output, repository, action = 'pull', group = [], claim = [], ...rest }: Flags & OwnFlags,
   parts: ProgramParts,
 ): Promise<number> {
   try {
     if (repository === undefined) throw new ConfigError(['--repository is missing: of what?']);
-    const asked = { repository, action, user, groups: group, certificate, address };
+    const { user, client, subject, issuer, certificate, address, ...flags } = rest;
+    const who = { user, client, subject, issuer, groups: group, claims: valuesByName(claim), certificate };
+    const asked = { ...who, repository, action, address };
     const loaded = await readWhole(flags, parts);
     return (await parts.explainAccess(loaded, { ...asked, output: output === 'json' ? 'json' : 'text' }))
       ? 0

@@ -36,7 +36,11 @@ export interface OwnFlags {
   readonly repository?: string;
   readonly action?: AccessOrder['action'];
   readonly user?: string;
+  readonly client?: string;
+  readonly subject?: string;
+  readonly issuer?: string;
   readonly group?: readonly string[];
+  readonly claim?: readonly (readonly [name: string, value: string])[];
   readonly certificate?: string;
   readonly address?: string;
   readonly file?: string;

@@ -2,6 +2,7 @@ import {
   distinctClients,
   ofKeysOfAnIssuer,
   ofSomeKind,
+  oneReading,
   signedWithASecret,
   withPasswords,
   withSecret,
@@ -81,6 +82,10 @@ const issuerSchema = ofKeysOfAnIssuer(
       'Algorithms that are accepted',
       list(choice(['RS256', 'ES256'])).prefault(['RS256', 'ES256']),
     ),
+    tokenType: key(
+      'typ of its tokens: at+jwt, those of RFC 9068 alone, or any that an access token may have; one that gives itself away as an ID token is refused',
+      choice(['any', 'at+jwt']).prefault('any'),
+    ),
     clockSkew: key('How far clocks may differ', duration().prefault('30s')),
     subjectClaim: key('Claim that names the user', text({ min: 1 }).prefault('sub')),
     groupsClaim: key(
@@ -99,7 +104,7 @@ export const authSchema = ofSomeKind(
         tokenServiceSchema.optional(),
       ),
       oauth: key('The OAuth2 token endpoint for programs: POST /token', oauthSchema.optional()),
-      issuers: key('Issuers of tokens that are believed', list(issuerSchema).prefault([])),
+      issuers: key('Issuers of tokens that are believed', oneReading(list(issuerSchema)).prefault([])),
       atPort: key(
         'Which of these are taken at port, and whose tokens are had there, as auth of listeners says it of theirs; none of it is nobody known. Absent: all',
         credentialKinds().optional(),

@@ -8,7 +8,7 @@ import type { Path } from './schema-tree.ts';
  * Rules between keys. They run whether or not the keys themselves are right, so that all mistakes are told at
  * once: hence they look at what is there, which may be anything.
  */
-interface Found {
+export interface Found {
   readonly path: Path;
   readonly message: string;
 }
@@ -188,17 +188,6 @@ function originOf(url: unknown): string | undefined {
   return /^\/(?:v2\/?)?$/.test(pathname) ? `${protocol}//${String(canonical(host))}` : undefined;
 }
 
-/** Rules of access are about repositories: with a tag behind it a glob would match nothing. */
-export function namesAlone<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ repositories }) =>
-    textsOf(repositories).flatMap((glob, index) =>
-      glob.slice(glob.lastIndexOf('/')).includes(':')
-        ? [{ path: ['repositories', index], message: 'is a glob of names: tags are a matter of policy' }]
-        : [],
-    ),
-  );
-}
-
 /** Counts that are shared are somewhere. */
 export function withUrl<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ kind, url, urlFromEnv, urlFile }) =>
@@ -355,7 +344,22 @@ export function ofKeysOfAnIssuer<S extends z.ZodType>(schema: S): S {
   });
 }
 
-function textsOf(value: unknown): readonly string[] {
+/** What one issuer says is one list of names: read by two claims, somebody could be called there as somebody else here. */
+export function oneReading<S extends z.ZodType>(schema: S): S {
+  return checked(schema, (value) => {
+    const issuers = Array.isArray(value) ? value.map(record) : [];
+    return issuers.flatMap(({ issuer, ...keys }, index) => {
+      const first = issuers.slice(0, index).find((other) => given(issuer) && other['issuer'] === issuer);
+      return ['subjectClaim', 'groupsClaim'].flatMap((key) =>
+        first === undefined || first[key] === keys[key]
+          ? []
+          : [{ path: [index, key], message: 'is another than that of the same issuer before it' }],
+      );
+    });
+  });
+}
+
+export function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map((item) => (typeof item === 'string' ? item : '')) : [];
 }
 
@@ -370,7 +374,7 @@ function canonical(name: unknown): unknown {
   return isDockerHub(host) ? dockerHub : host;
 }
 
-function checked<S extends z.ZodType>(
+export function checked<S extends z.ZodType>(
   schema: S,
   find: (value: Readonly<Record<string, unknown>>) => readonly Found[],
 ): S {
@@ -381,10 +385,10 @@ function checked<S extends z.ZodType>(
   }, always);
 }
 
-function given(value: unknown): boolean {
+export function given(value: unknown): boolean {
   return value !== undefined && value !== '';
 }
 
-function record(value: unknown): Readonly<Record<string, unknown>> {
+export function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { must } from '../values/complaint.ts';
 import { credentialKinds } from './auth-schema.ts';
-import { hostedNames, namesAlone, ofAUser, serverTls, withDirectory, withPassword } from './cross-checks.ts';
+import { hostedNames, ofAUser, serverTls, withDirectory, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import {
   addressBlock,
@@ -19,7 +20,15 @@ import {
 
 /** What clients may do, how often, and by which doors. Who they are: auth-schema.ts. */
 
-const actions = () => list(choice(['pull', 'push', 'delete']));
+const actions = () =>
+  list(
+    z.enum(['pull', 'push', 'delete'], {
+      error: ({ input }) =>
+        input === 'admin'
+          ? 'must be pull, push or delete: who may administer says the key admin, which is no matter of repositories'
+          : must('pull, push or delete')({ input }),
+    }),
+  );
 const repositories = () => list(pattern());
 
 export const adminSchema = ofAUser(
@@ -32,27 +41,49 @@ export const adminSchema = ofAUser(
   ),
 );
 
+const issuer = () =>
+  key('Whose tokens say so; needed where auth.issuers has more than one', text({ min: 1 }).optional());
+/** No longer one is read of a token. */
+const name = () => text({ min: 1 }).max(255, { error: 'must not be longer than 255 characters' });
+const claims = z
+  .record(
+    z.string(),
+    z.union([text({ min: 1 }), z.number(), z.boolean()], { error: must('text, a number, true or false') }),
+    {
+      error: 'must be a mapping of claims to their values',
+    },
+  )
+  .refine((value) => Object.keys(value).length > 0, { error: 'must have a claim' });
+
 const who = z.union(
   [
     z.literal('anyone'),
     z.literal('anonymous'),
-    group({ user: key('User', text({ min: 1 })) }),
-    group({ group: key('Group', text({ min: 1 })) }),
+    group({ user: key('User of auth.basic', text({ min: 1 })) }),
+    group({ client: key('Program of auth.oauth, by its id', text({ min: 1 })) }),
+    group({ issuer: issuer(), subject: key('User as an issuer of auth.issuers calls him', name()) }),
+    group({ issuer: issuer(), group: key('Group, likewise', name()) }),
+    group({ issuer: issuer(), claim: key('Claims of its tokens with their values: all of them', claims) }),
+    group({ issuer: key('Issuer of auth.issuers: whoever has a token of his', text({ min: 1 })) }),
     group({ certificate: key('Glob of names in the certificates of clients', pattern()) }),
     group({ cidr: key('Block of addresses', addressBlock()) }),
   ],
-  { error: 'must be anyone, anonymous, or a mapping with one of user, group, certificate and cidr' },
+  {
+    error:
+      'must be anyone, anonymous, or a mapping with one of user, client, subject, group, claim, issuer (beside these three, where there are several), certificate and cidr',
+  },
 );
 
 export const accessSchema = list(
-  namesAlone(
-    group({
-      name: key('Name of the rule, for the log and whoever is denied', text({ min: 1 })),
-      who: key('Whom it is about: anyone, anonymous, or one of user, group, certificate and cidr', who),
-      repositories: key('Globs of names; what lives here has no host', repositories()),
-      actions: key('What they may do there: pull, push, delete; none is nothing', actions()),
-    }),
-  ),
+  group({
+    name: key('Name of the rule, for the log and whoever is denied', text({ min: 1 })),
+    who: key(
+      'Whom it is about: anyone, anonymous, or one of user, client, subject, group, claim, issuer, certificate and cidr',
+      who,
+    ),
+    repositories: key('Globs of names; what lives here has no host', repositories()),
+    actions: key('What they may do there: pull, push, delete; none is nothing', actions()),
+  }),
 );
 
 export const policySchema = list(

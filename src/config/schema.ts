@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { aboutSomebody, matchingGlobs } from './access-checks.ts';
 import { authSchema } from './auth-schema.ts';
 import { cacheSchema, upstreamSchema } from './cache-schema.ts';
 import {
@@ -185,7 +186,9 @@ const everyKey = group({
   storage: key('Where things are kept', storageSchema.prefault({})),
 });
 
-export const configSchema = knownAtDoors(reachableTokenService(reachableHosted(distinctPorts(everyKey))));
+export const configSchema = aboutSomebody(
+  matchingGlobs(knownAtDoors(reachableTokenService(reachableHosted(distinctPorts(everyKey))))),
+);
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

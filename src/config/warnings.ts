@@ -1,4 +1,4 @@
-import { type CredentialKind, configuredKinds, doorsOf } from './doors.ts';
+import { type CredentialKind, configuredKinds, doorsOf, isLoopback } from './doors.ts';
 import type { Config } from './schema.ts';
 
 /** What can be used and is hardly what was meant: one line each, without a secret. */
@@ -10,6 +10,8 @@ export function warningsOf(config: Config): string[] {
     ...unknownUsers(config),
     ...shortSecrets(config),
     ...untakenKinds(config),
+    ...believedAlone(config),
+    ...readableKeys(config),
     ...withoutEffect(config),
   ];
 }
@@ -57,14 +59,55 @@ function namelessRegistries({ registries, defaultNs }: Config): string[] {
     );
 }
 
-/** Rules about users and groups are about nobody where nobody is asked who he is. */
+/** Rules about whom nobody is asked for are about nobody, and a name of one kind is none of another. */
 function unknownUsers({ access = [], auth }: Config): string[] {
-  if (auth !== undefined) return [];
-  const rules = access.filter(({ who }) => typeof who === 'object' && ('user' in who || 'group' in who));
-  return rules.map(
-    ({ name }) =>
-      `access: the rule ${JSON.stringify(name)} is about nobody, since no client is known without auth`,
-  );
+  const clients = new Set(auth?.oauth?.clients.map(({ id }) => id));
+  return access.flatMap(({ name, who }) => {
+    const [kind, isThere] = kindOf(who, auth);
+    const rule = `access: the rule ${JSON.stringify(name)}`;
+    if (kind !== undefined && !isThere)
+      return [
+        `${rule} is about nobody, since no client is known ${auth === undefined ? 'without auth' : `so without auth.${kind}`}`,
+      ];
+    return typeof who === 'object' && 'user' in who && clients.has(who.user)
+      ? [
+          `${rule} is about a user of auth.basic, and not about the client of the same name: that is { client }`,
+        ]
+      : [];
+  });
+}
+
+/** By which part of auth somebody is known, and is it there? Undefined: by none of it. */
+function kindOf(
+  who: NonNullable<Config['access']>[number]['who'],
+  auth: Config['auth'],
+): readonly ['basic' | 'oauth' | 'issuers' | undefined, boolean] {
+  if (typeof who !== 'object') return [undefined, false];
+  if ('user' in who) return ['basic', auth?.basic !== undefined];
+  if ('client' in who) return ['oauth', auth?.oauth !== undefined];
+  const isOfAnIssuer = 'subject' in who || 'group' in who || 'claim' in who || 'issuer' in who;
+  return isOfAnIssuer ? ['issuers', (auth?.issuers.length ?? 0) > 0] : [undefined, false];
+}
+
+/** Anybody can have a token of some issuers, for any audience. */
+function believedAlone({ access, auth }: Config): string[] {
+  if (access !== undefined) return [];
+  return (auth?.issuers ?? [])
+    .filter(({ realm }) => realm === undefined)
+    .map(
+      ({ issuer, audience }) =>
+        `auth.issuers: without access everybody pulls to whom ${issuer} gives a token for ${JSON.stringify(audience)}`,
+    );
+}
+
+/** Whoever stands between makes keys of his own. */
+function readableKeys({ auth }: Config): string[] {
+  return (auth?.issuers ?? []).flatMap(({ issuer, jwksUrl, keyFile }) => {
+    const url = keyFile === '' ? URL.parse(jwksUrl ?? issuer) : null;
+    return url?.protocol === 'http:' && !isLoopback({ host: url.hostname.replace(/[[\]]/g, '') })
+      ? [`auth.issuers: the keys of ${issuer} come over plain HTTP: whoever is between can make tokens of it`]
+      : [];
+  });
 }
 
 /** Bytes; of 128 bits nobody finds one by trying. */

@@ -1,9 +1,15 @@
 import { imageNamed } from '../app/image-name.ts';
 import { targetSettings } from '../app/target-settings.ts';
 import type { Config } from '../config/schema.ts';
-import { looksLikeHost, type TargetSettings } from '../http/target.ts';
+import type { TargetSettings } from '../http/target.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
-import { hostOf, type ImageName, parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
+import {
+  hostOf,
+  type ImageName,
+  looksLikeHost,
+  parseRegistryHost,
+  type RegistryHost,
+} from '../oci/reference.ts';
 
 /** What is examined: a registry, or an image in it. */
 export interface Subject {

@@ -4,13 +4,25 @@ import type { RepositoryName } from '../oci/reference.ts';
 export interface Subject {
   /** User of the password file, `client_id`, the claim that names the user, the name in a certificate. Undefined: nobody in particular. */
   readonly id: string | undefined;
-  /** By what it was shown. */
-  readonly by: 'nothing' | 'password' | 'token' | 'certificate';
+  /**
+   * By what it was shown, and so whose name `id` is, for the same one of another kind is somebody else. `userToken` and `clientToken` are ours, for a user of the password
+   * file and for a program; `foreignToken` is of `issuer`.
+   */
+  readonly by: 'nothing' | 'password' | 'userToken' | 'clientToken' | 'foreignToken' | 'certificate';
   readonly groups: readonly string[];
+  /** `iss` of a foreign token, who answers for all that it says. */
+  readonly issuer?: string;
+  /** What it says besides, of the claims that rules ask for. */
+  readonly claims?: Readonly<Record<string, readonly string[]>>;
   /** Of the connection, or what a trusted proxy says of it. Undefined: the connection is gone. */
   readonly address: string | undefined;
   /** What his token is good for (distribution, "Token Scope Documentation"), besides what the rules say: both must allow it. Undefined: the rules alone decide. */
   readonly granted?: readonly Grant[];
+}
+
+/** What somebody is called in logs and counts: of an issuer with that in front, so that nobody is called as somebody else. */
+export function toldName({ id, issuer }: Pick<Subject, 'id' | 'issuer'>): string | undefined {
+  return id === undefined || issuer === undefined ? id : `${issuer}#${id}`;
 }
 
 export interface Grant {
@@ -19,8 +31,8 @@ export interface Grant {
   readonly actions: readonly string[];
 }
 
-/** What the rules speak of. `admin`: the calls below `/cmd`. */
-export type RuledAction = 'pull' | 'push' | 'delete' | 'admin';
+/** What the rules speak of. The calls below `/cmd` are no matter of theirs: decision 37. */
+export type RuledAction = 'pull' | 'push' | 'delete';
 
 export interface Verdict {
   readonly allowed: boolean;

@@ -19,6 +19,8 @@ export interface Caller {
   readonly authorization: string | undefined;
   /** The header X-Forwarded-For: whoever the request passed may have written it, and the client himself. */
   readonly forwardedFor: string | undefined;
+  /** The header User-Agent. */
+  readonly agent?: string | undefined;
   /** The name in his certificate, which was verified. Undefined: he has shown none. */
   readonly certificate: string | undefined;
 }
@@ -48,6 +50,7 @@ export function callerOf({ socket, headers }: IncomingMessage): Caller {
     address: socket.remoteAddress,
     authorization: headers.authorization,
     forwardedFor: forwardedFor(headers['x-forwarded-for']),
+    agent: headers['user-agent'],
     certificate: certificateOf(socket),
   };
 }

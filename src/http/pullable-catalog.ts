@@ -1,4 +1,5 @@
-import type { RegistryHost } from '../oci/reference.ts';
+import { judgedHost } from '../oci/judged-name.ts';
+import { looksLikeHost, type RegistryHost } from '../oci/reference.ts';
 import type { Catalog } from './handlers/call.ts';
 
 /** Behind every character of a repository's name. */
@@ -17,7 +18,7 @@ interface Stretch {
 
 /**
  * The catalogue in names that can be pulled: no client takes `host:port` for a part of a repository's name (the grammar of
- * `<name>` has no colon), so a registry with a port goes by its alias. The order, and what `last` stands in, is that of the names
+ * `<name>` has no colon), nor `registry/app` for one of a registry, so these go by their alias. The order, and what `last` stands in, is that of the names
  * as they are shown. What is stored under a host that is called like such an alias cannot be pulled by its name and is left out.
  */
 export function pullableCatalog(list: Catalog, aliases: ReadonlyMap<string, RegistryHost>): Catalog {
@@ -34,10 +35,26 @@ export function pullableCatalog(list: Catalog, aliases: ReadonlyMap<string, Regi
   };
 }
 
+/** What names in such a catalogue begin with, for a beginning of names as rules have them. */
+export function shownBeginnings(
+  aliases: ReadonlyMap<string, RegistryHost>,
+): (beginning: string) => readonly string[] {
+  const renamed = [...aliases]
+    .filter(([, host]) => goesByAlias(host))
+    .map(([alias, host]) => ({ alias: `${alias}/`, judged: `${judgedHost(host)}/` }));
+  return (beginning) => [
+    beginning,
+    ...renamed.flatMap(({ alias, judged }) => {
+      if (judged.startsWith(beginning)) return [alias];
+      return beginning.startsWith(judged) ? [alias + beginning.slice(judged.length)] : [];
+    }),
+  ];
+}
+
 /** Without a gap and in the order of what is shown: what is called otherwise, and between that the rest. */
 function stretchesOf(aliases: ReadonlyMap<string, RegistryHost>): Stretch[] {
   const renamed = [...aliases]
-    .filter(([, host]) => host.includes(':'))
+    .filter(([, host]) => goesByAlias(host))
     .map(([alias, host]) => ({ stored: `${host}/`, shown: `${alias}/` }));
   const taken = renamed.flatMap(({ stored, shown }) => [stored, shown]).sort();
   const rest = [...taken, end].map((before, index) => ({
@@ -48,6 +65,10 @@ function stretchesOf(aliases: ReadonlyMap<string, RegistryHost>): Stretch[] {
   }));
   const others = renamed.map((names) => ({ ...names, after: names.stored, before: names.stored + end }));
   return [...rest, ...others].sort((a, b) => (shownAs(a.after, a) < shownAs(b.after, b) ? -1 : 1));
+}
+
+function goesByAlias(host: RegistryHost): boolean {
+  return host.includes(':') || !looksLikeHost(host);
 }
 
 async function namesIn(

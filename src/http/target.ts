@@ -2,6 +2,7 @@ import { canonicalHost, canonicalRepository } from '../oci/docker-hub.ts';
 import { RegistryError } from '../oci/error.ts';
 import {
   hostedHost,
+  looksLikeHost,
   parseRegistryHost,
   type RegistryHost,
   type RepositoryName,
@@ -91,16 +92,18 @@ function withoutOwn(name: string, settings: TargetSettings): string {
   return rest !== '' && isOwn(first, settings) ? rest : name;
 }
 
+/** However its port is written: we would be asked by ourselves then, from an address that may more than the client's. */
 function isOwn(host: string, { own }: TargetSettings): boolean {
-  return own !== undefined && host.toLowerCase() === own;
+  if (own === undefined) return false;
+  const name = host.toLowerCase();
+  return name === own || (name.includes(':') && withoutUsualPort(name) === own);
+}
+
+function withoutUsualPort(host: string): string {
+  return host.replace(/:0*([0-9]+)$/, (_, port: string) => (port === '443' ? '' : `:${port}`));
 }
 
 function split(name: string): [first: string, rest: string] {
   const slash = name.indexOf('/');
   return slash === -1 ? [name, ''] : [name.slice(0, slash), name.slice(slash + 1)];
-}
-
-/** As container clients decide it: a dot, a port, an IPv6 literal, or `localhost`. */
-export function looksLikeHost(segment: string): boolean {
-  return segment.includes('.') || segment.includes(':') || segment === 'localhost';
 }

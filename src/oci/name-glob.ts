@@ -21,3 +21,9 @@ export function textGlob(pattern: string): (text: string) => boolean {
   const glob = new Minimatch(pattern, options);
   return (text) => glob.match(text);
 }
+
+/** What each text begins with that a glob matches: all that stands before its first pattern. */
+export function literalBeginning(pattern: string): string {
+  const [literal = ''] = /^(?:\\.|[^*?[\\])*/.exec(pattern) ?? [];
+  return literal.replaceAll(/\\(.)/g, '$1');
+}

@@ -90,6 +90,11 @@ export function parseRegistryHost(text: string): RegistryHost {
   return host as RegistryHost;
 }
 
+/** As container clients decide it: a dot, a port, an IPv6 literal, or `localhost`. */
+export function looksLikeHost(segment: string): boolean {
+  return segment.includes('.') || segment.includes(':') || segment === 'localhost';
+}
+
 /** For lists that nobody vouches for: an error thrown for each entry takes seconds for some megabytes of them. */
 export function isTagText(text: string): text is Tag {
   return tagPattern.test(text);

@@ -19,6 +19,8 @@ export class FakeIssuer implements AsyncDisposable {
   keys: IssuerKey[] = [newKey('one')];
   /** Answers in its place; undefined: it answers. */
   instead: ((response: ServerResponse) => void) | undefined;
+  /** Where its configuration says that its keys are; undefined: here. */
+  keysAt: string | undefined;
   /** Another than its own, in its configuration. */
   claims: string | undefined;
 
@@ -53,11 +55,16 @@ export class FakeIssuer implements AsyncDisposable {
   }
 
   /** Signed by its youngest key, good for a minute from `now` on (milliseconds), for the audience `cache`. */
-  async token(claims: JWTPayload, now = Date.now(), key = this.keys.at(-1)): Promise<string> {
+  async token(
+    claims: JWTPayload,
+    now = Date.now(),
+    key = this.keys.at(-1),
+    header: { readonly typ?: string } = {},
+  ): Promise<string> {
     if (key === undefined) throw new Error('the issuer has a key');
     const seconds = Math.floor(now / 1000);
     return await new SignJWT({ iss: this.url, aud: 'cache', iat: seconds, exp: seconds + 60, ...claims })
-      .setProtectedHeader({ alg: key.alg, kid: key.kid })
+      .setProtectedHeader({ alg: key.alg, kid: key.kid, ...header })
       .sign(key.privateKey);
   }
 
@@ -77,7 +84,7 @@ export class FakeIssuer implements AsyncDisposable {
     const body =
       path === '/keys'
         ? this.jwks
-        : { issuer, jwks_uri: this.jwksUrl, authorization_endpoint: `${this.url}/auth` };
+        : { issuer, jwks_uri: this.keysAt ?? this.jwksUrl, authorization_endpoint: `${this.url}/auth` };
     response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
   }
 }

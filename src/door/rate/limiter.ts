@@ -2,7 +2,7 @@ import { networkOf } from '../../base/network-of.ts';
 import type { Soon } from '../../base/soon.ts';
 import { soon } from '../../base/soon.ts';
 import { RegistryError } from '../../oci/error.ts';
-import type { Subject } from '../subject.ts';
+import { type Subject, toldName } from '../subject.ts';
 import type { Allowance, RateLimitSettings } from './rate-limit.ts';
 
 /** Counts, or cannot: undefined. */
@@ -37,7 +37,7 @@ export class Limiter {
   }
 
   /** Counts a request of his. */
-  take(subject: Pick<Subject, 'id' | 'address'>): Soon<Limited> {
+  take(subject: Pick<Subject, 'id' | 'issuer' | 'address'>): Soon<Limited> {
     const client = clientOf(subject, this.#settings.by);
     if (client === undefined) return nothing;
     return soon(this.#counter.count(client.slice(0, maxKey)), (allowance) => this.#limited(allowance));
@@ -74,11 +74,11 @@ export class Limiter {
 
 /** Undefined: he is not counted. */
 function clientOf(
-  { id, address = '' }: Pick<Subject, 'id' | 'address'>,
+  { address = '', ...named }: Pick<Subject, 'id' | 'issuer' | 'address'>,
   by: RateLimitSettings['by'],
 ): string | undefined {
   if (by === 'address') return networkOf(address);
-  return id ?? (by === 'user' ? undefined : networkOf(address));
+  return toldName(named) ?? (by === 'user' ? undefined : networkOf(address));
 }
 
 function tooMany(requests: number, per: number, reset: string): RegistryError {

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { textGlob } from '../../oci/name-glob.ts';
+import { judgedGlob, judgedName } from '../../oci/judged-name.ts';
+import { literalBeginning, textGlob } from '../../oci/name-glob.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
 import type { Judge, RuledAction, Subject, Verdict } from '../subject.ts';
-import { judgedName, withoutUsualPort } from './judged-name.ts';
 import { type Who, type WhoMatcher, whoMatcher } from './who.ts';
 
 /** As it is configured. */
@@ -29,6 +29,14 @@ export interface RuleFinding {
   readonly passes: string | undefined;
 }
 
+/** What somebody may pull, for whoever lists names. */
+export interface Pullable {
+  /** Every name of it begins with one of these, as names are judged. */
+  readonly beginnings: readonly string[];
+  /** Nothing of it is remembered: long lists would push out what is asked for. */
+  readonly has: (repository: RepositoryName) => boolean;
+}
+
 /** So many answers are remembered. */
 const maxVerdicts = 10_000;
 
@@ -45,7 +53,7 @@ export class AccessRules {
 
   constructor(rules: readonly AccessRule[]) {
     this.#rules = rules.map(({ name, who, repositories, actions }) => {
-      const globs = repositories.map((pattern) => textGlob(withoutUsualPort(pattern)));
+      const globs = repositories.map((pattern) => textGlob(judgedGlob(pattern)));
       return {
         name,
         who: whoMatcher(who),
@@ -65,6 +73,17 @@ export class AccessRules {
     this.#verdicts.set(key, verdict);
     return verdict;
   };
+
+  pullable(subject: Subject): Pullable {
+    const about = this.#rulesAbout(subject);
+    const globs = this.#rules
+      .filter(({ who, actions }) => actions.has('pull') && who.matches(subject))
+      .flatMap(({ patterns }) => patterns.map((pattern) => literalBeginning(judgedGlob(pattern))));
+    return {
+      beginnings: [...new Set(globs)],
+      has: (repository) => this.#judged(about, 'pull', repository).allowed,
+    };
+  }
 
   /** Is there anything that he may do, or this? */
   letsIn(subject: Subject, action?: RuledAction): boolean {

@@ -1,9 +1,9 @@
 import type { Clock } from '../../base/clock.ts';
 import { Expiring } from '../../base/expiring.ts';
 import { type Soon, soon } from '../../base/soon.ts';
+import { judgedRepository } from '../../oci/judged-name.ts';
 import { contentKey, type Digest, type RepositoryName, type Tag } from '../../oci/reference.ts';
 import type { Verdict } from '../subject.ts';
-import { judgedRepository } from './judged-name.ts';
 import type { Policy } from './policy.ts';
 
 /** The known tags of the repository that lead to what has this digest, by indexes too; none: nobody knows of any. */

@@ -1,5 +1,6 @@
+import { judgedName } from '../../oci/judged-name.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
-import type { RuledAction, Subject } from '../subject.ts';
+import type { Grant, RuledAction, Subject } from '../subject.ts';
 
 /** What is no repository has its type in front in a grant. */
 const catalogue = 'registry:catalog';
@@ -7,9 +8,12 @@ const catalogue = 'registry:catalog';
 /** The repository that a name in a path means; undefined: none. */
 export type RepositoryNamed = (name: string) => RepositoryName | undefined;
 
+/** What each grant is about, as names are judged; undefined: nothing that there could be. For whoever shows the same token again. */
+const names = new WeakMap<Grant, { readonly by: RepositoryNamed; readonly name: string | undefined }>();
+
 /**
- * Is his token good for it? What a name means is looked up and not compared: by `?ns=` or `X-Registry` the same path is another repository. Who has no such token
- * is bound by the rules alone.
+ * Is his token good for it? What a name means is looked up, and compared as names are judged: by `?ns=` or `X-Registry` the same path is another repository. Who
+ * has no such token is bound by the rules alone.
  */
 export function isGranted(
   { granted }: Subject,
@@ -17,13 +21,12 @@ export function isGranted(
   repository: RepositoryName,
   repositoryNamed: RepositoryNamed,
 ): boolean {
-  return (
-    granted === undefined ||
-    granted.some(
-      (grant) =>
-        (grant.actions.includes(action) || grant.actions.includes('*')) &&
-        (grant.repository === repository || repositoryNamed(grant.repository) === repository),
-    )
+  if (granted === undefined) return true;
+  const asked = judgedName(repository);
+  return granted.some(
+    (grant) =>
+      (grant.actions.includes(action) || grant.actions.includes('*')) &&
+      nameOf(grant, repositoryNamed) === asked,
   );
 }
 
@@ -33,4 +36,13 @@ export function isGrantedCatalog({ granted }: Subject): boolean {
     granted === undefined ||
     granted.some(({ repository, actions }) => repository === catalogue && actions.includes('*'))
   );
+}
+
+function nameOf(grant: Grant, by: RepositoryNamed): string | undefined {
+  const known = names.get(grant);
+  if (known?.by === by) return known.name;
+  const repository = by(grant.repository);
+  const name = repository === undefined ? undefined : judgedName(repository);
+  names.set(grant, { by, name });
+  return name;
 }

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
+import { judgedGlob, judgedName } from '../../oci/judged-name.ts';
 import { textGlob } from '../../oci/name-glob.ts';
 import type { RepositoryName, Tag } from '../../oci/reference.ts';
 import type { Verdict } from '../subject.ts';
-import { judgedName, withoutUsualPort } from './judged-name.ts';
 
 /** As it is configured. */
 export interface PolicyRule {
@@ -55,11 +55,27 @@ export class Policy {
 
   /** Where nobody says a tag: what could pass by some tag passes. */
   ofName(repository: RepositoryName): Verdict {
-    return this.#remembered(
-      repository,
-      repository,
-      ({ coversTag }, isAllowing) => coversTag === undefined || isAllowing,
-    );
+    return this.#remembered(repository, repository, coversSome);
+  }
+
+  /** The same, and not remembered: for long lists of names. */
+  passesByName(repository: RepositoryName): boolean {
+    return this.#judged(repository, coversSome).allowed;
+  }
+
+  /** Which tags of the repository pass, for long lists of them: nothing is remembered. Undefined: none matters. */
+  tagsPassing(repository: RepositoryName): ((tag: Tag) => boolean) | undefined {
+    if (!this.asksForTags(repository)) return undefined;
+    const name = judgedName(repository);
+    const rules = this.#rules
+      .map(({ isAllowing, patterns }) => ({
+        isAllowing,
+        patterns: patterns.filter(({ covers }) => covers(name)),
+      }))
+      .filter(({ patterns }) => patterns.length > 0);
+    return (tag) =>
+      rules.find(({ patterns }) => patterns.some(({ coversTag }) => coversTag?.(tag) ?? true))?.isAllowing ??
+      true;
   }
 
   /** Of what these tags lead to: by one of them that may pass it does. */
@@ -76,18 +92,29 @@ export class Policy {
   ): Verdict {
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;
+    const verdict = this.#judged(repository, coversTag);
+    this.#verdicts.set(key, verdict);
+    return verdict;
+  }
+
+  #judged(
+    repository: RepositoryName,
+    coversTag: (pattern: Pattern, isAllowing: boolean) => boolean,
+  ): Verdict {
     const name = judgedName(repository);
     const rule = this.#rules.find(({ patterns, isAllowing }) =>
       patterns.some((pattern) => pattern.covers(name) && coversTag(pattern, isAllowing)),
     );
-    const verdict = rule === undefined ? unruled : { allowed: rule.isAllowing, rule: rule.name };
-    this.#verdicts.set(key, verdict);
-    return verdict;
+    return rule === undefined ? unruled : { allowed: rule.isAllowing, rule: rule.name };
   }
 }
 
+function coversSome({ coversTag }: Pattern, isAllowing: boolean): boolean {
+  return coversTag === undefined || isAllowing;
+}
+
 function patternOf(written: string): Pattern {
-  const pattern = withoutUsualPort(written);
+  const pattern = judgedGlob(written);
   const colon = pattern.indexOf(':', pattern.lastIndexOf('/') + 1);
   if (colon === -1) return { covers: textGlob(pattern), coversTag: undefined };
   return { covers: textGlob(pattern.slice(0, colon)), coversTag: textGlob(pattern.slice(colon + 1)) };

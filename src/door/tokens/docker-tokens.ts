@@ -56,7 +56,7 @@ export class DockerTokens {
     const { sub = '', stamp } = payload;
     const known: Known = {
       id: sub === '' ? undefined : sub,
-      by: 'token',
+      by: 'userToken',
       groups: [],
       granted: grantsIn(payload) ?? [],
     };

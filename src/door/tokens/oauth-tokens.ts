@@ -100,7 +100,7 @@ export function clientIn(
   if (configured === undefined) return undefined;
   if (stamp === undefined || stamp !== stampOf({ client: id, secret: configured.secret })) return undefined;
   const granted = grantedTo(configured.scopes, wordsOf(scope));
-  return { id, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
+  return { id, by: 'clientToken', groups: [], ...(granted !== undefined && { granted }) };
 }
 
 function wordsOf(scope: unknown): readonly string[] {

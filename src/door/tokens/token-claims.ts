@@ -1,8 +1,7 @@
 import type { JWTPayload } from 'jose';
 import type { Grant } from '../subject.ts';
 
-/** Of one token; what is beyond it is not read. */
-const maxGroups = 1000;
+/** Of one token; what is beyond it is not read, and grants nothing. Groups are all read: a rule may keep one of them out. */
 const maxGrants = 1000;
 const maxName = 255;
 const control = /\p{Cc}/u;
@@ -33,18 +32,38 @@ export function groupsIn(payload: JWTPayload, claim: string): readonly string[] 
   const groups = claimIn(payload, claim);
   const list: readonly unknown[] =
     typeof groups === 'string' ? groups.split(' ') : Array.isArray(groups) ? groups : [];
-  return list.slice(0, maxGroups).filter(isName);
+  return list.filter(isName);
 }
 
-/** By its whole name, else by the names of the members in which it stands: `realm_access.roles`. */
-function claimIn(payload: JWTPayload, claim: string): unknown {
-  if (Object.hasOwn(payload, claim)) return payload[claim];
-  let value: unknown = payload;
-  for (const name of claim.split('.')) {
-    if (!Object.hasOwn(record(value), name)) return undefined;
-    value = record(value)[name];
+/** What is said by a claim, or by the items of its list: texts, numbers, yes and no, as texts. */
+export function valuesIn(payload: JWTPayload, claim: string): readonly string[] {
+  const value = claimIn(payload, claim);
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return list
+    .filter((item) => typeof item === 'string' || typeof item === 'number' || typeof item === 'boolean')
+    .map(String);
+}
+
+/** The words of `scope` (RFC 9068 section 2.2.3) and of `scp`, as some issuers call it: a text with spaces, or a list. */
+export function scopesIn({ scope, ['scp']: scp }: JWTPayload): readonly string[] {
+  return [scope, scp].flatMap((value: unknown) => {
+    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return list
+      .flatMap((text) => (typeof text === 'string' ? text.split(/\s+/) : []))
+      .filter((word) => word !== '');
+  });
+}
+
+/** By its whole name, else by the names of the members in which it stands, which may have dots too: `realm_access.roles`, `kubernetes.io.namespace`. */
+function claimIn(value: unknown, claim: string): unknown {
+  const members = record(value);
+  if (Object.hasOwn(members, claim)) return members[claim];
+  for (let dot = claim.lastIndexOf('.'); dot > 0; dot = claim.lastIndexOf('.', dot - 1)) {
+    const name = claim.slice(0, dot);
+    const found = Object.hasOwn(members, name) ? claimIn(members[name], claim.slice(dot + 1)) : undefined;
+    if (found !== undefined) return found;
   }
-  return value;
+  return undefined;
 }
 
 function isName(value: unknown): value is string {

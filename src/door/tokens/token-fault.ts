@@ -1,4 +1,5 @@
 import { errors } from 'jose';
+import { NoAccessToken } from './access-token.ts';
 import { UnknownKey } from './signed-tokens.ts';
 
 /** Why a token is not believed, in words that have nothing of it; undefined: that is not its fault. */
@@ -6,6 +7,7 @@ export function faultOfToken(error: unknown): string | undefined {
   if (error instanceof errors.JWTExpired) return 'the token has expired';
   if (error instanceof errors.JWTClaimValidationFailed)
     return `the token is not for here, or not for now (${named(error.claim)})`;
+  if (error instanceof NoAccessToken) return error.message;
   if (error instanceof errors.JOSEAlgNotAllowed)
     return 'the token is signed by an algorithm that is not taken here';
   if (error instanceof UnknownKey || error instanceof errors.JWKSNoMatchingKey)

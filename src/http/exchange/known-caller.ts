@@ -15,6 +15,13 @@ export interface KnownCaller {
   /** Of his limit, for whatever he is answered: names and values in turn. */
   readonly headers: readonly string[];
   readonly mayPull: (repository: RepositoryName) => boolean;
+  /** The same of all repositories, for a list of them, whatever else he may have a token for: where their names begin, and which are among them. */
+  readonly pullable: {
+    readonly beginnings: readonly string[];
+    readonly has: (repository: RepositoryName) => boolean;
+  };
+  /** Which tags of a long list he is shown. Undefined: all. */
+  readonly tagsPassing: (repository: RepositoryName) => ((tag: Tag) => boolean) | undefined;
   /** The same of one blob there, by whose tags it may be kept back. */
   readonly mayPullBlob: (repository: RepositoryName, digest: Digest) => Soon<boolean>;
   /** Throws DENIED where one of these may not be pushed. */

@@ -11,6 +11,8 @@ export type Catalog = (page: { last?: string | undefined; limit: number }) => Pr
 export interface Sources {
   readonly registry: Registry;
   readonly catalog: Catalog;
+  /** What names in the catalogue begin with, for a beginning of names as rules have them. Default: the same. */
+  readonly shownBeginnings?: ((beginning: string) => readonly string[]) | undefined;
   /** The path under which clients reach this server, without a slash at its end: `''`, `/cache`. */
   readonly linkPrefix: string;
   /** What clients change. Default: nothing. */

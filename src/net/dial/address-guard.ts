@@ -7,6 +7,8 @@ import type { AddressRule } from './address-rule.ts';
 export type UnknownRegistries = 'public' | 'none' | 'any';
 
 export interface GuardSettings {
+  /** What it is, in words. Default: `registry`. */
+  readonly what?: string | undefined;
   /** As the user writes it: host, with the port if it has one. */
   readonly host: string;
   readonly origin: URL;
@@ -82,13 +84,13 @@ export class AddressGuard implements AddressRule {
 
   /** Names no address but one that the URL spells. */
   #refusal(url: URL): RegistryError {
-    const { host } = this.#settings;
+    const { what = 'registry', host } = this.#settings;
     if (this.isRegistry(url)) {
       return this.#denied(`registry "${host}" is not configured and its address is not public`);
     }
     return new RegistryError(
       'DENIED',
-      `registry "${host}" refers to ${url.origin}, whose address is not public`,
+      `${what} "${host}" refers to ${url.origin}, whose address is not public`,
     );
   }
 

@@ -18,9 +18,12 @@ const other = repositoryName(hostedHost, 'other');
 const stranger: Caller = {
   ...{ address: '192.0.2.1', authorization: undefined, forwardedFor: undefined, certificate: undefined },
 };
-const ann: Subject = { id: 'ann', by: 'password', groups: ['ci'], address: '192.0.2.1' };
+const ann: Subject = {
+  ...{ id: 'ann', by: 'foreignToken', issuer: 'idp.test', groups: ['ci'], address: '192.0.2.1' },
+};
+const bob: Subject = { id: 'bob', by: 'password', groups: [], address: '192.0.2.1' };
 const token: Subject = {
-  ...{ ...ann, by: 'token' },
+  ...ann,
   granted: [{ repository: 'apps/web', actions: ['pull'] }],
 };
 const lister: Subject = { ...token, granted: [{ repository: 'registry:catalog', actions: ['*'] }] };
@@ -33,7 +36,7 @@ const identity: Identity = {
     if (authorization === 'wrong') throw wrong;
     if (authorization === 'late') return Promise.reject(wrong);
     if (authorization === 'looked up') return Promise.resolve(ann);
-    const shown = { ann, token, lister }[authorization ?? ''];
+    const shown = { ann, bob, token, lister }[authorization ?? ''];
     return shown ?? nobody;
   },
   challenge: (action, repository, error) =>
@@ -133,7 +136,7 @@ describe('who has a certificate alone', () => {
   it('is still who he is with a token for nobody in particular, for what that is good for', () => {
     const anonymousToken: Subject = {
       ...nobody,
-      by: 'token',
+      by: 'userToken',
       granted: [{ repository: 'apps/web', actions: ['pull'] }],
     };
     const made = admission({
@@ -157,7 +160,7 @@ describe('who has a certificate alone', () => {
 
   it('pushes with a password beside it', async () => {
     const made = admission({ rules: rulesOf({ auth: {} as never, access: undefined }) });
-    const caller = { ...stranger, certificate: 'node-1', authorization: 'ann' };
+    const caller = { ...stranger, certificate: 'node-1', authorization: 'bob' };
     assert.equal(made.authorise({ action: 'push', repository: web, request: undefined, caller }), undefined);
     await assert.rejects(
       async () => await made.authorise({ action: 'delete', repository: web, request: undefined, caller }),
@@ -203,7 +206,8 @@ describe('who is known', () => {
     const caller = { ...stranger, authorization: 'lister' };
     const access = { action: 'catalog', repository: undefined, request: undefined, caller } as const;
     await made.authorise({ ...access, tell: (known) => void told.push(known) });
-    assert.deepEqual([told[0]?.mayPull(web), told[0]?.mayPull(other)], [true, false]);
+    const { beginnings, has } = told[0]?.pullable ?? {};
+    assert.deepEqual([beginnings, has?.(web), has?.(other)], [['apps/'], true, false]);
   });
 
   it('is told to whoever asked, with the rule, before the verdict', () => {
@@ -218,8 +222,8 @@ describe('who is known', () => {
     assert.deepEqual(
       told.map(({ id, address, rule, repository }) => [id, address, rule, repository]),
       [
-        ['ann', '192.0.2.1', 'ci', web],
-        ['ann', '192.0.2.1', undefined, other],
+        ['idp.test#ann', '192.0.2.1', 'ci', web],
+        ['idp.test#ann', '192.0.2.1', undefined, other],
       ],
     );
     assert.deepEqual([told[0]?.mayPull(web), told[0]?.mayPull(other)], [true, false]);
@@ -246,7 +250,7 @@ describe('who shows what is wrong', () => {
     isOver = true;
     for (const who of ['wrong', 'late', 'ann'])
       assert.deepEqual(await asked(made, 'pull', web, who), ['TOOMANYREQUESTS']);
-    assert.deepEqual(counted, ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1', 'ann']);
+    assert.deepEqual(counted, ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1', 'idp.test#ann']);
   });
 });
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
@@ -232,6 +235,50 @@ describe('who may have team/a and not team/b', () => {
   });
 });
 
+describe('a rule that closes a repository', () => {
+  it('does so in whichever way a client writes it', async () => {
+    await using stack = new AsyncDisposableStack();
+    const { path: imagePath } = stack.use(await temporaryDirectory());
+    const upstream = stack.use(await FakeUpstream.start());
+    for (const name of ['team/a', 'team/b'])
+      putImage(upstream.content, upstream.repository(name), 'v1', [bytes(1000)]);
+    const { host } = upstream;
+    const port = host.split(':').at(-1) ?? '';
+    const everybody = { who: 'anyone' as const };
+    const app = stack.use(
+      await runApp({
+        ...{ imagePath, unknownRegistries: 'any', hosted: [{ repositories: ['team/**'] }] },
+        registries: [{ name: host, scheme: 'http', alias: 'up' }],
+        access: [
+          { name: 'closed', ...everybody, repositories: [`${host}/team/b`, 'bare:443/**'], actions: [] },
+          { name: 'open', ...everybody, repositories: [`${host}/**`, 'team/**'], actions: ['pull'] },
+        ],
+      }),
+    );
+    const client = new HostedClient(app.server.url, 'team/b');
+    const hosts = [host, `127.1:${port}`, `0x7f000001:${port}`, `[::ffff:127.0.0.1]:${port}`];
+    const paths = [
+      ...['up', ...hosts.slice(0, 2)].map((first) => `/v2/${first}/team/b/manifests/v1`),
+      ...[...hosts, 'bare', 'BARE:0443'].map((ns) => `/v2/team/b/manifests/v1?ns=${encodeURIComponent(ns)}`),
+      `/v2/up/team/b/manifests/v1?ns=${encodeURIComponent(host)}`,
+    ];
+    for (const path of paths) {
+      const answer = await client.call('GET', path);
+      assert.equal(answer.status, 403, path);
+      assert.match(await answer.text(), /the rule \\"closed\\" does not let you pull here/, path);
+    }
+    assert.deepEqual(upstream.calls, []);
+    assert.equal(await client.status('GET', '/v2/team/b/manifests/v1'), 404, 'what lives here is another');
+    assert.equal(await client.status('GET', '/v2/up/team/a/manifests/v1'), 200);
+    // By its alias, where rules have the registry with its port.
+    let listed: unknown;
+    const giveUpAt = Date.now() + 10_000;
+    while (JSON.stringify(listed) !== '{"repositories":["up/team/a"]}' && Date.now() < giveUpAt)
+      listed = await client.json('/v2/_catalog');
+    assert.deepEqual(listed, { repositories: ['up/team/a'] });
+  });
+});
+
 describe('a policy', () => {
   const policy = [
     { name: 'no-dev', repositories: ['**:*-dev'], effect: 'deny' },
@@ -270,7 +317,11 @@ describe('a policy', () => {
       assert.equal(await client.status('HEAD', path), 403, path);
     }
     assert.equal(await client.status('GET', 'manifests/v1'), 200);
-    assert.equal(await client.status('GET', 'tags/list'), 200);
+    assert.deepEqual(await client.json('tags/list'), { name: 'team/x', tags: ['v1'] });
+    // A page may be empty, and have a next one.
+    const page = await client.call('GET', 'tags/list?n=1&last=v1');
+    assert.deepEqual(await page.json(), { name: 'team/x', tags: [] });
+    assert.equal(page.headers.get('link'), null);
     const elsewhere = new HostedClient(app.server.url, 'team/y');
     const mount = `blobs/uploads/?mount=${image.blobs[0]}&from=team/x`;
     assert.equal(await elsewhere.status('POST', mount), 202, 'as if it were not there');
@@ -302,6 +353,61 @@ describe('a policy', () => {
     assert.equal(await client.status('GET', '/v2/up/team/a/manifests/v1-dev'), 403);
     assert.deepEqual(upstream.calls, []);
     assert.equal(await client.status('GET', '/v2/up/team/a/manifests/v1'), 200);
+  });
+});
+
+describe('a server that is sent to itself, by a name that it does not know to be its own', () => {
+  /** What stands before it there, and says nothing of whom it stands before. */
+  async function ingress(to: () => string): Promise<{ host: string; asked: string[] } & AsyncDisposable> {
+    const asked: string[] = [];
+    const server = createServer(({ url = '', headers }, response) => {
+      asked.push(url);
+      const { accept = '*/*', 'user-agent': agent = '' } = headers;
+      void fetch(new URL(url, to()), { headers: { accept, 'user-agent': agent } }).then(async (answer) => {
+        const type = answer.headers.get('content-type') ?? '';
+        response
+          .writeHead(answer.status, { 'content-type': type })
+          .end(Buffer.from(await answer.arrayBuffer()));
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    return {
+      ...{ host: `127.0.0.1:${port}`, asked },
+      [Symbol.asyncDispose]: async () => {
+        server.closeAllConnections();
+        server.close();
+        await once(server, 'close');
+      },
+    };
+  }
+
+  it('has no more from there than whoever sent it, though it comes from an address that may more', async () => {
+    let url = '';
+    await using before = await ingress(() => url);
+    const everywhere = { repositories: ['**'] };
+    await using made = await world({
+      registries: [{ name: before.host, scheme: 'http', alias: 'me' }],
+      access: [
+        { name: 'owner', who: { cidr: owner }, ...everywhere, actions: ['pull', 'push'] },
+        { name: 'this machine', who: { cidr: '127.0.0.0/8' }, ...everywhere, actions: ['pull'] },
+        { name: 'nobody else', who: 'anyone', repositories: ['team/**'], actions: [] },
+        { name: 'the rest', who: 'anyone', ...everywhere, actions: ['pull'] },
+      ],
+    });
+    ({ url } = made.app.server);
+    const index = {
+      body: Buffer.from(
+        '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+      ),
+      type: 'application/vnd.oci.image.index.v1+json',
+    };
+    assert.equal(await from(owner, url).status('PUT', '/v2/team/a/manifests/v1', index), 201);
+    assert.equal(await from(stranger, url).status('GET', '/v2/team/a/manifests/v1'), 403);
+    for (const path of ['manifests/v1', `manifests/${sha256(index.body)}`, 'tags/list'])
+      assert.equal(await from(stranger, url).status('GET', `/v2/me/team/a/${path}`), 403, path);
+    assert.ok(before.asked.some((path) => path.startsWith('/v2/team/a/manifests/v1')));
   });
 });
 

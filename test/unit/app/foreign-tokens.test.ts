@@ -46,6 +46,8 @@ describe('tokens of an issuer that is believed', () => {
     const token = await issuer.token({ sub: 'u', access }, server.clock.now());
     assert.equal(await answer(server, token, '/v2/team/a/manifests/v1'), 404);
     assert.equal(await answer(server, token, '/v2/team/b/manifests/v1'), 401);
+    // The same path at a registry of that name.
+    assert.equal(await answer(server, token, '/v2/a/manifests/v1?ns=team'), 401);
     for (const odd of [[], null, 'all', [null], [{ type: 'repository', name: 'team/a', actions: 'pull' }]]) {
       const none = await issuer.token({ sub: 'u', access: odd }, server.clock.now());
       assert.equal(await answer(server, none, '/v2/team/a/manifests/v1'), 401);
@@ -158,6 +160,143 @@ describe('tokens of an issuer that is believed', () => {
       const unknown = await issuer.token({ sub: 'u' }, server.clock.now(), newKey('unknown'));
       assert.equal(await answer(server, unknown), 401);
     }
+  });
+
+  it('are good for the repositories of their scope, as another ociregistry writes it, and of both where there is access too', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    const now = server.clock.now();
+    const at = async (claims: object, name: string): Promise<number> =>
+      await answer(
+        server,
+        await issuer.token({ sub: 'u', ...claims }, now, undefined, { typ: 'at+jwt' }),
+        `/v2/team/${name}/manifests/v1`,
+      );
+    const scope = 'other repository:team/a:pull';
+    assert.deepEqual([await at({ scope }, 'a'), await at({ scope }, 'b')], [404, 401]);
+    assert.deepEqual(
+      [await at({ scp: scope.split(' ') }, 'a'), await at({ scp: scope.split(' ') }, 'b')],
+      [404, 401],
+    );
+    // Of no repository: the rules alone decide.
+    assert.equal(await at({ scope: 'openid profile' }, 'b'), 404);
+    // Not understood, and so good for nothing.
+    assert.equal(await at({ scope: 'repository:team/*:pull' }, 'a'), 401);
+    const access = ['a', 'b'].map((name) => ({
+      type: 'repository',
+      name: `team/${name}`,
+      actions: ['pull'],
+    }));
+    assert.deepEqual([await at({ access, scope }, 'a'), await at({ access, scope }, 'b')], [404, 401]);
+  });
+
+  it('are not believed where they were made for something else', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    await using strict = await trusting(issuer, { tokenType: 'at+jwt' });
+    const made = async (claims: object, typ?: string): Promise<string> =>
+      await issuer.token(
+        { sub: 'u', ...claims },
+        server.clock.now(),
+        undefined,
+        typ === undefined ? {} : { typ },
+      );
+    for (const [claims, typ] of [
+      [{ nonce: 'n' }, 'JWT'],
+      [{ at_hash: 'x' }, undefined],
+      [{ events: {} }, 'JWT'],
+      [{ typ: 'ID' }, 'JWT'],
+      [{}, 'logout+jwt'],
+      [{ cnf: { jkt: 'x' } }, 'at+jwt'],
+    ] as const) {
+      const { status, body } = await asked(`${server.url}/v2/`, {
+        headers: { authorization: `Bearer ${await made(claims, typ)}` },
+      });
+      assert.equal(status, 401, JSON.stringify([claims, typ]));
+      assert.match(JSON.stringify(body), /is no access token|only with a key of its holder/);
+    }
+    assert.equal(await answer(server, await made({}, 'JWT')), 200);
+    assert.equal(await answer(strict, await made({}, 'JWT')), 401);
+    assert.equal(await answer(strict, await made({}, 'at+jwt')), 200);
+  });
+
+  it('are of nobody else who is called so', async () => {
+    await using issuer = await FakeIssuer.start();
+    const everywhere = { repositories: ['**'], actions: ['pull'] };
+    const rules = (who: object): object => ({ access: [{ name: 'x', who, ...everywhere }] });
+    const statusBy = async (who: object, claims: object = {}): Promise<number> => {
+      const clock = new FakeClock();
+      await using server = await tokenApp(
+        {
+          tokenService: undefined,
+          issuers: [{ issuer: issuer.url, audience: 'cache', jwksUrl: issuer.jwksUrl }],
+        },
+        { clock, more: rules(who) },
+      );
+      return await answer(
+        server,
+        await issuer.token({ sub: 'alice', ...claims }, clock.now()),
+        '/v2/team/a/manifests/v1',
+      );
+    };
+    assert.equal(await statusBy({ user: 'alice' }), 403);
+    assert.equal(await statusBy({ subject: 'alice' }), 404);
+    assert.equal(await statusBy({ issuer: issuer.url, subject: 'alice' }), 404);
+    const who = { claim: { project_path: 'team/app', ref_protected: 'true' } };
+    assert.equal(await statusBy(who, { project_path: 'team/app', ref_protected: 'true' }), 404);
+    assert.equal(await statusBy(who, { project_path: 'team/app', ref_protected: 'false' }), 403);
+    assert.equal(await statusBy(who, { project_path: 'team/app' }), 403);
+  });
+
+  it('name nobody by an address that the issuer has not verified', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer, { subjectClaim: 'email' });
+    const status = async (claims: object): Promise<number> =>
+      await answer(server, await issuer.token({ email: 'a@test.lan', ...claims }, server.clock.now()));
+    for (const email_verified of [undefined, true, 'true'])
+      assert.equal(await status({ email_verified }), 200);
+    for (const email_verified of [false, 'false', null, 1])
+      assert.equal(await status({ email_verified }), 401);
+  });
+
+  it('without rules let whoever has one pull, and push as far as it says so', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    const push = async (claims: object): Promise<number> => {
+      const token = await issuer.token({ sub: 'u', ...claims }, server.clock.now());
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(`${server.url}/v2/team/a/blobs/uploads/`, { method: 'POST', headers });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    assert.equal(await push({}), 403);
+    const access = [{ type: 'repository', name: 'team/a', actions: ['pull', 'push'] }];
+    assert.equal(await push({ access }), 202);
+    assert.ok(
+      server.log.lines.some((line) => line.includes(`${issuer.url}#u`)),
+      'whose name it is, is in the log',
+    );
+  });
+
+  it('are known by keys that are where the issuer says, and nowhere that it could only guess at', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using other = await FakeIssuer.start();
+    issuer.keysAt = 'http://169.254.169.254/keys';
+    await using server = await trusting(issuer, { jwksUrl: undefined });
+    const token = await issuer.token({ sub: 'u' }, server.clock.now());
+    assert.equal(await answer(server, token), 503);
+    assert.ok(
+      server.log.lines.some((line) =>
+        /issuer "127\.0\.0\.1:\d+" refers to http:\/\/169\.254\.169\.254/.test(line),
+      ),
+      server.log.lines.join('\n'),
+    );
+    // A neighbour of an issuer that is itself within.
+    issuer.keysAt = other.jwksUrl;
+    other.keys = issuer.keys;
+    await server.clock.advance(5000);
+    assert.equal(await answer(server, token), 200);
+    assert.deepEqual(other.asked, ['/keys']);
   });
 
   it('are found by the configuration of the issuer, which must be its own', async () => {

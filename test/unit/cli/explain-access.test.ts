@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type AccessOrder, explain } from '#src/cli/explain-access.ts';
+import { ConfigError } from '#src/config/config-error.ts';
 import { loadText } from '#test/fakes/config-text.ts';
 
 const rules = `
@@ -15,11 +16,16 @@ policy:
   - { name: no-dev, repositories: ["docker.io/**:*-dev"], effect: deny }
 `;
 
-async function explained(order: Partial<AccessOrder>, text = rules): Promise<[boolean, string]> {
-  const { config } = await loadText(text);
+async function explained(
+  order: Partial<AccessOrder>,
+  text = rules,
+  env: NodeJS.ProcessEnv = {},
+): Promise<[boolean, string]> {
+  const { config } = await loadText(text, { env });
   let printed = '';
   const asked = {
-    ...{ user: undefined, groups: [], certificate: undefined, address: undefined, action: 'pull' },
+    ...{ user: undefined, client: undefined, subject: undefined, issuer: undefined, groups: [], claims: {} },
+    ...{ certificate: undefined, address: undefined, action: 'pull' },
     ...{ repository: 'alpine', output: 'text', ...order },
   } as AccessOrder;
   const allowed = explain(config, asked, { write: (more) => (printed += more) });
@@ -37,10 +43,10 @@ describe('explain-access', () => {
 `,
     ]);
     assert.deepEqual(
-      await explained({ user: 'ann', groups: ['ci'], repository: 'apps/web', action: 'delete' }),
+      await explained({ subject: 'ann', groups: ['ci'], repository: 'apps/web', action: 'delete' }),
       [
         false,
-        `delete apps/web as the user ann of ci: denied
+        `delete apps/web as the subject ann in ci: denied
   access: ci: decides: it does not let delete
 `,
       ],
@@ -53,6 +59,46 @@ describe('explain-access', () => {
   access: no apps: decides: it does not let pull
 `,
     ]);
+  });
+
+  it('knows each kind of name, and takes none for another', async () => {
+    const text = `
+hosted: [{ repositories: ["**"] }]
+auth:
+  basic: { htpasswdFile: users }
+  oauth: { clients: [{ id: ann, secretFromEnv: S }], signing: { algorithm: ES256 } }
+  issuers: [{ issuer: "https://a.test", audience: c }, { issuer: "https://b.test", audience: c }]
+access:
+  - { name: user, who: { user: ann }, repositories: ["**"], actions: [pull] }
+  - { name: client, who: { client: ann }, repositories: ["**"], actions: [pull] }
+  - { name: claim, who: { issuer: "https://a.test", claim: { path: x, ref: true } }, repositories: ["**"], actions: [pull] }
+  - { name: a, who: { issuer: "https://a.test", subject: ann }, repositories: ["**"], actions: [pull] }
+`;
+    const env = { S: '1234567890123456' };
+    const by = async (order: Partial<AccessOrder>): Promise<string | undefined> => {
+      const [, printed] = await explained({ repository: 'app', ...order }, text, env);
+      return /access: (\w+): decides/.exec(printed)?.[1];
+    };
+    const [a, b] = ['https://a.test', 'https://b.test'];
+    assert.equal(await by({ user: 'ann' }), 'user');
+    assert.equal(await by({ client: 'ann' }), 'client');
+    assert.equal(await by({ issuer: a, subject: 'ann' }), 'a');
+    assert.equal(await by({ issuer: b, subject: 'ann' }), undefined);
+    assert.equal(await by({ issuer: a, claims: { path: ['y', 'x'], ref: ['true'] } }), 'claim');
+    assert.equal(await by({ issuer: a, subject: 'bob', claims: { path: ['x'] } }), undefined);
+    for (const wrong of [
+      { user: 'ann', client: 'ann' },
+      { user: 'ann', groups: ['ci'] },
+      { subject: 'ann' },
+      { issuer: 'https://c.test', subject: 'ann' },
+    ])
+      await assert.rejects(by(wrong), ConfigError);
+  });
+
+  it('says by which name it is judged, where that is not the one of the cache', async () => {
+    const [allowed, text] = await explained({ address: '10.0.0.1', repository: 'quay.io:0443/a/b' });
+    assert.equal(allowed, true);
+    assert.match(text, /^pull quay\.io:0443\/a\/b as .*\n {2}its name is judged as quay\.io\/a\/b\n/);
   });
 
   it('says that none does', async () => {

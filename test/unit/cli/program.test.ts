@@ -182,7 +182,22 @@ describe('ociregistry', () => {
     ['prune', 'pattern', 'date', 'not-used-for', 'keep', 'dry-run', 'output'],
     ['list', 'header', 'pattern', 'short-digest', 'wide', 'output'],
     ['wanted', 'output'],
-    ['explain-access', ...['repository', 'action', 'user', 'group', 'certificate', 'address', 'output']],
+    [
+      'explain-access',
+      ...[
+        'repository',
+        'action',
+        'user',
+        'client',
+        'subject',
+        'issuer',
+        'group',
+        'claim',
+        'certificate',
+        'address',
+        'output',
+      ],
+    ],
     ['htpasswd', 'file', 'algorithm'],
     ['export', 'pattern', 'platform', 'chunk-size', 'since', 'used-since', 'wanted', 'output'],
     ['import', 'as', 'platform', 'output'],
@@ -452,10 +467,27 @@ describe('ociregistry', () => {
   it('explains access by what it is told of him, and says by its exit code whether he may', async () => {
     const line = 'explain-access --repository a/b:v1 --action push --group ci --group ops --address 10.0.0.1';
     const asked = { repository: 'a/b:v1', action: 'push', groups: ['ci', 'ops'], address: '10.0.0.1' };
-    const nobody = { user: undefined, certificate: undefined, output: 'text' };
+    const nobody = {
+      ...{
+        user: undefined,
+        client: undefined,
+        subject: undefined,
+        issuer: undefined,
+        certificate: undefined,
+      },
+      ...{ claims: {}, output: 'text' },
+    };
     const { code, order } = await run(line);
     assert.deepEqual([code, order], [1, { ...asked, ...nobody }]);
     assert.equal((await run(`${line} --user ann`)).code, 0);
+    const said = await run(
+      `${line} --issuer https://a.test --claim path=a=b --claim path=c --claim ref=true`,
+    );
+    assert.partialDeepStrictEqual(said.order, {
+      issuer: 'https://a.test',
+      claims: { path: ['a=b', 'c'], ref: ['true'] },
+    });
+    assert.equal((await run(`${line} --claim path`)).code, 1);
     const { code: failed, stderr } = await run('explain-access --user ann');
     assert.deepEqual([failed, stderr], [1, '--repository is missing: of what?\n']);
     assert.equal((await run('explain-access --repository a --action admin')).code, 1);

@@ -10,15 +10,109 @@ describe('rules of access, as they are configured', () => {
     for (const who of ['anyone', 'anonymous', '{ certificate: "node-*" }', '{ cidr: 10.0.0.0/8 }'])
       assert.deepEqual((await loadText(rule(who))).warnings, [], who);
     assert.deepEqual(await problemsOf(rule('everyone')), [
-      'config.yaml:1:26: access[0].who: must be anyone, anonymous, or a mapping with one of user, group, certificate and cidr',
+      'config.yaml:1:26: access[0].who: must be anyone, anonymous, or a mapping with one of user, client, subject, group, claim, issuer (beside these three, where there are several), certificate and cidr',
     ]);
   });
 
   it('about users are about nobody where nobody is asked, which is said', async () => {
-    for (const who of ['{ user: ann }', '{ group: ci }'])
+    for (const who of [
+      '{ user: ann }',
+      '{ group: ci }',
+      '{ client: app }',
+      '{ subject: ann }',
+      '{ claim: { a: b } }',
+    ])
       assert.deepEqual((await loadText(rule(who))).warnings, [
         'access: the rule "x" is about nobody, since no client is known without auth',
       ]);
+    const basic = 'auth: { basic: { htpasswdFile: users } }';
+    for (const [who, kind] of [
+      ['{ client: app }', 'oauth'],
+      ['{ group: ci }', 'issuers'],
+    ] as const)
+      assert.deepEqual((await loadText(`${rule(who)}\n${basic}`)).warnings, [
+        `access: the rule "x" is about nobody, since no client is known so without auth.${kind}`,
+      ]);
+    assert.deepEqual((await loadText(`${rule('{ user: ann }')}\n${basic}`)).warnings, []);
+  });
+
+  it('say of which kind a name is, and of which issuer where there are several', async () => {
+    const oauth =
+      'auth: { oauth: { clients: [{ id: app, secretFromEnv: S }], signing: { algorithm: ES256 } }, basic: { htpasswdFile: users } }';
+    const env = { S: 'secret-of-app-1234' };
+    assert.deepEqual(await problemsOf(`${rule('{ client: app }')}\n${oauth}`, { env }), []);
+    assert.deepEqual(await problemsOf(`${rule('{ client: other }')}\n${oauth}`, { env }), [
+      'config.yaml:1:36: access[0].who.client: is the id of no client of auth.oauth',
+    ]);
+    const { warnings } = await loadText(`${rule('{ user: app }')}\n${oauth}`, { env });
+    assert.ok(
+      warnings.includes(
+        'access: the rule "x" is about a user of auth.basic, and not about the client of the same name: that is { client }',
+      ),
+    );
+    const issuers = (...names: string[]): string =>
+      `auth: { issuers: [${names.map((name) => `{ issuer: "https://${name}.test", audience: cache }`).join(', ')}] }`;
+    assert.deepEqual(await problemsOf(`${rule('{ issuer: "https://a.test" }')}\n${issuers('a', 'b')}`), []);
+    assert.equal(
+      (await problemsOf(`${rule('{ issuer: "https://c.test" }')}\n${issuers('a', 'b')}`)).length,
+      1,
+    );
+    for (const who of ['subject: ann', 'group: ci', 'claim: { a: b, c: true, d: 7 }']) {
+      assert.deepEqual(await problemsOf(`${rule(`{ ${who} }`)}\n${issuers('a', 'a')}`), [], who);
+      assert.deepEqual(
+        await problemsOf(`${rule(`{ ${who}, issuer: "https://b.test" }`)}\n${issuers('a', 'b')}`),
+        [],
+      );
+      assert.deepEqual(await problemsOf(`${rule(`{ ${who} }`)}\n${issuers('a', 'b')}`), [
+        'config.yaml:1:26: access[0].who: needs issuer: more than one of auth.issuers could say so',
+      ]);
+      const [problem = ''] = await problemsOf(
+        `${rule(`{ ${who}, issuer: "https://c.test" }`)}\n${issuers('a')}`,
+      );
+      assert.match(problem, /access\[0\]\.who\.issuer: is none of auth\.issuers$/);
+    }
+    for (const wrong of ['{ claim: {} }', '{ claim: { a: [b] } }', '{ claim: a }', '{ user: a, client: b }'])
+      assert.equal((await problemsOf(rule(wrong))).length, 1, wrong);
+  });
+
+  it('are no matter of who administers', async () => {
+    const [problem = ''] = await problemsOf(rule('anyone').replace('[pull]', '[admin]'));
+    assert.match(
+      problem,
+      /actions\[0\]: must be pull, push or delete: who may administer says the key admin/,
+    );
+  });
+
+  it('are wanted where an issuer is believed: anybody may have its tokens', async () => {
+    const auth = 'auth: { issuers: [{ issuer: "https://gitlab.com", audience: cache }] }';
+    assert.deepEqual((await loadText(auth)).warnings, [
+      'auth.issuers: without access everybody pulls to whom https://gitlab.com gives a token for "cache"',
+    ]);
+    assert.deepEqual((await loadText(`${auth}\n${rule('{ group: ci }')}`)).warnings, []);
+  });
+
+  it('are about tokens whose keys nobody between could make', async () => {
+    const warnings = async (issuer: string): Promise<readonly string[]> =>
+      (await loadText(`auth: { issuers: [${issuer}] }\n${rule('{ group: ci }')}`)).warnings;
+    for (const url of ['http://127.0.0.1:1', 'http://localhost', 'http://[::1]:1', 'https://idp.test'])
+      assert.deepEqual(await warnings(`{ issuer: "${url}", audience: cache }`), [], url);
+    assert.deepEqual(await warnings('{ issuer: "http://idp.test", audience: cache, keyFile: key.pem }'), []);
+    for (const issuer of [
+      '{ issuer: "http://idp.test", audience: cache }',
+      '{ issuer: "https://idp.test", audience: cache, jwksUrl: "http://idp.test/keys" }',
+    ])
+      assert.match((await warnings(issuer)).join(), /^auth\.issuers: the keys of .* come over plain HTTP/);
+  });
+
+  it('read the names of one issuer by one claim', async () => {
+    const one = '{ issuer: "https://a.test", audience: cache }';
+    const other = '{ issuer: "https://a.test", audience: other, subjectClaim: email }';
+    const [problem = '', ...more] = await problemsOf(`auth: { issuers: [${one}, ${other}] }`);
+    assert.match(
+      problem,
+      /auth\.issuers\[1\]\.subjectClaim: is another than that of the same issuer before it$/,
+    );
+    assert.deepEqual(more, []);
   });
 
   it('are about repositories, and not about tags: a port is none', async () => {

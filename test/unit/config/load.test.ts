@@ -322,7 +322,7 @@ const mistakes: [what: string, yaml: string, ...problems: string[]][] = [
   ],
   [
     'a misspelt key of a rule',
-    'access:\n  - { nam: x, who: anyone, repositories: [], actions: [] }',
+    'access:\n  - { nam: x, who: anyone, repositories: ["**"], actions: [] }',
     'config.yaml:2:5: access[0].name: is required',
     'config.yaml:2:7: access[0].nam: unknown key; did you mean "name"?',
   ],

@@ -131,8 +131,11 @@ describe('whoever asks', () => {
   it('is known by what he shows, which is not in the log', async () => {
     await using made = await start(unauthorised);
     const authorization = `Basic ${secret('his password')}`;
-    await ask(made.server, `${base}/manifests/v1`, { headers: { authorization } });
-    const caller = { address: '127.0.0.1', authorization, forwardedFor: undefined, certificate: undefined };
+    await ask(made.server, `${base}/manifests/v1`, { headers: { authorization, 'user-agent': 'puller/1' } });
+    const caller = {
+      ...{ address: '127.0.0.1', authorization, agent: 'puller/1' },
+      ...{ forwardedFor: undefined, certificate: undefined },
+    };
     assert.deepEqual(made.asked[0]?.caller, caller);
     while (made.log.lines.length === 0) await new Promise((resolve) => setImmediate(resolve));
     assert.match(made.log.lines[0] ?? '', /^warn request .*UNAUTHORIZED/s);

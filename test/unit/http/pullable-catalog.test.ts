@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Catalog } from '#src/http/handlers/call.ts';
-import { pullableCatalog } from '#src/http/pullable-catalog.ts';
+import { pullableCatalog, shownBeginnings } from '#src/http/pullable-catalog.ts';
 import { targetOf } from '#src/http/target.ts';
 import { parseRegistryHost } from '#src/oci/reference.ts';
 
@@ -102,6 +102,25 @@ describe('the catalogue in names that can be pulled', () => {
     };
     await pullableCatalog(list, aliases)({ limit: 3 });
     assert.ok(read < 20, `${read} names`);
+  });
+
+  it('names one by its alias whose host is no host by itself: it would be what lives here', async () => {
+    const bare = new Map([['short', parseRegistryHost('team')]]);
+    const list = stored(['quay.io/a', 'team/app']);
+    assert.deepEqual(await pullableCatalog(list, bare)({ limit: 10 }), ['quay.io/a', 'short/app']);
+    assert.deepEqual(shownBeginnings(bare)('team:443/a'), ['team:443/a', 'short/a']);
+    assert.deepEqual(shownBeginnings(bare)('team/a'), ['team/a']);
+  });
+
+  it('says how names begin there that begin otherwise in rules', () => {
+    const begin = shownBeginnings(aliases);
+    assert.deepEqual(begin('registry.internal:5000/team/'), [
+      'registry.internal:5000/team/',
+      'internal/team/',
+    ]);
+    assert.deepEqual(begin('[::1]:5000/a'), ['[::1]:5000/a', 'aaa/a']);
+    assert.deepEqual(begin('quay.io/'), ['quay.io/']);
+    assert.deepEqual(begin(''), ['', 'internal/', 'aaa/', 'zzz/']);
   });
 
   it('leaves out what would be taken for a repository of another registry', async () => {

@@ -146,6 +146,20 @@ describe('a name of what lives here', () => {
     assert.equal(named('hub/alpine', 'cache.example:8080'), 'docker.io/library/alpine');
   });
 
+  it('may have it there with its port however that is written', () => {
+    const usual = { ...hosted, own: parseRegistryHost('cache.example') };
+    for (const [said, own] of [
+      ['cache.example:08080/test', hosted],
+      ['cache.example:443/test', usual],
+      ['Cache.example:0443/test', usual],
+    ] as const) {
+      assert.equal(targetOf(said, { header: undefined, ns: undefined }, own), 'hosted.invalid/test');
+      const [ns = '', name = ''] = said.split('/');
+      assert.equal(targetOf(name, { header: undefined, ns }, own), 'hosted.invalid/test');
+    }
+    assert.equal(named('cache.example:443/test'), 'cache.example:443/test', 'another port');
+  });
+
   it('is not to be had by the host that it has inside', () => {
     for (const said of ['hosted.invalid/test', 'HOSTED.invalid/test', 'hosted.invalid:80/test'])
       assert.throws(() => named(said), { code: 'NAME_INVALID' });

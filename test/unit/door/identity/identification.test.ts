@@ -7,15 +7,15 @@ import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 /** All are right; a token names these groups. */
 function believing(groups: readonly string[] = []) {
-  const proof = (by: 'password' | 'token', id: string): Proof => ({
-    ...{ known: { id, by, groups: by === 'token' ? groups : [] }, holds: () => true },
+  const proof = (by: 'password' | 'foreignToken', id: string): Proof => ({
+    ...{ known: { id, by, groups: by === 'foreignToken' ? groups : [] }, holds: () => true },
     ...{ forMs: 60_000, renewed: by === 'password' },
   });
   const identification = new Identification({
     clock: new FakeClock(),
     schemes: {
       basic: async (shown) => proof('password', shown),
-      bearer: async (shown) => proof('token', shown),
+      bearer: async (shown) => proof('foreignToken', shown),
     },
   });
   const shows = (authorization: string) =>
@@ -49,7 +49,7 @@ describe('who was right', () => {
 
   it('with more than there is room for is known all the same', async () => {
     const { shows, isRemembered } = believing(['x'.repeat(5_000_000)]);
-    assert.partialDeepStrictEqual(await shows('Bearer a'), { id: 'a', by: 'token' });
+    assert.partialDeepStrictEqual(await shows('Bearer a'), { id: 'a', by: 'foreignToken' });
     assert.equal(isRemembered('Bearer a'), false);
   });
 });

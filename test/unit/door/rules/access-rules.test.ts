@@ -19,9 +19,12 @@ const app = repositoryName(hostedHost, 'apps/web');
 
 const nobody: Subject = { id: undefined, by: 'nothing', groups: [], address: '192.0.2.1' };
 const node: Subject = { ...nobody, address: '10.0.0.7' };
-const ann: Subject = { ...nobody, id: 'ann', by: 'password', groups: ['ci'] };
+const idp = 'https://idp.test';
+const ann: Subject = { ...nobody, id: 'ann', by: 'foreignToken', issuer: idp, groups: ['ci'] };
+const user: Subject = { ...nobody, id: 'ann', by: 'password' };
+const program: Subject = { ...nobody, id: 'ann', by: 'clientToken' };
 const cert: Subject = { ...nobody, id: 'node-1', by: 'certificate' };
-const guest: Subject = { ...nobody, by: 'token' };
+const guest: Subject = { ...nobody, by: 'userToken' };
 
 function rule(name: string, who: Who, repositories: string[], actions: RuledAction[]): AccessRule {
   return { name, who, repositories, actions };
@@ -58,6 +61,7 @@ describe('rules of access', () => {
     [cert, 'pull', alpine, true, 'machines'],
     [cert, 'pull', repository('docker.io/acme/x'), false],
     [{ ...cert, by: 'password' }, 'pull', alpine, false],
+    [user, 'push', app, false, 'nothing else'],
     [node, 'pull', app, true, 'nodes'],
     [node, 'push', app, false, 'nodes'],
     [{ ...node, address: '::ffff:10.0.0.7' }, 'pull', alpine, true, 'nodes'],
@@ -77,11 +81,66 @@ describe('rules of access', () => {
 
   it('about a user are about whoever has shown that he is, and not about a certificate of that name', () => {
     const only = new AccessRules([rule('ann', { user: 'ann' }, ['**'], ['pull'])]);
-    assert.equal(only.judge(ann, 'pull', alpine).allowed, true);
-    assert.equal(only.judge({ ...ann, by: 'token' }, 'pull', alpine).allowed, true);
-    assert.equal(only.judge({ ...ann, by: 'certificate' }, 'pull', alpine).allowed, false);
-    assert.equal(only.judge({ ...ann, by: 'nothing' }, 'pull', alpine).allowed, false);
-    assert.equal(only.judge({ ...ann, id: 'Ann' }, 'pull', alpine).allowed, false);
+    assert.equal(only.judge(user, 'pull', alpine).allowed, true);
+    assert.equal(only.judge({ ...user, by: 'userToken' }, 'pull', alpine).allowed, true);
+    assert.equal(only.judge({ ...user, by: 'certificate' }, 'pull', alpine).allowed, false);
+    assert.equal(only.judge({ ...user, by: 'nothing' }, 'pull', alpine).allowed, false);
+    assert.equal(only.judge({ ...user, id: 'Ann' }, 'pull', alpine).allowed, false);
+  });
+
+  it('about one kind of somebody are about nobody of another who is called so', () => {
+    const elsewhere: Subject = { ...ann, issuer: 'https://other.test' };
+    const machine: Subject = { ...cert, id: 'ann' };
+    const everybody = { user, program, ann, elsewhere, machine };
+    const whom = (who: Who): string[] => {
+      const only = new AccessRules([rule('x', who, ['**'], ['pull'])]);
+      return Object.entries(everybody).flatMap(([name, one]) =>
+        only.judge(one, 'pull', alpine).allowed ? [name] : [],
+      );
+    };
+    assert.deepEqual(whom({ user: 'ann' }), ['user']);
+    assert.deepEqual(whom({ client: 'ann' }), ['program']);
+    assert.deepEqual(whom({ issuer: idp, subject: 'ann' }), ['ann']);
+    assert.deepEqual(whom({ subject: 'ann' }), ['ann', 'elsewhere']);
+    assert.deepEqual(whom({ issuer: idp, group: 'ci' }), ['ann']);
+    assert.deepEqual(whom({ issuer: idp }), ['ann']);
+    assert.deepEqual(whom({ certificate: 'ann' }), ['machine']);
+    assert.deepEqual(whom('known'), Object.keys(everybody));
+    assert.deepEqual(whom('account'), ['user', 'program']);
+  });
+
+  it('about claims are about whoever has all of them, as texts', () => {
+    const says = (claims: Record<string, readonly string[]>): Subject => ({ ...ann, claims });
+    const only = new AccessRules([
+      rule(
+        'ci',
+        { issuer: idp, claim: { project_path: 'team/app', ref_protected: true, id: 7 } },
+        ['**'],
+        ['pull'],
+      ),
+    ]);
+    const all = { project_path: ['x', 'team/app'], ref_protected: ['true'], id: ['7'] };
+    assert.equal(only.judge(says(all), 'pull', alpine).allowed, true);
+    assert.equal(only.judge({ ...says(all), issuer: 'https://other.test' }, 'pull', alpine).allowed, false);
+    assert.equal(only.judge({ ...says(all), by: 'password' }, 'pull', alpine).allowed, false);
+    for (const other of [
+      { ref_protected: ['false'] },
+      { ref_protected: [] },
+      { project_path: ['team/app2'] },
+      { id: [] },
+    ])
+      assert.equal(only.judge(says({ ...all, ...other }), 'pull', alpine).allowed, false);
+    assert.equal(only.judge(ann, 'pull', alpine).allowed, false);
+    const odd = new AccessRules([rule('x', { claim: { constructor: 'x' } }, ['**'], ['pull'])]);
+    assert.equal(odd.judge(says({}), 'pull', alpine).allowed, false);
+  });
+
+  it('say what somebody may pull, for a list: where such names begin, and which are among them', () => {
+    const { beginnings, has } = rules.pullable(ann);
+    assert.deepEqual(beginnings, ['apps/']);
+    assert.deepEqual([has(app), has(alpine)], [true, false]);
+    const six = new AccessRules([rule('x', 'anyone', ['[::1]:5000/a*', 'quay.io/b', '*/c'], ['pull'])]);
+    assert.deepEqual(six.pullable(ann).beginnings, ['[::1]:5000/a', 'quay.io/b', '']);
   });
 
   it('let in whom some rule gives something', () => {
@@ -108,6 +167,8 @@ describe('rules of access', () => {
       'anonymous',
       'known',
       { user: 'ann' },
+      { client: 'ann' },
+      { issuer: idp, subject: 'ann' },
       { group: 'ci' },
       { cidr: '10.0.0.0/8' },
     ];
@@ -119,7 +180,7 @@ describe('rules of access', () => {
       actions: fc.subarray(actions),
     });
     const question = fc.record({
-      subject: fc.constantFrom(nobody, node, ann, cert, guest),
+      subject: fc.constantFrom(nobody, node, ann, user, program, cert, guest),
       action: fc.constantFrom(...actions),
       name: fc.constantFrom(alpine, app),
     });
@@ -129,6 +190,10 @@ describe('rules of access', () => {
         for (const { subject, action, name } of questions) {
           const verdict = used.judge(subject, action, name);
           assert.deepEqual(verdict, new AccessRules(some).judge({ ...subject }, action, name));
+          const { beginnings, has } = used.pullable(subject);
+          assert.equal(has(name), used.judge(subject, 'pull', name).allowed);
+          const begins = beginnings.some((beginning) => shownName(name).startsWith(beginning));
+          assert.ok(begins || !has(name), 'no name is left out');
           const findings = used.explain(subject, name);
           const decided = findings.find(({ passes }) => passes === undefined);
           assert.equal(decided?.name, verdict.rule);
@@ -140,7 +205,7 @@ describe('rules of access', () => {
 
 describe('a token', () => {
   const named = (name: string): RepositoryName | undefined =>
-    name === 'library/alpine' || name === 'alpine' ? alpine : undefined;
+    ['library/alpine', 'alpine', alpine].includes(name) ? alpine : undefined;
   const holder = (name: string, ...actions: string[]): Subject => ({
     ...guest,
     granted: [{ repository: name, actions }],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { groupsIn, userIn } from '#src/door/tokens/token-claims.ts';
+import { groupsIn, scopesIn, userIn, valuesIn } from '#src/door/tokens/token-claims.ts';
 
 const payload = {
   sub: 'u',
@@ -20,6 +20,37 @@ describe('claims', () => {
   it('are found by their whole name before they are looked for inside', () => {
     assert.deepEqual(groupsIn(payload, 'realm_access.roles'), ['whole']);
     assert.equal(userIn(payload, 'realm_access.name'), 'inner');
+  });
+
+  it('are found inside by names that have dots themselves', () => {
+    const token = {
+      'kubernetes.io': { namespace: 'ci', 'pod.x': { name: 'p' } },
+      a: { b: 1 },
+      'a.b': { c: 2 },
+    };
+    assert.deepEqual(valuesIn(token, 'kubernetes.io.namespace'), ['ci']);
+    assert.deepEqual(valuesIn(token, 'kubernetes.io.pod.x.name'), ['p']);
+    assert.deepEqual(valuesIn(token, 'a.b.c'), ['2']);
+    assert.deepEqual(valuesIn(token, 'a.c'), []);
+  });
+
+  it('have values as texts, one or many, and no others', () => {
+    const token = { yes: true, n: 7, list: ['a', 1, null, { a: 1 }, false], no: null, map: { a: 1 } };
+    assert.deepEqual(valuesIn(token, 'yes'), ['true']);
+    assert.deepEqual(valuesIn(token, 'n'), ['7']);
+    assert.deepEqual(valuesIn(token, 'list'), ['a', '1', 'false']);
+    for (const claim of ['no', 'map', 'none', 'constructor']) assert.deepEqual(valuesIn(token, claim), []);
+  });
+
+  it('list every group that there is, for a rule may keep the last one out', () => {
+    const groups = Array.from({ length: 4000 }, (_, at) => `g${at}`);
+    assert.equal(groupsIn({ groups }, 'groups').at(-1), 'g3999');
+  });
+
+  it('say scopes as a text or as a list, by either name', () => {
+    assert.deepEqual(scopesIn({ scope: ' a  b' }), ['a', 'b']);
+    assert.deepEqual(scopesIn({ scope: ['a b', 'c'], scp: ['d', 7] }), ['a', 'b', 'c', 'd']);
+    assert.deepEqual(scopesIn({ scope: 7 }), []);
   });
 
   it('are none of what every object has', () => {
