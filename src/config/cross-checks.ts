@@ -362,7 +362,7 @@ function canonical(name: unknown): unknown {
   return isDockerHub(host) ? dockerHub : host;
 }
 
-function checked<S extends z.ZodType>(
+export function checked<S extends z.ZodType>(
   schema: S,
   find: (value: Readonly<Record<string, unknown>>) => readonly Found[],
 ): S {
@@ -373,10 +373,10 @@ function checked<S extends z.ZodType>(
   }, always);
 }
 
-function given(value: unknown): boolean {
+export function given(value: unknown): boolean {
   return value !== undefined && value !== '';
 }
 
-function record(value: unknown): Readonly<Record<string, unknown>> {
+export function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

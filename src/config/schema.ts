@@ -21,6 +21,7 @@ import {
 } from './door-schema.ts';
 import { key } from './key.ts';
 import { catalogSyncSchema, notificationsSchema } from './notification-schema.ts';
+import { reachableSignIn } from './oauth-checks.ts';
 import { registrySchema } from './registry-schema.ts';
 import type { Secret } from './secret.ts';
 import { storageSchema } from './storage-schema.ts';
@@ -185,7 +186,9 @@ const everyKey = group({
   storage: key('Where things are kept', storageSchema.prefault({})),
 });
 
-export const configSchema = knownAtListeners(reachableTokenService(reachableHosted(distinctPorts(everyKey))));
+export const configSchema = knownAtListeners(
+  reachableSignIn(reachableTokenService(reachableHosted(distinctPorts(everyKey)))),
+);
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T

@@ -1,13 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { GrantName } from './grant-name.ts';
 import type { Form } from './sent-form.ts';
 import { TokenError } from './token-error.ts';
 
 export interface OAuthClient {
   readonly id: string;
-  /** Secret. */
-  readonly secret: string;
+  /** Secret. Undefined: it is a public client, which could not keep one (RFC 6749 section 2.1). */
+  readonly secret: string | undefined;
   /** Those that he may ask for. */
   readonly scopes: readonly string[];
+  /** How users read of it. */
+  readonly name: string;
+  readonly grants: readonly GrantName[];
+  /** Where users are sent back to, each in full. */
+  readonly redirectUris: readonly string[];
 }
 
 interface Shown {
@@ -15,20 +21,31 @@ interface Shown {
   readonly secret: string;
 }
 
-/** Programs with a secret of their own (RFC 6749 section 2.3). Holds hashes: comparing two of them says nothing of either. */
+interface Registered {
+  readonly client: OAuthClient;
+  /** Of its secret. */
+  readonly hash: Buffer | undefined;
+}
+
+/** Programs, most with a secret of their own (RFC 6749 section 2.3). Holds hashes: comparing two of them says nothing of either. */
 export class OAuthClients {
-  readonly #clients: ReadonlyMap<string, { readonly client: OAuthClient; readonly hash: Buffer }>;
+  readonly #clients: ReadonlyMap<string, Registered>;
 
   constructor(clients: readonly OAuthClient[]) {
-    this.#clients = new Map(clients.map((client) => [client.id, { client, hash: hashOf(client.secret) }]));
+    this.#clients = new Map(
+      clients.map((client) => [
+        client.id,
+        { client, hash: client.secret === undefined ? undefined : hashOf(client.secret) },
+      ]),
+    );
   }
 
   /** Undefined: there is no such client. */
-  scopesOf(id: string): readonly string[] | undefined {
-    return this.#clients.get(id)?.client.scopes;
+  named(id: string): OAuthClient | undefined {
+    return this.#clients.get(id)?.client;
   }
 
-  /** Who has shown his secret in the header or in the form. Throws TokenError: invalid_client (401), invalid_request. */
+  /** Who has shown his secret in the header or in the form, or has none and says his name in the form. Throws TokenError: invalid_client (401), invalid_request. */
   authenticated(authorization: string | undefined, form: Form): OAuthClient {
     const [id, secret] = [form.get('client_id'), form.get('client_secret')];
     if (authorization !== undefined) {
@@ -38,6 +55,8 @@ export class OAuthClients {
         throw new TokenError('invalid_request', 'the client is shown with two names');
       return this.#known(shown);
     }
+    const named = id === undefined ? undefined : this.named(id);
+    if (named !== undefined && named.secret === undefined && secret === undefined) return named;
     return this.#known(id === undefined || secret === undefined ? undefined : { id, secret });
   }
 

@@ -3,12 +3,16 @@ import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../base/clock.ts';
 import type { Known } from '../identity/proof.ts';
 import { grantedTo } from './client-scopes.ts';
+import type { GrantingUser } from './grant.ts';
+import { stampOf } from './password-stamp.ts';
 import type { MadeToken, SignedTokens } from './signed-tokens.ts';
 
-/** What is in a token for a program: its name, and what it may be used for. */
+/** What is in a token for a program: its name, what it may be used for, and the user in whose name it acts. */
 export interface ClientToken {
   readonly client: string;
   readonly scopes: readonly string[];
+  /** Undefined: it acts for itself. */
+  readonly user?: GrantingUser | undefined;
 }
 
 /** Access tokens of OAuth2 for programs, in either way to sign them. */
@@ -33,12 +37,12 @@ export class SharedSecretTokens implements OAuthTokens {
     this.#settings = settings;
   }
 
-  async make({ client, scopes }: ClientToken): Promise<MadeToken> {
+  async make(what: ClientToken): Promise<MadeToken> {
     const { secret, issuer, lifeMs, clock } = this.#settings;
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresIn = Math.floor(lifeMs / 1000);
     const times = { exp: issuedAt + expiresIn, nbf: issuedAt, iat: issuedAt };
-    const claims = { iss: issuer, sub: client, aud: client, ...claimsOf({ client, scopes }) };
+    const claims = { iss: issuer, aud: what.client, ...claimsOf(what) };
     const token = await new SignJWT({ ...claims, ...times, jti: randomUUID() })
       .setProtectedHeader({ typ: 'JWT', alg: 'HS256' })
       .sign(secret);
@@ -74,7 +78,7 @@ export class KeySignedTokens implements OAuthTokens {
   }
 
   async make(what: ClientToken): Promise<MadeToken> {
-    const claims = { sub: what.client, aud: this.#audience, ...claimsOf(what) };
+    const claims = { aud: this.#audience, ...claimsOf(what) };
     return await this.#tokens.make('at+jwt', claims, this.#lifeMs);
   }
 
@@ -83,23 +87,41 @@ export class KeySignedTokens implements OAuthTokens {
   }
 }
 
-/** Who shows it, with what he may still have of its scope. `scopesOf`: those that are configured. Undefined: the client is not there any more. */
-export function clientIn(
+/** What tokens are held against. */
+export interface TokenHolders {
+  /** Of a client, the scopes that are configured. Undefined: it is not there any more. */
+  readonly scopesOf: (client: string) => readonly string[] | undefined;
+  /** The hash of a user's password. Undefined: there is no such user. */
+  readonly hashOf: (user: string) => string | undefined;
+}
+
+/** Who shows it, with what he may still have of its scope. Undefined: the client or the user is not there any more, or the user has another password. */
+export function holderOf(
   payload: JWTPayload,
-  scopesOf: (id: string) => readonly string[] | undefined,
-): Known | undefined {
-  const { sub, client_id: id, scope } = payload;
-  if (typeof id !== 'string' || id !== sub) return undefined;
-  const configured = scopesOf(id);
+  { scopesOf, hashOf }: TokenHolders,
+): { readonly known: Known; readonly holds: () => boolean } | undefined {
+  const { sub, client_id: client, scope, stamp } = payload;
+  if (typeof client !== 'string' || typeof sub !== 'string') return undefined;
+  const configured = scopesOf(client);
   if (configured === undefined) return undefined;
   const granted = grantedTo(configured, wordsOf(scope));
-  return { id, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
+  const known: Known = { id: sub, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
+  // A user is nobody by his name alone: a client may have the same one.
+  if (stamp === undefined) return sub === client ? { known, holds: () => true } : undefined;
+  const hash = hashOf(sub);
+  if (hash === undefined || stampOf(hash) !== stamp) return undefined;
+  return { known, holds: () => hashOf(sub) === hash };
 }
 
 function wordsOf(scope: unknown): readonly string[] {
   return typeof scope === 'string' ? scope.split(/\s+/).filter((word) => word !== '') : [];
 }
 
-function claimsOf({ client, scopes }: ClientToken): { client_id: string; scope?: string } {
-  return { client_id: client, ...(scopes.length > 0 && { scope: scopes.join(' ') }) };
+function claimsOf({ client, scopes, user }: ClientToken): { sub: string; client_id: string } {
+  return {
+    sub: user?.name ?? client,
+    client_id: client,
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+    ...(user !== undefined && { stamp: user.stamp }),
+  };
 }
