@@ -129,7 +129,8 @@ function asksUsers(names: ReadonlySet<GrantName>): boolean {
 
 /** Without one it would be taken for a public client. */
 function revealed(secret: Secret | undefined): string {
-  if (secret === undefined) throw new Error('the secrets of clients are there before what knows them by these');
+  if (secret === undefined)
+    throw new Error('the secrets of clients are there before what knows them by these');
   return secret.reveal();
 }
 

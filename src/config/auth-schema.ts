@@ -113,15 +113,18 @@ const issuerSchema = ofKeysOfAnIssuer(
 export const authSchema = ofSomeKind(
   usersOfGrants(
     withPasswords(
-    group({
-      basic: key('Users with passwords', basicSchema.optional()),
-      tokenService: key(
-        'The token service of this server, for docker login: GET and POST /v2/token',
-        tokenServiceSchema.optional(),
-      ),
-      oauth: key('The OAuth2 server for programs: POST /token, and what belongs to it', oauthSchema.optional()),
-      issuers: key('Issuers of tokens that are believed', list(issuerSchema).prefault([])),
-    }),
+      group({
+        basic: key('Users with passwords', basicSchema.optional()),
+        tokenService: key(
+          'The token service of this server, for docker login: GET and POST /v2/token',
+          tokenServiceSchema.optional(),
+        ),
+        oauth: key(
+          'The OAuth2 server for programs: POST /token, and what belongs to it',
+          oauthSchema.optional(),
+        ),
+        issuers: key('Issuers of tokens that are believed', list(issuerSchema).prefault([])),
+      }),
+    ),
   ),
-),
 );

@@ -33,9 +33,16 @@ export function clientWithGrants<S extends z.ZodType>(schema: S): S {
       ...names.flatMap((name, at) =>
         names.indexOf(name) < at ? [{ path: ['grants', at], message: 'is there twice' }] : [],
       ),
-      ...(names.length === 0 ? [{ path: ['grants'], message: 'is empty: the client would get no token' }] : []),
+      ...(names.length === 0
+        ? [{ path: ['grants'], message: 'is empty: the client would get no token' }]
+        : []),
       ...(isSentBack && uris.length === 0
-        ? [{ path: ['grants', names.indexOf('authorization_code')], message: 'authorization_code needs redirectUris' }]
+        ? [
+            {
+              path: ['grants', names.indexOf('authorization_code')],
+              message: 'authorization_code needs redirectUris',
+            },
+          ]
         : []),
       ...(!isSentBack && uris.length > 0
         ? [{ path: ['redirectUris'], message: 'has no effect without authorization_code in grants' }]

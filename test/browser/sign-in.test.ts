@@ -10,6 +10,9 @@ import { asked, password, posted, type TokenApp, tokenApp } from '#test/fakes/to
 import { freePort } from '../e2e/support/free-port.ts';
 import { needs, programOf } from '../setup/needs.ts';
 
+/** In the page. */
+declare function getComputedStyle(element: unknown): { readonly color: string };
+
 interface Listening extends AsyncDisposable {
   readonly server: Server;
   readonly port: number;
@@ -93,7 +96,10 @@ describe('the pages in Chromium, without scripts', needs('chromium'), () => {
     const clients = [
       {
         ...{ id: 'cli', name: 'The <b>command</b> line', public: true, scopes: ['repository:team/a:pull'] },
-        ...{ grants: ['authorization_code', 'device_code'], redirectUris: ['http://127.0.0.1/back', 'http://[::1]/back'] },
+        ...{
+          grants: ['authorization_code', 'device_code'],
+          redirectUris: ['http://127.0.0.1/back', 'http://[::1]/back'],
+        },
       },
     ];
     app = resources.use(
@@ -124,7 +130,10 @@ describe('the pages in Chromium, without scripts', needs('chromium'), () => {
     assert.equal(await page.getByText('The <b>command</b> line').count(), 1);
     assert.equal(await page.getByRole('alert').count(), 0);
     // What the one style says is done: it is the one of the policy.
-    assert.equal(await page.locator('button.main').evaluate((button) => getComputedStyle(button).color), 'rgb(255, 255, 255)');
+    assert.equal(
+      await page.locator('button.main').evaluate((button) => getComputedStyle(button).color),
+      'rgb(255, 255, 255)',
+    );
     await page.getByLabel('User').fill('alice');
     await page.getByLabel('Password').fill(secret('wrong'));
     await page.keyboard.press('Enter');
@@ -139,12 +148,20 @@ describe('the pages in Chromium, without scripts', needs('chromium'), () => {
     await page.keyboard.press('Enter');
     const heard = await client.next();
     assert.deepEqual([heard.get('state'), heard.get('iss')], ['a&b=c', publicUrl]);
-    const fields = { grant_type: 'authorization_code', client_id: 'cli', redirect_uri: back, code_verifier: verifier };
+    const fields = {
+      grant_type: 'authorization_code',
+      client_id: 'cli',
+      redirect_uri: back,
+      code_verifier: verifier,
+    };
     const answer = await posted(`${publicUrl}/token`, { ...fields, code: String(heard.get('code')) });
     assert.equal(answer.status, 200);
     const shown = { authorization: `Bearer ${String(answer.body['access_token'])}` };
     assert.equal((await asked(`${app.url}/v2/team/a/manifests/v1`, { headers: shown })).status, 404);
-    assert.deepEqual(violations.filter((text) => /Content Security Policy/.test(text)), []);
+    assert.deepEqual(
+      violations.filter((text) => /Content Security Policy/.test(text)),
+      [],
+    );
   });
 
   it('go back with a no, where nothing was typed', async () => {
@@ -179,13 +196,17 @@ describe('the pages in Chromium, without scripts', needs('chromium'), () => {
     await page.goto(String(begun.body['verification_uri_complete']));
     assert.equal(await page.getByLabel('Code that the device shows').inputValue(), code);
     await page.getByRole('button', { name: 'Go on' }).click();
-    assert.equal(await page.getByText(code, { exact: true }).count(), 1);
+    await page.getByText(code, { exact: true }).waitFor();
     await page.getByLabel('User').fill('alice');
     await page.getByLabel('Password').fill(password);
     await page.getByRole('button', { name: 'Sign in and allow' }).click();
-    assert.equal(await page.getByRole('heading', { level: 1 }).textContent(), 'It is allowed.');
+    await page.getByRole('heading', { level: 1, name: 'It is allowed.' }).waitFor();
     const grantType = 'urn:ietf:params:oauth:grant-type:device_code';
-    const fields = { grant_type: grantType, client_id: 'cli', device_code: String(begun.body['device_code']) };
+    const fields = {
+      grant_type: grantType,
+      client_id: 'cli',
+      device_code: String(begun.body['device_code']),
+    };
     assert.equal((await posted(`${publicUrl}/token`, fields)).status, 200);
   });
 
@@ -197,7 +218,9 @@ describe('the pages in Chromium, without scripts', needs('chromium'), () => {
     });
 
   it('are shown in no frame', async () => {
-    await using other = await elsewhere(`<!doctype html><iframe src="${authorize(newPkce().challenge)}"></iframe>`);
+    await using other = await elsewhere(
+      `<!doctype html><iframe src="${authorize(newPkce().challenge)}"></iframe>`,
+    );
     await page.goto(`http://localhost:${other.port}/`);
     const [frame] = page.frames().slice(1);
     assert.equal(await frame?.getByLabel('Password').count(), 0);

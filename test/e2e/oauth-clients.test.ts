@@ -26,7 +26,13 @@ describe('a program that is written with a library', () => {
     const secretFile = join(path, 'secret');
     await writeFile(secretFile, clientSecret);
     const clients = [
-      { id: 'web', secretFile, scopes, grants: ['authorization_code', 'refresh_token'], redirectUris: [back] },
+      {
+        id: 'web',
+        secretFile,
+        scopes,
+        grants: ['authorization_code', 'refresh_token'],
+        redirectUris: [back],
+      },
       { id: 'cli', public: true, scopes, grants: ['device_code', 'refresh_token'] },
       { id: 'job', secretFile, scopes, grants: ['client_credentials', 'password'] },
     ];
@@ -61,7 +67,10 @@ describe('a program that is written with a library', () => {
     at.search = String(
       new URLSearchParams({
         ...{ client_id: 'web', redirect_uri: back, response_type: 'code', state, scope: scopes.join(' ') },
-        ...{ code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' },
+        ...{
+          code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+          code_challenge_method: 'S256',
+        },
       }),
     );
     assert.equal((await opened(at.href)).status, 200);
@@ -69,13 +78,27 @@ describe('a program that is written with a library', () => {
     assert.ok(location !== undefined);
     // Also by whom it was answered (RFC 9207).
     const callback = oauth.validateAuthResponse(as, client, location, state);
-    const request = await oauth.authorizationCodeGrantRequest(as, client, auth, callback, back, verifier, plain);
+    const request = await oauth.authorizationCodeGrantRequest(
+      as,
+      client,
+      auth,
+      callback,
+      back,
+      verifier,
+      plain,
+    );
     const answer = await oauth.processAuthorizationCodeResponse(as, client, request);
     assert.equal((await checked(answer.access_token)).sub, 'alice');
     const again = await oauth.refreshTokenGrantRequest(as, client, auth, String(answer.refresh_token), plain);
     const renewed = await oauth.processRefreshTokenResponse(as, client, again);
     assert.equal((await checked(renewed.access_token)).sub, 'alice');
-    const replayed = await oauth.refreshTokenGrantRequest(as, client, auth, String(answer.refresh_token), plain);
+    const replayed = await oauth.refreshTokenGrantRequest(
+      as,
+      client,
+      auth,
+      String(answer.refresh_token),
+      plain,
+    );
     await assert.rejects(
       async () => await oauth.processRefreshTokenResponse(as, client, replayed),
       (error) => error instanceof oauth.ResponseBodyError && error.error === 'invalid_grant',
@@ -85,7 +108,13 @@ describe('a program that is written with a library', () => {
   it('shows a code on a device, and waits until a user has typed it', async () => {
     const client = { client_id: 'cli' };
     const none = oauth.None();
-    const begun = await oauth.deviceAuthorizationRequest(as, client, none, { scope: scopes.join(' ') }, plain);
+    const begun = await oauth.deviceAuthorizationRequest(
+      as,
+      client,
+      none,
+      { scope: scopes.join(' ') },
+      plain,
+    );
     const device = await oauth.processDeviceAuthorizationResponse(as, client, begun);
     const ask = async (): Promise<oauth.TokenEndpointResponse> => {
       const response = await oauth.deviceCodeGrantRequest(as, client, none, device.device_code, plain);
@@ -96,7 +125,10 @@ describe('a program that is written with a library', () => {
     });
     const fields = { ...alice, user_code: device.user_code };
     assert.equal((await sent(device.verification_uri, fields, { origin: url })).status, 200);
-    assert.partialDeepStrictEqual(await checked((await ask()).access_token), { sub: 'alice', client_id: 'cli' });
+    assert.partialDeepStrictEqual(await checked((await ask()).access_token), {
+      sub: 'alice',
+      client_id: 'cli',
+    });
   });
 
   it('asks for itself, or with a password', async () => {

@@ -6,7 +6,7 @@ import { temporaryDirectory } from './running-app.ts';
 import { secret } from './secrets.ts';
 import { password, posted, type TokenAnswer, type TokenApp, tokenApp } from './token-app.ts';
 
-export const clientSecret = secret('of a client');
+const clientSecret = secret('of a client');
 /** As `tokenApp` has it. */
 export const publicUrl = 'https://cache.test/here';
 export const webBack = 'https://web.test/back';
@@ -28,7 +28,13 @@ export interface SignInApp extends AsyncDisposable {
 }
 
 /** A server on which alice lets programs in: `web` and `old` with a secret, `app` and `other` without. */
-export async function signInApp({ clock, oauth = {} }: { clock?: Clock; oauth?: object } = {}): Promise<SignInApp> {
+export async function signInApp({
+  clock,
+  oauth = {},
+}: {
+  clock?: Clock;
+  oauth?: object;
+} = {}): Promise<SignInApp> {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(await temporaryDirectory());
   const secretFile = join(path, 'client');
@@ -42,7 +48,12 @@ export async function signInApp({ clock, oauth = {} }: { clock?: Clock; oauth?: 
       ...{ id: 'app', public: true, redirectUris: ['http://127.0.0.1/back', 'com.example.app:/back'] },
       grants: ['authorization_code', 'device_code', 'refresh_token'],
     },
-    { id: 'other', public: true, grants: ['authorization_code', 'device_code', 'refresh_token'], redirectUris: [webBack] },
+    {
+      id: 'other',
+      public: true,
+      grants: ['authorization_code', 'device_code', 'refresh_token'],
+      redirectUris: [webBack],
+    },
     { id: 'old', secretFile, grants: ['password', 'refresh_token'], scopes: [pullA, pullB] },
     { id: 'once', secretFile, grants: ['password'] },
     { id: '000000', secretFile },

@@ -63,7 +63,10 @@ function senderIn(query: URLSearchParams, clients: OAuthClients): Sender | strin
 }
 
 /** Throws TokenError. */
-function askedIn(query: URLSearchParams, client: OAuthClient): { scopes: readonly string[]; challenge: string } {
+function askedIn(
+  query: URLSearchParams,
+  client: OAuthClient,
+): { scopes: readonly string[]; challenge: string } {
   const type = query.get('response_type');
   if (type === null) throw new TokenError('invalid_request', 'response_type is missing');
   if (type.split(' ').includes('token')) throw new TokenError('unsupported_response_type', implicit);

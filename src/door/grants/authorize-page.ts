@@ -48,7 +48,8 @@ export class AuthorizePage {
     return await orBusy(async () => {
       const name = form.get('username') ?? '';
       const user = await signIn.user(exchange, name, form.get('password') ?? '');
-      if (user === undefined) return this.#page(request, { name, fault: 'The user or the password is wrong.' });
+      if (user === undefined)
+        return this.#page(request, { name, fault: 'The user or the password is wrong.' });
       const { client, redirectUri, challenge, scopes } = request;
       const code = codes.give({ client: client.id, redirectUri, challenge, scopes, user });
       return sentTo(backTo(request, publicUrl, { code }));
@@ -70,7 +71,12 @@ export class AuthorizePage {
     const { host } = new URL(this.#parts.publicUrl);
     const target = formTarget(redirectUri);
     return page({
-      ...{ title: 'Sign in', status: wrong === undefined ? 200 : 403, formTarget: target, failure: wrong?.fault },
+      ...{
+        title: 'Sign in',
+        status: wrong === undefined ? 200 : 403,
+        formTarget: target,
+        failure: wrong?.fault,
+      },
       body: html`<p><strong>${client.name}</strong> asks to use <strong>${host}</strong> in your name. You go back to <code>${target}</code> then.</p>
 ${whatFor(scopes)}
 ${signInForm({ user: wrong?.name, fault: wrong?.fault })}`,

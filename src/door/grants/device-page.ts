@@ -57,7 +57,8 @@ export class DevicePage {
       if (device === undefined) return codePage(typed, notThere);
       const answer = form.get('answer');
       if (answer === undefined) return this.#signInPage(device);
-      if (answer === 'deny') return donePage(devices.answer(device.userCode, 'denied'), 'It was not allowed.');
+      if (answer === 'deny')
+        return donePage(devices.answer(device.userCode, 'denied'), 'It was not allowed.');
       const name = form.get('username') ?? '';
       const user = await signIn.user(exchange, name, form.get('password') ?? '');
       if (user === undefined)

@@ -19,7 +19,9 @@ const entities: Readonly<Record<string, string>> = {
 
 /** HTML in which whatever is put is text, also between quotes. */
 export function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return new Html(texts.map((text, at) => `${text}${at < parts.length ? written(parts[at] ?? '') : ''}`).join(''));
+  return new Html(
+    texts.map((text, at) => `${text}${at < parts.length ? written(parts[at] ?? '') : ''}`).join(''),
+  );
 }
 
 function written(part: Part): string {

@@ -48,7 +48,14 @@ const common = {
   'Referrer-Policy': 'same-origin',
 };
 
-export function page({ title, body, status = 200, formTarget, headers = {}, failure }: PageContent): BrowserAnswer {
+export function page({
+  title,
+  body,
+  status = 200,
+  formTarget,
+  headers = {},
+  failure,
+}: PageContent): BrowserAnswer {
   const text = html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>${title}</title><meta name="viewport" content="width=device-width"><style>${style}</style></head>
@@ -73,7 +80,11 @@ export function sentTo(location: string, failure?: string): BrowserAnswer {
 }
 
 /** What cannot be gone on with. */
-export function faultPage(status: number, fault: string, headers: Readonly<Record<string, string>> = {}): BrowserAnswer {
+export function faultPage(
+  status: number,
+  fault: string,
+  headers: Readonly<Record<string, string>> = {},
+): BrowserAnswer {
   return page({
     ...{ title: 'This does not work', status, headers, failure: fault },
     body: html`<p role="alert">${fault}</p>\n<p>Close this page and begin again in the program that led here.</p>`,

@@ -15,7 +15,10 @@ function withoutLoopbackPort(uri: string): string {
 }
 
 /** With these parameters behind what it has (RFC 6749 section 3.1.2). */
-export function withParameters(uri: string, parameters: Readonly<Record<string, string | undefined>>): string {
+export function withParameters(
+  uri: string,
+  parameters: Readonly<Record<string, string | undefined>>,
+): string {
   const said = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) said.set(name, value);
   return `${uri}${uri.includes('?') ? '&' : '?'}${said}`;

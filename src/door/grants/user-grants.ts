@@ -18,7 +18,9 @@ export interface UserGrantsParts {
 }
 
 /** The grants by which a client acts in the name of a user. */
-export function userGrants(parts: UserGrantsParts): ReadonlyMap<Exclude<GrantName, 'client_credentials'>, Grant> {
+export function userGrants(
+  parts: UserGrantsParts,
+): ReadonlyMap<Exclude<GrantName, 'client_credentials'>, Grant> {
   return new Map([
     ['password', byPassword(parts)],
     ['authorization_code', byCode(parts)],

@@ -18,7 +18,7 @@ export interface Granted {
   readonly refreshToken?: string | undefined;
 }
 
-export interface GrantRequest {
+interface GrantRequest {
   /** It has shown who it is, and may use this grant. */
   readonly client: OAuthClient;
   readonly form: Form;

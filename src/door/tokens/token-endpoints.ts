@@ -1,9 +1,9 @@
 import type { Exchange } from '../../http/exchange/exchange.ts';
 import { drained, hasBody } from '../../http/exchange/request-body.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { BrowserAnswer } from './browser-answer.ts';
 import type { DockerTokenService } from './docker-token-service.ts';
 import type { KeyRing } from './key-ring.ts';
-import { BrowserAnswer } from './browser-answer.ts';
 import { TokenError } from './token-error.ts';
 
 /** What is answered there: JSON, or something for a browser. Throws RegistryError, TokenError. */

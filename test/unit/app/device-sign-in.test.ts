@@ -71,7 +71,10 @@ describe('a device that shows a code', () => {
     await clock.advance(5000);
     const answer = await polled(url, device);
     assert.equal(answer.status, 200);
-    assert.partialDeepStrictEqual(decodeJwt(String(answer.body['access_token'])), { sub: 'alice', client_id: 'app' });
+    assert.partialDeepStrictEqual(decodeJwt(String(answer.body['access_token'])), {
+      sub: 'alice',
+      client_id: 'app',
+    });
     const shown = { authorization: `Bearer ${String(answer.body['access_token'])}` };
     assert.equal((await asked(`${url}/v2/`, { headers: shown })).status, 200);
     const refresh = { grant_type: 'refresh_token', refresh_token: String(answer.body['refresh_token']) };
@@ -139,7 +142,11 @@ describe('a device that shows a code', () => {
     assert.match(wrong.text, /role="alert"/);
     assert.ok(!wrong.text.includes('<script'));
     assert.equal((await typed(url, device.userCode, { answer: 'allow' })).status, 403);
-    for (const headers of [{ origin: 'https://evil.test' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }])
+    for (const headers of [
+      { origin: 'https://evil.test' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+    ])
       for (const more of [{}, alice, { answer: 'deny' }])
         assert.equal((await typed(url, device.userCode, more, headers)).status, 403);
     assert.equal(await errorOf(polled(url, device)), pending);
@@ -158,7 +165,9 @@ describe('a device that shows a code', () => {
     await using app = await signInApp({ clock: new FakeClock() });
     const { url } = app;
     const device = await begun(url);
-    const codes = Array.from('BCDFGHJKLM', (letter) => `BBBB-BBB${letter}`).filter((code) => code !== device.userCode);
+    const codes = Array.from('BCDFGHJKLM', (letter) => `BBBB-BBB${letter}`).filter(
+      (code) => code !== device.userCode,
+    );
     for (const code of [...codes, 'ZZZZ-ZZZZ'].slice(0, 10)) {
       const page = await typed(url, code);
       assert.equal(page.status, 404);
@@ -177,7 +186,10 @@ describe('a device that shows a code', () => {
     assert.match(page.text, /value="&lt;script&gt;alert\(1\)/);
     const link = await opened(`${app.url}/device?user_code=${encodeURIComponent(script)}`);
     assert.match(link.text, /required value=""/);
-    assert.match(String(link.headers.get('content-security-policy')), /form-action 'self'; frame-ancestors 'none'/);
+    assert.match(
+      String(link.headers.get('content-security-policy')),
+      /form-action 'self'; frame-ancestors 'none'/,
+    );
   });
 
   it('is one of so many from one network, and of a program that may', async () => {

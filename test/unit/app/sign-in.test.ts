@@ -51,16 +51,21 @@ describe('a program to which a user is sent back', () => {
     const { verifier, challenge } = newPkce();
     const { location, status } = await sent(authorizeUrl(url, webRequest(challenge)), alice);
     assert.equal(status, 303);
-    assert.equal(`${location?.origin}${location?.pathname}`, webBack);
-    assert.deepEqual([...(location?.searchParams.keys() ?? [])], ['code', 'state', 'iss']);
-    assert.equal(location?.searchParams.get('state'), 'st');
-    assert.equal(location?.searchParams.get('iss'), publicUrl);
-    const code = String(location?.searchParams.get('code'));
+    assert.ok(location !== undefined);
+    assert.equal(`${location.origin}${location.pathname}`, webBack);
+    assert.deepEqual([...location.searchParams.keys()], ['code', 'state', 'iss']);
+    assert.equal(location.searchParams.get('state'), 'st');
+    assert.equal(location.searchParams.get('iss'), publicUrl);
+    const code = String(location.searchParams.get('code'));
     const answer = await exchange(code, verifier);
     const { access_token: access, refresh_token: refresh, ...rest } = answer.body;
     assert.deepEqual(rest, { token_type: 'Bearer', expires_in: 7200, scope: pullA });
     assert.equal(answer.headers.get('cache-control'), 'no-store');
-    assert.partialDeepStrictEqual(decodeJwt(String(access)), { sub: 'alice', client_id: 'web', scope: pullA });
+    assert.partialDeepStrictEqual(decodeJwt(String(access)), {
+      sub: 'alice',
+      client_id: 'web',
+      scope: pullA,
+    });
     assert.equal(await statusWith(url, '/v2/team/a/manifests/v1', access), 404);
     assert.equal(await statusWith(url, '/v2/team/b/manifests/v1', access), 401);
     // It opens no door by itself.
@@ -140,7 +145,10 @@ describe('a program to which a user is sent back', () => {
       assert.deepEqual([page.status, page.location], [400, undefined], redirect);
       assert.ok(!page.text.includes('evil'), redirect);
       // Nor with the right password.
-      const sentBack = await sent(authorizeUrl(url, { ...webRequest(challenge), redirect_uri: redirect }), alice);
+      const sentBack = await sent(
+        authorizeUrl(url, { ...webRequest(challenge), redirect_uri: redirect }),
+        alice,
+      );
       assert.deepEqual([sentBack.status, sentBack.location], [400, undefined], redirect);
     }
     const nobodys = await opened(authorizeUrl(url, { ...webRequest(challenge), client_id: 'nobody' }));
@@ -204,7 +212,7 @@ describe('a program to which a user is sent back', () => {
       assert.equal((await refused(change)).searchParams.get('error'), error, JSON.stringify(change));
     const implicit = await refused({ response_type: 'token' });
     assert.equal(implicit.searchParams.get('error'), 'unsupported_response_type');
-    assert.match(String(implicit.searchParams.get('error_description')), /implicit .* RFC 9700/);
+    assert.match(String(implicit.searchParams.get('error_description')), /implicit .*RFC 9700/);
     const kept = await opened(
       authorizeUrl(url, { ...request, response_type: 'token', redirect_uri: `${webBack}?kept=1` }),
     );
@@ -213,7 +221,10 @@ describe('a program to which a user is sent back', () => {
 
   it('hears that the user does not allow it, whatever he has typed', async () => {
     const { challenge } = newPkce();
-    const { status, location } = await sent(authorizeUrl(url, webRequest(challenge)), { ...alice, answer: 'deny' });
+    const { status, location } = await sent(authorizeUrl(url, webRequest(challenge)), {
+      ...alice,
+      answer: 'deny',
+    });
     assert.deepEqual(
       [status, location?.searchParams.get('error'), location?.searchParams.get('code')],
       [303, 'access_denied', null],
@@ -237,18 +248,26 @@ describe('the login page', () => {
     assert.equal(status, 200);
     assert.match(String(headers.get('content-type')), /^text\/html; charset=utf-8$/);
     const policy = String(headers.get('content-security-policy'));
-    for (const part of ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self' https://web.test", "base-uri 'none'"])
+    for (const part of [
+      "default-src 'none'",
+      "frame-ancestors 'none'",
+      "form-action 'self' https://web.test",
+      "base-uri 'none'",
+    ])
       assert.ok(policy.split('; ').includes(part), part);
     assert.ok(!policy.includes('unsafe') && !policy.includes('script-src'));
     assert.deepEqual(
-      ['x-frame-options', 'x-content-type-options', 'referrer-policy', 'cache-control', 'set-cookie'].map((name) =>
-        headers.get(name),
+      ['x-frame-options', 'x-content-type-options', 'referrer-policy', 'cache-control', 'set-cookie'].map(
+        (name) => headers.get(name),
       ),
       ['DENY', 'nosniff', 'same-origin', 'no-store', null],
     );
     assert.ok(!/<script|https?:\/\/(?!web\.test)/.test(text));
     for (const name of ['username', 'password'])
-      assert.match(text, new RegExp(`<label for="${name}">[^<]+</label>\\s*<input id="${name}" name="${name}"`));
+      assert.match(
+        text,
+        new RegExp(`<label for="${name}">[^<]+</label>\\s*<input id="${name}" name="${name}"`),
+      );
     assert.match(text, /autocomplete="username"/);
     assert.match(text, /type="password" autocomplete="current-password"/);
     // Whatever path leads to it: the form is sent to where it stands.
@@ -288,7 +307,10 @@ describe('the login page', () => {
       assert.ok(!page.text.includes('<img'));
       assertSecretless(page.text, 'the page');
     }
-    assert.match((await sent(at(), { ...alice, username: user })).text, /value="&lt;img src=x onerror=&quot;a\(&#39;b/);
+    assert.match(
+      (await sent(at(), { ...alice, username: user })).text,
+      /value="&lt;img src=x onerror=&quot;a\(&#39;b/,
+    );
   });
 
   it('shows names as they are written', async () => {
@@ -311,7 +333,9 @@ describe('the login page', () => {
     assert.equal(large.status, 413);
     const many = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`f${index}`, 'x']));
     assert.equal((await sent(at(), many)).status, 400);
-    const flood = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`x-${index}`, 'y'.repeat(400)]));
+    const flood = Object.fromEntries(
+      Array.from({ length: 100 }, (_, index) => [`x-${index}`, 'y'.repeat(400)]),
+    );
     assert.equal((await sent(at(), alice, flood).catch(() => ({ status: 431 }))).status, 431);
     assert.equal((await opened(at(), { method: 'DELETE' })).status, 405);
     assertSecretless(app.server.log, 'the log');
@@ -406,7 +430,9 @@ describe('what a user has allowed', () => {
     const fields = { grant_type: 'authorization_code', redirect_uri: webBack, code_verifier: pkce.verifier };
     for (const line of [`alice:${bcrypt(secret('new'))}\n`, `bob:${bcrypt(password)}\n`]) {
       await writeFile(server.htpasswdFile, `alice:${bcrypt(password)}\n`);
-      await asked(`${url}/v2/token`, { headers: { authorization: basicHeader('alice', secret(line.slice(0, 12))) } });
+      await asked(`${url}/v2/token`, {
+        headers: { authorization: basicHeader('alice', secret(line.slice(0, 12))) },
+      });
       const { body } = await token(url, 'old', byPassword);
       assert.equal(await statusWith(url, '/v2/', body['access_token']), 200);
       const code = await codeFor(url, webRequest(pkce.challenge));
@@ -450,11 +476,20 @@ describe('grants', () => {
     const user = { grant_type: 'password', username: 'alice', password };
     assert.equal(await errorOf(token(url, '000000', user)), '400 unauthorized_client');
     assert.equal(await errorOf(token(url, 'app', user)), '400 unauthorized_client');
-    assert.equal(await errorOf(token(url, 'old', { grant_type: 'client_credentials' })), '400 unauthorized_client');
+    assert.equal(
+      await errorOf(token(url, 'old', { grant_type: 'client_credentials' })),
+      '400 unauthorized_client',
+    );
     assert.equal(await errorOf(token(url, 'old', { ...user, client_secret: '' })), '401 invalid_client');
-    assert.equal(await errorOf(token(url, 'old', { ...user, client_secret: secret('no') })), '401 invalid_client');
+    assert.equal(
+      await errorOf(token(url, 'old', { ...user, client_secret: secret('no') })),
+      '401 invalid_client',
+    );
     // A public client has none, and whoever shows one is another.
-    assert.equal(await errorOf(token(url, 'app', { ...user, client_secret: secret('no') })), '401 invalid_client');
+    assert.equal(
+      await errorOf(token(url, 'app', { ...user, client_secret: secret('no') })),
+      '401 invalid_client',
+    );
     assert.equal(await errorOf(token(url, 'old', { ...user, password: '' })), '400 invalid_request');
     assert.equal(await errorOf(token(url, 'old', { ...user, password: secret('no') })), invalidGrant);
     assert.equal(await errorOf(token(url, 'old', { ...user, scope: 'other' })), '400 invalid_scope');
@@ -467,7 +502,9 @@ describe('grants', () => {
   it('are published, where clients look for them', async () => {
     await using app = await signInApp();
     const wellKnown = '/.well-known/oauth-authorization-server';
-    const answers = await Promise.all(['', '/here'].map(async (path) => await asked(app.url + wellKnown + path)));
+    const answers = await Promise.all(
+      ['', '/here'].map(async (path) => await asked(app.url + wellKnown + path)),
+    );
     for (const { status, body, headers } of answers) {
       assert.deepEqual([status, headers.get('cache-control')], [200, 'public, max-age=300']);
       assert.deepEqual(body, {

@@ -49,31 +49,31 @@ describe('who clients are', () => {
     ...clients([
       [
         '{ id: a, public: true, secretFromEnv: S, grants: [device_code] }',
-        '2:74: auth.oauth.clients[0].secretFromEnv: a public client has no secret',
+        '2:94: auth.oauth.clients[0].secretFromEnv: a public client has no secret',
       ],
       [
         '{ id: a, public: true, grants: [device_code, client_credentials] }',
-        '2:96: auth.oauth.clients[0].grants[1]: client_credentials needs a secret: a public client has none',
+        '2:101: auth.oauth.clients[0].grants[1]: client_credentials needs a secret: a public client has none',
       ],
       [
         '{ id: a, secretFromEnv: S, grants: [password, password] }',
-        '2:97: auth.oauth.clients[0].grants[1]: is there twice',
+        '2:102: auth.oauth.clients[0].grants[1]: is there twice',
       ],
       [
         '{ id: a, secretFromEnv: S, grants: [] }',
-        '2:86: auth.oauth.clients[0].grants: is empty: the client would get no token',
+        '2:91: auth.oauth.clients[0].grants: is empty: the client would get no token',
       ],
       [
         '{ id: a, secretFromEnv: S, grants: [authorization_code] }',
-        '2:87: auth.oauth.clients[0].grants[0]: authorization_code needs redirectUris',
+        '2:92: auth.oauth.clients[0].grants[0]: authorization_code needs redirectUris',
       ],
       [
         '{ id: a, secretFromEnv: S, redirectUris: ["https://a.io/b"] }',
-        '2:92: auth.oauth.clients[0].redirectUris: has no effect without authorization_code in grants',
+        '2:97: auth.oauth.clients[0].redirectUris: has no effect without authorization_code in grants',
       ],
       [
         '{ id: a, secretFromEnv: S, grants: [client_credentials, refresh_token] }',
-        '2:107: auth.oauth.clients[0].grants[1]: refresh_token needs another one that gives such tokens: authorization_code, device_code, password',
+        '2:112: auth.oauth.clients[0].grants[1]: refresh_token needs another one that gives such tokens: authorization_code, device_code, password',
       ],
     ]),
     [
@@ -82,7 +82,7 @@ describe('who clients are', () => {
     ],
     [
       `auth: { ${basic}, oauth: { clients: [{ id: a, secretFromEnv: S, grants: [password, device_code] }], signing: { algorithm: ES256 } } }`,
-      '1:103: auth.oauth.clients[0].grants[1]: needs publicUrl: there users are sent to sign in',
+      '1:102: auth.oauth.clients[0].grants[1]: needs publicUrl: there users are sent to sign in',
     ],
     [
       'auth: { issuers: [{ issuer: portus.test, audience: a }] }',
@@ -108,7 +108,7 @@ describe('who clients are', () => {
   });
 
   it('go back to where nobody else is: each URI in full, by TLS unless it is on the same machine', async () => {
-    const problems = async (uri: string): Promise<string[]> =>
+    const problems = async (uri: string): Promise<readonly string[]> =>
       await problemsOf(
         `${url}auth: { ${basic}, oauth: { clients: [{ id: a, public: true, grants: [authorization_code], redirectUris: [${JSON.stringify(uri)}] }], signing: { algorithm: ES256 } } }`,
       );

@@ -13,7 +13,10 @@ describe('entries that belong to somebody', () => {
     const { entries } = made(10, 2);
     entries.add('b', 'bob', 0);
     for (const key of ['1', '2', '3']) entries.add(key, 'alice', Number(key));
-    assert.deepEqual(['b', '1', '2', '3'].map((key) => entries.get(key)), [0, undefined, 2, 3]);
+    assert.deepEqual(
+      ['b', '1', '2', '3'].map((key) => entries.get(key)),
+      [0, undefined, 2, 3],
+    );
     assert.deepEqual([entries.isFullFor('alice'), entries.isFullFor('bob')], [true, false]);
   });
 
@@ -21,7 +24,10 @@ describe('entries that belong to somebody', () => {
     const { entries } = made(3, 2);
     for (const key of ['1', '2', '3', '4', '5']) entries.add(key, key, Number(key));
     assert.equal(entries.size, 3);
-    assert.deepEqual(['1', '2', '3', '4', '5'].map((key) => entries.get(key)), [undefined, undefined, 3, 4, 5]);
+    assert.deepEqual(
+      ['1', '2', '3', '4', '5'].map((key) => entries.get(key)),
+      [undefined, undefined, 3, 4, 5],
+    );
     assert.equal(entries.isFullFor('nobody'), true);
   });
 
@@ -45,6 +51,9 @@ describe('entries that belong to somebody', () => {
     assert.deepEqual([entries.get('1'), entries.size, entries.isFullFor('alice')], [undefined, 0, false]);
     entries.add('1', 'alice', 2);
     entries.add('1', 'bob', 3);
-    assert.deepEqual([entries.get('1'), entries.isFullFor('alice'), entries.isFullFor('bob')], [3, false, true]);
+    assert.deepEqual(
+      [entries.get('1'), entries.isFullFor('alice'), entries.isFullFor('bob')],
+      [3, false, true],
+    );
   });
 });

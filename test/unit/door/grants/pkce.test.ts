@@ -15,7 +15,13 @@ describe('a code challenge', () => {
   });
 
   it('has the form of one, and its verifier too', () => {
-    for (const none of ['', verifier.slice(1), `${challenge}=`, `${challenge}\n`, challenge.replace('-', '+')])
+    for (const none of [
+      '',
+      verifier.slice(1),
+      `${challenge}=`,
+      `${challenge}\n`,
+      challenge.replace('-', '+'),
+    ])
       assert.ok(!isChallenge(none), none);
     // The hash is right, the verifier is none (RFC 7636 section 4.1).
     assert.ok(!isVerifierOf('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0', 'abc'));

@@ -4,7 +4,12 @@ import { formTarget, isRegistered, withParameters } from '#src/door/grants/redir
 
 describe('a redirect URI', () => {
   it('is registered letter by letter, but for the port of a loopback address', () => {
-    const registered = ['https://a.test/b?c=d', 'http://[::1]/b', 'http://127.0.0.1:80/b', 'http://127.0.0.1'];
+    const registered = [
+      'https://a.test/b?c=d',
+      'http://[::1]/b',
+      'http://127.0.0.1:80/b',
+      'http://127.0.0.1',
+    ];
     for (const asked of [...registered, 'http://[::1]:1/b', 'http://127.0.0.1:65535'])
       assert.equal(isRegistered(registered, asked), true, asked);
     for (const asked of [
