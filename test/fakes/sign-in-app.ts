@@ -6,7 +6,7 @@ import { temporaryDirectory } from './running-app.ts';
 import { secret } from './secrets.ts';
 import { password, posted, type TokenAnswer, type TokenApp, tokenApp } from './token-app.ts';
 
-const clientSecret = secret('of a client');
+export const clientSecret = secret('of a client');
 /** As `tokenApp` has it. */
 export const publicUrl = 'https://cache.test/here';
 export const webBack = 'https://web.test/back';

@@ -11,7 +11,7 @@ import type { RefreshTokens } from './refresh-tokens.ts';
 import type { SignIn } from './sign-in.ts';
 
 export interface UserGrantsParts {
-  readonly signIn: SignIn;
+  readonly signIn: Pick<SignIn, 'user' | 'isStill'>;
   readonly codes: AuthorizationCodes;
   readonly devices: DeviceCodes;
   readonly refreshTokens: RefreshTokens;

@@ -7,6 +7,7 @@ import { bcrypt } from '#test/fakes/passwords.ts';
 import { assertSecretless, secret } from '#test/fakes/secrets.ts';
 import {
   alice,
+  clientSecret,
   errorOf,
   type Fields,
   opened,
@@ -197,6 +198,8 @@ describe('a device that shows a code', () => {
     const { url } = app;
     const at = `${url}/device_authorization`;
     assert.equal(await errorOf(posted(at, { client_id: 'old' })), '401 invalid_client');
+    const old = { client_id: 'old', client_secret: clientSecret };
+    assert.equal(await errorOf(posted(at, old)), '400 unauthorized_client');
     assert.equal(await errorOf(posted(at, { client_id: 'nobody' })), '401 invalid_client');
     assert.equal(await errorOf(posted(at, { client_id: 'app', scope: 'any' })), '400 invalid_scope');
     for (let count = 0; count < 50; count += 1) await begun(url);

@@ -527,8 +527,10 @@ describe('grants', () => {
   });
 
   it('have no pages where no program has them', async () => {
-    const clients: readonly object[] = [];
+    const clients = [{ id: 'app', public: true, grants: ['password'] }];
     await using app = await signInApp({ oauth: { clients } });
+    const asks = { grant_type: 'authorization_code', code: 'x' };
+    assert.equal(await errorOf(token(app.url, 'app', asks)), '400 unsupported_grant_type');
     for (const path of ['/device', '/device_authorization'])
       assert.equal((await opened(app.url + path)).status, 404, path);
     assert.equal((await opened(`${app.url}/authorize?response_type=code`)).status, 400);
