@@ -6,6 +6,8 @@ import type { Exchange } from '../../http/exchange/exchange.ts';
  */
 export function otherPage({ request: { headers } }: Exchange, publicUrl: URL): string | undefined {
   const site = headers['sec-fetch-site'];
-  if (headers.origin === publicUrl.origin && (site === undefined || site === 'same-origin')) return undefined;
+  // `none`: the user himself, who sends it once more.
+  const isOwn = site === undefined || site === 'same-origin' || site === 'none';
+  if (headers.origin === publicUrl.origin && isOwn) return undefined;
   return `The form was not sent from ${publicUrl.origin}, where this page is to be opened.`;
 }

@@ -35,7 +35,10 @@ function grants() {
     },
   };
   const all = userGrants({ signIn, codes, refreshTokens, devices: new DeviceCodes(clock) });
-  const ask = async (name: Exclude<GrantName, 'client_credentials'>, fields: Record<string, string>): Promise<Granted> => {
+  const ask = async (
+    name: Exclude<GrantName, 'client_credentials'>,
+    fields: Record<string, string>,
+  ): Promise<Granted> => {
     const form = new Form(String(new URLSearchParams(fields)));
     return await (all.get(name) as Grant)({ client, form, exchange: {} as Exchange });
   };
@@ -59,7 +62,10 @@ describe('what is good once', () => {
   it('is a refresh token that another shows meanwhile: one gets the next, and the other ends it', async () => {
     const { refreshTokens, looks, ask } = grants();
     const { token } = refreshTokens.begin({ client: 'app', scopes: [], user });
-    const answers = [ask('refresh_token', { refresh_token: token }), ask('refresh_token', { refresh_token: token })];
+    const answers = [
+      ask('refresh_token', { refresh_token: token }),
+      ask('refresh_token', { refresh_token: token }),
+    ];
     for (const look of looks) look();
     const [first, second] = await Promise.allSettled(answers);
     assert.equal(first?.status, 'fulfilled');
