@@ -89,7 +89,7 @@ export async function oauthOf(
         lifeMs,
       );
   const holders = {
-    scopesOf: (id: string) => clients.named(id)?.scopes,
+    scopesOf: (id: string) => clients.of(id)?.scopes,
     hashOf: (user: string) => users?.hashOf(user),
   };
   const source: TokenSource = {

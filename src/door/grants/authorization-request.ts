@@ -54,7 +54,7 @@ export function readRequest(query: URLSearchParams, clients: OAuthClients, issue
 /** Else what is wrong with it. */
 function senderIn(query: URLSearchParams, clients: OAuthClients): Sender | string {
   if (new Set(query.keys()).size < query.size) return 'A parameter is there more than once.';
-  const client = clients.named(query.get('client_id') ?? '');
+  const client = clients.of(query.get('client_id') ?? '');
   if (client === undefined) return 'The program (client_id) is not known here.';
   const redirectUri = query.get('redirect_uri') ?? '';
   if (redirectUri === '') return 'It is not said where to go back to (redirect_uri).';

@@ -41,7 +41,7 @@ export class OAuthClients {
   }
 
   /** Undefined: there is no such client. */
-  named(id: string): OAuthClient | undefined {
+  of(id: string): OAuthClient | undefined {
     return this.#clients.get(id)?.client;
   }
 
@@ -55,7 +55,7 @@ export class OAuthClients {
         throw new TokenError('invalid_request', 'the client is shown with two names');
       return this.#known(shown);
     }
-    const named = id === undefined ? undefined : this.named(id);
+    const named = id === undefined ? undefined : this.of(id);
     if (named !== undefined && named.secret === undefined && secret === undefined) return named;
     return this.#known(id === undefined || secret === undefined ? undefined : { id, secret });
   }

@@ -100,7 +100,7 @@ export function holderOf(
   payload: JWTPayload,
   { scopesOf, hashOf }: TokenHolders,
 ): { readonly known: Known; readonly holds: () => boolean } | undefined {
-  const { sub, client_id: client, scope, stamp } = payload;
+  const { sub, client_id: client, scope, user_stamp: stamp } = payload;
   if (typeof client !== 'string' || typeof sub !== 'string') return undefined;
   const configured = scopesOf(client);
   if (configured === undefined) return undefined;
@@ -122,6 +122,6 @@ function claimsOf({ client, scopes, user }: ClientToken): { sub: string; client_
     sub: user?.name ?? client,
     client_id: client,
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
-    ...(user !== undefined && { stamp: user.stamp }),
+    ...(user !== undefined && { user_stamp: user.stamp }),
   };
 }
