@@ -7,7 +7,6 @@ export function warningsOf(config: Config): string[] {
     ...unaskedClients(config),
     ...namelessRegistries(config),
     ...unknownUsers(config),
-    ...openSignIn(config),
     ...withoutEffect(config),
   ];
 }
@@ -58,20 +57,6 @@ function unknownUsers({ access = [], auth }: Config): string[] {
     ({ name }) =>
       `access: the rule ${JSON.stringify(name)} is about nobody, since no client is known without auth`,
   );
-}
-
-/** Users type their passwords on the pages of this server (RFC 6749 section 3.1: by TLS). */
-function openSignIn({ auth, publicUrl }: Config): string[] {
-  const ofPages = auth?.oauth?.clients.find(({ grants }) =>
-    grants.some((grant) => grant === 'authorization_code' || grant === 'device_code'),
-  );
-  if (ofPages === undefined || !publicUrl.startsWith('http:') || isLoopback(new URL(publicUrl).hostname))
-    return [];
-  return ['publicUrl: users sign in there without TLS: whoever is on the way reads their passwords'];
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }
 
 /** What something else decides, or has no use for. */

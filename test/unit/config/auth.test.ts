@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { loadText, problemsOf } from '#test/fakes/config-text.ts';
+import { problemsOf } from '#test/fakes/config-text.ts';
 
 const basic = 'basic: { htpasswdFile: f }';
 const url = 'publicUrl: https://a.io\n';
@@ -139,19 +139,5 @@ describe('who clients are', () => {
       '',
     ])
       assert.match(String(await problems(bad)), /redirectUris\[0\]: must be an https URL/, bad);
-  });
-
-  it('are warned of where users would sign in without TLS, but on the same machine', async () => {
-    const warnings = async (publicUrl: string, grant: string): Promise<readonly string[]> => {
-      const client = `{ id: a, public: true, grants: [${grant}] }`;
-      const text = `publicUrl: ${publicUrl}\nauth: { ${basic}, oauth: { clients: [${client}], signing: { algorithm: ES256 } } }`;
-      return (await loadText(text)).warnings;
-    };
-    assert.deepEqual(await warnings('http://a.io', 'device_code'), [
-      'publicUrl: users sign in there without TLS: whoever is on the way reads their passwords',
-    ]);
-    assert.deepEqual(await warnings('http://a.io', 'password'), []);
-    for (const url of ['https://a.io', 'http://localhost:80', 'http://127.0.0.1:80', 'http://[::1]:80'])
-      assert.deepEqual(await warnings(url, 'device_code'), [], url);
   });
 });
