@@ -14,8 +14,11 @@ import { Met, notPassing } from './met.ts';
 
 /** How a caller becomes known. */
 export interface Identity {
-  /** Nothing shown: nobody. Throws UNAUTHORIZED, with a `WWW-Authenticate`, for what is wrong. */
-  readonly identify: (caller: Caller) => Soon<Subject>;
+  /**
+   * Nothing shown: nobody. `beforeLook` is asked before anybody looks at what is not known yet; what it throws is thrown. Throws UNAUTHORIZED, with a
+   * `WWW-Authenticate`, for what is wrong.
+   */
+  readonly identify: (caller: Caller, beforeLook: () => Soon<void>) => Soon<Subject>;
   /** `WWW-Authenticate` for whoever needs more than he has shown. Absent: nobody can show anything. */
   readonly challenge?:
     | ((action: Action, repository: RepositoryName | undefined, error?: 'insufficient_scope') => string)
@@ -84,7 +87,7 @@ export class Admission {
 
   #identified(caller: Caller, access: Access): Soon<Subject> {
     try {
-      const subject = this.#parts.identity.identify(caller);
+      const subject = this.#parts.identity.identify(caller, () => this.#mayBeLookedAt(caller));
       if (!(subject instanceof Promise)) return this.#known(subject, caller);
       return subject.then(
         (one) => this.#known(one, caller),
@@ -95,8 +98,16 @@ export class Admission {
     }
   }
 
+  /** Whose password or token is not known yet is nobody: where his address has had its share, it is not looked at. Counted is what comes of it. Throws TOOMANYREQUESTS. */
+  #mayBeLookedAt({ address }: Caller): Soon<void> {
+    return this.#parts.limiter?.check({ id: undefined, address });
+  }
+
   #known(subject: Subject, { address, certificate }: Caller): Subject {
-    return subject.by === 'nothing' ? this.#visitors.of(address, certificate) : subject;
+    if (subject.by === 'nothing') return this.#visitors.of(address, certificate);
+    if (subject.id !== undefined || certificate === undefined) return subject;
+    // A token for nobody in particular: who he is says the certificate, and what he asked for the token.
+    return { ...this.#visitors.of(address, certificate), granted: subject.granted ?? [] };
   }
 
   /** Whoever shows what is wrong is counted too, by his address. */
@@ -125,7 +136,7 @@ export class Admission {
       case 'login':
         return isAsked ? { refusal: noSuchEndpoint() } : admitted;
       case 'version':
-        return isAsked && subject.by === 'nothing' ? this.#refused(subject, access) : admitted;
+        return isAsked && isToShowMore(subject) ? this.#refused(subject, access) : admitted;
       case 'catalog':
         if (rules?.letsIn(subject, 'pull') === false) return this.#refused(subject, access);
         return isGrantedCatalog(subject) ? admitted : this.#notInToken(access);
@@ -172,6 +183,14 @@ export class Admission {
           : unauthorized(challenge(action, repository, 'insufficient_scope')),
     };
   }
+}
+
+/**
+ * Whoever has shown nothing, or a certificate alone. Many clients show their password where `/v2/` asks for it, or nowhere; the others go on without, and
+ * have what their certificate is good for.
+ */
+function isToShowMore({ by, granted }: Subject): boolean {
+  return by === 'nothing' || (by === 'certificate' && granted === undefined);
 }
 
 function wordsOf(action: Action): string {

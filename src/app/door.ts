@@ -59,7 +59,7 @@ export async function openDoor(config: Config, parts: DoorParts): Promise<Door> 
   const opened = stack.move();
   return {
     at: (at) => {
-      const known = identities?.at(at === 'port' ? undefined : config.listeners[at]?.auth);
+      const known = identities?.at(at === 'port' ? config.auth?.atPort : config.listeners[at]?.auth);
       const identity = known ?? anonymous;
       const admission = new Admission({ ...common, identity, limiter: limiters.of(at) });
       const { authorise } = admission;
@@ -88,6 +88,7 @@ async function identitiesOf(
       const { address, forwardedFor } = callerOf(request);
       return clientAddress(address, forwardedFor, trustedProxies);
     },
+    certificateOf: ({ request }) => callerOf(request).certificate,
   });
 }
 

@@ -18,7 +18,7 @@ import { TokenProofs, type TokenSource } from '../door/tokens/token-proofs.ts';
 import type { Exchange } from '../http/exchange/exchange.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { givenSigningKey, htpasswdFault, IdentityFault } from './identity-files.ts';
+import { givenSigningKey, htpasswdFault, IdentityFault, keysFile } from './identity-files.ts';
 import { issuerSources } from './issuers.ts';
 import { nameInUrls } from './name-in-urls.ts';
 import type { Dialling } from './notifying.ts';
@@ -36,14 +36,16 @@ export interface IdentityParts {
   readonly repositoryNamed: (name: string) => RepositoryName | undefined;
   /** Where whoever asks for a token is. */
   readonly addressOf: (exchange: Exchange) => string | undefined;
+  /** The name in his certificate, which was verified. Undefined: he has shown none. */
+  readonly certificateOf: (exchange: Exchange) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** How a caller becomes known at one door. */
 interface IdentityThere {
-  /** Nothing shown: nobody. Throws UNAUTHORIZED with a challenge for what is wrong, TOOMANYREQUESTS (429), UNAVAILABLE (503). */
-  readonly identify: (caller: Shown) => Soon<Subject>;
+  /** Nothing shown: nobody. Throws UNAUTHORIZED with a challenge for what is wrong, what `beforeLook` throws, TOOMANYREQUESTS (429), UNAVAILABLE (503). */
+  readonly identify: (caller: Shown, beforeLook: () => Soon<void>) => Soon<Subject>;
   /** `WWW-Authenticate` for whoever needs more than he has shown. Undefined: nobody can show anything. */
   readonly challenge:
     | ((action: DoorAction, repository: RepositoryName | undefined, error?: string) => string)
@@ -59,7 +61,6 @@ export interface Identities extends AsyncDisposable {
 }
 
 const everyKind: readonly CredentialKind[] = ['basic', 'tokenService', 'oauth', 'issuers'];
-const keysFile = 'token-keys.json';
 
 /** Undefined: nobody is asked who he is. Throws an Error that names the key of what cannot be used, before anything listens. */
 export async function openIdentities(config: Config, parts: IdentityParts): Promise<Identities | undefined> {
@@ -125,7 +126,7 @@ function identityAt(
       headers: { 'WWW-Authenticate': challenges.refusal(scheme === 'bearer') },
     });
   return {
-    identify: (caller) => identification.identify(caller, refuse),
+    identify: (caller, beforeLook) => identification.identify(caller, refuse, beforeLook),
     challenge:
       basic === undefined && bearer === undefined
         ? undefined

@@ -67,14 +67,13 @@ function counterOf(
   counts: SharedCounts | undefined,
   parts: Parts & { readonly place: LimitPlace },
 ): MaybeCounter {
-  const { window } = settings;
+  const { window, onStoreError } = settings;
   const { clock, place } = parts;
-  if (counts === undefined)
-    return window === 'fixed' ? new FixedWindow(settings, clock) : new SlidingWindow(settings, clock);
-  return new ReachableCounter(
+  const own = window === 'fixed' ? new FixedWindow(settings, clock) : new SlidingWindow(settings, clock);
+  if (counts === undefined) return own;
+  const shared =
     window === 'fixed'
       ? new SharedFixedWindow(settings, counts, { clock, place })
-      : new SharedSlidingWindow(settings, counts, place),
-    parts,
-  );
+      : new SharedSlidingWindow(settings, counts, place);
+  return new ReachableCounter(shared, { ...parts, meanwhile: onStoreError === 'allow' ? own : undefined });
 }

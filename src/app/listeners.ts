@@ -38,11 +38,7 @@ async function opened(at: number, parts: Parts, stack: AsyncDisposableStack): Pr
   const certificates =
     tls === undefined
       ? undefined
-      : await ServerCertificates.open(
-          { serverTlsConfig: { ...tls, ca: '', clientAuth: 'none' } },
-          { clock, log },
-          `listeners[${at}].tls`,
-        );
+      : await ServerCertificates.open({ serverTlsConfig: tls }, { clock, log }, `listeners[${at}].tls`);
   const server = stack.use(
     await listen(served(at, parts), {
       ...{ config, clock, log, at, tls: certificates?.tls },

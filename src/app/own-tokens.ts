@@ -5,6 +5,7 @@ import { metadataPaths, serverMetadata } from '../door/grants/server-metadata.ts
 import { Identification } from '../door/identity/identification.ts';
 import type { Passwords } from '../door/identity/passwords.ts';
 import type { UserFile } from '../door/identity/user-file.ts';
+import { WrongGuesses } from '../door/identity/wrong-guesses.ts';
 import { DockerTokenService, type DockerTokenServiceParts } from '../door/tokens/docker-token-service.ts';
 import { DockerTokens } from '../door/tokens/docker-tokens.ts';
 import type { GrantName } from '../door/tokens/grant-name.ts';
@@ -78,6 +79,7 @@ export async function oauthOf(
       ...{ id, name: name || id, scopes, grants, redirectUris },
       secret: isPublic ? undefined : revealed(secret),
     })),
+    new WrongGuesses(clock),
   );
   const secret = sharedSecret(auth);
   const isShared = secret !== undefined;
@@ -89,15 +91,15 @@ export async function oauthOf(
         lifeMs,
       );
   const holders = {
-    scopesOf: (id: string) => clients.of(id)?.scopes,
+    clientOf: (id: string) => clients.of(id),
     hashOf: (user: string) => users?.hashOf(user),
   };
   const source: TokenSource = {
     takes: ({ issuer: by, kind, algorithm }) =>
       by === issuer && kind === (isShared ? 'JWT' : 'at+jwt') && (algorithm === 'HS256') === isShared,
     prove: async (token) => {
-      const payload = await tokens.verify(token);
-      return { known: undefined, ...holderOf(payload, holders), payload };
+      const verified = await tokens.verify(token);
+      return { known: undefined, ...holderOf(verified, holders), payload: verified.payload };
     },
   };
   const names = new Set(oauth.clients.flatMap(({ grants }) => grants));
@@ -107,7 +109,7 @@ export async function oauthOf(
       : (await import('./user-sign-in.ts')).userSignIn(names, {
           ...{ clients, publicUrl, users, passwords, addressOf, clock },
         });
-  const service = new OAuthService({ clients, tokens, grants: ofUsers?.grants ?? new Map() });
+  const service = new OAuthService({ clients, tokens, addressOf, grants: ofUsers?.grants ?? new Map() });
   const hasPublicClients = oauth.clients.some((client) => client.public);
   const metadata = serverMetadata({
     ...{ publicUrl, grants: names, hasPublicClients, hasKeys: keys !== undefined },

@@ -11,6 +11,9 @@ import { choice, duration, flag, group, httpUrl, list, redirectUri, secretKeys, 
 
 /** Who clients are, and the tokens that they show. */
 
+/** What of it is taken at a door. */
+export const credentialKinds = () => list(choice(['basic', 'tokenService', 'oauth', 'issuers']));
+
 const leastLife = '1m';
 
 const basicSchema = group({
@@ -124,6 +127,10 @@ export const authSchema = ofSomeKind(
           oauthSchema.optional(),
         ),
         issuers: key('Issuers of tokens that are believed', list(issuerSchema).prefault([])),
+        atPort: key(
+          'Which of these are taken at port, and whose tokens are had there, as auth of listeners says it of theirs; none of it is nobody known. Absent: all',
+          credentialKinds().optional(),
+        ),
       }),
     ),
   ),

@@ -280,39 +280,47 @@ export function reachableTokenService<S extends z.ZodType>(schema: S): S {
 }
 
 /** Who takes at a door what nobody can have takes nothing: that is said by an empty list. */
-export function knownAtListeners<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ auth, listeners }) =>
-    (Array.isArray(listeners) ? listeners.map(record) : []).flatMap((listener, at) =>
-      listenerProblems(listener, record(auth)).map(({ path, message }) => ({
+export function knownAtDoors<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ auth: found, listeners }) => {
+    const auth = record(found);
+    const ofListeners = (Array.isArray(listeners) ? listeners.map(record) : []).flatMap((listener, at) =>
+      listenerProblems(listener, auth).map(({ path, message }) => ({
         path: ['listeners', at, ...path],
         message,
       })),
-    ),
-  );
+    );
+    return [...absentKinds(auth['atPort'], ['auth', 'atPort'], auth), ...ofListeners];
+  });
 }
 
 function listenerProblems(
   { serve, auth: kinds, rateLimit }: Readonly<Record<string, unknown>>,
   auth: Readonly<Record<string, unknown>>,
 ): Found[] {
-  const isThere = (kind: string): boolean => {
-    const value = auth[kind];
-    return given(value) && value !== null && !(Array.isArray(value) && value.length === 0);
-  };
-  const taken = Array.isArray(kinds) ? textsOf(kinds) : undefined;
   if (serve === 'files')
     return Object.entries({ auth: kinds, rateLimit }).flatMap(([key, value]) =>
       given(value)
         ? [{ path: [key], message: 'files are given to whoever asks: this would keep nobody out' }]
         : [],
     );
-  const absent = (taken ?? []).flatMap((kind, index) =>
-    isThere(kind) ? [] : [{ path: ['auth', index], message: `needs auth.${kind}` }],
+  const absent = absentKinds(kinds, ['auth'], auth);
+  const issues = ['tokenService', 'oauth'].some(
+    (kind) => isThere(auth[kind]) && (!Array.isArray(kinds) || kinds.includes(kind)),
   );
-  const issues = ['tokenService', 'oauth'].some((kind) => isThere(kind) && taken?.includes(kind) !== false);
   return serve === 'token' && !issues
     ? [...absent, { path: ['serve'], message: 'token needs auth.tokenService or auth.oauth' }]
     : absent;
+}
+
+/** Those of `kinds` that `auth` has not. */
+function absentKinds(kinds: unknown, path: Path, auth: Readonly<Record<string, unknown>>): Found[] {
+  return textsOf(kinds).flatMap((kind, index) =>
+    isThere(auth[kind]) ? [] : [{ path: [...path, index], message: `needs auth.${kind}` }],
+  );
+}
+
+function isThere(value: unknown): boolean {
+  return given(value) && value !== null && !(Array.isArray(value) && value.length === 0);
 }
 
 export function distinctClients<S extends z.ZodType>(schema: S): S {

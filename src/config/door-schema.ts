@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { hostedNames, namesAlone, ofAUser, withDirectory, withPassword } from './cross-checks.ts';
+import { credentialKinds } from './auth-schema.ts';
+import { hostedNames, namesAlone, ofAUser, serverTls, withDirectory, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
 import {
   addressBlock,
@@ -74,7 +75,7 @@ export const rateLimitSchema = group({
     choice(['client', 'user', 'address']).prefault('client'),
   ),
   onStoreError: key(
-    'When whoever counts for several servers cannot be reached: allow or deny',
+    'When Redis, where several servers count together, cannot be reached: allow (each counts for itself meanwhile) or deny',
     choice(['allow', 'deny']).prefault('allow'),
   ),
 });
@@ -108,14 +109,18 @@ export const listenersSchema = list(
       directory: key('Directory of serve: files', text().prefault('')),
       tls: key(
         'Certificate and key; none is plain HTTP',
-        group({
-          cert: key('File of the certificate with its chain (PEM)', text({ min: 1 })),
-          key: key('File of its key (PEM)', text({ min: 1 })),
-        }).optional(),
+        serverTls(
+          group({
+            cert: key('File of the certificate with its chain (PEM)', text({ min: 1 })),
+            key: key('File of its key (PEM)', text({ min: 1 })),
+            ca: key('As serverTlsConfig.ca', text().prefault('')),
+            clientAuth: key('As serverTlsConfig.clientAuth', choice(['none', 'verify']).prefault('none')),
+          }),
+        ).optional(),
       ),
       auth: key(
         'Which of auth are taken there, and whose tokens are had there; none of it is nobody known. Absent: all',
-        list(choice(['basic', 'tokenService', 'oauth', 'issuers'])).optional(),
+        credentialKinds().optional(),
       ),
       rateLimit: key('As rateLimit, in its place for who comes by this listener', rateLimitSchema.optional()),
     }),

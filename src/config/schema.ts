@@ -4,7 +4,7 @@ import { cacheSchema, upstreamSchema } from './cache-schema.ts';
 import {
   distinctPorts,
   distinctRegistries,
-  knownAtListeners,
+  knownAtDoors,
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
@@ -186,7 +186,7 @@ const everyKey = group({
   storage: key('Where things are kept', storageSchema.prefault({})),
 });
 
-export const configSchema = knownAtListeners(
+export const configSchema = knownAtDoors(
   reachableSignIn(reachableTokenService(reachableHosted(distinctPorts(everyKey)))),
 );
 

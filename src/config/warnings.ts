@@ -7,6 +7,7 @@ export function warningsOf(config: Config): string[] {
     ...unaskedClients(config),
     ...namelessRegistries(config),
     ...unknownUsers(config),
+    ...shortSecrets(config),
     ...withoutEffect(config),
   ];
 }
@@ -26,11 +27,16 @@ function halfCredentials({ registries }: Config): string[] {
 }
 
 /** Whoever names who signs clients' certificates wants them to be asked for; as in the original they are only with `verify`. */
-function unaskedClients({ serverTlsConfig: { ca, clientAuth } }: Config): string[] {
-  if (ca === '' || clientAuth === 'verify') return [];
-  return [
-    'serverTlsConfig.ca has no effect without clientAuth: verify; everyone who reaches the port may pull',
+function unaskedClients({ serverTlsConfig, listeners }: Config): string[] {
+  const doors = [
+    { at: 'serverTlsConfig', tls: serverTlsConfig },
+    ...listeners.map(({ tls }, at) => ({ at: `listeners[${at}].tls`, tls })),
   ];
+  return doors.flatMap(({ at, tls }) =>
+    tls === undefined || tls.ca === '' || tls.clientAuth === 'verify'
+      ? []
+      : [`${at}.ca has no effect without clientAuth: verify; everyone who reaches the port may pull`],
+  );
 }
 
 /**
@@ -57,6 +63,21 @@ function unknownUsers({ access = [], auth }: Config): string[] {
     ({ name }) =>
       `access: the rule ${JSON.stringify(name)} is about nobody, since no client is known without auth`,
   );
+}
+
+/** Bytes; of 128 bits nobody finds one by trying. */
+const leastSecretBytes = 16;
+
+/** Whoever guesses is slowed down, and comes from many addresses. A warning, since programs that are there have the secrets that they have. */
+function shortSecrets({ auth }: Config): string[] {
+  const clients = auth?.oauth?.clients ?? [];
+  return clients
+    .filter((client) => !client.public)
+    .filter(({ secret }) => Buffer.byteLength(secret?.reveal() ?? '') < leastSecretBytes)
+    .map(
+      ({ id }) =>
+        `auth.oauth: the secret of the client ${JSON.stringify(id)} has fewer than ${leastSecretBytes} bytes, and is found by trying sooner or later: openssl rand -base64 24 makes one`,
+    );
 }
 
 /** What something else decides, or has no use for. */

@@ -59,8 +59,9 @@ export function logExchange(log: Log, exchange: EndedExchange): void {
 }
 
 /** Who had what, and by which rule. */
-function aboutCaller({ pulled }: EndedExchange, known: KnownCaller): object {
-  const { id: subject, repository, digest, rule } = known;
+function aboutCaller({ pulled, subject: given }: EndedExchange, known: KnownCaller): object {
+  const { id, repository, digest, rule } = known;
+  const subject = given ?? id;
   return {
     subject: subject?.slice(0, maxSubject),
     repository: repository && shownName(repository),

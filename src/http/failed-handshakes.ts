@@ -20,7 +20,7 @@ const reasons: readonly [codes: RegExp, message: string][] = [
   ],
   [
     /PEER_DID_NOT_RETURN_A_CERTIFICATE$/,
-    'clients show no certificate, which serverTlsConfig.clientAuth wants of them',
+    'clients show no certificate, which clientAuth wants of them (serverTlsConfig, or tls of the listener)',
   ],
   [
     /UNSUPPORTED_PROTOCOL|NO_SHARED_CIPHER|ALERT_PROTOCOL_VERSION|ALERT_HANDSHAKE_FAILURE/,
@@ -28,7 +28,7 @@ const reasons: readonly [codes: RegExp, message: string][] = [
   ],
 ];
 const notBelieved =
-  'clients show a certificate that is not believed: it must be signed by the authority in serverTlsConfig.ca, and not have expired';
+  'clients show a certificate that is not believed: it must be signed by the authority in ca (of serverTlsConfig, or tls of the listener), and not have expired';
 const tlsAtPlain =
   'clients speak TLS at this port, which is plain HTTP: they need its address with http, or the server needs serverTlsConfig';
 const noHandshake = 'what clients send at this port, which is TLS, is no handshake that it understands';

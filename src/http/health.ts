@@ -1,4 +1,5 @@
-import express, { type Express, type RequestHandler } from 'express';
+import type { Express, RequestHandler } from 'express';
+import { application } from './application.ts';
 
 /** May this process get new clients? */
 interface Condition {
@@ -12,11 +13,7 @@ export type Readiness = () => Promise<Condition>;
 
 /** `/health` as the original has it, and what Kubernetes asks: `/livez`, `/readyz`. On a port of its own. */
 export function createHealth(readiness: Readiness): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  // What fails even here shows no stack to anybody.
-  app.set('env', 'production');
+  const app = application();
   app.get(['/health', '/livez'], alive);
   app.get('/readyz', async (_request, response) => {
     const unreadable = { reason: 'the index cannot be read' };

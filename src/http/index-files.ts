@@ -1,11 +1,12 @@
 import { realpath, stat } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { isAbsolute, join, relative } from 'node:path';
-import express, { type RequestHandler, type Response } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { RegistryError } from '../oci/error.ts';
 import { accessLog } from './access-log.ts';
+import { application } from './application.ts';
 import { errorResponse } from './error-response.ts';
 import { exchangeOf } from './exchange/exchange.ts';
 
@@ -39,11 +40,9 @@ const absent: ReadonlySet<string> = new Set([
  * With conditional requests and ranges (RFC 9110 sections 13 and 14), by what `send` makes of the file's size and time.
  */
 export function createIndexFiles({ directory, admit, log, clock }: IndexFilesParts): RequestListener {
-  const app = express();
-  app.disable('x-powered-by');
-  // What fails even here shows no stack to anybody.
-  app.set('env', 'production');
-  app.set('query parser', false);
+  const app = application();
+  // Of a file, by its size and time.
+  app.enable('etag');
   app.use(accessLog(log));
   app.use(answering(directory, admit));
   app.use(errorResponse(log, clock));

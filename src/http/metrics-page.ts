@@ -1,5 +1,6 @@
-import express, { type Express } from 'express';
+import type { Express } from 'express';
 import type { Log } from '../base/log.ts';
+import { application } from './application.ts';
 
 /** What stands on the page. */
 export interface MetricsSource {
@@ -9,11 +10,7 @@ export interface MetricsSource {
 
 /** `/metrics` for Prometheus, on a port of its own. It holds no secret and names no repository and no client. */
 export function createMetricsPage(source: MetricsSource, log: Log): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  // What fails even here shows no stack to anybody.
-  app.set('env', 'production');
+  const app = application();
   app.get('/metrics', async (_request, response) => {
     try {
       const text = await source.text();

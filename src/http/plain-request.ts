@@ -17,11 +17,12 @@ const maxTarget = 1024;
 export function isPlain({ method, rawHeaders }: IncomingMessage, target: string): boolean {
   if ((method !== 'GET' && method !== 'HEAD') || !target.startsWith('/') || target.length > maxTarget)
     return false;
-  let hosts = 0;
+  let [hosts, credentials] = [0, 0];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]?.toLowerCase() ?? '';
     if (!harmless.has(name)) return false;
     if (name === 'host') hosts += 1;
+    else if (name === 'authorization') credentials += 1;
   }
-  return hosts === 1;
+  return hosts === 1 && credentials < 2;
 }

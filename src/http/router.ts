@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import express, { type Request as ExpressRequest, type RequestHandler, type Response } from 'express';
+import type { Request as ExpressRequest, RequestHandler, Response } from 'express';
 import { abortable } from '../base/abortable.ts';
 import type { Log } from '../base/log.ts';
 import type { Tell } from '../observe/content-event.ts';
@@ -9,6 +9,7 @@ import { hostedHost, hostOf, isDigestText, type RepositoryName } from '../oci/re
 import { parseRequest, type Request } from '../oci/request.ts';
 import { accessLog, logExchange } from './access-log.ts';
 import { withAliasHint } from './alias-hint.ts';
+import { application } from './application.ts';
 import { type Action, type Authorise, callerOf } from './authorise.ts';
 import { refuseMisdirected } from './authority.ts';
 import { type Endpoint, Endpoints } from './endpoints.ts';
@@ -21,6 +22,7 @@ import type { FinishedAnswers } from './finished-answers.ts';
 import type { Sources } from './handlers/call.ts';
 import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
+import { refuseTwice } from './sent-twice.ts';
 import { type LongWay, shortWay } from './short-way.ts';
 import { aliasMeant, type NamedRegistry, NoRegistryNamed, type TargetSettings, targetOf } from './target.ts';
 import type { TokenPaths } from './token-paths.ts';
@@ -67,12 +69,7 @@ export function createRouter(parts: RouterParts, endpoints = new Endpoints()): R
   const { log, observer, headLimit, finished, tellOfPulls } = parts;
   const { clock } = headLimit ?? defaultHeadLimit;
   const observe = withToldPulls(observeExchange(observer), tellOfPulls, clock);
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  // What fails even here shows no stack to anybody.
-  app.set('env', 'production');
-  app.set('query parser', false);
+  const app = application();
   app.use(accessLog(log, observe, headLimit));
   app.use(distribution(parts, endpoints));
   app.use(elsewhere);
@@ -94,7 +91,7 @@ function distribution(parts: RouterParts, endpoints: Endpoints): RequestHandler 
   return async (request, response, next) => {
     const exchange = exchangeOf(response);
     const { path, target } = exchange;
-    refuseTwoHosts(request.rawHeaders);
+    refuseTwice(request.rawHeaders);
     if (target.server !== undefined) {
       const { localAddress, localPort } = request.socket;
       refuseMisdirected(target.server, { localAddress, localPort, publicUrl: parts.publicUrl });
@@ -218,17 +215,6 @@ function targetIn(exchange: Exchange, request: Request | undefined, settings: Ta
 
 function registryIn({ request, query }: Exchange): NamedRegistry {
   return { header: request.get('x-registry') || undefined, ns: query.get('ns') || undefined };
-}
-
-/** Whoever stands before us may have gone by the other one (RFC 9112 section 3.2). `rawHeaders`: names and values in turn. */
-function refuseTwoHosts(rawHeaders: readonly string[]): void {
-  let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
-  }
-  if (hosts > 1)
-    throw new RegistryError('UNSUPPORTED', 'there is more than one Host header', { status: 400 });
 }
 
 function isBelow(folder: string, path: string): boolean {

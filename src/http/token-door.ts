@@ -1,11 +1,13 @@
 import type { RequestListener } from 'node:http';
-import express, { type RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { accessLog } from './access-log.ts';
+import { application } from './application.ts';
 import { errorResponse } from './error-response.ts';
 import { exchangeOf } from './exchange/exchange.ts';
 import type { HeadLimit } from './exchange/head-limit.ts';
+import { refuseTwice } from './sent-twice.ts';
 import type { TokenPaths } from './token-paths.ts';
 
 interface TokenDoorParts {
@@ -20,12 +22,7 @@ interface TokenDoorParts {
 
 /** A door behind which there are tokens and nothing else. */
 export function createTokenDoor({ tokens, admit, headLimit, log, clock }: TokenDoorParts): RequestListener {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  // What fails even here shows no stack to anybody.
-  app.set('env', 'production');
-  app.set('query parser', false);
+  const app = application();
   app.use(accessLog(log, undefined, headLimit));
   app.use(answering(tokens, admit));
   app.use(errorResponse(log, clock));
@@ -33,8 +30,9 @@ export function createTokenDoor({ tokens, admit, headLimit, log, clock }: TokenD
 }
 
 function answering(tokens: TokenPaths | undefined, admit: () => void): RequestHandler {
-  return async (_, response) => {
+  return async (request, response) => {
     const exchange = exchangeOf(response);
+    refuseTwice(request.rawHeaders);
     admit();
     if (tokens?.has(exchange.path) === true) await tokens.answer(exchange);
     else exchange.sendJson(404, { message: 'only tokens are had here' });

@@ -42,7 +42,7 @@ export function eventText(event: ContentEvent, source: EventSource): string {
     action: event.kind,
     target: targetOf(event, source),
     ...('request' in event && { request: requestOf(event) }),
-    actor: {},
+    actor: 'request' in event && event.request.actor !== undefined ? { name: event.request.actor } : {},
     source: { addr, instanceID },
   });
 }

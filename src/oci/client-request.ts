@@ -7,4 +7,6 @@ export interface ClientRequest {
   readonly host: string | undefined;
   readonly method: string;
   readonly userAgent: string | undefined;
+  /** The name of whoever asked, as far as the door knows him. */
+  readonly actor?: string | undefined;
 }

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { sha256 } from '#src/oci/digest.ts';
-import { ociManifest } from '#src/oci/media-type.ts';
 import { password, type TokenApp, tokenApp } from '#test/fakes/token-app.ts';
 import { needs, programOf } from '../setup/needs.ts';
 import { command } from './support/command.ts';
+import { emptyImage } from './support/empty-image.ts';
 import { freePort } from './support/free-port.ts';
 import { makeLayer } from './support/images.ts';
 import { ownStore } from './support/podman.ts';
@@ -106,17 +105,3 @@ for (const [kind, auth] of [
       await podman('pull', '--signature-policy', policy, ...authfile, `${host()}/team/a:podman`);
     });
   });
-
-/** An image without layers, as files: its name for skopeo. */
-async function emptyImage(path: string): Promise<string> {
-  const directory = join(path, 'empty');
-  await mkdir(directory);
-  const config = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}';
-  const digest = sha256(new TextEncoder().encode(config));
-  await writeFile(join(directory, digest.slice('sha256:'.length)), config);
-  const described = { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: config.length };
-  const manifest = { schemaVersion: 2, mediaType: ociManifest, config: described, layers: [] };
-  await writeFile(join(directory, 'manifest.json'), JSON.stringify(manifest));
-  await writeFile(join(directory, 'version'), 'Directory Transport Version: 1.1\n');
-  return `dir:${directory}`;
-}

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { systemClock } from '#src/base/clock.ts';
+import { RedisCounts } from '#src/door/rate/redis-counts.ts';
+import { SharedFixedWindow, SharedSlidingWindow } from '#src/door/rate/shared-window.ts';
 import { secret } from '#test/fakes/secrets.ts';
 import { needs } from '../setup/needs.ts';
 import { Ociregistry } from './support/ociregistry.ts';
@@ -19,9 +22,15 @@ function started(redis: Redis, rateLimit: object): Promise<Ociregistry> {
   return Ociregistry.start({ settings, env: { REDIS: redis.url } });
 }
 
-/** Until the connection stands nothing is counted. */
+/** Until the connection stands, and with `onStoreError: deny`, nobody is let in. */
 async function counts(server: Ociregistry, client: string): Promise<void> {
   await until('it counts', async () => (await asked(server, client)).headers.has('ratelimit-limit'));
+}
+
+/** What it has said of whoever counts. */
+function saidOfCounter(server: Ociregistry): readonly string[] {
+  const lines = server.output.split('\n').filter((line) => line.includes('the counter of the rate limit'));
+  return lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
 }
 
 describe('two servers that share one Redis', needs('redis-server'), () => {
@@ -34,7 +43,7 @@ describe('two servers that share one Redis', needs('redis-server'), () => {
   for (const window of ['sliding', 'fixed']) {
     it(`see one limit: ${window}`, async () => {
       // An hour: whenever the test runs, its window hardly turns.
-      const rateLimit = { requests: 15, per: '1h', window };
+      const rateLimit = { requests: 15, per: '1h', window, onStoreError: 'deny' };
       await using one = await started(redis, rateLimit);
       await using other = await started(redis, rateLimit);
       await counts(one, '192.0.2.1');
@@ -47,6 +56,30 @@ describe('two servers that share one Redis', needs('redis-server'), () => {
       assert.equal((await asked(one, '192.0.2.9')).status, 200);
     });
   }
+
+  it('are told whether one more is one too many, which counts nothing', async () => {
+    await using counts = new RedisCounts(redis.url);
+    const settings = { requests: 3, per: 3_600_000 };
+    const clock = systemClock;
+    await until(
+      'it is connected',
+      async () =>
+        await counts.read('none').then(
+          () => true,
+          () => false,
+        ),
+    );
+    for (const window of [
+      new SharedFixedWindow(settings, counts, { clock, place: 7 }),
+      new SharedSlidingWindow(settings, counts, 7),
+    ]) {
+      for (let time = 0; time < 3; time += 1) {
+        for (let look = 0; look < 3; look += 1) assert.equal(await window.isOver('a'), false);
+        assert.partialDeepStrictEqual(await window.count('a'), { isOver: false, remaining: 2 - time });
+      }
+      assert.deepEqual([await window.isOver('a'), await window.isOver('b')], [true, false]);
+    }
+  });
 
   it('count each of a crowd that asks at once', async () => {
     // On a busy machine an answer of Redis may be late: then none is let in for it.
@@ -61,37 +94,45 @@ describe('two servers that share one Redis', needs('redis-server'), () => {
     assert.ok(answers.every(({ status }) => [200, 429, 503].includes(status)));
   });
 
-  it('serve on while it is away, and count again when it is back; nothing of it is told but once', async () => {
-    await using server = await started(redis, { requests: 2, per: '1h' });
+  it('serve on while it is away, each by what it counts itself, and count together again when it is back; nothing of it is told but once', async () => {
+    const rateLimit = { requests: 4, per: '1h' };
+    await using server = await started(redis, rateLimit);
+    await using other = await started(redis, rateLimit);
     await using strict = await started(redis, { requests: 1000, per: '1h', onStoreError: 'deny' });
     const client = '192.0.2.4';
-    await counts(server, '192.0.2.5');
     await counts(strict, '192.0.2.5');
-    await asked(server, client);
-    await asked(server, client);
-    assert.equal((await asked(server, client)).status, 429);
+    let probe = 100;
+    await until('both count by it', async () => {
+      probe += 1;
+      await asked(server, `192.0.2.${probe}`);
+      const { headers } = await asked(other, `192.0.2.${probe}`);
+      return headers.get('ratelimit-remaining') === '2;w=3600';
+    });
+    assert.equal((await asked(server, client)).status, 200);
+    for (let time = 0; time < 3; time += 1) assert.equal((await asked(other, client)).status, 200);
+    for (const one of [server, other]) assert.equal((await asked(one, client)).status, 429);
     const over = new AbortController();
     const statuses = new Set<number>();
     const load = (async () => {
       while (!over.signal.aborted) statuses.add((await asked(server, client)).status);
     })();
+    load.catch(() => undefined);
+    const before = saidOfCounter(server).length;
     await redis.stop();
-    await until('it is open', async () => (await asked(server, client)).status === 200);
+    await until('it is away', async () => saidOfCounter(server).length > before);
     const denied = await asked(strict, client);
     assert.deepEqual([denied.status, denied.headers.get('retry-after')], [503, '1']);
-    for (let time = 0; time < 20; time += 1) assert.equal((await asked(server, client)).status, 200);
+    // Of the four he had three there.
+    assert.deepEqual([(await asked(other, client)).status, (await asked(other, client)).status], [200, 429]);
+    assert.equal((await asked(other, '192.0.2.6')).status, 200);
     await redis.startAgain();
-    await until('it counts again', async () => (await asked(server, client)).status === 429);
+    await until('it is back', async () => saidOfCounter(server).length > before + 1);
+    assert.deepEqual(saidOfCounter(server).slice(before), [
+      'the counter of the rate limit cannot be reached: onStoreError decides',
+      'the counter of the rate limit is back',
+    ]);
     over.abort();
     await load;
     assert.deepEqual([...statuses].toSorted(), [200, 429]);
-    const said = server.output.split('\n').filter((line) => line.includes('the counter of the rate limit'));
-    assert.deepEqual(
-      said.map((line) => (JSON.parse(line) as { msg: string }).msg),
-      [
-        'the counter of the rate limit cannot be reached: onStoreError decides',
-        'the counter of the rate limit is back',
-      ],
-    );
   });
 });

@@ -35,14 +35,19 @@ export class TestAuthority implements AsyncDisposable {
     return join(this.#directory, 'ca.crt');
   }
 
-  /** For names as openssl writes them: `DNS:localhost,IP:127.0.0.1`. */
-  async issue(name: string, subjectAltName: string): Promise<KeyPair> {
-    const { caFile } = this;
-    return await this.#certificate(name, [
-      ...['-subj', `/CN=${name}`, '-addext', `subjectAltName=${subjectAltName}`],
-      ...['-addext', 'basicConstraints=critical,CA:FALSE'],
-      ...['-CA', caFile, '-CAkey', join(this.#directory, 'ca.key')],
+  /** For names as openssl writes them: `DNS:localhost,IP:127.0.0.1`. `expired`: since yesterday. */
+  async issue(
+    name: string,
+    subjectAltName: string,
+    { subject = `/CN=${name}`, expired = false } = {},
+  ): Promise<KeyPair> {
+    const by = ['-CA', this.caFile, '-CAkey', join(this.#directory, 'ca.key')];
+    const pair = await this.#certificate(name, [
+      ...['-subj', subject, '-addext', `subjectAltName=${subjectAltName}`],
+      ...['-addext', 'basicConstraints=critical,CA:FALSE', ...by],
     ]);
+    if (expired) await this.#expire(pair, subject, by);
+    return pair;
   }
 
   /** A file with these bytes beside the others. */
@@ -54,6 +59,13 @@ export class TestAuthority implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#directory, { recursive: true });
+  }
+
+  /** `openssl req` makes none of the past. */
+  async #expire({ certFile, keyFile }: KeyPair, subject: string, by: readonly string[]): Promise<void> {
+    const asked = `${certFile}.csr`;
+    await run('openssl', ['req', '-new', '-key', keyFile, '-subj', subject, '-out', asked]);
+    await run('openssl', ['x509', '-req', '-days', '-1', '-in', asked, ...by, '-out', certFile]);
   }
 
   async #certificate(name: string, options: readonly string[]): Promise<KeyPair> {

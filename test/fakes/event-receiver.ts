@@ -9,6 +9,7 @@ export interface ReceivedEvent {
   readonly action: string;
   readonly target: Readonly<Record<string, unknown>>;
   readonly request?: Readonly<Record<string, unknown>>;
+  readonly actor: Readonly<Record<string, unknown>>;
 }
 
 interface Received {

@@ -175,6 +175,7 @@ function admission(): Admission {
         counts.set(client, count);
         return { isOver: count > 12, remaining: Math.max(0, 12 - count), resetMs: 1000 };
       },
+      isOver: (client) => (counts.get(client) ?? 0) >= 12,
     },
   );
   const subjects = new Map<string, Subject>();

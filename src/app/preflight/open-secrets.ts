@@ -6,6 +6,7 @@ import type { Path } from '../../config/schema-tree.ts';
 import type { Secret } from '../../config/secret.ts';
 import { fileNames } from '../../credentials/providers/docker-config-credentials.ts';
 import { credentialChoice } from '../credential-choice.ts';
+import { keysFile } from '../identity-files.ts';
 
 interface SecretFile {
   readonly at: Path;
@@ -30,6 +31,7 @@ export async function secretFileWarnings(config: Config, file: string | undefine
       at: ['notifications', 'incoming', 'secretFile'],
       file: config.notifications.incoming?.secretFile ?? '',
     },
+    ...doorFiles(config),
     ...config.registries.flatMap(filesOf),
   ];
   const found = named.map(async ({ at, file: path }): Promise<Problem[]> => {
@@ -47,6 +49,23 @@ export async function secretFileWarnings(config: Config, file: string | undefine
     ];
   });
   return (await Promise.all([...own, ...found])).flat();
+}
+
+/** By which clients are known, and counted. */
+function doorFiles({ auth, imagePath, storage }: Config): SecretFile[] {
+  const at = (...path: Path): Path => ['auth', ...path];
+  const clients = auth?.oauth?.clients ?? [];
+  return [
+    { at: at('basic', 'htpasswdFile'), file: auth?.basic?.htpasswdFile ?? '' },
+    { at: at('tokenService', 'keyFile'), file: auth?.tokenService?.keyFile ?? '' },
+    { at: at('oauth', 'signing', 'secretFile'), file: auth?.oauth?.signing.secretFile ?? '' },
+    ...clients.map(({ secretFile }, index) => ({
+      at: at('oauth', 'clients', index, 'secretFile'),
+      file: secretFile,
+    })),
+    { at: ['storage', 'coordination', 'urlFile'], file: storage.coordination.urlFile },
+    { at: ['imagePath'], file: auth === undefined ? '' : join(imagePath, keysFile) },
+  ];
 }
 
 function openMessage(path: string): string {

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { openCredentials } from '../../config/open-credentials.ts';
+import { openPasswords } from '../../config/open-passwords.ts';
 import type { Problem } from '../../config/problem.ts';
 import { checkProxies } from '../policies.ts';
 import { identityProblems } from './identity.ts';
@@ -62,7 +63,7 @@ async function look(
   ];
   return {
     problems: [...located(problems), ...proxyProblems(() => checkProxies(config, env))],
-    warnings: [...openCredentials(config), ...located(warnings)],
+    warnings: [...openCredentials(config), ...openPasswords(config), ...located(warnings)],
   };
 }
 

@@ -15,7 +15,7 @@ interface Named {
 function groupsOf({ serverTlsConfig, listeners, upstream, registries, airGapped }: Config): Named[] {
   const server: Named = { at: ['serverTlsConfig'], files: serverTlsConfig };
   const doors = listeners.flatMap(({ tls }, index): Named[] =>
-    tls === undefined ? [] : [{ at: ['listeners', index, 'tls'], files: { ...tls, ca: '' } }],
+    tls === undefined ? [] : [{ at: ['listeners', index, 'tls'], files: tls }],
   );
   if (airGapped) return [server, ...doors];
   return [

@@ -21,11 +21,13 @@ export async function deviceAuthorization(
 ): Promise<object> {
   refuseSecretsIn(exchange);
   const form = await sentForm(exchange);
-  const client = clients.authenticated(exchange.request.headers.authorization, form);
+  const network = networkOf(signIn.addressOf(exchange));
+  const client = clients.authenticated(exchange.request.headers.authorization, form, network);
+  exchange.subject = client.id;
   if (!client.grants.includes('device_code'))
     throw new TokenError('unauthorized_client', 'the client may not use device_code');
   const scopes = askedScopes(client.scopes, form.get('scope'));
-  const { deviceCode, userCode } = devices.begin(networkOf(signIn.addressOf(exchange)), client, scopes);
+  const { deviceCode, userCode } = devices.begin(network, client, scopes);
   const page = `${publicUrl}/device`;
   return {
     ...{ device_code: deviceCode, user_code: userCode, verification_uri: page },

@@ -44,7 +44,9 @@ export class SignIn {
         await identification.identify({ address, authorization }, () => wrong);
         const hash = hashOf(name);
         // The stamp is that of the password that was shown.
-        if (hash !== undefined && hash === before) return { name, stamp: stampOf(hash) };
+        if (hash === undefined || hash !== before) continue;
+        exchange.subject = name;
+        return { name, stamp: stampOf(hash) };
       }
     } catch (error) {
       if (error !== wrong) throw error;

@@ -25,12 +25,17 @@ export interface IdentificationParts {
   readonly schemes: Readonly<Partial<Record<Scheme, Prove>>>;
 }
 
+/** What containers/image (Podman, CRI-O, skopeo) sends, once it was asked, where it has no password: nothing. */
+const nobodys = 'Basic Og==';
+
 /** So many are remembered of each scheme that were right, of so many bytes together, about; a token may name hundreds of groups. */
 const maxRight = 10_000;
 const maxRightBytes = 16 * 1024 * 1024;
 /** So many that were wrong, so long; milliseconds. */
 const maxWrong = 2000;
 const wrongMs = 10_000;
+/** Of so many networks that have shown what is right, the last, it is remembered that they have. */
+const maxNetworks = 16;
 
 interface Right {
   readonly proof: Proof;
@@ -40,6 +45,8 @@ interface Right {
   readonly weight: number;
   /** As he asked last: the same one is known by it again. */
   subject: Subject;
+  /** From where it was shown, in their order. */
+  readonly networks: Set<string>;
 }
 
 /**
@@ -59,28 +66,42 @@ export class Identification {
     this.#wrong = new Expiring(parts.clock, maxWrong);
   }
 
-  /** Whoever shows nothing is nobody in particular. Throws what `refuse` makes of what is wrong; 429 and 503 where it cannot be said. */
-  identify({ address, authorization }: Shown, refuse: Refuse): Soon<Subject> {
-    if (authorization === undefined) return { id: undefined, by: 'nothing', groups: [], address };
+  /**
+   * Whoever shows nothing is nobody in particular. `beforeLook`: asked where what is shown is not known yet. Throws what it throws, and what `refuse` makes of
+   * what is wrong; 429 and 503 where it cannot be said.
+   */
+  identify(shown: Shown, refuse: Refuse, beforeLook: () => Soon<void> = () => {}): Soon<Subject> {
+    const { address, authorization } = shown;
+    if (authorization === undefined || authorization === nobodys)
+      return { id: undefined, by: 'nothing', groups: [], address };
     const key = createHmac('sha256', this.#key).update(authorization).digest('base64');
+    return this.#known(key, address) ?? this.#looked(key, { address, authorization }, refuse, beforeLook);
+  }
+
+  #known(key: string, address: string | undefined): Subject | undefined {
     const right = this.#right.basic.get(key) ?? this.#right.bearer.get(key);
-    if (right?.proof.holds() === true) {
-      if (right.proof.renewed) right.among.set(key, right, right.proof.forMs);
-      return subjectOf(right, address);
-    }
-    return this.#looked(key, authorization, address, refuse);
+    if (right?.proof.holds() !== true || !isTakenFrom(right, address)) return undefined;
+    if (right.proof.renewed) right.among.set(key, right, right.proof.forMs);
+    return subjectOf(right, address);
   }
 
   async #looked(
     key: string,
-    authorization: string,
-    address: string | undefined,
+    { address, authorization }: Shown & { readonly authorization: string },
     refuse: Refuse,
+    beforeLook: () => Soon<void>,
   ): Promise<Subject> {
     const [scheme, shown] = partsOf(authorization);
     const prove = scheme && this.#parts.schemes[scheme];
     if (scheme === undefined || prove === undefined)
       throw refuse(scheme, 'credentials of this kind are not taken here');
+    const allowed = beforeLook();
+    if (allowed !== undefined) {
+      await allowed;
+      // Another may have looked meanwhile.
+      const subject = this.#known(key, address);
+      if (subject !== undefined) return subject;
+    }
     const owner = networkOf(address ?? '');
     const known = this.#wrong.get(key);
     if (known?.holds?.() === true) throw refuse(scheme, known.why);
@@ -92,7 +113,8 @@ export class Identification {
     if (!found.holds()) throw refuse(scheme, 'this is not right any more');
     const among = this.#right[scheme];
     const subject = { ...found.known, address };
-    const right: Right = { proof: found, among, weight: weightOf(subject), subject };
+    const networks = new Set([owner]);
+    const right: Right = { proof: found, among, weight: weightOf(subject), subject, networks };
     among.set(key, right, found.forMs);
     return right.subject;
   }
@@ -104,7 +126,18 @@ function remembered(clock: Clock): Expiring<Right> {
 
 /** What it takes beside its texts: objects, lists, the entry itself. */
 function weightOf(subject: Subject): number {
-  return 512 + 4 * JSON.stringify(subject).length;
+  return 1024 + 4 * JSON.stringify(subject).length;
+}
+
+/** Where nothing is looked at any more, it is known again by those alone who have shown it there before. */
+function isTakenFrom({ proof, subject, networks }: Right, address: string | undefined): boolean {
+  if (proof.isTakenFrom === undefined || subject.address === address) return true;
+  const network = networkOf(address ?? '');
+  if (networks.has(network)) return true;
+  if (!proof.isTakenFrom(network)) return false;
+  networks.add(network);
+  if (networks.size > maxNetworks) networks.delete(networks.values().next().value ?? '');
+  return true;
 }
 
 function subjectOf(right: Right, address: string | undefined): Subject {

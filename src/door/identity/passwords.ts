@@ -48,10 +48,16 @@ export class Passwords {
     // Of those that were shown at once too, no more are told apart.
     this.#guesses.check(owner);
     // The file may have changed while it was hashed.
-    if (is && holds()) return proofOf(user, holds);
+    if (is && holds()) return this.#proofOf(user, holds);
     this.#guesses.add(owner, encoded);
     return wrong;
   };
+
+  #proofOf(user: string, holds: () => boolean): Proof {
+    const isTakenFrom = (network: string): boolean => !this.#guesses.isOver(network);
+    const known = { id: user, by: 'password', groups: [] } as const;
+    return { known, holds, isTakenFrom, forMs: rememberedMs, renewed: true };
+  }
 
   /** Always the same for a name, as if that was its own: files have hashes that take more and less. */
   #standIn(user: string): string | undefined {
@@ -59,8 +65,4 @@ export class Passwords {
     const chosen = createHmac('sha256', this.#key).update(user).digest().readUInt32BE(0);
     return hashes[chosen % hashes.length];
   }
-}
-
-function proofOf(user: string, holds: () => boolean): Proof {
-  return { known: { id: user, by: 'password', groups: [] }, holds, forMs: rememberedMs, renewed: true };
 }

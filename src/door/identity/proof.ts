@@ -11,6 +11,8 @@ export interface Proof {
   /** It may be remembered for so long; `renewed`: from the last time that it was shown on, else from the first. Milliseconds. */
   readonly forMs: number;
   readonly renewed: boolean;
+  /** Is it taken from a network from which it was not shown yet? Default: it is. Where none is looked at, one that is taken would be told from the wrong ones. */
+  readonly isTakenFrom?: (network: string) => boolean;
 }
 
 /**

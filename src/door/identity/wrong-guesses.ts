@@ -9,7 +9,7 @@ const guessesMs = 60_000;
 /** So many networks are remembered that have shown any. */
 const maxNetworks = 10_000;
 
-/** The wrong passwords of each network. Where there were too many none is looked at: else wrong ones would be told from the right one as often as anybody likes. */
+/** The wrong passwords, or secrets, of each network. Where there were too many none is looked at: else wrong ones would be told from the right one as often as anybody likes. */
 export class WrongGuesses {
   readonly #key = randomBytes(32);
   readonly #ofNetworks: Expiring<Set<string>>;
@@ -18,9 +18,14 @@ export class WrongGuesses {
     this.#ofNetworks = new Expiring(clock, maxNetworks);
   }
 
+  /** Were there too many? */
+  isOver(network: string): boolean {
+    return (this.#ofNetworks.get(network)?.size ?? 0) >= maxGuesses;
+  }
+
   /** Throws TOOMANYREQUESTS (429). */
   check(network: string): void {
-    if ((this.#ofNetworks.get(network)?.size ?? 0) >= maxGuesses) throw tooMany();
+    if (this.isOver(network)) throw tooMany();
   }
 
   /** `shown`: the user and the password, a secret. */
@@ -32,7 +37,7 @@ export class WrongGuesses {
 }
 
 function tooMany(): RegistryError {
-  return new RegistryError('TOOMANYREQUESTS', 'too many wrong passwords came from this address', {
+  return new RegistryError('TOOMANYREQUESTS', 'too many wrong passwords or secrets came from this address', {
     headers: { 'Retry-After': String(guessesMs / 1000) },
   });
 }

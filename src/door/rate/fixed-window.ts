@@ -43,4 +43,10 @@ export class FixedWindow implements Counter {
     counted.count += 1;
     return allowanceIn(counted.count, requests, leftMs);
   }
+
+  isOver(client: string): boolean {
+    const { requests, per } = this.#settings;
+    const known = this.#counts.peek(client);
+    return known?.window === windowAt(this.#clock.now(), per).number && known.count >= requests;
+  }
 }

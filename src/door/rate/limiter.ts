@@ -5,9 +5,11 @@ import { RegistryError } from '../../oci/error.ts';
 import type { Subject } from '../subject.ts';
 import type { Allowance, RateLimitSettings } from './rate-limit.ts';
 
-/** Counts, or cannot: undefined. `busy`: it could, but too many ask. */
+/** Counts, or cannot: undefined. */
 export interface MaybeCounter {
-  count(client: string): Soon<Allowance | 'busy' | undefined>;
+  count(client: string): Soon<Allowance | undefined>;
+  /** Would one more be one too many? Counts nothing. */
+  isOver(client: string): Soon<boolean | undefined>;
 }
 
 /** Names and values in turn. */
@@ -41,11 +43,21 @@ export class Limiter {
     return soon(this.#counter.count(client.slice(0, maxKey)), (allowance) => this.#limited(allowance));
   }
 
-  #limited(allowance: Allowance | 'busy' | undefined): Limited {
-    const { requests, per, onStoreError } = this.#settings;
-    if (allowance === 'busy') return { headers: [], refusal: uncounted() };
-    if (allowance === undefined)
-      return onStoreError === 'allow' ? nothing : { headers: [], refusal: uncounted() };
+  /** May he ask once more? Counts nothing. Throws TOOMANYREQUESTS, UNAVAILABLE. */
+  check(subject: Pick<Subject, 'id' | 'address'>): Soon<void> {
+    const { requests, per, by } = this.#settings;
+    const client = clientOf(subject, by);
+    if (client === undefined) return;
+    return soon(this.#counter.isOver(client.slice(0, maxKey)), (isOver) => {
+      if (isOver === undefined) throw uncounted();
+      // Whoever counts it behind this says when there is more.
+      if (isOver) throw tooMany(requests, per, '1');
+    });
+  }
+
+  #limited(allowance: Allowance | undefined): Limited {
+    const { requests, per } = this.#settings;
+    if (allowance === undefined) return { headers: [], refusal: uncounted() };
     const { isOver, remaining, resetMs } = allowance;
     const window = `;w=${Math.ceil(per / 1000)}`;
     const reset = String(Math.max(1, Math.ceil(resetMs / 1000)));

@@ -9,7 +9,7 @@ export interface RateLimitSettings {
   readonly window: 'sliding' | 'fixed';
   /** Who is counted: he who is known, else his address; he who is known alone; the address alone. */
   readonly by: 'client' | 'user' | 'address';
-  /** When the counter cannot be reached. */
+  /** When a counter of several servers cannot be reached: `allow` goes on with what this server counts, `deny` lets nobody in. */
   readonly onStoreError: 'allow' | 'deny';
 }
 
@@ -26,4 +26,6 @@ export interface Allowance {
 /** Counts the requests of clients, each for himself. Rejects where the counter cannot be reached. */
 export interface Counter {
   count(client: string): Soon<Allowance>;
+  /** Would one more be one too many? Counts nothing. */
+  isOver(client: string): Soon<boolean>;
 }

@@ -1,78 +1,106 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import type { Soon } from '../../base/soon.ts';
 import type { Allowance, Counter } from './rate-limit.ts';
 
 /** A request waits no longer for the counter. Milliseconds. */
 const patienceMs = 300;
+/** So many failures in a row, and it is away: one late answer is the fate of one request. */
+const failuresOfAway = 3;
 /** So long nobody asks it again. Milliseconds. */
 const pauseMs = 1000;
 /** So many may wait for it; it answers them in less than {@link patienceMs}. */
 const maxWaiting = 4000;
 
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Counts where the counter does not: less than all together, and so it refuses nobody whom the counter would have let through. Undefined: nobody does. */
+  readonly meanwhile: Counter | undefined;
+}
+
 /**
- * A counter that somebody else has, and that may be away: then nobody waits for it, and the log says so once, and once when it is back. Too many who wait do not
- * make it away: else whoever asks often enough would lift the limit.
+ * A counter that somebody else has, and that may be away or late: then nobody waits for it, and the log says so once, and once when it is back. What it lets through
+ * is counted here too, so that whoever makes it late does not lift the limit.
  */
 export class ReachableCounter {
   readonly #counter: Counter;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  #isAway = false;
+  readonly #parts: Parts;
+  #failures = 0;
   #waiting = 0;
   /** By {@link Clock.monotonic}. */
   #askAgainAt = 0;
 
-  constructor(counter: Counter, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  constructor(counter: Counter, parts: Parts) {
     this.#counter = counter;
-    this.#clock = clock;
-    this.#log = log;
+    this.#parts = parts;
   }
 
-  /** Undefined: it could not be reached. `busy`: too many wait for it. */
-  async count(client: string): Promise<Allowance | 'busy' | undefined> {
-    if (this.#isAway && this.#clock.monotonic() < this.#askAgainAt) return undefined;
-    if (this.#waiting >= maxWaiting) return this.#isAway ? undefined : 'busy';
+  /** Undefined: nobody could count it. */
+  async count(client: string): Promise<Allowance | undefined> {
+    const { meanwhile } = this.#parts;
+    const allowance = await this.#answered((counter) => counter.count(client));
+    if (allowance === undefined) return await meanwhile?.count(client);
+    if (!allowance.isOver) void meanwhile?.count(client);
+    return allowance;
+  }
+
+  /** Likewise. */
+  async isOver(client: string): Promise<boolean | undefined> {
+    const isOver = await this.#answered((counter) => counter.isOver(client));
+    return isOver ?? (await this.#parts.meanwhile?.isOver(client));
+  }
+
+  get #isAway(): boolean {
+    return this.#failures >= failuresOfAway;
+  }
+
+  /** Undefined: not by it, now. */
+  async #answered<Answer>(ask: (counter: Counter) => Soon<Answer>): Promise<Answer | undefined> {
+    const { clock } = this.#parts;
+    if (this.#isAway && clock.monotonic() < this.#askAgainAt) return undefined;
+    if (this.#waiting >= maxWaiting) return undefined;
     // One asks; the others do not wait until he knows.
-    this.#askAgainAt = this.#clock.monotonic() + pauseMs;
+    if (this.#isAway) this.#askAgainAt = clock.monotonic() + pauseMs;
     try {
-      const allowance = await this.#inTime(client);
-      this.#isBack();
-      return allowance;
+      const answer = await this.#inTime(ask);
+      this.#isThere();
+      return answer;
     } catch (error) {
-      this.#hasGone(error);
+      this.#hasFailed(error);
       return undefined;
     }
   }
 
-  async #inTime(client: string): Promise<Allowance> {
+  async #inTime<Answer>(ask: (counter: Counter) => Soon<Answer>): Promise<Answer> {
     const late = Promise.withResolvers<never>();
-    using _ = this.#clock.after(patienceMs, () => late.reject(new Error('it does not answer in time')));
-    return await Promise.race([this.#answer(client), late.promise]);
+    using _ = this.#parts.clock.after(patienceMs, () => late.reject(new Error('it does not answer in time')));
+    return await Promise.race([this.#answer(ask), late.promise]);
   }
 
   /** Waits on where nobody does any more. */
-  async #answer(client: string): Promise<Allowance> {
+  async #answer<Answer>(ask: (counter: Counter) => Soon<Answer>): Promise<Answer> {
     this.#waiting += 1;
     try {
-      return await this.#counter.count(client);
+      return await ask(this.#counter);
     } finally {
       this.#waiting -= 1;
     }
   }
 
-  #isBack(): void {
-    if (!this.#isAway) return;
-    this.#isAway = false;
-    this.#log.warn({}, 'the counter of the rate limit is back');
+  #isThere(): void {
+    if (this.#isAway) this.#parts.log.warn({}, 'the counter of the rate limit is back');
+    this.#failures = 0;
   }
 
-  #hasGone(error: unknown): void {
-    if (this.#isAway) return;
-    this.#isAway = true;
-    this.#askAgainAt = this.#clock.monotonic() + pauseMs;
+  #hasFailed(error: unknown): void {
+    this.#failures += 1;
+    if (this.#failures !== failuresOfAway) return;
+    const { clock, log } = this.#parts;
+    this.#askAgainAt = clock.monotonic() + pauseMs;
     // Its text may name whom it asked, and how.
     const reason = error instanceof Error && 'code' in error ? String(error.code) : nameOf(error);
-    this.#log.error({ reason }, 'the counter of the rate limit cannot be reached: onStoreError decides');
+    log.error({ reason }, 'the counter of the rate limit cannot be reached: onStoreError decides');
   }
 }
 

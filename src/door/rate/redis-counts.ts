@@ -38,6 +38,13 @@ export class RedisCounts implements SharedCounts, AsyncDisposable {
     return count;
   }
 
+  async read(key: string): Promise<number> {
+    const text = await this.#client.get(key);
+    const count = Number(text ?? 0);
+    if (!Number.isSafeInteger(count)) throw new Error('the counter has answered what it was not asked for');
+    return count;
+  }
+
   async run(script: string, keys: readonly string[], values: readonly string[]): Promise<unknown> {
     return await this.#client.eval(script, { keys: [...keys], arguments: [...values] });
   }

@@ -7,6 +7,8 @@ import { windowParts } from './sliding-window.ts';
 export interface SharedCounts {
   /** INCR and EXPIRE in one transaction; what was counted, this time too. */
   increment(key: string, expirySeconds: number): Promise<number>;
+  /** GET; what was counted so far, 0 where nothing was. */
+  read(key: string): Promise<number>;
   /** Runs a script of Lua in one go (EVAL); what it returns. */
   run(script: string, keys: readonly string[], values: readonly string[]): Promise<unknown>;
 }
@@ -50,20 +52,27 @@ export class SharedFixedWindow implements Counter {
   }
 
   async count(client: string): Promise<Allowance> {
-    const { requests, per } = this.#settings;
+    const { key, expirySeconds, leftMs } = this.#keptFor(client);
+    const count = await this.#counts.increment(key, expirySeconds);
+    return allowanceIn(count, this.#settings.requests, leftMs);
+  }
+
+  async isOver(client: string): Promise<boolean> {
+    return (await this.#counts.read(this.#keptFor(client).key)) >= this.#settings.requests;
+  }
+
+  #keptFor(client: string): Kept & { readonly leftMs: number } {
+    const { per } = this.#settings;
     const { number, leftMs } = windowAt(this.#clock.now(), per);
     const isSeeds = per === minuteMs && this.#place === 'port';
-    const { key, expirySeconds } = isSeeds
-      ? minuteKey(client, number)
-      : windowKey(client, number, per, this.#place);
-    const count = await this.#counts.increment(key, expirySeconds);
-    return allowanceIn(count, requests, leftMs);
+    const kept = isSeeds ? minuteKey(client, number) : windowKey(client, number, per, this.#place);
+    return { ...kept, leftMs };
   }
 }
 
 /**
  * {@link SlidingWindow} of several processes: a hash of parts and their counts, by the clock of the server, since theirs differ. KEYS[1]: whose; ARGV: requests,
- * milliseconds of a window, parts of it. Returns whether it was one too many, what is counted, and milliseconds until less is.
+ * milliseconds of a window, parts of it, how many to count (1, or 0 to look). Returns whether it was one too many, what is counted, and milliseconds until less is.
  */
 const slidingScript = `
 local requests, per, parts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -84,9 +93,11 @@ end
 local over = 1
 if sum < requests then
   over = 0
-  sum = sum + 1
-  redis.call('HINCRBY', KEYS[1], part, 1)
-  redis.call('PEXPIRE', KEYS[1], math.ceil(per + per / parts))
+  if ARGV[4] == '1' then
+    sum = sum + 1
+    redis.call('HINCRBY', KEYS[1], part, 1)
+    redis.call('PEXPIRE', KEYS[1], math.ceil(per + per / parts))
+  end
 end
 return { over, sum, math.ceil((first + parts + 1) * per / parts - now) }
 `;
@@ -108,9 +119,17 @@ export class SharedSlidingWindow implements Counter {
   }
 
   async count(client: string): Promise<Allowance> {
+    return await this.#run(client, 1);
+  }
+
+  async isOver(client: string): Promise<boolean> {
+    return (await this.#run(client, 0)).isOver;
+  }
+
+  async #run(client: string, counted: 0 | 1): Promise<Allowance> {
     const { requests, per } = this.#settings;
     const key = `ociregistry|${this.#place}|${requests}/${per}|${client}`;
-    const values = [requests, per, windowParts].map(String);
+    const values = [requests, per, windowParts, counted].map(String);
     const [over, sum, resetMs] = numbersIn(await this.#counts.run(slidingScript, [key], values));
     return { isOver: over === 1, remaining: Math.max(0, requests - sum), resetMs };
   }

@@ -51,16 +51,26 @@ export class SlidingWindow implements Counter {
   }
 
   count(client: string): Allowance {
-    const { requests, per } = this.#settings;
-    const partMs = per / windowParts;
-    const now = this.#clock.monotonic();
-    const part = Math.floor(now / partMs);
+    const { requests } = this.#settings;
+    const { now, part, partMs } = this.#moment();
     const counts = this.#countsOf(client);
     counts.forgetBefore(part - windowParts);
     const isOver = counts.sum >= requests;
     if (!isOver) counts.add(part);
     const leavesAt = ((counts.first ?? part) + windowParts + 1) * partMs;
     return { isOver, remaining: requests - counts.sum, resetMs: leavesAt - now };
+  }
+
+  isOver(client: string): boolean {
+    const counts = this.#clients.peek(client);
+    counts?.forgetBefore(this.#moment().part - windowParts);
+    return (counts?.sum ?? 0) >= this.#settings.requests;
+  }
+
+  #moment(): { readonly now: number; readonly part: number; readonly partMs: number } {
+    const partMs = this.#settings.per / windowParts;
+    const now = this.#clock.monotonic();
+    return { now, part: Math.floor(now / partMs), partMs };
   }
 
   #countsOf(client: string): Counts {

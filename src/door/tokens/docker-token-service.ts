@@ -17,10 +17,13 @@ export interface DockerTokenServiceParts extends GrantingParts {
   readonly identification: Pick<Identification, 'identify'>;
   /** Where the caller is, as far as it is known. */
   readonly addressOf: (exchange: Exchange) => string | undefined;
+  /** The name in his certificate. Undefined: he has shown none. */
+  readonly certificateOf: (exchange: Exchange) => string | undefined;
 }
 
 interface Asked {
   readonly subject: Subject;
+  readonly exchange: Exchange;
   readonly scopes: readonly string[];
   /** Does he want a refresh token? */
   readonly isOffline: boolean;
@@ -42,7 +45,8 @@ export class DockerTokenService {
     const { authorization } = request.headers;
     const subject = await this.#known({ address: this.#parts.addressOf(exchange), authorization });
     const isOffline = query.get('offline_token') === 'true';
-    const { token, ...rest } = await this.#answer({ subject, scopes: query.getAll('scope'), isOffline });
+    const scopes = query.getAll('scope');
+    const { token, ...rest } = await this.#answer({ subject, exchange, scopes, isOffline });
     return { token, access_token: token, ...rest };
   }
 
@@ -53,14 +57,17 @@ export class DockerTokenService {
     this.#checkService(form.get('service'));
     const subject = await this.#grantee(form, this.#parts.addressOf(exchange));
     const isOffline = form.get('access_type') === 'offline' && form.get('grant_type') === 'password';
-    const { token, ...rest } = await this.#answer({ subject, scopes: [form.get('scope') ?? ''], isOffline });
+    const scopes = [form.get('scope') ?? ''];
+    const { token, ...rest } = await this.#answer({ subject, exchange, scopes, isOffline });
     return { access_token: token, token_type: 'Bearer', ...rest };
   }
 
-  async #answer({ subject, scopes, isOffline }: Asked): Promise<{ readonly token: string }> {
+  async #answer({ subject, exchange, scopes, isOffline }: Asked): Promise<{ readonly token: string }> {
     const { tokens } = this.#parts;
     const asked = askedAccess(scopes);
-    const access = grantedAccess(asked, subject, this.#parts);
+    const asking = this.#withCertificate(subject, exchange);
+    exchange.subject = asking.id;
+    const access = grantedAccess(asked, asking, this.#parts);
     if (subject.id === undefined && asked.length > 0 && access.length === 0) throw unauthorized();
     const made = await tokens.access(subject.id, access);
     const refresh = isOffline && subject.id !== undefined ? await tokens.refresh(subject.id) : undefined;
@@ -70,6 +77,12 @@ export class DockerTokenService {
       ...{ scope: access.map(wordOf).join(' ') },
       ...(refresh !== undefined && { refresh_token: refresh }),
     };
+  }
+
+  /** Without a name he may have what his certificate is good for; the token is for nobody in particular, and good for it with that certificate alone. */
+  #withCertificate(subject: Subject, exchange: Exchange): Subject {
+    const certificate = subject.id === undefined ? this.#parts.certificateOf(exchange) : undefined;
+    return certificate === undefined ? subject : { ...subject, id: certificate, by: 'certificate' };
   }
 
   async #known(shown: Shown): Promise<Subject> {

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, randomBytes } from 'node:crypto';
 import { link, open, rename, unlink } from 'node:fs/promises';
 import { readBoundedFile } from '../../base/bounded-file.ts';
+import { stampKeyOf } from './client-stamp.ts';
 import { type SigningKey, type VerifyingKey, verifyingKeyOf } from './signing-key.ts';
 
 /** A key that tokens were or are signed with. Times in milliseconds since the epoch. */
@@ -10,6 +11,8 @@ export interface KeptKey extends VerifyingKey {
   readonly until: number | undefined;
   /** Of one that was made here; the others are kept by whoever gave them. Secret. */
   readonly privatePem: string | undefined;
+  /** Stays with it when its private half goes, for the tokens that it has signed. Undefined: it has signed none of clients. Secret. */
+  readonly stampKey: Uint8Array | undefined;
 }
 
 interface KeptText {
@@ -17,6 +20,7 @@ interface KeptText {
   readonly until?: number;
   readonly public: JsonWebKey;
   readonly private?: string;
+  readonly stamps?: string;
 }
 
 const maxBytes = 256 * 1024;
@@ -51,9 +55,9 @@ export async function writeKeys(path: string, keys: readonly KeptKey[], isNew: b
 
 /** Undefined: only its public half is here. */
 export function signingOf({ privatePem, ...key }: KeptKey): SigningKey | undefined {
-  return privatePem === undefined
-    ? undefined
-    : { ...key, privateKey: createPrivateKey(privatePem), x5c: undefined };
+  if (privatePem === undefined) return undefined;
+  const privateKey = createPrivateKey(privatePem);
+  return { ...key, privateKey, stampKey: stampKeyOf(privateKey), x5c: undefined };
 }
 
 async function written(path: string, text: string): Promise<void> {
@@ -62,17 +66,20 @@ async function written(path: string, text: string): Promise<void> {
   await file.sync();
 }
 
-function keptKey({ since, until, public: jwk, private: privatePem }: KeptText): KeptKey {
+function keptKey({ since, until, public: jwk, private: privatePem, stamps }: KeptText): KeptKey {
   const key = verifyingKeyOf(createPublicKey({ key: jwk, format: 'jwk' }));
-  return { ...key, since: Number(since), until: until === undefined ? undefined : Number(until), privatePem };
+  const times = { since: Number(since), until: until === undefined ? undefined : Number(until) };
+  const stampKey = stamps === undefined ? undefined : Buffer.from(stamps, 'base64url');
+  return { ...key, ...times, privatePem, stampKey };
 }
 
-function textOf({ since, until, publicKey, privatePem }: KeptKey): KeptText {
+function textOf({ since, until, publicKey, privatePem, stampKey }: KeptKey): KeptText {
   return {
     since,
     ...(until !== undefined && { until }),
     public: publicKey.export({ format: 'jwk' }),
     ...(privatePem !== undefined && { private: privatePem }),
+    ...(stampKey !== undefined && { stamps: Buffer.from(stampKey).toString('base64url') }),
   };
 }
 

@@ -59,7 +59,7 @@ export class KeyRing {
   }
 
   /** Undefined: it signs nothing that is good. */
-  async find(kid: string): Promise<VerifyingKey | undefined> {
+  async find(kid: string): Promise<Pick<KeptKey, keyof VerifyingKey | 'stampKey'> | undefined> {
     const known = this.#known(kid);
     if (known !== undefined) return known;
     const now = this.#settings.clock.monotonic();
@@ -70,7 +70,7 @@ export class KeyRing {
     return this.#known(kid);
   }
 
-  #known(kid: string): VerifyingKey | undefined {
+  #known(kid: string): KeptKey | undefined {
     return this.#good().find((key) => key.kid === kid);
   }
 
@@ -110,10 +110,10 @@ export class KeyRing {
   #with(signs: SigningKey, now: number): readonly KeptKey[] {
     const { longestMs, given } = this.#settings;
     const others = this.#good().filter(({ kid }) => kid !== signs.kid);
-    const { kid, algorithm, publicKey, privateKey } = signs;
+    const { kid, algorithm, publicKey, privateKey, stampKey } = signs;
     const privatePem =
       given === undefined ? String(privateKey.export({ format: 'pem', type: 'pkcs8' })) : undefined;
-    const key = { kid, algorithm, publicKey, since: now, until: undefined, privatePem };
+    const key = { kid, algorithm, publicKey, since: now, until: undefined, privatePem, stampKey };
     // What has signed for the last time has no private half any more.
     const ended = others.map((other) => ({
       ...other,

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { WrongGuesses } from '../identity/wrong-guesses.ts';
 import type { GrantName } from './grant-name.ts';
 import type { Form } from './sent-form.ts';
 import { TokenError } from './token-error.ts';
@@ -27,17 +28,19 @@ interface Registered {
   readonly hash: Buffer | undefined;
 }
 
-/** Programs, most with a secret of their own (RFC 6749 section 2.3). Holds hashes: comparing two of them says nothing of either. */
+/** Programs, most with a secret of their own (RFC 6749 section 2.3). Hashes are compared: that says nothing of either. */
 export class OAuthClients {
   readonly #clients: ReadonlyMap<string, Registered>;
+  readonly #guesses: WrongGuesses;
 
-  constructor(clients: readonly OAuthClient[]) {
+  constructor(clients: readonly OAuthClient[], guesses: WrongGuesses) {
     this.#clients = new Map(
       clients.map((client) => [
         client.id,
         { client, hash: client.secret === undefined ? undefined : hashOf(client.secret) },
       ]),
     );
+    this.#guesses = guesses;
   }
 
   /** Undefined: there is no such client. */
@@ -45,26 +48,32 @@ export class OAuthClients {
     return this.#clients.get(id)?.client;
   }
 
-  /** Who has shown his secret in the header or in the form, or has none and says his name in the form. Throws TokenError: invalid_client (401), invalid_request. */
-  authenticated(authorization: string | undefined, form: Form): OAuthClient {
+  /**
+   * Who has shown his secret in the header or in the form, or has none and says his name in the form. `network`: where he is. Throws TokenError: invalid_client
+   * (401), invalid_request; RegistryError: TOOMANYREQUESTS, where so many wrong ones came from there.
+   */
+  authenticated(authorization: string | undefined, form: Form, network: string): OAuthClient {
     const [id, secret] = [form.get('client_id'), form.get('client_secret')];
     if (authorization !== undefined) {
       if (secret !== undefined) throw new TokenError('invalid_request', 'the client is shown in two ways');
       const shown = shownIn(authorization);
       if (id !== undefined && shown !== undefined && shown.id !== id)
         throw new TokenError('invalid_request', 'the client is shown with two names');
-      return this.#known(shown);
+      return this.#known(shown, network);
     }
     const named = id === undefined ? undefined : this.of(id);
     if (named !== undefined && named.secret === undefined && secret === undefined) return named;
-    return this.#known(id === undefined || secret === undefined ? undefined : { id, secret });
+    return this.#known(id === undefined || secret === undefined ? undefined : { id, secret }, network);
   }
 
-  #known(shown: Shown | undefined): OAuthClient {
-    const found = shown === undefined ? undefined : this.#clients.get(shown.id);
-    const isRight = timingSafeEqual(hashOf(shown?.secret ?? ''), found?.hash ?? nobodys);
-    if (found === undefined || !isRight) throw invalidClient();
-    return found.client;
+  #known(shown: Shown | undefined, network: string): OAuthClient {
+    if (shown === undefined) throw invalidClient();
+    this.#guesses.check(network);
+    const found = this.#clients.get(shown.id);
+    const isRight = timingSafeEqual(hashOf(shown.secret), found?.hash ?? nobodys);
+    if (found !== undefined && isRight) return found.client;
+    this.#guesses.add(network, JSON.stringify([shown.id, shown.secret]));
+    throw invalidClient();
   }
 }
 

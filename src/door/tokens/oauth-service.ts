@@ -1,3 +1,4 @@
+import { networkOf } from '../../base/network-of.ts';
 import type { Exchange } from '../../http/exchange/exchange.ts';
 import { askedScopes } from './asked-scopes.ts';
 import type { Grant } from './grant.ts';
@@ -12,6 +13,8 @@ export interface OAuthServiceParts {
   readonly tokens: OAuthTokens;
   /** Those that clients have besides `client_credentials`. */
   readonly grants: ReadonlyMap<GrantName, Grant>;
+  /** Where the caller is, as far as it is known. */
+  readonly addressOf: (exchange: Exchange) => string | undefined;
 }
 
 /** Why it is refused. */
@@ -39,11 +42,15 @@ export class OAuthService {
     refuseSecretsIn(exchange);
     const form = await sentForm(exchange);
     const [name, grant] = this.#asked(form.get('grant_type'));
-    const client = this.#parts.clients.authenticated(exchange.request.headers.authorization, form);
+    const { clients, tokens, addressOf } = this.#parts;
+    const network = networkOf(addressOf(exchange) ?? '');
+    const client = clients.authenticated(exchange.request.headers.authorization, form, network);
+    exchange.subject = client.id;
     if (!client.grants.includes(name))
       throw new TokenError('unauthorized_client', `the client may not use ${name}`);
     const { scopes, user, refreshToken } = await grant({ client, form, exchange });
-    const { token, expiresIn } = await this.#parts.tokens.make({ client: client.id, scopes, user });
+    exchange.subject = user?.name ?? client.id;
+    const { token, expiresIn } = await tokens.make({ ...client, scopes, user });
     return {
       ...{ access_token: token, token_type: 'Bearer', expires_in: expiresIn },
       ...(scopes.length > 0 && { scope: scopes.join(' ') }),

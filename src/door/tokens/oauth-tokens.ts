@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../base/clock.ts';
 import type { Known } from '../identity/proof.ts';
 import { grantedTo } from './client-scopes.ts';
+import { clientStamp, type StampedClient, stampKeyOf } from './client-stamp.ts';
 import type { GrantingUser } from './grant.ts';
 import { stampOf } from './password-stamp.ts';
-import type { MadeToken, SignedTokens } from './signed-tokens.ts';
+import type { MadeToken, SignedTokens, StampedPayload } from './signed-tokens.ts';
 
-/** What is in a token for a program: its name, what it may be used for, and the user in whose name it acts. */
-export interface ClientToken {
-  readonly client: string;
+/** Of what a token for a program is made: who it is, what the token may be used for, and the user in whose name it acts. Secret. */
+export interface ClientToken extends StampedClient {
   readonly scopes: readonly string[];
   /** Undefined: it acts for itself. */
   readonly user?: GrantingUser | undefined;
@@ -19,7 +19,7 @@ export interface ClientToken {
 export interface OAuthTokens {
   make(what: ClientToken): Promise<MadeToken>;
   /** Rejects with what `jose` says. */
-  verify(token: string): Promise<JWTPayload>;
+  verify(token: string): Promise<StampedPayload>;
 }
 
 interface SharedSecretSettings {
@@ -32,9 +32,11 @@ interface SharedSecretSettings {
 /** Signed with a secret that whoever checks them has too (HS256). `aud` is the client, as the proxies that share such a secret expect it. */
 export class SharedSecretTokens implements OAuthTokens {
   readonly #settings: SharedSecretSettings;
+  readonly #stampKey: Uint8Array;
 
   constructor(settings: SharedSecretSettings) {
     this.#settings = settings;
+    this.#stampKey = stampKeyOf(settings.secret);
   }
 
   async make(what: ClientToken): Promise<MadeToken> {
@@ -42,14 +44,15 @@ export class SharedSecretTokens implements OAuthTokens {
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresIn = Math.floor(lifeMs / 1000);
     const times = { exp: issuedAt + expiresIn, nbf: issuedAt, iat: issuedAt };
-    const claims = { iss: issuer, aud: what.client, ...claimsOf(what) };
-    const token = await new SignJWT({ ...claims, ...times, jti: randomUUID() })
+    const claims = { iss: issuer, aud: what.id, ...claimsOf(what) };
+    const stamp = clientStamp(this.#stampKey, what);
+    const token = await new SignJWT({ ...claims, stamp, ...times, jti: randomUUID() })
       .setProtectedHeader({ typ: 'JWT', alg: 'HS256' })
       .sign(secret);
     return { token, issuedAt, expiresIn };
   }
 
-  async verify(token: string): Promise<JWTPayload> {
+  async verify(token: string): Promise<StampedPayload> {
     const { secret, issuer, clock } = this.#settings;
     const currentDate = new Date(clock.now());
     const { payload } = await jwtVerify(token, secret, {
@@ -61,7 +64,7 @@ export class SharedSecretTokens implements OAuthTokens {
         requiredClaims: ['sub', 'client_id', 'exp'],
       },
     });
-    return payload;
+    return { payload, stampOf: (client) => clientStamp(this.#stampKey, client) };
   }
 }
 
@@ -79,37 +82,40 @@ export class KeySignedTokens implements OAuthTokens {
 
   async make(what: ClientToken): Promise<MadeToken> {
     const claims = { aud: this.#audience, ...claimsOf(what) };
-    return await this.#tokens.make('at+jwt', claims, this.#lifeMs);
+    return await this.#tokens.make('at+jwt', claims, this.#lifeMs, what);
   }
 
-  async verify(token: string): Promise<JWTPayload> {
-    return await this.#tokens.verify('at+jwt', token, this.#audience);
+  async verify(token: string): Promise<StampedPayload> {
+    return await this.#tokens.verifyStamped('at+jwt', token, this.#audience);
   }
 }
 
 /** What tokens are held against. */
 export interface TokenHolders {
-  /** Of a client, the scopes that are configured. Undefined: it is not there any more. */
-  readonly scopesOf: (client: string) => readonly string[] | undefined;
+  /** As it is configured. Undefined: it is not there any more. */
+  readonly clientOf: (client: string) => ClientToken | undefined;
   /** The hash of a user's password. Undefined: there is no such user. */
   readonly hashOf: (user: string) => string | undefined;
 }
 
-/** Who shows it, with what he may still have of its scope. Undefined: the client or the user is not there any more, or the user has another password. */
+/**
+ * Who shows it, with what he may still have of its scope. Undefined: the client or the user is not there any more, or has another secret or password than
+ * when he got it.
+ */
 export function holderOf(
-  payload: JWTPayload,
-  { scopesOf, hashOf }: TokenHolders,
+  { payload, stampOf: stampOfClient }: StampedPayload,
+  { clientOf, hashOf }: TokenHolders,
 ): { readonly known: Known; readonly holds: () => boolean } | undefined {
-  const { sub, client_id: client, scope, user_stamp: stamp } = payload;
-  if (typeof client !== 'string' || typeof sub !== 'string') return undefined;
-  const configured = scopesOf(client);
-  if (configured === undefined) return undefined;
-  const granted = grantedTo(configured, wordsOf(scope));
+  const { sub, client_id: id, scope, stamp, user_stamp: userStamp } = payload;
+  if (typeof id !== 'string' || typeof sub !== 'string') return undefined;
+  const client = clientOf(id);
+  if (client === undefined || stamp === undefined || stamp !== stampOfClient(client)) return undefined;
+  const granted = grantedTo(client.scopes, wordsOf(scope));
   const known: Known = { id: sub, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
   // A user is nobody by his name alone: a client may have the same one.
-  if (stamp === undefined) return sub === client ? { known, holds: () => true } : undefined;
+  if (userStamp === undefined) return sub === id ? { known, holds: () => true } : undefined;
   const hash = hashOf(sub);
-  if (hash === undefined || stampOf(hash) !== stamp) return undefined;
+  if (hash === undefined || stampOf(hash) !== userStamp) return undefined;
   return { known, holds: () => hashOf(sub) === hash };
 }
 
@@ -117,10 +123,10 @@ function wordsOf(scope: unknown): readonly string[] {
   return typeof scope === 'string' ? scope.split(/\s+/).filter((word) => word !== '') : [];
 }
 
-function claimsOf({ client, scopes, user }: ClientToken): { sub: string; client_id: string } {
+function claimsOf({ id, scopes, user }: ClientToken): { sub: string; client_id: string } {
   return {
-    sub: user?.name ?? client,
-    client_id: client,
+    sub: user?.name ?? id,
+    client_id: id,
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
     ...(user !== undefined && { user_stamp: user.stamp }),
   };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../../base/clock.ts';
+import { clientStamp, type StampedClient } from './client-stamp.ts';
 import type { KeyRing } from './key-ring.ts';
 
 /** What a token is for: one of a kind is none of another (RFC 8725 section 3.11). */
@@ -28,6 +29,12 @@ export interface MadeToken {
   readonly expiresIn: number;
 }
 
+/** What is in a token, and what its stamp must be. */
+export interface StampedPayload {
+  readonly payload: JWTPayload;
+  readonly stampOf: (client: StampedClient) => string | undefined;
+}
+
 /** Good from a little earlier on: clocks of registries are not ours. Seconds. */
 const earlier = 5;
 /** Other processes of the same directory have other clocks. Seconds. */
@@ -41,13 +48,20 @@ export class SignedTokens {
     this.#settings = settings;
   }
 
-  async make(kind: TokenKind, claims: TokenClaims, lifeMs: number): Promise<MadeToken> {
+  /** `stamped`: the client as long as whose secret is the same it is good. */
+  async make(
+    kind: TokenKind,
+    claims: TokenClaims,
+    lifeMs: number,
+    stamped?: StampedClient,
+  ): Promise<MadeToken> {
     const { keys, issuer, clock } = this.#settings;
-    const { kid, algorithm: alg, privateKey, x5c } = await keys.signer();
+    const { kid, algorithm: alg, privateKey, stampKey, x5c } = await keys.signer();
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresIn = Math.floor(lifeMs / 1000);
     const times = { exp: issuedAt + expiresIn, nbf: issuedAt - earlier, iat: issuedAt };
-    const token = await new SignJWT({ iss: issuer, ...claims, ...times, jti: randomUUID() })
+    const stamp = stamped === undefined ? {} : { stamp: clientStamp(stampKey, stamped) };
+    const token = await new SignJWT({ iss: issuer, ...claims, ...stamp, ...times, jti: randomUUID() })
       .setProtectedHeader({ typ: kind, alg, kid, ...(x5c !== undefined && { x5c: [...x5c] }) })
       .sign(privateKey);
     return { token, issuedAt, expiresIn };
@@ -55,12 +69,19 @@ export class SignedTokens {
 
   /** Rejects with what `jose` says where it is none of ours, of another kind, for somebody else, or not good now. */
   async verify(kind: TokenKind, token: string, audience: string): Promise<JWTPayload> {
+    return (await this.verifyStamped(kind, token, audience)).payload;
+  }
+
+  /** The same, with what the stamp of a client in it must be; undefined: there is none that would be right. */
+  async verifyStamped(kind: TokenKind, token: string, audience: string): Promise<StampedPayload> {
     const { keys, issuer, clock } = this.#settings;
+    let stampKey: Uint8Array | undefined;
     const { payload } = await jwtVerify(
       token,
       async ({ kid = '', alg }) => {
         const key = await keys.find(kid);
         if (key === undefined || key.algorithm !== alg) throw new UnknownKey();
+        stampKey = key.stampKey;
         return key.publicKey;
       },
       {
@@ -69,7 +90,8 @@ export class SignedTokens {
         currentDate: new Date(clock.now()),
       },
     );
-    return payload;
+    const by = stampKey;
+    return { payload, stampOf: (client) => by && clientStamp(by, client) };
   }
 }
 

@@ -6,6 +6,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import type { JWK } from 'jose';
+import { stampKeyOf } from './client-stamp.ts';
 import { keyId } from './key-id.ts';
 
 type KeyAlgorithm = 'ES256' | 'RS256';
@@ -20,6 +21,8 @@ export interface VerifyingKey {
 /** What tokens are signed with. Secret. */
 export interface SigningKey extends VerifyingKey {
   readonly privateKey: KeyObject;
+  /** As {@link stampKeyOf} makes it. */
+  readonly stampKey: Uint8Array;
   /** Certificates of the key, its own first (RFC 7515 section 4.1.6). */
   readonly x5c: readonly string[] | undefined;
 }
@@ -31,14 +34,18 @@ const leastRsaBits = 2048;
  */
 export function signingKeyOf(pem: string, certificates?: string): SigningKey {
   const privateKey = parsed(pem);
-  const key = { ...verifyingKeyOf(createPublicKey(privateKey)), privateKey };
+  const key = {
+    ...verifyingKeyOf(createPublicKey(privateKey)),
+    privateKey,
+    stampKey: stampKeyOf(privateKey),
+  };
   return { ...key, x5c: certificates === undefined ? undefined : chainOf(certificates, privateKey) };
 }
 
 /** A new one, for ES256. */
 export function newSigningKey(): SigningKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return { ...verifyingKeyOf(publicKey), privateKey, x5c: undefined };
+  return { ...verifyingKeyOf(publicKey), privateKey, stampKey: stampKeyOf(privateKey), x5c: undefined };
 }
 
 /** Throws an Error for a key that signs nothing here. */

@@ -16,5 +16,6 @@ export function clientRequestOf({
     host: headers.host?.slice(0, maxText),
     method,
     userAgent: headers['user-agent']?.slice(0, maxText),
+    actor: known?.id?.slice(0, maxText),
   };
 }

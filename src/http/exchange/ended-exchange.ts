@@ -40,4 +40,6 @@ export interface EndedExchange {
   readonly failure: string | undefined;
   /** Who asked; undefined: nobody was asked. */
   readonly known: KnownCaller | undefined;
+  /** Who asked for a token and was found to be he: to the door he is nobody yet. */
+  readonly subject?: string | undefined;
 }

@@ -55,6 +55,7 @@ export class Exchange implements EndedExchange {
   /** What went wrong, in words. */
   failure: string | undefined;
   known: KnownCaller | undefined;
+  subject: string | undefined;
   readonly #stands = (standing: Standing): void => {
     this.standing = standing;
   };

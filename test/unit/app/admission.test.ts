@@ -4,12 +4,14 @@ import { Admission, type AdmissionParts, type Identity } from '#src/app/admissio
 import { rulesOf } from '#src/app/door.ts';
 import { AddressBlocks } from '#src/door/address-blocks.ts';
 import { Limiter } from '#src/door/rate/limiter.ts';
+import { SlidingWindow } from '#src/door/rate/sliding-window.ts';
 import { AccessRules } from '#src/door/rules/access-rules.ts';
 import type { Subject } from '#src/door/subject.ts';
 import type { Action, Caller } from '#src/http/authorise.ts';
 import type { KnownCaller } from '#src/http/exchange/known-caller.ts';
 import { RegistryError } from '#src/oci/error.ts';
 import { hostedHost, type RepositoryName, repositoryName } from '#src/oci/reference.ts';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 const web = repositoryName(hostedHost, 'apps/web');
 const other = repositoryName(hostedHost, 'other');
@@ -109,6 +111,50 @@ describe('who has a certificate alone', () => {
     }
   });
 
+  it('is asked for more by /v2/, where clients look whether they are to show a password', () => {
+    const made = admission({ rules: rulesOf({ auth: {} as never, access: undefined }) });
+    const at = (more: Partial<Caller>) =>
+      made.authorise({
+        ...{ action: 'version', repository: undefined, request: undefined },
+        caller: { ...stranger, certificate: 'node-1', ...more },
+      });
+    assert.throws(() => at({}), { code: 'UNAUTHORIZED' });
+    assert.equal(at({ authorization: 'ann' }), undefined);
+    // What is shown at a door where nothing can be shown is enough.
+    const { identify } = identity;
+    const closed = admission({
+      identity: { identify },
+      rules: rulesOf({ auth: {} as never, access: undefined }),
+    });
+    const access = { action: 'version', repository: undefined, request: undefined } as const;
+    assert.equal(closed.authorise({ ...access, caller: { ...stranger, certificate: 'node-1' } }), undefined);
+  });
+
+  it('is still who he is with a token for nobody in particular, for what that is good for', () => {
+    const anonymousToken: Subject = {
+      ...nobody,
+      by: 'token',
+      granted: [{ repository: 'apps/web', actions: ['pull'] }],
+    };
+    const made = admission({
+      identity: { ...identity, identify: () => anonymousToken },
+      rules: new AccessRules([
+        { name: 'n', who: { certificate: 'node-*' }, repositories: ['**'], actions: ['pull', 'push'] },
+      ]),
+    });
+    const of = (action: Action, repository: RepositoryName | undefined, certificate: string | undefined) =>
+      made.authorise({ action, repository, request: undefined, caller: { ...stranger, certificate } });
+    assert.equal(of('pull', web, 'node-1'), undefined);
+    assert.equal(of('version', undefined, 'node-1'), undefined);
+    for (const [action, repository, certificate] of [
+      ['push', web, 'node-1'],
+      ['pull', other, 'node-1'],
+      ['pull', web, 'another'],
+      ['pull', web, undefined],
+    ] as const)
+      assert.throws(() => of(action, repository, certificate), { code: 'UNAUTHORIZED' });
+  });
+
   it('pushes with a password beside it', async () => {
     const made = admission({ rules: rulesOf({ auth: {} as never, access: undefined }) });
     const caller = { ...stranger, certificate: 'node-1', authorization: 'ann' };
@@ -191,6 +237,7 @@ describe('who shows what is wrong', () => {
           counted.push(client);
           return { isOver, remaining: 0, resetMs: 1000 };
         },
+        isOver: () => false,
       },
     );
     const made = admission({ limiter });
@@ -200,5 +247,64 @@ describe('who shows what is wrong', () => {
     for (const who of ['wrong', 'late', 'ann'])
       assert.deepEqual(await asked(made, 'pull', web, who), ['TOOMANYREQUESTS']);
     assert.deepEqual(counted, ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1', 'ann']);
+  });
+});
+
+describe('whose password is not known yet', () => {
+  /** So many requests; who is looked up has `beforeLook` asked, as the real identification does. */
+  function limited(requests: number) {
+    const clock = new FakeClock();
+    const settings = {
+      requests,
+      per: 60_000,
+      by: 'client',
+      window: 'sliding',
+      onStoreError: 'allow',
+    } as const;
+    const looked: string[] = [];
+    const known = new Set<string>();
+    const looking: Identity = {
+      ...identity,
+      identify: ({ authorization = '', address }, beforeLook) => {
+        if (known.has(authorization)) return { ...ann, id: authorization, address };
+        return (async () => {
+          await beforeLook();
+          looked.push(authorization);
+          if (authorization.startsWith('wrong')) throw new RegistryError('UNAUTHORIZED', 'wrong');
+          known.add(authorization);
+          return { ...ann, id: authorization, address };
+        })();
+      },
+    };
+    const made = admission({
+      identity: looking,
+      limiter: new Limiter(settings, new SlidingWindow(settings, clock)),
+    });
+    return { made, looked };
+  }
+
+  it('is not looked at any more where his address has had its share', async () => {
+    const { made, looked } = limited(3);
+    const codes: string[] = [];
+    for (let at = 0; at < 6; at += 1) codes.push((await asked(made, 'pull', web, `wrong ${at}`))[0]);
+    assert.deepEqual(codes, [
+      ...Array.from({ length: 3 }, () => 'UNAUTHORIZED'),
+      ...Array.from({ length: 3 }, () => 'TOOMANYREQUESTS'),
+    ]);
+    assert.deepEqual(await asked(made, 'pull', web, 'bob'), ['TOOMANYREQUESTS']);
+    assert.deepEqual(looked, ['wrong 0', 'wrong 1', 'wrong 2']);
+  });
+
+  it('is counted once, by his name, where he is right: the first time as behind it', async () => {
+    const { made } = limited(3);
+    // By their address they would be too many.
+    for (const user of ['ann', 'bob', 'carol', 'dora'])
+      for (let time = 0; time < 4; time += 1)
+        assert.deepEqual(
+          await asked(made, 'pull', web, user),
+          [time < 3 ? 'admitted' : 'TOOMANYREQUESTS'],
+          `${user} ${time}`,
+        );
+    assert.deepEqual(await asked(made, 'pull', web, 'wrong'), ['UNAUTHORIZED']);
   });
 });

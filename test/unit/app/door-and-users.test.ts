@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sha256 } from '#src/oci/digest.ts';
+import { until } from '#test/e2e/support/until.ts';
+import { EventReceiver } from '#test/fakes/event-receiver.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { basicHeader, bcrypt } from '#test/fakes/passwords.ts';
@@ -191,6 +194,45 @@ describe('a user who may have team/a and not team/b', () => {
   });
 });
 
+describe('who is known', () => {
+  it('stands in the log, and in what others are told, by name: for each answer out of memory too', async () => {
+    await using receiver = await EventReceiver.start();
+    const events = ['push', 'pull', 'delete', 'mount'];
+    await using made = await world({ notifications: { endpoints: [{ url: receiver.url, events }] } });
+    const { status, server } = made;
+    const path = '/v2/up/team/a/manifests/v1';
+    const token = await made.token(alice, 'repository:up/team/a:pull');
+    for (const shown of [alice, alice, alice, alice, token, token])
+      assert.equal(await status(shown, 'GET', path), 200);
+    assert.equal(await status(undefined, 'GET', '/v2/up/open/x/manifests/v1'), 200);
+    const blob = bytes(500, 7);
+    const push = `/v2/team/a/blobs/uploads/?digest=${sha256(blob)}`;
+    assert.equal(await status(alice, 'POST', push, blob), 201);
+    assert.equal(await status(alice, 'DELETE', `/v2/team/a/blobs/${sha256(blob)}`), 202);
+    const lines = (): readonly string[] =>
+      server.log.lines.filter((line) => line.includes(`url: '${path}'`) && line.includes('request'));
+    await until('all are over', async () => lines().length === 6);
+    for (const line of lines())
+      assert.match(
+        line,
+        /client: '127\.0\.0\.1'.*subject: 'alice'.*repository: '127\.0\.0\.1:\d+\/team\/a'.*digest: 'sha256:[0-9a-f]{64}'.*rule: 'alice'/s,
+      );
+    for (const action of ['push', 'delete'])
+      assert.deepEqual((await receiver.event((event) => event.action === action)).actor, { name: 'alice' });
+    const pulls = (): readonly unknown[] =>
+      receiver.events
+        .filter(({ action }) => action === 'pull')
+        .map(({ actor, target }) => [target['repository'], actor]);
+    await until('all is told', async () => pulls().length === 7);
+    assert.deepEqual(pulls(), [
+      ...Array.from({ length: 6 }, () => ['up/team/a', { name: 'alice' }]),
+      ['up/open/x', {}],
+    ]);
+    assertSecretless(receiver.received, 'what is told');
+    assertSecretless(server.log, 'the log');
+  });
+});
+
 describe('a token for nobody in particular', () => {
   it('is good for what anybody may have, and asks who he is for more', async () => {
     await using made = await world();
@@ -208,22 +250,77 @@ describe('a token for nobody in particular', () => {
   });
 });
 
+describe('who shows wrong passwords where there is a limit', () => {
+  it('is counted before they are looked at, and has 429 with Retry-After behind it, without a look', async () => {
+    await using made = await world({ rateLimit: { requests: 4, per: '1h' } });
+    const { url } = made.server;
+    const shown = async (authorization: string | undefined, path = '/v2/up/open/x/manifests/v1') => {
+      const { status, headers } = await asked(`${url}${path}`, {
+        headers: authorization ? { authorization } : {},
+      });
+      return [status, headers.get('ratelimit-remaining'), headers.has('retry-after')];
+    };
+    assert.deepEqual(await shown(alice, '/v2/up/team/a/manifests/v1'), [200, '3;w=3600', false]);
+    for (const left of [3, 2, 1, 0])
+      assert.deepEqual(await shown(basicHeader('bob', secret(`wrong ${left}`))), [
+        401,
+        `${left};w=3600`,
+        false,
+      ]);
+    // The right one of somebody who is not known yet neither; who is known has his own.
+    for (const one of [basicHeader('bob', secret('wrong')), owner, undefined])
+      assert.deepEqual(await shown(one), [429, '0;w=3600', true]);
+    assert.deepEqual(await shown(alice, '/v2/up/team/a/manifests/v1'), [200, '2;w=3600', false]);
+  });
+});
+
+/** The statuses of reads with these credentials, sent one behind the other on one connection. */
+async function sentAtOnce(
+  { url }: TokenApp,
+  path: string,
+  shown: readonly string[],
+): Promise<readonly number[]> {
+  const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
+  for (const [at, authorization] of shown.entries()) {
+    const last = at === shown.length - 1 ? ['Connection: close'] : [];
+    socket.write(
+      [`GET ${path} HTTP/1.1`, 'Host: x', `Authorization: ${authorization}`, ...last, '', ''].join('\r\n'),
+    );
+  }
+  const answers = Buffer.concat(await socket.toArray()).toString('latin1');
+  return [...answers.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+}
+
+describe('two credentials in one request', () => {
+  it('are refused, though the answer is in memory for each of them', async () => {
+    await using made = await world();
+    const path = '/v2/up/team/a/manifests/v1';
+    for (let time = 0; time < 3; time += 1) assert.equal(await made.status(alice, 'GET', path), 200);
+    const twice = [`${alice}\r\nAuthorization: ${wrong}`, `${alice}\r\nauthorization: ${alice}`];
+    assert.deepEqual(await sentAtOnce(made.server, path, [alice, ...twice]), [200, 400, 400]);
+  });
+});
+
 describe('a thousand wrong passwords', () => {
   it('are answered 401 or 429, and keep nobody from his pulls who is known', async () => {
     await using made = await world();
     const path = '/v2/up/team/a/manifests/v1';
     assert.equal(await made.status(alice, 'GET', path), 200);
-    const shown = secret('wrong');
     const answers: number[] = [];
-    for (let wave = 0; wave < 20; wave += 1) {
-      const flood = Array.from({ length: 50 }, async (_, at) => {
-        const headers = { authorization: basicHeader(`user-${at % 7}`, `${shown}-${wave}-${at}`) };
-        return (await asked(`${made.server.url}${path}`, { headers })).status;
+    for (let wave = 0; wave < 10; wave += 1) {
+      const flood = Array.from({ length: 10 }, async (_, of) => {
+        const wrongs = Array.from({ length: 10 }, (_one, at) =>
+          basicHeader(`user-${at % 7}`, `${secret('wrong')}-${wave}-${of}-${at}`),
+        );
+        return await sentAtOnce(made.server, path, wrongs);
       });
       for (const _ of Array.from({ length: 3 })) assert.equal(await made.status(alice, 'GET', path), 200);
-      answers.push(...(await Promise.all(flood)));
+      answers.push(...(await Promise.all(flood)).flat());
     }
+    assert.equal(answers.length, 1000);
     assert.deepEqual([...new Set(answers)].toSorted(), [401, 429]);
+    // Behind ten none is looked at.
+    assert.ok(answers.filter((status) => status === 401).length <= 20);
     assertSecretless(made.server.log, 'the log');
   });
 });

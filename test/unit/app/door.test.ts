@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
 import { sha256 } from '#src/oci/digest.ts';
@@ -9,6 +11,7 @@ import { bytes, putImage } from '#test/fakes/images.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
 import { ask } from '#test/fakes/registry-server.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
+import { secret } from '#test/fakes/secrets.ts';
 
 /** Who asks is told by the proxy that we are. */
 const [ann, owner, stranger] = ['10.0.0.1', '10.0.0.2', '192.0.2.1'];
@@ -327,6 +330,55 @@ describe('a further door of the registry', () => {
       await second.status('POST', `/v2/team/a/blobs/uploads/?digest=${sha256(bytes(9))}`, { body: bytes(9) }),
       201,
     );
+  });
+
+  it('tells in every answer to what is counted how much is left, and counts what asks for a repository, the version, the catalogue or a token', async () => {
+    await using directory = await temporaryDirectory();
+    const secretFile = join(directory.path, 'secret');
+    await writeFile(secretFile, secret('of events'));
+    const issuers = [{ issuer: 'https://issuer.test', audience: 'cache' }];
+    const oauth = { clients: [], signing: { algorithm: 'ES256' } };
+    await using made = await world({
+      rateLimit: { requests: 1000, per: '1m' },
+      auth: { issuers, oauth },
+      access: [
+        { name: 'all', who: 'anyone', repositories: ['team/*', '*/team/*'], actions: ['pull', 'push'] },
+      ],
+      notifications: { incoming: { secretFile } },
+    });
+    const { call } = from(ann, made.app.server.url);
+    const isCounted = async (method: string, path: string): Promise<[status: number, isCounted: boolean]> => {
+      const response = await call(method, path);
+      await response.arrayBuffer();
+      const names = ['limit', 'remaining', 'reset'].map((name) => response.headers.has(`ratelimit-${name}`));
+      assert.equal(new Set(names).size, 1, path);
+      return [response.status, names[0] === true];
+    };
+    const pull = '/v2/up/team/a/manifests';
+    for (const [method, path, status] of [
+      ['GET', `${pull}/v1`, 200],
+      ['HEAD', `${pull}/v1`, 200],
+      ['GET', `${pull}/none`, 404],
+      ['GET', '/v2/up/TEAM/manifests/v1', 400],
+      ['GET', '/v2/_catalog', 200],
+      ['GET', '/v2/', 401],
+      ['GET', '/v2/up/other/manifests/v1', 401],
+      ['POST', '/v2/team/a/blobs/uploads/', 202],
+      ['GET', '/v2/token/jwks.json', 200],
+      ['POST', '/token', 400],
+      ['GET', '/token', 405],
+    ] as const)
+      assert.deepEqual(await isCounted(method, path), [status, true], `${method} ${path}`);
+    for (const [method, path, status] of [
+      ['GET', '/', 200],
+      ['GET', '/nothing', 404],
+      ['GET', '/v2/nothing', 404],
+      ['POST', `${pull}/v1`, 405],
+      ['OPTIONS', '/v2/', 405],
+      ['POST', '/v2/webhooks/events', 401],
+      ['GET', '/cmd/image/list', 403],
+    ] as const)
+      assert.deepEqual(await isCounted(method, path), [status, false], `${method} ${path}`);
   });
 
   it('tells in every answer how much is left, by the short way too', async () => {

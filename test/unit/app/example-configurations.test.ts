@@ -106,6 +106,8 @@ describe('config/examples', () => {
     while (answers.length < 14) answers.push(await statusOf(`${oauth}/v2/test/manifests/7.0.0`, program));
     assert.deepEqual(answers, [...Array.from({ length: 13 }, () => 200), 429]);
     assert.equal(await statusOf(`${app.server.url}/v2/test/manifests/7.0.0`, user), 200);
+    assert.equal(await statusOf(`${app.server.url}/v2/test/manifests/7.0.0`, program), 401);
+    assert.equal((await posted(`${app.server.url}/token`, client)).status, 404);
     assert.equal(await (await fetch(`${files}/index.yaml`)).text(), '- name: triage\n');
     assert.equal(await statusOf(`${tokens}/v2/`, program), 404);
   });

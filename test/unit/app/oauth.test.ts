@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
+import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { basicHeader } from '#test/fakes/passwords.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { assertSecretless, secret } from '#test/fakes/secrets.ts';
@@ -15,20 +16,28 @@ const plain = '000001';
 const clientSecret = secret('of a client: +&%ü');
 const shared = secret('that-is-shared-and-long-enough');
 
-async function oauthApp(directory: string, algorithm: 'HS256' | 'ES256'): Promise<TokenApp> {
+async function oauthApp(
+  directory: string,
+  algorithm: 'HS256' | 'ES256',
+  {
+    secretOf = clientSecret,
+    isThere = true,
+    ...options
+  }: { secretOf?: string; isThere?: boolean; imagePath?: string; more?: object; clock?: FakeClock } = {},
+): Promise<TokenApp> {
   const file = async (name: string, text: string): Promise<string> => {
     await writeFile(join(directory, name), text);
     return join(directory, name);
   };
-  const secretFile = await file('client', clientSecret);
+  const secretFile = await file('client', secretOf);
   const signing =
     algorithm === 'HS256' ? { algorithm, secretFile: await file('shared', shared) } : { algorithm };
   const clients = [
-    { id, secretFile, scopes: ['my-scope', 'repository:team/a:pull'] },
+    ...(isThere ? [{ id, secretFile, scopes: ['my-scope', 'repository:team/a:pull'] }] : []),
     { id: odd, secretFile, scopes: [] },
     { id: plain, secretFile, scopes: ['my-scope'] },
   ];
-  return await tokenApp({ basic: undefined, tokenService: undefined, oauth: { clients, signing } });
+  return await tokenApp({ basic: undefined, tokenService: undefined, oauth: { clients, signing } }, options);
 }
 
 describe('a program with a secret of its own', () => {
@@ -95,9 +104,16 @@ describe('a program with a secret of its own', () => {
     for (const blank of [' ', '  ', '']) assert.deepEqual(await pulls(id, blank), [404, 401], `"${blank}"`);
   });
 
+  /** What stands in its tokens as long as its secret is the same. */
+  const stampOf = async (client: string): Promise<unknown> => {
+    const { body } = await token({ ...grant, client_id: client, client_secret: clientSecret });
+    return decodeJwt(String(body['access_token']))['stamp'];
+  };
+
   it('has no more than it is configured to have now', async () => {
     const status = async (client: string, scope: string, name: string): Promise<number> => {
-      const claims = { iss: 'https://cache.test/here', sub: client, client_id: client, scope };
+      const stamp = await stampOf(client);
+      const claims = { iss: 'https://cache.test/here', sub: client, client_id: client, scope, stamp };
       const made = await new SignJWT({ ...claims, exp: Math.floor(Date.now() / 1000) + 60 })
         .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
         .sign(Buffer.from(shared));
@@ -166,8 +182,11 @@ describe('a program with a secret of its own', () => {
       return (await asked(`${server.url}/v2/`, { headers: { authorization: `Bearer ${made}` } })).status;
     };
     const exp = Math.floor(Date.now() / 1000) + 60;
-    const good = { sub: id, client_id: id, exp };
+    const stamp = await stampOf(id);
+    const good = { sub: id, client_id: id, exp, stamp };
     assert.equal(await status(good), 200);
+    for (const other of [undefined, '', await stampOf(plain)])
+      assert.equal(await status({ ...good, stamp: other }), 401);
     assert.equal(await status({ ...good, client_id: 'mallory', sub: 'mallory' }), 401);
     assert.equal(await status({ ...good, sub: 'root' }), 401);
     // In the name of a user who is not there.
@@ -176,10 +195,99 @@ describe('a program with a secret of its own', () => {
       assert.equal(await status({ ...good, user_stamp: stamp }), 401);
     }
     assert.equal(await status({ ...good, exp: exp - 120 }), 401);
-    assert.equal(await status({ sub: id, client_id: id }), 401);
+    assert.equal(await status({ sub: id, client_id: id, stamp }), 401);
     assert.equal(await status({ ...good, iss: 'another' }), 401);
     assert.equal(await status(good, 'at+jwt'), 401);
     assert.equal(await status(good, 'JWT', `${shared}x`), 401);
+  });
+});
+
+describe('a token of a program', () => {
+  for (const algorithm of ['HS256', 'ES256'] as const)
+    it(`ends when the secret of its program is another, or the program is gone: ${algorithm}`, async () => {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      const imagePath = join(path, 'data');
+      const started = async (more: object = {}) => await oauthApp(path, algorithm, { imagePath, ...more });
+      const fields = { grant_type: 'client_credentials', client_id: id };
+      let token = '';
+      const status = async ({ url }: TokenApp): Promise<number> =>
+        (await asked(`${url}/v2/`, { headers: { authorization: `Bearer ${token}` } })).status;
+      {
+        await using server = await started();
+        const { body } = await posted(`${server.url}/token`, { ...fields, client_secret: clientSecret });
+        token = String(body['access_token']);
+        assert.equal(await status(server), 200);
+      }
+      const other = secret('of the same client, another');
+      for (const [more, expected] of [
+        [{}, 200],
+        [{ secretOf: other }, 401],
+        [{ isThere: false }, 401],
+        [{}, 200],
+      ] as const) {
+        await using server = await started(more);
+        assert.equal(await status(server), expected, JSON.stringify(more));
+      }
+    });
+
+  it('is good at a server of another directory that signs in the same way, and says nothing of the secret', async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await using one = await oauthApp(path, 'HS256', { imagePath: join(path, 'one') });
+    await using two = await oauthApp(path, 'HS256', { imagePath: join(path, 'two') });
+    const fields = { grant_type: 'client_credentials', client_id: id, client_secret: clientSecret };
+    const token = String((await posted(`${one.url}/token`, fields)).body['access_token']);
+    const headers = { authorization: `Bearer ${token}` };
+    assert.equal((await asked(`${two.url}/v2/`, { headers })).status, 200);
+    const { stamp } = decodeJwt(token);
+    for (const text of [clientSecret, JSON.stringify([id, clientSecret])])
+      assert.notEqual(stamp, createHash('sha256').update(text).digest('base64url'));
+  });
+
+  it('is good to its end, though its key signs no more', async () => {
+    await using directory = await temporaryDirectory();
+    const clock = new FakeClock();
+    await using server = await oauthApp(directory.path, 'ES256', { clock });
+    const fields = { grant_type: 'client_credentials', client_id: id, client_secret: clientSecret };
+    clock.set(clock.now() + 90 * 24 * 3_600_000 - 1000);
+    const before = String((await posted(`${server.url}/token`, fields)).body['access_token']);
+    clock.set(clock.now() + 60_000);
+    const after = String((await posted(`${server.url}/token`, fields)).body['access_token']);
+    assert.notEqual(decodeProtectedHeader(before).kid, decodeProtectedHeader(after).kid);
+    for (const token of [before, after])
+      assert.equal(
+        (await asked(`${server.url}/v2/`, { headers: { authorization: `Bearer ${token}` } })).status,
+        200,
+      );
+  });
+});
+
+describe('who guesses the secret of a program', () => {
+  it('is not looked at for a minute behind ten wrong ones from his address, with the right one neither', async () => {
+    await using directory = await temporaryDirectory();
+    const clock = new FakeClock();
+    const more = { trustedProxies: ['127.0.0.1'] };
+    await using server = await oauthApp(directory.path, 'ES256', { clock, more });
+    const shown = async (clientSecretShown: string, address = '192.0.2.1', name = id) => {
+      const fields = { grant_type: 'client_credentials', client_id: name, client_secret: clientSecretShown };
+      const answer = await posted(`${server.url}/token`, fields, { 'x-forwarded-for': address });
+      return [answer.status, answer.headers.get('retry-after')];
+    };
+    // The same again is no further guess.
+    for (let time = 0; time < 20; time += 1) assert.deepEqual(await shown(secret('old')), [401, null]);
+    for (let guess = 1; guess < 10; guess += 1)
+      assert.deepEqual(await shown(secret(`wrong ${guess}`), undefined, `client ${guess}`), [401, null]);
+    for (const one of [secret('wrong'), clientSecret]) assert.deepEqual(await shown(one), [429, '60']);
+    const header = { authorization: basicHeader(plain, 'x'), 'x-forwarded-for': '192.0.2.1' };
+    assert.equal(
+      (await posted(`${server.url}/token`, { grant_type: 'client_credentials' }, header)).status,
+      429,
+    );
+    assert.deepEqual(await shown(clientSecret, '192.0.2.2'), [200, null]);
+    await clock.advance(60_000);
+    assert.deepEqual(await shown(clientSecret), [200, null]);
+    assertSecretless(server.log, 'the log');
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmod, mkdtempDisposable, readdir, symlink, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmod, mkdir, mkdtempDisposable, readdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -190,6 +191,49 @@ describe('secrets in files that every user of the machine can read', () => {
     await writeFile(join(directory, 'password'), 'x', { mode });
     await openDirectory(directory);
   };
+
+  it('are warned of: those by which clients are known and counted, and the keys of our tokens', async () => {
+    const yaml = [
+      'host: 127.0.0.1',
+      'publicUrl: https://cache.test',
+      'auth:',
+      '  basic: { htpasswdFile: DIR/users }',
+      '  tokenService: { issuer: a, service: b, keyFile: DIR/key }',
+      '  oauth:',
+      '    clients: [{ id: a, secretFile: DIR/client }, { id: b, secretFile: DIR/closed }]',
+      '    signing: { algorithm: HS256, secretFile: DIR/signing }',
+      'rateLimit: { requests: 1, per: 1m }',
+      'storage: { coordination: { kind: redis, urlFile: DIR/redis } }',
+    ].join('\n');
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const texts = {
+      users: '',
+      key: String(privateKey.export({ format: 'pem', type: 'pkcs8' })),
+      ...{ client: 'x'.repeat(16), signing: 'x'.repeat(32), redis: 'redis://redis:6379' },
+      'data/token-keys.json': '{}',
+    };
+    const { problems, warnings } = await check(yaml, {}, async (directory) => {
+      await mkdir(join(directory, 'data'));
+      for (const [name, text] of Object.entries(texts))
+        await writeFile(join(directory, name), text, { mode: 0o644 });
+      await writeFile(join(directory, 'closed'), 'x'.repeat(16), { mode: 0o640 });
+      await openDirectory(directory);
+    });
+    assert.deepEqual(problems, []);
+    const open = (at: string, file: string): string =>
+      `${at}: the file "DIR/${file}" can be read by every user of this machine: chmod o-r`;
+    assert.deepEqual(
+      warnings.map((line) => line.replace(/^\S+ /, '')),
+      [
+        open('imagePath', 'data/token-keys.json'),
+        open('auth.basic.htpasswdFile', 'users'),
+        open('auth.tokenService.keyFile', 'key'),
+        open('auth.oauth.clients[0].secretFile', 'client'),
+        open('auth.oauth.signing.secretFile', 'signing'),
+        open('storage.coordination.urlFile', 'redis'),
+      ],
+    );
+  });
 
   it('are warned of: a password, by the mode of its file', async () => {
     const { warnings } = await check(password, {}, secretFile(0o644));

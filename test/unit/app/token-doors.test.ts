@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -22,7 +24,12 @@ interface Doors extends AsyncDisposable {
 }
 
 /** A server that knows users, gives Docker's tokens and those of programs, with further doors. */
-async function doors(listeners: readonly object[], more: object = {}, clock?: FakeClock): Promise<Doors> {
+async function doors(
+  listeners: readonly object[],
+  more: object = {},
+  clock?: FakeClock,
+  atPort?: Kinds,
+): Promise<Doors> {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(await temporaryDirectory());
   const secretFile = join(path, 'client');
@@ -30,7 +37,7 @@ async function doors(listeners: readonly object[], more: object = {}, clock?: Fa
   const oauth = { clients: [{ id: '000000', secretFile }], signing: { algorithm: 'ES256' } };
   const there = listeners.map((listener) => ({ host: '127.0.0.1', port: 0, ...listener }));
   const options = { more: { listeners: there, ...more }, ...(clock !== undefined && { clock }) };
-  const server = stack.use(await tokenApp({ oauth }, options));
+  const server = stack.use(await tokenApp({ oauth, ...(atPort !== undefined && { atPort }) }, options));
   const kept = stack.move();
   const urls = server.app.listeners.map(({ url }) => url);
   return { server, urls, [Symbol.asyncDispose]: async () => await kept.disposeAsync() };
@@ -77,6 +84,22 @@ describe('a further door of the registry', () => {
     assert.deepEqual(await given(oauth), [404, 200, 200]);
   });
 
+  it('is what the first one is too, where that says what it takes', async () => {
+    await using made = await doors([{ serve: 'registry' }], {}, undefined, ['basic']);
+    const { server, urls } = made;
+    const [all = ''] = urls;
+    const path = '/v2/team/a/manifests/v1';
+    for (const shown of [await dockerToken(all), await programToken(all)]) {
+      assert.equal(await statusOf(server.url + path, shown), 401);
+      assert.equal(await statusOf(all + path, shown), 404);
+    }
+    assert.equal(await statusOf(server.url + path, alice), 404);
+    const nobody = await asked(`${server.url}/v2/`);
+    assert.equal(nobody.headers.get('www-authenticate'), 'Basic realm="ociregistry",charset="UTF-8"');
+    assert.equal(await statusOf(`${server.url}/v2/token`, alice), 404);
+    assert.equal((await posted(`${server.url}/token`, grant)).status, 404);
+  });
+
   it('asks for what it takes', async () => {
     const kinds: readonly Kinds[] = [['basic'], ['tokenService', 'basic'], ['oauth']];
     await using made = await doors(kinds.map((auth) => ({ serve: 'registry', auth })));
@@ -102,6 +125,12 @@ describe('a door of tokens', () => {
     assert.equal(await statusOf(`${programs}/v2/token`, alice), 404);
     for (const other of ['/v2/', path, '/', '/cmd/image/list', '/v2/_catalog'])
       assert.equal(await statusOf(both + other, alice), 404, other);
+    const { port } = new URL(both);
+    const headers = ['Host', 'x', 'Authorization', alice.authorization, 'Authorization', alice.authorization];
+    const twice = get({ host: '127.0.0.1', port, path: '/v2/token', headers });
+    const [response] = (await once(twice, 'response')) as [IncomingMessage];
+    response.resume();
+    assert.equal(response.statusCode, 400);
     const deleted = await asked(`${both}/v2/token`, { method: 'DELETE' });
     assert.deepEqual([deleted.status, deleted.headers.get('allow')], [405, 'GET, POST']);
   });
@@ -164,7 +193,8 @@ describe('who asks for tokens', () => {
         await statusOf(`${made.server.url}/v2/token`, { ...alice, 'x-forwarded-for': '192.0.2.7' }),
       );
     assert.deepEqual(statuses, [200, 200, 200, 429]);
-    const isTold = (line: string): boolean => /\/v2\/token.*client: '192\.0\.2\.7'/s.test(line);
+    const isTold = (line: string): boolean =>
+      /\/v2\/token.*client: '192\.0\.2\.7'.*subject: 'alice'/s.test(line);
     while (!made.server.log.lines.some(isTold)) await new Promise((resolve) => setImmediate(resolve));
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { problemsOf } from '#test/fakes/config-text.ts';
+import { openPasswords } from '#src/config/open-passwords.ts';
+import { loadText, problemsOf } from '#test/fakes/config-text.ts';
 
 const basic = 'basic: { htpasswdFile: f }';
 const url = 'publicUrl: https://a.io\n';
@@ -139,5 +140,44 @@ describe('who clients are', () => {
       '',
     ])
       assert.match(String(await problems(bad)), /redirectUris\[0\]: must be an https URL/, bad);
+  });
+});
+
+describe('the secret of a program', () => {
+  it('is warned of where it is short', async () => {
+    const clients = 'clients: [{ id: short, secretFromEnv: S }, { id: long, secretFromEnv: L }]';
+    const env = { S: 'x'.repeat(15), L: 'x'.repeat(16) };
+    const text = `auth: { oauth: { ${clients}, signing: { algorithm: ES256 } } }`;
+    assert.deepEqual((await loadText(text, { env })).warnings, [
+      'auth.oauth: the secret of the client "short" has fewer than 16 bytes, and is found by trying sooner or later: openssl rand -base64 24 makes one',
+    ]);
+  });
+});
+
+describe('passwords in plain HTTP', () => {
+  const found = async (text: string): Promise<readonly string[]> =>
+    openPasswords((await loadText(text, { env: { S: 'secret' } })).config);
+  const line = (port: number, how: string): string =>
+    `auth: passwords and secrets come to port ${port} of 0.0.0.0 in plain HTTP, and whoever is between reads them: ${how} is missing, or publicUrl with https where a proxy has the TLS`;
+  const files = 'auth: { basic: { htpasswdFile: f } }\n';
+  const oauth =
+    'auth: { basic: { htpasswdFile: f }, oauth: { clients: [], signing: { algorithm: ES256 } }, atPort: [basic] }\n';
+
+  it('are warned of, at each door where they are taken', async () => {
+    assert.deepEqual(await found(files), [line(8080, 'serverTlsConfig')]);
+    const doors = '{ port: 6000, serve: registry, auth: [oauth] }, { port: 9096, serve: token }';
+    const more = '{ port: 6001, serve: registry, auth: [] }, { port: 8000, serve: files, directory: d }';
+    assert.deepEqual(await found(`${oauth}host: 127.0.0.1\nlisteners: [${doors}, ${more}]`), [
+      line(6000, 'listeners[0].tls'),
+      line(9096, 'listeners[1].tls'),
+    ]);
+  });
+
+  it('are none over TLS, here or at a proxy, on this machine alone, and where none are taken', async () => {
+    assert.deepEqual(await found(`${files}serverTlsConfig: { cert: c, key: k }`), []);
+    assert.deepEqual(await found(`${files}publicUrl: https://cache.example.com`), []);
+    assert.deepEqual(await found(`${files}host: "::1"`), []);
+    assert.deepEqual(await found('auth: { issuers: [{ issuer: "https://a.io", audience: a }] }'), []);
+    assert.deepEqual(await found('access: []'), []);
   });
 });

@@ -40,5 +40,9 @@ describe('credentials that are open to whoever reaches the port', () => {
     assert.deepEqual(await warningsOf(`host: "::1"\n${withPassword}`), []);
     const tls = 'serverTlsConfig: { cert: c, key: k, ca: a, clientAuth: verify }';
     assert.deepEqual(await warningsOf(`${tls}\n${withPassword}`), []);
+    const door = 'listeners: [{ port: 1, serve: registry }, { port: 2, serve: files, directory: d }]';
+    const [warning = '', ...more] = await warningsOf(`${tls}\n${door}\n${withPassword}`);
+    assert.match(warning, /who reach port 1 of 0\.0\.0\.0/);
+    assert.deepEqual(more, []);
   });
 });

@@ -95,6 +95,15 @@ describe('a listener', () => {
       'config.yaml:2:58: listeners[0].auth[1]: needs auth.oauth',
       'config.yaml:2:65: listeners[0].auth[2]: needs auth.issuers',
     ]);
+    assert.deepEqual(
+      await problemsOf('auth: { basic: { htpasswdFile: f }, atPort: [basic, tokenService, issuers] }'),
+      [
+        'config.yaml:1:53: auth.atPort[1]: needs auth.tokenService',
+        'config.yaml:1:67: auth.atPort[2]: needs auth.issuers',
+      ],
+    );
+    for (const atPort of ['[basic]', '[]'])
+      assert.deepEqual(await problemsOf(`auth: { basic: { htpasswdFile: f }, atPort: ${atPort} }`), []);
     assert.deepEqual(await problems('serve: token'), [
       'config.yaml:2:34: listeners[0].serve: token needs auth.tokenService or auth.oauth',
     ]);
@@ -103,6 +112,19 @@ describe('a listener', () => {
     ]);
     assert.deepEqual(await problems('serve: files, directory: i, rateLimit: { requests: 1, per: 1m }'), [
       'config.yaml:2:66: listeners[0].rateLimit: files are given to whoever asks: this would keep nobody out',
+    ]);
+  });
+
+  it('asks for certificates as the first one does', async () => {
+    const door = (tls: string): string =>
+      `listeners: [{ port: 8443, serve: registry, tls: { cert: c, key: k${tls} } }]`;
+    assert.deepEqual(await problemsOf(door(', ca: a, clientAuth: verify')), []);
+    assert.deepEqual(await problemsOf(door(', clientAuth: verify')), [
+      'config.yaml:1:80: listeners[0].tls.clientAuth: verify needs ca',
+    ]);
+    const { warnings } = await loadText(door(', ca: a'));
+    assert.deepEqual(warnings, [
+      'listeners[0].tls.ca has no effect without clientAuth: verify; everyone who reaches the port may pull',
     ]);
   });
 

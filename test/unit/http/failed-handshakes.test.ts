@@ -105,7 +105,7 @@ describe('a client that gets no connection', { ...needs('openssl'), timeout: 60_
     const stranger = await strangers.issue('client', 'DNS:client');
     const [cert, key] = await Promise.all([readFile(stranger.certFile), readFile(stranger.keyFile)]);
     for (const [credentials, message] of [
-      [{}, /clients show no certificate, which serverTlsConfig.clientAuth wants/],
+      [{}, /clients show no certificate, which clientAuth wants/],
       [{ cert, key }, /clients show a certificate that is not believed.*code: '\w+'/s],
     ] as const) {
       const log = new LogLines();

@@ -76,6 +76,8 @@ const headers: readonly (readonly string[])[] = [
   ['Authorization', 'slow ann'],
   ['Authorization', 'bob'],
   ['Authorization', 'slow bob'],
+  ['Authorization', 'ann', 'Authorization', 'bob'],
+  ['Authorization', 'ann', 'authorization', 'ann'],
   ['Authorization', 'later', 'Range', 'bytes=0-0'],
   ['Host', 'another:8080'],
   ['Content-Length', '0'],

@@ -54,6 +54,15 @@ describe('an event as it is sent', () => {
     });
   });
 
+  it('says who asked by name, where the door knows him', () => {
+    const by = { ...request, actor: 'alice' };
+    for (const kind of ['push', 'pull'] as const)
+      assert.deepEqual(said({ kind, at, repository: app, descriptor: manifest, request: by })['actor'], {
+        name: 'alice',
+      });
+    assert.deepEqual(said({ kind: 'gone', at, repository: app, tag: parseTag('v1') })['actor'], {});
+  });
+
   it('names a blob as one, and where it was mounted from', () => {
     const blob = { mediaType: blobType, digest, size: 1 };
     const from = repository('ghcr.io/team/base');

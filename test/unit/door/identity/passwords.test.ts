@@ -30,10 +30,12 @@ function known(entries: Readonly<Record<string, string>>) {
   const refuse = (_: unknown, why: string): RegistryError => new RegistryError('UNAUTHORIZED', why);
   const shows = (authorization: string | undefined, address = '192.0.2.1') =>
     identification.identify({ address, authorization }, refuse);
+  const identifies = (authorization: string, beforeLook: () => void | Promise<void>) =>
+    identification.identify({ address: '192.0.2.1', authorization }, refuse, beforeLook);
   const change = (to: Readonly<Record<string, string>>): void => {
     file.users = new Map(Object.entries(to));
   };
-  return { shows, asked, checks, clock, change };
+  return { shows, identifies, asked, checks, clock, change };
 }
 
 const alice = { alice: 'hash of right', bob: 'hash of other' };
@@ -58,9 +60,38 @@ describe('a user', () => {
     });
   });
 
-  it('is nobody while he shows nothing', () => {
+  it('is nobody while he shows nothing, or nothing in the form of a password', () => {
     const { shows } = known(alice);
-    assert.deepEqual(shows(undefined), { id: undefined, by: 'nothing', groups: [], address: '192.0.2.1' });
+    const nobody = { id: undefined, by: 'nothing', groups: [], address: '192.0.2.1' };
+    for (const shown of [undefined, basicHeader('', '')]) assert.deepEqual(shows(shown), nobody);
+  });
+
+  it('is not looked at where that is not allowed, and known all the same once he is remembered', async () => {
+    const { identifies, asked } = known(alice);
+    const right = basicHeader('alice', 'right');
+    const no = new RegistryError('TOOMANYREQUESTS');
+    for (const refused of [
+      () => {
+        throw no;
+      },
+      async () => await Promise.reject(no),
+    ])
+      await assert.rejects(async () => await identifies(right, refused), no);
+    assert.equal(asked.length, 0);
+    await identifies(right, async () => {});
+    assert.equal(asked.length, 1);
+    assert.ok(!(identifies(right, () => assert.fail('nobody looks')) instanceof Promise));
+  });
+
+  it('is looked at once, though many are let in at different times', async () => {
+    const { identifies, asked } = known(alice);
+    const right = basicHeader('alice', 'right');
+    const later = Promise.withResolvers<void>();
+    const late = identifies(right, async () => await later.promise);
+    await identifies(right, () => {});
+    later.resolve();
+    await late;
+    assert.equal(asked.length, 1);
   });
 
   it('is asked for his password once by a crowd', async () => {
@@ -156,6 +187,30 @@ describe('a wrong password', () => {
     for (let guess = 0; guess < 20; guess += 1)
       await assert.rejects(async () => await shows(basicHeader('alice', `wrong ${guess}`)));
     assert.equal(shows(basicHeader('alice', 'right')), subject);
+  });
+
+  it('is not told from the right one that somebody else is remembered by', async () => {
+    const { shows, clock } = known(alice);
+    const right = basicHeader('alice', 'right');
+    await shows(right);
+    for (let guess = 0; guess < 10; guess += 1)
+      await assert.rejects(
+        async () => await shows(basicHeader('alice', `wrong ${guess}`), '192.0.2.66'),
+        denied,
+      );
+    for (const password of ['wrong', 'right'])
+      await assert.rejects(async () => await shows(basicHeader('alice', password), '192.0.2.66'), tooMany);
+    assert.ok(!(shows(right) instanceof Promise));
+    // Whoever has shown it there before is known there.
+    for (let guess = 0; guess < 10; guess += 1)
+      await assert.rejects(async () => await shows(basicHeader('alice', `bad ${guess}`)));
+    await assert.rejects(async () => await shows(basicHeader('alice', 'bad')), tooMany);
+    assert.ok(!(shows(right, '192.0.2.2') instanceof Promise));
+    assert.ok(!(shows(right) instanceof Promise));
+    await clock.advance(59_000);
+    assert.ok(!(shows(right) instanceof Promise));
+    await clock.advance(1000);
+    assert.partialDeepStrictEqual(await shows(right, '192.0.2.66'), { id: 'alice' });
   });
 
   it('is not told from the right one behind ten others that were shown at the same time', async () => {

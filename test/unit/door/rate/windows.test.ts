@@ -30,6 +30,20 @@ describe('a fixed window', () => {
     await clock.advance(59_000);
     assert.deepEqual(window.count('a'), { isOver: false, remaining: 14, resetMs: minute });
   });
+
+  it('says whether one more is one too many, and counts nothing by it', async () => {
+    const clock = new FakeClock();
+    const windows = [new FixedWindow(settings, clock), new SlidingWindow(settings, clock)];
+    for (const window of windows) {
+      for (let time = 0; time < 15; time += 1) {
+        for (let look = 0; look < 3; look += 1) assert.equal(window.isOver('a'), false);
+        assert.equal(window.count('a').isOver, false);
+      }
+      assert.deepEqual([window.isOver('a'), window.isOver('b')], [true, false]);
+    }
+    await clock.advance(2 * minute);
+    for (const window of windows) assert.equal(window.isOver('a'), false);
+  });
 });
 
 describe('a fixed window that is shared', () => {
@@ -43,6 +57,7 @@ describe('a fixed window that is shared', () => {
         stored.set(key, (stored.get(key) ?? 0) + 1);
         return stored.get(key) ?? 0;
       },
+      read: async (key: string) => stored.get(key) ?? 0,
       run: async () => assert.fail('no script'),
     };
     const window = new SharedFixedWindow({ requests: 1, per }, counts, { clock, place });
@@ -53,6 +68,7 @@ describe('a fixed window that is shared', () => {
     const { window, clock, asked } = shared(minute, 'port');
     assert.equal((await window.count('000000')).isOver, false);
     assert.equal((await window.count('000000')).isOver, true);
+    assert.deepEqual([await window.isOver('000000'), await window.isOver('000001')], [true, false]);
     const at = Math.floor(clock.now() / minute) % 60;
     await clock.advance(minute);
     assert.equal((await window.count('000000')).isOver, false);
@@ -142,7 +158,7 @@ describe('a limiter', () => {
   ) =>
     new Limiter(
       { requests: 15, per: minute, window: 'sliding', by: 'client', onStoreError: 'allow', ...more },
-      { count },
+      { count, isOver: (client) => count(client)?.isOver },
     );
 
   it('counts whom it is told to count', () => {
@@ -152,6 +168,8 @@ describe('a limiter', () => {
     for (const by of ['client', 'user', 'address'] as const)
       for (const subject of [ann, nobody]) void limiter({ by }, count).take(subject);
     assert.deepEqual(counted, ['ann', '192.0.2.1', 'ann', '2001:db8:0:0::/64', '192.0.2.1']);
+    // Nobody counts him.
+    assert.deepEqual(limiter({ by: 'user' }, count).take(nobody), { headers: [], refusal: undefined });
   });
 
   it('says how much is left in every answer, and when there is more to whoever has none', async () => {
@@ -168,18 +186,18 @@ describe('a limiter', () => {
     );
   });
 
-  it('refuses where too many ask, whatever it is told for when nobody can count', async () => {
-    const busy = new Limiter(
-      { requests: 15, per: minute, window: 'sliding', by: 'client', onStoreError: 'allow' },
-      { count: () => 'busy' },
-    );
-    const { refusal } = await busy.take(nobody);
-    assert.deepEqual([refusal?.status, refusal?.headers], [503, { 'Retry-After': '1' }]);
+  it('refuses where nobody can count', async () => {
+    const { refusal, headers } = await limiter().take(nobody);
+    assert.deepEqual([refusal?.code, refusal?.status, headers], ['UNAVAILABLE', 503, []]);
+    assert.deepEqual(refusal?.headers, { 'Retry-After': '1' });
+    assert.throws(() => limiter().check(nobody), { status: 503 });
   });
 
-  it('does as it is told where nobody can count', async () => {
-    assert.deepEqual(await limiter().take(nobody), { headers: [], refusal: undefined });
-    const { refusal } = await limiter({ onStoreError: 'deny' }).take(nobody);
-    assert.deepEqual([refusal?.code, refusal?.status], ['UNAVAILABLE', 503]);
+  it('refuses before anything is counted where one more would be one too many', () => {
+    const over = limiter({}, () => ({ isOver: true, remaining: 0, resetMs: 5 }));
+    assert.throws(() => over.check(nobody), { status: 429, headers: { 'Retry-After': '1' } });
+    const some = limiter({}, () => ({ isOver: false, remaining: 1, resetMs: 5 }));
+    assert.equal(some.check(nobody), undefined);
+    assert.equal(limiter({ by: 'user' }).check(nobody), undefined);
   });
 });

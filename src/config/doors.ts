@@ -1,0 +1,62 @@
+import type { Config } from './schema.ts';
+
+type CredentialKind = 'basic' | 'tokenService' | 'oauth' | 'issuers';
+
+/** Where clients come in: `port`, and each of `listeners`. */
+interface Door {
+  /** As the configuration calls it. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly serve: 'registry' | 'token' | 'files';
+  readonly hasTls: boolean;
+  /** Nobody comes in without a certificate. */
+  readonly asksForCertificates: boolean;
+  /** What of `auth` is taken there. */
+  readonly kinds: ReadonlySet<CredentialKind>;
+}
+
+export function doorsOf({ host, port, serverTlsConfig, auth, listeners }: Config): readonly Door[] {
+  const first: Door = {
+    ...{ name: 'port', host, port, serve: 'registry', ...tlsOf(serverTlsConfig) },
+    kinds: kindsOf(auth, auth?.atPort),
+  };
+  const others = listeners.map(
+    (listener, at): Door => ({
+      ...{ name: `listeners[${at}]`, host: listener.host, port: listener.port, serve: listener.serve },
+      ...tlsOf(listener.tls),
+      kinds: kindsOf(auth, listener.auth),
+    }),
+  );
+  return [first, ...others];
+}
+
+export function isLoopback({ host }: Pick<Door, 'host'>): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function tlsOf(
+  tls: Pick<Config['serverTlsConfig'], 'cert' | 'clientAuth'> | undefined,
+): Pick<Door, 'hasTls' | 'asksForCertificates'> {
+  return {
+    hasTls: tls !== undefined && tls.cert !== '',
+    asksForCertificates: tls?.clientAuth === 'verify',
+  };
+}
+
+function kindsOf(
+  auth: Config['auth'],
+  taken: readonly CredentialKind[] | undefined,
+): ReadonlySet<CredentialKind> {
+  if (auth === undefined) return new Set();
+  const { basic, tokenService, oauth, issuers } = auth;
+  const found: readonly [CredentialKind, boolean][] = [
+    ['basic', basic !== undefined],
+    ['tokenService', tokenService !== undefined],
+    ['oauth', oauth !== undefined],
+    ['issuers', issuers.length > 0],
+  ];
+  return new Set(
+    found.flatMap(([kind, isThere]) => (isThere && taken?.includes(kind) !== false ? [kind] : [])),
+  );
+}
