@@ -1,6 +1,7 @@
 import type { Config } from './schema.ts';
 
-type CredentialKind = 'basic' | 'tokenService' | 'oauth' | 'issuers';
+/** What clients may show, as `auth` calls it. */
+export type CredentialKind = 'basic' | 'tokenService' | 'oauth' | 'issuers';
 
 /** Where clients come in: `port`, and each of `listeners`. */
 interface Door {
@@ -31,6 +32,16 @@ export function doorsOf({ host, port, serverTlsConfig, auth, listeners }: Config
   return [first, ...others];
 }
 
+export function configuredKinds(auth: Config['auth']): readonly CredentialKind[] {
+  const found: readonly [CredentialKind, boolean][] = [
+    ['basic', auth?.basic !== undefined],
+    ['tokenService', auth?.tokenService !== undefined],
+    ['oauth', auth?.oauth !== undefined],
+    ['issuers', (auth?.issuers ?? []).length > 0],
+  ];
+  return found.flatMap(([kind, isThere]) => (isThere ? [kind] : []));
+}
+
 export function isLoopback({ host }: Pick<Door, 'host'>): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
@@ -48,15 +59,5 @@ function kindsOf(
   auth: Config['auth'],
   taken: readonly CredentialKind[] | undefined,
 ): ReadonlySet<CredentialKind> {
-  if (auth === undefined) return new Set();
-  const { basic, tokenService, oauth, issuers } = auth;
-  const found: readonly [CredentialKind, boolean][] = [
-    ['basic', basic !== undefined],
-    ['tokenService', tokenService !== undefined],
-    ['oauth', oauth !== undefined],
-    ['issuers', issuers.length > 0],
-  ];
-  return new Set(
-    found.flatMap(([kind, isThere]) => (isThere && taken?.includes(kind) !== false ? [kind] : [])),
-  );
+  return new Set(configuredKinds(auth).filter((kind) => taken?.includes(kind) !== false));
 }

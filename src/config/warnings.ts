@@ -1,3 +1,4 @@
+import { type CredentialKind, configuredKinds, doorsOf } from './doors.ts';
 import type { Config } from './schema.ts';
 
 /** What can be used and is hardly what was meant: one line each, without a secret. */
@@ -8,6 +9,7 @@ export function warningsOf(config: Config): string[] {
     ...namelessRegistries(config),
     ...unknownUsers(config),
     ...shortSecrets(config),
+    ...untakenKinds(config),
     ...withoutEffect(config),
   ];
 }
@@ -78,6 +80,16 @@ function shortSecrets({ auth }: Config): string[] {
       ({ id }) =>
         `auth.oauth: the secret of the client ${JSON.stringify(id)} has fewer than ${leastSecretBytes} bytes, and is found by trying sooner or later: openssl rand -base64 24 makes one`,
     );
+}
+
+/** What no door takes is hardly meant to be there. Passwords are for tokens, too. */
+function untakenKinds(config: Config): string[] {
+  const { auth } = config;
+  const doors = doorsOf(config).filter(({ serve }) => serve !== 'files');
+  const isTaken = (kind: CredentialKind): boolean => doors.some(({ kinds }) => kinds.has(kind));
+  return configuredKinds(auth)
+    .filter((kind) => !isTaken(kind) && !(kind === 'basic' && isTaken('tokenService')))
+    .map((kind) => `auth.${kind} has no effect: neither port (auth.atPort) nor one of listeners takes it`);
 }
 
 /** What something else decides, or has no use for. */

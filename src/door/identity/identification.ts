@@ -111,6 +111,8 @@ export class Identification {
       throw refuse(scheme, found.why);
     }
     if (!found.holds()) throw refuse(scheme, 'this is not right any more');
+    // It was looked at for somebody else, too, and is not looked at for him.
+    if (found.isTakenFrom?.(owner) === false) await prove(shown, owner);
     const among = this.#right[scheme];
     const subject = { ...found.known, address };
     const networks = new Set([owner]);

@@ -50,7 +50,8 @@ export class OAuthService {
       throw new TokenError('unauthorized_client', `the client may not use ${name}`);
     const { scopes, user, refreshToken } = await grant({ client, form, exchange });
     exchange.subject = user?.name ?? client.id;
-    const { token, expiresIn } = await tokens.make({ ...client, scopes, user });
+    const { id, secret } = client;
+    const { token, expiresIn } = await tokens.make({ client: id, secret, scopes, user });
     return {
       ...{ access_token: token, token_type: 'Bearer', expires_in: expiresIn },
       ...(scopes.length > 0 && { scope: scopes.join(' ') }),

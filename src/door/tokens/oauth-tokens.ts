@@ -44,7 +44,7 @@ export class SharedSecretTokens implements OAuthTokens {
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresIn = Math.floor(lifeMs / 1000);
     const times = { exp: issuedAt + expiresIn, nbf: issuedAt, iat: issuedAt };
-    const claims = { iss: issuer, aud: what.id, ...claimsOf(what) };
+    const claims = { iss: issuer, aud: what.client, ...claimsOf(what) };
     const stamp = clientStamp(this.#stampKey, what);
     const token = await new SignJWT({ ...claims, stamp, ...times, jti: randomUUID() })
       .setProtectedHeader({ typ: 'JWT', alg: 'HS256' })
@@ -93,7 +93,9 @@ export class KeySignedTokens implements OAuthTokens {
 /** What tokens are held against. */
 export interface TokenHolders {
   /** As it is configured. Undefined: it is not there any more. */
-  readonly clientOf: (client: string) => ClientToken | undefined;
+  readonly clientOf: (
+    client: string,
+  ) => { readonly secret: string | undefined; readonly scopes: readonly string[] } | undefined;
   /** The hash of a user's password. Undefined: there is no such user. */
   readonly hashOf: (user: string) => string | undefined;
 }
@@ -106,14 +108,15 @@ export function holderOf(
   { payload, stampOf: stampOfClient }: StampedPayload,
   { clientOf, hashOf }: TokenHolders,
 ): { readonly known: Known; readonly holds: () => boolean } | undefined {
-  const { sub, client_id: id, scope, stamp, user_stamp: userStamp } = payload;
-  if (typeof id !== 'string' || typeof sub !== 'string') return undefined;
-  const client = clientOf(id);
-  if (client === undefined || stamp === undefined || stamp !== stampOfClient(client)) return undefined;
-  const granted = grantedTo(client.scopes, wordsOf(scope));
+  const { sub, client_id: client, scope, stamp, user_stamp: userStamp } = payload;
+  if (typeof client !== 'string' || typeof sub !== 'string') return undefined;
+  const configured = clientOf(client);
+  if (configured === undefined) return undefined;
+  if (stamp === undefined || stamp !== stampOfClient({ client, secret: configured.secret })) return undefined;
+  const granted = grantedTo(configured.scopes, wordsOf(scope));
   const known: Known = { id: sub, by: 'token', groups: [], ...(granted !== undefined && { granted }) };
   // A user is nobody by his name alone: a client may have the same one.
-  if (userStamp === undefined) return sub === id ? { known, holds: () => true } : undefined;
+  if (userStamp === undefined) return sub === client ? { known, holds: () => true } : undefined;
   const hash = hashOf(sub);
   if (hash === undefined || stampOf(hash) !== userStamp) return undefined;
   return { known, holds: () => hashOf(sub) === hash };
@@ -123,10 +126,10 @@ function wordsOf(scope: unknown): readonly string[] {
   return typeof scope === 'string' ? scope.split(/\s+/).filter((word) => word !== '') : [];
 }
 
-function claimsOf({ id, scopes, user }: ClientToken): { sub: string; client_id: string } {
+function claimsOf({ client, scopes, user }: ClientToken): { sub: string; client_id: string } {
   return {
-    sub: user?.name ?? id,
-    client_id: id,
+    sub: user?.name ?? client,
+    client_id: client,
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
     ...(user !== undefined && { user_stamp: user.stamp }),
   };

@@ -109,6 +109,12 @@ describe('tokens of an issuer that is believed', () => {
       .setProtectedHeader({ alg: 'HS256', kid: 'rsa' })
       .sign(Buffer.from(secret));
     assert.equal(await answer(server, confused), 401);
+    const [, payload = '', signature = ''] = (await issuer.token({ sub: 'u' }, now, rsa)).split('.');
+    for (const alg of ['none', 'NONE', 'RS512', 'ES256']) {
+      const header = Buffer.from(JSON.stringify({ alg, kid: 'rsa' })).toString('base64url');
+      for (const shown of ['', signature, signature.slice(0, 40)])
+        assert.equal(await answer(server, `${header}.${payload}.${shown}`), 401, alg);
+    }
   });
 
   it('are known by a new key at once, which a flood of unknown ones does not have fetched again and again', async () => {

@@ -198,6 +198,18 @@ describe('a program with a secret of its own', () => {
     assert.equal(await status({ sub: id, client_id: id, stamp }), 401);
     assert.equal(await status({ ...good, iss: 'another' }), 401);
     assert.equal(await status(good, 'at+jwt'), 401);
+    const text = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const claims = text({ iss: 'https://cache.test/here', ...good });
+    for (const alg of ['none', 'None', 'HS512', 'ES256']) {
+      const header = text({ alg, typ: 'JWT' });
+      const signature = createHmac('sha512', shared).update(`${header}.${claims}`).digest('base64url');
+      for (const shown of [`${header}.${claims}.`, `${header}.${claims}`, `${header}.${claims}.${signature}`])
+        assert.equal(
+          (await asked(`${server.url}/v2/`, { headers: { authorization: `Bearer ${shown}` } })).status,
+          401,
+          shown,
+        );
+    }
     assert.equal(await status(good, 'JWT', `${shared}x`), 401);
   });
 });

@@ -143,6 +143,25 @@ describe('who clients are', () => {
   });
 });
 
+describe('what no door takes', () => {
+  const files = (atPort: string, listeners = ''): string =>
+    `publicUrl: https://a.io\nauth: { ${basic}, tokenService: { issuer: a, service: b }, issuers: [{ issuer: "https://a.io", audience: a }], atPort: ${atPort} }\n${listeners}`;
+  const warnings = async (text: string): Promise<readonly string[]> => (await loadText(text)).warnings;
+  const line = (kind: string): string =>
+    `auth.${kind} has no effect: neither port (auth.atPort) nor one of listeners takes it`;
+
+  it('is warned of, and passwords are not where they are good for tokens', async () => {
+    assert.deepEqual(await warnings(files('[tokenService]')), [line('issuers')]);
+    const all = [line('basic'), line('tokenService'), line('issuers')];
+    for (const listeners of ['', 'listeners: [{ port: 1, serve: files, directory: d }]'])
+      assert.deepEqual(await warnings(files('[]', listeners)), all);
+    assert.deepEqual(await warnings(files('[]', 'listeners: [{ port: 1, serve: registry }]')), []);
+    const door =
+      'listeners: [{ port: 1, serve: files, directory: d }, { port: 2, serve: token, auth: [tokenService] }]';
+    assert.deepEqual(await warnings(files('[issuers]', door)), []);
+  });
+});
+
 describe('the secret of a program', () => {
   it('is warned of where it is short', async () => {
     const clients = 'clients: [{ id: short, secretFromEnv: S }, { id: long, secretFromEnv: L }]';

@@ -213,6 +213,22 @@ describe('a wrong password', () => {
     assert.partialDeepStrictEqual(await shows(right, '192.0.2.66'), { id: 'alice' });
   });
 
+  it('is not told from the right one while that is looked at for somebody else', async () => {
+    const { shows, checks } = known(alice);
+    for (let guess = 0; guess < 10; guess += 1)
+      await assert.rejects(async () => await shows(basicHeader('alice', `wrong ${guess}`), '192.0.2.66'));
+    const looked = Promise.withResolvers<void>();
+    checks.meanwhile = async () => await looked.promise;
+    const his = shows(basicHeader('alice', 'right'));
+    const told = Promise.allSettled(
+      ['right', 'wrong'].map(async (password) => await shows(basicHeader('alice', password), '192.0.2.66')),
+    );
+    looked.resolve();
+    assert.partialDeepStrictEqual(await his, { id: 'alice' });
+    const codes = (await told).map((one) => one.status === 'rejected' && (one.reason as RegistryError).code);
+    assert.deepEqual(codes, ['TOOMANYREQUESTS', 'TOOMANYREQUESTS']);
+  });
+
   it('is not told from the right one behind ten others that were shown at the same time', async () => {
     const { shows, checks } = known(alice);
     const looked = Promise.withResolvers<void>();
