@@ -82,7 +82,8 @@ async function opening(
   const passwords = users && new Passwords(users, stack.use(new PasswordChecks()), clock);
   const keys = await keyRing(config, auth, clock);
   const docker = dockerTokens(auth, { keys, users, clock });
-  const oauth = oauthOf(config, auth, { keys, clock, addressOf: parts.addressOf });
+  const { addressOf } = parts;
+  const oauth = await oauthOf(config, auth, { keys, users, passwords, addressOf, clock });
   const issuers = await issuerSources(config, auth.issuers, parts, stack);
   const sources: Readonly<Record<CredentialKind, readonly TokenSource[]>> = {
     basic: [],
@@ -101,7 +102,7 @@ async function opening(
       }),
       tokens: new TokenEndpoints({
         docker: kinds.includes('tokenService') ? service : undefined,
-        oauth: kinds.includes('oauth') ? oauth?.service : undefined,
+        oauth: (kinds.includes('oauth') && oauth?.endpoints) || [],
         keys: kinds.includes('tokenService') || kinds.includes('oauth') ? keys : undefined,
       }),
     }),

@@ -5,10 +5,10 @@ import {
   oneReading,
   signedWithASecret,
   withPasswords,
-  withSecret,
 } from './cross-checks.ts';
 import { key } from './key.ts';
-import { choice, duration, group, httpUrl, list, secretKeys, text } from './values.ts';
+import { clientWithGrants, clientWithSecret, usersOfGrants } from './oauth-checks.ts';
+import { choice, duration, flag, group, httpUrl, list, redirectUri, secretKeys, text } from './values.ts';
 
 /** Who clients are, and the tokens that they show. */
 
@@ -43,12 +43,35 @@ const oauthSchema = group({
     'Programs that may ask for tokens',
     distinctClients(
       list(
-        withSecret(
-          group({
-            id: key('client_id', text({ min: 1 })),
-            ...secretKeys('secret', 'client_secret'),
-            scopes: key('Scopes that may be asked for', list(text({ min: 1 })).prefault([])),
-          }),
+        clientWithGrants(
+          clientWithSecret(
+            group({
+              id: key('client_id', text({ min: 1 })),
+              ...secretKeys('secret', 'client_secret'),
+              public: key(
+                'Has it no secret, since it runs where it could keep none, as on a machine of its user?',
+                flag().prefault(false),
+              ),
+              name: key('How users read of it when they sign in; none is its id', text().prefault('')),
+              grants: key(
+                'How it gets tokens: for itself, or in the name of a user whom it asks for his password (password), sends to the login page (authorization_code) or shows a code (device_code), and without asking him again (refresh_token)',
+                list(
+                  choice([
+                    'client_credentials',
+                    'authorization_code',
+                    'device_code',
+                    'password',
+                    'refresh_token',
+                  ]),
+                ).prefault(['client_credentials']),
+              ),
+              redirectUris: key(
+                'Where users are sent back to from the login page, each in full; one of http://127.0.0.1 or http://[::1] without a port is for all ports',
+                list(redirectUri()).prefault([]),
+              ),
+              scopes: key('Scopes that may be asked for', list(text({ min: 1 })).prefault([])),
+            }),
+          ),
         ),
       ),
     ),
@@ -96,19 +119,24 @@ const issuerSchema = ofKeysOfAnIssuer(
 );
 
 export const authSchema = ofSomeKind(
-  withPasswords(
-    group({
-      basic: key('Users with passwords', basicSchema.optional()),
-      tokenService: key(
-        'The token service of this server, for docker login: GET and POST /v2/token',
-        tokenServiceSchema.optional(),
-      ),
-      oauth: key('The OAuth2 token endpoint for programs: POST /token', oauthSchema.optional()),
-      issuers: key('Issuers of tokens that are believed', oneReading(list(issuerSchema)).prefault([])),
-      atPort: key(
-        'Which of these are taken at port, and whose tokens are had there, as auth of listeners says it of theirs; none of it is nobody known. Absent: all',
-        credentialKinds().optional(),
-      ),
-    }),
+  usersOfGrants(
+    withPasswords(
+      group({
+        basic: key('Users with passwords', basicSchema.optional()),
+        tokenService: key(
+          'The token service of this server, for docker login: GET and POST /v2/token',
+          tokenServiceSchema.optional(),
+        ),
+        oauth: key(
+          'The OAuth2 server for programs: POST /token, and what belongs to it',
+          oauthSchema.optional(),
+        ),
+        issuers: key('Issuers of tokens that are believed', oneReading(list(issuerSchema)).prefault([])),
+        atPort: key(
+          'Which of these are taken at port, and whose tokens are had there, as auth of listeners says it of theirs; none of it is nobody known. Absent: all',
+          credentialKinds().optional(),
+        ),
+      }),
+    ),
   ),
 );

@@ -22,6 +22,7 @@ import {
 } from './door-schema.ts';
 import { key } from './key.ts';
 import { catalogSyncSchema, notificationsSchema } from './notification-schema.ts';
+import { reachableSignIn } from './oauth-checks.ts';
 import { registrySchema } from './registry-schema.ts';
 import type { Secret } from './secret.ts';
 import { storageSchema } from './storage-schema.ts';
@@ -187,7 +188,9 @@ const everyKey = group({
 });
 
 export const configSchema = aboutSomebody(
-  matchingGlobs(knownAtDoors(reachableTokenService(reachableHosted(distinctPorts(everyKey))))),
+  matchingGlobs(
+    knownAtDoors(reachableSignIn(reachableTokenService(reachableHosted(distinctPorts(everyKey))))),
+  ),
 );
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined

@@ -187,6 +187,14 @@ export function hookUrl() {
   return checked('an http or https URL without user and fragment', isHookUrl, false);
 }
 
+/** Where a user goes back to from a login page (RFC 8252 section 7): by https, on his own machine by http, or to a program that the scheme names. */
+export function redirectUri() {
+  return checked(
+    'an https URL, an http URL of 127.0.0.1, [::1] or localhost, or a URI such as com.example.app:/back, without user and fragment',
+    isRedirectUri,
+  );
+}
+
 /** A mirror of a registry: an http or https URL whose host could stand in front of image names. */
 export function endpoint() {
   const holds = (value: string): boolean =>
@@ -304,6 +312,20 @@ function isPlainUrl(value: string): boolean {
   if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
   const { username, password, search, hash } = new URL(value);
   return username === '' && password === '' && search === '' && hash === '';
+}
+
+function isRedirectUri(value: string): boolean {
+  if (!/^[\x21-\x7E]+$/.test(value) || /["<>\\^`{|}#*]/.test(value) || !URL.canParse(value)) return false;
+  const { protocol, hostname, username, password } = new URL(value);
+  if (username !== '' || password !== '') return false;
+  if (protocol === 'https:') return /^https:\/\//.test(value) && isHostText(hostname);
+  if (protocol === 'http:') return /^http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost)(?:[:/?]|$)/.test(value);
+  // A name turned round, so that it is somebody's (RFC 8252 section 7.1).
+  return /^[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:$/.test(protocol);
+}
+
+function isHostText(hostname: string): boolean {
+  return /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/.test(hostname);
 }
 
 function isHookUrl(value: string): boolean {

@@ -117,6 +117,7 @@ const leastSecretBytes = 16;
 function shortSecrets({ auth }: Config): string[] {
   const clients = auth?.oauth?.clients ?? [];
   return clients
+    .filter((client) => !client.public)
     .filter(({ secret }) => Buffer.byteLength(secret?.reveal() ?? '') < leastSecretBytes)
     .map(
       ({ id }) =>

@@ -27,7 +27,7 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak' | 'artifacts' | 'bench';
+  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak' | 'artifacts' | 'browser' | 'bench';
 }
 
 const keycloakVersion = '26.0.7';
@@ -178,6 +178,13 @@ export const components: readonly Component[] = [
     install: { maven: `org.keycloak:keycloak-quarkus-dist:${keycloakVersion}:zip` },
     required: true,
     suite: 'keycloak',
+  },
+  {
+    name: 'chromium',
+    purpose: 'signs users in',
+    install: { apt: ['chromium'] },
+    required: true,
+    suite: 'browser',
   },
   ...artifactClients,
 ];

@@ -17,6 +17,12 @@ export function userAndPassword(encoded: string): UserAndPassword | undefined {
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
+/** The header Authorization that shows them; undefined: no header can, and they are nobody's. */
+export function basicText({ user, password }: UserAndPassword): string | undefined {
+  if (user === '' || user.includes(':')) return undefined;
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
 /** Undefined: that is no UTF-8, and two who are not the same might become so. */
 function decoded(encoded: string): string | undefined {
   try {

@@ -3,7 +3,8 @@ import { createHmac, hkdfSync, type KeyObject } from 'node:crypto';
 /** A program and its secret, as far as its tokens depend on it. Secret. */
 export interface StampedClient {
   readonly client: string;
-  readonly secret: string;
+  /** Undefined: a public client has none. */
+  readonly secret: string | undefined;
 }
 
 /**
@@ -18,6 +19,6 @@ export function stampKeyOf(signing: KeyObject | Uint8Array): Buffer {
 /** Stands in the tokens of a client, and is another one when its secret is. With a key: a short secret would else be found from a token by trying. */
 export function clientStamp(stampKey: Uint8Array, { client, secret }: StampedClient): string {
   return createHmac('sha256', stampKey)
-    .update(JSON.stringify([client, secret]))
+    .update(JSON.stringify([client, secret ?? null]))
     .digest('base64url');
 }

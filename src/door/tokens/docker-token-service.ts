@@ -1,5 +1,6 @@
 import type { Exchange } from '../../http/exchange/exchange.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { basicText } from '../identity/basic.ts';
 import type { Identification, Shown } from '../identity/identification.ts';
 import type { Subject } from '../subject.ts';
 import { type Access, askedAccess } from './asked-access.ts';
@@ -127,8 +128,9 @@ function basicOf(form: Form): string {
   const [user, password] = [form.get('username'), form.get('password')];
   if (user === undefined || password === undefined)
     throw new TokenError('invalid_request', 'username or password is missing');
-  if (user.includes(':')) throw new TokenError('invalid_request', 'a username has no colon');
-  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const authorization = basicText({ user, password });
+  if (authorization === undefined) throw new TokenError('invalid_request', 'a username has no colon');
+  return authorization;
 }
 
 function wordOf({ type, name, actions }: Access): string {

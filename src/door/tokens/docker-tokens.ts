@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Known } from '../identity/proof.ts';
 import type { Access } from './asked-access.ts';
+import { stampOf } from './password-stamp.ts';
 import type { MadeToken, SignedTokens } from './signed-tokens.ts';
 import { grantsIn } from './token-claims.ts';
 import type { ProvenToken } from './token-proofs.ts';
@@ -76,9 +76,4 @@ export class DockerTokens {
   get #refreshAudience(): string {
     return `refresh:${this.#settings.service}`;
   }
-}
-
-/** Of a hash as it stands in the file, from which nobody comes back to it. */
-function stampOf(hash: string): string {
-  return createHash('sha256').update(`refresh\0${hash}`).digest('base64url');
 }

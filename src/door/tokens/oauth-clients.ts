@@ -1,14 +1,20 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { WrongGuesses } from '../identity/wrong-guesses.ts';
+import type { GrantName } from './grant-name.ts';
 import type { Form } from './sent-form.ts';
 import { TokenError } from './token-error.ts';
 
 export interface OAuthClient {
   readonly id: string;
-  /** Secret. */
-  readonly secret: string;
+  /** Secret. Undefined: it is a public client, which could not keep one (RFC 6749 section 2.1). */
+  readonly secret: string | undefined;
   /** Those that he may ask for. */
   readonly scopes: readonly string[];
+  /** How users read of it. */
+  readonly name: string;
+  readonly grants: readonly GrantName[];
+  /** Where users are sent back to, each in full. */
+  readonly redirectUris: readonly string[];
 }
 
 interface Shown {
@@ -16,13 +22,24 @@ interface Shown {
   readonly secret: string;
 }
 
-/** Programs with a secret of their own (RFC 6749 section 2.3). Hashes are compared: that says nothing of either. */
+interface Registered {
+  readonly client: OAuthClient;
+  /** Of its secret. */
+  readonly hash: Buffer | undefined;
+}
+
+/** Programs, most with a secret of their own (RFC 6749 section 2.3). Hashes are compared: that says nothing of either. */
 export class OAuthClients {
-  readonly #clients: ReadonlyMap<string, { readonly client: OAuthClient; readonly hash: Buffer }>;
+  readonly #clients: ReadonlyMap<string, Registered>;
   readonly #guesses: WrongGuesses;
 
   constructor(clients: readonly OAuthClient[], guesses: WrongGuesses) {
-    this.#clients = new Map(clients.map((client) => [client.id, { client, hash: hashOf(client.secret) }]));
+    this.#clients = new Map(
+      clients.map((client) => [
+        client.id,
+        { client, hash: client.secret === undefined ? undefined : hashOf(client.secret) },
+      ]),
+    );
     this.#guesses = guesses;
   }
 
@@ -32,8 +49,8 @@ export class OAuthClients {
   }
 
   /**
-   * Who has shown his secret in the header or in the form. `network`: where he is. Throws TokenError: invalid_client (401), invalid_request; RegistryError:
-   * TOOMANYREQUESTS, where so many wrong ones came from there.
+   * Who has shown his secret in the header or in the form, or has none and says his name in the form. `network`: where he is. Throws TokenError: invalid_client
+   * (401), invalid_request; RegistryError: TOOMANYREQUESTS, where so many wrong ones came from there.
    */
   authenticated(authorization: string | undefined, form: Form, network: string): OAuthClient {
     const [id, secret] = [form.get('client_id'), form.get('client_secret')];
@@ -44,6 +61,8 @@ export class OAuthClients {
         throw new TokenError('invalid_request', 'the client is shown with two names');
       return this.#known(shown, network);
     }
+    const named = id === undefined ? undefined : this.of(id);
+    if (named !== undefined && named.secret === undefined && secret === undefined) return named;
     return this.#known(id === undefined || secret === undefined ? undefined : { id, secret }, network);
   }
 

@@ -4,11 +4,15 @@ import type { Clock } from '../../base/clock.ts';
 import type { Known } from '../identity/proof.ts';
 import { grantedTo } from './client-scopes.ts';
 import { clientStamp, type StampedClient, stampKeyOf } from './client-stamp.ts';
+import type { GrantingUser } from './grant.ts';
+import { stampOf } from './password-stamp.ts';
 import type { MadeToken, SignedTokens, StampedPayload } from './signed-tokens.ts';
 
-/** Of what a token for a program is made: who it is, and what the token may be used for. Secret. */
+/** Of what a token for a program is made: who it is, what the token may be used for, and the user in whose name it acts. Secret. */
 export interface ClientToken extends StampedClient {
   readonly scopes: readonly string[];
+  /** Undefined: it acts for itself. */
+  readonly user?: GrantingUser | undefined;
 }
 
 /** Access tokens of OAuth2 for programs, in either way to sign them. */
@@ -40,7 +44,7 @@ export class SharedSecretTokens implements OAuthTokens {
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresIn = Math.floor(lifeMs / 1000);
     const times = { exp: issuedAt + expiresIn, nbf: issuedAt, iat: issuedAt };
-    const claims = { iss: issuer, sub: what.client, aud: what.client, ...claimsOf(what) };
+    const claims = { iss: issuer, aud: what.client, ...claimsOf(what) };
     const stamp = clientStamp(this.#stampKey, what);
     const token = await new SignJWT({ ...claims, stamp, ...times, jti: randomUUID() })
       .setProtectedHeader({ typ: 'JWT', alg: 'HS256' })
@@ -77,7 +81,7 @@ export class KeySignedTokens implements OAuthTokens {
   }
 
   async make(what: ClientToken): Promise<MadeToken> {
-    const claims = { sub: what.client, aud: this.#audience, ...claimsOf(what) };
+    const claims = { aud: this.#audience, ...claimsOf(what) };
     return await this.#tokens.make('at+jwt', claims, this.#lifeMs, what);
   }
 
@@ -86,27 +90,48 @@ export class KeySignedTokens implements OAuthTokens {
   }
 }
 
+/** What tokens are held against. */
+export interface TokenHolders {
+  /** As it is configured. Undefined: it is not there any more. */
+  readonly clientOf: (
+    client: string,
+  ) => { readonly secret: string | undefined; readonly scopes: readonly string[] } | undefined;
+  /** The hash of a user's password. Undefined: there is no such user. */
+  readonly hashOf: (user: string) => string | undefined;
+}
+
 /**
- * Who shows it, with what he may still have of its scope. `clientOf`: as it is configured. Undefined: the client is not there any more, or has another secret
- * than when he got it.
+ * Who shows it, with what he may still have of its scope. Undefined: the client or the user is not there any more, or has another secret or password than
+ * when he got it.
  */
-export function clientIn(
-  { payload, stampOf }: StampedPayload,
-  clientOf: (id: string) => { readonly secret: string; readonly scopes: readonly string[] } | undefined,
-): Known | undefined {
-  const { sub, client_id: id, scope, stamp } = payload;
-  if (typeof id !== 'string' || id !== sub) return undefined;
-  const configured = clientOf(id);
+export function holderOf(
+  { payload, stampOf: stampOfClient }: StampedPayload,
+  { clientOf, hashOf }: TokenHolders,
+): { readonly known: Known; readonly holds: () => boolean } | undefined {
+  const { sub, client_id: client, scope, stamp, user_stamp: userStamp } = payload;
+  if (typeof client !== 'string' || typeof sub !== 'string') return undefined;
+  const configured = clientOf(client);
   if (configured === undefined) return undefined;
-  if (stamp === undefined || stamp !== stampOf({ client: id, secret: configured.secret })) return undefined;
+  if (stamp === undefined || stamp !== stampOfClient({ client, secret: configured.secret })) return undefined;
   const granted = grantedTo(configured.scopes, wordsOf(scope));
-  return { id, by: 'clientToken', groups: [], ...(granted !== undefined && { granted }) };
+  const by = userStamp === undefined ? 'clientToken' : 'userToken';
+  const known: Known = { id: sub, by, groups: [], ...(granted !== undefined && { granted }) };
+  // A user is nobody by his name alone: a client may have the same one.
+  if (userStamp === undefined) return sub === client ? { known, holds: () => true } : undefined;
+  const hash = hashOf(sub);
+  if (hash === undefined || stampOf(hash) !== userStamp) return undefined;
+  return { known, holds: () => hashOf(sub) === hash };
 }
 
 function wordsOf(scope: unknown): readonly string[] {
   return typeof scope === 'string' ? scope.split(/\s+/).filter((word) => word !== '') : [];
 }
 
-function claimsOf({ client, scopes }: ClientToken): { client_id: string; scope?: string } {
-  return { client_id: client, ...(scopes.length > 0 && { scope: scopes.join(' ') }) };
+function claimsOf({ client, scopes, user }: ClientToken): { sub: string; client_id: string } {
+  return {
+    sub: user?.name ?? client,
+    client_id: client,
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+    ...(user !== undefined && { user_stamp: user.stamp }),
+  };
 }

@@ -1,24 +1,28 @@
 import type { Exchange } from '../../http/exchange/exchange.ts';
 import { drained, hasBody } from '../../http/exchange/request-body.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { BrowserAnswer } from './browser-answer.ts';
 import type { DockerTokenService } from './docker-token-service.ts';
 import type { KeyRing } from './key-ring.ts';
-import type { OAuthService } from './oauth-service.ts';
 import { TokenError } from './token-error.ts';
+
+/** What is answered there: JSON, or something for a browser. Throws RegistryError, TokenError. */
+export type Answer = (exchange: Exchange) => Promise<object> | object;
+
+/** By method and path: `POST /token`. */
+export type Endpoint = readonly [at: string, answer: Answer];
 
 export interface TokenEndpointsParts {
   /** Undefined: there is none. */
   readonly docker: DockerTokenService | undefined;
-  /** Likewise. */
-  readonly oauth: OAuthService | undefined;
+  /** Those of OAuth2. */
+  readonly oauth: readonly Endpoint[];
   /** Undefined: nothing is signed by a key. */
   readonly keys: Pick<KeyRing, 'published'> | undefined;
 }
 
-type Answer = (exchange: Exchange) => Promise<object> | object;
-
-/** Keys may be kept for so long by whoever checks tokens; one that they do not know they ask for. Seconds. */
-const keysMaxAge = 300;
+/** Keys and metadata may be kept for so long by whoever checks tokens; a key that they do not know they ask for. Seconds. */
+const publishedMaxAge = 300;
 
 /** Where tokens are had, and the keys by which they are known. Whoever asks need not be known yet. */
 export class TokenEndpoints {
@@ -26,12 +30,10 @@ export class TokenEndpoints {
   readonly #paths: ReadonlySet<string>;
 
   constructor({ docker, oauth, keys }: TokenEndpointsParts) {
-    const rows: [at: string, answer: Answer][] = [];
+    const rows: Endpoint[] = [...oauth];
     if (docker !== undefined)
       rows.push(['GET /v2/token', docker.get.bind(docker)], ['POST /v2/token', docker.post.bind(docker)]);
     if (keys !== undefined) rows.push([`GET ${keysPath}`, () => keys.published]);
-    if (oauth !== undefined)
-      rows.push(['POST /token', oauth.post.bind(oauth)], ['GET /authorize', oauth.authorize.bind(oauth)]);
     this.#answers = new Map(rows);
     this.#paths = new Set(rows.map(([at]) => at.slice(at.indexOf(' ') + 1)));
   }
@@ -43,10 +45,13 @@ export class TokenEndpoints {
   /** Of a path that there is. Throws RegistryError: UNAUTHORIZED (401), UNSUPPORTED (400, 405, 408, 413), TOOMANYREQUESTS (429), UNAVAILABLE (503). */
   async answer(exchange: Exchange): Promise<void> {
     const { response, path } = exchange;
-    response.setHeader('Cache-Control', path === keysPath ? `public, max-age=${keysMaxAge}` : 'no-store');
-    if (path !== keysPath) response.setHeader('Pragma', 'no-cache');
+    const isPublished = path === keysPath || path.startsWith('/.well-known/');
+    response.setHeader('Cache-Control', isPublished ? `public, max-age=${publishedMaxAge}` : 'no-store');
+    if (!isPublished) response.setHeader('Pragma', 'no-cache');
     try {
-      exchange.sendJson(200, await this.#answered(exchange));
+      const answer = await this.#answered(exchange);
+      if (answer instanceof BrowserAnswer) answer.send(exchange);
+      else exchange.sendJson(200, answer);
     } catch (error) {
       await drained(exchange);
       if (!(error instanceof TokenError)) throw error;

@@ -1,4 +1,4 @@
-/** What a token endpoint answers in an error (RFC 6749 section 5.2). */
+/** What a token endpoint answers in an error (RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5). */
 export type OAuthCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -6,7 +6,11 @@ export type OAuthCode =
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'unsupported_response_type'
-  | 'invalid_scope';
+  | 'invalid_scope'
+  | 'access_denied'
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'expired_token';
 
 export class TokenError extends Error {
   override readonly name = 'TokenError';

@@ -14,6 +14,7 @@ import { LogLines } from '#test/fakes/log-lines.ts';
 import { basicHeader, bcrypt } from '#test/fakes/passwords.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { secret } from '#test/fakes/secrets.ts';
+import { alice, authorizeUrl, newPkce, opened, sent, webRequest } from '#test/fakes/sign-in-app.ts';
 import { asked, password, posted } from '#test/fakes/token-app.ts';
 
 const examples = join(import.meta.dirname, '../../../config/examples');
@@ -111,8 +112,9 @@ describe('config/examples', () => {
     assert.equal(await statusOf(`${tokens}/v2/`, program), 404);
   });
 
-  it('oauth-server.yaml: tokens for programs, which anybody can check and the registry takes', async () => {
+  it('oauth-server.yaml: tokens for programs by every grant, which anybody can check and the registry takes', async () => {
     await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, 'htpasswd'), `alice:${bcrypt(password)}\n`);
     await using app = await started('oauth-server.yaml', directory.path);
     const [tokens = ''] = app.listeners.map(({ url }) => url);
     const shown = { authorization: basicHeader('000000', clientSecret) };
@@ -131,6 +133,45 @@ describe('config/examples', () => {
     assert.equal(await statusOf(`${app.server.url}/v2/`), 401);
     const wrong = await posted(`${tokens}/token`, { ...client, client_secret: secret('wrong') });
     assert.deepEqual([wrong.status, wrong.body['error']], [401, 'invalid_client']);
+    /** With each of these the registry is open to alice. */
+    const comesIn = async (fields: Readonly<Record<string, string>>): Promise<void> => {
+      const { status, body } = await posted(`${tokens}/token`, fields);
+      assert.deepEqual([status, body['scope']], [200, 'my-scope'], JSON.stringify(body));
+      assert.equal(decodeJwt(String(body['access_token'])).sub, 'alice');
+      assert.equal(await statusOf(`${app.server.url}/v2/`, bearer(body['access_token'])), 200);
+      const again = { ...fields, grant_type: 'refresh_token', refresh_token: String(body['refresh_token']) };
+      assert.equal((await posted(`${tokens}/token`, again)).status, 200);
+    };
+    const origin = { origin: 'http://localhost:9096' };
+    const { client_secret: _, ...cli } = { ...client, client_id: 'cli' };
+    await comesIn({ ...client, grant_type: 'password', username: 'alice', password });
+    for (const [shown, redirect] of [
+      [client, 'http://localhost:9094/oauth2'],
+      [cli, 'http://127.0.0.1:49152/callback'],
+    ] as const) {
+      const { verifier, challenge } = newPkce();
+      const asks = {
+        ...webRequest(challenge),
+        client_id: shown.client_id,
+        redirect_uri: redirect,
+        scope: '',
+      };
+      const { location } = await sent(authorizeUrl(tokens, asks), alice, origin);
+      const code = String(location?.searchParams.get('code'));
+      const fields = { code, redirect_uri: redirect, code_verifier: verifier };
+      await comesIn({ ...shown, grant_type: 'authorization_code', ...fields });
+    }
+    const device = (await posted(`${tokens}/device_authorization`, { client_id: 'cli' })).body;
+    await sent(`${tokens}/device`, { ...alice, user_code: String(device['user_code']) }, origin);
+    const grantType = 'urn:ietf:params:oauth:grant-type:device_code';
+    await comesIn({ ...cli, grant_type: grantType, device_code: String(device['device_code']) });
+    const asksImplicit = {
+      response_type: 'token',
+      client_id: 'cli',
+      redirect_uri: 'http://127.0.0.1/callback',
+    };
+    const implicit = await opened(authorizeUrl(tokens, asksImplicit));
+    assert.match(String(implicit.location?.searchParams.get('error_description')), /RFC 9700/);
   });
 
   it('token-service.yaml and registry-behind-a-token-service.yaml: who is not known is sent there, and comes back with what he may', async () => {

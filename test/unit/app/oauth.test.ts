@@ -189,6 +189,11 @@ describe('a program with a secret of its own', () => {
       assert.equal(await status({ ...good, stamp: other }), 401);
     assert.equal(await status({ ...good, client_id: 'mallory', sub: 'mallory' }), 401);
     assert.equal(await status({ ...good, sub: 'root' }), 401);
+    // In the name of a user who is not there.
+    for (const stamp of ['x', '', null]) {
+      assert.equal(await status({ ...good, sub: 'root', user_stamp: stamp }), 401);
+      assert.equal(await status({ ...good, user_stamp: stamp }), 401);
+    }
     assert.equal(await status({ ...good, exp: exp - 120 }), 401);
     assert.equal(await status({ sub: id, client_id: id, stamp }), 401);
     assert.equal(await status({ ...good, iss: 'another' }), 401);

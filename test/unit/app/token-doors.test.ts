@@ -8,6 +8,7 @@ import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { basicHeader } from '#test/fakes/passwords.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { secret } from '#test/fakes/secrets.ts';
+import { opened, sent, alice as signsIn } from '#test/fakes/sign-in-app.ts';
 import { asked, password, posted, type TokenApp, tokenApp } from '#test/fakes/token-app.ts';
 
 const alice = { authorization: basicHeader('alice', password) };
@@ -157,6 +158,30 @@ describe('who asks for tokens', () => {
     assert.equal(await statusOf(`${made.server.url}/v2/token`, alice), 200);
     await clock.advance(62_000);
     assert.deepEqual(await from('192.0.2.1'), [401, '2;w=60']);
+  });
+
+  it('is counted on the pages on which users sign in, and by the grants of users', async () => {
+    const clients = [
+      {
+        ...{ id: 'app', public: true, redirectUris: ['https://web.test/back'] },
+        grants: ['authorization_code', 'device_code', 'password'],
+      },
+    ];
+    const oauth = { clients, signing: { algorithm: 'ES256' } };
+    const asks: readonly ((url: string) => Promise<{ readonly status: number }>)[] = [
+      async (url) => await opened(`${url}/authorize?client_id=app`),
+      async (url) => await sent(`${url}/authorize?client_id=app`, signsIn),
+      async (url) => await opened(`${url}/device`),
+      async (url) => await sent(`${url}/device`, signsIn),
+      async (url) => await posted(`${url}/device_authorization`, { client_id: 'app' }),
+      async (url) => await posted(`${url}/token`, { ...signsIn, grant_type: 'password', client_id: 'app' }),
+    ];
+    for (const [at, ask] of asks.entries()) {
+      const more = { rateLimit: { requests: 1, per: '1m' } };
+      await using server = await tokenApp({ oauth }, { clock: new FakeClock(), more });
+      assert.notEqual((await ask(server.url)).status, 429, String(at));
+      assert.equal((await ask(server.url)).status, 429, String(at));
+    }
   });
 
   it('is counted at the doors of the registry too, and is in the log by his address', async () => {

@@ -6,6 +6,16 @@ import { loadText, problemsOf } from '#test/fakes/config-text.ts';
 const basic = 'basic: { htpasswdFile: f }';
 const url = 'publicUrl: https://a.io\n';
 
+/** Of `auth.oauth.clients`, with what is wrong with the first. */
+function clients(
+  rows: readonly (readonly [client: string, problem: string])[],
+): readonly (readonly [text: string, problem: string])[] {
+  return rows.map(([client, problem]) => [
+    `${url}auth: { ${basic}, oauth: { clients: [${client}], signing: { algorithm: ES256 } } }`,
+    problem,
+  ]);
+}
+
 describe('who clients are', () => {
   const rules: readonly (readonly [text: string, problem: string])[] = [
     ['auth: {}', '1:7: auth: needs basic, tokenService, oauth or issuers: else nobody could ever come in'],
@@ -37,6 +47,44 @@ describe('who clients are', () => {
       'auth: { oauth: { clients: [{ id: a }], signing: { algorithm: ES256 } } }',
       '1:28: auth.oauth.clients[0]: needs secretFromEnv or secretFile',
     ],
+    ...clients([
+      [
+        '{ id: a, public: true, secretFromEnv: S, grants: [device_code] }',
+        '2:94: auth.oauth.clients[0].secretFromEnv: a public client has no secret',
+      ],
+      [
+        '{ id: a, public: true, grants: [device_code, client_credentials] }',
+        '2:101: auth.oauth.clients[0].grants[1]: client_credentials needs a secret: a public client has none',
+      ],
+      [
+        '{ id: a, secretFromEnv: S, grants: [password, password] }',
+        '2:102: auth.oauth.clients[0].grants[1]: is there twice',
+      ],
+      [
+        '{ id: a, secretFromEnv: S, grants: [] }',
+        '2:91: auth.oauth.clients[0].grants: is empty: the client would get no token',
+      ],
+      [
+        '{ id: a, secretFromEnv: S, grants: [authorization_code] }',
+        '2:92: auth.oauth.clients[0].grants[0]: authorization_code needs redirectUris',
+      ],
+      [
+        '{ id: a, secretFromEnv: S, redirectUris: ["https://a.io/b"] }',
+        '2:97: auth.oauth.clients[0].redirectUris: has no effect without authorization_code in grants',
+      ],
+      [
+        '{ id: a, secretFromEnv: S, grants: [client_credentials, refresh_token] }',
+        '2:112: auth.oauth.clients[0].grants[1]: refresh_token needs another one that gives such tokens: authorization_code, device_code, password',
+      ],
+    ]),
+    [
+      `${url}auth: { oauth: { clients: [{ id: a, secretFromEnv: S, grants: [password] }], signing: { algorithm: ES256 } } }`,
+      '2:64: auth.oauth.clients[0].grants[0]: needs auth.basic: its users sign in with a password',
+    ],
+    [
+      `auth: { ${basic}, oauth: { clients: [{ id: a, secretFromEnv: S, grants: [password, device_code] }], signing: { algorithm: ES256 } } }`,
+      '1:102: auth.oauth.clients[0].grants[1]: needs publicUrl: there users are sent to sign in',
+    ],
     [
       'auth: { issuers: [{ issuer: portus.test, audience: a }] }',
       '1:29: auth.issuers[0].issuer: is no URL where keys could be found: jwksUrl or keyFile is needed',
@@ -58,6 +106,40 @@ describe('who clients are', () => {
       'auth: { issuers: [{ issuer: "https://a.io", audience: a }] }',
     ];
     for (const text of texts) assert.deepEqual(await problemsOf(text), []);
+  });
+
+  it('go back to where nobody else is: each URI in full, by TLS unless it is on the same machine', async () => {
+    const problems = async (uri: string): Promise<readonly string[]> =>
+      await problemsOf(
+        `${url}auth: { ${basic}, oauth: { clients: [{ id: a, public: true, grants: [authorization_code], redirectUris: [${JSON.stringify(uri)}] }], signing: { algorithm: ES256 } } }`,
+      );
+    for (const good of [
+      'https://a.io/back?x=y',
+      'https://[2001:db8::1]:8443/back',
+      'http://127.0.0.1/back',
+      'http://[::1]:8080/back',
+      'http://localhost:3000/back',
+      'com.example.app:/back',
+    ])
+      assert.deepEqual(await problems(good), [], good);
+    for (const bad of [
+      'http://a.io/back',
+      'http://localhost.a.io/back',
+      'http://127.0.0.1.a.io/back',
+      'http://127.0.0.1@a.io/back',
+      'https://user:word@a.io/back',
+      'https://a.io/back#x',
+      'https://*.a.io/back',
+      'https://a.io/b ack',
+      'https:a.io/back',
+      'https://a;script-src/back',
+      '/back',
+      'javascript:alert(1)',
+      'data:text/html,x',
+      'app:/back',
+      '',
+    ])
+      assert.match(String(await problems(bad)), /redirectUris\[0\]: must be an https URL/, bad);
   });
 });
 
