@@ -100,7 +100,7 @@ export function openCache(settings: CacheSettings): OpenCache {
       },
       wrong: async ({ blob, repository, since }) => {
         const { digest } = blob;
-        tasks.run('unlinking a blob', async () => await links.lose(digest, since));
+        tasks.run('unlinking a blob', async () => await links.lose(digest, since, 'wrong'));
         const kept = await content.setAside(blob);
         log.error(
           { digest, repository, kept },
