@@ -9,7 +9,7 @@ interface Parts {
   readonly log: Log;
   /** 0 ≤ random < 1. */
   readonly random: () => number;
-  /** Called when an index that was lost is known again; where that fails this process never knows it. */
+  /** Called when an index that was lost is known again. */
   readonly known: () => void;
   /** Ends it. */
   readonly stack: AsyncDisposableStack;
@@ -21,10 +21,11 @@ export async function beginBesideClients(
   caching: Caching,
   { stack, random, known, ...parts }: Parts,
 ): Promise<void> {
+  let isTried: Promise<void> | undefined;
   let isKnown: Promise<boolean> | undefined;
   if (caching.store.rebuild !== undefined) {
     const { beginRebuild } = await import('./rebuild.ts');
-    ({ isKnown } = stack.use(beginRebuild(caching, { config, ...parts })));
+    ({ isTried, isKnown } = stack.use(beginRebuild(caching, { config, ...parts })));
     void isKnown.then((is) => is && known());
   }
   if (config.cache.scrub > 0) {
@@ -39,6 +40,6 @@ export async function beginBesideClients(
   stack.use(beginOriginalImport(config, caching, { isKnown, ...parts }));
   if (config.preloadImages !== '') {
     const { beginPreload } = await import('./preload.ts');
-    stack.use(beginPreload(config, caching, { isKnown, ...parts }));
+    stack.use(beginPreload(config, caching, { isTried, ...parts }));
   }
 }

@@ -9,8 +9,8 @@ import { standardInput } from './standard-input.ts';
 interface PreloadParts {
   readonly clock: Clock;
   readonly log: Log;
-  /** Settles when an index that was lost is known again: what lies here need not be pulled. Default: none was. */
-  readonly isKnown?: Promise<unknown> | undefined;
+  /** Settles when an index that was lost is known again, as far as that could be: what lies here need not be pulled. Default: none was. */
+  readonly isTried?: Promise<void> | undefined;
 }
 
 /** Loads what `preloadImages` names, beside the clients; what fails is logged. Disposing ends it: what came is gone on with next time. */
@@ -30,10 +30,10 @@ export function beginPreload(config: Config, caching: Caching, parts: PreloadPar
 async function preload(
   config: Config,
   caching: Caching,
-  { clock, log, isKnown = Promise.resolve() }: PreloadParts,
+  { clock, log, isTried = Promise.resolve() }: PreloadParts,
   signal: AbortSignal,
 ): Promise<void> {
-  await abortable(isKnown, signal);
+  await abortable(isTried, signal);
   const begunAt = clock.monotonic();
   const { preloadImages: file } = config;
   log.info({ file }, 'loading images');

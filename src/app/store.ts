@@ -12,6 +12,7 @@ import { nodeFileSystem } from '../storage/file/file-system.ts';
 import { makeDirectory } from '../storage/file/make-directory.ts';
 import { networkFileSystem } from '../storage/file/network-file-system.ts';
 import { PartialSweep } from '../storage/file/partial-files.ts';
+import { putBackDiscarded } from '../storage/file/put-back-discarded.ts';
 import { withRoom } from '../storage/file/store-full.ts';
 import { Trash } from '../storage/file/trash.ts';
 import type { ImageGraph } from '../storage/image-graph.ts';
@@ -127,9 +128,10 @@ async function openDirectory(directory: string, settings: StoreSettings): Promis
   const owners = (partial: string) => (network === undefined ? ownersIn(partial, log) : undefined);
   const brought = async (digests: readonly Digest[]): Promise<void> =>
     await metadata.change([announceContent(digests, clock.now())]);
+  const missing = async (digest: Digest): Promise<void> => await putBackDiscarded(digest, trash, metadata);
   const blobs = stack.use(
     await FileBlobStore.open({
-      ...{ directory, pool, maxWriters: files.writers, keptBytes, owners, brought, clock, log },
+      ...{ directory, pool, maxWriters: files.writers, keptBytes, owners, brought, missing, clock, log },
     }),
   );
   stack.use(new PartialSweep(blobs.partial, clock));

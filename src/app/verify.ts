@@ -8,15 +8,18 @@ import { ByteRate } from '../verify/byte-rate.ts';
 import { checkKnown, checkOthers } from '../verify/check-store.ts';
 import type { CheckedFile } from '../verify/checked-file.ts';
 import { FileCheck } from '../verify/file-check.ts';
+import { LateLook } from '../verify/late-look.ts';
 import { lostContent } from '../verify/lost-content.ts';
 import { type Caching, openCaching } from './caching.ts';
 import { assertCached } from './nothing-cached.ts';
 import { filePlan } from './open-files.ts';
 import { rebuildStore } from './rebuild.ts';
 
-/** What was found, and whether it was fetched again; of what was not, why. */
+/** What was found, and whether it is here again; of what was not fetched again, why. */
 export interface VerifiedFile extends CheckedFile {
   readonly isRepaired: boolean;
+  /** Has a server that uses the directory brought it again, from its memory or its registry? */
+  readonly isByServer?: boolean | undefined;
   readonly problem?: string | undefined;
 }
 
@@ -53,10 +56,25 @@ export async function* verifyStore(config: Config, parts: VerifyParts): AsyncGen
   const { changed } = caching;
   const check = new FileCheck({ content, metadata, changed }, new ByteRate(clock, rate));
   const repair = new Repair(caching, clock, signal);
-  for await (const found of allOf(caching, check, signal))
-    yield parts.repairs ? await repair.of(found) : { ...found, isRepaired: false };
+  const late = new LateLook<VerifiedFile>({ content, metadata, clock, signal });
+  for await (const found of allOf(caching, check, signal)) {
+    const file = parts.repairs ? await repair.of(found) : { ...found, isRepaired: false };
+    if (isLost(file)) late.add(file);
+    else yield file;
+    yield* lookedAtAgain(late, false);
+  }
+  yield* lookedAtAgain(late, true);
   const { rebuild } = caching.store;
   if (rebuild !== undefined) await sizesAreKnown(rebuild.directory);
+}
+
+function isLost({ verdict, owners, isRepaired }: VerifiedFile): boolean {
+  return (verdict === 'wrong' || verdict === 'missing') && owners.length > 0 && !isRepaired;
+}
+
+async function* lookedAtAgain(late: LateLook<VerifiedFile>, all: boolean): AsyncGenerator<VerifiedFile> {
+  for await (const { file, isHere } of late.over(all))
+    yield isHere ? { ...file, isRepaired: true, isByServer: true, problem: undefined } : file;
 }
 
 /** What was lost before comes first, so that nothing is told twice. */

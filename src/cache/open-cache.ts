@@ -3,6 +3,7 @@ import { Expiring } from '../base/expiring.ts';
 import type { Log } from '../base/log.ts';
 import { TaskSet } from '../base/task-set.ts';
 import type { Tell } from '../observe/content-event.ts';
+import { verifyWhole } from '../oci/digest.ts';
 import type { ContentStore } from '../storage/content-store.ts';
 import type { MetadataStore } from '../storage/metadata-store.ts';
 import { type Changes, noteCheck } from '../storage/operation.ts';
@@ -20,6 +21,7 @@ import { BlobLinks } from './memory/blob-links.ts';
 import { BlobSizes } from './memory/blob-sizes.ts';
 import { DoubtedDigests } from './memory/doubted-digests.ts';
 import { ListKeeping } from './memory/list-keeping.ts';
+import { LostFiles } from './memory/lost-files.ts';
 import { ManifestCache } from './memory/manifest-cache.ts';
 import { forgetIn } from './memory/memory.ts';
 import { MissLog } from './memory/miss-log.ts';
@@ -90,7 +92,16 @@ export function openCache(settings: CacheSettings): OpenCache {
     maxBytes: memory.manifests,
   });
   const links = new BlobLinks(metadata, log);
-  const small = new SmallBlobs(memory.smallBlobs);
+  const small = new SmallBlobs(memory.smallBlobs, (digest) => lost.look(digest));
+  const lost = new LostFiles({
+    ...{ content, metadata, tasks, log },
+    what: 'blob',
+    write: async (digest, bytes) => await content.keep(verifyWhole(digest, bytes), bytes),
+    owners: async (digest) =>
+      (await metadata.listOwners(digest, 1, 'blob')).map(({ repository }) => repository),
+    bytesOf: (_, digest) => small.peek(digest),
+    removed: (digest) => small.removed(digest),
+  });
   const checks = stack.use(
     new BlobChecks({
       ...{ content, clock, tasks },
@@ -100,7 +111,7 @@ export function openCache(settings: CacheSettings): OpenCache {
       },
       wrong: async ({ blob, repository, since }) => {
         const { digest } = blob;
-        tasks.run('unlinking a blob', async () => await links.lose(digest, since));
+        tasks.run('unlinking a blob', async () => await links.lose(digest, since, 'wrong'));
         const kept = await content.setAside(blob);
         log.error(
           { digest, repository, kept },

@@ -85,7 +85,8 @@ export class StoredBlobs {
       const checked = await this.#parts.sizes.checked(digest);
       const blob = await this.#parts.content.open(digest);
       // No client waits for the index: it is known at once.
-      if (blob === undefined) tasks.run('unlinking a blob', async () => await links.lose(digest, since));
+      if (blob === undefined)
+        tasks.run('unlinking a blob', async () => await links.lose(digest, since, 'missing'));
       else return await this.#readerOf({ blob, repository, since }, checked, range, signal);
     } catch (error) {
       if (!(error instanceof BlobUnreadableError)) throw error;

@@ -40,7 +40,7 @@ export class VerifyReport {
     const { wrong, missing, unreadable } = this.#counts;
     const all = `checked ${this.files} ${this.files === 1 ? 'file' : 'files'}, ${megabytes(this.bytes)}, in ${seconds.toFixed(1)} s`;
     if (wrong + missing + unreadable === 0) return `${all}: all of them are right\n`;
-    return `${all}: ${wrong} wrong, ${missing} missing, ${unreadable} unreadable; ${this.#repaired} of them are no loss or were fetched again\n`;
+    return `${all}: ${wrong} wrong, ${missing} missing, ${unreadable} unreadable; ${this.#repaired} of them are no loss or are here again\n`;
   }
 
   json(seconds: number): string {
@@ -56,18 +56,19 @@ export class VerifyReport {
 }
 
 function lineOf(file: VerifiedFile): string {
-  const { digest, verdict, owners, kept, isRepaired, problem, cause } = file;
+  const { digest, verdict, owners, kept, problem, cause } = file;
   const whose = isNobodys(file)
     ? 'nobody’s'
     : owners.map(({ repository }) => shownName(repository)).join(', ');
   const why = cause instanceof Error ? `: ${cause.message}` : '';
   const where = kept === undefined ? '' : `, kept as ${kept}`;
-  const then = isRepaired
-    ? ', fetched again'
-    : problem === undefined
-      ? ''
-      : `, not fetched again: ${problem}`;
-  return `${verdict.toUpperCase()} ${digest} of ${whose}${why}${where}${then}\n`;
+  const not = problem === undefined ? '' : `, not fetched again: ${problem}`;
+  return `${verdict.toUpperCase()} ${digest} of ${whose}${why}${where}${repairOf(file) ?? not}\n`;
+}
+
+function repairOf({ isRepaired, isByServer }: VerifiedFile): string | undefined {
+  if (!isRepaired) return undefined;
+  return isByServer === true ? ', brought again by a server' : ', fetched again';
 }
 
 function isNobodys({ owners, verdict }: VerifiedFile): boolean {

@@ -10,15 +10,6 @@ const maxWaiting = 10_000;
 export class UploadHashes {
   readonly #waiting = new LRUCache<string, BlobHasher>({ max: maxWaiting });
 
-  /** Nothing has come of it yet. */
-  begin(id: string): void {
-    this.#waiting.set(id, new BlobHasher());
-  }
-
-  isNew(id: string): boolean {
-    return this.#waiting.peek(id)?.size === 0;
-  }
-
   /** Of the first `size` bytes, if it is here; the caller's until he gives it back. */
   take(id: string, size: number): BlobHasher | undefined {
     const hasher = this.#waiting.get(id) ?? (size === 0 ? new BlobHasher() : undefined);

@@ -49,24 +49,25 @@ async function giveUpIfOld(
   const isOldForEmpty = begunAt < now - Math.min(expiryMs, emptyMs);
   // Its first bytes may have come since it was listed.
   const bytes = hasBytes || isOldForEmpty ? await uploads.stat(id) : undefined;
-  const isOld = bytes === undefined ? isOldForEmpty : Math.max(begunAt, bytes.writtenAt) < now - expiryMs;
+  const isEmpty = bytes === undefined || bytes.size === 0;
+  const isOld = isEmpty ? isOldForEmpty : Math.max(begunAt, bytes.writtenAt) < now - expiryMs;
   if (!isOld) {
     await uploadRooms.know(id, bytes?.size ?? 0);
     return;
   }
-  if (!(await ended({ metadata, uploads }, id, bytes?.size ?? 0))) return;
+  if (!(await ended({ metadata, uploads }, id, bytes?.size))) return;
   await uploads.discard(id);
   uploadRooms.giveBack(id);
 }
 
-/** False: somebody goes on with it. What has bytes nobody else has meanwhile. */
+/** False: somebody goes on with it. What has a file nobody else has meanwhile. */
 async function ended(
   { metadata, uploads }: Pick<SweepParts, 'metadata' | 'uploads'>,
   id: string,
-  size: number,
+  size: number | undefined,
 ): Promise<boolean> {
-  await using spool = size === 0 ? undefined : await uploads.open(id);
-  if (size > 0 && spool?.ranges.endFrom(0) !== size) return false;
+  await using spool = size === undefined ? undefined : await uploads.open(id);
+  if (spool?.ranges.endFrom(0) !== size) return false;
   await metadata.change([endUpload(id)]);
   return true;
 }

@@ -38,19 +38,19 @@ export class Uploads {
   }
 
   async begin(repository: RepositoryName): Promise<UploadState> {
-    const { rules, metadata, clock, randomHex } = this.#parts;
+    const { rules, metadata, uploads, clock, randomHex } = this.#parts;
     rules.open(repository);
     await this.#admit();
     const id = randomHex(idBytes);
     await metadata.change([beginUpload({ id, repository, begunAt: clock.now() })]);
-    this.#hashes.begin(id);
+    await uploads.make(id);
     return { id, size: 0 };
   }
 
   async state(repository: RepositoryName, id: string): Promise<UploadState> {
     this.#parts.rules.open(repository);
     await this.#check(repository, id);
-    const there = await this.#parts.uploads.stat(id, this.#hashes.isNew(id));
+    const there = await this.#parts.uploads.stat(id);
     return { id, size: there?.size ?? 0 };
   }
 
@@ -163,7 +163,7 @@ export class Uploads {
     work: (spool: Spool) => Promise<Value>,
   ): Promise<Value> {
     await this.#check(repository, id);
-    await using spool = await this.#parts.uploads.open(id, this.#hashes.isNew(id));
+    await using spool = await this.#parts.uploads.open(id);
     if (spool === undefined) throw inUse();
     try {
       // It may have ended before this had it.

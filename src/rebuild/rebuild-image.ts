@@ -60,8 +60,7 @@ class ImageRebuild {
     const { repository, digest: root } = this.#listed;
     const manifest = await this.#read(digest);
     if (manifest === undefined) {
-      if (digest === root)
-        this.#problem = new NotRebuilt(`its manifest ${digest} is missing`, { isLost: true });
+      if (digest === root) this.#problem = new NotRebuilt(`its manifest ${digest} is missing`, 'lost');
       return;
     }
     await this.#put(manifest);
@@ -72,7 +71,8 @@ class ImageRebuild {
 
   #lead(child: Digest): void {
     if (this.#led.size < maxManifests) this.#led.add(child);
-    else this.#problem = new NotRebuilt(`it has more than ${maxManifests} manifests`, { isLost: false });
+    else if (this.#problem?.why !== 'unread')
+      this.#problem = new NotRebuilt(`it has more than ${maxManifests} manifests`, 'too large');
   }
 
   async #put(manifest: ReadManifest): Promise<void> {
@@ -128,7 +128,7 @@ class ImageRebuild {
       );
     } catch (error) {
       if (!(error instanceof NotRebuilt) || digest === root) throw error;
-      if (this.#problem?.isLost !== false) this.#problem = error;
+      if (this.#problem?.why !== 'unread') this.#problem = error;
       return undefined;
     }
   }
@@ -152,7 +152,7 @@ async function storedManifest(
     };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    throw new NotRebuilt(`${digest}: it has ${error.message}`, { isLost: true });
+    throw new NotRebuilt(`${digest}: it has ${error.message}`, 'lost');
   }
 }
 
@@ -166,6 +166,6 @@ async function storedBytes(content: ContentStore, digest: Digest): Promise<Uint8
     return digestLike(digest, bytes) === digest ? bytes : undefined;
   } catch (error) {
     if (!(error instanceof BlobUnreadableError)) throw error;
-    throw new NotRebuilt(`its manifest ${digest} cannot be read`, { isLost: false, cause: error });
+    throw new NotRebuilt(`its manifest ${digest} cannot be read`, 'unread', { cause: error });
   }
 }

@@ -7,8 +7,8 @@ import type { Digest } from '../oci/reference.ts';
 export interface DiscardedContent {
   /** `left`: they came here at `before` or later (milliseconds since the epoch), or cannot be moved, and stay. Never throws. */
   take(digest: Digest, before: number): 'taken' | 'absent' | 'left';
-  /** Puts them back where others have not come since. Never throws. */
-  restore(digest: Digest): void;
+  /** Puts them back where others have not come since. True: bytes are in their place now, these or others. Never throws. */
+  restore(digest: Digest): boolean;
 }
 
 /** A file that was discarded. */

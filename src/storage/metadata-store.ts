@@ -90,8 +90,8 @@ export interface MetadataStore extends AsyncDisposable {
   getTakenOver(place: string): Promise<string | undefined>;
   /** Behind what the walk of this name goes on; undefined: it begins. */
   getProgress(of: string): Promise<string | undefined>;
-  /** Repositories that may serve the bytes of this digest, as a blob or as a manifest, at most `limit` of some hundred. */
-  listOwners(digest: Digest, limit: number): Promise<readonly Owner[]>;
+  /** Repositories that may serve the bytes of this digest, as a blob or as a manifest, at most `limit` of some hundred. `as`: the former alone, which is found by one look. */
+  listOwners(digest: Digest, limit: number, as?: 'blob'): Promise<readonly Owner[]>;
   /** The sizes that cached manifests of this repository claim for the blob, each once, at most two: two contradict each other. */
   claimedSizes(repository: RepositoryName, digest: Digest): Promise<readonly number[]>;
   /** Cached manifests of this repository that name the blob, the newest first, at most `limit` of some hundred. */

@@ -69,7 +69,7 @@ export type Operation =
     }
   | { readonly kind: 'note progress'; readonly of: string; readonly after: string | undefined }
   | { readonly kind: 'note check'; readonly digest: Digest; readonly size: number; readonly stamp: Stamp }
-  | { readonly kind: 'lose blob'; readonly digest: Digest }
+  | { readonly kind: 'lose blob'; readonly digest: Digest; readonly found: 'missing' | 'wrong' }
   | {
       readonly kind: 'remove tag';
       readonly repository: RepositoryName;
@@ -244,9 +244,12 @@ export function ownBlob(repository: RepositoryName, digest: Digest, origin: Orig
   return { kind: 'own blob', repository, digest, origin };
 }
 
-/** The blob's bytes are gone, for every repository. Who owns it and how large it is are facts that stay. */
-export function loseBlob(digest: Digest): Operation {
-  return { kind: 'lose blob', digest };
+/**
+ * The blob's bytes are gone, for every repository. Who owns it and how large it is are facts that stay. `missing`: nothing was in their place, unless they lie there now, or
+ * can be put back; `wrong`: whatever lies there.
+ */
+export function loseBlob(digest: Digest, found: 'missing' | 'wrong' = 'wrong'): Operation {
+  return { kind: 'lose blob', digest, found };
 }
 
 /** Forgets a tag, if it still points there and is not pinned. */

@@ -12,14 +12,15 @@ export interface UploadBytes {
  * room on the disk. Ids are 32 hex digits.
  */
 export interface UploadSpools {
+  /** Of this one nothing has come yet: whoever opens it finds it at once. Never rejects: what cannot be made now is made when it is opened. */
+  make(id: string): Promise<void>;
   /**
    * What is there of it, to be gone on with behind its end; nothing is there at first. It stays when it is disposed of, unless it was put. Undefined:
-   * somebody else has it open, perhaps another process. `isNew`: nobody has opened it before, and it need not be looked for. Throws as
-   * {@link SpoolStore.begin}.
+   * somebody else has it open, perhaps another process. Throws as {@link SpoolStore.begin}.
    */
-  open(id: string, isNew?: boolean): Promise<Spool | undefined>;
-  /** Also while somebody has it open; of a new one not where that is another process. Undefined: nothing. */
-  stat(id: string, isNew?: boolean): Promise<UploadBytes | undefined>;
+  open(id: string): Promise<Spool | undefined>;
+  /** Also while somebody has it open. Undefined: nothing. */
+  stat(id: string): Promise<UploadBytes | undefined>;
   /** Throws it away; what somebody has open stays. Never rejects. */
   discard(id: string): Promise<void>;
   /** Ids of all that lie there. */

@@ -98,7 +98,7 @@ export class FileCheck {
     const owners = await this.#ownersOf(digest);
     const there = await this.#parts.content.stat(digest);
     if (there !== undefined && !isSameFile(there, wrong)) return { digest, verdict, size: 0, owners: [] };
-    const operations = [loseBlob(digest)];
+    const operations = [loseBlob(digest, verdict)];
     await this.#parts.metadata.change(operations);
     this.#parts.changed(operations);
     return { digest, verdict, size: 0, owners };

@@ -251,6 +251,8 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
         `${busybox} manifest`,
       ]);
       assert.equal((await store.listOwners(manifest.digest, 1)).length, 1);
+      assert.deepEqual(await store.listOwners(manifest.digest, 10, 'blob'), []);
+      assert.equal((await store.listOwners(layer.digest, 10, 'blob')).length, 1);
     });
 
     it('forgets a manifest with its tags', async () => {

@@ -44,6 +44,18 @@ export function uploadSpoolsContract(name: string, create: () => Promise<MadeUpl
       assert.deepEqual(await Array.fromAsync(uploads.list()), [id]);
     });
 
+    it('has one of which nothing has come yet, for whoever opens it', async () => {
+      await using made = await create();
+      const { uploads } = made.store;
+      await uploads.make(id);
+      assert.equal((await uploads.stat(id))?.size, 0);
+      await append(uploads, 10);
+      assert.deepEqual([(await uploads.stat(id))?.size, await Array.fromAsync(uploads.list())], [10, [id]]);
+      await uploads.make(otherId);
+      await uploads.discard(otherId);
+      assert.equal(await uploads.stat(otherId), undefined);
+    });
+
     it('gives one to one at a time', async () => {
       await using made = await create();
       const { uploads } = made.store;

@@ -33,7 +33,7 @@ export class CachedImages implements AsyncDisposable {
         this.taken.push(this.text(digest));
         return 'taken';
       },
-      restore() {},
+      restore: () => false,
     };
     this.store = SqliteMetadataStore.inMemory({ clock: this.clock, discarded });
   }

@@ -43,7 +43,7 @@ export class HostedUnderTest implements AsyncDisposable {
         void this.content.delete(digest);
         return 'taken';
       },
-      restore() {},
+      restore: () => false,
     },
   });
   /** In order. */

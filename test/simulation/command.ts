@@ -39,7 +39,7 @@ export async function runCommand<Value>(
   async function working(): Promise<Value> {
     const clock = clockOf(life);
     const index = await openIndex(world, life, clock, closing);
-    await using blobs = await openFiles(files, clock, world.owners.of(life));
+    await using blobs = await openFiles(files, clock, world.owners.of(life), index);
     const { signal } = new AbortController();
     const stores = { content: blobs, spools: blobs, uploads: blobs.uploads };
     return await job({ ...index, ...stores, clock, changed() {}, signal });

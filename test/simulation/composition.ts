@@ -9,13 +9,14 @@ import { type Credential, staticCredentials } from '#src/credentials/credentials
 import type { HostedRules } from '#src/hosted/hosted-rules.ts';
 import type { Transport } from '#src/net/transport.ts';
 import type { Pushes } from '#src/oci/pushes.ts';
-import { hostedHost, hostOf, type RegistryHost } from '#src/oci/reference.ts';
+import { type Digest, hostedHost, hostOf, type RegistryHost } from '#src/oci/reference.ts';
 import type { Registry } from '#src/oci/registry.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
 import { HostRegistry } from '#src/registry/host-registry.ts';
 import { OfflineRegistry } from '#src/registry/offline-registry.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import type { FileSystem } from '#src/storage/file/file-system.ts';
+import { putBackDiscarded } from '#src/storage/file/put-back-discarded.ts';
 import { changesOf } from '#src/storage/operation.ts';
 import type { Owners } from '#src/storage/owners.ts';
 import type { StoreRoom } from '#src/storage/store-room.ts';
@@ -46,8 +47,14 @@ export interface CompositionParts {
 const worth = 20_000;
 
 /** The store of files, with time that is handed in under whichever name it is asked for. */
-export async function openFiles(files: FileSystem, clock: Clock, owners: Owners): Promise<FileBlobStore> {
-  const options = { directory: '/cache', files, clock, now: clock.now, owners: () => owners, worth };
+export async function openFiles(
+  files: FileSystem,
+  clock: Clock,
+  owners: Owners,
+  { trash, metadata }: Pick<OpenIndex, 'trash' | 'metadata'>,
+): Promise<FileBlobStore> {
+  const missing = async (digest: Digest): Promise<void> => await putBackDiscarded(digest, trash, metadata);
+  const options = { directory: '/cache', files, clock, now: clock.now, owners: () => owners, missing, worth };
   return await FileBlobStore.open(options);
 }
 

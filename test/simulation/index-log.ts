@@ -63,32 +63,39 @@ export class IndexLog {
     const done = store.change(...change);
     // Whoever has asked for it is told what is wrong.
     done.catch(() => undefined);
-    const digests = discardedBy(operations);
+    const digests = operations.filter(isByFiles).flatMap(digestsOf);
     const there = digests.length === 0 ? new Set<Digest>() : await storedOf(digests, store);
     await done;
-    const write: Write = { operations: operations.filter(({ kind }) => kind !== 'discard content') };
+    const write: Write = { operations: operations.filter((operation) => !isByFiles(operation)) };
     // Of whoever the power was cut from it is not known.
     if (cuts === this.#cuts) this.#writes.push(write);
     committed();
     this.onDone(operations, store);
-    if (digests.length > 0) await this.#discarded(write, { digests, there, askedAt }, store);
+    if (digests.length > 0) await this.#gone(write, { digests, there, askedAt, operations }, store);
   }
 
-  /** What is discarded depends on files as they are now: what is done again is what came of it. */
-  async #discarded(
+  /** What is discarded, or missing, depends on files as they are now: what is done again is what came of it. */
+  async #gone(
     write: Write,
     {
       digests,
       there,
       askedAt,
-    }: { digests: readonly Digest[]; there: ReadonlySet<Digest>; readonly askedAt: number },
+      operations,
+    }: {
+      readonly digests: readonly Digest[];
+      readonly there: ReadonlySet<Digest>;
+      readonly askedAt: number;
+      readonly operations: readonly Operation[];
+    },
     store: MetadataStore,
   ): Promise<void> {
     const left = await storedOf(digests, store);
     const gone = digests.filter((digest) => !left.has(digest));
-    write.operations = [...write.operations, ...gone.map(loseBlob)];
+    write.operations = [...write.operations, ...gone.map((digest) => loseBlob(digest))];
+    const discarded = new Set(operations.filter(({ kind }) => kind === 'discard content').flatMap(digestsOf));
     this.onDiscarded(
-      gone.filter((digest) => there.has(digest)),
+      gone.filter((digest) => discarded.has(digest) && there.has(digest)),
       askedAt,
     );
   }
@@ -130,8 +137,15 @@ export class IndexLog {
   }
 }
 
-function discardedBy(operations: readonly Operation[]): readonly Digest[] {
-  return operations.flatMap((each) => (each.kind === 'discard content' ? each.digests : []));
+function isByFiles(operation: Operation): boolean {
+  return (
+    operation.kind === 'discard content' || (operation.kind === 'lose blob' && operation.found === 'missing')
+  );
+}
+
+function digestsOf(operation: Operation): readonly Digest[] {
+  if (operation.kind === 'lose blob') return [operation.digest];
+  return operation.kind === 'discard content' ? operation.digests : [];
 }
 
 /** Those whose bytes are said to be here. */

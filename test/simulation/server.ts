@@ -17,7 +17,7 @@ import type { Blobs } from './hosting.ts';
 import type { Job } from './job-parts.ts';
 import { wrongSpools } from './left-spools.ts';
 import { clockOf, Life } from './life.ts';
-import { openIndex } from './open-index.ts';
+import { type OpenIndex, openIndex } from './open-index.ts';
 import type { CrashPlan, Plan } from './plan.ts';
 import { Removals } from './removals.ts';
 import { RequestCount } from './request-count.ts';
@@ -176,7 +176,7 @@ export class Server {
     const log = this.#log();
     this.#metadata = metadata;
     this.#removals = new Removals(this.#world, this.#name, index, clock, log);
-    const blobs = await this.#openBlobs();
+    const blobs = await this.#openBlobs(index);
     this.#composition = compose({
       clock,
       log,
@@ -199,10 +199,10 @@ export class Server {
     this.#jobs.begin({ ...index, content: blobs, spools: blobs, uploads: blobs.uploads, clock }, cache);
   }
 
-  async #openBlobs(): Promise<Blobs> {
+  async #openBlobs(index: OpenIndex): Promise<Blobs> {
     if (this.#world.plan.store === 'memory') return this.#watched(new MemoryBlobStore());
     return this.#stores.use(
-      await openFiles(this.files, clockOf(this.life), this.#world.owners.of(this.life)),
+      await openFiles(this.files, clockOf(this.life), this.#world.owners.of(this.life), index),
     );
   }
 

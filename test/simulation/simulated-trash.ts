@@ -29,10 +29,16 @@ export class SimulatedTrash implements DiscardedContent, DiscardedFiles {
     return 'taken';
   }
 
-  restore(digest: Digest): void {
-    if (!this.isUsed || this.#disk.get(pathOf(digest)) !== undefined) return;
-    const name = this.#disk.list(folder).find((each) => basename(each).startsWith(hexOf(digest)));
+  restore(digest: Digest): boolean {
+    if (!this.isUsed) return false;
+    if (this.#disk.get(pathOf(digest)) !== undefined) return true;
+    const name = this.#nameOf(digest);
     if (name !== undefined) this.#disk.rename(name, pathOf(digest));
+    return name !== undefined;
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return this.#nameOf(digest) !== undefined;
   }
 
   async list(limit: number): Promise<readonly DiscardedFile[]> {
@@ -46,6 +52,10 @@ export class SimulatedTrash implements DiscardedContent, DiscardedFiles {
   async remove({ name }: DiscardedFile): Promise<boolean> {
     if (this.#disk.get(name) !== undefined) this.#disk.remove(name);
     return true;
+  }
+
+  #nameOf(digest: Digest): string | undefined {
+    return this.#disk.list(folder).find((each) => basename(each).startsWith(hexOf(digest)));
   }
 
   async frees(digest: Digest): Promise<number> {

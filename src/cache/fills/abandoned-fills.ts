@@ -1,12 +1,16 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { hostOf, type RegistryHost } from '../../oci/reference.ts';
+import { roomOnWord } from '../../storage/store-room.ts';
 import type { Fill } from './fill.ts';
 import { PutOffError } from './put-off.ts';
 
 /** So many in the process where it has files enough; of a registry half of its places. */
 const usualFills = 64;
-/** Bytes that are still to come, of all of them together and of one registry's: room on the disk that nobody has asked for. */
+/**
+ * Bytes that are still to come, of all of them together and of one registry's: room on the disk that nobody has asked for. Whose word does not make others give way has that
+ * against him alone; with all others counts what has come of his.
+ */
 const maxLeft = 64 * 2 ** 30;
 const maxLeftOfHost = maxLeft / 2;
 /**
@@ -47,7 +51,7 @@ export class AbandonedFills {
     return this.#ends.size;
   }
 
-  /** To be told of a fill whenever its clients come or go, it begins to wait for its turn, or it has all or is over. */
+  /** To be told of a fill whenever its clients come or go, it begins to wait for its turn, more has come by which it counts, or it has all or is over. */
   judge(fill: Fill): void {
     if (!fill.isAbandoned || !this.#running.has(fill)) this.#forget(fill);
     else if (!this.#ends.has(fill)) this.#admit(fill);
@@ -83,10 +87,10 @@ export class AbandonedFills {
       const host = hostOf(fill.repository);
       const ofHost = ofHosts.get(host) ?? { fills: 0, left: 0 };
       ofHosts.set(host, ofHost);
-      const left = leftOf(fill);
-      const fits = hasRoom(all, left, this.#maxFills, maxLeft);
+      const [left, counted] = [leftOf(fill), countedOf(fill)];
+      const fits = hasRoom(all, counted, this.#maxFills, maxLeft);
       if (fits && hasRoom(ofHost, left, fill.maxAbandoned, maxLeftOfHost)) {
-        take(all, left);
+        take(all, counted);
         take(ofHost, left);
       } else this.#end(fill, 'there are too many of them', left <= maxLeftOfHost);
     }
@@ -142,6 +146,12 @@ function aloneMsOf(fill: Fill): number {
 
 function leftOf({ progress: { received, expected, limit } }: Fill): number {
   return Math.max(0, (expected ?? limit) - received);
+}
+
+/** As far as others give way for it. */
+function countedOf(fill: Fill): number {
+  const left = leftOf(fill);
+  return fill.isBelieved ? left : roomOnWord(fill.progress.received, left).room;
 }
 
 function hasRoom({ fills, left }: Room, more: number, maxFills: number, maxLeft: number): boolean {

@@ -41,6 +41,8 @@ export class BlobFill implements Fill {
   readonly digest: Digest;
   /** In whose name upstream is asked. */
   readonly repository: RepositoryName;
+  /** Is what is said of its size enough for others to give way? */
+  readonly isBelieved: boolean;
   /** Settles when upstream's headers are here; rejects with what upstream answered instead. */
   readonly head: Promise<void>;
   /** Settles when nothing is left to do, however it ended. */
@@ -49,8 +51,6 @@ export class BlobFill implements Fill {
   readonly #settings: FillSettings;
   readonly #changed: (fill: BlobFill) => void;
   readonly #owners: FillOwners;
-  /** Is what is said of its size enough for others to give way? */
-  readonly #isBelieved: boolean;
   readonly #parts: ComposedFill;
   readonly #head = Promise.withResolvers<void>();
   /** `received`: all is here, and right, and waits until the store takes it. */
@@ -59,7 +59,10 @@ export class BlobFill implements Fill {
   #finished = false;
   #room: Reservation | undefined;
 
-  /** `changed` is told when a client has come or the last one has left, when it begins to wait for its turn at upstream, and when all is here. */
+  /**
+   * `changed` is told when a client has come or the last one has left, when it begins to wait for its turn at upstream, when more has come of what others do not give
+   * way for by its size, and when all is here.
+   */
   constructor(
     repository: RepositoryName,
     expected: BlobInfo,
@@ -71,7 +74,7 @@ export class BlobFill implements Fill {
     this.repository = repository;
     this.#settings = settings;
     this.#owners = new FillOwners(repository, expected.size, settings.stored);
-    this.#isBelieved = expected.isVerified === true || settings.room.believes(hostOf(repository));
+    this.isBelieved = expected.isVerified === true || settings.room.believes(hostOf(repository));
     const queued = () => changed(this);
     const outgrown = async (bytes: number) => await this.#grown(bytes);
     this.#parts = composeFill(this, repository, this.#owners, expected, settings, queued, outgrown);
@@ -240,7 +243,7 @@ export class BlobFill implements Fill {
     const { expected } = this.progress;
     const isClaim = this.#parts.size.known === undefined;
     const come = (): number => this.progress.received;
-    const bytes = this.#isBelieved ? expected : undefined;
+    const bytes = this.isBelieved ? expected : undefined;
     if (this.#mayFit(expected))
       this.#room = await this.#settings.room.reserve(hostOf(this.repository), { bytes, isClaim, come });
     if (this.#room === undefined) this.#passThrough(expected);
@@ -259,17 +262,19 @@ export class BlobFill implements Fill {
   async #grown(bytes: number): Promise<number | undefined> {
     const { known = 0 } = this.#parts.size;
     const { room: wanted, hoped = 0 } = this.#roomOf(bytes, known);
+    // Others may have to give way to what has come.
+    if (!this.isBelieved) this.#changed(this);
     return this.#mayFit(known) && (await this.#room?.grow(wanted, hoped)) === true ? wanted : undefined;
   }
 
   #roomOf(bytes: number, announced: number): { readonly room: number; readonly hoped?: number } {
     if (announced < bytes) return { room: roomFor(bytes) };
-    return this.#isBelieved ? { room: announced } : roomOnWord(bytes, announced);
+    return this.isBelieved ? { room: announced } : roomOnWord(bytes, announced);
   }
 
   /** What nobody believes counts against who says it: nothing gives way for a beginning of what never fits. */
   #mayFit(bytes: number | undefined): boolean {
-    return this.#isBelieved || this.#settings.room.admits(hostOf(this.repository), bytes);
+    return this.isBelieved || this.#settings.room.admits(hostOf(this.repository), bytes);
   }
 
   /** Upstream's headers are here. */

@@ -58,6 +58,8 @@ export interface Fill {
   /** Does it still ask upstream for what no client waits for? */
   readonly isAbandoned: boolean;
   readonly maxAbandoned: number;
+  /** Is what is said of its size enough for others to give way? */
+  readonly isBelieved: boolean;
   readonly progress: FillProgress;
   /** The blob as this repository sees it; as to its size before upstream's headers only what was known before. */
   infoFor(repository: RepositoryName): BlobInfo;

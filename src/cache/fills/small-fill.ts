@@ -99,6 +99,11 @@ export class SmallFill implements Fill {
     return this.#settings.maxAbandoned;
   }
 
+  /** Of so few bytes it makes no difference. */
+  get isBelieved(): boolean {
+    return true;
+  }
+
   /** Of so few bytes nobody counts how many have come. */
   get progress(): FillProgress {
     return { received: this.#bytes?.length ?? 0, expected: this.#expected, limit: this.#expected };

@@ -82,13 +82,13 @@ export class BlobLinks implements Memory {
     await Promise.race([written, locked]);
   }
 
-  /** The blob's bytes were not in the store when somebody looked after `since`; does nothing if it was linked meanwhile. */
-  async lose(digest: Digest, since: number): Promise<void> {
+  /** The blob's bytes were not in the store, or wrong, when somebody looked after `since`; does nothing if it was linked meanwhile. */
+  async lose(digest: Digest, since: number, found: 'missing' | 'wrong'): Promise<void> {
     if (this.hasComeSince(digest, since)) return;
     this.#moment += 1;
     const loss: Loss = { at: this.#moment, isWritten: false };
     this.#lost.set(digest, loss);
-    loss.isWritten = await this.#write(digest, async () => await this.#batch.add(loseBlob(digest)));
+    loss.isWritten = await this.#write(digest, async () => await this.#batch.add(loseBlob(digest, found)));
   }
 
   /** Another process has brought the blob, or taken it away. */

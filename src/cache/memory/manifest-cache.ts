@@ -17,7 +17,7 @@ import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
 import { HeldDigests } from './held-digests.ts';
 import { type Announcement, type Asked, KnownTags, tagKey } from './known-tags.ts';
-import { LostManifests } from './lost-manifests.ts';
+import { LostFiles } from './lost-files.ts';
 import type { Memory } from './memory.ts';
 import { contentOf, recordOf, StoredManifests } from './stored-manifests.ts';
 import { type Storing, UnstoredManifests } from './unstored-manifests.ts';
@@ -52,7 +52,7 @@ export class ManifestCache implements Memory {
   readonly #parts: ManifestCacheParts;
   readonly #manifests: LRUCache<string, Manifest>;
   readonly #held = new HeldDigests();
-  readonly #lost: LostManifests;
+  readonly #lost: LostFiles;
   readonly #unstored: UnstoredManifests;
   readonly #tags: KnownTags;
   /** What memory says of tags and the store does not, and where they pointed there as far as is known. */
@@ -74,10 +74,11 @@ export class ManifestCache implements Memory {
       },
     });
     this.#stored = new StoredManifests(parts);
-    this.#lost = new LostManifests({
+    this.#lost = new LostFiles({
       ...parts,
-      stored: this.#stored,
-      holders: (digest) => this.#held.of(digest),
+      what: 'manifest',
+      write: async (digest, bytes) => await this.#stored.write(digest, bytes),
+      owners: async (digest) => await this.#ownersOf(digest),
       bytesOf: (repository, digest) => this.#manifests.peek(contentKey(repository, digest))?.bytes,
     });
     this.#tags = new KnownTags(parts.clock);
@@ -142,6 +143,14 @@ export class ManifestCache implements Memory {
     this.#forgotten += 1;
     for (const key of [...this.#manifests.keys()]) this.#forgetManifest(key);
     for (const { repository, record } of [...this.#tags.all()]) this.#forgetTag(repository, record);
+  }
+
+  /** Of those of which memory has it: some may have it no more. */
+  async #ownersOf(digest: Digest): Promise<readonly RepositoryName[]> {
+    const owners: RepositoryName[] = [];
+    for (const repository of this.#held.of(digest))
+      if ((await this.#parts.metadata.getManifest(repository, digest)) !== undefined) owners.push(repository);
+    return owners;
   }
 
   #forgetTag(repository: RepositoryName, record: TagRecord | undefined): void {

@@ -18,8 +18,11 @@ const perBlob = 512;
  */
 export class SmallBlobs implements Memory {
   readonly #blobs: LRUCache<Digest, Uint8Array>;
+  readonly #changed: (digest: Digest) => void;
 
-  constructor(maxBytes = usualBytes) {
+  /** `changed` is told where the file of one that is here has come or gone, and says whether it is {@link removed}. */
+  constructor(maxBytes = usualBytes, changed: (digest: Digest) => void = () => {}) {
+    this.#changed = changed;
     this.#blobs = new LRUCache({
       maxSize: maxBytes,
       sizeCalculation: ({ length }) => length + perBlob,
@@ -35,8 +38,19 @@ export class SmallBlobs implements Memory {
     if (bytes.length <= maxSmallBlob && !this.#blobs.has(digest)) this.#blobs.set(digest, ownBytes(bytes));
   }
 
+  /** As {@link get}, by who does not ask for it. */
+  peek(digest: Digest): Uint8Array | undefined {
+    return this.#blobs.peek(digest);
+  }
+
+  /** Its bytes are right whatever becomes of its file, and may be the last. */
   forget(change: Change): void {
-    if (change.kind === 'blob') this.#blobs.delete(change.digest);
+    if (change.kind === 'blob' && this.#blobs.has(change.digest)) this.#changed(change.digest);
+  }
+
+  /** No image has it any more. */
+  removed(digest: Digest): void {
+    this.#blobs.delete(digest);
   }
 
   forgetAll(): void {

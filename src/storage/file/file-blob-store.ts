@@ -42,6 +42,8 @@ export interface FileBlobStoreOptions {
   readonly keptBytes?: number | undefined;
   /** Told of blobs that others have brought who have ended since, for the index may not know of them: see LeftFilesParts. Default: nobody is. */
   readonly brought?: (digests: readonly Digest[]) => Promise<void>;
+  /** Told of a blob that has no file, before that is said: it may have one by then. Never rejects. Default: nobody is. */
+  readonly missing?: (digest: Digest) => Promise<void>;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -54,6 +56,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
   readonly #publisher: Publisher;
   readonly #spools: FileSpools;
   readonly #quarantine: Quarantine;
+  readonly #missing: FileBlobStoreOptions['missing'];
 
   private constructor(
     options: FileBlobStoreOptions,
@@ -69,6 +72,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     this.#pool = pool;
     this.#publisher = publisher;
     this.#quarantine = new Quarantine(files, directories);
+    this.#missing = options.missing;
     this.#spools = new FileSpools({
       ...{ files, directories, pool, publisher, turns, clock, owners, maxWriters, worth, keptBytes, brought },
     });
@@ -105,6 +109,22 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
+    return await this.#found(digest, async () => await this.#statOnce(digest));
+  }
+
+  async open(digest: Digest): Promise<OpenBlob | undefined> {
+    return await this.#found(digest, async () => await this.#openOnce(digest));
+  }
+
+  /** Once more where nothing was found and somebody may have put it back. */
+  async #found<Blob>(digest: Digest, look: () => Promise<Blob | undefined>): Promise<Blob | undefined> {
+    const found = await look();
+    if (found !== undefined || this.#missing === undefined) return found;
+    await this.#missing(digest);
+    return await look();
+  }
+
+  async #statOnce(digest: Digest): Promise<StoredBlob | undefined> {
     try {
       const status = await this.#files.exactStat(this.directories.blob(digest));
       return status.isFile() ? blobOf(digest, status) : undefined;
@@ -114,7 +134,7 @@ export class FileBlobStore implements ContentStore, SpoolStore, AsyncDisposable 
     }
   }
 
-  async open(digest: Digest): Promise<OpenBlob | undefined> {
+  async #openOnce(digest: Digest): Promise<OpenBlob | undefined> {
     try {
       const file = await this.#files.open(this.directories.blob(digest), 'r');
       const blob = blobOf(digest, await statusOf(file));

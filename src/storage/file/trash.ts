@@ -12,6 +12,8 @@ import { blobPath } from './store-directories.ts';
 
 /** More than are looked at together. */
 const maxNames = 20_000;
+/** As many as are read in one go by whoever looks for one. */
+const namesAtOnce = 1000;
 /** `<algorithm>-<hex>.<of its own>`. */
 const namePattern = /^(sha256|sha512)-([0-9a-f]+)\.[0-9a-f]{16}$/;
 
@@ -52,16 +54,34 @@ export class Trash implements DiscardedContent, DiscardedFiles {
     }
   }
 
-  restore(digest: Digest): void {
+  restore(digest: Digest): boolean {
     try {
       const path = blobPath(this.#root, digest);
+      const seen = lstatSync(path, { throwIfNoEntry: false });
+      if (seen !== undefined) return seen.isFile();
       const name = this.#names.get(digest);
-      if (name === undefined || lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
+      if (name === undefined) return false;
       putBack(join(this.#directory, name), path);
       this.#names.delete(digest);
+      return true;
     } catch {
       // It is fetched again.
+      return false;
     }
+  }
+
+  /** Does it lie there? Then {@link restore} finds it. False also where nobody can tell. */
+  async has(digest: Digest): Promise<boolean> {
+    try {
+      for await (const { name } of await opendir(this.#directory, { bufferSize: namesAtOnce })) {
+        if (digestOf(name) !== digest) continue;
+        this.#names.set(digest, name);
+        return true;
+      }
+    } catch {
+      // It is not there, mostly.
+    }
+    return false;
   }
 
   async list(limit: number): Promise<readonly DiscardedFile[]> {

@@ -42,13 +42,17 @@ export class UploadFiles implements UploadSpools {
     this.#directory = parts.directories.uploads;
   }
 
-  async open(id: string, isNew = false): Promise<Spool | undefined> {
+  async make(id: string): Promise<void> {
+    await this.#make(id).catch(() => undefined);
+  }
+
+  async open(id: string): Promise<Spool | undefined> {
     if (this.#open.has(id)) return undefined;
     this.#open.set(id, Promise.withResolvers());
     using held = new DisposableStack();
     held.defer(() => this.#closed(id));
     const place = held.use(this.#parts.place());
-    if (!(isNew ? await this.#begin(id) : await this.#take(id))) return undefined;
+    if (!(await this.#take(id))) return undefined;
     const file = await this.#opened(id);
     const spool = this.#parts.spool({
       file,
@@ -60,13 +64,12 @@ export class UploadFiles implements UploadSpools {
     return spool;
   }
 
-  async stat(id: string, isNew = false): Promise<UploadBytes | undefined> {
+  async stat(id: string): Promise<UploadBytes | undefined> {
     for (const path of [this.#own(id), this.#idle(id)]) {
       const status = await this.#statusOf(path);
       if (status !== undefined) return bytesOf(status);
     }
-    const others = isNew ? [] : await this.#heldByOthers(id);
-    for (const { path } of others) {
+    for (const { path } of await this.#heldByOthers(id)) {
       const status = await this.#statusOf(path);
       if (status !== undefined) return bytesOf(status);
     }
@@ -112,10 +115,7 @@ export class UploadFiles implements UploadSpools {
       if (!(await this.#hasEnded(owner, path))) return false;
       return await this.#renamed(path, this.#own(id));
     }
-    return await this.#begin(id);
-  }
-
-  async #begin(id: string): Promise<boolean> {
+    // It could not be made when it was begun, or an earlier release has begun it.
     await this.#make(id);
     return await this.#renamed(this.#idle(id), this.#own(id));
   }

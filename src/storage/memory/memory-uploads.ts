@@ -20,12 +20,12 @@ export class MemoryUploads implements UploadSpools {
     this.#now = now;
   }
 
+  async make(id: string): Promise<void> {
+    this.#all.set(id, this.#made());
+  }
+
   async open(id: string): Promise<Spool | undefined> {
-    const upload = this.#all.get(id) ?? {
-      content: { bytes: Buffer.alloc(0), ranges: new Ranges() },
-      writtenAt: this.#now(),
-      isOpen: false,
-    };
+    const upload = this.#all.get(id) ?? this.#made();
     if (upload.isOpen) return undefined;
     upload.isOpen = true;
     this.#all.set(id, upload);
@@ -50,5 +50,10 @@ export class MemoryUploads implements UploadSpools {
 
   async *list(): AsyncIterable<string> {
     yield* [...this.#all.keys()];
+  }
+
+  #made(): Upload {
+    const content = { bytes: Buffer.alloc(0), ranges: new Ranges() };
+    return { content, writtenAt: this.#now(), isOpen: false };
   }
 }

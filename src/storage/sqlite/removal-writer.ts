@@ -194,10 +194,12 @@ export class RemovalWriter {
     changes.add('manifest', repository, digest);
   }
 
-  #loseBlob({ digest }: Of<'lose blob'>): void {
-    const { statements, now } = this.#parts;
+  #loseBlob({ digest, found }: Of<'lose blob'>): void {
+    const { discarded, statements, now } = this.#parts;
     const before = statements.findContent.get(digest);
     if (before === undefined || before.stored_at === null) return;
+    // Since it was looked for it may have come, or it was discarded by whoever ended before he had said so.
+    if (found === 'missing' && discarded?.restore(digest) === true) return;
     this.#lost(digest, before);
     for (const { repository, size } of statements.ownersInNeed.all(before.id, maxWanting))
       statements.want.run(before.id, repository, size, now());

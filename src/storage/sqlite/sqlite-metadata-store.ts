@@ -305,8 +305,9 @@ export class SqliteMetadataStore extends IndexReads implements MetadataStore {
   }
 
   /** No key leads from a digest to the repositories that have it as a manifest: they are asked in turns. */
-  async listOwners(digest: Digest, limit: number): Promise<readonly Owner[]> {
+  async listOwners(digest: Digest, limit: number, as?: 'blob'): Promise<readonly Owner[]> {
     const owners = this.#reads.listLinked.all(digest, limit).map(({ name }) => ownerOf(name, 'blob'));
+    if (as === 'blob') return owners;
     let inTurn = 0;
     for (const { id, name } of this.#allRepositories()) {
       if (owners.length >= limit) break;

@@ -58,6 +58,29 @@ describe('two servers that hold one directory', () => {
     assert.equal(await other.status('GET', `blobs/${sha256(layer)}`), 200);
   });
 
+  it('take what comes for an upload in one of them at a time, also in the one that has begun it', async () => {
+    await using servers = await twoServers();
+    const { one, other } = servers;
+    const location = await one.begin();
+    const { readable, writable } = new TransformStream<Uint8Array>();
+    const writer = writable.getWriter();
+    const sending = other.call('PATCH', location, { body: readable });
+    await writer.write(layer.subarray(0, 100_000));
+    const ranges = async (): Promise<unknown[]> => {
+      const answers = await Promise.all([one, other].map(async (by) => await by.call('GET', location)));
+      return answers.map(({ headers }) => headers.get('range'));
+    };
+    await until(async () => (await ranges()).every((range) => range === '0-99999'), 'it has not come');
+    // As a client does it whose connection is gone, while its server does not know that yet.
+    for (const by of [one, other])
+      assert.equal((await by.patch(location, layer.subarray(0, 10), 0)).status, 409);
+    await writer.close();
+    assert.equal((await sending).status, 202);
+    assert.deepEqual(await ranges(), ['0-99999', '0-99999']);
+    assert.equal((await one.patch(location, layer.subarray(100_000), 100_000)).status, 202);
+    assert.equal((await one.commit(location, sha256(layer))).status, 201);
+  });
+
   it('let one of two images have an immutable tag', async () => {
     await using servers = await twoServers();
     const { one, other } = servers;

@@ -75,13 +75,18 @@ async function left() {
       fileOf,
     },
     index: join(v1, indexName),
-    /** All that the server has has been there for an hour. */
-    settings: { registries, imagePath: directory.path, airGapped: true },
     start: async (clock?: FakeClock) =>
       await runApp(
         { registries, imagePath: directory.path, airGapped: true },
         { log, ...(clock && { clock }) },
       ),
+    verify: async (clock: FakeClock) => {
+      const settings = { registries, imagePath: directory.path, airGapped: true };
+      const { config } = await loadConfig({ flags: { host: '127.0.0.1', ...settings }, env: {} });
+      const { signal } = new AbortController();
+      const order = { rate: 0, repairs: false, rebuilds: true };
+      return verifyStore(config, { version: '0', env: {}, log, signal, clock, ...order });
+    },
     pins: async (pattern: RegExp): Promise<void> => {
       for await (const _ of pinCached(directory.path, {
         matches: (name) => pattern.test(name),
@@ -217,7 +222,7 @@ describe('an index that is made anew', () => {
       const list = await readFile(join(v1, 'index.json'), 'utf8');
       await writeFile(join(v1, 'index.json'), list.replace('"annotations":{"ociregistry.names":"all"},', ''));
     },
-    'a manifest cannot be read': async ({ fileOf, bare: { manifest } }) => {
+    'a manifest cannot be read for an hour': async ({ fileOf, bare: { manifest } }) => {
       await rm(fileOf(manifest.digest));
       await mkdir(fileOf(manifest.digest));
     },
@@ -232,27 +237,57 @@ describe('an index that is made anew', () => {
       const clock = new FakeClock();
       clock.set(Date.now() + 3_600_000);
       await using _ = await it.start(clock);
-      await until(async () => it.log.at('warn').some((line) => line.includes('no image leads to stay')));
+      await until(async () => {
+        await clock.advance(600_000);
+        return it.log.at('warn').some((line) => line.includes('no image leads to stay'));
+      });
       await until(it.isRebuilt);
       assert.equal((await readFile(it.fileOf(sha256(stray)))).toString(), 'stray');
       for (const { digest } of it.bare.layers) assert.ok((await readFile(it.fileOf(digest))).length > 0);
     });
   }
 
+  for (const by of ['the server', 'the command'])
+    it(`has an image whose manifest could not be read when that can be, and removes nothing before: by ${by}`, async () => {
+      await using it = await left();
+      const stray = Buffer.from('stray');
+      await writeFile(it.fileOf(sha256(stray)), stray);
+      const isThere = async (): Promise<boolean> =>
+        (await readdir(join(it.v1, 'blobs/sha256'))).includes(sha256(stray).slice('sha256:'.length));
+      await it.forgotten();
+      const path = it.fileOf(it.bare.manifest.digest);
+      const manifest = await readFile(path);
+      await rm(path);
+      await mkdir(path);
+      const clock = new FakeClock();
+      clock.set(Date.now() + 3_600_000);
+      if (by === 'the command') await Array.fromAsync(await it.verify(clock));
+      await using app = await it.start(clock);
+      const isTold = (): boolean =>
+        it.log.at('error').some((line) => line.includes('of 1 images cannot be read'));
+      await until(async () => isTold());
+      assert.ok((await readdir(it.v1)).includes('rebuild.json'));
+      for (const which of [it.paths.tagged, it.paths.signature])
+        assert.deepEqual(new Set(await it.statuses(app.server, which)), new Set([200]));
+      assert.ok(await isThere());
+      await rm(path, { recursive: true });
+      await writeFile(path, manifest);
+      await until(async () => {
+        await clock.advance(1000);
+        return await it.isRebuilt();
+      });
+      assert.deepEqual(new Set(await it.statuses(app.server, it.paths.bare)), new Set([200]));
+      assert.equal(await isThere(), false);
+    });
+
   it('is made by the command as well, which removes what is nobody’s, and has nothing to do the next time', async () => {
     await using it = await left();
     await it.forgotten();
-    const { config } = await loadConfig({ flags: { host: '127.0.0.1', ...it.settings }, env: {} });
-    const { signal } = new AbortController();
-    const order = { rate: 0, repairs: false, rebuilds: true };
     const clock = new FakeClock();
     clock.set(Date.now() + 3_600_000);
     const stray = Buffer.from('stray');
     await writeFile(it.fileOf(sha256(stray)), stray);
-    const verify = async () =>
-      await Array.fromAsync(
-        verifyStore(config, { version: '0', env: {}, log: it.log, signal, clock, ...order }),
-      );
+    const verify = async () => await Array.fromAsync(await it.verify(clock));
     const found = await verify();
     assert.deepEqual(new Set(found.map(({ verdict }) => verdict)), new Set(['right']));
     assert.equal(found.length, 8);

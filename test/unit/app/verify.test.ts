@@ -104,27 +104,37 @@ describe('verify, beside a server', () => {
     await rot(it.fileOf(layer));
     const [found, ...others] = foundIn(await it.verify());
     assert.deepEqual(others, []);
-    assert.deepEqual([found?.digest, found?.verdict, found?.isRepaired], [layer, 'wrong', false]);
+    assert.deepEqual([found?.digest, found?.verdict], [layer, 'wrong']);
     assert.ok(found?.owners[0]?.repository.endsWith('/team/app'));
     assert.equal((await readdir(join(it.v1, 'quarantine'))).length, 1);
     assert.ok((await ask(it.app.server, it.pathOf(layer))).body.equals(layers[0] ?? Buffer.alloc(0)));
     assert.deepEqual(foundIn(await it.verify()), []);
   });
 
-  it('has the server write again what is wrong of a manifest that it has in memory: it may be the last copy', async () => {
-    await using it = await serving();
-    const [manifest] = it.digests;
-    assert.ok(manifest);
-    const bytes = await readFile(it.fileOf(manifest));
-    await writeFile(it.fileOf(manifest), '{}');
-    it.upstream.requests.splice(0);
-    const [found] = foundIn(await it.verify({ airGapped: true }));
-    assert.deepEqual([found?.digest, found?.verdict], [manifest, 'wrong']);
-    await untilStored(it.v1, it.digests.length);
-    assert.ok((await readFile(it.fileOf(manifest))).equals(bytes));
-    assert.deepEqual(foundIn(await it.verify({ airGapped: true })), []);
-    assert.deepEqual(it.upstream.calls, []);
-  });
+  for (const repairs of [false, true])
+    it(`has the server write again what it has in memory, a manifest and small blobs, and says so: it may be the last copy; repairs: ${repairs}`, async () => {
+      await using it = await serving();
+      const [manifest, config, , small] = it.digests;
+      assert.ok(manifest && config && small);
+      const files = [manifest, config, small].map(it.fileOf);
+      const before = await Promise.all(files.map(async (file) => await readFile(file)));
+      for (const file of files.slice(0, 2)) await writeFile(file, '{}');
+      await rm(it.fileOf(small));
+      it.upstream.requests.splice(0);
+      const found = foundIn(await it.verify({ airGapped: true, repairs }));
+      assert.deepEqual(
+        new Map(found.map((file) => [file.digest, [file.verdict, file.isRepaired, file.problem]])),
+        new Map([
+          [manifest, ['wrong', true, undefined]],
+          [config, ['wrong', true, undefined]],
+          [small, ['missing', true, undefined]],
+        ]),
+      );
+      for (const [at, file] of files.entries())
+        assert.ok((await readFile(file)).equals(before[at] ?? Buffer.alloc(0)));
+      assert.deepEqual(foundIn(await it.verify({ airGapped: true })), []);
+      assert.deepEqual(it.upstream.calls, []);
+    });
 
   it('fetches again what is wrong or missing where it is told to: blobs and manifests', async () => {
     await using it = await serving();
@@ -178,6 +188,8 @@ describe('verify, beside a server', () => {
     await using it = await serving();
     const [, , layer] = it.digests;
     assert.ok(layer);
+    // It would fetch it.
+    await it.app.stop();
     await rot(it.fileOf(layer));
     const [found] = foundIn(await it.verify({ repairs: true, airGapped: true }));
     assert.equal(found?.isRepaired, false);

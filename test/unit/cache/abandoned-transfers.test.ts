@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CachePolicy } from '#src/cache/cache-parts.ts';
-import { type Digest, hostOf, type RepositoryName } from '#src/oci/reference.ts';
+import { type Digest, hostOf, type RegistryHost, type RepositoryName } from '#src/oci/reference.ts';
+import { type StoreRoom, unlimitedRoom } from '#src/storage/store-room.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { gate } from '#test/fakes/scripted-registry.ts';
@@ -11,8 +12,8 @@ import { UpstreamUnderTest } from '#test/fakes/upstream-under-test.ts';
 const alpine = repository('docker.io/library/alpine');
 
 /** A cache whose upstream gives the first byte of each blob, and the rest when the gate is opened. */
-function standing(policy: Partial<CachePolicy> = {}) {
-  const cache = new CacheUnderTest({ policy });
+function standing(policy: Partial<CachePolicy> = {}, room: StoreRoom = unlimitedRoom) {
+  const cache = new CacheUnderTest({ policy, room });
   const rest = gate();
   cache.upstream.body = async function* (chunks) {
     let isFirst = true;
@@ -69,6 +70,26 @@ describe('transfers that nobody waits for any more', () => {
     await cache.settle();
     assert.equal(cache.parts.fills.running, 64);
     assert.equal(cache.parts.fills.get(hostOf(other), digest)?.isAbandoned, true);
+  });
+
+  it('of registries that nobody has configured do not take the room of others’ by what they announce', async () => {
+    const believes = (host: RegistryHost): boolean => host === hostOf(alpine);
+    const { cache } = standing({}, { ...unlimitedRoom, believes });
+    await using _ = cache;
+    const sizes = new Map([
+      [100, 2 ** 30],
+      [101, 30.75 * 2 ** 30],
+    ]);
+    cache.upstream.size = (size = 0) => sizes.get(size);
+    const names = ['docker.io/a/one', 'quay.io/a/one'].map(repository);
+    const others = names.flatMap((name) => [1, 2].map((seed) => ({ name, length: 100, seed })));
+    const evil = [3, 4].map((seed) => ({ name: repository(`evil${seed}.example/a`), length: 101, seed }));
+    for (const { name, length, seed } of [...evil, ...others]) {
+      const { digest } = cache.content.putBlob(name, bytes(length, seed));
+      await comeAndLeave(cache, name, digest);
+    }
+    await cache.settle();
+    assert.equal(cache.parts.fills.running, 6);
   });
 
   it('leave those alone that somebody reads', async () => {

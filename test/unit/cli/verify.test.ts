@@ -85,7 +85,7 @@ describe('ociregistry verify', () => {
     assert.ok(lines.includes(`MISSING ${second.digest} of ${it.name}`), output);
     assert.match(
       lines.at(-1) ?? '',
-      /: 1 wrong, 1 missing, 0 unreadable; 0 of them are no loss or were fetched again$/,
+      /: 1 wrong, 1 missing, 0 unreadable; 0 of them are no loss or are here again$/,
     );
     for (const digest of [it.image.config.digest, it.image.manifest.digest])
       await writeFile(it.fileOf(digest), '{}');
@@ -124,5 +124,12 @@ describe('the report of a check', () => {
     assert.equal(isOk({ verdict: 'wrong', owners }), false);
     assert.equal(isOk({ verdict: 'missing', owners }, { verdict: 'wrong', owners, isRepaired: true }), false);
     assert.equal(isOk({ verdict: 'unreadable' }), false);
+  });
+
+  it('says who has brought again what was lost', () => {
+    const lost = { digest, verdict: 'missing', size: 0, owners, isRepaired: true } as const;
+    const lines = [lost, { ...lost, isByServer: true }].map((file) => new VerifyReport(0).add(file));
+    assert.match(lines[0] ?? '', /library\/alpine, fetched again\n$/);
+    assert.match(lines[1] ?? '', /library\/alpine, brought again by a server\n$/);
   });
 });

@@ -167,12 +167,13 @@ describe('an upload', () => {
     await using hosted = new HostedUnderTest();
     const { content, metadata } = hosted;
     const { uploads } = content;
-    const open: typeof uploads.open = async (id, isNew) => {
+    const open: typeof uploads.open = async (id) => {
       await metadata.change([endUpload(id)]);
-      return await uploads.open(id, isNew);
+      return await uploads.open(id);
     };
     const raced: UploadSpools = Object.assign(Object.create(uploads) as UploadSpools, {
       open,
+      make: async (id: string) => await uploads.make(id),
       discard: async (id: string) => await uploads.discard(id),
     });
     const { pushes } = new HostedUnderTest({}, { ...hosted.parts, uploads: raced });

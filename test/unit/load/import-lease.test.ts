@@ -28,7 +28,7 @@ async function holding(clock: Clock) {
         taken.push(digest);
         return 'taken';
       },
-      restore() {},
+      restore: () => false,
     },
   });
   const put = async (text: string) => {

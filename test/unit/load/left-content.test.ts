@@ -41,7 +41,7 @@ function emptyStore() {
         void blobs.delete(digest);
         return 'taken';
       },
-      restore() {},
+      restore: () => false,
     },
   });
   const look = async (digest: Digest): Promise<void> => {

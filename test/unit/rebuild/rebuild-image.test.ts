@@ -166,7 +166,7 @@ describe('an image that is made known again', () => {
     assert.equal(await rebuildImage(it.listed, it.parts), true);
     assert.deepEqual(new Set(await it.known()), new Set([it.root.digest, arm64.digest]));
     await it.content.delete(it.root.digest);
-    await assert.rejects(rebuildImage(it.listed, it.parts), { name: 'NotRebuilt', isLost: true });
+    await assert.rejects(rebuildImage(it.listed, it.parts), { name: 'NotRebuilt', why: 'lost' });
   });
 
   it('has its bytes, though they are discarded while they are read', async () => {

@@ -151,6 +151,25 @@ describe('bytes that are discarded while somebody wants them', () => {
     assert.equal(await made.trashed(), 2);
   });
 
+  it('are not lost to who finds them missing while they can be put back, or lie there again', async () => {
+    await using made = await stored();
+    const lose = async (found: 'missing' | 'wrong'): Promise<boolean> => {
+      await made.index.change([loseBlob(made.layer, found)]);
+      return !(await made.index.hasBlob(app, made.layer));
+    };
+    // As a process does it that is killed before it commits.
+    assert.equal(new Trash(made.path).take(made.layer, made.cameBefore), 'taken');
+    assert.equal(await made.trash.has(made.layer), true);
+    assert.equal(await lose('missing'), false);
+    assert.deepEqual([made.isHere(), await made.trashed()], [true, 0]);
+    assert.equal(await lose('missing'), false);
+    assert.equal(await lose('wrong'), true);
+    await made.index.change([linkBlob(app, made.layer, 5)]);
+    await made.files.delete(made.layer);
+    assert.equal(await made.trash.has(made.layer), false);
+    assert.equal(await lose('missing'), true);
+  });
+
   it('are put back when whoever discarded them ended before he had said so, and else removed', async () => {
     await using made = await stored();
     // As a process does it that is killed before it commits.

@@ -34,11 +34,13 @@ describe('the trash', () => {
     await using made = await stored();
     const { trash } = made;
     assert.deepEqual(await trash.list(10), []);
+    assert.equal(await trash.has(digest), false);
     assert.equal(trash.take(digest, later()), 'taken');
     assert.equal(trash.take(digest, later()), 'absent');
     await assert.rejects(readFile(made.blob), /ENOENT/);
     const [file] = await trash.list(10);
     assert.equal(file?.digest, digest);
+    assert.deepEqual([await trash.has(digest), await trash.has(sha256(Buffer.from('other')))], [true, false]);
     assert.equal(await trash.remove(file), true);
     assert.deepEqual(await made.names(), []);
   });

@@ -37,7 +37,7 @@ describe('the links of blobs', () => {
     const { metadata, links } = start();
     await links.add(alpine, digest, 1);
     await metadata.change([linkBlob(other, digest)]);
-    await links.lose(digest, links.now());
+    await links.lose(digest, links.now(), 'missing');
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
     await links.add(alpine, digest, 1);
     // Whose it is was a fact all the time.
@@ -67,7 +67,7 @@ describe('the links of blobs', () => {
     await Promise.all(digests.map(async (each) => await links.add(alpine, each, 10)));
     for (const each of digests) assert.equal(await metadata.hasBlob(alpine, each), true);
     const since = links.now();
-    await Promise.all([links.add(alpine, digest, 1), links.lose(digest, since + 1)]);
+    await Promise.all([links.add(alpine, digest, 1), links.lose(digest, since + 1, 'missing')]);
     assert.equal(await metadata.hasBlob(alpine, digest), false);
     assert.deepEqual(changes, [64, 36, 2]);
   });
@@ -88,7 +88,7 @@ describe('the links of blobs', () => {
     await links.add(alpine, digest, 1);
     const since = links.now();
     await links.add(alpine, digest, 1);
-    await links.lose(digest, since);
+    await links.lose(digest, since, 'missing');
     assert.equal(await links.has(alpine, digest), true);
     assert.equal(await metadata.hasBlob(alpine, digest), true);
   });
@@ -100,7 +100,7 @@ describe('the links of blobs', () => {
     script.held = held;
     const asking = links.has(alpine, digest);
     await held.reached;
-    await links.lose(digest, links.now());
+    await links.lose(digest, links.now(), 'missing');
     held.open();
     assert.equal(await asking, false);
     assert.equal(await links.has(alpine, digest), false);
@@ -122,14 +122,14 @@ describe('the links of blobs', () => {
     await links.add(alpine, digest, 1);
     await metadata.change([linkBlob(other, digest)]);
     script.isFull = true;
-    await links.lose(digest, links.now());
+    await links.lose(digest, links.now(), 'missing');
     assert.deepEqual([await links.has(alpine, digest), await links.has(other, digest)], [false, false]);
   });
 
   it('that another process makes after they were forgotten are seen', async () => {
     const { metadata, links } = start();
     await links.add(alpine, digest, 1);
-    await links.lose(digest, links.now());
+    await links.lose(digest, links.now(), 'missing');
     await metadata.change([linkBlob(alpine, digest)]);
     assert.equal(await links.has(alpine, digest), true);
   });

@@ -52,8 +52,9 @@ describe('small blobs in memory', () => {
     assert.deepEqual(Buffer.from(small.get(digest) ?? []), Buffer.alloc(100, 7));
   });
 
-  it('are looked for again when another process has brought or lost them, and for no other change', () => {
-    const small = new SmallBlobs();
+  it('stay when another process has brought or lost them, of which somebody is told, until they are removed or anything may have changed', () => {
+    const told: unknown[] = [];
+    const small = new SmallBlobs(undefined, (digest) => told.push(digest));
     const [one, two] = [blob(10, 1), blob(10, 2)];
     for (const { content, digest } of [one, two]) small.put(digest, content);
     small.forget({
@@ -61,8 +62,11 @@ describe('small blobs in memory', () => {
       repository: repository('docker.io/library/alpine'),
       digest: one.digest,
     });
+    assert.deepEqual(told, []);
+    for (const { digest } of [one, blob(10, 3)]) small.forget({ kind: 'blob', digest });
+    assert.deepEqual(told, [one.digest]);
     assert.notEqual(small.get(one.digest), undefined);
-    small.forget({ kind: 'blob', digest: one.digest });
+    small.removed(one.digest);
     assert.deepEqual([small.get(one.digest), small.get(two.digest) === undefined], [undefined, false]);
     small.forgetAll();
     assert.equal(small.get(two.digest), undefined);

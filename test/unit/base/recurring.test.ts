@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Recurring } from '#src/retention/recurring.ts';
+import { Recurring } from '#src/base/recurring.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { heapHeldBy } from '#test/fakes/held-memory.ts';
 import { LogLines } from '#test/fakes/log-lines.ts';
