@@ -90,8 +90,9 @@ function kindOf(
 }
 
 /** Anybody can have a token of some issuers, for any audience. */
-function believedAlone({ access, auth }: Config): string[] {
-  if (access !== undefined) return [];
+function believedAlone(config: Config): string[] {
+  const { access, auth } = config;
+  if (access !== undefined || !isTaken(config, 'issuers')) return [];
   return (auth?.issuers ?? [])
     .filter(({ realm }) => realm === undefined)
     .map(
@@ -127,12 +128,13 @@ function shortSecrets({ auth }: Config): string[] {
 
 /** What no door takes is hardly meant to be there. Passwords are for tokens, too. */
 function untakenKinds(config: Config): string[] {
-  const { auth } = config;
-  const doors = doorsOf(config).filter(({ serve }) => serve !== 'files');
-  const isTaken = (kind: CredentialKind): boolean => doors.some(({ kinds }) => kinds.has(kind));
-  return configuredKinds(auth)
-    .filter((kind) => !isTaken(kind) && !(kind === 'basic' && isTaken('tokenService')))
+  return configuredKinds(config.auth)
+    .filter((kind) => !isTaken(config, kind) && !(kind === 'basic' && isTaken(config, 'tokenService')))
     .map((kind) => `auth.${kind} has no effect: neither port (auth.atPort) nor one of listeners takes it`);
+}
+
+function isTaken(config: Config, kind: CredentialKind): boolean {
+  return doorsOf(config).some(({ serve, kinds }) => serve !== 'files' && kinds.has(kind));
 }
 
 /** What something else decides, or has no use for. */
