@@ -25,6 +25,9 @@ export function toldName({ id, issuer }: Pick<Subject, 'id' | 'issuer'>): string
   return id === undefined || issuer === undefined ? id : `${issuer}#${id}`;
 }
 
+/** The catalogue, where a grant has a repository: no name has a blank. */
+export const catalogue = 'registry catalog';
+
 export interface Grant {
   /** As a client writes it in a path, or with its registry in front. */
   readonly repository: string;

@@ -1,9 +1,6 @@
 import { judgedName } from '../../oci/judged-name.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
-import type { Grant, RuledAction, Subject } from '../subject.ts';
-
-/** What is no repository has its type in front in a grant. */
-const catalogue = 'registry:catalog';
+import { catalogue, type Grant, type RuledAction, type Subject } from '../subject.ts';
 
 /** The repository that a name in a path means; undefined: none. */
 export type RepositoryNamed = (name: string) => RepositoryName | undefined;

@@ -1,5 +1,5 @@
 import type { JWTPayload } from 'jose';
-import type { Grant } from '../subject.ts';
+import { catalogue, type Grant } from '../subject.ts';
 
 /** Of one token; what is beyond it is not read, and grants nothing. Groups are all read: a rule may keep one of them out. */
 const maxGrants = 1000;
@@ -7,8 +7,8 @@ const maxName = 255;
 const control = /\p{Cc}/u;
 
 /**
- * What `access` grants (distribution, "Token Authentication Implementation"); of what is no repository the type is part of the name, as in
- * `registry:catalog`. Undefined: there is no such claim. What in it is no grant grants nothing.
+ * What `access` grants (distribution, "Token Authentication Implementation"): repositories, and the catalogue. Undefined: there is no such claim. What in it is no grant
+ * grants nothing.
  */
 export function grantsIn({ access }: JWTPayload): readonly Grant[] | undefined {
   if (access === undefined || access === null) return access === null ? [] : undefined;
@@ -17,7 +17,8 @@ export function grantsIn({ access }: JWTPayload): readonly Grant[] | undefined {
     const { type, name, actions } = record(item);
     if (typeof type !== 'string' || typeof name !== 'string' || !Array.isArray(actions)) return [];
     const words = actions.filter((action) => typeof action === 'string');
-    return [{ repository: type === 'repository' ? name : `${type}:${name}`, actions: words }];
+    if (type === 'repository') return name === catalogue ? [] : [{ repository: name, actions: words }];
+    return type === 'registry' && name === 'catalog' ? [{ repository: catalogue, actions: words }] : [];
   });
 }
 

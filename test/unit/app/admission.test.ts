@@ -6,7 +6,7 @@ import { AddressBlocks } from '#src/door/address-blocks.ts';
 import { Limiter } from '#src/door/rate/limiter.ts';
 import { SlidingWindow } from '#src/door/rate/sliding-window.ts';
 import { AccessRules } from '#src/door/rules/access-rules.ts';
-import type { Subject } from '#src/door/subject.ts';
+import { catalogue, type Subject } from '#src/door/subject.ts';
 import type { Action, Caller } from '#src/http/authorise.ts';
 import type { KnownCaller } from '#src/http/exchange/known-caller.ts';
 import { RegistryError } from '#src/oci/error.ts';
@@ -26,7 +26,7 @@ const token: Subject = {
   ...ann,
   granted: [{ repository: 'apps/web', actions: ['pull'] }],
 };
-const lister: Subject = { ...token, granted: [{ repository: 'registry:catalog', actions: ['*'] }] };
+const lister: Subject = { ...token, granted: [{ repository: catalogue, actions: ['*'] }] };
 const nobody: Subject = { id: undefined, by: 'nothing', groups: [], address: '192.0.2.1' };
 
 /** Whom the header Authorization names; `wrong` and `late` are refused. */

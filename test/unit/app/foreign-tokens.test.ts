@@ -190,6 +190,18 @@ describe('tokens of an issuer that is believed', () => {
     assert.deepEqual([await at({ access, scope }, 'a'), await at({ access, scope }, 'b')], [404, 401]);
   });
 
+  it('list the catalogue where they are for that, and by no repository that is called so', async () => {
+    await using issuer = await FakeIssuer.start();
+    await using server = await trusting(issuer);
+    const listed = async (claims: object): Promise<number> =>
+      await answer(server, await issuer.token({ sub: 'u', ...claims }, server.clock.now()), '/v2/_catalog');
+    const grant = (type: string, name: string): object => ({ access: [{ type, name, actions: ['*'] }] });
+    assert.equal(await listed(grant('registry', 'catalog')), 200);
+    assert.equal(await listed(grant('repository', 'registry:catalog')), 401);
+    assert.equal(await listed(grant('repository', 'registry catalog')), 401);
+    assert.equal(await listed({ scope: 'repository:registry:catalog:*' }), 401);
+  });
+
   it('are not believed where they were made for something else', async () => {
     await using issuer = await FakeIssuer.start();
     await using server = await trusting(issuer);
