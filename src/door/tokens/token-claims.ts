@@ -36,15 +36,16 @@ export function groupsIn(payload: JWTPayload, claim: string): readonly string[] 
   return list.slice(0, maxGroups).filter(isName);
 }
 
-/** By its whole name, else by the names of the members in which it stands: `realm_access.roles`. */
-function claimIn(payload: JWTPayload, claim: string): unknown {
-  if (Object.hasOwn(payload, claim)) return payload[claim];
-  let value: unknown = payload;
-  for (const name of claim.split('.')) {
-    if (!Object.hasOwn(record(value), name)) return undefined;
-    value = record(value)[name];
+/** By its whole name, else by the names of the members in which it stands, which may have dots of their own: `realm_access.roles`, `kubernetes.io.namespace`. */
+function claimIn(members: Readonly<Record<string, unknown>>, claim: string): unknown {
+  if (Object.hasOwn(members, claim)) return members[claim];
+  for (let dot = claim.indexOf('.'); dot !== -1; dot = claim.indexOf('.', dot + 1)) {
+    const name = claim.slice(0, dot);
+    if (!Object.hasOwn(members, name)) continue;
+    const inner = claimIn(record(members[name]), claim.slice(dot + 1));
+    if (inner !== undefined) return inner;
   }
-  return value;
+  return undefined;
 }
 
 function isName(value: unknown): value is string {

@@ -8,6 +8,8 @@ const payload = {
   scope: 'x y',
   'realm_access.roles': ['whole'],
   realm_access: { roles: ['member'], name: 'inner' },
+  'kubernetes.io': { namespace: 'builds', 'a.b': { c: 'deep' } },
+  kubernetes: { io: { pod: 'p' } },
 };
 
 describe('claims', () => {
@@ -20,6 +22,14 @@ describe('claims', () => {
   it('are found by their whole name before they are looked for inside', () => {
     assert.deepEqual(groupsIn(payload, 'realm_access.roles'), ['whole']);
     assert.equal(userIn(payload, 'realm_access.name'), 'inner');
+  });
+
+  it('are found inside members whose own names have dots', () => {
+    assert.deepEqual(groupsIn(payload, 'kubernetes.io.namespace'), ['builds']);
+    assert.equal(userIn(payload, 'kubernetes.io.a.b.c'), 'deep');
+    assert.equal(userIn(payload, 'kubernetes.io.pod'), 'p');
+    for (const claim of ['kubernetes.io.none', 'kubernetes.io.', '.', '..', 'kubernetes..io'])
+      assert.equal(userIn(payload, claim), undefined);
   });
 
   it('are none of what every object has', () => {
