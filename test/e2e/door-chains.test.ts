@@ -6,64 +6,15 @@ import { TestAuthority } from '#test/fakes/certificates.ts';
 import { basicHeader, bcrypt } from '#test/fakes/passwords.ts';
 import { secret } from '#test/fakes/secrets.ts';
 import { password, type TokenApp, tokenApp } from '#test/fakes/token-app.ts';
-import { needs, programOf } from '../setup/needs.ts';
-import { command } from './support/command.ts';
-import { digestsIn } from './support/content.ts';
+import { needs } from '../setup/needs.ts';
 import { DockerRegistry } from './support/docker-registry.ts';
 import { freePort } from './support/free-port.ts';
-import { makeLayer } from './support/images.ts';
 import { Ociregistry } from './support/ociregistry.ts';
+import { madeImage, SkopeoUser } from './support/skopeo-user.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 /** Whom the cache in front knows; nobody behind it has heard of him. */
 const bob = { name: 'bob', password: secret('of-bob') };
-
-/** A client with user and password. (crane follows no realm to another port of this machine.) */
-class Skopeo {
-  readonly #authfile: string;
-  readonly #directory: string;
-
-  constructor(directory: string, user: string) {
-    this.#directory = directory;
-    this.#authfile = join(directory, `${user}.json`);
-  }
-
-  async login(host: string, user: string, typed: string): Promise<void> {
-    await this.#run('login', '--tls-verify=false', '-u', user, '-p', typed, host);
-  }
-
-  async push(image: string, name: string): Promise<void> {
-    await this.#run('copy', '--quiet', '--dest-tls-verify=false', image, `docker://${name}`);
-  }
-
-  /** The digests of all that is pulled. */
-  async pull(name: string): Promise<ReadonlySet<string>> {
-    const layout = join(this.#directory, `pulled-${performance.now()}`);
-    await this.#run('copy', '--quiet', '--src-tls-verify=false', `docker://${name}`, `oci:${layout}:v1`);
-    return await digestsIn(join(layout, 'blobs'));
-  }
-
-  async #run(...args: readonly string[]): Promise<void> {
-    await command(programOf('skopeo'), ['--insecure-policy', ...args, '--authfile', this.#authfile]);
-  }
-}
-
-/** An image of one layer, for skopeo. */
-async function madeImage(directory: string): Promise<string> {
-  const layer = await makeLayer(directory, 'layer', 100_000);
-  const archive = join(directory, 'image.tar');
-  const made = ['append', '--oci-empty-base', '-f', layer, '-t', 'made:v1', '-o', archive];
-  await command(programOf('crane'), made);
-  const layout = `oci:${join(directory, 'image')}:v1`;
-  await command(programOf('skopeo'), [
-    '--insecure-policy',
-    'copy',
-    '--quiet',
-    `docker-archive:${archive}`,
-    layout,
-  ]);
-  return layout;
-}
 
 /** A cache in front of a registry, which knows bob, and that registry by these credentials. */
 async function cacheOf(host: string, auth: object, path: string): Promise<Ociregistry> {
@@ -87,8 +38,8 @@ for (const [kind, auth, isForeign] of [
     const resources = new AsyncDisposableStack();
     let inner: TokenApp;
     let path: string;
-    let alice: Skopeo;
-    let asBob: Skopeo;
+    let alice: SkopeoUser;
+    let asBob: SkopeoUser;
     const host = (): string => new URL(inner.url).host;
 
     before(async () => {
@@ -111,8 +62,8 @@ for (const [kind, auth, isForeign] of [
         ? await believing(resources.use(await tokenApp({}, { more: await place() })), await place())
         : await tokenApp(auth, { more: await place() });
       resources.use(inner);
-      alice = new Skopeo(path, 'alice');
-      asBob = new Skopeo(path, bob.name);
+      alice = new SkopeoUser(path, 'alice');
+      asBob = new SkopeoUser(path, bob.name);
       await alice.login(host(), 'alice', password);
       const image = await madeImage(path);
       for (const name of ['team/a', 'open/a']) await alice.push(image, `${host()}/${name}:v1`);
@@ -199,12 +150,12 @@ describe(
           },
         }),
       );
-      const alice = new Skopeo(path, 'alice');
+      const alice = new SkopeoUser(path, 'alice');
       await alice.login(registry.host, 'alice', password);
       await alice.push(await madeImage(path), `${registry.host}/team/a:v1`);
       const whole = await alice.pull(`${registry.host}/team/a:v1`);
       const cache = stack.use(await cacheOf(registry.host, { user: 'alice', password }, path));
-      const asBob = new Skopeo(path, bob.name);
+      const asBob = new SkopeoUser(path, bob.name);
       await asBob.login(cache.host, bob.name, bob.password);
       await registry.takeRequests();
       assert.deepEqual(await asBob.pull(`${cache.host}/up/team/a:v1`), whole);

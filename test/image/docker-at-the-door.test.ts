@@ -22,8 +22,13 @@ const access = [
 ];
 const hosted = [{ repositories: ['team/*', 'open/*'] }];
 
-/** What alice may, and nobody else, as she does it with `docker login`, `push` and `pull`. */
-async function comesAndGoes(daemon: Dockerd, host: string, path: string): Promise<void> {
+/**
+ * What alice may, and nobody else, as she does it with `docker login`, `push` and `pull`. `withTokens`: then Docker can be nobody; where it is asked for a password it wants one for all.
+ */
+async function comesAndGoes(
+  daemon: Dockerd,
+  { host, path, withTokens }: { host: string; path: string; withTokens: boolean },
+): Promise<void> {
   const alice = join(path, 'alice');
   const nobody = join(path, 'nobody');
   const login = async (typed: string): Promise<string> =>
@@ -41,7 +46,9 @@ async function comesAndGoes(daemon: Dockerd, host: string, path: string): Promis
   await assert.rejects(async () => await push(alice, 'team/b:v1'), refused);
   await daemon.as(alice, 'rmi', '--force', `${host}/team/a:v1`, `${host}/open/a:v1`, 'made:v1');
   await assert.rejects(async () => await daemon.as(nobody, 'pull', `${host}/team/a:v1`), refused);
-  await daemon.as(nobody, 'pull', `${host}/open/a:v1`);
+  const open = async (): Promise<string> => await daemon.as(nobody, 'pull', `${host}/open/a:v1`);
+  if (withTokens) await open();
+  else await assert.rejects(open, /no basic auth credentials/);
   for (const reference of [':v1', `@${digest}`])
     assert.match(await daemon.as(alice, 'pull', `${host}/team/a${reference}`), new RegExp(digest));
   await daemon.as(alice, 'logout', host);
@@ -53,9 +60,9 @@ describe('Docker at the door', needs('dockerd'), () => {
   after(async () => await resources.disposeAsync());
 
   // Without TLS Docker shows a password to this machine alone.
-  for (const [kind, auth] of [
-    ['passwords', { tokenService: undefined }],
-    ['tokens', {}],
+  for (const [kind, auth, withTokens] of [
+    ['passwords', { tokenService: undefined }, false],
+    ['tokens', {}, true],
   ] as const)
     it(`logs in, pushes and pulls what it may, by ${kind}`, async () => {
       await using stack = new AsyncDisposableStack();
@@ -64,7 +71,7 @@ describe('Docker at the door', needs('dockerd'), () => {
       const more = { port, publicUrl: `http://127.0.0.1:${port}`, hosted, access };
       const server: TokenApp = stack.use(await tokenApp(auth, { more }));
       const daemon = stack.use(await Dockerd.start('{}'));
-      await comesAndGoes(daemon, new URL(server.url).host, path);
+      await comesAndGoes(daemon, { host: new URL(server.url).host, path, withTokens });
     });
 
   describe('with an authority of our own, elsewhere than on this machine', () => {
@@ -119,7 +126,7 @@ describe('Docker at the door', needs('dockerd'), () => {
 
     it('logs in, pushes and pulls what it may, with the authority in /etc/docker/certs.d', async () => {
       await using daemon = await daemonWith({ 'ca.crt': authority.caFile });
-      await comesAndGoes(daemon, server.host, path);
+      await comesAndGoes(daemon, { host: server.host, path, withTokens: false });
     });
   });
 });

@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { secret } from '#test/fakes/secrets.ts';
-import { command } from '../e2e/support/command.ts';
 import type { TokenServer } from '../e2e/support/docker-registry.ts';
-import { makeLayer } from '../e2e/support/images.ts';
 import { Keycloak } from '../e2e/support/keycloak.ts';
 import { Ociregistry } from '../e2e/support/ociregistry.ts';
+import { madeImage, SkopeoUser } from '../e2e/support/skopeo-user.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
-import { needs, programOf } from '../setup/needs.ts';
+import { needs } from '../setup/needs.ts';
 
 const user = 'robot';
 const password = secret('horse');
@@ -34,21 +33,17 @@ describe('our server, which believes Keycloak', needs('crane', 'skopeo', 'java',
   let keycloak: Keycloak;
   let tokens: TokenServer;
   let path: string;
-  let layer: string;
+  let image: string;
 
   before(async () => {
     ({ path } = resources.use(await temporaryDirectory()));
     keycloak = resources.use(await Keycloak.start({ user, password, tokenLife, program }));
     tokens = await keycloak.tokenServer();
-    layer = await makeLayer(path, 'layer', 100_000);
+    image = await madeImage(path);
   });
 
   const serve = async (issuer: object): Promise<Ociregistry> =>
     await Ociregistry.start({ settings: { hosted, access, auth: { issuers: [issuer] } } });
-  const crane = async (as: string, ...args: readonly string[]): Promise<string> =>
-    await command(programOf('crane'), ['--insecure', ...args], { DOCKER_CONFIG: join(path, as) });
-  const append = (name: string): readonly string[] => ['append', '--oci-empty-base', '-f', layer, '-t', name];
-
   /** A token of its token server. */
   async function dockerToken(scope: string): Promise<string> {
     const query = new URLSearchParams({ service: tokens.service, scope });
@@ -76,24 +71,15 @@ describe('our server, which believes Keycloak', needs('crane', 'skopeo', 'java',
       const { host } = server;
       const challenge = (await fetch(`${server.url}/v2/`)).headers.get('www-authenticate');
       assert.equal(challenge, `Bearer realm="${realm}",service="${audience}"`);
-      const authfile = join(path, `${how}.json`);
-      const skopeo = async (...args: readonly string[]): Promise<string> =>
-        await command(programOf('skopeo'), ['--insecure-policy', ...args, '--authfile', authfile]);
-      const login = ['login', '--tls-verify=false', '-u', user, '-p'];
-      await assert.rejects(async () => await skopeo(...login, 'wrong', host), refused);
-      await assert.rejects(async () => await crane('nobody', ...append(`${host}/team/a:v1`)), refused);
-      await skopeo(...login, password, host);
-      await crane(how, 'auth', 'login', host, '-u', user, '-p', password);
-      await crane(how, ...append(`${host}/team/a:v1`));
-      const copy = ['copy', '--src-tls-verify=false', '--dest-tls-verify=false'];
-      await skopeo(...copy, `docker://${host}/team/a:v1`, `docker://${host}/team/a:v2`);
-      assert.equal(
-        await crane(how, 'digest', `${host}/team/a:v2`),
-        await crane(how, 'digest', `${host}/team/a:v1`),
-      );
+      const robot = new SkopeoUser(path, how);
+      await assert.rejects(async () => await robot.login(host, user, 'wrong'), refused);
+      await assert.rejects(async () => await robot.push(image, `${host}/team/a:v1`), refused);
+      await robot.login(host, user, password);
+      await robot.push(image, `${host}/team/a:v1`);
+      await robot.copy(`${host}/team/a:v1`, `${host}/team/a:v2`);
+      assert.deepEqual(await robot.pull(`${host}/team/a:v2`), await robot.pull(`${host}/team/a:v1`));
       // Keycloak grants it; the rules do not.
-      await assert.rejects(async () => await crane(how, ...append(`${host}/team/b:v1`)), refused);
-      await assert.rejects(async () => await crane(how, 'delete', `${host}/team/a:v1`), refused);
+      await assert.rejects(async () => await robot.push(image, `${host}/team/b:v1`), refused);
       const status = async (token: string, repository: string): Promise<number> => {
         const headers = { authorization: `Bearer ${token}` };
         return (await fetch(`${server.url}/v2/${repository}/tags/list`, { headers })).status;
@@ -102,7 +88,8 @@ describe('our server, which believes Keycloak', needs('crane', 'skopeo', 'java',
       assert.deepEqual(decodeJwt(pull)['access'], [
         { type: 'repository', name: 'team/a', actions: ['pull'] },
       ]);
-      assert.deepEqual([await status(pull, 'team/a'), await status(pull, 'built/x')], [200, 401]);
+      const other = await dockerToken('repository:team/other:pull');
+      assert.deepEqual([await status(pull, 'team/a'), await status(other, 'team/a')], [200, 401]);
       // Of another client of the same realm, for another audience, and with no grant.
       assert.equal(await status(await keycloak.tokenFor(program), 'team/a'), 401);
     });
@@ -115,12 +102,10 @@ describe('our server, which believes Keycloak', needs('crane', 'skopeo', 'java',
       groupsClaim: 'realm_access.roles',
     });
     const { host } = server;
-    const auths = { [host]: { registrytoken: await keycloak.tokenFor(program) } };
-    await writeFile(join(path, 'config.json'), JSON.stringify({ auths }));
-    const asProgram = async (...args: readonly string[]): Promise<string> => await crane('', ...args);
-    await asProgram(...append(`${host}/built/x:v1`));
-    assert.match(await asProgram('digest', `${host}/built/x:v1`), /^sha256:/);
-    await assert.rejects(async () => await asProgram(...append(`${host}/team/a:v1`)), refused);
+    const builder = new SkopeoUser(path, 'builder', await keycloak.tokenFor(program));
+    await builder.push(image, `${host}/built/x:v1`);
+    await builder.pull(`${host}/built/x:v1`);
+    await assert.rejects(async () => await builder.push(image, `${host}/team/a:v1`), refused);
     const headers = { authorization: `Bearer ${await dockerToken('repository:built/x:pull')}` };
     assert.equal((await fetch(`${server.url}/v2/built/x/tags/list`, { headers })).status, 401);
   });

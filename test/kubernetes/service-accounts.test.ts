@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt } from 'jose';
-import { command } from '../e2e/support/command.ts';
-import { makeLayer } from '../e2e/support/images.ts';
-import { KubeApiserver } from '../e2e/support/kube-apiserver.ts';
+import { type Account, KubeApiserver } from '../e2e/support/kube-apiserver.ts';
 import { Ociregistry } from '../e2e/support/ociregistry.ts';
+import { madeImage, SkopeoUser } from '../e2e/support/skopeo-user.ts';
 import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
-import { needs, programOf } from '../setup/needs.ts';
+import { needs } from '../setup/needs.ts';
 
 const pusher = { namespace: 'builds', name: 'pusher' };
 const helper = { namespace: 'builds', name: 'helper' };
@@ -25,19 +24,19 @@ const access = [
   { name: 'builds', who: { group: 'builds' }, repositories: ['apps/*'], actions: ['pull'] },
 ];
 
-describe('service accounts of Kubernetes', needs('kube-apiserver', 'etcd', 'crane'), () => {
+describe('service accounts of Kubernetes', needs('kube-apiserver', 'etcd', 'crane', 'skopeo'), () => {
   const resources = new AsyncDisposableStack();
   after(async () => await resources.disposeAsync());
 
   let cluster: KubeApiserver;
   let path: string;
-  let layer: string;
+  let image: string;
 
   before(async () => {
     ({ path } = resources.use(await temporaryDirectory()));
     cluster = resources.use(await KubeApiserver.start());
     for (const account of [pusher, helper, stranger]) await cluster.create(account);
-    layer = await makeLayer(path, 'layer', 50_000);
+    image = await madeImage(path);
   });
 
   /** The claim of the namespace has a dot in the name of the member that it stands in: `kubernetes.io`. */
@@ -51,24 +50,17 @@ describe('service accounts of Kubernetes', needs('kube-apiserver', 'etcd', 'cran
       },
     });
 
-  async function crane(server: Ociregistry, token: string, ...args: readonly string[]): Promise<string> {
-    const config = join(path, `config-${performance.now()}`);
-    await mkdir(config);
-    const auths = { [server.host]: { registrytoken: token } };
-    await writeFile(join(config, 'config.json'), JSON.stringify({ auths }));
-    return await command(programOf('crane'), ['--insecure', ...args], { DOCKER_CONFIG: config });
-  }
-
   async function haveWhatTheyMay(server: Ociregistry): Promise<void> {
     const name = `${server.host}/apps/x:v1`;
-    const push = ['append', '--oci-empty-base', '-f', layer, '-t', name];
-    await crane(server, await cluster.token(pusher, audience), ...push);
-    const token = await cluster.token(helper, audience);
-    assert.match(await crane(server, token, 'digest', name), /^sha256:/);
-    await assert.rejects(async () => await crane(server, token, ...push), refused);
+    const clientOf = async (account: Account, wanted?: string): Promise<SkopeoUser> =>
+      new SkopeoUser(path, 'nobody', await cluster.token(account, wanted));
+    await (await clientOf(pusher, audience)).push(image, name);
+    const pulling = await clientOf(helper, audience);
+    await pulling.pull(name);
+    await assert.rejects(async () => await pulling.push(image, name), refused);
     // Of the same name in another namespace; and for the API server.
-    for (const other of [await cluster.token(stranger, audience), await cluster.token(pusher)])
-      await assert.rejects(async () => await crane(server, other, 'digest', name), refused);
+    for (const other of [await clientOf(stranger, audience), await clientOf(pusher)])
+      await assert.rejects(async () => await other.pull(name), refused);
   }
 
   it('are known by the keys of a file, where the cluster shows them to its own alone', async () => {
