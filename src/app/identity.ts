@@ -138,7 +138,7 @@ function identityAt(
  */
 function realmsOf(
   { publicUrl }: Config,
-  { basic, tokenService, issuers }: Auth,
+  { basic, tokenService, oauth, issuers }: Auth,
   kinds: readonly CredentialKind[],
 ): Realms {
   const isBasic = basic !== undefined && kinds.includes('basic');
@@ -147,8 +147,9 @@ function realmsOf(
   const asked = kinds.includes('issuers') ? issuers.find(({ realm }) => realm !== undefined) : undefined;
   if (asked?.realm !== undefined)
     return { bearer: { realm: asked.realm, service: asked.audience }, basic: isBasic };
-  const isNamed = !isBasic && publicUrl !== '';
-  return { bearer: isNamed ? { realm: `${publicUrl}/v2/`, service: undefined } : undefined, basic: isBasic };
+  if (isBasic || publicUrl === '') return { bearer: undefined, basic: isBasic };
+  const path = oauth !== undefined && kinds.includes('oauth') ? '/token' : '/v2/';
+  return { bearer: { realm: `${publicUrl}${path}`, service: undefined }, basic: false };
 }
 
 async function userFile(

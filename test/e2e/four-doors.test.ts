@@ -10,7 +10,7 @@ import { makeLayer } from './support/images.ts';
 import { ownStore } from './support/podman.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
-const refused = /unauthorized|denied|authentication required|invalid username|40[134]/i;
+const refused = /unauthorized|denied|authentication required|invalid username|unsupported|40[1345]/i;
 
 describe(
   'the four doors of the seed, by real clients',

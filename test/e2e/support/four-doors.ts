@@ -23,7 +23,7 @@ const minute = 60_000;
  * as long as it takes.
  */
 export interface FourDoors extends AsyncDisposable {
-  /** `127.0.0.1:port` of each: users by TLS, programs with a limit, where those get tokens, index files. */
+  /** `host:port` of each: users by TLS, programs with a limit, where those get tokens, index files. */
   readonly hosts: Readonly<Record<'basic' | 'oauth' | 'tokens' | 'files', string>>;
   /** Of the authority that has signed for the first. */
   readonly caFile: string;
@@ -56,9 +56,11 @@ export async function fourDoors(): Promise<FourDoors> {
       .replace(/port: 0\n( +serve: token)/, `port: ${port}\n$1`);
   const changes = { clock, change, env: { REDIS_URL: redis.url } };
   const app = stack.use(await exampleApp('basic-and-oauth-registries.yaml', path, changes));
-  const [basic = '', oauth = '', tokens = '', files = ''] = [app.server, ...app.listeners].map(
+  const [basic = '', bearing = '', tokens = '', files = ''] = [app.server, ...app.listeners].map(
     ({ url }) => new URL(url).host,
   );
+  // Clients that follow no realm to another host of a private network follow it to another port of the same name.
+  const oauth = bearing.replace('127.0.0.1', 'localhost');
   const wait = async (): Promise<void> => await clock.advance(minute - (clock.now() % minute));
   // Until the connection stands nothing is counted.
   await until('it counts', async () => {
