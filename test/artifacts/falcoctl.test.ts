@@ -61,7 +61,7 @@ describe('falcoctl at the four doors', needs('falcoctl', 'redis-server'), () => 
     await assert.rejects(
       async () =>
         await falcoctl('registry', 'push', `${doors.hosts.basic}/elsewhere:1`, 'triage.yaml', ...push),
-      /404|403|denied|unknown/i,
+      /400 Bad Request/,
     );
   });
 
@@ -74,7 +74,7 @@ describe('falcoctl at the four doors', needs('falcoctl', 'redis-server'), () => 
       );
     await assert.rejects(
       async () => await pulledTo(`${oauth}/test:7.0.0`, 'nobody', plain),
-      /401|unauthorized/i,
+      /40[15]|unauthorized/i,
     );
     await assert.rejects(async () => await login('wrong'), /invalid_client|wrong client credentials/);
     await login(program.secret);
