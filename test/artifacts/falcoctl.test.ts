@@ -61,7 +61,7 @@ describe('falcoctl at the four doors', needs('falcoctl', 'redis-server'), () => 
     await assert.rejects(
       async () =>
         await falcoctl('registry', 'push', `${doors.hosts.basic}/elsewhere:1`, 'triage.yaml', ...push),
-      /400 Bad Request/,
+      /400: Bad Request/,
     );
   });
 
