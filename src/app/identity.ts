@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Soon } from '../base/soon.ts';
 import { pathText } from '../config/path-text.ts';
 import type { Config } from '../config/schema.ts';
-import { Challenges, type DoorAction } from '../door/identity/challenges.ts';
+import { Challenges, type DoorAction, type Realms } from '../door/identity/challenges.ts';
 import { Identification, type Refuse, type Scheme, type Shown } from '../door/identity/identification.ts';
 import { PasswordChecks } from '../door/identity/password-checks.ts';
 import { Passwords } from '../door/identity/passwords.ts';
@@ -134,19 +134,24 @@ function identityAt(
   };
 }
 
-/** Where clients of this door get what it takes. */
+/**
+ * Where clients of this door get what it takes. Where none of it is for Docker's clients the realm is still a URL of ours, where one is known: some of them look at it before they show the token that
+ * they have.
+ */
 function realmsOf(
   { publicUrl }: Config,
-  { basic, tokenService, issuers }: Auth,
+  { basic, tokenService, oauth, issuers }: Auth,
   kinds: readonly CredentialKind[],
-): { readonly bearer: { realm: string; service: string } | undefined; readonly basic: boolean } {
+): Realms {
   const isBasic = basic !== undefined && kinds.includes('basic');
   if (tokenService !== undefined && kinds.includes('tokenService'))
     return { bearer: { realm: `${publicUrl}/v2/token`, service: tokenService.service }, basic: isBasic };
   const asked = kinds.includes('issuers') ? issuers.find(({ realm }) => realm !== undefined) : undefined;
   if (asked?.realm !== undefined)
     return { bearer: { realm: asked.realm, service: asked.audience }, basic: isBasic };
-  return { bearer: undefined, basic: isBasic };
+  if (isBasic || publicUrl === '') return { bearer: undefined, basic: isBasic };
+  const path = oauth !== undefined && kinds.includes('oauth') ? '/token' : '/v2/';
+  return { bearer: { realm: `${publicUrl}${path}`, service: undefined }, basic: false };
 }
 
 async function userFile(

@@ -6,6 +6,7 @@ import { Limiter, type MaybeCounter } from '../door/rate/limiter.ts';
 import type { RateLimitSettings } from '../door/rate/rate-limit.ts';
 import { ReachableCounter } from '../door/rate/reachable-counter.ts';
 import {
+  canBeJoined,
   type LimitPlace,
   type SharedCounts,
   SharedFixedWindow,
@@ -29,8 +30,10 @@ export async function openLimiters(config: Config, { clock, log }: Parts): Promi
   const { rateLimit, listeners } = config;
   await using stack = new AsyncDisposableStack();
   const counts = isLimited(config) ? await sharedCounts(config, stack) : undefined;
+  const joined = joinedPlace(config);
   const made = (settings: RateLimitSettings | undefined, place: LimitPlace): Limiter | undefined =>
-    settings && new Limiter(settings, counterOf(settings, counts, { clock, log, place }));
+    settings &&
+    new Limiter(settings, counterOf(settings, counts, { clock, log, place, isJoined: place === joined }));
   const common = made(rateLimit, 'port');
   const own = listeners.map((listener, at) => (listener.rateLimit ? made(listener.rateLimit, at) : common));
   const held = stack.move();
@@ -38,6 +41,13 @@ export async function openLimiters(config: Config, { clock, log }: Parts): Promi
     of: (at) => (at === 'port' ? common : own[at]),
     [Symbol.asyncDispose]: async () => await held.disposeAsync(),
   };
+}
+
+/** Of the limits that others can count in one at most is theirs, or two would count together: that of all, else the first of a listener. Undefined: none. */
+function joinedPlace({ rateLimit, listeners }: Config): LimitPlace | undefined {
+  if (rateLimit !== undefined && canBeJoined(rateLimit)) return 'port';
+  const at = listeners.findIndex((listener) => listener.rateLimit && canBeJoined(listener.rateLimit));
+  return at === -1 ? undefined : at;
 }
 
 function isLimited({ rateLimit, listeners }: Config): boolean {
@@ -65,15 +75,15 @@ function isRedisUrl(text: string): boolean {
 function counterOf(
   settings: RateLimitSettings,
   counts: SharedCounts | undefined,
-  parts: Parts & { readonly place: LimitPlace },
+  parts: Parts & { readonly place: LimitPlace; readonly isJoined: boolean },
 ): MaybeCounter {
   const { window, onStoreError } = settings;
-  const { clock, place } = parts;
+  const { clock, place, isJoined } = parts;
   const own = window === 'fixed' ? new FixedWindow(settings, clock) : new SlidingWindow(settings, clock);
   if (counts === undefined) return own;
   const shared =
     window === 'fixed'
-      ? new SharedFixedWindow(settings, counts, { clock, place })
+      ? new SharedFixedWindow(settings, counts, { clock, place: isJoined ? 'joined' : place })
       : new SharedSlidingWindow(settings, counts, place);
   return new ReachableCounter(shared, { ...parts, meanwhile: onStoreError === 'allow' ? own : undefined });
 }

@@ -16,10 +16,13 @@ export interface Component {
   readonly name: string;
   /** What tests use it for. */
   readonly purpose: string;
-  /** Names of Debian packages, the path of a Go command with its version (it gets the component's name), a Python package with its version, or a Maven artifact. */
+  /**
+   * Names of Debian packages, the path of a Go command with its version (it gets the component's name; `staged`: of a module that replaces others by folders of its own, as Kubernetes' does), a Python
+   * package with its version, or a Maven artifact.
+   */
   readonly install:
     | { readonly apt: readonly string[] }
-    | { readonly go: string }
+    | { readonly go: string; readonly staged?: { readonly module: string; readonly version: string } }
     | { readonly pip: string }
     | { readonly maven: string };
   /** In CI a run without it fails. */
@@ -27,7 +30,15 @@ export interface Component {
   /** Works for root only. */
   readonly root?: true;
   /** Only a run of this suite installs it; tests of others skip where it is missing. */
-  readonly suite?: 'image' | 'conformance' | 'install' | 'keycloak' | 'artifacts' | 'browser' | 'bench';
+  readonly suite?:
+    | 'image'
+    | 'conformance'
+    | 'install'
+    | 'keycloak'
+    | 'kubernetes'
+    | 'artifacts'
+    | 'browser'
+    | 'bench';
 }
 
 const keycloakVersion = '26.0.7';
@@ -37,12 +48,14 @@ const artifactClients = [
   { name: 'oras', go: 'oras.land/oras/cmd/oras@v1.3.6' },
   { name: 'helm', go: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
   { name: 'cosign', go: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5' },
+  // The last one whose go.mod replaces nothing, which go install refuses.
+  { name: 'falcoctl', go: 'github.com/falcosecurity/falcoctl@v0.12.2' },
 ].map(
   ({ name, go }): Component => ({
     name,
     purpose: 'pushes artifacts and pulls them',
     install: { go },
-    required: true,
+    required: name !== 'falcoctl',
     suite: 'artifacts',
   }),
 );
@@ -185,6 +198,23 @@ export const components: readonly Component[] = [
     install: { apt: ['chromium'] },
     required: true,
     suite: 'browser',
+  },
+  {
+    name: 'etcd',
+    purpose: 'keeps what the API server of Kubernetes knows',
+    install: { apt: ['etcd-server'] },
+    required: true,
+    suite: 'kubernetes',
+  },
+  {
+    name: 'kube-apiserver',
+    purpose: 'gives service accounts their tokens',
+    install: {
+      go: 'k8s.io/kubernetes/cmd/kube-apiserver@v1.34.2',
+      staged: { module: 'k8s.io/kubernetes', version: 'v0.34.2' },
+    },
+    required: true,
+    suite: 'kubernetes',
   },
   ...artifactClients,
 ];

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   type Component,
@@ -65,6 +74,7 @@ function buildProgram({ name, install }: Component): string[] {
   const go = find('go');
   if (go === undefined) return [`${name} is built by Go, which is not installed.`];
   mkdirSync(ownPrograms, { recursive: true });
+  if (install.staged !== undefined) return buildStaged(go, name, install.go, install.staged);
   // Go gives a program the name of its folder, which may be that of another version.
   const folder = mkdtempSync(join(ownPrograms, '.go-'));
   const done = run(go, ['install', install.go], { GOBIN: folder });
@@ -72,6 +82,39 @@ function buildProgram({ name, install }: Component): string[] {
   rmSync(folder, { recursive: true });
   if (done) return [];
   return [`go install ${install.go} failed; it needs Go 1.25, or 1.21 where Go may fetch a newer toolchain.`];
+}
+
+/**
+ * Of a module whose go.mod replaces others by folders of its own (`=> ./staging/…`), which no other module can be built with: each is published too, in this version.
+ */
+function buildStaged(
+  go: string,
+  name: string,
+  command: string,
+  { module, version }: { readonly module: string; readonly version: string },
+): string[] {
+  const [path = '', moduleVersion = ''] = command.split('@');
+  const folder = mkdtempSync(join(ownPrograms, '.go-'));
+  try {
+    const fetched = ['mod', 'download', '-json', `${module}@${moduleVersion}`];
+    const { stdout } = spawnSync(go, fetched, { cwd: folder, encoding: 'utf8' });
+    const { GoMod: file } = JSON.parse(stdout) as { GoMod?: string };
+    const text = file === undefined ? '' : readFileSync(file, 'utf8');
+    const [, language = ''] = /^go (\S+)$/m.exec(text) ?? [];
+    const staged = [...text.matchAll(/^\s*(\S+) => \.\/staging\//gm)].map(([, one]) => one);
+    const lines = staged.flatMap((one) => [
+      `require ${one} ${version}`,
+      `replace ${one} => ${one} ${version}`,
+    ]);
+    const head = ['module built', `go ${language}`, `require ${module} ${moduleVersion}`];
+    writeFileSync(join(folder, 'go.mod'), `${[...head, ...lines].join('\n')}\n`);
+    const build = ['build', '-mod=mod', '-o', join(ownPrograms, name), path];
+    return run(go, build, {}, folder) ? [] : [`go build ${command} failed.`];
+  } catch (error) {
+    return [`${command} cannot be built: ${String(error)}`];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function unpackArtifact({ name, install }: Component): string[] {

@@ -4,10 +4,13 @@ import type { RepositoryName } from '../../oci/reference.ts';
 /** What somebody wants at the door. */
 export type DoorAction = 'pull' | 'push' | 'delete' | 'catalog' | 'version' | 'login';
 
-export interface ChallengesSettings {
-  /** Where clients get tokens (distribution, "Token Authentication Specification"). Undefined: nowhere that they would find. */
-  readonly bearer: { readonly realm: string; readonly service: string } | undefined;
+export interface Realms {
+  /** Where clients get tokens (distribution, "Token Authentication Specification"); without a service they get none there. Undefined: nowhere that they would find. */
+  readonly bearer: { readonly realm: string; readonly service: string | undefined } | undefined;
   readonly basic: boolean;
+}
+
+export interface ChallengesSettings extends Realms {
   /** How a repository is called by clients. */
   readonly nameOf: (repository: RepositoryName) => string;
 }

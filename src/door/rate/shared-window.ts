@@ -18,6 +18,11 @@ export type LimitPlace = 'port' | number;
 
 const minuteMs = 60_000;
 
+/** Of a limit by the minute of the clock others can count in the same store: the proxy of the seed, whose keys have no place for whose limit it is. */
+export function canBeJoined({ per, window }: Pick<RateLimitSettings, 'per' | 'window'>): boolean {
+  return window === 'fixed' && per === minuteMs;
+}
+
 /** The key of a count, and how long that is kept. */
 interface Kept {
   readonly key: string;
@@ -33,17 +38,18 @@ function windowKey(client: string, number: number, per: number, place: LimitPlac
   return { key: `ociregistry|${place}|${per}|${number}|${client}`, expirySeconds: Math.ceil(per / 1000) };
 }
 
-/** So many requests in each window of all processes that share the counts; a limit of all by the minute shares them with the seed's proxy, too. INCR, EXPIRE. */
+/** So many requests in each window of all processes that share the counts. INCR, EXPIRE. */
 export class SharedFixedWindow implements Counter {
   readonly #settings: Pick<RateLimitSettings, 'requests' | 'per'>;
   readonly #counts: SharedCounts;
   readonly #clock: Clock;
-  readonly #place: LimitPlace;
+  readonly #place: LimitPlace | 'joined';
 
+  /** `joined`: it is the one that others count in too; {@link canBeJoined}. */
   constructor(
     settings: Pick<RateLimitSettings, 'requests' | 'per'>,
     counts: SharedCounts,
-    { clock, place }: { readonly clock: Clock; readonly place: LimitPlace },
+    { clock, place }: { readonly clock: Clock; readonly place: LimitPlace | 'joined' },
   ) {
     this.#settings = settings;
     this.#counts = counts;
@@ -64,8 +70,8 @@ export class SharedFixedWindow implements Counter {
   #keptFor(client: string): Kept & { readonly leftMs: number } {
     const { per } = this.#settings;
     const { number, leftMs } = windowAt(this.#clock.now(), per);
-    const isSeeds = per === minuteMs && this.#place === 'port';
-    const kept = isSeeds ? minuteKey(client, number) : windowKey(client, number, per, this.#place);
+    const kept =
+      this.#place === 'joined' ? minuteKey(client, number) : windowKey(client, number, per, this.#place);
     return { ...kept, leftMs };
   }
 }

@@ -1,6 +1,6 @@
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import { verifyingKeyOf } from './signing-key.ts';
+import { createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
+import { type VerifyingKey, verifyingKeyOf } from './signing-key.ts';
 
 /** Of one issuer. */
 const maxKeys = 100;
@@ -14,7 +14,19 @@ export function keysOfJwks(json: unknown): IssuerKeys {
   const keys: unknown = typeof json === 'object' && json !== null && 'keys' in json ? json.keys : undefined;
   if (!Array.isArray(keys)) throw new Error('is no JSON Web Key Set');
   if (keys.length > maxKeys) throw new Error(`has more than ${maxKeys} keys`);
-  return createLocalJWKSet({ keys: keys.filter(isPublic) } as JSONWebKeySet);
+  const signing = keys.filter(isPublic);
+  const named = createLocalJWKSet({ keys: signing } as JSONWebKeySet);
+  const byLibtrust = signing.flatMap(verifyingKeysOf);
+  return async (header, token) => {
+    try {
+      return await named(header, token);
+    } catch (error) {
+      // A token server of Docker's protocol calls its keys what libtrust calls them, whatever they are called where it publishes them (Keycloak).
+      const found = byLibtrust.find(({ kid, algorithm }) => kid === header.kid && algorithm === header.alg);
+      if (found === undefined || !(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      return found.publicKey;
+    }
+  };
 }
 
 /** Of a file: a JSON Web Key Set, or public keys and certificates in PEM. Throws an Error that says what is wrong with it. */
@@ -54,6 +66,17 @@ function publicKeyOf(block: string, type: string): KeyObject {
 }
 
 /** A shared secret in it would be believed by nobody: only what signs by a private key is accepted. */
-function isPublic(key: unknown): boolean {
+function isPublic(key: unknown): key is JWK {
   return typeof key === 'object' && key !== null && 'kty' in key && key.kty !== 'oct';
+}
+
+/** None where it signs nothing that is accepted: it encrypts, or is of another kind. */
+function verifyingKeysOf(key: JWK): readonly VerifyingKey[] {
+  if (key.use !== undefined && key.use !== 'sig') return [];
+  try {
+    const found = verifyingKeyOf(createPublicKey({ key: key as JsonWebKey, format: 'jwk' }));
+    return key.alg === undefined || key.alg === found.algorithm ? [found] : [];
+  } catch {
+    return [];
+  }
 }

@@ -16,8 +16,12 @@ export class Dockerd implements AsyncDisposable {
     this.#resources = resources;
   }
 
-  /** Starts it with the text of a `daemon.json`. */
-  static async start(settings: string, env: Readonly<Record<string, string>> = {}): Promise<Dockerd> {
+  /** Starts it with the text of a `daemon.json`. `within`: what stands before its command, as `nsenter` does. */
+  static async start(
+    settings: string,
+    env: Readonly<Record<string, string>> = {},
+    within: readonly string[] = [],
+  ): Promise<Dockerd> {
     await using resources = new AsyncDisposableStack();
     const { path } = resources.use(await temporaryDirectory());
     const at = (name: string) => join(path, name);
@@ -26,7 +30,8 @@ export class Dockerd implements AsyncDisposable {
     const state = [`--data-root=${at('data')}`, `--exec-root=${at('exec')}`, `--pidfile=${at('pid')}`];
     const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
     const args = [...place, ...state, ...network, '--storage-driver=vfs'];
-    resources.use(new Program(programOf('dockerd'), args, env));
+    const [file = '', ...rest] = [...within, programOf('dockerd'), ...args];
+    resources.use(new Program(file, rest, env));
     const daemon = new Dockerd(at('socket'), resources);
     await until('dockerd answers', async () => await daemon.#answers());
     return new Dockerd(at('socket'), resources.move());
@@ -58,8 +63,13 @@ export class Dockerd implements AsyncDisposable {
     }
   }
 
+  /** Runs the client, whose settings and passwords are in this directory. Returns what it printed. */
+  async as(configuration: string, ...args: readonly string[]): Promise<string> {
+    const env = { DOCKER_CONFIG: configuration };
+    return await command(programOf('docker'), [`--host=unix://${this.#socket}`, ...args], env);
+  }
+
   async #docker(...args: readonly string[]): Promise<string> {
-    const anonymous = { DOCKER_CONFIG: '/nonexistent' };
-    return await command(programOf('docker'), [`--host=unix://${this.#socket}`, ...args], anonymous);
+    return await this.as('/nonexistent', ...args);
   }
 }

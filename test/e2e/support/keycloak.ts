@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { programOf } from '../../setup/needs.ts';
 import type { TokenServer } from './docker-registry.ts';
-import { Program } from './program.ts';
+import { Program as Running } from './program.ts';
 
 /** It initialises its database and compiles itself with the first start. Milliseconds. */
 const startLimitMs = 180_000;
@@ -13,15 +13,22 @@ export interface RealmSettings {
   readonly password: string;
   /** Of the registry’s tokens, in seconds. */
   readonly tokenLife: number;
+  /** A program that may have tokens of OpenID Connect for itself (`client_credentials`): with this role of the realm, for this audience. */
+  readonly program?: Program & { readonly role: string; readonly audience: string };
+}
+
+interface Program {
+  readonly id: string;
+  readonly secret: string;
 }
 
 /** Keycloak with one realm, one user, and one client of the protocol `docker-v2`: a token server that others have made. */
 export class Keycloak implements AsyncDisposable {
-  readonly #program: Program;
+  readonly #program: Running;
   readonly #url: string;
   readonly #admin: string;
 
-  private constructor(program: Program, url: string, admin: string) {
+  private constructor(program: Running, url: string, admin: string) {
     this.#program = program;
     this.#url = url;
     this.#admin = admin;
@@ -32,7 +39,7 @@ export class Keycloak implements AsyncDisposable {
     const admin = randomUUID();
     const where = ['--http-host=127.0.0.1', '--http-port=0', '--db=dev-mem'];
     const program = resources.use(
-      new Program(programOf('kc.sh'), ['start-dev', '--features=docker', ...where], {
+      new Running(programOf('kc.sh'), ['start-dev', '--features=docker', ...where], {
         KC_BOOTSTRAP_ADMIN_USERNAME: 'admin',
         KC_BOOTSTRAP_ADMIN_PASSWORD: admin,
       }),
@@ -56,6 +63,16 @@ export class Keycloak implements AsyncDisposable {
       issuer: `${this.#url}/realms/${realm}`,
       certificates: `-----BEGIN CERTIFICATE-----\n${signing?.certificate}\n-----END CERTIFICATE-----\n`,
     };
+  }
+
+  /** A token of OpenID Connect, for the program itself. */
+  async tokenFor({ id, secret }: Program): Promise<string> {
+    const form = { grant_type: 'client_credentials', client_id: id, client_secret: secret };
+    const at = `${this.#url}/realms/${realm}/protocol/openid-connect/token`;
+    const answer = await fetch(at, { method: 'POST', body: new URLSearchParams(form) });
+    const { access_token: token } = (await answer.json()) as { access_token?: string };
+    if (token === undefined) throw new Error(`Keycloak answered ${answer.status} and no token`);
+    return token;
   }
 
   /** How many tokens the user has had so far. */
@@ -99,7 +116,7 @@ export class Keycloak implements AsyncDisposable {
   }
 }
 
-function realmOf({ user, password, tokenLife }: RealmSettings) {
+function realmOf({ user, password, tokenLife, program }: RealmSettings) {
   return {
     realm,
     enabled: true,
@@ -107,7 +124,11 @@ function realmOf({ user, password, tokenLife }: RealmSettings) {
     accessTokenLifespan: tokenLife,
     eventsEnabled: true,
     enabledEventTypes: ['LOGIN', 'LOGIN_ERROR'],
-    clients: [{ clientId: client, protocol: 'docker-v2', enabled: true }],
+    clients: [
+      { clientId: client, protocol: 'docker-v2', enabled: true },
+      ...(program === undefined ? [] : [clientOf(program)]),
+    ],
+    ...(program !== undefined && { roles: { realm: [{ name: program.role }] } }),
     users: [
       {
         username: user,
@@ -119,6 +140,28 @@ function realmOf({ user, password, tokenLife }: RealmSettings) {
         firstName: 'R',
         lastName: 'Obot',
       },
+      ...(program === undefined ? [] : [accountOf(program)]),
     ],
+  };
+}
+
+function clientOf({ id, secret, audience }: NonNullable<RealmSettings['program']>) {
+  return {
+    ...{ clientId: id, secret, protocol: 'openid-connect', enabled: true },
+    ...{ serviceAccountsEnabled: true, standardFlowEnabled: false, publicClient: false },
+    protocolMappers: [
+      {
+        ...{ name: 'audience', protocol: 'openid-connect', protocolMapper: 'oidc-audience-mapper' },
+        config: { 'included.custom.audience': audience, 'access.token.claim': 'true' },
+      },
+    ],
+  };
+}
+
+/** What its tokens name as their user. */
+function accountOf({ id, role }: NonNullable<RealmSettings['program']>) {
+  return {
+    ...{ username: `service-account-${id}`, enabled: true, serviceAccountClientId: id },
+    realmRoles: [role],
   };
 }

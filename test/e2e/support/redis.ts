@@ -1,3 +1,4 @@
+import { createClient, type RedisClientType } from '@redis/client';
 import { programOf } from '../../setup/needs.ts';
 import { freePort } from './free-port.ts';
 import { Program } from './program.ts';
@@ -32,8 +33,38 @@ export class Redis implements AsyncDisposable {
     this.#program = await begin(this.#port, this.#password);
   }
 
+  /** What it counts by each key, and for how many seconds more. */
+  async counts(): Promise<ReadonlyMap<string, { readonly count: number; readonly left: number }>> {
+    return await this.#asked(async (client) => {
+      const keys = await client.keys('*');
+      const counted = keys.map(async (key) => {
+        const [count, left] = [await client.get(key), await client.ttl(key)];
+        return [key, { count: Number(count), left }] as const;
+      });
+      return new Map(await Promise.all(counted));
+    });
+  }
+
+  /** How often it was told to do each of these. */
+  async timesOf(...commands: readonly string[]): Promise<readonly number[]> {
+    const statistics = await this.#asked(async (client) => await client.info('commandstats'));
+    return commands.map((name) =>
+      Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(statistics)?.[1] ?? 0),
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program[Symbol.asyncDispose]();
+  }
+
+  async #asked<Answer>(ask: (client: RedisClientType) => Promise<Answer>): Promise<Answer> {
+    const client: RedisClientType = createClient({ url: this.url });
+    await client.connect();
+    try {
+      return await ask(client);
+    } finally {
+      client.destroy();
+    }
   }
 }
 

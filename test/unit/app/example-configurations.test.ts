@@ -1,52 +1,24 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
-import { type App, startApp } from '#src/app/app.ts';
-import type { Clock } from '#src/base/clock.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { sha256 } from '#src/oci/digest.ts';
 import { ociManifest } from '#src/oci/media-type.ts';
+import { exampleApp, exampleSecrets, examples } from '#test/fakes/example-app.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
-import { LogLines } from '#test/fakes/log-lines.ts';
 import { basicHeader, bcrypt } from '#test/fakes/passwords.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { secret } from '#test/fakes/secrets.ts';
 import { alice, authorizeUrl, newPkce, opened, sent, webRequest } from '#test/fakes/sign-in-app.ts';
 import { asked, password, posted } from '#test/fakes/token-app.ts';
 
-const examples = join(import.meta.dirname, '../../../config/examples');
-const clientSecret = secret('of the program');
+const { CLIENT_SECRET: clientSecret } = exampleSecrets;
 const client = { grant_type: 'client_credentials', client_id: '000000', client_secret: clientSecret };
-const env = {
-  CLIENT_SECRET: clientSecret,
-  SIGNING_SECRET: secret('that the server and the proxy share'),
-  REDIS_URL: 'redis://redis.test:6379',
-};
 
 type Headers = Readonly<Record<string, string>>;
-
-/** An example as it stands there, but for ports, and for files, which are in this directory. */
-async function started(
-  name: string,
-  directory: string,
-  { change = (text) => text, clock }: { change?: (text: string) => string; clock?: Clock } = {},
-): Promise<App> {
-  const text = await readFile(join(examples, name), 'utf8');
-  const moved = text
-    .replaceAll(/port: \d+/g, 'port: 0')
-    .replaceAll('host: 0.0.0.0', 'host: 127.0.0.1')
-    .replaceAll(/ \.\/(?!data)/g, ` ${directory}/`);
-  const file = join(directory, name);
-  await writeFile(file, change(moved));
-  const flags = { imagePath: join(directory, `${name}.data`) };
-  const { config, warnings } = await loadConfig({ file, flags, env });
-  assert.deepEqual(warnings, []);
-  const parts = { version: '0.0.0', env: {}, log: new LogLines() };
-  return await startApp(config, { ...parts, ...(clock !== undefined && { clock }) });
-}
 
 /** Pushes an image of nothing: the status of its manifest, or of the blob that was not taken. */
 async function pushed(url: string, repository: string, headers: Headers): Promise<number> {
@@ -85,10 +57,11 @@ describe('config/examples', () => {
     await writeFile(join(path, 'indexes', 'index.yaml'), '- name: triage\n');
     await writeFile(join(path, 'htpasswd'), `user:${bcrypt(password)}\n`);
     const file = join(examples, 'basic-and-oauth-registries.yaml');
-    assert.deepEqual((await loadConfig({ file, flags: {}, env })).warnings, []);
-    // Without Redis, which is tried elsewhere.
-    const change = (text: string): string => text.slice(0, text.indexOf('# Several servers'));
-    await using app = await started('basic-and-oauth-registries.yaml', path, {
+    assert.deepEqual((await loadConfig({ file, flags: {}, env: exampleSecrets })).warnings, []);
+    // Without Redis and TLS, which real clients try.
+    const change = (text: string): string =>
+      text.slice(0, text.indexOf('# Several servers')).replace(/serverTlsConfig:\n( {2}.*\n)+/, '');
+    await using app = await exampleApp('basic-and-oauth-registries.yaml', path, {
       change,
       clock: new FakeClock(),
     });
@@ -115,7 +88,7 @@ describe('config/examples', () => {
   it('oauth-server.yaml: tokens for programs by every grant, which anybody can check and the registry takes', async () => {
     await using directory = await temporaryDirectory();
     await writeFile(join(directory.path, 'htpasswd'), `alice:${bcrypt(password)}\n`);
-    await using app = await started('oauth-server.yaml', directory.path);
+    await using app = await exampleApp('oauth-server.yaml', directory.path);
     const [tokens = ''] = app.listeners.map(({ url }) => url);
     const shown = { authorization: basicHeader('000000', clientSecret) };
     const { grant_type: grant } = client;
@@ -182,9 +155,9 @@ describe('config/examples', () => {
     await writeFile(join(path, 'token.crt'), publicKey.export({ format: 'pem', type: 'spki' }));
     const users = ['mssola', 'another'].map((name) => `${name}:${bcrypt(password)}\n`);
     await writeFile(join(path, 'htpasswd'), users.join(''));
-    await using service = await started('token-service.yaml', path);
+    await using service = await exampleApp('token-service.yaml', path);
     const [portus = ''] = service.listeners.map(({ url }) => url);
-    await using app = await started('registry-behind-a-token-service.yaml', path, {
+    await using app = await exampleApp('registry-behind-a-token-service.yaml', path, {
       change: (text) => text.replace('http://portus.test.lan', portus),
     });
     const { url } = app.server;

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { SignJWT } from 'jose';
+import { keyId } from '#src/door/tokens/key-id.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 import { FakeIssuer, newKey } from '#test/fakes/fake-issuer.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -134,6 +135,23 @@ describe('tokens of an issuer that is believed', () => {
         401,
       );
     assert.equal(keysAsked(issuer), 2);
+  });
+
+  it('are known by the name that libtrust has for a key, whatever the issuer publishes it as, and by no other', async () => {
+    await using issuer = await FakeIssuer.start();
+    issuer.keys = [newKey('of RSA', 'RS256'), newKey('of a curve')];
+    await using server = await trusting(issuer, { realm: `${issuer.url}/token` });
+    const now = server.clock.now();
+    for (const key of issuer.keys) {
+      const kid = keyId(key.publicKey);
+      assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, { ...key, kid })), 200);
+      assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, { ...newKey(kid), kid })), 401);
+    }
+    const [rsa, ec] = issuer.keys;
+    assert.ok(rsa !== undefined && ec !== undefined);
+    const confused = { ...ec, kid: keyId(rsa.publicKey) };
+    assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, confused)), 401);
+    assert.equal(await answer(server, await issuer.token({ sub: 'u' }, now, { ...ec, kid: 'none' })), 401);
   });
 
   it('are known while the issuer is away, if its keys were ever had', async () => {

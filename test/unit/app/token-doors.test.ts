@@ -109,7 +109,7 @@ describe('a further door of the registry', () => {
     assert.deepEqual(challenges, [
       'Basic realm="ociregistry",charset="UTF-8"',
       'Bearer realm="https://cache.test/here/v2/token",service="cache.test"',
-      'Bearer realm="ociregistry"',
+      'Bearer realm="https://cache.test/here/token"',
     ]);
   });
 });

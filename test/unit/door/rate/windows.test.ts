@@ -48,7 +48,7 @@ describe('a fixed window', () => {
 
 describe('a fixed window that is shared', () => {
   /** What one limit asks of the store, which counts by the key. */
-  function shared(per: number, place: LimitPlace, stored = new Map<string, number>()) {
+  function shared(per: number, place: LimitPlace | 'joined', stored = new Map<string, number>()) {
     const asked: [string, number][] = [];
     const clock = new FakeClock();
     const counts = {
@@ -65,7 +65,7 @@ describe('a fixed window that is shared', () => {
   }
 
   it('of a minute has the minute of the hour in its key, and EXPIRE 59, as others have it that count in the same store', async () => {
-    const { window, clock, asked } = shared(minute, 'port');
+    const { window, clock, asked } = shared(minute, 'joined');
     assert.equal((await window.count('000000')).isOver, false);
     assert.equal((await window.count('000000')).isOver, true);
     assert.deepEqual([await window.isOver('000000'), await window.isOver('000001')], [true, false]);
@@ -91,7 +91,7 @@ describe('a fixed window that is shared', () => {
 
   it('of a listener does not count with the one of all', async () => {
     const stored = new Map<string, number>();
-    for (const place of ['port', 0, 1] as const)
+    for (const place of ['joined', 'port', 0, 1] as const)
       assert.equal((await shared(minute, place, stored).window.count('a')).isOver, false);
   });
 });

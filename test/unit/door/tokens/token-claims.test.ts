@@ -8,6 +8,8 @@ const payload = {
   scope: 'x y',
   'realm_access.roles': ['whole'],
   realm_access: { roles: ['member'], name: 'inner' },
+  'kubernetes.io': { namespace: 'builds', 'a.b': { c: 'deep' } },
+  kubernetes: { io: { pod: 'p' } },
 };
 
 describe('claims', () => {
@@ -32,6 +34,14 @@ describe('claims', () => {
     assert.deepEqual(valuesIn(token, 'kubernetes.io.pod.x.name'), ['p']);
     assert.deepEqual(valuesIn(token, 'a.b.c'), ['2']);
     assert.deepEqual(valuesIn(token, 'a.c'), []);
+  });
+
+  it('are found inside members whose own names have dots', () => {
+    assert.deepEqual(groupsIn(payload, 'kubernetes.io.namespace'), ['builds']);
+    assert.equal(userIn(payload, 'kubernetes.io.a.b.c'), 'deep');
+    assert.equal(userIn(payload, 'kubernetes.io.pod'), 'p');
+    for (const claim of ['kubernetes.io.none', 'kubernetes.io.', '.', '..', 'kubernetes..io'])
+      assert.equal(userIn(payload, claim), undefined);
   });
 
   it('have values as texts, one or many, and no others', () => {
