@@ -45,21 +45,24 @@ for (const [kind, auth, isForeign] of [
     before(async () => {
       ({ path } = resources.use(await temporaryDirectory()));
       const hosted = [{ repositories: ['team/*', 'open/*'] }];
-      const access = [
+      const accessOf = (who: object): readonly object[] => [
         {
           name: 'alice',
-          who: { user: 'alice' },
+          who,
           repositories: ['team/a', 'open/a'],
           actions: ['pull', 'push'],
         },
         { name: 'open', who: 'anyone', repositories: ['open/*'], actions: ['pull'] },
       ];
-      const place = async (): Promise<object> => {
+      const place = async (alice: object = { user: 'alice' }): Promise<object> => {
         const port = await freePort();
-        return { port, publicUrl: `http://127.0.0.1:${port}`, hosted, access };
+        return { port, publicUrl: `http://127.0.0.1:${port}`, hosted, access: accessOf(alice) };
       };
       inner = isForeign
-        ? await believing(resources.use(await tokenApp({}, { more: await place() })), await place())
+        ? await believing(
+            resources.use(await tokenApp({}, { more: await place() })),
+            await place({ subject: 'alice' }),
+          )
         : await tokenApp(auth, { more: await place() });
       resources.use(inner);
       alice = new SkopeoUser(path, 'alice');
@@ -79,7 +82,9 @@ for (const [kind, auth, isForeign] of [
       // Twice from the cache, whose content is as new as the inner one says.
       assert.deepEqual(await asBob.pull(`${outer.host}/up/team/a:v1`), got);
       const requests = inner.log.lines.slice(heard).filter((line) => /ociregistry\//.test(line));
-      assert.ok(requests.some((line) => /subject: 'alice'/.test(line)));
+      assert.ok(
+        requests.some((line) => (isForeign ? /subject: '[^']+#alice'/ : /subject: 'alice'/).test(line)),
+      );
       assert.ok(requests.every((line) => !line.includes(bob.name)));
       await assert.rejects(
         async () => await asBob.pull(`${outer.host}/up/team/b:v1`),

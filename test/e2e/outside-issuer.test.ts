@@ -15,7 +15,7 @@ const minute = 60_000;
 
 const access = [
   { name: 'builders', who: { group: 'builders' }, repositories: ['team/a'], actions: ['pull', 'push'] },
-  { name: 'reader', who: { user: 'reader' }, repositories: ['team/b'], actions: ['pull'] },
+  { name: 'reader', who: { subject: 'reader' }, repositories: ['team/b'], actions: ['pull'] },
 ];
 
 /** Believes the issuer: where its keys are is said by its OpenID configuration. */

@@ -21,7 +21,7 @@ const refused = /denied|unauthorized|invalid|40[13]/i;
 /** The user may push to `team/a` and pull there, though Keycloak grants whatever is asked for; whoever has the role pushes to `built`. */
 const access = [
   { name: 'nobody without a token', who: 'anonymous', repositories: ['**'], actions: [] },
-  { name: 'robot', who: { user }, repositories: ['team/a'], actions: ['pull', 'push'] },
+  { name: 'robot', who: { subject: user }, repositories: ['team/a'], actions: ['pull', 'push'] },
   { name: 'builders', who: { group: program.role }, repositories: ['built/**'], actions: ['pull', 'push'] },
 ];
 const hosted = [{ repositories: ['team/*', 'built/*'] }];

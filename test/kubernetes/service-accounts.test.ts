@@ -18,7 +18,7 @@ const refused = /denied|unauthorized|40[13]/i;
 /** One account pushes; whoever is in its namespace pulls. */
 const access = [
   {
-    ...{ name: 'pusher', who: { user: 'system:serviceaccount:builds:pusher' }, repositories: ['apps/*'] },
+    ...{ name: 'pusher', who: { subject: 'system:serviceaccount:builds:pusher' }, repositories: ['apps/*'] },
     actions: ['pull', 'push'],
   },
   { name: 'builds', who: { group: 'builds' }, repositories: ['apps/*'], actions: ['pull'] },

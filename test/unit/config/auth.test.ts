@@ -144,8 +144,9 @@ describe('who clients are', () => {
 });
 
 describe('what no door takes', () => {
+  const access = 'access: [{ name: a, who: anyone, repositories: ["**"], actions: [pull] }]';
   const files = (atPort: string, listeners = ''): string =>
-    `publicUrl: https://a.io\nauth: { ${basic}, tokenService: { issuer: a, service: b }, issuers: [{ issuer: "https://a.io", audience: a }], atPort: ${atPort} }\n${listeners}`;
+    `publicUrl: https://a.io\n${access}\nauth: { ${basic}, tokenService: { issuer: a, service: b }, issuers: [{ issuer: "https://a.io", audience: a }], atPort: ${atPort} }\n${listeners}`;
   const warnings = async (text: string): Promise<readonly string[]> => (await loadText(text)).warnings;
   const line = (kind: string): string =>
     `auth.${kind} has no effect: neither port (auth.atPort) nor one of listeners takes it`;
