@@ -5,6 +5,7 @@ import {
   distinctPorts,
   distinctRegistries,
   knownAtListeners,
+  oneMeaningOfPasswords,
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
@@ -185,7 +186,9 @@ const everyKey = group({
   storage: key('Where things are kept', storageSchema.prefault({})),
 });
 
-export const configSchema = knownAtListeners(reachableTokenService(reachableHosted(distinctPorts(everyKey))));
+export const configSchema = oneMeaningOfPasswords(
+  knownAtListeners(reachableTokenService(reachableHosted(distinctPorts(everyKey)))),
+);
 
 type ReadonlyDeep<T> = T extends Secret | string | number | boolean | null | undefined
   ? T
