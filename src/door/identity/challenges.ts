@@ -12,7 +12,7 @@ export interface ChallengesSettings {
   readonly nameOf: (repository: RepositoryName) => string;
 }
 
-const basicChallenge = formatChallenge({
+export const basicChallenge = formatChallenge({
   scheme: 'Basic',
   params: { realm: 'ociregistry', charset: 'UTF-8' },
 });
