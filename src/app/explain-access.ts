@@ -2,9 +2,10 @@ import type { Config } from '../config/schema.ts';
 import { Policy } from '../door/rules/policy.ts';
 import type { RuledAction, Subject } from '../door/subject.ts';
 import { HostedRules } from '../hosted/hosted-rules.ts';
-import { type ImageName, isDigest, isHosted, shownName } from '../oci/reference.ts';
+import { hostOf, type ImageName, isDigest, isHosted, shownName } from '../oci/reference.ts';
 import { rulesOf } from './door.ts';
 import { imageNamed } from './image-name.ts';
+import { registriesByHost } from './registry-upstream.ts';
 import { targetSettings } from './target-settings.ts';
 
 export interface AccessQuestion {
@@ -35,8 +36,22 @@ export function explainAccess(config: Config, asked: AccessQuestion): Explanatio
   return {
     allowed: byAccess.allowed && byPolicy?.allowed !== false,
     question: `${asked.action} ${shownName(named.repository)}${referenceText(image)} as ${whoText(asked)}`,
-    reasons: [...byAccess.reasons, ...(byPolicy?.reasons ?? [])],
+    reasons: [
+      ...byAccess.reasons,
+      ...(byPolicy?.reasons ?? []),
+      ...(byAccess.allowed && asked.action === 'pull' ? ownRightReasons(config, named) : []),
+    ],
   };
+}
+
+/** What is to be shown besides, which is not the configuration's to say. */
+function ownRightReasons(config: Config, { repository }: ImageName): string[] {
+  const host = hostOf(repository);
+  return registriesByHost(config).get(host)?.authorization === 'passThrough'
+    ? [
+        `registries: ${host}: passThrough: ${host} itself must let him, by the user and the password that he shows`,
+      ]
+    : [];
 }
 
 interface Reasons {
