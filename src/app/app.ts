@@ -23,6 +23,7 @@ import { listen } from './listen.ts';
 import { openListeners } from './listeners.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { filePlan } from './open-files.ts';
+import type { PassThrough, PassThroughParts } from './pass-through.ts';
 import { checkProxies, headLimitMs } from './policies.ts';
 import { storeReadiness } from './readiness.ts';
 import { ServerCertificates } from './server-certificates.ts';
@@ -170,11 +171,15 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   waitsFor('the files of auth');
   const { dialling } = caching;
   const door = stack.use(await openDoor(config, { store, dialling, repositoryNamed, clock, log }));
+  const passThrough = await passThroughOf(config, { registries, metadata: store.metadata, clock });
   const stored: Catalog = async (page) => await store.metadata.listRepositories(page);
   const routed: RouterParts = {
-    ...{ registry, pushes, repositoryNamed },
-    catalog: withHosted(stored, pullableCatalog(withoutHosted(stored), target.aliases)),
+    ...{ registry, pushes },
+    // Nothing is taken from there by name, or listed, whose right nobody has looked at.
+    repositoryNamed: passThrough?.withoutThem(repositoryNamed) ?? repositoryNamed,
+    catalog: withHosted(stored, pullableCatalog(withoutHosted(stored, passThrough?.hosts), target.aliases)),
     shownBeginnings: shownBeginnings(target.aliases),
+    ownRights: passThrough?.at('port'),
     target,
     linkPrefix: prefixOf(config.publicUrl),
     publicUrl: config.publicUrl === '' ? undefined : new URL(config.publicUrl),
@@ -210,7 +215,11 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   const { servers: listeners } = stack.use(
     await openListeners({
       ...{ config, clock, log, admit: gate.admit, takesBodies },
-      registry: (at) => createRouter({ ...routed, ...door.at(at), administer: undefined }, endpoints),
+      registry: (at) =>
+        createRouter(
+          { ...routed, ...door.at(at), ownRights: passThrough?.at(at), administer: undefined },
+          endpoints,
+        ),
       tokens: (at) => createTokenDoor({ ...routed, ...door.at(at), clock }),
       connections: { registry: main.maxConnections, aside: files.aside },
     }),
@@ -223,6 +232,13 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
   await beginBesideClients(config, caching, { clock, log, random, stack, known });
   const servers = { server, health, metrics, listeners };
   return new App({ ...servers, certificates, stack: stack.move(), gate, config, clock });
+}
+
+/** Loaded where it is configured alone. Undefined: no registry is asked in the name of each client. */
+async function passThroughOf(config: Config, parts: PassThroughParts): Promise<PassThrough | undefined> {
+  if (config.registries.every(({ authorization }) => authorization === 'shared')) return undefined;
+  const { openPassThrough } = await import('./pass-through.ts');
+  return openPassThrough(config, parts);
 }
 
 /** Each door of the registry has as many as the others. */

@@ -4,9 +4,10 @@ import { Policy } from '../door/rules/policy.ts';
 import type { RuledAction, Subject } from '../door/subject.ts';
 import { HostedRules } from '../hosted/hosted-rules.ts';
 import { judgedName } from '../oci/judged-name.ts';
-import { type ImageName, isDigest, isHosted, shownName } from '../oci/reference.ts';
+import { hostOf, type ImageName, isDigest, isHosted, shownName } from '../oci/reference.ts';
 import { rulesOf } from './door.ts';
 import { imageNamed } from './image-name.ts';
+import { registriesByHost } from './registry-upstream.ts';
 import { targetSettings } from './target-settings.ts';
 
 /** Who asks: a user, a program, somebody by the token of an issuer, or by a certificate; nobody where all of it is undefined. */
@@ -44,7 +45,12 @@ export function explainAccess(config: Config, asked: AccessQuestion): Explanatio
   return {
     allowed: byAccess.allowed && byPolicy?.allowed !== false,
     question: `${asked.action} ${shownName(named.repository)}${referenceText(image)} as ${whoText(subject)}`,
-    reasons: [...judgedAs(named), ...byAccess.reasons, ...(byPolicy?.reasons ?? [])],
+    reasons: [
+      ...judgedAs(named),
+      ...byAccess.reasons,
+      ...(byPolicy?.reasons ?? []),
+      ...(byAccess.allowed && asked.action === 'pull' ? ownRightReasons(config, named) : []),
+    ],
   };
 }
 
@@ -52,6 +58,16 @@ export function explainAccess(config: Config, asked: AccessQuestion): Explanatio
 function judgedAs({ repository }: ImageName): readonly string[] {
   const judged = judgedName(repository);
   return judged === shownName(repository) ? [] : [`its name is judged as ${judged}`];
+}
+
+/** What is to be shown besides, which is not the configuration's to say. */
+function ownRightReasons(config: Config, { repository }: ImageName): string[] {
+  const host = hostOf(repository);
+  return registriesByHost(config).get(host)?.authorization === 'passThrough'
+    ? [
+        `registries: ${host}: passThrough: ${host} itself must let him, by the user and the password that he shows`,
+      ]
+    : [];
 }
 
 interface Reasons {

@@ -55,6 +55,8 @@ function refreshing(
   { clock, log }: Parts,
 ): ToldTags {
   const work = async (repository: RepositoryName, tag: Tag): Promise<void> => {
+    // Whoever asks for the tag next asks for it anew, in his own name.
+    if (!registries.asksByItself(hostOf(repository))) return;
     const registry = registries.of(hostOf(repository));
     registry.mayHave(repository, tag);
     const isCached = (await cache.manifests.findTag(repository, tag)) !== undefined;

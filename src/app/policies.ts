@@ -58,6 +58,16 @@ export const hostedPolicy = {
   offline: true,
 } as const satisfies Partial<CachePolicy>;
 
+/**
+ * Of a registry that is asked in the name of each client: nothing is brought that none has asked for, and that he is told that something is not there may be a way to
+ * say that he may not see it.
+ */
+export const callersPolicy = {
+  complete: false,
+  onGone: 'notFound',
+  ofOneCaller: true,
+} as const satisfies Partial<CachePolicy>;
+
 /** By which proxies a registry's hosts are reached. Throws what is wrong with those of the environment. */
 export function proxiesOf(
   config: Config,

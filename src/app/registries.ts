@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache';
-import type { CacheParts } from '../cache/cache-parts.ts';
+import type { CacheParts, CachePolicy } from '../cache/cache-parts.ts';
 import { CachedRegistry } from '../cache/cached-registry.ts';
+import { partsOfCaller } from '../cache/parts-of-caller.ts';
 import type { Config, RegistryConfig } from '../config/schema.ts';
+import type { CredentialProvider } from '../credentials/credentials.ts';
 import type { NameLookups } from '../net/dial/name-lookups.ts';
 import type { SocketLimit } from '../net/dial/socket-limit.ts';
 import type { TlsTrust } from '../net/dial/tls-trust.ts';
@@ -12,14 +14,17 @@ import type { Registry } from '../oci/registry.ts';
 import { FallbackRegistry } from '../registry/fallback-registry.ts';
 import { ObservedRegistry } from '../registry/observed-registry.ts';
 import { OfflineRegistry } from '../registry/offline-registry.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import { TellingRegistry, type TellOfError } from '../registry/telling-registry.ts';
+import { UnaskedRegistry } from '../registry/unasked-registry.ts';
+import type { SharedUpstream, Upstream } from '../upstream/upstream.ts';
 import type { MemoryPlan } from './memory-plan.ts';
-import { cachePolicy, hostedPolicy, proxiesOf } from './policies.ts';
+import { cachePolicy, callersPolicy, hostedPolicy, proxiesOf } from './policies.ts';
 import { registryAccounts } from './registry-accounts.ts';
 import { registryCredentials } from './registry-credentials.ts';
 import {
   mirrorPlacesOf,
   openRegistryUpstream,
+  openSharedUpstream,
   type Place,
   placeOf,
   registriesByHost,
@@ -46,9 +51,27 @@ export interface RegistriesSettings {
 
 interface Opened {
   readonly cached: CachedRegistry;
-  /** None in an air gap, and of what lives here. */
+  /** None in an air gap, of what lives here, and where clients are asked in whose name. */
   readonly upstream: Upstream | undefined;
   readonly mayRevalidate: () => boolean;
+}
+
+/** Whoever asks a registry by a credential of his own. */
+export interface RegistryCaller {
+  /** As in {@link partsOfCaller}. */
+  readonly key: string;
+  readonly credentials: CredentialProvider;
+  /** Told of what it answers him with. */
+  readonly tellOfError: TellOfError;
+}
+
+/** A registry as one caller has it. */
+export interface CallersRegistry {
+  /** What is cached, and what the registry gives him. */
+  readonly cached: CachedRegistry;
+  /** The registry, asked in his name; nobody is told of what it answers. */
+  readonly asked: Registry;
+  readonly upstream: Upstream;
 }
 
 /** The cached registry of each host: made when it is first asked for. */
@@ -58,6 +81,7 @@ export class Registries implements AsyncDisposable {
   readonly #configs: ReadonlyMap<RegistryHost, RegistryConfig>;
   readonly #configured = new Map<RegistryHost, Opened>();
   readonly #others = new LRUCache<RegistryHost, Opened>({ max: maxUnconfigured });
+  readonly #shared = new Map<RegistryHost, SharedUpstream>();
   /** Weak, so that what was forgotten and has nothing to do any more takes no room. */
   readonly #alive = new Set<WeakRef<Partial<AsyncDisposable>>>();
   readonly #collected = new FinalizationRegistry<WeakRef<Partial<AsyncDisposable>>>((opened) =>
@@ -72,6 +96,39 @@ export class Registries implements AsyncDisposable {
 
   of(host: RegistryHost): CachedRegistry {
     return this.#opened(host).cached;
+  }
+
+  /** May it be asked at nobody's request? */
+  asksByItself(host: RegistryHost): boolean {
+    return this.#configs.get(host)?.authorization !== 'passThrough';
+  }
+
+  /** One that is configured with `passThrough`, as one caller has it. */
+  asCaller(host: RegistryHost, { key, credentials, tellOfError }: RegistryCaller): CallersRegistry {
+    const { config, parts } = this.#settings;
+    const registry = this.#configs.get(host);
+    const upstream = this.#sharedOf(host, registry).as(credentials);
+    this.#remember(upstream);
+    const asked = this.#observed(upstream, host);
+    const policy: CachePolicy = {
+      ...cachePolicy(config, registry),
+      ...callersPolicy,
+      mayRevalidate: () => upstream.admitsRevalidation(),
+    };
+    const source = new TellingRegistry(asked, tellOfError);
+    return { cached: new CachedRegistry(source, policy, partsOfCaller(parts, key)), asked, upstream };
+  }
+
+  #sharedOf(host: RegistryHost, registry: RegistryConfig | undefined): SharedUpstream {
+    const known = this.#shared.get(host);
+    if (known !== undefined) return known;
+    const { config, parts, userAgent, names, sockets, trust, env } = this.#settings;
+    const { clock, random, log } = parts;
+    const proxies = proxiesOf(config, registry, env);
+    const common = { config, userAgent, names, trust, clock, random, log, proxies, sockets };
+    const opened = openSharedUpstream(placeOf(host, registry), { ...common, receiveBuffers: this.#buffers });
+    this.#shared.set(host, opened);
+    return opened;
   }
 
   /** May it be asked about what is cached, as {@link CachePolicy.mayRevalidate} says? */
@@ -114,6 +171,12 @@ export class Registries implements AsyncDisposable {
       const cached = new CachedRegistry(offline, policy, parts);
       return { cached, upstream: undefined, mayRevalidate: () => false };
     }
+    if (!this.asksByItself(host))
+      return {
+        cached: new CachedRegistry(new UnaskedRegistry(), { ...policy, ...callersPolicy }, parts),
+        upstream: undefined,
+        mayRevalidate: () => false,
+      };
     const upstream = this.#upstream(placeOf(host, registry));
     // Mirrors are asked first, whose quotas are others.
     const hasMirrors = registry !== undefined && registry.endpoints.length > 0;
@@ -166,5 +229,7 @@ export class Registries implements AsyncDisposable {
     await Promise.all(
       [...this.#alive].map(async (opened) => await opened.deref()?.[Symbol.asyncDispose]?.()),
     );
+    // Behind those who ask by them.
+    await Promise.all([...this.#shared.values()].map(async (shared) => await shared[Symbol.asyncDispose]()));
   }
 }

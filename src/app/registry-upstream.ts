@@ -11,8 +11,10 @@ import type { OnWireEvent } from '../net/wire-event.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
 import {
+  createSharedUpstream,
   createUpstream,
   type NamedCredentials,
+  type SharedUpstream,
   type Upstream,
   type UpstreamSettings,
 } from '../upstream/upstream.ts';
@@ -48,21 +50,35 @@ export interface RegistryUpstreamSettings {
 
 /** The registry over the network as the configuration says it. */
 export function openRegistryUpstream(
-  { registry, lender, ...address }: Place,
+  place: Place,
   credentials: CredentialProvider,
   settings: RegistryUpstreamSettings,
 ): Upstream {
+  return createUpstream({
+    ...upstreamSettings(place, settings),
+    credentials,
+    accounts: settings.accounts,
+  });
+}
+
+/** The same for many who ask, each by a credential of his own. */
+export function openSharedUpstream(place: Place, settings: RegistryUpstreamSettings): SharedUpstream {
+  return createSharedUpstream(upstreamSettings(place, settings));
+}
+
+function upstreamSettings(
+  { registry, lender, ...address }: Place,
+  settings: RegistryUpstreamSettings,
+): Omit<UpstreamSettings, 'credentials' | 'accounts'> {
   const { config, log } = settings;
   const entry = registry ?? lender;
   const { connectTimeout, stallTimeout, maxConcurrent, maxBandwidth, blobsOverHttp } = overridden(
     config.upstream,
     entry?.upstream,
   );
-  return createUpstream({
+  return {
     ...address,
     userAgent: settings.userAgent,
-    credentials,
-    accounts: settings.accounts,
     trustedRealms: registry?.auth.trustedRealms,
     tls: tlsSettings(config, registry, lender),
     trust: settings.trust,
@@ -82,7 +98,7 @@ export function openRegistryUpstream(
     random: settings.random,
     onOddity: (message, fields, level = 'warn') => log[level]({ upstream: address.host, ...fields }, message),
     observe: settings.observe,
-  });
+  };
 }
 
 /** Where a registry itself is. */

@@ -34,6 +34,8 @@ export interface CacheParts {
   readonly backlog: Backlog;
   readonly manifests: ManifestCache;
   readonly fills: BlobFills;
+  /** Whose transfers are begun and shared. Absent: everybody's. */
+  readonly caller?: string | undefined;
   readonly links: BlobLinks;
   readonly sizes: BlobSizes;
   readonly small: SmallBlobs;
@@ -81,4 +83,6 @@ export interface CachePolicy {
   readonly verifiesAlways?: boolean | undefined;
   /** There is no upstream (air gap): lists are what is cached. */
   readonly offline: boolean;
+  /** Upstream answers for one caller alone: that it has no such tag for him says nothing to others. Default: for all. */
+  readonly ofOneCaller?: boolean | undefined;
 }

@@ -121,7 +121,7 @@ export class CachedBlobs {
     digest: Digest,
     { report, signal }: CallOptions,
   ): Promise<BlobInfo> {
-    const fill = this.#parts.fills.get(hostOf(repository), digest);
+    const fill = this.#parts.fills.get(hostOf(repository), digest, this.#parts.caller);
     report?.({ kind: 'miss', collapsed: fill !== undefined });
     const filling = fill === undefined ? undefined : await this.#headOf(fill, repository, signal);
     return filling ?? (await abortable(this.#head(repository, digest), signal));
@@ -262,7 +262,7 @@ export class CachedBlobs {
 
   /** Undefined: what was seen was gone when it was reached for. */
   async #look(asking: Asking): Promise<BlobReader | undefined> {
-    const seat = this.#parts.fills.join(placeOf(asking), asking.digest);
+    const seat = this.#parts.fills.join(this.#placeOf(asking), asking.digest);
     if (seat !== undefined) return await this.#fromFill(asking, seat);
     return (await this.#fromStore(asking)) ?? (await this.#fromUpstream(asking));
   }
@@ -304,7 +304,7 @@ export class CachedBlobs {
     absent.check(key);
     const expected = await sizes.expected(repository, digest);
     const isSmall = !asking.isLongWay && expected.size !== undefined && expected.size <= maxSmallBlob;
-    const seat = fills.start(placeOf(asking), expected, this.#fillSettings, isSmall);
+    const seat = fills.start(this.#placeOf(asking), expected, this.#fillSettings, isSmall);
     if (seat === undefined) return undefined;
     using held = new DisposableStack();
     held.use(seat);
@@ -434,6 +434,10 @@ export class CachedBlobs {
     return size ?? (await content.stat(digest))?.size;
   }
 
+  #placeOf({ repository, options, isClient, isOwner, trust }: Asking): SharedPlace {
+    return { repository, isOwner, trust, range: options.range, isClient, caller: this.#parts.caller };
+  }
+
   #noteFailure(repository: RepositoryName, key: string, error: unknown): void {
     this.#parts.absent.note(key, error, this.#policy.negativeTtl);
     this.#parts.completer.noteFailure(hostOf(repository), error);
@@ -465,8 +469,4 @@ async function drained(
     received?.(length);
   }
   return size;
-}
-
-function placeOf({ repository, options, isClient, isOwner, trust }: Asking): SharedPlace {
-  return { repository, isOwner, trust, range: options.range, isClient };
 }

@@ -99,7 +99,8 @@ export class ManifestSource {
         return await this.#answer(repository, tag, asked);
       } catch (error) {
         this.#noteFailure(repository, tag, error);
-        if (isAbsent(error)) this.#parts.manifests.gone(repository, tag, asked);
+        if (isAbsent(error) && this.#policy.ofOneCaller !== true)
+          this.#parts.manifests.gone(repository, tag, asked);
         throw error;
       }
     });

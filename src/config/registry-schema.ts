@@ -1,12 +1,21 @@
 import { cacheOverrides, upstreamOverrides } from './cache-schema.ts';
-import { distinctAccounts, keyPair, knownOptions, otherEndpoints, withPassword } from './cross-checks.ts';
+import {
+  distinctAccounts,
+  keyPair,
+  knownOptions,
+  otherEndpoints,
+  ownPasswords,
+  withPassword,
+} from './cross-checks.ts';
 import { key } from './key.ts';
 import { providerNames } from './provider-options.ts';
 import {
   alias,
   anyMapping,
+  choice,
   choiceInAnyCase,
   choiceOr,
+  duration,
   endpoint,
   flag,
   group,
@@ -64,23 +73,33 @@ const tls = keyPair(
 );
 
 /** One upstream registry. */
-export const registrySchema = otherEndpoints(
-  group({
-    name: key('Host with its port if it has one, exactly as in image names', registryHost()),
-    description: key('For the reader', text().prefault('')),
-    scheme: key('https or http', choiceOr('https', ['http']).prefault('https')),
-    opts: key('Accepted as in the original', anyMapping().prefault({}), 'accepted'),
-    alias: key(
-      'Short name: /v2/<alias>/… is this registry, also beside ns; not what its own repositories begin with. A host with a port has no other name that clients take',
-      alias().prefault(''),
-    ),
-    endpoints: key(
-      'URLs of mirrors, tried in order before the registry itself',
-      list(endpoint()).prefault([]),
-    ),
-    auth: key('Who we are there; nothing is anonymous', auth.prefault({})),
-    tls: key('Certificates', tls.prefault({})),
-    cache: key('Overrides of the top-level group cache', cacheOverrides.prefault({})),
-    upstream: key('Overrides of the top-level group upstream', upstreamOverrides.prefault({})),
-  }),
+export const registrySchema = ownPasswords(
+  otherEndpoints(
+    group({
+      name: key('Host with its port if it has one, exactly as in image names', registryHost()),
+      description: key('For the reader', text().prefault('')),
+      scheme: key('https or http', choiceOr('https', ['http']).prefault('https')),
+      opts: key('Accepted as in the original', anyMapping().prefault({}), 'accepted'),
+      alias: key(
+        'Short name: /v2/<alias>/… is this registry, also beside ns; not what its own repositories begin with. A host with a port has no other name that clients take',
+        alias().prefault(''),
+      ),
+      endpoints: key(
+        'URLs of mirrors, tried in order before the registry itself',
+        list(endpoint()).prefault([]),
+      ),
+      auth: key('Who we are there; nothing is anonymous', auth.prefault({})),
+      authorization: key(
+        'By whose right what is cached of it is served: shared (that of auth, for whoever may pull here) or passThrough (each client shows the user and the password that he has there)',
+        choice(['shared', 'passThrough']).prefault('shared'),
+      ),
+      staleGrant: key(
+        'With passThrough: for how long after the registry has let him a client is served what is cached while it cannot be asked; 0 is never. Default: 1h',
+        duration({ max: '30d' }).optional(),
+      ),
+      tls: key('Certificates', tls.prefault({})),
+      cache: key('Overrides of the top-level group cache', cacheOverrides.prefault({})),
+      upstream: key('Overrides of the top-level group upstream', upstreamOverrides.prefault({})),
+    }),
+  ),
 );

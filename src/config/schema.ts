@@ -6,6 +6,7 @@ import {
   distinctPorts,
   distinctRegistries,
   knownAtDoors,
+  oneMeaningOfPasswords,
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
@@ -189,7 +190,9 @@ const everyKey = group({
 
 export const configSchema = aboutSomebody(
   matchingGlobs(
-    knownAtDoors(reachableSignIn(reachableTokenService(reachableHosted(distinctPorts(everyKey))))),
+    oneMeaningOfPasswords(
+      knownAtDoors(reachableSignIn(reachableTokenService(reachableHosted(distinctPorts(everyKey))))),
+    ),
   ),
 );
 

@@ -138,8 +138,18 @@ function isTaken(config: Config, kind: CredentialKind): boolean {
 }
 
 /** What something else decides, or has no use for. */
-function withoutEffect({ access, auth, hosted, rateLimit, listeners, storage }: Config): string[] {
-  const found: string[] = [];
+function withoutEffect({
+  access,
+  auth,
+  hosted,
+  rateLimit,
+  listeners,
+  storage,
+  registries,
+}: Config): string[] {
+  const found = registries
+    .filter(({ authorization, staleGrant }) => authorization === 'shared' && staleGrant !== undefined)
+    .map(({ name }) => `registries: ${name}: staleGrant has no effect without authorization: passThrough`);
   if ((access !== undefined || auth !== undefined) && hosted.some(({ open }) => open))
     found.push('hosted: open has no effect beside access and auth, which say who may push');
   const isLimited = rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);

@@ -1,12 +1,17 @@
-import { hostedHost, type RepositoryName, shownName } from '../oci/reference.ts';
+import { hostedHost, type RegistryHost, type RepositoryName, shownName } from '../oci/reference.ts';
 import type { Catalog } from './handlers/call.ts';
 
 const prefix = `${hostedHost}/`;
-/** Behind all that begin so. */
-const end = `${prefix}~`;
 
-/** What is cached, as it is stored: without what lives here. */
-export function withoutHosted(list: Catalog): Catalog {
+/** What is cached, as it is stored: without what lives here, and without these. */
+export function withoutHosted(list: Catalog, others: readonly RegistryHost[] = []): Catalog {
+  return [hostedHost, ...others].reduce(withoutHost, list);
+}
+
+function withoutHost(list: Catalog, host: RegistryHost): Catalog {
+  const prefix = `${host}/`;
+  // Behind all that begin so.
+  const end = `${prefix}~`;
   return async ({ last = '', limit }) => {
     const before = last < prefix ? (await list({ last, limit })).filter((name) => name < prefix) : [];
     if (before.length === limit) return before;

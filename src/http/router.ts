@@ -22,6 +22,7 @@ import type { FinishedAnswers } from './finished-answers.ts';
 import type { Sources } from './handlers/call.ts';
 import { root } from './handlers/root.ts';
 import { observeExchange } from './observe-exchange.ts';
+import type { OwnRights } from './own-rights.ts';
 import { refuseTwice } from './sent-twice.ts';
 import { type LongWay, shortWay } from './short-way.ts';
 import { aliasMeant, type NamedRegistry, NoRegistryNamed, type TargetSettings, targetOf } from './target.ts';
@@ -47,6 +48,8 @@ export interface RouterParts extends Sources {
   readonly takeEvents?: ((exchange: Exchange) => Promise<void>) | undefined;
   /** Where clients get tokens. Default: nowhere. */
   readonly tokens?: TokenPaths | undefined;
+  /** Where each client has what he has a right to elsewhere. Default: nowhere. */
+  readonly ownRights?: OwnRights | undefined;
   /** Default: every answer is put together anew. */
   readonly finished?: FinishedAnswers | undefined;
 }
@@ -152,13 +155,34 @@ async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterPart
   if (fault !== undefined) throw fault;
   if (exchange.host !== undefined && exchange.host !== hostedHost)
     exchange.response.setHeader('OCI-Namespace', exchange.host);
+  const sources = parts.ownRights === undefined ? parts : await asHeMay(exchange, action, repository, parts);
   try {
-    await endpoint.answer({ exchange, request, repository }, parts);
+    await endpoint.answer({ exchange, request, repository }, sources);
     noteAnswer(exchange, request, repository);
     parts.finished?.keep(exchange, { action, request, repository });
   } catch (error) {
     throw withAliasHint(error, nearAlias);
   }
+}
+
+/** The same, with the registry as it lets this caller have it; not the same for all where a registry says so. */
+async function asHeMay(
+  exchange: Exchange,
+  action: Action,
+  repository: RepositoryName | undefined,
+  parts: RouterParts,
+): Promise<Sources> {
+  const { ownRights } = parts;
+  const caller = callerOf(exchange.request);
+  // Where he really comes from, if that was looked at.
+  const asking = { ...caller, address: exchange.known?.address ?? caller.address };
+  if (action === 'version') {
+    const { header, ns } = registryIn(exchange);
+    await exchange.ask(async (options) => await ownRights?.login(header ?? ns, asking, options));
+  }
+  const isRead = action === 'pull' && repository !== undefined;
+  const registry = isRead ? ownRights?.registryFor(repository, asking) : undefined;
+  return registry === undefined ? parts : { ...parts, registry };
 }
 
 /** Whoever judges digests hears which one a tag was answered with. */

@@ -15,7 +15,8 @@ import type { ReceiveBuffers } from '../net/wire/receive-buffer.ts';
 import { Wire } from '../net/wire/wire.ts';
 import type { ExchangeEvent, OnWireEvent } from '../net/wire-event.ts';
 import { isDockerHub } from '../oci/docker-hub.ts';
-import type { RegistryHost } from '../oci/reference.ts';
+import { pathOf, type RegistryHost, type RepositoryName } from '../oci/reference.ts';
+import { Scope } from '../oci/scope.ts';
 import { Stopping } from '../oci/stopping.ts';
 import { AuthorizingTransport } from './auth/authorizing-transport.ts';
 import { checkRealmUrl } from './auth/realm.ts';
@@ -24,7 +25,7 @@ import { Account } from './limits/account.ts';
 import { AccountsTransport } from './limits/accounts-transport.ts';
 import { Bandwidth } from './limits/bandwidth.ts';
 import { CircuitTransport } from './limits/circuit.ts';
-import { ConcurrencyTransport, maxStandIns } from './limits/concurrency.ts';
+import { ConcurrencyTransport, maxStandIns, Places } from './limits/concurrency.ts';
 import type { Quota } from './limits/quota.ts';
 import { Reserve } from './limits/reserve.ts';
 import { ThrottledTransport } from './limits/throttle.ts';
@@ -82,6 +83,15 @@ export interface UpstreamSettings {
   readonly onOddity?: OnOddity | undefined;
   /** For a diagnosis. */
   readonly observe?: OnWireEvent | undefined;
+  /** With others that ask the same registry. Default: by itself. */
+  readonly shared?: SharedLimits | undefined;
+  /** Is it told when the credential is refused, and taken again? Not where it is a client's, who is told himself. Default: yes. */
+  readonly tellsOfCredential?: boolean;
+}
+
+interface SharedLimits {
+  readonly places: Places;
+  readonly bandwidth: Bandwidth | undefined;
 }
 
 const maxRedirects = 10;
@@ -110,6 +120,33 @@ export interface Upstream extends UpstreamRegistry, AsyncDisposable {
   readonly quotas: readonly (Quota | undefined)[];
   /** May a cached tag be revalidated, or is what is left of the quota kept for what is not cached? */
   admitsRevalidation(): boolean;
+  /** What is asked next of this repository, or of none, is asked with the credential itself: tokens that were had with it do not count any more. */
+  presentAnew(repository: RepositoryName | undefined): void;
+}
+
+/** One registry for many who ask, each by a credential of his own: they share connections and limits, and nothing of what they are answered. */
+export interface SharedUpstream extends AsyncDisposable {
+  /** To be disposed of before this. */
+  as(credentials: CredentialProvider): Upstream;
+}
+
+/** As {@link createUpstream}. */
+export function createSharedUpstream(
+  settings: Omit<UpstreamSettings, 'credentials' | 'accounts' | 'shared' | 'tellsOfCredential'>,
+): SharedUpstream {
+  const { clock = systemClock, maxConcurrent, maxBandwidth = 0 } = settings;
+  const wire =
+    settings.wire ?? openWire({ ...settings, clock, onOddity: oddityOf(settings) }, originOf(settings));
+  const shared = {
+    places: new Places(maxConcurrent),
+    bandwidth: maxBandwidth === 0 ? undefined : new Bandwidth(maxBandwidth, clock),
+  };
+  const lent = { send: wire.send.bind(wire), async [Symbol.asyncDispose]() {} };
+  return {
+    as: (credentials) =>
+      createUpstream({ ...settings, clock, credentials, wire: lent, shared, tellsOfCredential: false }),
+    [Symbol.asyncDispose]: async () => await wire[Symbol.asyncDispose](),
+  };
 }
 
 /** A registry over the network with all that belongs to it: the guard, authorisation, redirects, retries. */
@@ -185,6 +222,11 @@ class OpenUpstream extends UpstreamRegistry implements Upstream {
     return this.#parts.reserve.admitsRevalidation();
   }
 
+  presentAnew(repository: RepositoryName | undefined): void {
+    const scope = repository === undefined ? Scope.none : Scope.pull(pathOf(repository));
+    for (const account of this.#parts.accounts) account.presentAnew(scope);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#parts.closing.abort(new Stopping());
     await this.#parts.wire[Symbol.asyncDispose]();
@@ -206,7 +248,8 @@ function accountsOf(wire: Transport, context: Context): Accounts {
   const asked = observed(wire, 'registry', context);
   const [first = { user: '', credentials }, ...others] = context.accounts ?? [];
   // Of several who is refused is told by who chooses between them.
-  const onOddity = others.length === 0 ? context.onOddity : undefined;
+  const tells = others.length === 0 && context.tellsOfCredential !== false;
+  const onOddity = tells ? context.onOddity : undefined;
   const account = ({ user, credentials }: NamedCredentials): Account =>
     new Account(
       new AuthorizingTransport(asked, { origin, credentials, trustedRealms, clock, tokenClient, onOddity }),
@@ -217,14 +260,15 @@ function accountsOf(wire: Transport, context: Context): Accounts {
 
 /** A retry goes back to the registry's own URL; each hop of a redirect may be challenged. */
 function registryTransport(accounts: Accounts, context: Context): Transport {
-  const { clock, maxBandwidth = 0, blobsOverHttp } = context;
+  const { clock, maxBandwidth = 0, maxConcurrent, shared, blobsOverHttp } = context;
   const identified = accounts.length === 1 ? accounts[0] : new AccountsTransport(accounts, context);
   const following = new RedirectingTransport(identified, { maxHops: maxRedirects, blobsOverHttp });
   // Whoever asks a mirror can go on to the next.
   const settings = { ...context, oneSilenceIsEnough: context.mirror !== undefined };
   const circuit = new CircuitTransport(bounded(following, context), settings);
-  const inTurn = new ConcurrencyTransport(circuit, context.maxConcurrent);
-  return maxBandwidth === 0 ? inTurn : new ThrottledTransport(inTurn, new Bandwidth(maxBandwidth, clock));
+  const inTurn = new ConcurrencyTransport(circuit, shared?.places ?? maxConcurrent);
+  if (maxBandwidth === 0) return inTurn;
+  return new ThrottledTransport(inTurn, shared?.bandwidth ?? new Bandwidth(maxBandwidth, clock));
 }
 
 /** Token servers are asked without authorisation of ours, and their redirects obey the rules for realms. */

@@ -55,6 +55,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   admin: ['values', 'storage', 'http/exchange', 'retention'],
   'door/rules': ['door'],
   'door/rate': ['door'],
+  'door/rights': ['door/identity'],
   app: [
     ...[
       'values',
@@ -70,7 +71,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...['upstream', 'storage', 'storage/file', 'storage/memory', 'storage/sqlite', 'cache', 'cache/memory'],
     ...['registry', 'retention', 'verify', 'load', 'load/archive', 'hosted', 'rebuild', 'bundle', 'http'],
     ...['http/exchange', 'http/handlers', 'notify', 'catalog', 'admin'],
-    ...['door', 'door/identity', 'door/tokens', 'door/grants', 'door/rules', 'door/rate'],
+    ...['door', 'door/identity', 'door/tokens', 'door/grants', 'door/rights', 'door/rules', 'door/rate'],
   ],
   'app/preflight': ['config', 'credentials/providers', 'app'],
   doctor: ['config', 'net', 'net/dial', 'credentials', 'upstream', 'http', 'app'],

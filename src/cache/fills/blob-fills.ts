@@ -20,6 +20,8 @@ export interface SharedPlace extends Place {
   /** Has upstream shown that the repository owns the blob? */
   readonly isOwner: boolean;
   readonly trust: Trust;
+  /** Whose transfers these are, which nobody else shares: upstream is asked by his credential. Absent: everybody's. */
+  readonly caller?: string | undefined;
 }
 
 /** A transfer that runs, as it is told to people. Bytes. */
@@ -53,13 +55,14 @@ export class BlobFills implements AsyncDisposable {
     this.#abandoned = new AbandonedFills(this.#running, clock, log, maxAbandoned);
   }
 
-  get(host: RegistryHost, digest: Digest): Fill | undefined {
-    return this.#current.get(`${host}/${digest}`);
+  /** `caller`: as in {@link SharedPlace}. */
+  get(host: RegistryHost, digest: Digest, caller?: string): Fill | undefined {
+    return this.#current.get(keyOf(host, digest, caller));
   }
 
   /** Takes a place in the one that runs, at once. Undefined: there is none, or it cannot be joined any more, or is not shared. */
   join(place: SharedPlace, digest: Digest): Seat | undefined {
-    const fill = this.get(hostOf(place.repository), digest);
+    const fill = this.get(hostOf(place.repository), digest, place.caller);
     return fill !== undefined && this.#isShared(fill, place) ? fill.join(place) : undefined;
   }
 
@@ -90,7 +93,7 @@ export class BlobFills implements AsyncDisposable {
    */
   start(place: SharedPlace, expected: BlobInfo, settings: FillsSettings, isSmall = false): Seat | undefined {
     if (this.#isStopping) throw new Stopping();
-    const key = `${hostOf(place.repository)}/${expected.digest}`;
+    const key = keyOf(hostOf(place.repository), expected.digest, place.caller);
     const before = this.#current.get(key);
     if (before?.canJoin(place.range) === true && this.#isShared(before, place)) return undefined;
     const fill = this.#begun(place, expected, settings, isSmall, before);
@@ -136,6 +139,11 @@ export class BlobFills implements AsyncDisposable {
     for (const fill of fills) fill.cancel(new Stopping());
     await Promise.all(fills.map(async (fill) => await fill.done));
   }
+}
+
+/** No caller has a blank in it. */
+function keyOf(host: RegistryHost, digest: Digest, caller: string | undefined): string {
+  return caller === undefined ? `${host}/${digest}` : `${caller} ${host}/${digest}`;
 }
 
 /** Whoever waits for it is told. */

@@ -16,12 +16,11 @@ interface Answer {
 /** Which cached manifests upstream was asked for all the same, because it lacked a blob of theirs: each once in ten minutes. */
 export class AskedManifests {
   readonly #clock: Clock;
-  readonly #asked = new LRUCache<string, { readonly at: number; readonly answer: Promise<Answer> }>({
-    max: 5000,
-  });
+  readonly #asked: LRUCache<string, { readonly at: number; readonly answer: Promise<Answer> }>;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, max = 5000) {
     this.#clock = clock;
+    this.#asked = new LRUCache({ max });
   }
 
   /** Upstream's latest answer: of `ask` if it is time again, else that which came or is awaited. */

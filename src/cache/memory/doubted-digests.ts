@@ -9,7 +9,11 @@ export type Doubt = 'wrong' | 'unfetched';
 
 /** Announced digests that were not to be had, until they are. */
 export class DoubtedDigests {
-  readonly #doubts = new LRUCache<string, Doubt>({ max: 10_000 });
+  readonly #doubts: LRUCache<string, Doubt>;
+
+  constructor(max = 10_000) {
+    this.#doubts = new LRUCache({ max });
+  }
 
   of(repository: RepositoryName, digest: Digest): Doubt | undefined {
     return this.#doubts.get(contentKey(repository, digest));

@@ -15,8 +15,9 @@ type Absence = Pick<RegistryError, 'code' | 'wording' | 'status' | 'detail' | 'h
 export class NegativeCache {
   readonly #absent: Expiring<Absence>;
 
-  constructor(clock: Clock) {
-    this.#absent = new Expiring(clock, maxAbsent, { most: maxBytes, of: bytesOf });
+  /** `max`: so many are remembered. */
+  constructor(clock: Clock, max = maxAbsent) {
+    this.#absent = new Expiring(clock, max, { most: maxBytes, of: bytesOf });
   }
 
   /** Throws the remembered 404. */

@@ -15,7 +15,7 @@ export interface ChallengesSettings extends Realms {
   readonly nameOf: (repository: RepositoryName) => string;
 }
 
-const basicChallenge = formatChallenge({
+export const basicChallenge = formatChallenge({
   scheme: 'Basic',
   params: { realm: 'ociregistry', charset: 'UTF-8' },
 });

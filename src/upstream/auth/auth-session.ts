@@ -96,6 +96,13 @@ export class AuthSession {
     return (await this.credential(signal)) !== refused;
   }
 
+  /** Forgets what was had with the credential for this. What is under way with it goes on. */
+  presentAnew(scope: Scope): void {
+    for (let token = this.tokens.find(scope); token !== undefined; token = this.tokens.find(scope))
+      this.tokens.drop(token.value);
+    this.#learned = undefined;
+  }
+
   /** User and password as a header for the registry; undefined where there are none, or they may not be sent for this scope now. */
   async tryPassword(scope: Scope, signal: AbortSignal | undefined): Promise<Password | undefined> {
     const credential = this.#credential;

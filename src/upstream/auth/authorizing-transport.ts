@@ -78,6 +78,11 @@ export class AuthorizingTransport implements Transport {
     return this.#own.get(this.#settings.credentials)?.tokens.find(scope) !== undefined;
   }
 
+  /** The next request for this at their origin shows the credential itself, if all repositories share one. */
+  presentAnew(scope: Scope): void {
+    this.#own.get(this.#settings.credentials)?.presentAnew(scope);
+  }
+
   /** Elsewhere nobody expects us to be anybody: a signed URL is what opens a store. */
   #confiding(response: TransportResponse, exchange: Exchange): TransportResponse {
     if (response.status < 400) return response;

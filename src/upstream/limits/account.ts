@@ -75,6 +75,11 @@ export class Account implements Transport {
     return scope !== undefined && this.#authorizing.holdsToken(scope);
   }
 
+  /** What was had with the credential for this does not count any more. */
+  presentAnew(scope: Scope): void {
+    this.#authorizing.presentAnew(scope);
+  }
+
   #read({ headers }: TransportResponse): void {
     const quota = quotaIn(headers);
     if (quota !== undefined) this.#reading = { quota, until: this.#clock.monotonic() + quota.windowMs };

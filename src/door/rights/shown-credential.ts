@@ -1,0 +1,26 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { networkOf } from '../../base/network-of.ts';
+import { type UserAndPassword, userAndPassword } from '../identity/basic.ts';
+
+/** Somebody who asks by the user and the password that he has at a registry. Nobody here knows whether they are right. */
+export interface Asker extends UserAndPassword {
+  /** By which the same credential is known again: a keyed hash of it, good in this process alone. */
+  readonly key: string;
+  /** Where he asks from, for whom wrong passwords count. */
+  readonly network: string;
+}
+
+/** By what is told who asks. */
+export class ShownCredentials {
+  readonly #key = randomBytes(32);
+
+  /** Undefined: he shows no user with a password (RFC 7617). `authorization`: the header, a secret. */
+  of(authorization: string | undefined, address: string | undefined): Asker | undefined {
+    const [, encoded] = /^basic +(\S+) *$/i.exec(authorization ?? '') ?? [];
+    const shown = encoded === undefined ? undefined : userAndPassword(encoded);
+    if (shown === undefined) return undefined;
+    const { user, password } = shown;
+    const key = createHmac('sha256', this.#key).update(`${user}:${password}`).digest('base64url');
+    return { user, password, key, network: networkOf(address ?? '') };
+  }
+}
