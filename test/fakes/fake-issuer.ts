@@ -81,11 +81,17 @@ export class FakeIssuer implements AsyncDisposable {
       return;
     }
     const issuer = this.claims ?? this.url;
-    const body =
+    const [type, body] =
       path === '/keys'
-        ? this.jwks
-        : { issuer, jwks_uri: this.keysAt ?? this.jwksUrl, authorization_endpoint: `${this.url}/auth` };
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
+        ? ['application/jwk-set+json', this.jwks]
+        : [
+            'application/json',
+            { issuer, jwks_uri: this.keysAt ?? this.jwksUrl, authorization_endpoint: `${this.url}/auth` },
+          ];
+    // As strict as Kubernetes.
+    if (response.req.headers.accept?.includes(type) === true)
+      response.setHeader('content-type', type).end(JSON.stringify(body));
+    else response.writeHead(406).end();
   }
 }
 

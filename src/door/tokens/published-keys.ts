@@ -4,6 +4,8 @@ import type { Transport } from '../../net/transport.ts';
 import { RegistryError } from '../../oci/error.ts';
 
 const maxBytes = 256 * 1024;
+/** RFC 7517 section 8.5 has a type of its own for keys; Kubernetes answers 406 to whoever takes the other alone. */
+const accepted = 'application/json, application/jwk-set+json';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -30,7 +32,7 @@ async function keysUrl(issuer: string, transport: Transport): Promise<URL> {
 
 async function jsonAt(url: URL, transport: Transport): Promise<Json> {
   await using answer = await transport.send({
-    ...{ method: 'GET', url, headers: { accept: 'application/json' }, maxBodyBytes: maxBytes },
+    ...{ method: 'GET', url, headers: { accept: accepted }, maxBodyBytes: maxBytes },
   });
   const what = `the answer of ${url.origin} is`;
   if (answer.status !== 200)

@@ -62,10 +62,11 @@ export async function fourDoors(): Promise<FourDoors> {
   // Clients that follow no realm to another host of a private network follow it to another port of the same name.
   const oauth = bearing.replace('127.0.0.1', 'localhost');
   const wait = async (): Promise<void> => await clock.advance(minute - (clock.now() % minute));
-  // Until the connection stands nothing is counted.
+  // Until the connection stands it is not there that requests are counted.
   await until('it counts', async () => {
     await wait();
-    return (await asked(`http://${oauth}/v2/`)).headers.has('ratelimit-limit');
+    await asked(`http://${oauth}/v2/`);
+    return (await redis.counts()).size > 0;
   });
   await wait();
   const kept = stack.move();

@@ -109,6 +109,9 @@ export class KubeApiserver implements AsyncDisposable {
       },
       [201],
     );
+    const shown = async (): Promise<boolean> =>
+      (await this.#asked('GET', '/openid/v1/jwks', { authorization: '' })).status === 200;
+    await until('the keys are shown to nobody in particular', shown);
   }
 
   /** The JSON Web Key Set, as `kubectl get --raw /openid/v1/jwks` shows it. */
@@ -129,14 +132,18 @@ export class KubeApiserver implements AsyncDisposable {
   }
 
   async #post(path: string, body: object, wanted: readonly number[]): Promise<unknown> {
-    const answer = await this.#asked('POST', path, JSON.stringify(body));
+    const answer = await this.#asked('POST', path, { body: JSON.stringify(body) });
     if (!wanted.includes(answer.status)) throw new Error(`${answer.status} for ${path}: ${answer.body}`);
     return JSON.parse(answer.body);
   }
 
-  async #asked(method: string, path: string, body = ''): Promise<{ status: number; body: string }> {
+  async #asked(
+    method: string,
+    path: string,
+    { body = '', authorization = `Bearer ${this.#admin}` }: { body?: string; authorization?: string } = {},
+  ): Promise<{ status: number; body: string }> {
     const ca = await readFile(this.caFile);
-    const headers = { authorization: `Bearer ${this.#admin}`, 'content-type': 'application/json' };
+    const headers = { 'content-type': 'application/json', ...(authorization !== '' && { authorization }) };
     const asking = Promise.withResolvers<IncomingMessage>();
     request(`${this.url}${path}`, { method, ca, headers }, asking.resolve)
       .on('error', asking.reject)
