@@ -98,7 +98,7 @@ export class ReceiveBuffer {
     return loan.bytes.subarray(loan.used - length, loan.used);
   }
 
-  /** So many of the bytes that were taken last are no content. */
+  /** So many of the bytes that were taken last nobody will give back: no content, or copied. */
   done(bytes: number): void {
     if (this.#loan !== undefined && bytes > 0) this.#buffers.done(this.#loan, bytes);
   }
