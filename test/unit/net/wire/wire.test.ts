@@ -222,7 +222,7 @@ describe('a GET of a blob', () => {
 function framed(content: Buffer, framing: string): (string | Buffer)[] {
   if (framing === 'length') return [`HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n`, content];
   const sizes = framing === 'chunks' ? [100_000] : [20_000, 7, 300, 1000];
-  const parts = [Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')];
+  const parts: Buffer[] = [Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')];
   for (let [at, count] = [0, 0]; at < content.length; count += 1) {
     const chunk = content.subarray(at, at + (sizes[count % sizes.length] ?? 1));
     parts.push(Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n'));
