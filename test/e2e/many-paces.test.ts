@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import type { App } from '#src/app/app.ts';
 import type { Descriptor } from '#src/oci/descriptor.ts';
 import { serverKeys, TestAuthority } from '#test/fakes/certificates.ts';
+import { FakeProxy } from '#test/fakes/fake-proxy.ts';
 import { FakeUpstream } from '#test/fakes/fake-upstream.ts';
 import { bytes, putImage } from '#test/fakes/images.ts';
 import { runApp, temporaryDirectory } from '#test/fakes/running-app.ts';
@@ -57,14 +58,19 @@ async function* inPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   }
 }
 
-/** For each round: plain TCP on both sides, or TLS, which hands out bytes in its own way. */
-const rounds = ['http', 'https'] as const;
+/** For each round: plain TCP on both sides, or TLS, which hands out bytes in its own way, or TLS through a proxy, for which Node makes the memory. */
+const rounds = [
+  { scheme: 'http', proxied: false },
+  { scheme: 'https', proxied: false },
+  { scheme: 'https', proxied: true },
+] as const;
 
 describe('many clients of many blobs at many paces', () => {
   it('each get the right bytes, and so does the disk, while memory is used again', async () => {
     await using authority = await TestAuthority.create();
     const pair = await authority.issue('localhost', 'IP:127.0.0.1');
-    for (const [round, scheme] of rounds.entries()) {
+    for (const [round, { scheme, proxied }] of rounds.entries()) {
+      await using proxy = await FakeProxy.start();
       await using upstream = await FakeUpstream.start(
         scheme === 'https' ? { tls: await serverKeys(pair) } : {},
       );
@@ -76,7 +82,15 @@ describe('many clients of many blobs at many paces', () => {
       upstream.faults.push(...faults());
       await using app = await runApp({
         imagePath: directory.path,
-        registries: [{ name: upstream.host, scheme, alias: 'up', tls: { ca: authority.caFile } }],
+        registries: [
+          {
+            name: upstream.host,
+            scheme,
+            alias: 'up',
+            tls: { ca: authority.caFile },
+            ...(proxied && { upstream: { proxy: proxy.url() } }),
+          },
+        ],
         ...(scheme === 'https' && { serverTlsConfig: { cert: pair.certFile, key: pair.keyFile } }),
       });
       await Promise.all(layers.map(async (layer, at) => await readAll(app, layer, contents[at] as Buffer)));
@@ -84,6 +98,7 @@ describe('many clients of many blobs at many paces', () => {
         await until(`${digest} is stored`, async () => await isStored(app, digest));
         assert.equal(await storedDigest(directory.path, digest), digest);
       }
+      assert.equal(proxy.accepted > 0, proxied);
     }
   });
 });

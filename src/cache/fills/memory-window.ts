@@ -3,10 +3,10 @@ import type { BlobReader, ByteRange } from '../../oci/registry.ts';
 /** Whose a chunk is: may it be kept, and does somebody want it back? */
 export type ChunkOwnership = Pick<BlobReader, 'mayKeep' | 'giveBack'>;
 
-/** A piece of memory that bytes are copied into, or a chunk that was kept; `length` of it are filled. */
+/** A piece of memory that bytes are copied into, or chunks that were kept and lie side by side; `length` of it are filled. */
 interface Segment {
   readonly at: number;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   length: number;
   /** Where its memory is wanted back: when it was dropped and no reader is at it. */
   readonly giveBack?: ChunkOwnership['giveBack'];
@@ -17,16 +17,19 @@ interface Segment {
 /** Small blobs take little; the rest comes in pieces that are worth a system call. Bytes. */
 const firstSizes = [16 * 1024, 128 * 1024];
 const segmentSize = 256 * 1024;
-/** A smaller chunk is copied beside others: each piece is a call of its own for those who send it. Bytes. */
+/** A smaller chunk that does not lie behind the last one is copied beside others: each piece is a call of its own for those who send it. Bytes. */
 const minKept = 16 * 1024;
+/** So many segments wait for their next use; what is beyond that is freed. */
+const maxSpare = 2;
 
 /**
- * The youngest bytes of a stream, in memory. What was read stays valid when it is dropped, until the next piece is asked for;
- * for good where no chunk is wanted back.
+ * The youngest bytes of a stream, in memory. What was read stays valid when it is dropped, until the next piece is asked for.
  */
 export class MemoryWindow {
   #segments: Segment[] = [];
   #made = 0;
+  /** Of the full size, and nobody's. */
+  #spare: Buffer<ArrayBuffer>[] = [];
   #start: number;
   #end: number;
 
@@ -47,14 +50,29 @@ export class MemoryWindow {
 
   /** Copies, unless the chunk may be kept (nobody writes to it before it is given back) and is worth it. */
   push(chunk: Uint8Array, { mayKeep = false, giveBack }: ChunkOwnership = {}): void {
+    if (mayKeep && this.#goesOn(chunk, giveBack)) return;
     if (mayKeep && chunk.length >= minKept) {
       const { length } = chunk;
       this.#segments.push({ at: this.#end, bytes: chunk, length, giveBack, readers: 0, isDropped: false });
       this.#end += length;
+      this.#made = 0;
     } else {
       this.#copy(chunk);
       giveBack?.(chunk);
     }
+  }
+
+  /** Keeps what lies behind the last chunk in one piece with it, however small. */
+  #goesOn(chunk: Uint8Array, giveBack: ChunkOwnership['giveBack']): boolean {
+    const last = this.#segments.at(-1);
+    if (last === undefined || last.giveBack !== giveBack || last.length + chunk.length > segmentSize)
+      return false;
+    const { buffer, byteOffset } = last.bytes;
+    if (buffer !== chunk.buffer || byteOffset + last.length !== chunk.byteOffset) return false;
+    last.length += chunk.length;
+    last.bytes = Buffer.from(chunk.buffer, byteOffset, last.length);
+    this.#end += chunk.length;
+    return true;
   }
 
   #copy(chunk: Uint8Array): void {
@@ -114,10 +132,18 @@ export class MemoryWindow {
     if (last !== undefined && last.length < last.bytes.length) return last;
     const size = Math.max(firstSizes[this.#made] ?? segmentSize, Math.min(wanted, segmentSize));
     this.#made += 1;
-    const bytes = Buffer.allocUnsafeSlow(size);
-    const made = { at: this.#end, bytes, length: 0, readers: 0, isDropped: false };
+    const bytes = (size === segmentSize ? this.#spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+    const giveBack = () => this.#reuse(bytes);
+    const made = { at: this.#end, bytes, length: 0, giveBack, readers: 0, isDropped: false };
     this.#segments.push(made);
     return made;
+  }
+
+  /** Whoever has a view of it still, by mistake, sees an empty one then. */
+  #reuse({ buffer }: Buffer<ArrayBuffer>): void {
+    const isSpare = buffer.byteLength === segmentSize && this.#spare.length < maxSpare;
+    if (isSpare) this.#spare.push(Buffer.from(buffer.transfer()));
+    else buffer.transfer(0);
   }
 }
 

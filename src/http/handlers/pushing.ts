@@ -1,10 +1,10 @@
+import { freeChunks } from '../../base/free-chunks.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { type Pushes, type SentBytes, type UploadState, uploadRange } from '../../oci/pushes.ts';
 import type { RequestOf } from '../../oci/request.ts';
 import { formatRequest } from '../../oci/request.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import { freeChunks } from '../exchange/free-chunks.ts';
 import { hasBody, lengthOf, sentChunks } from '../exchange/request-body.ts';
 import type { Sources } from './call.ts';
 

@@ -15,6 +15,7 @@ export class BodyQueue implements AsyncIterable<Buffer> {
   /** Where small chunks are copied to: what of it is free. */
   #room: Buffer = Buffer.alloc(0);
   #received = 0;
+  #lent = 0;
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => undefined;
@@ -35,6 +36,11 @@ export class BodyQueue implements AsyncIterable<Buffer> {
     return this.#received;
   }
 
+  /** Those of them that the reader has, or will have, in the memory that they came in. */
+  get lent(): number {
+    return this.#lent;
+  }
+
   /** Has a reader begun? */
   get isRead(): boolean {
     return this.#isRead;
@@ -43,7 +49,13 @@ export class BodyQueue implements AsyncIterable<Buffer> {
   push(chunk: Buffer): void {
     this.#received += chunk.length;
     if (this.#isDiscarded || this.#failure !== undefined) return;
-    this.#add(chunk.length < small && this.#chunks.length > 0 ? this.#copied(chunk) : chunk);
+    const last = this.#chunks.at(-1);
+    if (last !== undefined && chunk.length < small && !isFollowedBy(last, chunk))
+      this.#add(this.#copied(chunk));
+    else {
+      this.#add(chunk);
+      this.#lent += chunk.length;
+    }
     this.#bytes += chunk.length;
     this.#wake();
   }

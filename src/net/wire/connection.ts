@@ -176,9 +176,9 @@ export class Connection implements Disposable {
     const { reader } = exchange;
     try {
       const { hasBegun, hasHead } = reader;
-      const before = reader.body.received;
+      const before = reader.body.lent;
       const used = reader.push(bytes);
-      this.#buffer?.done(bytes.length - (reader.body.received - before));
+      this.#buffer?.done(bytes.length - (reader.body.lent - before));
       if (reader.isComplete) return this.#finish(exchange, used === bytes.length && reader.keepsAlive);
       if (!this.#isDraining) this.#progress(exchange, hasBegun, hasHead);
     } catch (error) {

@@ -1,3 +1,5 @@
+import { freeChunks } from '../../base/free-chunks.ts';
+
 /** One piece of memory that a socket receives into. Bytes. */
 const size = 256 * 1024;
 /** With less room a system call brings too little. Bytes. */
@@ -38,10 +40,11 @@ export class ReceiveBuffers {
     return loan;
   }
 
-  /** Nobody reads these bytes any more; each to be said once. */
-  giveBack({ buffer, byteLength }: Uint8Array): void {
-    const loan = this.#loans.get(buffer);
-    if (loan !== undefined) this.done(loan, byteLength);
+  /** Nobody reads these bytes any more; each to be said once. What is not of these buffers, as Node makes it for what comes through a proxy, is freed. */
+  giveBack(chunk: Uint8Array): void {
+    const loan = this.#loans.get(chunk.buffer);
+    if (loan === undefined) freeChunks([chunk]);
+    else this.done(loan, chunk.byteLength);
   }
 
   done(loan: Loan, bytes: number): void {
@@ -98,7 +101,7 @@ export class ReceiveBuffer {
     return loan.bytes.subarray(loan.used - length, loan.used);
   }
 
-  /** So many of the bytes that were taken last are no content. */
+  /** So many of the bytes that were taken last nobody will give back: no content, or copied. */
   done(bytes: number): void {
     if (this.#loan !== undefined && bytes > 0) this.#buffers.done(this.#loan, bytes);
   }

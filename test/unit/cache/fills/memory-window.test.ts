@@ -36,6 +36,53 @@ describe('MemoryWindow', () => {
     assert.equal(Buffer.concat(window.from(0, 10)).toString(), 'abc');
   });
 
+  it('keeps small chunks in one piece with the one that they lie behind, and gives that back once', () => {
+    const returned: number[] = [];
+    const giveBack = ({ byteLength }: Uint8Array) => void returned.push(byteLength);
+    const memory = Buffer.from(bytes(300_000));
+    const window = new MemoryWindow();
+    const push = (length: number) =>
+      window.push(memory.subarray(window.end, window.end + length), { mayKeep: true, giveBack });
+    for (const length of [20_000, 1, 100, 5000]) push(length);
+    const reader = window.read({ first: 0, last: 299_999 });
+    const seen = reader.next().value;
+    // Whoever is at the piece has no more of it, and finds the rest behind it.
+    for (const length of [7, 70_000]) push(length);
+    assert.equal(seen?.length, 25_101);
+    window.drop(window.end);
+    assert.deepEqual(returned, []);
+    assert.ok(memory.subarray(0, 25_101).equals(seen));
+    reader.next();
+    assert.deepEqual(returned, [95_108]);
+  });
+
+  it('keeps no more in one piece than is given back soon', () => {
+    const memory = Buffer.from(bytes(3_000_000));
+    const window = new MemoryWindow();
+    for (let at = 0; at < memory.length; at += 20_000)
+      window.push(memory.subarray(at, at + 20_000), { mayKeep: true });
+    window.drop(memory.length, 500_000);
+    assert.ok(window.end - window.start < 800_000, `${window.end - window.start} bytes are kept`);
+  });
+
+  it('copies into the same memory again, but into none that somebody reads', (t) => {
+    const all = Buffer.from(bytes(16_000_000));
+    const made = t.mock.method(Buffer, 'allocUnsafeSlow');
+    const window = new MemoryWindow();
+    const push = (length: number) => window.push(all.subarray(window.end, window.end + length));
+    push(500_000);
+    const paused = window.read({ first: 0, last: all.length });
+    const seen = paused.next().value;
+    while (window.end < all.length) {
+      push(10_000);
+      window.drop(window.end, 500_000);
+    }
+    assert.ok(made.mock.callCount() < 10, `${made.mock.callCount()} pieces of memory`);
+    assert.ok(all.subarray(0, seen?.length).equals(seen ?? all));
+    const { start } = window;
+    assert.ok(Buffer.concat(window.from(start, all.length)).equals(all.subarray(start)));
+  });
+
   it('keeps as much as it is told to', () => {
     const window = new MemoryWindow();
     window.push(bytes(3_000_000));

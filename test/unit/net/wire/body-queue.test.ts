@@ -36,4 +36,35 @@ describe('a body that comes in very small chunks', () => {
     queue.end();
     assert.equal((await chunksOf(queue))[0]?.buffer, only.buffer);
   });
+
+  it('is in the memory that it came in where that lies behind what waits, and else not lent', async () => {
+    const queue = new BodyQueue(() => undefined);
+    const memory = Buffer.from(bytes(2000));
+    for (const [from, to] of [
+      [0, 1000],
+      [1000, 1003],
+      [1003, 1010],
+      [1020, 1030],
+      [1030, 1700],
+    ] as const)
+      queue.push(memory.subarray(from, to));
+    queue.end();
+    const chunks = await chunksOf(queue);
+    const lent = chunks.filter(({ buffer }) => buffer === memory.buffer);
+    assert.deepEqual(
+      lent.map(({ length }) => length),
+      [1010, 670],
+    );
+    assert.equal(queue.lent, 1680);
+    assert.equal(queue.received, 1690);
+    const expected = Buffer.concat([memory.subarray(0, 1010), memory.subarray(1020, 1700)]);
+    assert.ok(Buffer.concat(chunks).equals(expected));
+  });
+
+  it('is not lent where nobody reads any more', () => {
+    const queue = new BodyQueue(() => undefined);
+    queue.discard();
+    queue.push(Buffer.from('abc'));
+    assert.equal(queue.lent, 0);
+  });
 });

@@ -4,5 +4,6 @@
  */
 export function freeChunks(chunks: readonly Uint8Array[]): void {
   for (const { buffer, byteLength } of chunks)
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+    if (byteLength > 0 && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength)
+      buffer.transfer(0);
 }
