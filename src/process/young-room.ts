@@ -2,10 +2,12 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /** Milliseconds. */
 const lookMs = 250;
-/** More than this no work is the faster for; the imports take more the more they are. Bytes. */
-const enough = 16 * 1024 * 1024;
+/** More than this no work is the faster for; the imports take more the more they are. Of one half of the room, out of which what lives is copied into the other. Bytes. */
+const enough = 8 * 1024 * 1024;
 /** Who has used so much processor time since the last look has work. Microseconds. */
 const busy = 25_000;
+/** What V8 gives more room for is about as much as half of it; more than so many times that is not tried. */
+const mostTimes = 4;
 const pieceLength = 8000;
 /** What an element of an array takes. Bytes. */
 const elementBytes = 8;
@@ -16,27 +18,36 @@ const elementBytes = 8;
  * however little room there is.
  */
 export function keepYoungRoom(): void {
-  const wanted = Math.min(youngRoom(), enough);
-  let factor = 0;
+  const wanted = Math.min(halfOfRoom(), enough);
+  growBy(1);
   let used = usedTime();
-  const held: { lasting?: unknown } = {};
   const look = (): void => {
-    const room = youngRoom();
-    const next = Math.max(1, Math.floor(wanted / room));
-    if (next !== factor) setFlagsFromString(`--semi-space-growth-factor=${next}`);
-    factor = next;
+    const half = halfOfRoom();
     const now = usedTime();
-    held.lasting = next > 1 && now - used > busy ? lastingObjects(room) : undefined;
+    if (half > 0 && 2 * half <= wanted && now - used > busy) grow(half, Math.floor(wanted / half));
     used = now;
   };
-  look();
   setInterval(look, lookMs).unref();
 }
 
-/** V8 gives more room when as much has lived through collections as there is; of what requests leave behind hardly anything does. */
-function lastingObjects(bytes: number): unknown {
-  const pieces = Math.ceil(bytes / (pieceLength * elementBytes));
-  return Array.from({ length: pieces }, () => new Array(pieceLength).fill(0));
+/**
+ * To so many times the room, once: V8 grows it with each collection that finds much alive, so it may do so here and nowhere else. It gives more when as much has
+ * lived through collections as there is, and of what requests leave behind hardly anything does: these objects do.
+ */
+function grow(half: number, factor: number): void {
+  growBy(factor);
+  const lasting: unknown[] = [];
+  for (
+    let bytes = 0;
+    bytes < mostTimes * half && halfOfRoom() < 2 * half;
+    bytes += pieceLength * elementBytes
+  )
+    lasting.push(new Array(pieceLength).fill(0));
+  growBy(1);
+}
+
+function growBy(factor: number): void {
+  setFlagsFromString(`--semi-space-growth-factor=${factor}`);
 }
 
 /** Of this thread. Microseconds. */
@@ -45,7 +56,8 @@ function usedTime(): number {
   return user + system;
 }
 
-/** Bytes. */
-function youngRoom(): number {
-  return getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')?.space_size ?? 0;
+/** What may be in use of it: what V8 has of the system for it, both halves, is less until it was used. Bytes. */
+function halfOfRoom(): number {
+  const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+  return young === undefined ? 0 : young.space_used_size + young.space_available_size;
 }

@@ -3,8 +3,8 @@ import type { LoadedConfig } from '../../config/load.ts';
 import { openCredentials } from '../../config/open-credentials.ts';
 import { openPasswords } from '../../config/open-passwords.ts';
 import type { Problem } from '../../config/problem.ts';
+import type { Config } from '../../config/schema.ts';
 import { checkProxies } from '../policies.ts';
-import { identityProblems } from './identity.ts';
 import { listeningFindings } from './listening.ts';
 import { secretFileWarnings } from './open-secrets.ts';
 import { imagePathProblems, logFileProblems, servedDirectoryProblems } from './paths.ts';
@@ -52,7 +52,7 @@ async function look(
     ...(await logFileProblems(config)),
     ...(await servedDirectoryProblems(config)),
     ...tls.problems,
-    ...(await identityProblems(config)),
+    ...(await identityProblemsOf(config)),
     ...listening.problems,
   ];
   const warnings: Problem[] = [
@@ -65,6 +65,13 @@ async function look(
     problems: [...located(problems), ...proxyProblems(() => checkProxies(config, env))],
     warnings: [...openCredentials(config), ...openPasswords(config), ...located(warnings)],
   };
+}
+
+/** Loaded where it is configured alone: each start goes through here. */
+async function identityProblemsOf(config: Config): Promise<readonly Problem[]> {
+  if (config.auth === undefined) return [];
+  const { identityProblems } = await import('./identity.ts');
+  return await identityProblems(config);
 }
 
 function proxyProblems(check: () => void): string[] {

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { systemClock } from '../../base/clock.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { startThread } from '../../base/thread.ts';
 import type { NewFile } from './new-file.ts';
 
@@ -26,21 +26,32 @@ export interface Made {
 
 /** A thread without work gives its memory back. Milliseconds. */
 const restMs = 30_000;
+/** What is worth one: more files than this within so long (milliseconds). An image has a manifest or two, a config, and few small layers. */
+const few = 8;
+const fewMs = 1000;
 const limits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 
 /**
  * Makes small files in a thread of its own: there each takes five calls of the system and nothing else, where Node's own way has each of them
- * done by another thread, and half of the time goes to telling it so. Made when it is first needed, and only work keeps the process alive.
+ * done by another thread, and half of the time goes to telling it so. Made when many files come, since beginning it takes a processor from the client who waits
+ * for the first byte behind a manifest (docs/decisions/0011). Only work keeps the process alive.
  */
 export class FileMaker {
   readonly #orders = new Map<number, (made: readonly number[]) => void>();
   #thread: Worker | undefined;
   #count = 0;
   #rest: Disposable | undefined;
+  readonly #clock: Clock;
+  /** Files that came without a thread, and the first of them when. */
+  #lately = { count: 0, since: Number.NEGATIVE_INFINITY };
 
-  /** As {@link FileSystem.make}. */
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  /** As {@link FileSystem.make}. Makes none where there is no thread, and few files come. */
   async make(files: readonly NewFile[], syncs: number): Promise<readonly NewFile[]> {
-    const thread = this.#thread ?? this.#started();
+    const thread = this.#thread ?? (this.#areMany(files.length) ? this.#started() : undefined);
     if (thread === undefined) return [];
     this.#rest?.[Symbol.dispose]();
     thread.ref();
@@ -51,6 +62,13 @@ export class FileMaker {
     thread.postMessage(order, [order.bytes.buffer]);
     const made = new Set(await done.promise);
     return files.filter((_, at) => made.has(at));
+  }
+
+  #areMany(count: number): boolean {
+    const now = this.#clock.monotonic();
+    if (now - this.#lately.since > fewMs) this.#lately = { count: 0, since: now };
+    this.#lately.count += count;
+    return this.#lately.count > few;
   }
 
   /** Undefined: the system gives no thread. */
@@ -72,7 +90,7 @@ export class FileMaker {
     this.#orders.delete(id);
     if (this.#orders.size > 0 || this.#thread !== thread) return;
     thread.unref();
-    this.#rest = systemClock.after(restMs, () => this.#drop(thread));
+    this.#rest = this.#clock.after(restMs, () => this.#drop(thread));
   }
 
   /** What it was asked for and has not told of counts as not made. */

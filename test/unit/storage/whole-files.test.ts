@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { FileMaker } from '#src/storage/file/file-maker.ts';
 import type { NewFile } from '#src/storage/file/new-file.ts';
 import { PartialFiles } from '#src/storage/file/partial-files.ts';
@@ -13,8 +13,11 @@ import { bytes } from '#test/fakes/images.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 import { ScriptedFiles } from '#test/fakes/scripted-files.ts';
 
-/** One maker makes them all, as in the program. */
-const maker = new FileMaker();
+/** One maker makes them all, as in the program. In its one second there are always many files. */
+const maker = new FileMaker(new FakeClock());
+
+/** So many are worth no thread. */
+const few = 8;
 
 async function makingIn() {
   const directory = await temporaryDirectory();
@@ -29,7 +32,56 @@ async function makingIn() {
   return { file, partial, blobs, [Symbol.asyncDispose]: async () => await directory[Symbol.asyncDispose]() };
 }
 
+function filesOf(
+  count: number,
+  { file }: { file: (name: string, content: Uint8Array) => NewFile },
+): NewFile[] {
+  return Array.from({ length: count }, (_, at) => file(`few${at}`, bytes(10)));
+}
+
+describe('small files that come', () => {
+  it('have no thread begun for them where they are few, and are left to who asks', async () => {
+    await using making = await makingIn();
+    const clock = new FakeClock();
+    const own = new FileMaker(clock);
+    for (let second = 0; second < 3; second += 1) {
+      for (const file of filesOf(few, making)) assert.deepEqual(await own.make([file], 3), []);
+      await clock.advance(1001);
+    }
+    assert.deepEqual(await readdir(making.partial), []);
+    assert.deepEqual(await readdir(making.blobs), []);
+  });
+
+  it('have one from the ninth on that comes within a second, and as long as it is there', async () => {
+    await using making = await makingIn();
+    const clock = new FakeClock();
+    const own = new FileMaker(clock);
+    assert.deepEqual(await own.make(filesOf(few, making), 3), []);
+    const [ninth, later] = [making.file('ninth', bytes(10)), making.file('later', bytes(10))];
+    assert.deepEqual(await own.make([ninth], 3), [ninth]);
+    await clock.advance(1001);
+    assert.deepEqual(await own.make([later], 3), [later]);
+    assert.deepEqual(await readdir(making.blobs), ['later', 'ninth']);
+  });
+
+  it('have another one where it has rested for long and many come again', async () => {
+    await using making = await makingIn();
+    const clock = new FakeClock();
+    const own = new FileMaker(clock);
+    const many = filesOf(few + 1, making);
+    assert.deepEqual(await own.make(many, 3), many);
+    await clock.advance(31_000);
+    assert.deepEqual(await own.make(many.slice(1), 3), []);
+    assert.deepEqual(await own.make(many.slice(0, 1), 3), many.slice(0, 1));
+  });
+});
+
 describe('files that a thread makes', () => {
+  before(async () => {
+    await using making = await makingIn();
+    await maker.make(filesOf(few + 1, making), 3);
+  });
+
   it('have their bytes and their mode under their last names, and nothing is left of the first', async () => {
     await using making = await makingIn();
     const sizes = [0, 1, 1000, 65_536, 1_000_000];
