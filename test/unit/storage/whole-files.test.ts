@@ -32,7 +32,10 @@ async function makingIn() {
   return { file, partial, blobs, [Symbol.asyncDispose]: async () => await directory[Symbol.asyncDispose]() };
 }
 
-function filesOf(count: number, { file }: { file: (name: string, content: Uint8Array) => NewFile }): NewFile[] {
+function filesOf(
+  count: number,
+  { file }: { file: (name: string, content: Uint8Array) => NewFile },
+): NewFile[] {
   return Array.from({ length: count }, (_, at) => file(`few${at}`, bytes(10)));
 }
 
