@@ -42,10 +42,6 @@ export function configuredKinds(auth: Config['auth']): readonly CredentialKind[]
   return found.flatMap(([kind, isThere]) => (isThere ? [kind] : []));
 }
 
-export function isLoopback({ host }: Pick<Door, 'host'>): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
 function tlsOf(
   tls: Pick<Config['serverTlsConfig'], 'cert' | 'clientAuth'> | undefined,
 ): Pick<Door, 'hasTls' | 'asksForCertificates'> {

@@ -1,4 +1,5 @@
-import { type CredentialKind, configuredKinds, doorsOf, isLoopback } from './doors.ts';
+import { isLoopbackHost } from '../base/loopback.ts';
+import { type CredentialKind, configuredKinds, doorsOf } from './doors.ts';
 import type { Config } from './schema.ts';
 
 /** What can be used and is hardly what was meant: one line each, without a secret. */
@@ -105,7 +106,7 @@ function believedAlone(config: Config): string[] {
 function readableKeys({ auth }: Config): string[] {
   return (auth?.issuers ?? []).flatMap(({ issuer, jwksUrl, keyFile }) => {
     const url = keyFile === '' ? URL.parse(jwksUrl ?? issuer) : null;
-    return url?.protocol === 'http:' && !isLoopback({ host: url.hostname.replace(/[[\]]/g, '') })
+    return url?.protocol === 'http:' && !isLoopbackHost(url.hostname)
       ? [`auth.issuers: the keys of ${issuer} come over plain HTTP: whoever is between can make tokens of it`]
       : [];
   });
