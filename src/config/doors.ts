@@ -32,6 +32,12 @@ export function doorsOf({ host, port, serverTlsConfig, auth, listeners }: Config
   return [first, ...others];
 }
 
+/** Is there a limit of how often clients ask, at any of the doors? */
+export function isLimited({ rateLimit, listeners }: Pick<Config, 'rateLimit' | 'listeners'>): boolean {
+  return rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
+}
+
+/** In the order in which they are taken. */
 export function configuredKinds(auth: Config['auth']): readonly CredentialKind[] {
   const found: readonly [CredentialKind, boolean][] = [
     ['basic', auth?.basic !== undefined],
