@@ -15,18 +15,24 @@ interface Door {
   readonly asksForCertificates: boolean;
   /** What of `auth` is taken there. */
   readonly kinds: ReadonlySet<CredentialKind>;
+  /** Are passwords shown there that clients have elsewhere (`authorization: passThrough`)? */
+  readonly passesPasswords: boolean;
 }
 
-export function doorsOf({ host, port, serverTlsConfig, auth, listeners }: Config): readonly Door[] {
+export function doorsOf(config: Config): readonly Door[] {
+  const { host, port, serverTlsConfig, auth, listeners, registries } = config;
+  const passes = registries.some(({ authorization }) => authorization === 'passThrough');
   const first: Door = {
     ...{ name: 'port', host, port, serve: 'registry', ...tlsOf(serverTlsConfig) },
     kinds: kindsOf(auth, auth?.atPort),
+    passesPasswords: passes,
   };
   const others = listeners.map(
     (listener, at): Door => ({
       ...{ name: `listeners[${at}]`, host: listener.host, port: listener.port, serve: listener.serve },
       ...tlsOf(listener.tls),
       kinds: kindsOf(auth, listener.auth),
+      passesPasswords: passes && listener.serve === 'registry' && listener.auth?.length !== 0,
     }),
   );
   return [first, ...others];
