@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
+import { OwnedEntries } from '../../base/owned-entries.ts';
 import { SecretHashes } from '../identity/secret-hashes.ts';
 import type { GrantingUser } from '../tokens/grant.ts';
 import { newSecret } from './new-secret.ts';
-import { OwnedEntries } from './owned-entries.ts';
 
 /** What a user has allowed a client, who comes for it. */
 export interface AllowedAccess {
