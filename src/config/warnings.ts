@@ -1,4 +1,5 @@
-import { type CredentialKind, configuredKinds, doorsOf, isLoopback } from './doors.ts';
+import { isLoopbackHost } from '../base/loopback.ts';
+import { type CredentialKind, configuredKinds, doorsOf, isLimited } from './doors.ts';
 import type { Config } from './schema.ts';
 
 /** What can be used and is hardly what was meant: one line each, without a secret. */
@@ -105,7 +106,7 @@ function believedAlone(config: Config): string[] {
 function readableKeys({ auth }: Config): string[] {
   return (auth?.issuers ?? []).flatMap(({ issuer, jwksUrl, keyFile }) => {
     const url = keyFile === '' ? URL.parse(jwksUrl ?? issuer) : null;
-    return url?.protocol === 'http:' && !isLoopback({ host: url.hostname.replace(/[[\]]/g, '') })
+    return url?.protocol === 'http:' && !isLoopbackHost(url.hostname)
       ? [`auth.issuers: the keys of ${issuer} come over plain HTTP: whoever is between can make tokens of it`]
       : [];
   });
@@ -138,22 +139,14 @@ function isTaken(config: Config, kind: CredentialKind): boolean {
 }
 
 /** What something else decides, or has no use for. */
-function withoutEffect({
-  access,
-  auth,
-  hosted,
-  rateLimit,
-  listeners,
-  storage,
-  registries,
-}: Config): string[] {
+function withoutEffect(config: Config): string[] {
+  const { access, auth, hosted, storage, registries } = config;
   const found = registries
     .filter(({ authorization, staleGrant }) => authorization === 'shared' && staleGrant !== undefined)
     .map(({ name }) => `registries: ${name}: staleGrant has no effect without authorization: passThrough`);
   if ((access !== undefined || auth !== undefined) && hosted.some(({ open }) => open))
     found.push('hosted: open has no effect beside access and auth, which say who may push');
-  const isLimited = rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
-  if (storage.coordination.kind === 'redis' && !isLimited)
+  if (storage.coordination.kind === 'redis' && !isLimited(config))
     found.push('storage.coordination has no effect without rateLimit');
   return found;
 }

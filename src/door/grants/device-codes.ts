@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
+import { OwnedEntries } from '../../base/owned-entries.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { SecretHashes } from '../identity/secret-hashes.ts';
 import type { GrantingUser } from '../tokens/grant.ts';
 import type { OAuthClient } from '../tokens/oauth-clients.ts';
 import { TokenError } from '../tokens/token-error.ts';
-import { OwnedEntries } from './owned-entries.ts';
-import { newSecret, SecretHashes } from './secrets.ts';
+import { newSecret } from './new-secret.ts';
 
 /** A device that waits for a user to allow it something. */
 export interface WaitingDevice {

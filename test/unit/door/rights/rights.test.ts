@@ -167,6 +167,41 @@ describe('while a registry cannot be asked', () => {
   });
 });
 
+describe('who is let have more repositories than are remembered', () => {
+  it('is forgotten himself, and nobody of another address', async () => {
+    const { clock, rights, prove } = open();
+    const [alice, mallory] = [somebody('alice', '10.0.0.1'), somebody('mallory', '10.0.0.2')];
+    await prove(alice);
+    for (let at = 0; at < 10_001; at += 1) {
+      const asking = { ...mallory.asking, repository: `public/${at}` };
+      await rights.prove(asking, manifest('v1'), async () => [manifest('v1')]);
+    }
+    assert.equal(rights.holds({ ...mallory.asking, repository: 'public/0' }), false);
+    assert.equal(rights.holds({ ...mallory.asking, repository: 'public/10000' }), true);
+    alice.state.answer = async () => await Promise.reject(away);
+    await clock.advance(60_000);
+    await prove(alice);
+  });
+
+  it('makes no answer of before a refusal count, however many others are refused meanwhile', async () => {
+    const { rights, prove } = open();
+    const [alice, mallory] = [somebody('alice', '10.0.0.1'), somebody('mallory', '10.0.0.2')];
+    await prove(alice);
+    await rights.answered(alice.asking, manifest('v1'), denied);
+    const late = Promise.withResolvers<void>();
+    alice.state.answer = async () => await late.promise;
+    const proving = prove(alice, 'v2');
+    while (alice.asked.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await rights.answered(alice.asking, { kind: 'blob', of: 'x' }, denied);
+    for (let at = 0; at < 10_001; at += 1)
+      await rights.answered({ ...mallory.asking, repository: `private/${at}` }, manifest('v1'), denied);
+    alice.state.answer = async () => await Promise.reject(denied);
+    late.resolve();
+    await assert.rejects(proving, denied);
+    assert.equal(rights.holds(alice.asking), false);
+  });
+});
+
 describe('who shows a registry one wrong password after the other', () => {
   it('is shown to it ten times, eight at once, and then not for a minute', async () => {
     const { clock, prove } = open();
