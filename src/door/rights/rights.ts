@@ -60,6 +60,8 @@ export class Rights {
   readonly #settings: RightsSettings;
   readonly #strangers: Strangers;
   readonly #grants: Expiring<Grant>;
+  /** Who was let lately, be the grant ended or not: his credential is no guess. */
+  readonly #known: Expiring<true>;
   /** The number of the end that a grant came to: what was asked before it says nothing any more. */
   readonly #ends: Expiring<number>;
   #lastEnd = 0;
@@ -72,6 +74,7 @@ export class Rights {
     this.#settings = settings;
     this.#strangers = new Strangers(clock);
     this.#grants = new Expiring(clock, maxGrants);
+    this.#known = new Expiring(clock, maxGrants);
     this.#ends = new Expiring(clock, maxGrants);
     this.#refusals = new Expiring(clock, maxRefusals);
     this.#resting = new Expiring(clock, maxRefusals);
@@ -165,7 +168,7 @@ export class Rights {
     const key = keyOf(asking);
     await this.#questions.run(textOf(key, question), async () => {
       // Where a registry lets anybody have something, that says nothing of his password.
-      const isKnown = this.#grants.get(key) !== undefined;
+      const isKnown = this.#known.get(key) === true;
       const ask = async (): Promise<void> => await this.#askedAnew(asking, question);
       try {
         await (isKnown ? ask() : this.#strangers.ask(asker, ask));
@@ -183,7 +186,9 @@ export class Rights {
       const [askedAt, lastEnd] = [clock.monotonic(), this.#lastEnd];
       await asking.ask(question);
       if ((this.#ends.get(key) ?? 0) > lastEnd) continue;
-      this.#grants.set(key, { askedAt, by: question }, Math.max(freshMs, staleGrantMs));
+      const forMs = Math.max(freshMs, staleGrantMs);
+      this.#grants.set(key, { askedAt, by: question }, forMs);
+      this.#known.set(key, true, forMs);
       return;
     }
     throw new RegistryError('UNAVAILABLE', 'upstream says now this and now that of who may', {
