@@ -321,6 +321,22 @@ describe('the login page', () => {
     assert.ok(text.includes('<code>https://web.test</code>'));
   });
 
+  it('says that all is allowed where the scopes keep it from nothing', async () => {
+    const { verifier, challenge } = newPkce();
+    const request = { ...webRequest(challenge), client_id: 'named', scope: 'profile' };
+    const { text } = await opened(authorizeUrl(url, request));
+    assert.match(text, /It may then do all that you may do here\./);
+    assert.ok(!text.includes('as far as'));
+    const code = await codeFor(url, request);
+    const shown = { code, code_verifier: verifier, redirect_uri: webBack };
+    const { body } = await token(url, 'named', { grant_type: 'authorization_code', ...shown });
+    const pushed = await asked(`${url}/v2/team/a/blobs/uploads/`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${String(body['access_token'])}` },
+    });
+    assert.equal(pushed.status, 202);
+  });
+
   it('takes no secret out of the URL, no form of another kind, and none that is large', async () => {
     for (const name of ['password', 'code', 'token', 'client_secret']) {
       const page = await opened(`${at()}&${name}=${secret('in-a-url')}`);
