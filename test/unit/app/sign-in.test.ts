@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt } from 'jose';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -355,6 +357,29 @@ describe('the login page', () => {
     assert.equal((await sent(at(), alice, flood).catch(() => ({ status: 431 }))).status, 431);
     assert.equal((await opened(at(), { method: 'DELETE' })).status, 405);
     assertSecretless(app.server.log, 'the log');
+  });
+});
+
+describe('a form that comes a byte at a time', () => {
+  it('is not waited for as long as something comes', async () => {
+    const clock = new FakeClock();
+    await using app = await signInApp({ clock });
+    const before = clock.sleeping;
+    const socket = connect(Number(new URL(app.url).port), '127.0.0.1');
+    const answer = text(socket);
+    let isOver = false;
+    socket.once('end', () => {
+      isOver = true;
+    });
+    socket.write(
+      'POST /token HTTP/1.1\r\nHost: cache.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\ngrant_type=',
+    );
+    await clock.untilSleeping(before + 1);
+    for (let step = 0; !isOver; step += 1) {
+      if (step < 3) socket.write('a');
+      await clock.advance(20_000);
+    }
+    assert.match(await answer, /^HTTP\/1\.1 408 [^]*did not come within 30 s/);
   });
 });
 
