@@ -375,7 +375,7 @@ describe('a form that comes a byte at a time', () => {
       if (step < 3) socket.write('a');
       await clock.advance(20_000);
     }
-    assert.match(await answer, /^HTTP\/1\.1 408 [^]*did not come within 30 s/);
+    assert.match(await answer, /^HTTP\/1\.1 408 .*did not come within 30 s/s);
   });
 });
 
