@@ -69,6 +69,8 @@ export class Rights {
   readonly #settings: RightsSettings;
   readonly #strangers: Strangers;
   readonly #grants: OwnedEntries<Grant>;
+  /** Who was let lately, be the grant ended or not: his credential is no guess. */
+  readonly #known: OwnedEntries<true>;
   readonly #underWay = new Map<string, UnderWay>();
   readonly #refusals: Expiring<Refusal>;
   readonly #resting: Expiring<true>;
@@ -78,7 +80,9 @@ export class Rights {
     const { clock, staleGrantMs } = settings;
     this.#settings = settings;
     this.#strangers = new Strangers(clock);
-    this.#grants = new OwnedEntries({ clock, ...grantBounds, lifeMs: Math.max(freshMs, staleGrantMs) });
+    const bounds = { clock, ...grantBounds, lifeMs: Math.max(freshMs, staleGrantMs) };
+    this.#grants = new OwnedEntries(bounds);
+    this.#known = new OwnedEntries(bounds);
     this.#refusals = new Expiring(clock, maxRefusals);
     this.#resting = new Expiring(clock, maxRefusals);
   }
@@ -171,7 +175,7 @@ export class Rights {
     const key = keyOf(asking);
     await this.#questions.run(textOf(key, question), async () => {
       // Where a registry lets anybody have something, that says nothing of his password.
-      const isKnown = this.#grants.get(key) !== undefined;
+      const isKnown = this.#known.get(key) === true;
       const ask = async (): Promise<void> => await this.#askedAnew(asking, question);
       try {
         await (isKnown ? ask() : this.#strangers.ask(asker, ask));
@@ -201,7 +205,9 @@ export class Rights {
       const [askedAt, ends] = [clock.monotonic(), underWay.ends];
       await asking.ask(question);
       if (underWay.ends > ends) continue;
-      this.#grants.add(keyOf(asking), asking.asker.network, { askedAt, by: question });
+      const [key, { network }] = [keyOf(asking), asking.asker];
+      this.#grants.add(key, network, { askedAt, by: question });
+      this.#known.add(key, network, true);
       return;
     }
     throw new RegistryError('UNAVAILABLE', 'upstream says now this and now that of who may', {

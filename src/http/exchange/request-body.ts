@@ -21,13 +21,23 @@ export function lengthOf({ request: { headers } }: Exchange): number | undefined
   return length === undefined || headers['transfer-encoding'] !== undefined ? undefined : Number(length);
 }
 
-/** A request's body, as it comes. Throws ClientGoneError where it breaks off, and UNAVAILABLE (408) where nothing comes any more. */
-export async function* sentChunks({ request, response, clock }: Exchange): AsyncGenerator<Uint8Array> {
+/**
+ * A request's body, as it comes. `wholeMs`: how long all of it may take. Throws ClientGoneError where it breaks off, and UNAVAILABLE (408) where nothing comes any
+ * more, or not all in time.
+ */
+export async function* sentChunks(
+  { request, response, clock }: Exchange,
+  wholeMs = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Uint8Array> {
   callForBody(request, response);
   const chunks: AsyncIterator<Uint8Array, unknown> = request.iterator({ destroyOnReturn: false });
+  const until = clock.monotonic() + wholeMs;
   try {
     for (;;) {
-      const next = await inTime(chunks.next(), clock);
+      const left = until - clock.monotonic();
+      const next = await (left < idleMs
+        ? inTime(chunks.next(), clock, Math.max(left, 0), () => notWhole(wholeMs))
+        : inTime(chunks.next(), clock, idleMs, tooSlow));
       if (next.done === true) return;
       yield next.value;
     }
@@ -42,9 +52,14 @@ export async function* sentChunks({ request, response, clock }: Exchange): Async
 }
 
 /** Throws UNAVAILABLE (408). */
-async function inTime<Value>(work: Promise<Value>, clock: Clock): Promise<Value> {
+async function inTime<Value>(
+  work: Promise<Value>,
+  clock: Clock,
+  milliseconds: number,
+  tooLate: () => RegistryError,
+): Promise<Value> {
   const late = Promise.withResolvers<never>();
-  using _ = clock.after(idleMs, () => late.reject(tooSlow()));
+  using _ = clock.after(milliseconds, () => late.reject(tooLate()));
   return await Promise.race([work, late.promise]);
 }
 
@@ -53,11 +68,12 @@ export async function sentWhole(
   exchange: Exchange,
   maxBytes: number,
   tooLarge: () => RegistryError,
+  wholeMs?: number,
 ): Promise<Uint8Array> {
   if ((lengthOf(exchange) ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of sentChunks(exchange)) {
+  for await (const chunk of sentChunks(exchange, wholeMs)) {
     size += chunk.length;
     if (size > maxBytes) throw tooLarge();
     chunks.push(chunk);
@@ -89,4 +105,10 @@ export async function drained({ request, response, clock }: Exchange): Promise<v
 
 function tooSlow(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'nothing more has come for a minute', { status: 408 });
+}
+
+function notWhole(milliseconds: number): RegistryError {
+  return new RegistryError('UNAVAILABLE', `the body did not come within ${milliseconds / 1000} s`, {
+    status: 408,
+  });
 }

@@ -231,6 +231,31 @@ describe('who shows a registry one wrong password after the other', () => {
     assert.equal(await guess(2000), 'DENIED');
   });
 
+  it('keeps nobody elsewhere waiting while the registry does not answer about him', async () => {
+    const { prove } = open();
+    const silent = Promise.withResolvers<void>();
+    const mallory = somebody('mallory');
+    mallory.state.answer = async () => await silent.promise;
+    const his = Array.from({ length: 20 }, async (_, at) => await prove(mallory, `his-${at}`));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(mallory.asked.length, 8);
+    const others = Array.from({ length: 12 }, (_, at) => somebody(`other-${at}`, `10.0.1.${at}`));
+    let waiting = 0;
+    const theirs = others
+      .flatMap((other) => [1, 2, 3].map((at) => prove(other, `v${at}`)))
+      .map(async (proof) => {
+        waiting += 1;
+        await proof;
+        waiting -= 1;
+      });
+    for (let turn = 0; turn < 100 && waiting > 0; turn += 1)
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([waiting, mallory.asked.length], [0, 8]);
+    silent.resolve();
+    await Promise.all([...his, ...theirs]);
+    assert.equal(mallory.asked.length, 20);
+  });
+
   it('keeps out nobody who was let, from wherever he comes', async () => {
     const { clock, rights, prove } = open();
     const alice = somebody('alice');
