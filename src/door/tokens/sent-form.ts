@@ -5,6 +5,8 @@ import { TokenError } from './token-error.ts';
 
 /** Refresh tokens and scopes are in it. Bytes. */
 const maxBytes = 64 * 1024;
+/** Nobody knows yet who sends it. Milliseconds. */
+const withinMs = 60_000;
 /** No request for a token has a dozen. */
 const maxFields = 50;
 /** Nothing secret stands in a URL, which is written down wherever it passes (RFC 6749 section 2.3.1). */
@@ -32,7 +34,7 @@ export async function sentForm(exchange: Exchange): Promise<Form> {
   const type = exchange.request.headers['content-type'] ?? '';
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type))
     throw new TokenError('invalid_request', 'the body must be application/x-www-form-urlencoded');
-  const bytes = await sentWhole(exchange, maxBytes, tooLarge);
+  const bytes = await sentWhole(exchange, maxBytes, tooLarge, withinMs);
   return new Form(Buffer.from(bytes).toString('utf8'));
 }
 

@@ -21,13 +21,20 @@ export function lengthOf({ request: { headers } }: Exchange): number | undefined
   return length === undefined || headers['transfer-encoding'] !== undefined ? undefined : Number(length);
 }
 
-/** A request's body, as it comes. Throws ClientGoneError where it breaks off, and UNAVAILABLE (408) where nothing comes any more. */
-export async function* sentChunks({ request, response, clock }: Exchange): AsyncGenerator<Uint8Array> {
+/**
+ * A request's body, as it comes. `withinMs`: of whoever is not known yet all of it is waited for so long; default: as long as something comes. Throws
+ * ClientGoneError where it breaks off, and UNAVAILABLE (408) where it is waited for no longer.
+ */
+export async function* sentChunks(
+  { request, response, clock }: Exchange,
+  withinMs = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Uint8Array> {
+  const endsAt = clock.monotonic() + withinMs;
   callForBody(request, response);
   const chunks: AsyncIterator<Uint8Array, unknown> = request.iterator({ destroyOnReturn: false });
   try {
     for (;;) {
-      const next = await inTime(chunks.next(), clock);
+      const next = await inTime(chunks.next(), Math.min(idleMs, endsAt - clock.monotonic()), clock);
       if (next.done === true) return;
       yield next.value;
     }
@@ -42,9 +49,9 @@ export async function* sentChunks({ request, response, clock }: Exchange): Async
 }
 
 /** Throws UNAVAILABLE (408). */
-async function inTime<Value>(work: Promise<Value>, clock: Clock): Promise<Value> {
+async function inTime<Value>(work: Promise<Value>, milliseconds: number, clock: Clock): Promise<Value> {
   const late = Promise.withResolvers<never>();
-  using _ = clock.after(idleMs, () => late.reject(tooSlow()));
+  using _ = clock.after(Math.max(0, milliseconds), () => late.reject(tooSlow()));
   return await Promise.race([work, late.promise]);
 }
 
@@ -53,11 +60,12 @@ export async function sentWhole(
   exchange: Exchange,
   maxBytes: number,
   tooLarge: () => RegistryError,
+  withinMs?: number,
 ): Promise<Uint8Array> {
   if ((lengthOf(exchange) ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of sentChunks(exchange)) {
+  for await (const chunk of sentChunks(exchange, withinMs)) {
     size += chunk.length;
     if (size > maxBytes) throw tooLarge();
     chunks.push(chunk);
@@ -88,5 +96,5 @@ export async function drained({ request, response, clock }: Exchange): Promise<v
 }
 
 function tooSlow(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'nothing more has come for a minute', { status: 408 });
+  return new RegistryError('UNAVAILABLE', 'it has not come within a minute', { status: 408 });
 }
