@@ -57,7 +57,8 @@ export async function oauthOf(
 ): Promise<{ readonly endpoints: readonly Endpoint[]; readonly source: TokenSource } | undefined> {
   const { oauth, tokenService } = auth;
   if (oauth === undefined) return undefined;
-  const issuer = tokenService?.issuer ?? (publicUrl || 'ociregistry');
+  // As the metadata says, where there are any (RFC 9068 section 4).
+  const issuer = publicUrl || (tokenService?.issuer ?? 'ociregistry');
   const { expiry: lifeMs } = oauth;
   checkScopes(oauth);
   const clients = new OAuthClients(

@@ -28,6 +28,8 @@ export class FollowedFiles<Made> {
   /** Of files that were read last and could not be used, with the reason. */
   #failure: string | undefined;
   #look: Promise<Made> | undefined;
+  /** Has it not answered in time? Then nobody waits for it any more. */
+  #isHanging = false;
 
   constructor(settings: FollowedSettings<Made>) {
     this.#settings = settings;
@@ -39,18 +41,18 @@ export class FollowedFiles<Made> {
   }
 
   /**
-   * One at a time. `anyway`: also where the files look as before, and what is broken is told again. Where nothing was right yet it throws, and
-   * takes as long as the files take.
+   * One at a time, for all who ask meanwhile. `anyway`: also where the files look as before, and what is broken is told again. Where nothing was
+   * right yet it throws, and takes as long as the files take.
    */
   async check(anyway = false): Promise<Made> {
     const before = this.#made;
-    const isHanging = this.#look !== undefined;
     this.#look ??= this.#looked(anyway).finally(() => {
       this.#look = undefined;
+      this.#isHanging = false;
     });
     if (before === undefined) return await this.#look;
     try {
-      if (isHanging) throw this.#hang();
+      if (this.#isHanging) throw this.#hang();
       return await this.#inTime(this.#look);
     } catch (error) {
       this.#tell(error, String(error), anyway);
@@ -60,8 +62,11 @@ export class FollowedFiles<Made> {
 
   async #inTime(look: Promise<Made>): Promise<Made> {
     const { clock } = this.#settings;
-    const limit = { clock, milliseconds: patienceMs, reason: () => this.#hang(), signal: undefined };
-    using time = new TimeLimit(limit);
+    const reason = (): Error => {
+      this.#isHanging = true;
+      return this.#hang();
+    };
+    using time = new TimeLimit({ clock, milliseconds: patienceMs, reason, signal: undefined });
     return await abortable(look, time.signal);
   }
 

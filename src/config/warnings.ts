@@ -1,4 +1,5 @@
 import { isLoopbackHost } from '../base/loopback.ts';
+import { isBlockIn, isOneAddress } from './blocks.ts';
 import { type CredentialKind, configuredKinds, doorsOf, isLimited } from './doors.ts';
 import type { Config } from './schema.ts';
 
@@ -9,6 +10,7 @@ export function warningsOf(config: Config): string[] {
     ...unaskedClients(config),
     ...namelessRegistries(config),
     ...unknownUsers(config),
+    ...clientsAsProxies(config),
     ...shortSecrets(config),
     ...untakenKinds(config),
     ...believedAlone(config),
@@ -75,6 +77,20 @@ function unknownUsers({ access = [], auth }: Config): string[] {
           `${rule} is about a user of auth.basic, and not about the client of the same name: that is { client }`,
         ]
       : [];
+  });
+}
+
+/** Whoever is believed as a proxy may say that he has any address, and so be whom any rule about addresses is about. One address alone is a proxy's. */
+function clientsAsProxies({ access = [], trustedProxies }: Config): string[] {
+  const proxies = trustedProxies.filter((block) => !isOneAddress(block));
+  return access.flatMap(({ name, who }) => {
+    if (typeof who !== 'object' || !('cidr' in who)) return [];
+    const block = proxies.find((proxy) => isBlockIn(who.cidr, proxy));
+    return block === undefined
+      ? []
+      : [
+          `access: the rule ${JSON.stringify(name)} is about addresses in ${block} of trustedProxies: whoever has one is believed as a proxy, and may say that he has any other; name the proxies alone there`,
+        ];
   });
 }
 

@@ -74,7 +74,7 @@ export class ReachableCounter {
 
   async #inTime<Answer>(ask: (counter: Counter) => Soon<Answer>): Promise<Answer> {
     const late = Promise.withResolvers<never>();
-    using _ = this.#parts.clock.after(patienceMs, () => late.reject(new Error('it does not answer in time')));
+    using _ = this.#parts.clock.after(patienceMs, () => late.reject(new LateAnswer()));
     return await Promise.race([this.#answer(ask), late.promise]);
   }
 
@@ -98,12 +98,18 @@ export class ReachableCounter {
     if (this.#failures !== failuresOfAway) return;
     const { clock, log } = this.#parts;
     this.#askAgainAt = clock.monotonic() + pauseMs;
-    // Its text may name whom it asked, and how.
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : nameOf(error);
-    log.error({ reason }, 'the counter of the rate limit cannot be reached: onStoreError decides');
+    log.error(
+      { reason: reasonOf(error) },
+      'the counter of the rate limit cannot be reached: onStoreError decides',
+    );
   }
 }
 
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown';
+class LateAnswer extends Error {}
+
+/** Its text may name whom it asked, and how: no more than the code of it, with which Redis begins what it refuses (NOAUTH, LOADING). */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  if ('code' in error) return String(error.code);
+  return /^[A-Z]{2,20}(?= )/.exec(error.message)?.[0] ?? error.constructor.name;
 }

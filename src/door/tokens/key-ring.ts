@@ -82,7 +82,7 @@ export class KeyRing {
   #isDue(): boolean {
     const { given, clock } = this.#settings;
     const own = this.#keys.find(({ kid }) => kid === this.#signer?.kid);
-    return given === undefined && (own === undefined || clock.now() - own.since > signsMs);
+    return given === undefined && (own === undefined || !isYoung(own, clock.now()));
   }
 
   /** By the file as it is now: another may have done it already. */
@@ -102,7 +102,7 @@ export class KeyRing {
 
   /** Of those that were made here. */
   #youngest(now: number): SigningKey | undefined {
-    const young = this.#keys.filter(({ since, until }) => until === undefined && now - since <= signsMs);
+    const young = this.#keys.filter((key) => key.until === undefined && isYoung(key, now));
     return young.map(signingOf).findLast((key) => key !== undefined);
   }
 
@@ -128,6 +128,11 @@ export class KeyRing {
     this.#version = await fileVersions([path]);
     this.#keys = await readKeys(path);
   }
+}
+
+/** One that is from the far future was made while the clock was wrong, and would sign until then. Clocks of others are a little ahead. */
+function isYoung({ since }: KeptKey, now: number): boolean {
+  return Math.abs(now - since) <= signsMs;
 }
 
 /** The version of a file that is not there. */

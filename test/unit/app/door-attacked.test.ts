@@ -130,6 +130,29 @@ describe('a door that is attacked', () => {
         assert.equal((await posted(`${server.url}${path}`, { [name]: field })).status, 413, path);
   });
 
+  it('waits half a minute for all of a request for a token, however steadily it drips: 408', async () => {
+    const clock = new FakeClock();
+    const start = clock.now();
+    await using slow = await tokenApp({}, { clock });
+    const socket = connect({ host: '127.0.0.1', port: Number(new URL(slow.url).port) });
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => undefined);
+    const ended = new Promise((resolve) => void socket.once('close', resolve));
+    const before = clock.sleeping;
+    const form = 'Content-Type: application/x-www-form-urlencoded';
+    socket.write(['POST /v2/token HTTP/1.1', 'Host: x', form, 'Content-Length: 5000', '', 'g'].join('\r\n'));
+    while (chunks.length === 0) {
+      await clock.untilSleeping(before + 1);
+      await clock.advance(20_000);
+      if (clock.now() > start + 10 * 60_000) break;
+      socket.write('r');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.match(Buffer.concat(chunks).toString('latin1'), /^HTTP\/1\.1 408 /);
+    socket.destroy();
+    await ended;
+  });
+
   it('refuses what makes no sense in a request for a token: 400, and wrong scopes give nothing', async () => {
     const form = 'Content-Type: application/x-www-form-urlencoded';
     const post = async (path: string, text: string): Promise<number> =>

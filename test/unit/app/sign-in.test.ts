@@ -563,6 +563,17 @@ describe('grants', () => {
     }
   });
 
+  it('say whose the tokens are, as these do, whatever the token service is called', async () => {
+    await using app = await signInApp();
+    const wellKnown = `${app.url}/.well-known/oauth-authorization-server`;
+    const { body } = await asked(wellKnown);
+    const { body: given } = await token(app.url, '000000', { grant_type: 'client_credentials' });
+    const access = String(given['access_token']);
+    assert.equal(decodeJwt(access).iss, body['issuer'], 'RFC 9068 section 4');
+    const headers = { authorization: `Bearer ${access}` };
+    assert.equal((await asked(`${app.url}/v2/`, { headers })).status, 200);
+  });
+
   it('have no pages where no program has them', async () => {
     const clients = [{ id: 'app', public: true, grants: ['password'] }];
     await using app = await signInApp({ oauth: { clients } });

@@ -140,6 +140,22 @@ describe('the token service', () => {
     );
   });
 
+  it('makes another key for one that was made while the clock was years ahead, and not for one of a neighbour whose clock is', async () => {
+    const clock = new FakeClock();
+    const kid = async (server: TokenApp): Promise<unknown> =>
+      decodeProtectedHeader(await tokenFor(server)).kid;
+    const rightly = clock.now();
+    clock.set(rightly + 10 * 365 * 24 * 3_600_000);
+    await using server = await tokenApp({}, { clock });
+    const ahead = await kid(server);
+    clock.set(rightly);
+    const after = await kid(server);
+    assert.notEqual(after, ahead, 'it would sign for ten years');
+    clock.set(rightly - 3_600_000);
+    assert.equal(await kid(server), after);
+    assert.equal(await statusWith(server, '/v2/', await tokenFor(server)), 200);
+  });
+
   it('grants what is asked and allowed, and nothing else', async () => {
     await using server = await tokenApp();
     const access = async (...scopes: readonly string[]) =>

@@ -14,6 +14,26 @@ describe('rules of access, as they are configured', () => {
     ]);
   });
 
+  it('about addresses are about whoever likes where these are believed as proxies, which is said', async () => {
+    const warnings = async (cidr: string, proxies: string): Promise<readonly string[]> =>
+      (await loadText(`${rule(`{ cidr: "${cidr}" }`)}\ntrustedProxies: [${proxies}]`)).warnings;
+    const said = (block: string): readonly string[] => [
+      `access: the rule "x" is about addresses in ${block} of trustedProxies: whoever has one is believed as a proxy, and may say that he has any other; name the proxies alone there`,
+    ];
+    assert.deepEqual(await warnings('10.1.0.0/16', '192.0.2.1, 10.0.0.0/8'), said('10.0.0.0/8'));
+    assert.deepEqual(await warnings('10.0.0.0/8', '10.0.0.0/8'), said('10.0.0.0/8'));
+    assert.deepEqual(await warnings('10.1.2.3', '0.0.0.0/0'), said('0.0.0.0/0'));
+    assert.deepEqual(await warnings('fd00:1::/32', '"fd00::/8"'), said('fd00::/8'));
+    for (const [cidr, proxies] of [
+      ['10.0.0.0/8', '10.0.0.5, 10.0.0.6/32'],
+      ['10.0.0.0/8', '10.0.0.0/28'],
+      ['10.0.0.5', '10.0.0.5'],
+      ['11.0.0.0/16', '10.0.0.0/8'],
+      ['fd00:1::/32', '0.0.0.0/0'],
+    ] as const)
+      assert.deepEqual(await warnings(cidr, proxies), [], `${cidr} ${proxies}`);
+  });
+
   it('about users are about nobody where nobody is asked, which is said', async () => {
     for (const who of [
       '{ user: ann }',

@@ -51,6 +51,31 @@ describe('a counter that somebody else has', () => {
     assert.match(log.lines[0] ?? '', /ECONNREFUSED/);
   });
 
+  it('is away for a reason that is told, and without the text that may have a secret', async () => {
+    const password = secret('its password');
+    const late = async (): Promise<never> => await new Promise(() => {});
+    class SimpleError extends Error {}
+    class ConnectionTimeoutError extends Error {}
+    const of = (error: Error) => async (): Promise<never> => await Promise.reject(error);
+    for (const [reason, answer] of [
+      ['NOAUTH', of(new SimpleError(`NOAUTH Authentication required, not ${password}`))],
+      ['WRONGPASS', of(new SimpleError('WRONGPASS invalid username-password pair'))],
+      ['SimpleError', of(new SimpleError(`${password} WRONGPASS`))],
+      ['ConnectionTimeoutError', of(new ConnectionTimeoutError(`redis://x:${password}@redis`))],
+      ['LateAnswer', late],
+    ] as const) {
+      const { state, clock, log, counter } = made();
+      state.answer = answer;
+      for (let time = 0; time < 3; time += 1) {
+        const asking = counter.count('a');
+        if (answer === late) await clock.advance(300);
+        assert.equal(await asking, undefined);
+      }
+      assert.equal(log.lines.length, 1);
+      assert.match(log.lines[0] ?? '', new RegExp(`'${reason}'`));
+    }
+  });
+
   it('is not away for one answer that is late or wrong: the next request is counted by it', async () => {
     const { state, clock, log, counter } = made();
     for (let time = 0; time < 5; time += 1) {
