@@ -29,7 +29,7 @@ const cacheAway: Words = {
 /** The cache brings it again for whoever asks next. */
 const damaged: Words = {
   forClients: 'the server has this damaged; ask again',
-  forLog: 'an answer ended early: what is stored of it is damaged',
+  forLog: 'what is stored of it is damaged, or cannot be read',
 };
 
 export interface OwnFault {
