@@ -123,7 +123,7 @@ export class UploadClient {
     this.#sent = Math.max(this.#sent, end);
     this.#mayBeHeld = true;
     let isMissed = false;
-    // The other may just have been refused for room, and be about to hear of it.
+    // What is over for want of room is so before whoever found none has heard of it.
     const mayFail = (status: number): boolean => {
       if (this.#mayFail(status)) return true;
       isMissed ||= status === 404;
@@ -139,9 +139,12 @@ export class UploadClient {
       return await send();
     };
     const answers = await Promise.all([send(), sendLater()]);
-    const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
     if (isMissed && !this.#mayBeOver)
-      world.findings.add('a push that nothing hinders is taken', `${who} ${this.#id}: it is there no more`);
+      world.findings.add(
+        'a push that nothing hinders is taken',
+        `${who} PATCH upload ${repository} ${this.#id}: 404 for one of two requests, and nothing has ended it`,
+      );
+    const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
     if (other !== undefined)
       world.findings.add('an upload goes on where it was', `${who} ${this.#id}: byte ${begin} came twice`);
     if (taken?.kind === 'ok') {
