@@ -122,7 +122,7 @@ export class UploadClient {
     const sending = { ...this.#sending(begin, end), at: begin };
     this.#sent = Math.max(this.#sent, end);
     this.#mayBeHeld = true;
-    let isMissed = false;
+    let isMissed = false as boolean;
     // What is over for want of room is so before whoever found none has heard of it.
     const mayFail = (status: number): boolean => {
       if (this.#mayFail(status)) return true;
