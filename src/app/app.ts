@@ -23,7 +23,8 @@ import { listen } from './listen.ts';
 import { openListeners } from './listeners.ts';
 import { memoryPlan } from './memory-plan.ts';
 import { filePlan } from './open-files.ts';
-import type { PassThrough, PassThroughParts } from './pass-through.ts';
+import type { PassThrough } from './pass-through.ts';
+import type { PassingRegistryParts } from './passing-registry.ts';
 import { checkProxies, headLimitMs } from './policies.ts';
 import { storeReadiness } from './readiness.ts';
 import { ServerCertificates } from './server-certificates.ts';
@@ -235,7 +236,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
 }
 
 /** Loaded where it is configured alone. Undefined: no registry is asked in the name of each client. */
-async function passThroughOf(config: Config, parts: PassThroughParts): Promise<PassThrough | undefined> {
+async function passThroughOf(config: Config, parts: PassingRegistryParts): Promise<PassThrough | undefined> {
   if (config.registries.every(({ authorization }) => authorization === 'shared')) return undefined;
   const { openPassThrough } = await import('./pass-through.ts');
   return openPassThrough(config, parts);

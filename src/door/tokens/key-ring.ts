@@ -27,6 +27,7 @@ const lookMs = 1000;
 export class KeyRing {
   readonly #settings: KeyRingSettings;
   readonly #work = new SingleFlight<'', void>();
+  readonly #looks = new SingleFlight<'', void>();
   #keys: readonly KeptKey[] = [];
   #signer: SigningKey | undefined;
   /** Of the file. */
@@ -62,12 +63,18 @@ export class KeyRing {
   async find(kid: string): Promise<Pick<KeptKey, keyof VerifyingKey | 'stampKey'> | undefined> {
     const known = this.#known(kid);
     if (known !== undefined) return known;
-    const now = this.#settings.clock.monotonic();
-    if (now - this.#lookedAt < lookMs) return undefined;
-    this.#lookedAt = now;
-    if ((await fileVersions([this.#settings.path])) === this.#version) return undefined;
-    await this.#read();
+    await this.#lookAgain();
     return this.#known(kid);
+  }
+
+  /** Also waits for whoever looks already. */
+  async #lookAgain(): Promise<void> {
+    const { clock, path } = this.#settings;
+    if (!this.#looks.has('') && clock.monotonic() - this.#lookedAt < lookMs) return;
+    await this.#looks.run('', async () => {
+      this.#lookedAt = clock.monotonic();
+      if ((await fileVersions([path])) !== this.#version) await this.#read();
+    });
   }
 
   #known(kid: string): KeptKey | undefined {
@@ -125,8 +132,10 @@ export class KeyRing {
 
   async #read(): Promise<void> {
     const { path } = this.#settings;
-    this.#version = await fileVersions([path]);
+    const version = await fileVersions([path]);
     this.#keys = await readKeys(path);
+    // What could not be read is read the next time.
+    this.#version = version;
   }
 }
 
