@@ -1,7 +1,7 @@
 import { TokenError } from './token-error.ts';
 
 /** Of RFC 6749 section 3.3. */
-const scopeWord = /^[\x21\x23-\x5B\x5D-\x7E]+$/;
+export const scopeWord = /^[\x21\x23-\x5B\x5D-\x7E]+$/;
 
 /** Of those that may be had, what was asked for: nothing, or a blank, is all of them. Throws TokenError: invalid_scope. */
 export function askedScopes(mayHave: readonly string[], asked: string | undefined): readonly string[] {

@@ -350,3 +350,20 @@ describe('a scope that names repositories', () => {
       }, /auth\.oauth\.clients\[0\]\.scopes\[1\]: must be repository:NAME:ACTIONS/);
     });
 });
+
+describe('a scope that is none, or several', () => {
+  for (const scope of ['x repository:team/a:pull', ' repository:team/a:pull', 'a"b', 'é'])
+    it(`keeps the server from starting: ${scope}`, async () => {
+      await using directory = await temporaryDirectory();
+      const secretFile = join(directory.path, 'secret');
+      await writeFile(secretFile, clientSecret);
+      // With another one that can be asked for, its token would be good for all.
+      const oauth = {
+        clients: [{ id, secretFile, scopes: ['my-scope', scope] }],
+        signing: { algorithm: 'ES256' },
+      };
+      await assert.rejects(async () => {
+        await using _ = await tokenApp({ basic: undefined, tokenService: undefined, oauth });
+      }, /auth\.oauth\.clients\[0\]\.scopes\[1\]: must be one scope/);
+    });
+});
