@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { TextDecoder } from 'node:util';
 
 /** Where a password comes from. */
 export interface PasswordInput extends Readable {
