@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { HashedSecret } from '../base/hashed-secret.ts';
 
 /** What whoever administers shows: a user with a password, a token, or either. `''` and undefined are none. */
 export interface AdminSecrets {
@@ -9,14 +9,13 @@ export interface AdminSecrets {
 
 export type Scheme = 'basic' | 'bearer';
 
-/** Holds hashes: two of them are compared in a time that says nothing of either. */
 export class AdminCredential {
-  readonly #basic: Buffer | undefined;
-  readonly #bearer: Buffer | undefined;
+  readonly #basic: HashedSecret | undefined;
+  readonly #bearer: HashedSecret | undefined;
 
   private constructor(basic: string | undefined, bearer: string | undefined) {
-    this.#basic = basic === undefined ? undefined : hashOf(basic);
-    this.#bearer = bearer === undefined ? undefined : hashOf(bearer);
+    this.#basic = basic === undefined ? undefined : new HashedSecret(basic);
+    this.#bearer = bearer === undefined ? undefined : new HashedSecret(bearer);
   }
 
   /** Undefined: there is none. */
@@ -35,16 +34,8 @@ export class AdminCredential {
   /** By which scheme the header Authorization shows it; undefined: it does not. */
   shownBy(authorization: string): Scheme | undefined {
     const [, scheme = '', value = ''] = /^(basic|bearer) +(\S+)$/i.exec(authorization) ?? [];
-    if (scheme.toLowerCase() === 'bearer') return isSame(value, this.#bearer) ? 'bearer' : undefined;
+    if (scheme.toLowerCase() === 'bearer') return this.#bearer?.is(value) === true ? 'bearer' : undefined;
     if (scheme === '') return undefined;
-    return isSame(Buffer.from(value, 'base64').toString('utf8'), this.#basic) ? 'basic' : undefined;
+    return this.#basic?.is(Buffer.from(value, 'base64').toString('utf8')) === true ? 'basic' : undefined;
   }
-}
-
-function isSame(shown: string, expected: Buffer | undefined): boolean {
-  return expected !== undefined && timingSafeEqual(hashOf(shown), expected);
-}
-
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

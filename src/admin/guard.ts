@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { BlockList, isIP } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { Expiring } from '../base/expiring.ts';
+import { isLoopback } from '../base/loopback.ts';
 import { networkOf } from '../base/network-of.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { AdminCredential } from './credential.ts';
@@ -90,16 +90,6 @@ export class Guard {
     if (reason !== undefined) throw denied(reason);
     return 'admin.user';
   }
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** Also where it is written as IPv6 (`::ffff:127.0.0.1`). */
-function isLoopback(address = ''): boolean {
-  const family = isIP(address);
-  return family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
 function denied(reason: string): RegistryError {

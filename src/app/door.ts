@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { isLimited } from '../config/doors.ts';
 import type { Config } from '../config/schema.ts';
 import { AddressBlocks } from '../door/address-blocks.ts';
 import { clientAddress } from '../door/client-address.ts';
@@ -91,9 +92,8 @@ async function identitiesOf(
 }
 
 function isOpen(config: Config): boolean {
-  const { policy, rateLimit, trustedProxies, listeners } = config;
-  const isLimited = rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
-  return !rulesDecide(config) && !isLimited && policy.length === 0 && trustedProxies.length === 0;
+  const { policy, trustedProxies } = config;
+  return !rulesDecide(config) && !isLimited(config) && policy.length === 0 && trustedProxies.length === 0;
 }
 
 /** Undefined: everybody may pull, and what lives here says who may push. */

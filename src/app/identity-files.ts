@@ -18,8 +18,6 @@ export class IdentityFault extends Error {
   }
 }
 
-/** In the cache directory: the keys of our tokens. */
-export const keysFile = 'token-keys.json';
 const maxBytes = 256 * 1024;
 /** As long as what comes of it (RFC 7518 section 3.2): from a token whoever has one could find a shorter one by trying. Bytes. */
 const leastSecretBytes = 32;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Soon } from '../base/soon.ts';
+import { type CredentialKind, configuredKinds } from '../config/doors.ts';
 import { pathText } from '../config/path-text.ts';
 import type { Config } from '../config/schema.ts';
 import { Challenges, type DoorAction, type Realms } from '../door/identity/challenges.ts';
@@ -11,6 +12,7 @@ import { Passwords } from '../door/identity/passwords.ts';
 import type { Prove } from '../door/identity/proof.ts';
 import { UserFile } from '../door/identity/user-file.ts';
 import type { Judge, Subject } from '../door/subject.ts';
+import { DockerTokenService } from '../door/tokens/docker-token-service.ts';
 import { refreshMs } from '../door/tokens/docker-tokens.ts';
 import { KeyRing } from '../door/tokens/key-ring.ts';
 import { TokenEndpoints } from '../door/tokens/token-endpoints.ts';
@@ -18,15 +20,14 @@ import { TokenProofs, type TokenSource } from '../door/tokens/token-proofs.ts';
 import type { Exchange } from '../http/exchange/exchange.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { givenSigningKey, htpasswdFault, IdentityFault, keysFile } from './identity-files.ts';
+import { givenSigningKey, htpasswdFault, IdentityFault } from './identity-files.ts';
 import { issuerSources } from './issuers.ts';
+import { keysFile } from './keys-file.ts';
 import { nameInUrls } from './name-in-urls.ts';
 import type { Dialling } from './notifying.ts';
-import { dockerService, dockerTokens, oauthOf } from './own-tokens.ts';
+import { dockerTokens, oauthOf } from './own-tokens.ts';
 
 type Auth = NonNullable<Config['auth']>;
-/** What may be shown at a door, as `auth` calls it. */
-type CredentialKind = 'basic' | 'tokenService' | 'oauth' | 'issuers';
 
 export interface IdentityParts {
   readonly dialling: Dialling;
@@ -60,8 +61,6 @@ export interface Identities extends AsyncDisposable {
   at(kinds?: readonly CredentialKind[]): IdentityThere;
 }
 
-const everyKind: readonly CredentialKind[] = ['basic', 'tokenService', 'oauth', 'issuers'];
-
 /** Undefined: nobody is asked who he is. Throws an Error that names the key of what cannot be used, before anything listens. */
 export async function openIdentities(config: Config, parts: IdentityParts): Promise<Identities | undefined> {
   if (config.auth === undefined) return undefined;
@@ -82,8 +81,10 @@ async function opening(
   const passwords = users && new Passwords(users, stack.use(new PasswordChecks()), clock);
   const keys = await keyRing(config, auth, clock);
   const docker = dockerTokens(auth, { keys, users, clock });
+  // One for all where a token is had for a password: who was right at one of them is known at the others.
+  const byPassword = passwords && new Identification({ clock, schemes: { basic: passwords.prove } });
   const { addressOf } = parts;
-  const oauth = await oauthOf(config, auth, { keys, users, passwords, addressOf, clock });
+  const oauth = await oauthOf(config, auth, { keys, users, byPassword, addressOf, clock });
   const issuers = await issuerSources(config, auth.issuers, parts, stack);
   const sources: Readonly<Record<CredentialKind, readonly TokenSource[]>> = {
     basic: [],
@@ -92,9 +93,16 @@ async function opening(
     issuers,
   };
   const service =
-    docker && passwords && dockerService(auth.tokenService?.service ?? '', docker.tokens, passwords, parts);
+    docker &&
+    byPassword &&
+    new DockerTokenService({
+      ...parts,
+      tokens: docker.tokens,
+      service: auth.tokenService?.service ?? '',
+      identification: byPassword,
+    });
   return {
-    at: (kinds = everyKind) => ({
+    at: (kinds = configuredKinds(auth)) => ({
       ...identityAt(config, auth, kinds, {
         basic: kinds.includes('basic') ? passwords?.prove : undefined,
         sources: kinds.flatMap((kind) => sources[kind]),

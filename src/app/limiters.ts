@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { isLimited } from '../config/doors.ts';
 import type { Config } from '../config/schema.ts';
 import { FixedWindow } from '../door/rate/fixed-window.ts';
 import { Limiter, type MaybeCounter } from '../door/rate/limiter.ts';
@@ -49,10 +50,6 @@ function joinedPlace({ rateLimit, listeners }: Config): LimitPlace | undefined {
   if (rateLimit !== undefined && canBeJoined(rateLimit)) return 'port';
   const at = listeners.findIndex((listener) => listener.rateLimit && canBeJoined(listener.rateLimit));
   return at === -1 ? undefined : at;
-}
-
-function isLimited({ rateLimit, listeners }: Config): boolean {
-  return rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
 }
 
 /** Its client is loaded where it is configured alone. Undefined: this process counts for itself. */

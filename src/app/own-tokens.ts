@@ -2,11 +2,10 @@ import type { Clock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Secret } from '../config/secret.ts';
 import { metadataPaths, serverMetadata } from '../door/grants/server-metadata.ts';
-import { Identification } from '../door/identity/identification.ts';
-import type { Passwords } from '../door/identity/passwords.ts';
+import type { Identification } from '../door/identity/identification.ts';
 import type { UserFile } from '../door/identity/user-file.ts';
 import { WrongGuesses } from '../door/identity/wrong-guesses.ts';
-import { DockerTokenService, type DockerTokenServiceParts } from '../door/tokens/docker-token-service.ts';
+import type { DockerTokenServiceParts } from '../door/tokens/docker-token-service.ts';
 import { DockerTokens } from '../door/tokens/docker-tokens.ts';
 import type { GrantName } from '../door/tokens/grant-name.ts';
 import type { KeyRing } from '../door/tokens/key-ring.ts';
@@ -28,7 +27,8 @@ interface Making {
 }
 
 interface OAuthMaking extends Making {
-  readonly passwords: Passwords | undefined;
+  /** Takes passwords alone. Undefined: none are taken. */
+  readonly byPassword: Identification | undefined;
   readonly addressOf: DockerTokenServiceParts['addressOf'];
 }
 
@@ -49,25 +49,11 @@ export function dockerTokens(
   return { tokens, source };
 }
 
-/** Where they are had, with a password. */
-export function dockerService(
-  service: string,
-  tokens: DockerTokens,
-  passwords: Passwords,
-  {
-    clock,
-    ...parts
-  }: Omit<DockerTokenServiceParts, 'service' | 'tokens' | 'identification'> & { readonly clock: Clock },
-): DockerTokenService {
-  const identification = new Identification({ clock, schemes: { basic: passwords.prove } });
-  return new DockerTokenService({ ...parts, tokens, service, identification });
-}
-
 /** Those of OAuth2, where they are had, and how they are known again. Throws IdentityFault. */
 export async function oauthOf(
   { publicUrl }: Pick<Config, 'publicUrl'>,
   auth: Auth,
-  { keys, users, passwords, addressOf, clock }: OAuthMaking,
+  { keys, users, byPassword, addressOf, clock }: OAuthMaking,
 ): Promise<{ readonly endpoints: readonly Endpoint[]; readonly source: TokenSource } | undefined> {
   const { oauth, tokenService } = auth;
   if (oauth === undefined) return undefined;
@@ -105,10 +91,10 @@ export async function oauthOf(
   };
   const names = new Set(oauth.clients.flatMap(({ grants }) => grants));
   const ofUsers =
-    users === undefined || passwords === undefined || !asksUsers(names)
+    users === undefined || byPassword === undefined || !asksUsers(names)
       ? undefined
       : (await import('./user-sign-in.ts')).userSignIn(names, {
-          ...{ clients, publicUrl, users, passwords, addressOf, clock },
+          ...{ clients, publicUrl, users, identification: byPassword, addressOf, clock },
         });
   const service = new OAuthService({ clients, tokens, addressOf, grants: ofUsers?.grants ?? new Map() });
   const hasPublicClients = oauth.clients.some((client) => client.public);

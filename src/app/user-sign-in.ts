@@ -7,8 +7,6 @@ import { DevicePage } from '../door/grants/device-page.ts';
 import { RefreshTokens } from '../door/grants/refresh-tokens.ts';
 import { SignIn, type SignInParts } from '../door/grants/sign-in.ts';
 import { userGrants } from '../door/grants/user-grants.ts';
-import { Identification } from '../door/identity/identification.ts';
-import type { Passwords } from '../door/identity/passwords.ts';
 import type { UserFile } from '../door/identity/user-file.ts';
 import { WrongGuesses } from '../door/identity/wrong-guesses.ts';
 import type { Grant } from '../door/tokens/grant.ts';
@@ -19,8 +17,8 @@ import type { Endpoint } from '../door/tokens/token-endpoints.ts';
 export interface UserSignInParts {
   readonly clients: OAuthClients;
   readonly users: UserFile;
-  readonly passwords: Passwords;
   readonly publicUrl: string;
+  readonly identification: SignInParts['identification'];
   readonly addressOf: SignInParts['addressOf'];
   readonly clock: Clock;
 }
@@ -28,10 +26,10 @@ export interface UserSignInParts {
 /** How users let programs in, as far as any client has it (`names`). Loaded where one has alone. */
 export function userSignIn(
   names: ReadonlySet<GrantName>,
-  { clients, users, passwords, publicUrl, addressOf, clock }: UserSignInParts,
+  { clients, users, identification, publicUrl, addressOf, clock }: UserSignInParts,
 ): { readonly grants: ReadonlyMap<GrantName, Grant>; readonly endpoints: readonly Endpoint[] } {
   const signIn = new SignIn({
-    identification: new Identification({ clock, schemes: { basic: passwords.prove } }),
+    identification,
     hashOf: users.hashOf.bind(users),
     lookAgain: users.check.bind(users),
     addressOf,

@@ -1,12 +1,13 @@
 import type { Log } from './log.ts';
 
 /**
- * Work that nobody waits for, until the end: failures are logged, dispose waits for what still runs. It has no bound of its own:
- * whoever adds work sees to it that there is one (the backlog for what is stored).
+ * Work that nobody waits for, until the end: failures are logged, dispose waits for what still runs, and behind it nothing
+ * is begun, as what that would need is closed. It has no bound of its own: whoever adds work sees to it that there is one (the backlog for what is stored).
  */
 export class TaskSet implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   readonly #log: Log;
+  #isOver = false;
 
   constructor(log: Log) {
     this.#log = log;
@@ -14,6 +15,7 @@ export class TaskSet implements AsyncDisposable {
 
   /** `what` names the work in the log line of a failure. */
   run(what: string, work: () => Promise<void>): void {
+    if (this.#isOver) return;
     const task = work()
       .catch((error: unknown) => this.#log.error({ err: error }, `${what} failed`))
       .finally(() => this.#running.delete(task));
@@ -22,5 +24,6 @@ export class TaskSet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
+    this.#isOver = true;
   }
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { checked, type Found, given, record, textsOf } from './cross-checks.ts';
+import { checked, type Found, given, listed, record, textsOf } from './cross-checks.ts';
 import { faultOfGlob, faultOfTagGlob, type PossibleNames } from './glob-fault.ts';
 
 /** Rules between those of access and policy, and what else says who and what there is. */
@@ -61,8 +61,4 @@ function faultsOf(key: string, rules: unknown, faultOf: (glob: string) => string
       return fault === undefined ? [] : [{ path: [...path, index], message: fault }];
     });
   });
-}
-
-function listed(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  return Array.isArray(value) ? value.map(record) : [];
 }

@@ -1,13 +1,12 @@
-import {
-  distinctClients,
-  ofKeysOfAnIssuer,
-  ofSomeKind,
-  oneReading,
-  signedWithASecret,
-  withPasswords,
-} from './cross-checks.ts';
+import { ofKeysOfAnIssuer, ofSomeKind, oneReading, withPasswords } from './auth-checks.ts';
 import { key } from './key.ts';
-import { clientWithGrants, clientWithSecret, usersOfGrants } from './oauth-checks.ts';
+import {
+  clientWithGrants,
+  clientWithSecret,
+  distinctClients,
+  signedWithASecret,
+  usersOfGrants,
+} from './oauth-checks.ts';
 import { choice, duration, flag, group, httpUrl, list, redirectUri, secretKeys, text } from './values.ts';
 
 /** Who clients are, and the tokens that they show. */

@@ -45,7 +45,7 @@ export function withSecret<S extends z.ZodType>(schema: S): S {
 /** What waits for an endpoint waits once. */
 export function distinctEndpoints<S extends z.ZodType>(schema: S): S {
   return checked(schema, (value) => {
-    const urls = Array.isArray(value) ? value.map((item) => record(item)['url']) : [];
+    const urls = listed(value).map(({ url }) => url);
     return urls.flatMap((url, index) =>
       given(url) && urls.indexOf(url) < index ? [{ path: [index, 'url'], message: 'is there twice' }] : [],
     );
@@ -57,61 +57,6 @@ export function ofAUser<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ user, ...keys }) => {
     const present = ['password', 'passwordFromEnv', 'passwordFile'].find((name) => given(keys[name]));
     return present === undefined || given(user) ? [] : [{ path: [present], message: 'needs user' }];
-  });
-}
-
-/** Where each client shows a password of his own nothing else says who we are, and nobody but the registry says who may. */
-export function ownPasswords<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ authorization, auth, endpoints }) => {
-    if (authorization !== 'passThrough') return [];
-    const ours = ourCredentials(record(auth)).map((path) => ({
-      path: ['auth', ...path],
-      message:
-        'is of no use with authorization: passThrough, where each client shows his own: take one of the two out',
-    }));
-    const mirrors = Array.isArray(endpoints) && endpoints.length > 0;
-    return mirrors
-      ? [
-          ...ours,
-          {
-            path: ['endpoints'],
-            message:
-              'cannot be used with authorization: passThrough: what a mirror gives says nothing of who may have it',
-          },
-        ]
-      : ours;
-  });
-}
-
-/** The keys that say who we are. */
-function ourCredentials({ token, accounts, ...keys }: Readonly<Record<string, unknown>>): Path[] {
-  const { provider, ...secrets } = record(token);
-  const found: Path[] = ['user', 'password', 'passwordFromEnv', 'passwordFile'].flatMap((name) =>
-    given(keys[name]) ? [[name]] : [],
-  );
-  const ofToken = ['static', 'staticFromEnv', 'staticFile'].filter((name) => given(secrets[name]));
-  if (given(provider)) ofToken.push('provider');
-  const further: Path[] = Array.isArray(accounts) && accounts.length > 0 ? [['accounts']] : [];
-  return [...found, ...ofToken.map((name) => ['token', name]), ...further];
-}
-
-/**
- * The password that a client shows is one: the door's own, or the registry's behind it. And a registry that is never asked lets nobody in.
- */
-export function oneMeaningOfPasswords<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ registries, auth, airGapped }) => {
-    const passing = (Array.isArray(registries) ? registries : []).flatMap((registry, at) =>
-      record(registry)['authorization'] === 'passThrough' ? [at] : [],
-    );
-    const why =
-      auth !== undefined && auth !== null
-        ? 'passThrough takes the header Authorization for the registry, where auth takes it for this server: take one of the two out, or run a second server'
-        : airGapped === true
-          ? 'passThrough asks the registry for each client, and airGapped asks nobody: take one of the two out'
-          : undefined;
-    return why === undefined
-      ? []
-      : passing.map((at) => ({ path: ['registries', at, 'authorization'], message: why }));
   });
 }
 
@@ -146,9 +91,8 @@ interface Door {
 function doorsOf(config: Readonly<Record<string, unknown>>): Door[] {
   const { host = everywhere, listeners } = config;
   const own = ['port', 'health', 'metrics'].map((name): Door => ({ path: [name], host, port: config[name] }));
-  const others = (Array.isArray(listeners) ? listeners : []).map((item, index): Door => {
-    const { host: at = everywhere, port } = record(item);
-    return { path: ['listeners', index, 'port'], host: at, port };
+  const others = listed(listeners).map(({ host: at = everywhere, port: number }, index): Door => {
+    return { path: ['listeners', index, 'port'], host: at, port: number };
   });
   return [...own, ...others];
 }
@@ -197,7 +141,7 @@ export function knownOptions<S extends z.ZodType>(schema: S): S {
 /** No registry twice, no alias twice, and no alias that is a registry's name. */
 export function distinctRegistries<S extends z.ZodType>(schema: S): S {
   return checked(schema, (value) => {
-    const registries = Array.isArray(value) ? value.map(record) : [];
+    const registries = listed(value);
     const names = registries.map(({ name }) => canonical(name));
     const aliases = registries.map(({ alias }) => (given(alias) ? alias : undefined));
     return registries.flatMap((_, index) => [
@@ -210,7 +154,7 @@ export function distinctRegistries<S extends z.ZodType>(schema: S): S {
 /** No user of a registry twice: their quotas would be one. */
 export function distinctAccounts<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ user, accounts }) => {
-    const others = Array.isArray(accounts) ? accounts.map((account) => record(account)['user']) : [];
+    const others = listed(accounts).map((account) => account['user']);
     return others.flatMap((name, index) =>
       given(name) && [user, ...others.slice(0, index)].includes(name)
         ? [{ path: ['accounts', index, 'user'], message: `${JSON.stringify(name)} is already an account` }]
@@ -275,12 +219,12 @@ export function hostedNames<S extends z.ZodType>(schema: S): S {
 export function reachableHosted<S extends z.ZodType>(schema: S): S {
   return checked(schema, ({ hosted, registries }) => {
     const aliases = new Set(
-      (Array.isArray(registries) ? registries : [])
-        .map((registry) => record(registry)['alias'])
+      listed(registries)
+        .map(({ alias }) => alias)
         .filter(given),
     );
-    return (Array.isArray(hosted) ? hosted : []).flatMap((entry, at) =>
-      textsOf(record(entry)['repositories']).flatMap((glob, index) => {
+    return listed(hosted).flatMap(({ repositories }, at) =>
+      textsOf(repositories).flatMap((glob, index) => {
         const [first = '', ...rest] = glob.split('/');
         return rest.length > 0 && aliases.has(first)
           ? [
@@ -292,125 +236,6 @@ export function reachableHosted<S extends z.ZodType>(schema: S): S {
           : [];
       }),
     );
-  });
-}
-
-/** Who asks for who clients are has some way to know them. */
-export function ofSomeKind<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ basic, tokenService, oauth, issuers }) => {
-    const isEmpty = [basic, tokenService, oauth].every((kind) => kind === undefined || kind === null);
-    return isEmpty && (!Array.isArray(issuers) || issuers.length === 0)
-      ? [{ path: [], message: 'needs basic, tokenService, oauth or issuers: else nobody could ever come in' }]
-      : [];
-  });
-}
-
-/** Tokens of the token service are had with a password. */
-export function withPasswords<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ basic, tokenService }) =>
-    given(tokenService) && !given(basic)
-      ? [{ path: ['tokenService'], message: 'needs auth.basic: its tokens are had with a password' }]
-      : [],
-  );
-}
-
-/** Clients are sent to its token service by the URL under which they know it. */
-export function reachableTokenService<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ auth, publicUrl }) =>
-    given(record(auth)['tokenService']) && !given(publicUrl)
-      ? [{ path: ['auth', 'tokenService'], message: 'needs publicUrl: there clients are sent for tokens' }]
-      : [],
-  );
-}
-
-/** Who takes at a door what nobody can have takes nothing: that is said by an empty list. */
-export function knownAtDoors<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ auth: found, listeners }) => {
-    const auth = record(found);
-    const ofListeners = (Array.isArray(listeners) ? listeners.map(record) : []).flatMap((listener, at) =>
-      listenerProblems(listener, auth).map(({ path, message }) => ({
-        path: ['listeners', at, ...path],
-        message,
-      })),
-    );
-    return [...absentKinds(auth['atPort'], ['auth', 'atPort'], auth), ...ofListeners];
-  });
-}
-
-function listenerProblems(
-  { serve, auth: kinds, rateLimit }: Readonly<Record<string, unknown>>,
-  auth: Readonly<Record<string, unknown>>,
-): Found[] {
-  if (serve === 'files')
-    return Object.entries({ auth: kinds, rateLimit }).flatMap(([key, value]) =>
-      given(value)
-        ? [{ path: [key], message: 'files are given to whoever asks: this would keep nobody out' }]
-        : [],
-    );
-  const absent = absentKinds(kinds, ['auth'], auth);
-  const issues = ['tokenService', 'oauth'].some(
-    (kind) => isThere(auth[kind]) && (!Array.isArray(kinds) || kinds.includes(kind)),
-  );
-  return serve === 'token' && !issues
-    ? [...absent, { path: ['serve'], message: 'token needs auth.tokenService or auth.oauth' }]
-    : absent;
-}
-
-/** Those of `kinds` that `auth` has not. */
-function absentKinds(kinds: unknown, path: Path, auth: Readonly<Record<string, unknown>>): Found[] {
-  return textsOf(kinds).flatMap((kind, index) =>
-    isThere(auth[kind]) ? [] : [{ path: [...path, index], message: `needs auth.${kind}` }],
-  );
-}
-
-function isThere(value: unknown): boolean {
-  return given(value) && value !== null && !(Array.isArray(value) && value.length === 0);
-}
-
-export function distinctClients<S extends z.ZodType>(schema: S): S {
-  return checked(schema, (value) => {
-    const ids = Array.isArray(value) ? value.map((item) => record(item)['id']) : [];
-    return ids.flatMap((id, index) =>
-      given(id) && ids.indexOf(id) < index ? [{ path: [index, 'id'], message: 'is there twice' }] : [],
-    );
-  });
-}
-
-export function signedWithASecret<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ algorithm, secret, secretFromEnv, secretFile }) => {
-    const isThere = [secret, secretFromEnv, secretFile].some(given);
-    if (algorithm === 'HS256' && !isThere)
-      return [{ path: ['algorithm'], message: 'HS256 needs secretFromEnv or secretFile' }];
-    return algorithm === 'ES256' && isThere
-      ? [{ path: ['algorithm'], message: 'ES256 is signed with a key, and not with a secret' }]
-      : [];
-  });
-}
-
-/** An issuer without a URL has no OpenID configuration. */
-export function ofKeysOfAnIssuer<S extends z.ZodType>(schema: S): S {
-  return checked(schema, ({ issuer, jwksUrl, keyFile }) => {
-    if (given(jwksUrl) && given(keyFile))
-      return [{ path: ['keyFile'], message: 'has no effect beside jwksUrl' }];
-    const isUrl = typeof issuer === 'string' && /^https?:/.test(issuer) && URL.canParse(issuer);
-    return given(issuer) && !isUrl && !given(jwksUrl) && !given(keyFile)
-      ? [{ path: ['issuer'], message: 'is no URL where keys could be found: jwksUrl or keyFile is needed' }]
-      : [];
-  });
-}
-
-/** What one issuer says is one list of names: read by two claims, somebody could be called there as somebody else here. */
-export function oneReading<S extends z.ZodType>(schema: S): S {
-  return checked(schema, (value) => {
-    const issuers = Array.isArray(value) ? value.map(record) : [];
-    return issuers.flatMap(({ issuer, ...keys }, index) => {
-      const first = issuers.slice(0, index).find((other) => given(issuer) && other['issuer'] === issuer);
-      return ['subjectClaim', 'groupsClaim'].flatMap((key) =>
-        first === undefined || first[key] === keys[key]
-          ? []
-          : [{ path: [index, key], message: 'is another than that of the same issuer before it' }],
-      );
-    });
   });
 }
 
@@ -442,6 +267,11 @@ export function checked<S extends z.ZodType>(
 
 export function given(value: unknown): boolean {
   return value !== undefined && value !== '';
+}
+
+/** The items of a list; none, where it is none. */
+export function listed(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.map(record) : [];
 }
 
 export function record(value: unknown): Readonly<Record<string, unknown>> {

@@ -15,23 +15,35 @@ interface Door {
   readonly asksForCertificates: boolean;
   /** What of `auth` is taken there. */
   readonly kinds: ReadonlySet<CredentialKind>;
+  /** Are passwords shown there that clients have elsewhere (`authorization: passThrough`)? */
+  readonly passesPasswords: boolean;
 }
 
-export function doorsOf({ host, port, serverTlsConfig, auth, listeners }: Config): readonly Door[] {
+export function doorsOf(config: Config): readonly Door[] {
+  const { host, port, serverTlsConfig, auth, listeners, registries } = config;
+  const passes = registries.some(({ authorization }) => authorization === 'passThrough');
   const first: Door = {
     ...{ name: 'port', host, port, serve: 'registry', ...tlsOf(serverTlsConfig) },
     kinds: kindsOf(auth, auth?.atPort),
+    passesPasswords: passes,
   };
   const others = listeners.map(
     (listener, at): Door => ({
       ...{ name: `listeners[${at}]`, host: listener.host, port: listener.port, serve: listener.serve },
       ...tlsOf(listener.tls),
       kinds: kindsOf(auth, listener.auth),
+      passesPasswords: passes && listener.serve === 'registry' && listener.auth?.length !== 0,
     }),
   );
   return [first, ...others];
 }
 
+/** Is there a limit of how often clients ask, at any of the doors? */
+export function isLimited({ rateLimit, listeners }: Pick<Config, 'rateLimit' | 'listeners'>): boolean {
+  return rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
+}
+
+/** In the order in which they are taken. */
 export function configuredKinds(auth: Config['auth']): readonly CredentialKind[] {
   const found: readonly [CredentialKind, boolean][] = [
     ['basic', auth?.basic !== undefined],
@@ -40,10 +52,6 @@ export function configuredKinds(auth: Config['auth']): readonly CredentialKind[]
     ['issuers', (auth?.issuers ?? []).length > 0],
   ];
   return found.flatMap(([kind, isThere]) => (isThere ? [kind] : []));
-}
-
-export function isLoopback({ host }: Pick<Door, 'host'>): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function tlsOf(

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { checked, given, record } from './cross-checks.ts';
+import { checked, given, listed, record } from './cross-checks.ts';
 
 /** Rules between the keys of programs, which see what is there, right or wrong. */
 
@@ -7,6 +7,26 @@ import { checked, given, record } from './cross-checks.ts';
 const ofUsers = ['authorization_code', 'device_code', 'password'];
 /** Those for which he comes to a page of this server. */
 const ofPages = ['authorization_code', 'device_code'];
+
+export function distinctClients<S extends z.ZodType>(schema: S): S {
+  return checked(schema, (value) => {
+    const ids = listed(value).map(({ id }) => id);
+    return ids.flatMap((id, index) =>
+      given(id) && ids.indexOf(id) < index ? [{ path: [index, 'id'], message: 'is there twice' }] : [],
+    );
+  });
+}
+
+export function signedWithASecret<S extends z.ZodType>(schema: S): S {
+  return checked(schema, ({ algorithm, secret, secretFromEnv, secretFile }) => {
+    const isThere = [secret, secretFromEnv, secretFile].some(given);
+    if (algorithm === 'HS256' && !isThere)
+      return [{ path: ['algorithm'], message: 'HS256 needs secretFromEnv or secretFile' }];
+    return algorithm === 'ES256' && isThere
+      ? [{ path: ['algorithm'], message: 'ES256 is signed with a key, and not with a secret' }]
+      : [];
+  });
+}
 
 /** Nobody is believed without a secret, but who could keep none. */
 export function clientWithSecret<S extends z.ZodType>(schema: S): S {
@@ -85,9 +105,8 @@ export function reachableSignIn<S extends z.ZodType>(schema: S): S {
 
 /** Where clients have such grants. */
 function placesOf(oauth: unknown, names: readonly string[]): (string | number)[][] {
-  const { clients } = record(oauth);
-  return (Array.isArray(clients) ? clients : []).flatMap((client, at) =>
-    grantsIn(record(client)['grants']).flatMap((name, index) =>
+  return listed(record(oauth)['clients']).flatMap(({ grants }, at) =>
+    grantsIn(grants).flatMap((name, index) =>
       names.includes(name) ? [['clients', at, 'grants', index]] : [],
     ),
   );

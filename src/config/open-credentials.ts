@@ -1,4 +1,5 @@
-import { doorsOf, isLoopback } from './doors.ts';
+import { isLoopbackHost } from '../base/loopback.ts';
+import { doorsOf } from './doors.ts';
 import type { Config, RegistryConfig } from './schema.ts';
 
 /** So many are named, the others counted. */
@@ -17,7 +18,7 @@ export function openCredentials(config: Config): string[] {
   const more = names.length > maxNamed ? ` and ${names.length - maxNamed} more` : '';
   const who = `${names.slice(0, maxNamed).join(', ')}${more}`;
   const open = doorsOf(config).filter(
-    (door) => door.serve === 'registry' && !door.asksForCertificates && !isLoopback(door),
+    (door) => door.serve === 'registry' && !door.asksForCertificates && !isLoopbackHost(door.host),
   );
   return open.map(
     ({ host, port }) =>

@@ -1,4 +1,5 @@
-import { doorsOf, isLoopback } from './doors.ts';
+import { isLoopbackHost } from '../base/loopback.ts';
+import { doorsOf } from './doors.ts';
 import type { Config } from './schema.ts';
 
 /**
@@ -7,12 +8,13 @@ import type { Config } from './schema.ts';
 export function openPasswords(config: Config): string[] {
   if (config.publicUrl.startsWith('https:')) return [];
   return doorsOf(config).flatMap((door) => {
-    const { name, host, port, serve, hasTls, kinds } = door;
+    const { name, host, port, serve, hasTls, kinds, passesPasswords } = door;
     const isAsked = kinds.has('basic') || kinds.has('tokenService') || kinds.has('oauth');
-    if (!isAsked || serve === 'files' || hasTls || isLoopback(door)) return [];
+    if (!(isAsked || passesPasswords) || serve === 'files' || hasTls || isLoopbackHost(host)) return [];
     const how = name === 'port' ? 'serverTlsConfig' : `${name}.tls`;
+    const what = passesPasswords ? 'registries: passwords of their users' : 'auth: passwords and secrets';
     return [
-      `auth: passwords and secrets come to port ${port} of ${host} in plain HTTP, and whoever is between reads them: ${how} is missing, or publicUrl with https where a proxy has the TLS`,
+      `${what} come to port ${port} of ${host} in plain HTTP, and whoever is between reads them: ${how} is missing, or publicUrl with https where a proxy has the TLS`,
     ];
   });
 }

@@ -1,13 +1,7 @@
 import { cacheOverrides, upstreamOverrides } from './cache-schema.ts';
-import {
-  distinctAccounts,
-  keyPair,
-  knownOptions,
-  otherEndpoints,
-  ownPasswords,
-  withPassword,
-} from './cross-checks.ts';
+import { distinctAccounts, keyPair, knownOptions, otherEndpoints, withPassword } from './cross-checks.ts';
 import { key } from './key.ts';
+import { ownPasswords } from './pass-through-checks.ts';
 import { providerNames } from './provider-options.ts';
 import {
   alias,

@@ -1,16 +1,14 @@
 import type * as z from 'zod';
 import { aboutSomebody, matchingGlobs } from './access-checks.ts';
+import { knownAtDoors, reachableTokenService } from './auth-checks.ts';
 import { authSchema } from './auth-schema.ts';
 import { cacheSchema, upstreamSchema } from './cache-schema.ts';
 import {
   distinctPorts,
   distinctRegistries,
-  knownAtDoors,
-  oneMeaningOfPasswords,
   oneSpelling,
   pruningOfSomething,
   reachableHosted,
-  reachableTokenService,
   serverTls,
 } from './cross-checks.ts';
 import {
@@ -24,6 +22,7 @@ import {
 import { key } from './key.ts';
 import { catalogSyncSchema, notificationsSchema } from './notification-schema.ts';
 import { reachableSignIn } from './oauth-checks.ts';
+import { oneMeaningOfPasswords } from './pass-through-checks.ts';
 import { registrySchema } from './registry-schema.ts';
 import type { Secret } from './secret.ts';
 import { storageSchema } from './storage-schema.ts';

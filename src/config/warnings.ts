@@ -1,6 +1,7 @@
+import { isLoopbackHost } from '../base/loopback.ts';
 import { isBlockIn, isOneAddress } from './blocks.ts';
 import { deadRules } from './dead-rules.ts';
-import { type CredentialKind, configuredKinds, doorsOf, isLoopback } from './doors.ts';
+import { type CredentialKind, configuredKinds, doorsOf, isLimited } from './doors.ts';
 import type { Config } from './schema.ts';
 
 /** What can be used and is hardly what was meant: one line each, without a secret. */
@@ -135,7 +136,7 @@ function believedAlone(config: Config): string[] {
 function readableKeys({ auth }: Config): string[] {
   return (auth?.issuers ?? []).flatMap(({ issuer, jwksUrl, keyFile }) => {
     const url = keyFile === '' ? URL.parse(jwksUrl ?? issuer) : null;
-    return url?.protocol === 'http:' && !isLoopback({ host: url.hostname.replace(/[[\]]/g, '') })
+    return url?.protocol === 'http:' && !isLoopbackHost(url.hostname)
       ? [`auth.issuers: the keys of ${issuer} come over plain HTTP: whoever is between can make tokens of it`]
       : [];
   });
@@ -175,11 +176,10 @@ function withoutEffect(config: Config): string[] {
     .map(({ name }) => `registries: ${name}: staleGrant has no effect without authorization: passThrough`);
   if ((access !== undefined || auth !== undefined) && hosted.some(({ open }) => open))
     found.push('hosted: open has no effect beside access and auth, which say who may push');
-  const isLimited = rateLimit !== undefined || listeners.some((listener) => listener.rateLimit !== undefined);
   const limits = [rateLimit, ...listeners.map((listener) => listener.rateLimit)];
   if (auth === undefined && !asksForCertificates(config) && limits.some((limit) => limit?.by === 'user'))
     found.push('rateLimit: by: user counts nobody without auth, since nobody has a name');
-  if (storage.coordination.kind === 'redis' && !isLimited)
+  if (storage.coordination.kind === 'redis' && !isLimited(config))
     found.push('storage.coordination has no effect without rateLimit');
   return found;
 }

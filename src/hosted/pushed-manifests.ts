@@ -17,14 +17,7 @@ import {
   type RepositoryName,
   type Tag,
 } from '../oci/reference.ts';
-import {
-  linkBlob,
-  type Operation,
-  putManifest,
-  putTag,
-  requireContent,
-  requireTag,
-} from '../storage/operation.ts';
+import { type Operation, putManifest, putTag, requireContent, requireTag } from '../storage/operation.ts';
 import type { ManifestRecord } from '../storage/records.ts';
 import { MissingContentError, TagTakenError } from '../storage/requirements.ts';
 import { eventsOf } from './hosted-events.ts';
@@ -73,31 +66,20 @@ export class PushedManifests {
     await this.#tried(async () => {
       // Bytes of what is refused are not kept.
       await this.#parts.metadata.change([...conditions, announcePushed(digest, this.#parts)]);
-      await this.#store(repository, record, bytes, { operations, events });
+      await this.#store(record, bytes, { operations, events });
     });
     return { descriptor: record.descriptor, subject: content.subject };
   }
 
   /** The conditions hold in the transaction that puts it, whatever has come between. */
-  async #store(
-    repository: RepositoryName,
-    record: ManifestRecord,
-    bytes: Uint8Array,
-    { operations, events }: Change,
-  ): Promise<void> {
-    const { content, metadata, room } = this.#parts;
+  async #store(record: ManifestRecord, bytes: Uint8Array, { operations, events }: Change): Promise<void> {
+    const { content, room } = this.#parts;
     using reserved = await room.reserve(hostedHost, { bytes: bytes.length });
     if (reserved === undefined) throw noRoom();
     const blob = await hashed(record.descriptor.digest, bytes);
-    const { stamp } = await content.keep(blob, bytes);
-    try {
-      await changed(this.#parts, operations, events);
-    } catch (error) {
-      // They lie there, and nobody may ever name them.
-      if (isRefusal(error))
-        await metadata.change([linkBlob(repository, blob.digest, blob.size, 'push', stamp)]);
-      throw error;
-    }
+    await content.keep(blob, bytes);
+    // Where this is refused what lies there was announced, and goes with that.
+    await changed(this.#parts, operations, events);
   }
 
   async #tried(work: () => Promise<void>): Promise<void> {
@@ -171,10 +153,6 @@ function notRestored(): RegistryError {
     'the tag is immutable, and the index is being made anew: nobody knows yet whether it points elsewhere',
     { status: 503, headers: { 'Retry-After': '10' } },
   );
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof MissingContentError || error instanceof TagTakenError;
 }
 
 function missing({ digests }: MissingContentError): RegistryError {

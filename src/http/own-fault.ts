@@ -8,13 +8,9 @@ const wanting: ReadonlySet<string> = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENO
 const systemCode = /^E[A-Z0-9]{2,}$/;
 /** The index is busy or cannot be read for now. What is damaged stays so. */
 const indexCode = /^SQLITE_(?:BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|PROTOCOL)/;
-/** Of the store (its interfaces), which this room does not import. */
-const ofStore: ReadonlySet<string> = new Set([
-  'StoreFullError',
-  'StoreBusyError',
-  'BlobUnreadableError',
-  'WrongBytesError',
-]);
+/** Of the store (its interfaces), which this room does not import: of all of it, and of one blob. */
+const ofStore: ReadonlySet<string> = new Set(['StoreFullError', 'StoreBusyError']);
+const ofBlob: ReadonlySet<string> = new Set(['BlobUnreadableError', 'WrongBytesError']);
 
 /** In words for clients, and for who runs this server. */
 interface Words {
@@ -29,6 +25,11 @@ const want: Words = {
 const cacheAway: Words = {
   forClients: 'the server cannot use its cache now; ask again',
   forLog: 'the cache cannot be used',
+};
+/** The cache brings it again for whoever asks next. */
+const damaged: Words = {
+  forClients: 'the server has this damaged; ask again',
+  forLog: 'what is stored of it is damaged, or cannot be read',
 };
 
 export interface OwnFault {
@@ -53,5 +54,6 @@ export function ownFault(cause: unknown): OwnFault | undefined {
 
 function wordsFor(code: string, name: string): Words | undefined {
   if (wanting.has(code)) return want;
+  if (ofBlob.has(name)) return damaged;
   return ofStore.has(name) || systemCode.test(code) || indexCode.test(code) ? cacheAway : undefined;
 }

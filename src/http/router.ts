@@ -6,6 +6,7 @@ import type { Tell } from '../observe/content-event.ts';
 import type { Observer } from '../observe/observer.ts';
 import { RegistryError } from '../oci/error.ts';
 import { hostedHost, hostOf, isDigestText, type RepositoryName } from '../oci/reference.ts';
+import type { Registry } from '../oci/registry.ts';
 import { parseRequest, type Request } from '../oci/request.ts';
 import { accessLog, logExchange } from './access-log.ts';
 import { withAliasHint } from './alias-hint.ts';
@@ -155,7 +156,9 @@ async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterPart
   if (fault !== undefined) throw fault;
   if (exchange.host !== undefined && exchange.host !== hostedHost)
     exchange.response.setHeader('OCI-Namespace', exchange.host);
-  const sources = parts.ownRights === undefined ? parts : await asHeMay(exchange, action, repository, parts);
+  const { ownRights } = parts;
+  const registry = ownRights && (await asHeMay(exchange, action, repository, ownRights));
+  const sources = registry === undefined ? parts : { ...parts, registry };
   try {
     await endpoint.answer({ exchange, request, repository }, sources);
     noteAnswer(exchange, request, repository);
@@ -165,24 +168,22 @@ async function serve(exchange: Exchange, endpoints: Endpoints, parts: RouterPart
   }
 }
 
-/** The same, with the registry as it lets this caller have it; not the same for all where a registry says so. */
+/** The registry as it lets this caller have it. Undefined: it is the same for all. */
 async function asHeMay(
   exchange: Exchange,
   action: Action,
   repository: RepositoryName | undefined,
-  parts: RouterParts,
-): Promise<Sources> {
-  const { ownRights } = parts;
+  ownRights: OwnRights,
+): Promise<Registry | undefined> {
   const caller = callerOf(exchange.request);
   // Where he really comes from, if that was looked at.
   const asking = { ...caller, address: exchange.known?.address ?? caller.address };
   if (action === 'version') {
     const { header, ns } = registryIn(exchange);
-    await exchange.ask(async (options) => await ownRights?.login(header ?? ns, asking, options));
+    await exchange.ask(async (options) => await ownRights.login(header ?? ns, asking, options));
   }
   const isRead = action === 'pull' && repository !== undefined;
-  const registry = isRead ? ownRights?.registryFor(repository, asking) : undefined;
-  return registry === undefined ? parts : { ...parts, registry };
+  return isRead ? ownRights.registryFor(repository, asking) : undefined;
 }
 
 /** Whoever judges digests hears which one a tag was answered with. */

@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { HashedSecret } from '../base/hashed-secret.ts';
 import { isRecent, isSigned, signatureHeader, timestampHeader } from './signature.ts';
 
 /**
@@ -8,24 +8,20 @@ import { isRecent, isSigned, signatureHeader, timestampHeader } from './signatur
  */
 export class IncomingCredential {
   readonly #secret: string;
-  readonly #hash: Buffer;
+  readonly #token: HashedSecret;
 
   constructor(secret: string) {
     this.#secret = secret;
-    this.#hash = hashOf(secret);
+    this.#token = new HashedSecret(secret);
   }
 
   /** Before the body is read: `yes`, `no`, or a reader of it who says so. */
   judge(headers: IncomingHttpHeaders, now: number): boolean | ((body: Uint8Array) => boolean) {
     const [, token] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
-    if (token !== undefined) return timingSafeEqual(hashOf(token), this.#hash);
+    if (token !== undefined) return this.#token.is(token);
     const [timestamp, signature] = [headers[timestampHeader], headers[signatureHeader]];
     if (typeof timestamp !== 'string' || typeof signature !== 'string') return false;
     if (!isRecent(timestamp, now)) return false;
     return (body) => isSigned(body, { timestamp, signature }, this.#secret, now);
   }
-}
-
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

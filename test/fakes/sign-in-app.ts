@@ -27,7 +27,7 @@ export interface SignInApp extends AsyncDisposable {
   readonly url: string;
 }
 
-/** A server on which alice lets programs in: `web` and `old` with a secret, `app` and `other` without. */
+/** A server on which alice lets programs in: `web` and `old` with a secret, `app`, `other` and `named` without. */
 export async function signInApp({
   clock,
   oauth = {},
@@ -53,6 +53,13 @@ export async function signInApp({
       public: true,
       grants: ['authorization_code', 'device_code', 'refresh_token'],
       redirectUris: [webBack],
+    },
+    {
+      id: 'named',
+      public: true,
+      grants: ['authorization_code', 'device_code'],
+      redirectUris: [webBack],
+      scopes: ['profile'],
     },
     { id: 'old', secretFile, grants: ['password', 'refresh_token'], scopes: [pullA, pullB] },
     { id: 'once', secretFile, grants: ['password'] },
@@ -112,7 +119,7 @@ export async function codeFor(url: string, request: Fields): Promise<string> {
 
 /** What a client asks for at the token endpoint; `web` and `old` show their secret. */
 export async function token(url: string, client: string, fields: Fields): Promise<TokenAnswer> {
-  const isPublic = client === 'app' || client === 'other';
+  const isPublic = ['app', 'other', 'named'].includes(client);
   const shown = { client_id: client, ...(!isPublic && { client_secret: clientSecret }) };
   return await posted(`${url}/token`, { ...shown, ...fields });
 }

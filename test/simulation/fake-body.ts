@@ -1,6 +1,7 @@
 import type { WirePace } from './fake-wire.ts';
 import type { Life } from './life.ts';
 import type { Random } from './random.ts';
+import { ReceivedBytes } from './received-bytes.ts';
 import { bodyError } from './wire-error.ts';
 
 interface FakeBodyParts {
@@ -58,15 +59,16 @@ export class FakeBody implements AsyncIterable<Buffer> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     const { bytes, random, pace, breaks, stallTimeoutMs, label } = this.#parts;
     const last = breaks === undefined ? bytes.length : this.#breaksAt();
+    const received = new ReceivedBytes(bytes.length);
     for (let at = 0; at < last; ) {
       await this.#pause(random.about(pace.chunkMs), label);
       const length = random.between(1, pace.chunkBytes);
-      const chunk = Buffer.from(bytes.subarray(at, Math.min(last, at + length)));
+      const chunk = received.put(bytes.subarray(at, Math.min(last, at + length)));
       at += chunk.length;
       this.#parts.brings?.(chunk.length);
       yield chunk;
     }
-    if (breaks === 'drip') yield* this.#drip(last);
+    if (breaks === 'drip') yield* this.#drip(last, received);
     if (breaks === 'cut') {
       await this.#pause(random.about(pace.chunkMs), `${label}: cut`);
       throw bodyError('ECONNRESET');
@@ -78,11 +80,11 @@ export class FakeBody implements AsyncIterable<Buffer> {
   }
 
   /** Far less than any transfer should bring. */
-  async *#drip(from: number): AsyncGenerator<Buffer> {
+  async *#drip(from: number, received: ReceivedBytes): AsyncGenerator<Buffer> {
     const { bytes, random, label } = this.#parts;
     for (let at = from; at < bytes.length; ) {
       await this.#pause(1000, `${label}: drips`);
-      const chunk = Buffer.from(bytes.subarray(at, at + random.between(1, maxDrop)));
+      const chunk = received.put(bytes.subarray(at, at + random.between(1, maxDrop)));
       at += chunk.length;
       yield chunk;
     }

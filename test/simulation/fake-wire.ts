@@ -5,7 +5,7 @@ import type { FakeAnswer } from './fake-answer.ts';
 import { FakeBody } from './fake-body.ts';
 import type { Asked, FakeRegistry } from './fake-registry.ts';
 import type { Fault, Faults } from './faults.ts';
-import type { Health } from './health.ts';
+import type { Health, RequestKind } from './health.ts';
 import type { Life } from './life.ts';
 import type { Model } from './model.ts';
 import type { Random } from './random.ts';
@@ -22,6 +22,8 @@ export interface WirePace {
 
 export interface FakeWireParts {
   readonly life: Life;
+  /** Whose requests they are, where there are several servers. */
+  readonly by: string;
   readonly model: Model;
   readonly registry: FakeRegistry;
   readonly faults: Faults;
@@ -61,7 +63,7 @@ export class FakeWire implements Transport, AsyncDisposable {
     onRequest(request, asked);
     const fault = faults.of(asked, time);
     const met = fault === undefined ? undefined : this.#ifMet(fault, request, asked);
-    const over = met === undefined ? () => {} : health.meet(met, asked, kindOf(request, asked), time);
+    const over = met === undefined ? () => {} : health.meet(met, asked, this.#kindOf(request, asked), time);
     try {
       await this.#late(request, asked, met);
       const right = registry.answer(request, asked, time);
@@ -142,7 +144,7 @@ export class FakeWire implements Transport, AsyncDisposable {
     this.open.add(body);
     // A redirect is no answer yet.
     if (answer.status !== 429 && answer.status !== 307)
-      health.answered(asked.host, kindOf(request, asked), registry.askedAt(request, sentAt), life.time);
+      health.answered(asked.host, this.#kindOf(request, asked), registry.askedAt(request, sentAt), life.time);
     return {
       status: answer.status,
       headers: answer.headers,
@@ -171,14 +173,14 @@ export class FakeWire implements Transport, AsyncDisposable {
     return signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
   }
 
+  #kindOf({ method }: TransportRequest, { what }: Asked): RequestKind {
+    return { kind: `${method} ${what === 'redirect' ? 'blob' : what}`, by: this.#parts.by };
+  }
+
   #name({ url, headers }: TransportRequest, { what, repository, reference }: Asked): string {
     const range = headers?.['range'] === undefined ? '' : ` ${headers['range']}`;
     return repository === undefined
       ? `${what} ${url.hostname}${url.pathname}${range}`
       : `${what} ${repository.name} ${reference ?? ''}${range}`;
   }
-}
-
-function kindOf({ method }: TransportRequest, { what }: Asked): string {
-  return `${method} ${what === 'redirect' ? 'blob' : what}`;
 }

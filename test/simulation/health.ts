@@ -1,12 +1,18 @@
 import type { RegistryHost } from '#src/oci/reference.ts';
 import type { AskedObject, Fault } from './faults.ts';
 
+/** What a circuit is for. */
+export interface RequestKind {
+  /** `GET blob` */
+  readonly kind: string;
+  /** The server that asks: each has circuits of its own. */
+  readonly by: string;
+}
+
 /** A fault that a request really met. */
-interface Application extends AskedObject {
+interface Application extends AskedObject, RequestKind {
   readonly fault: Fault;
   readonly from: number;
-  /** What a circuit is for: `GET blob`. */
-  readonly kind: string;
   /** When the request was over; until then it goes on. */
   to: number;
   /** When the next request of its kind was answered. */
@@ -18,6 +24,8 @@ export interface HealthQuestion {
   readonly host: RegistryHost;
   readonly objects: readonly string[];
   readonly what: 'manifest' | 'blob';
+  /** The server that was asked. */
+  readonly by: string;
   readonly from: number;
   readonly to: number;
 }
@@ -50,20 +58,20 @@ const mute = new Set<Fault['kind']>(['refused', 'reset', 'garbage', 'silence']);
 export class Health {
   #met: Application[] = [];
 
-  /** Returns what says that the request is over. `kind`: method and what is asked for. */
-  meet(fault: Fault, asked: AskedObject, kind: string, time: number): (time: number) => void {
+  /** Returns what says that the request is over. */
+  meet(fault: Fault, asked: AskedObject, { kind, by }: RequestKind, time: number): (time: number) => void {
     const never = Number.POSITIVE_INFINITY;
-    const application: Application = { ...asked, fault, kind, from: time, to: never, healedAt: never };
+    const application: Application = { ...asked, fault, kind, by, from: time, to: never, healedAt: never };
     this.#met.push(application);
     return (end) => {
       application.to = end;
     };
   }
 
-  /** A request of this kind was answered, and not with a limit. One that was sent before says nothing of a fault. */
-  answered(host: RegistryHost, kind: string, sentAt: number, time: number): void {
+  /** A request of this kind was answered, and not with a limit. One that was sent before says nothing of a fault, and what another server was answered this one does not know. */
+  answered(host: RegistryHost, { kind, by }: RequestKind, sentAt: number, time: number): void {
     for (const met of this.#met) {
-      const isHealed = met.host === host && met.kind === kind && met.to <= sentAt;
+      const isHealed = met.host === host && met.kind === kind && met.by === by && met.to <= sentAt;
       if (isHealed) met.healedAt = Math.min(met.healedAt, time);
     }
   }
@@ -107,11 +115,12 @@ export class Health {
  */
 function resting(
   known: readonly Application[],
-  { host, objects, what, from }: HealthQuestion,
+  { host, objects, what, by, from }: HealthQuestion,
 ): Fault | undefined {
   const open = known.filter(
     ({ fault, kind, healedAt, ...met }) =>
       met.host === host &&
+      met.by === by &&
       (mute.has(fault.kind) || fault.status === 429) &&
       (kind.endsWith(what) || kind.endsWith('token')) &&
       healedAt >= from,

@@ -127,7 +127,7 @@ export class Judge {
     // Whose blob it is may take four answers there, each slow, and once more; what says "busy" to the client meanwhile stands before the registry.
     const isRedirected = plan.hosts.some((each) => each.host === host && each.redirectsFor !== undefined);
     if (isRedirected && health.hasMet('slow', objects, from, time)) return;
-    if (health.excuse({ host, objects, what, from, to: time }) !== undefined) return;
+    if (health.excuse({ host, objects, what, by: this.#server, from, to: time }) !== undefined) return;
     this.#add('in time', `${describe(question)}: after ${((time - from) / 1000).toFixed(1)} s`);
   }
 
@@ -190,7 +190,8 @@ export class Judge {
     if (this.#world.spoilt.has(question.reference as Digest)) return;
     const host = hostOf(question.repository);
     const { from, kind: what } = question;
-    if (health.excuse({ host, objects: this.#objects(question), what, from, to: time }) !== undefined) return;
+    const objects = this.#objects(question);
+    if (health.excuse({ host, objects, what, by: this.#server, from, to: time }) !== undefined) return;
     if (repository?.isForbidden === true && status === 403) return;
     const isThere =
       repository !== undefined && has(repository, question) && !wasDeleted(repository, question, time);

@@ -224,6 +224,7 @@ export class Server {
     const requests = new RequestCount(this.#world);
     const wire = new FakeWire({
       life: this.life,
+      by: this.#name,
       model,
       registry,
       faults,

@@ -122,8 +122,15 @@ export class UploadClient {
     const sending = { ...this.#sending(begin, end), at: begin };
     this.#sent = Math.max(this.#sent, end);
     this.#mayBeHeld = true;
+    let isMissed = false as boolean;
+    // What is over for want of room is so before whoever found none has heard of it.
+    const mayFail = (status: number): boolean => {
+      if (this.#mayFail(status)) return true;
+      isMissed ||= status === 404;
+      return status === 404;
+    };
     const send = async () => {
-      const answer = await this.#uploads.append(who, repository, this.#id, sending, this.#mayFail);
+      const answer = await this.#uploads.append(who, repository, this.#id, sending, mayFail);
       this.#noteRefusal(answer);
       return answer;
     };
@@ -132,6 +139,11 @@ export class UploadClient {
       return await send();
     };
     const answers = await Promise.all([send(), sendLater()]);
+    if (isMissed && !this.#mayBeOver)
+      world.findings.add(
+        'a push that nothing hinders is taken',
+        `${who} PATCH upload ${repository} ${this.#id}: 404 for one of two requests, and nothing has ended it`,
+      );
     const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
     if (other !== undefined)
       world.findings.add('an upload goes on where it was', `${who} ${this.#id}: byte ${begin} came twice`);

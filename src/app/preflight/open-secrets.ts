@@ -6,7 +6,7 @@ import type { Path } from '../../config/schema-tree.ts';
 import type { Secret } from '../../config/secret.ts';
 import { fileNames } from '../../credentials/providers/docker-config-credentials.ts';
 import { credentialChoice } from '../credential-choice.ts';
-import { keysFile } from '../identity-files.ts';
+import { keysFile } from '../keys-file.ts';
 
 interface SecretFile {
   readonly at: Path;

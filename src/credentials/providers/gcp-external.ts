@@ -1,3 +1,4 @@
+import { isLoopback } from '../../base/loopback.ts';
 import { jsonObject } from '../../json/json-object.ts';
 import { knownAddress } from '../../net/dial/address.ts';
 import { RegistryError } from '../../oci/error.ts';
@@ -89,8 +90,7 @@ async function subjectToken({ key, ask, signal }: ExternalIdentity): Promise<str
 
 /** Such sources are services of the machine or the pod itself more often than not. */
 function sourceReach(url: URL): Reach {
-  const address = knownAddress(url.hostname) ?? '';
-  return /^127\./.test(address) || address === '::1' ? 'anywhere' : reachOf(url);
+  return isLoopback(knownAddress(url.hostname)) ? 'anywhere' : reachOf(url);
 }
 
 /** The whole text, or one field of JSON. */

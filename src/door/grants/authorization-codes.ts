@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
+import { OwnedEntries } from '../../base/owned-entries.ts';
+import { SecretHashes } from '../identity/secret-hashes.ts';
 import type { GrantingUser } from '../tokens/grant.ts';
-import { OwnedEntries } from './owned-entries.ts';
-import { newSecret, SecretHashes } from './secrets.ts';
+import { newSecret } from './new-secret.ts';
 
 /** What a user has allowed a client, who comes for it. */
 export interface AllowedAccess {

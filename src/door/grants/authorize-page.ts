@@ -78,7 +78,7 @@ export class AuthorizePage {
         failure: wrong?.fault,
       },
       body: html`<p><strong>${client.name}</strong> asks to use <strong>${host}</strong> in your name. You go back to <code>${target}</code> then.</p>
-${whatFor(scopes)}
+${whatFor(client, scopes)}
 ${signInForm({ user: wrong?.name, fault: wrong?.fault })}`,
     });
   }

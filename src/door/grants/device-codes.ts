@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
+import { OwnedEntries } from '../../base/owned-entries.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { SecretHashes } from '../identity/secret-hashes.ts';
 import type { GrantingUser } from '../tokens/grant.ts';
 import type { OAuthClient } from '../tokens/oauth-clients.ts';
 import { TokenError } from '../tokens/token-error.ts';
-import { OwnedEntries } from './owned-entries.ts';
-import { newSecret, SecretHashes } from './secrets.ts';
+import { newSecret } from './new-secret.ts';
 
 /** A device that waits for a user to allow it something. */
 export interface WaitingDevice {
@@ -29,7 +30,7 @@ interface Device extends WaitingDevice {
 export const deviceLifeMs = 10 * 60_000;
 /** A device asks so often, and those that ask more often by so much less (RFC 8628 section 3.5). Milliseconds. */
 export const deviceIntervalMs = 5000;
-/** So long it hears that its time is over. Milliseconds. */
+/** So long it hears that its time is over, or gets what was allowed in the last moment. Milliseconds. */
 const expiredMs = 5 * 60_000;
 /** All that wait, and those of one network: whoever asks has shown nothing, if his client is a public one. */
 const bounds = { most: 10_000, mostOfOne: 50 };
@@ -91,16 +92,15 @@ export class DeviceCodes {
     const device = this.#byDeviceCode.get(key);
     if (device === undefined || device.client.id !== client.id)
       throw new TokenError('invalid_grant', 'the device code is not good: ask for another one');
-    const now = this.#clock.monotonic();
-    if (now >= device.until)
-      throw new TokenError('expired_token', 'nobody has signed in in time: ask for another code');
-    if (device.answer === undefined) throw this.#notYet(device, now);
+    if (device.answer === undefined) throw this.#notYet(device, this.#clock.monotonic());
     this.#byDeviceCode.forget(key);
     if (device.answer === 'denied') throw new TokenError('access_denied', 'the user has not allowed it');
     return { scopes: device.scopes, user: device.answer };
   }
 
   #notYet(device: Device, now: number): TokenError {
+    if (now >= device.until)
+      return new TokenError('expired_token', 'nobody has signed in in time: ask for another code');
     const isEarly = now < device.askAt;
     if (isEarly) device.intervalMs += deviceIntervalMs;
     device.askAt = now + device.intervalMs;

@@ -84,7 +84,7 @@ export class DevicePage {
       body: html`<p><strong>${client.name}</strong> asks to use <strong>${host}</strong> in your name. It shows this code:</p>
 <p class="code">${userCode}</p>
 <p>Go on only if you have begun this yourself and see the same code there.</p>
-${whatFor(scopes)}
+${whatFor(client, scopes)}
 ${signInForm({
   user: wrong?.name,
   fault: wrong?.fault,

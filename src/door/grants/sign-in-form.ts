@@ -1,3 +1,5 @@
+import { grantedTo } from '../tokens/client-scopes.ts';
+import type { OAuthClient } from '../tokens/oauth-clients.ts';
 import { Html, html } from './html.ts';
 
 /** No user and no password is longer. Characters. */
@@ -33,9 +35,10 @@ ${more}
 </form>`;
 }
 
-/** What the program may do then. */
-export function whatFor(scopes: readonly string[]): Html {
-  if (scopes.length === 0) return html`<p>It may then do all that you may do here.</p>`;
+/** What the program may do then. Scopes that say nothing of repositories keep its token from nothing, and are not shown as if they did. */
+export function whatFor(client: Pick<OAuthClient, 'scopes'>, scopes: readonly string[]): Html {
+  if (grantedTo(client.scopes, scopes) === undefined)
+    return html`<p>It may then do all that you may do here.</p>`;
   const items = scopes.map((scope) => html`<li><code>${scope}</code></li>\n`);
   return html`<p>It asks for this, as far as you may do it yourself:</p>\n<ul>\n${items}</ul>`;
 }

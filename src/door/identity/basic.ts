@@ -8,7 +8,13 @@ export interface UserAndPassword {
 const maxLength = 16 * 1024;
 const control = /\p{Cc}/u;
 
-/** What the header Authorization shows behind `Basic`; undefined: it is none of RFC 7617, whose texts have no control characters. */
+/** What the header Authorization shows; undefined: it is not there, or shows no user with a password. */
+export function basicIn(authorization: string | undefined): UserAndPassword | undefined {
+  const [, encoded] = /^basic +(\S+) *$/i.exec(authorization ?? '') ?? [];
+  return encoded === undefined ? undefined : userAndPassword(encoded);
+}
+
+/** What it shows behind `Basic`; undefined: it is none of RFC 7617, whose texts have no control characters. */
 export function userAndPassword(encoded: string): UserAndPassword | undefined {
   if (encoded.length > maxLength || !/^[A-Za-z0-9+/_-]+=*$/.test(encoded)) return undefined;
   const text = decoded(encoded);

@@ -40,8 +40,10 @@ export class FairQueue<Item extends Waiting> {
     return true;
   }
 
-  take(): Item | undefined {
+  /** `may`: whose turn it can be. */
+  take(may: (owner: string) => boolean = () => true): Item | undefined {
     for (const [owner, items] of this.#byOwner) {
+      if (!may(owner)) continue;
       this.#byOwner.delete(owner);
       const item = items.shift();
       if (items.length > 0) this.#byOwner.set(owner, items);

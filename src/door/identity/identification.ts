@@ -1,4 +1,3 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { Expiring } from '../../base/expiring.ts';
 import { networkOf } from '../../base/network-of.ts';
@@ -7,6 +6,7 @@ import type { Soon } from '../../base/soon.ts';
 import type { RegistryError } from '../../oci/error.ts';
 import type { Subject } from '../subject.ts';
 import type { Proof, Prove, Refused } from './proof.ts';
+import { SecretHashes } from './secret-hashes.ts';
 
 /** What a caller shows. */
 export interface Shown {
@@ -55,7 +55,7 @@ interface Right {
  */
 export class Identification {
   readonly #parts: IdentificationParts;
-  readonly #key = randomBytes(32);
+  readonly #hashes = new SecretHashes();
   readonly #right: Readonly<Record<Scheme, Expiring<Right>>>;
   readonly #wrong: Expiring<Refused>;
   readonly #looks = new SingleFlight<string, Proof | Refused>();
@@ -74,7 +74,7 @@ export class Identification {
     const { address, authorization } = shown;
     if (authorization === undefined || authorization === nobodys)
       return { id: undefined, by: 'nothing', groups: [], address };
-    const key = createHmac('sha256', this.#key).update(authorization).digest('base64');
+    const key = this.#hashes.of(authorization);
     return this.#known(key, address) ?? this.#looked(key, { address, authorization }, refuse, beforeLook);
   }
 

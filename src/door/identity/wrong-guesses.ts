@@ -1,7 +1,7 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { Expiring } from '../../base/expiring.ts';
 import { RegistryError } from '../../oci/error.ts';
+import { SecretHashes } from './secret-hashes.ts';
 
 /** So many different ones in a minute: a client with an old password shows the same again and again. */
 const maxGuesses = 10;
@@ -11,7 +11,7 @@ const maxNetworks = 10_000;
 
 /** The wrong passwords, or secrets, of each network. Where there were too many none is looked at: else wrong ones would be told from the right one as often as anybody likes. */
 export class WrongGuesses {
-  readonly #key = randomBytes(32);
+  readonly #hashes = new SecretHashes();
   readonly #ofNetworks: Expiring<Set<string>>;
 
   constructor(clock: Clock) {
@@ -32,7 +32,7 @@ export class WrongGuesses {
   add(network: string, shown: string): void {
     const guesses = this.#ofNetworks.get(network) ?? new Set();
     if (guesses.size === 0) this.#ofNetworks.set(network, guesses, guessesMs);
-    guesses.add(createHmac('sha256', this.#key).update(shown).digest('base64'));
+    guesses.add(this.#hashes.of(shown));
   }
 }
 

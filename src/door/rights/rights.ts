@@ -1,6 +1,7 @@
 import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Expiring } from '../../base/expiring.ts';
+import { OwnedEntries } from '../../base/owned-entries.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { Stopping } from '../../oci/stopping.ts';
@@ -35,8 +36,9 @@ const freshMs = 60_000;
 const refusedMs = 10_000;
 /** It has just failed: so long nobody who is believed meanwhile waits for it again. Milliseconds. */
 const restMs = 2000;
-/** Repositories of those who ask that are remembered, and refusals. */
-const maxGrants = 10_000;
+/** Repositories of those who ask that are remembered, of all and of one network: whoever is let have any number of public ones has nobody else forgotten. */
+const grantBounds = { most: 10_000, mostOfOne: 5000 };
+/** So many refusals are remembered, and so many who do not wait. */
 const maxRefusals = 2000;
 /** What is asked while a grant is ended is asked again, so often. */
 const maxTries = 3;
@@ -52,6 +54,13 @@ interface Grant {
   readonly by: About;
 }
 
+/** What is being asked in the name of somebody of a repository. */
+interface UnderWay {
+  questions: number;
+  /** How often it was said meanwhile that he may not: what was asked before says nothing any more. */
+  ends: number;
+}
+
 /**
  * What one registry lets whom have, by its own word about each: a yes is of one who asks and one repository, and holds for a minute; a no (401, 403, 404) ends it at
  * once. Where nothing comes that is either (no answer, 429, 5xx) he is believed for `staleGrantMs` who was let before.
@@ -59,20 +68,21 @@ interface Grant {
 export class Rights {
   readonly #settings: RightsSettings;
   readonly #strangers: Strangers;
-  readonly #grants: Expiring<Grant>;
-  /** The number of the end that a grant came to: what was asked before it says nothing any more. */
-  readonly #ends: Expiring<number>;
-  #lastEnd = 0;
+  readonly #grants: OwnedEntries<Grant>;
+  /** Who was let lately, be the grant ended or not: his credential is no guess. */
+  readonly #known: OwnedEntries<true>;
+  readonly #underWay = new Map<string, UnderWay>();
   readonly #refusals: Expiring<Refusal>;
   readonly #resting: Expiring<true>;
   readonly #questions = new SingleFlight<string, void>();
 
   constructor(settings: RightsSettings) {
-    const { clock } = settings;
+    const { clock, staleGrantMs } = settings;
     this.#settings = settings;
     this.#strangers = new Strangers(clock);
-    this.#grants = new Expiring(clock, maxGrants);
-    this.#ends = new Expiring(clock, maxGrants);
+    const bounds = { clock, ...grantBounds, lifeMs: Math.max(freshMs, staleGrantMs) };
+    this.#grants = new OwnedEntries(bounds);
+    this.#known = new OwnedEntries(bounds);
     this.#refusals = new Expiring(clock, maxRefusals);
     this.#resting = new Expiring(clock, maxRefusals);
   }
@@ -165,7 +175,7 @@ export class Rights {
     const key = keyOf(asking);
     await this.#questions.run(textOf(key, question), async () => {
       // Where a registry lets anybody have something, that says nothing of his password.
-      const isKnown = this.#grants.get(key) !== undefined;
+      const isKnown = this.#known.get(key) === true;
       const ask = async (): Promise<void> => await this.#askedAnew(asking, question);
       try {
         await (isKnown ? ask() : this.#strangers.ask(asker, ask));
@@ -177,13 +187,27 @@ export class Rights {
   }
 
   async #askedAnew(asking: Asking, question: About): Promise<void> {
-    const { clock, staleGrantMs } = this.#settings;
     const key = keyOf(asking);
+    const underWay = this.#underWay.get(key) ?? { questions: 0, ends: 0 };
+    this.#underWay.set(key, underWay);
+    underWay.questions += 1;
+    try {
+      await this.#askedUntilItHolds(asking, question, underWay);
+    } finally {
+      underWay.questions -= 1;
+      if (underWay.questions === 0) this.#underWay.delete(key);
+    }
+  }
+
+  async #askedUntilItHolds(asking: Asking, question: About, underWay: UnderWay): Promise<void> {
+    const { clock } = this.#settings;
     for (let tries = 0; tries < maxTries; tries += 1) {
-      const [askedAt, lastEnd] = [clock.monotonic(), this.#lastEnd];
+      const [askedAt, ends] = [clock.monotonic(), underWay.ends];
       await asking.ask(question);
-      if ((this.#ends.get(key) ?? 0) > lastEnd) continue;
-      this.#grants.set(key, { askedAt, by: question }, Math.max(freshMs, staleGrantMs));
+      if (underWay.ends > ends) continue;
+      const [key, { network }] = [keyOf(asking), asking.asker];
+      this.#grants.add(key, network, { askedAt, by: question });
+      this.#known.add(key, network, true);
       return;
     }
     throw new RegistryError('UNAVAILABLE', 'upstream says now this and now that of who may', {
@@ -208,10 +232,9 @@ export class Rights {
   }
 
   #end(key: string): void {
-    this.#lastEnd += 1;
     this.#grants.forget(key);
-    // As long as anything that was asked before may be under way.
-    this.#ends.set(key, this.#lastEnd, 10 * freshMs);
+    const underWay = this.#underWay.get(key);
+    if (underWay !== undefined) underWay.ends += 1;
   }
 }
 

@@ -1,6 +1,6 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import { networkOf } from '../../base/network-of.ts';
-import { type UserAndPassword, userAndPassword } from '../identity/basic.ts';
+import { basicIn, type UserAndPassword } from '../identity/basic.ts';
+import { SecretHashes } from '../identity/secret-hashes.ts';
 
 /** Somebody who asks by the user and the password that he has at a registry. Nobody here knows whether they are right. */
 export interface Asker extends UserAndPassword {
@@ -12,15 +12,14 @@ export interface Asker extends UserAndPassword {
 
 /** By what is told who asks. */
 export class ShownCredentials {
-  readonly #key = randomBytes(32);
+  readonly #hashes = new SecretHashes();
 
   /** Undefined: he shows no user with a password (RFC 7617). `authorization`: the header, a secret. */
   of(authorization: string | undefined, address: string | undefined): Asker | undefined {
-    const [, encoded] = /^basic +(\S+) *$/i.exec(authorization ?? '') ?? [];
-    const shown = encoded === undefined ? undefined : userAndPassword(encoded);
+    const shown = basicIn(authorization);
     if (shown === undefined) return undefined;
     const { user, password } = shown;
-    const key = createHmac('sha256', this.#key).update(`${user}:${password}`).digest('base64url');
+    const key = this.#hashes.of(`${user}:${password}`);
     return { user, password, key, network: networkOf(address ?? '') };
   }
 }

@@ -6,6 +6,8 @@ import type { Asker } from './shown-credential.ts';
 
 /** So many are asked about at a time, and so many wait: a cluster that starts behind one address asks for hundreds of repositories at once. */
 const atOnce = 8;
+/** One of a network that has none under way goes beyond that: the registry may be slow to answer all that another asks. */
+const mostAtOnce = 16;
 const bounds = { most: 1024, mostOfOne: 512 };
 
 interface Waiter extends Waiting {
@@ -13,13 +15,15 @@ interface Waiter extends Waiting {
 }
 
 /**
- * Whom a registry has not let have anything of a repository yet: their passwords are shown to it a few at a time, the networks in turn, and none for a network that has just
+ * Whom a registry has not let have anything of a repository yet: their passwords are shown to it a few at a time, the networks in turn and each by itself where others take all, and none for a network that has just
  * shown many that were wrong. A registry that is asked with one wrong password after the other may lock out this server, and with it everybody.
  */
 export class Strangers {
   readonly #guesses: WrongGuesses;
   readonly #queue = new FairQueue<Waiter>(bounds);
   #running = 0;
+  /** Of each network that has any. */
+  readonly #runningOf = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#guesses = new WrongGuesses(clock);
@@ -34,8 +38,7 @@ export class Strangers {
       this.#guesses.check(network);
       return await ask();
     } finally {
-      this.#running -= 1;
-      this.#next();
+      this.#ended(network);
     }
   }
 
@@ -53,12 +56,26 @@ export class Strangers {
   }
 
   #next(): void {
-    while (this.#running < atOnce) {
-      const next = this.#queue.take();
+    for (;;) {
+      const next = this.#running < atOnce ? this.#queue.take() : this.#outOfTurn();
       if (next === undefined) return;
       this.#running += 1;
+      this.#runningOf.set(next.owner, (this.#runningOf.get(next.owner) ?? 0) + 1);
       next.begin();
     }
+  }
+
+  #outOfTurn(): Waiter | undefined {
+    if (this.#running >= mostAtOnce) return undefined;
+    return this.#queue.take((network) => !this.#runningOf.has(network));
+  }
+
+  #ended(network: string): void {
+    const left = (this.#runningOf.get(network) ?? 0) - 1;
+    if (left > 0) this.#runningOf.set(network, left);
+    else this.#runningOf.delete(network);
+    this.#running -= 1;
+    this.#next();
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Exchange } from '../../http/exchange/exchange.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { basicText } from '../identity/basic.ts';
+import { basicChallenge } from '../identity/challenges.ts';
 import type { Identification, Shown } from '../identity/identification.ts';
 import type { Subject } from '../subject.ts';
 import { type Access, askedAccess } from './asked-access.ts';
@@ -142,7 +143,7 @@ function unauthorized(): RegistryError {
     'UNAUTHORIZED',
     'the user or the password is wrong, or nobody may have this without',
     {
-      headers: { 'WWW-Authenticate': 'Basic realm="ociregistry", charset="UTF-8"' },
+      headers: { 'WWW-Authenticate': basicChallenge },
     },
   );
 }

@@ -1,4 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { HashedSecret } from '../../base/hashed-secret.ts';
+import { basicIn } from '../identity/basic.ts';
+import { basicChallenge } from '../identity/challenges.ts';
 import type { WrongGuesses } from '../identity/wrong-guesses.ts';
 import type { GrantName } from './grant-name.ts';
 import type { Form } from './sent-form.ts';
@@ -24,11 +27,10 @@ interface Shown {
 
 interface Registered {
   readonly client: OAuthClient;
-  /** Of its secret. */
-  readonly hash: Buffer | undefined;
+  readonly secret: HashedSecret | undefined;
 }
 
-/** Programs, most with a secret of their own (RFC 6749 section 2.3). Hashes are compared: that says nothing of either. */
+/** Programs, most with a secret of their own (RFC 6749 section 2.3). */
 export class OAuthClients {
   readonly #clients: ReadonlyMap<string, Registered>;
   readonly #guesses: WrongGuesses;
@@ -37,7 +39,7 @@ export class OAuthClients {
     this.#clients = new Map(
       clients.map((client) => [
         client.id,
-        { client, hash: client.secret === undefined ? undefined : hashOf(client.secret) },
+        { client, secret: client.secret === undefined ? undefined : new HashedSecret(client.secret) },
       ]),
     );
     this.#guesses = guesses;
@@ -70,22 +72,21 @@ export class OAuthClients {
     if (shown === undefined) throw invalidClient();
     this.#guesses.check(network);
     const found = this.#clients.get(shown.id);
-    const isRight = timingSafeEqual(hashOf(shown.secret), found?.hash ?? nobodys);
+    const isRight = (found?.secret ?? nobodys).is(shown.secret);
     if (found !== undefined && isRight) return found.client;
     this.#guesses.add(network, JSON.stringify([shown.id, shown.secret]));
     throw invalidClient();
   }
 }
 
-const nobodys = Buffer.alloc(32);
+/** Nobody knows it: whoever is not there takes as long as whoever has another one. */
+const nobodys = new HashedSecret(randomUUID());
 
 /** Both parts are written as in a form (RFC 6749 section 2.3.1), which clients leave out that have none but plain characters. */
 function shownIn(authorization: string): Shown | undefined {
-  const [, encoded] = /^basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization) ?? [];
-  const text = Buffer.from(encoded ?? '', 'base64').toString('utf8');
-  const colon = text.indexOf(':');
-  if (encoded === undefined || colon < 1) return undefined;
-  const [id, secret] = [decoded(text.slice(0, colon)), decoded(text.slice(colon + 1))];
+  const shown = basicIn(authorization);
+  if (shown === undefined) return undefined;
+  const [id, secret] = [decoded(shown.user), decoded(shown.password)];
   return id === undefined || secret === undefined ? undefined : { id, secret };
 }
 
@@ -97,13 +98,9 @@ function decoded(text: string): string | undefined {
   }
 }
 
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
 function invalidClient(): TokenError {
   return new TokenError('invalid_client', 'the client or its secret is wrong', {
     status: 401,
-    headers: { 'WWW-Authenticate': 'Basic realm="ociregistry", charset="UTF-8"' },
+    headers: { 'WWW-Authenticate': basicChallenge },
   });
 }

@@ -5,8 +5,8 @@ import { TokenError } from './token-error.ts';
 
 /** Refresh tokens and scopes are in it. Bytes. */
 const maxBytes = 64 * 1024;
-/** Nobody knows yet who sends it. Milliseconds. */
-const withinMs = 60_000;
+/** Whoever sends it need not be known: a byte now and then would keep a connection for days. Milliseconds. */
+const wholeMs = 30_000;
 /** No request for a token has a dozen. */
 const maxFields = 50;
 /** Nothing secret stands in a URL, which is written down wherever it passes (RFC 6749 section 2.3.1). */
@@ -34,7 +34,7 @@ export async function sentForm(exchange: Exchange): Promise<Form> {
   const type = exchange.request.headers['content-type'] ?? '';
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type))
     throw new TokenError('invalid_request', 'the body must be application/x-www-form-urlencoded');
-  const bytes = await sentWhole(exchange, maxBytes, tooLarge, withinMs);
+  const bytes = await sentWhole(exchange, maxBytes, tooLarge, wholeMs);
   return new Form(Buffer.from(bytes).toString('utf8'));
 }
 

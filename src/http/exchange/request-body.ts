@@ -22,19 +22,22 @@ export function lengthOf({ request: { headers } }: Exchange): number | undefined
 }
 
 /**
- * A request's body, as it comes. `withinMs`: of whoever is not known yet all of it is waited for so long; default: as long as something comes. Throws
- * ClientGoneError where it breaks off, and UNAVAILABLE (408) where it is waited for no longer.
+ * A request's body, as it comes. `wholeMs`: how long all of it may take. Throws ClientGoneError where it breaks off, and UNAVAILABLE (408) where nothing comes any
+ * more, or not all in time.
  */
 export async function* sentChunks(
   { request, response, clock }: Exchange,
-  withinMs = Number.POSITIVE_INFINITY,
+  wholeMs = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Uint8Array> {
-  const endsAt = clock.monotonic() + withinMs;
   callForBody(request, response);
   const chunks: AsyncIterator<Uint8Array, unknown> = request.iterator({ destroyOnReturn: false });
+  const until = clock.monotonic() + wholeMs;
   try {
     for (;;) {
-      const next = await inTime(chunks.next(), Math.min(idleMs, endsAt - clock.monotonic()), clock);
+      const left = until - clock.monotonic();
+      const next = await (left < idleMs
+        ? inTime(chunks.next(), clock, Math.max(left, 0), () => notWhole(wholeMs))
+        : inTime(chunks.next(), clock, idleMs, tooSlow));
       if (next.done === true) return;
       yield next.value;
     }
@@ -49,9 +52,14 @@ export async function* sentChunks(
 }
 
 /** Throws UNAVAILABLE (408). */
-async function inTime<Value>(work: Promise<Value>, milliseconds: number, clock: Clock): Promise<Value> {
+async function inTime<Value>(
+  work: Promise<Value>,
+  clock: Clock,
+  milliseconds: number,
+  tooLate: () => RegistryError,
+): Promise<Value> {
   const late = Promise.withResolvers<never>();
-  using _ = clock.after(Math.max(0, milliseconds), () => late.reject(tooSlow()));
+  using _ = clock.after(milliseconds, () => late.reject(tooLate()));
   return await Promise.race([work, late.promise]);
 }
 
@@ -60,12 +68,12 @@ export async function sentWhole(
   exchange: Exchange,
   maxBytes: number,
   tooLarge: () => RegistryError,
-  withinMs?: number,
+  wholeMs?: number,
 ): Promise<Uint8Array> {
   if ((lengthOf(exchange) ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of sentChunks(exchange, withinMs)) {
+  for await (const chunk of sentChunks(exchange, wholeMs)) {
     size += chunk.length;
     if (size > maxBytes) throw tooLarge();
     chunks.push(chunk);
@@ -96,5 +104,11 @@ export async function drained({ request, response, clock }: Exchange): Promise<v
 }
 
 function tooSlow(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'it has not come within a minute', { status: 408 });
+  return new RegistryError('UNAVAILABLE', 'nothing more has come for a minute', { status: 408 });
+}
+
+function notWhole(milliseconds: number): RegistryError {
+  return new RegistryError('UNAVAILABLE', `the body did not come within ${milliseconds / 1000} s`, {
+    status: 408,
+  });
 }

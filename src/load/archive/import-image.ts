@@ -59,7 +59,7 @@ export interface ImportedImage {
   readonly blobs: number;
   /** Manifests of its index that were left out, and why. */
   readonly lost: ReadonlyMap<Digest, LoadError>;
-  /** Manifests of its index that were neither brought nor here. */
+  /** Manifests of its index that were not brought, and are not here, or not with all that they name. */
   readonly absent: readonly Digest[];
 }
 
@@ -68,7 +68,7 @@ const largeBlob = 1024 * 1024;
 
 /**
  * Makes an image known: of each manifest its blobs first, then itself, each behind what it names, its tag last, so that nothing is seen by halves. What it
- * has is what was brought, and what its repository has already. What an index names and neither has is fetched when somebody asks for it, and what is
+ * has is what was brought, and what its repository has already. What an index names and neither has whole is fetched when somebody asks for it, and what is
  * wrong with one of its manifests leaves that one out: then a tag that is there does not move. Throws LoadError for an image of one manifest that lacks a
  * blob, or where nothing of an index is there.
  */
@@ -224,8 +224,20 @@ class ImageImport {
       return await work();
     } catch (error) {
       if (!(error instanceof LoadError) || digest === this.#image.root) throw error;
-      this.#lost.set(digest, error);
+      if (await this.#isFromBefore(digest, error)) this.#absent.add(digest);
+      else this.#lost.set(digest, error);
       return undefined;
+    }
+  }
+
+  /** A manifest that lacks something, and that nobody has brought, is one that its repository had before: what it names may be on its way. */
+  async #isFromBefore(digest: Digest, error: LoadError): Promise<boolean> {
+    if (!(error instanceof LackedContentError) || error.digest === digest) return false;
+    try {
+      return (await this.#source.bring(digest)) === undefined;
+    } catch (wrong) {
+      if (wrong instanceof LoadError) return false;
+      throw wrong;
     }
   }
 

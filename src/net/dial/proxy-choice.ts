@@ -1,3 +1,4 @@
+import { isLoopback } from '../../base/loopback.ts';
 import { classifyAddress, knownAddress } from './address.ts';
 import { HttpProxy } from './http-proxy.ts';
 import { NoProxy } from './no-proxy.ts';
@@ -97,8 +98,4 @@ function parsed(name: string, text: string): NamedProxy {
     // Without the cause: a URL that cannot be read may be quoted in it.
     throw new Error(`${name}: ${error instanceof Error ? error.message : 'cannot be read'}`);
   }
-}
-
-function isLoopback(address: string): boolean {
-  return /^127\./.test(address) || address === '::1';
 }

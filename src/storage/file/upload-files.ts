@@ -14,6 +14,16 @@ import { isMissing, withRoom } from './store-full.ts';
 const namePattern = /^([0-9a-f]{32})(?:\.([0-9a-f]{16}))?$/;
 /** Whose process nobody can tell has ended if nothing came for so long. Milliseconds. */
 const abandonedMs = 10 * 60_000;
+/** So often one is looked for that others take and give back meanwhile. */
+const maxLooks = 5;
+
+/** A file of an upload. */
+interface UploadName {
+  readonly id: string;
+  /** Who has it open; undefined: nobody. */
+  readonly owner: string | undefined;
+  readonly path: string;
+}
 
 export interface UploadFilesParts {
   readonly files: FileSystem;
@@ -69,9 +79,13 @@ export class UploadFiles implements UploadSpools {
       const status = await this.#statusOf(path);
       if (status !== undefined) return bytesOf(status);
     }
-    for (const { path } of await this.#heldByOthers(id)) {
-      const status = await this.#statusOf(path);
-      if (status !== undefined) return bytesOf(status);
+    for (let looks = 0; looks < maxLooks; looks += 1) {
+      const names = await this.#namesOf(id);
+      if (names.length === 0) break;
+      for (const { path } of names) {
+        const status = await this.#statusOf(path);
+        if (status !== undefined) return bytesOf(status);
+      }
     }
     return undefined;
   }
@@ -110,14 +124,24 @@ export class UploadFiles implements UploadSpools {
 
   /** False: somebody else has it. */
   async #take(id: string): Promise<boolean> {
-    if (await this.#renamed(this.#idle(id), this.#own(id))) return true;
-    for (const { path, owner } of await this.#heldByOthers(id)) {
-      if (!(await this.#hasEnded(owner, path))) return false;
-      return await this.#renamed(path, this.#own(id));
+    for (let looks = 0; looks < maxLooks; looks += 1) {
+      if (await this.#renamed(this.#idle(id), this.#own(id))) return true;
+      const names = await this.#namesOf(id);
+      const other = names.find(({ owner }) => owner !== undefined && owner !== this.#parts.owners?.mine);
+      if (other !== undefined) return await this.#takeFrom(other);
+      // This process could not give it back.
+      if (names.some(({ owner }) => owner !== undefined)) return true;
+      // Another has given it back meanwhile; a second one is never made.
+      if (names.length > 0) continue;
+      // It could not be made when it was begun, or an earlier release has begun it.
+      await this.#make(id);
+      return await this.#renamed(this.#idle(id), this.#own(id));
     }
-    // It could not be made when it was begun, or an earlier release has begun it.
-    await this.#make(id);
-    return await this.#renamed(this.#idle(id), this.#own(id));
+    return false;
+  }
+
+  async #takeFrom({ id, owner = '', path }: UploadName): Promise<boolean> {
+    return (await this.#hasEnded(owner, path)) && (await this.#renamed(path, this.#own(id)));
   }
 
   /** Another may have been first. */
@@ -191,19 +215,14 @@ export class UploadFiles implements UploadSpools {
     }
   }
 
-  async #heldByOthers(id: string): Promise<{ readonly path: string; readonly owner: string }[]> {
-    const found: { path: string; owner: string }[] = [];
-    for await (const { id: held, owner, path } of this.#names())
-      if (held === id && owner !== undefined && owner !== this.#parts.owners?.mine)
-        found.push({ path, owner });
+  /** There is one as a rule; another process may give it a new name at any moment. */
+  async #namesOf(id: string): Promise<readonly UploadName[]> {
+    const found: UploadName[] = [];
+    for await (const name of this.#names()) if (name.id === id) found.push(name);
     return found;
   }
 
-  async *#names(): AsyncGenerator<{
-    readonly id: string;
-    readonly owner: string | undefined;
-    readonly path: string;
-  }> {
+  async *#names(): AsyncGenerator<UploadName> {
     const entries = await this.#parts.files.opendir(this.#directory).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
       throw error;

@@ -121,6 +121,17 @@ describe('a device that shows a code', () => {
     assert.equal(await errorOf(polled(url, late)), '400 invalid_grant');
   });
 
+  it('gets what the user has allowed in time, also when it asks a moment later', async () => {
+    const clock = new FakeClock();
+    await using app = await signInApp({ clock });
+    const device = await begun(app.url);
+    await clock.advance(599_000);
+    assert.match((await typed(app.url, device.userCode, alice)).text, /It is allowed/);
+    await clock.advance(4000);
+    assert.equal((await polled(app.url, device)).status, 200);
+    assert.equal(await errorOf(polled(app.url, device)), '400 invalid_grant');
+  });
+
   it('is not another one, nor another program', async () => {
     await using app = await signInApp();
     const { url } = app;

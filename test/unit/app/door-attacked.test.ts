@@ -130,7 +130,7 @@ describe('a door that is attacked', () => {
         assert.equal((await posted(`${server.url}${path}`, { [name]: field })).status, 413, path);
   });
 
-  it('waits a minute for all of a request for a token, however steadily it drips: 408', async () => {
+  it('waits half a minute for all of a request for a token, however steadily it drips: 408', async () => {
     const clock = new FakeClock();
     const start = clock.now();
     await using slow = await tokenApp({}, { clock });

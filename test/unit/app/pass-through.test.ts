@@ -306,6 +306,24 @@ describe('one client of a registry that is asked in the name of each', () => {
       assert.equal((await waited(test.clock, test.get(who, 'manifests/v1'))).status, 200);
   });
 
+  it('who asks for what is not there, or is blocked, keeps what he has while others guess where he is', async () => {
+    for (const status of [404, 403]) {
+      await using test = await open();
+      assert.equal((await test.get(test.alice, 'manifests/v1')).status, 200);
+      for (let at = 0; at < 10; at += 1)
+        assert.equal(
+          (await test.get(basicHeader('mallory', secret(`guess-${at}`)), 'manifests/v1')).status,
+          401,
+        );
+      assert.equal((await test.get(basicHeader('mallory', secret('more')), 'manifests/v1')).status, 429);
+      test.upstream.faults.unshift(on('GET /v2/team/app/manifests/none', failing(status)));
+      const missing = [1, 2].map(async () => await test.get(test.alice, 'manifests/none'));
+      for (const answer of await Promise.all(missing))
+        assert.equal(answer.status, status === 404 ? 404 : 401);
+      assert.equal((await test.get(test.alice, 'manifests/v1')).status, 200, String(status));
+    }
+  });
+
   it('who is told that something is not there tells nobody else', async () => {
     await using test = await open('basic', { cache: { freshness: 'always', onGone: 'notFound' } });
     await pullAll(test, test.alice);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { decodeJwt } from 'jose';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
@@ -321,6 +323,22 @@ describe('the login page', () => {
     assert.ok(text.includes('<code>https://web.test</code>'));
   });
 
+  it('says that all is allowed where the scopes keep it from nothing', async () => {
+    const { verifier, challenge } = newPkce();
+    const request = { ...webRequest(challenge), client_id: 'named', scope: 'profile' };
+    const { text } = await opened(authorizeUrl(url, request));
+    assert.match(text, /It may then do all that you may do here\./);
+    assert.ok(!text.includes('as far as'));
+    const code = await codeFor(url, request);
+    const shown = { code, code_verifier: verifier, redirect_uri: webBack };
+    const { body } = await token(url, 'named', { grant_type: 'authorization_code', ...shown });
+    const pushed = await asked(`${url}/v2/team/a/blobs/uploads/`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${String(body['access_token'])}` },
+    });
+    assert.equal(pushed.status, 202);
+  });
+
   it('takes no secret out of the URL, no form of another kind, and none that is large', async () => {
     for (const name of ['password', 'code', 'token', 'client_secret']) {
       const page = await opened(`${at()}&${name}=${secret('in-a-url')}`);
@@ -339,6 +357,25 @@ describe('the login page', () => {
     assert.equal((await sent(at(), alice, flood).catch(() => ({ status: 431 }))).status, 431);
     assert.equal((await opened(at(), { method: 'DELETE' })).status, 405);
     assertSecretless(app.server.log, 'the log');
+  });
+});
+
+describe('a form that comes a byte at a time', () => {
+  it('is not waited for as long as something comes', async () => {
+    const clock = new FakeClock();
+    await using app = await signInApp({ clock });
+    const before = clock.sleeping;
+    const socket = connect(Number(new URL(app.url).port), '127.0.0.1');
+    const answer = text(socket);
+    socket.write(
+      'POST /token HTTP/1.1\r\nHost: cache.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\ngrant_type=',
+    );
+    await clock.untilSleeping(before + 1);
+    for (let step = 0; !socket.readableEnded; step += 1) {
+      if (step < 3) socket.write('a');
+      await clock.advance(20_000);
+    }
+    assert.match(await answer, /^HTTP\/1\.1 408 .*did not come within 30 s/s);
   });
 });
 

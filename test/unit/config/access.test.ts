@@ -178,6 +178,8 @@ describe('rules of access, as they are configured', () => {
     assert.deepEqual(await warnings('{ issuer: "http://idp.test", audience: cache, keyFile: key.pem }'), []);
     for (const issuer of [
       '{ issuer: "http://idp.test", audience: cache }',
+      // A name, wherever it leads to.
+      '{ issuer: "http://127.idp.test", audience: cache }',
       '{ issuer: "https://idp.test", audience: cache, jwksUrl: "http://idp.test/keys" }',
     ])
       assert.match((await warnings(issuer)).join(), /^auth\.issuers: the keys of .* come over plain HTTP/);

@@ -193,6 +193,20 @@ describe('passwords in plain HTTP', () => {
     ]);
   });
 
+  it('are warned of where a registry is asked by them', async () => {
+    const passing = 'registries: [{ name: r.example, authorization: passThrough }]\n';
+    const listeners =
+      'listeners: [{ port: 6000, serve: registry, auth: [] }, { port: 8000, serve: files, directory: d }, { port: 6001, serve: registry }]';
+    assert.deepEqual(
+      await found(passing + listeners),
+      [line(8080, 'serverTlsConfig'), line(6001, 'listeners[2].tls')].map((text) =>
+        text.replace('auth: passwords and secrets', 'registries: passwords of their users'),
+      ),
+    );
+    assert.deepEqual(await found(`${passing}serverTlsConfig: { cert: c, key: k }`), []);
+    assert.deepEqual(await found(passing.replace('passThrough', 'shared')), []);
+  });
+
   it('are none over TLS, here or at a proxy, on this machine alone, and where none are taken', async () => {
     assert.deepEqual(await found(`${files}serverTlsConfig: { cert: c, key: k }`), []);
     assert.deepEqual(await found(`${files}publicUrl: https://cache.example.com`), []);

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { HostedRegistry } from '#src/hosted/hosted-registry.ts';
 import { HostedRules, type HostedSettings } from '#src/hosted/hosted-rules.ts';
 import { sha256 } from '#src/oci/digest.ts';
-import { hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
+import { type Digest, hostedHost, parseTag, repositoryName } from '#src/oci/reference.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { StoreFullError } from '#src/storage/content-store.ts';
 import { endUpload } from '#src/storage/operation.ts';
@@ -247,11 +247,10 @@ describe('an upload', () => {
 });
 
 describe('a manifest whose blobs go while it comes', () => {
-  it('is refused by the transaction that would put it, and its bytes go as those of a blob that nobody names', async () => {
-    await using hosted = new HostedUnderTest();
-    const { content, metadata, pushes } = hosted;
-    const blob = await hosted.blob('layer');
-    const raced = new HostedUnderTest(
+  /** Deletes the blob when the manifest's bytes are stored. */
+  function losing(hosted: HostedUnderTest, blob: Digest): HostedUnderTest {
+    const { content, pushes } = hosted;
+    return new HostedUnderTest(
       {},
       {
         ...hosted.parts,
@@ -268,9 +267,30 @@ describe('a manifest whose blobs go while it comes', () => {
         }),
       },
     );
+  }
+
+  it('is refused by the transaction that would put it, and its bytes go as those of a blob that nobody names', async () => {
+    await using hosted = new HostedUnderTest();
+    const { content, metadata } = hosted;
+    const blob = await hosted.blob('layer');
+    await using raced = losing(hosted, blob);
     await assert.rejects(raced.manifest('v', [blob]), { code: 'MANIFEST_BLOB_UNKNOWN' });
     assert.equal(await metadata.getTag(app, parseTag('v')), undefined);
     await hosted.sweep(2 * day);
     assert.equal(content.used, 0);
+  });
+
+  it('and that is taken later counts as a manifest alone', async () => {
+    await using hosted = new HostedUnderTest();
+    const { inventory } = hosted.metadata;
+    const blob = await hosted.blob('layer');
+    await using raced = losing(hosted, blob);
+    await assert.rejects(raced.manifest('v', [blob]), { code: 'MANIFEST_BLOB_UNKNOWN' });
+    await hosted.blob('layer');
+    const manifest = await hosted.manifest('v', [blob]);
+    await hosted.sweep(2 * day);
+    assert.equal(await hosted.metadata.hasBlob(app, manifest), false);
+    const { blobs, blobBytes, manifests } = await inventory.totals();
+    assert.deepEqual({ blobs, blobBytes, manifests }, { blobs: 1, blobBytes: 5, manifests: 1 });
   });
 });

@@ -40,6 +40,23 @@ describe('a fault of the machine that many requests meet', () => {
   });
 });
 
+describe('one blob that is damaged', () => {
+  for (const error of [new BlobUnreadableError('cannot be read'), new WrongBytesError()])
+    it(`is told as such, not as a cache that is away: ${error.name}`, async () => {
+      const registry = new MemoryRegistry();
+      registry.getManifest = async () => {
+        throw error;
+      };
+      const log = new LogLines();
+      await using server = await serveRegistry(registry, { log });
+      const got = await ask(server, '/v2/docker.io/x/y/manifests/v1');
+      assert.match(got.body.toString(), /has this damaged; ask again/);
+      const told = log.at('error').filter((line) => !line.startsWith('error request'));
+      assert.equal(told.length, 1);
+      assert.match(told[0] ?? '', /what is stored of it is damaged/);
+    });
+});
+
 describe('a fault of the machine on the way of a request', () => {
   for (const [error, status] of [
     [failure('EMFILE'), 503],

@@ -1,8 +1,10 @@
 import { hostOf, parseRegistryHost } from '#src/oci/reference.ts';
 import { FallbackRegistry } from '#src/registry/fallback-registry.ts';
+import { GrantedRegistry } from '#src/registry/granted-registry.ts';
 import { MemoryRegistry } from '#src/registry/memory-registry.ts';
 import { ObservedRegistry } from '#src/registry/observed-registry.ts';
 import { OfflineRegistry } from '#src/registry/offline-registry.ts';
+import { TellingRegistry } from '#src/registry/telling-registry.ts';
 import { registryContract } from '#test/contract/registry.contract.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { openUpstream } from '#test/fakes/open-upstream.ts';
@@ -20,6 +22,19 @@ registryContract('MemoryRegistry', async () => {
 registryContract('ObservedRegistry over MemoryRegistry', async () => {
   const content = new MemoryRegistry();
   const registry = new ObservedRegistry(content, hostOf(name), new RecordingObserver());
+  return { registry, content, stored: name, name, async [Symbol.asyncDispose]() {} };
+});
+
+registryContract('TellingRegistry over MemoryRegistry', async () => {
+  const content = new MemoryRegistry();
+  const registry = new TellingRegistry(content, async () => {});
+  return { registry, content, stored: name, name, async [Symbol.asyncDispose]() {} };
+});
+
+registryContract('GrantedRegistry over MemoryRegistry, who may', async () => {
+  const content = new MemoryRegistry();
+  const granting = { async prove() {}, holds: () => true, told: (error: unknown) => error };
+  const registry = new GrantedRegistry({ inner: () => content, granting, manifestsOf: async () => [] });
   return { registry, content, stored: name, name, async [Symbol.asyncDispose]() {} };
 });
 

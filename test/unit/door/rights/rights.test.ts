@@ -167,6 +167,41 @@ describe('while a registry cannot be asked', () => {
   });
 });
 
+describe('who is let have more repositories than are remembered', () => {
+  it('is forgotten himself, and nobody of another address', async () => {
+    const { clock, rights, prove } = open();
+    const [alice, mallory] = [somebody('alice', '10.0.0.1'), somebody('mallory', '10.0.0.2')];
+    await prove(alice);
+    for (let at = 0; at < 10_001; at += 1) {
+      const asking = { ...mallory.asking, repository: `public/${at}` };
+      await rights.prove(asking, manifest('v1'), async () => [manifest('v1')]);
+    }
+    assert.equal(rights.holds({ ...mallory.asking, repository: 'public/0' }), false);
+    assert.equal(rights.holds({ ...mallory.asking, repository: 'public/10000' }), true);
+    alice.state.answer = async () => await Promise.reject(away);
+    await clock.advance(60_000);
+    await prove(alice);
+  });
+
+  it('makes no answer of before a refusal count, however many others are refused meanwhile', async () => {
+    const { rights, prove } = open();
+    const [alice, mallory] = [somebody('alice', '10.0.0.1'), somebody('mallory', '10.0.0.2')];
+    await prove(alice);
+    await rights.answered(alice.asking, manifest('v1'), denied);
+    const late = Promise.withResolvers<void>();
+    alice.state.answer = async () => await late.promise;
+    const proving = prove(alice, 'v2');
+    while (alice.asked.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await rights.answered(alice.asking, { kind: 'blob', of: 'x' }, denied);
+    for (let at = 0; at < 10_001; at += 1)
+      await rights.answered({ ...mallory.asking, repository: `private/${at}` }, manifest('v1'), denied);
+    alice.state.answer = async () => await Promise.reject(denied);
+    late.resolve();
+    await assert.rejects(proving, denied);
+    assert.equal(rights.holds(alice.asking), false);
+  });
+});
+
 describe('who shows a registry one wrong password after the other', () => {
   it('is shown to it ten times, eight at once, and then not for a minute', async () => {
     const { clock, prove } = open();
@@ -194,6 +229,31 @@ describe('who shows a registry one wrong password after the other', () => {
     assert.equal(await guess(1000, '10.0.0.2'), 'DENIED');
     await clock.advance(60_000);
     assert.equal(await guess(2000), 'DENIED');
+  });
+
+  it('keeps nobody elsewhere waiting while the registry does not answer about him', async () => {
+    const { prove } = open();
+    const silent = Promise.withResolvers<void>();
+    const mallory = somebody('mallory');
+    mallory.state.answer = async () => await silent.promise;
+    const his = Array.from({ length: 20 }, async (_, at) => await prove(mallory, `his-${at}`));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(mallory.asked.length, 8);
+    const others = Array.from({ length: 12 }, (_, at) => somebody(`other-${at}`, `10.0.1.${at}`));
+    let waiting = 0;
+    const theirs = others
+      .flatMap((other) => [1, 2, 3].map((at) => prove(other, `v${at}`)))
+      .map(async (proof) => {
+        waiting += 1;
+        await proof;
+        waiting -= 1;
+      });
+    for (let turn = 0; turn < 100 && waiting > 0; turn += 1)
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([waiting, mallory.asked.length], [0, 8]);
+    silent.resolve();
+    await Promise.all([...his, ...theirs]);
+    assert.equal(mallory.asked.length, 20);
   });
 
   it('keeps out nobody who was let, from wherever he comes', async () => {

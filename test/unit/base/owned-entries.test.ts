@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { OwnedEntries } from '#src/door/grants/owned-entries.ts';
+import { OwnedEntries } from '#src/base/owned-entries.ts';
 import { FakeClock } from '#test/fakes/fake-clock.ts';
 
 describe('entries that belong to somebody', () => {

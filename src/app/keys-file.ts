@@ -1,0 +1,2 @@
+/** In the cache directory: the keys of our tokens. */
+export const keysFile = 'token-keys.json';
