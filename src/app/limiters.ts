@@ -14,6 +14,7 @@ import {
   SharedSlidingWindow,
 } from '../door/rate/shared-window.ts';
 import { SlidingWindow } from '../door/rate/sliding-window.ts';
+import { faultOfRedisUrl } from './redis-url.ts';
 
 /** The limits of the doors: the one of all, and those that listeners have for themselves. */
 export interface Limiters extends AsyncDisposable {
@@ -58,15 +59,11 @@ async function sharedCounts(
 ): Promise<SharedCounts | undefined> {
   const { kind, url } = coordination;
   if (kind !== 'redis' || url === undefined) return undefined;
-  if (!isRedisUrl(url.reveal()))
-    throw new Error('storage.coordination.url is not the URL of a Redis server, such as redis://redis:6379');
+  // Else the client's own error would have its text, with the password.
+  const fault = faultOfRedisUrl(url.reveal());
+  if (fault !== undefined) throw new Error(`storage.coordination: the URL ${fault}`);
   const { RedisCounts } = await import('../door/rate/redis-counts.ts');
   return stack.use(new RedisCounts(url.reveal()));
-}
-
-/** Else its text, with the password, would stand in the error. */
-function isRedisUrl(text: string): boolean {
-  return /^rediss?:\/\//.test(text) && URL.canParse(text);
 }
 
 function counterOf(

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { TextDecoder } from 'node:util';
 
 /** Where a password comes from. */
 export interface PasswordInput extends Readable {
@@ -30,9 +31,22 @@ async function wholeOf(input: Readable): Promise<string> {
     if (size > maxBytes) throw new Error(`the password is longer than ${maxBytes} bytes`);
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/\r?\n$/, '');
+  return textIn(Buffer.concat(chunks), utf8(), false).replace(/\r?\n$/, '');
+}
+
+/** Clients send passwords in UTF-8 (RFC 7617 section 2.1): what is none would be another password than was typed. */
+function utf8(): TextDecoder {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+}
+
+/** `stream`: the rest of a character may come with the next bytes. */
+function textIn(bytes: Buffer | string, decoder: TextDecoder, stream: boolean): string {
+  if (typeof bytes === 'string') return bytes;
+  try {
+    return decoder.decode(bytes, { stream });
+  } catch {
+    throw new Error('the password is not UTF-8');
+  }
 }
 
 async function hidden(text: string, input: PasswordInput, prompt: Prompt): Promise<string> {
@@ -51,8 +65,15 @@ async function hidden(text: string, input: PasswordInput, prompt: Prompt): Promi
 async function line(input: PasswordInput): Promise<string> {
   const typed = Promise.withResolvers<string>();
   let characters: string[] = [];
+  const decoder = utf8();
   const take = (chunk: Buffer | string): void => {
-    for (const character of chunk.toString('utf8')) {
+    let text = '';
+    try {
+      text = textIn(chunk, decoder, true);
+    } catch (error) {
+      typed.reject(error);
+    }
+    for (const character of text) {
       if (character === '\r' || character === '\n') typed.resolve(characters.join(''));
       else if (character === interrupt || character === end) typed.reject(new Error('nothing was done'));
       else if (backspace.includes(character)) characters.pop();

@@ -1,5 +1,6 @@
 import { isLoopbackHost } from '../base/loopback.ts';
 import { isBlockIn, isOneAddress } from './blocks.ts';
+import { deadRules } from './dead-rules.ts';
 import { type CredentialKind, configuredKinds, doorsOf, isLimited } from './doors.ts';
 import type { Config } from './schema.ts';
 
@@ -11,6 +12,7 @@ export function warningsOf(config: Config): string[] {
     ...namelessRegistries(config),
     ...unknownUsers(config),
     ...clientsAsProxies(config),
+    ...deadRules(config),
     ...shortSecrets(config),
     ...untakenKinds(config),
     ...believedAlone(config),
@@ -63,11 +65,14 @@ function namelessRegistries({ registries, defaultNs }: Config): string[] {
 }
 
 /** Rules about whom nobody is asked for are about nobody, and a name of one kind is none of another. */
-function unknownUsers({ access = [], auth }: Config): string[] {
+function unknownUsers(config: Config): string[] {
+  const { access = [], auth } = config;
   const clients = new Set(auth?.oauth?.clients.map(({ id }) => id));
   return access.flatMap(({ name, who }) => {
     const [kind, isThere] = kindOf(who, auth);
     const rule = `access: the rule ${JSON.stringify(name)}`;
+    if (typeof who === 'object' && 'certificate' in who && !asksForCertificates(config))
+      return [`${rule} is about nobody, since no client is asked for a certificate (clientAuth: verify)`];
     if (kind !== undefined && !isThere)
       return [
         `${rule} is about nobody, since no client is known ${auth === undefined ? 'without auth' : `so without auth.${kind}`}`,
@@ -82,6 +87,11 @@ function unknownUsers({ access = [], auth }: Config): string[] {
 
 /** Whoever is believed as a proxy may say that he has any address, and so be whom any rule about addresses is about. One address alone is a proxy's. */
 function clientsAsProxies({ access = [], trustedProxies }: Config): string[] {
+  const all = trustedProxies.find((block) => block.endsWith('/0'));
+  if (all !== undefined)
+    return [
+      `trustedProxies: ${all} is everybody, who then may say that he has any address: name the proxies`,
+    ];
   const proxies = trustedProxies.filter((block) => !isOneAddress(block));
   return access.flatMap(({ name, who }) => {
     if (typeof who !== 'object' || !('cidr' in who)) return [];
@@ -92,6 +102,10 @@ function clientsAsProxies({ access = [], trustedProxies }: Config): string[] {
           `access: the rule ${JSON.stringify(name)} is about addresses in ${block} of trustedProxies: whoever has one is believed as a proxy, and may say that he has any other; name the proxies alone there`,
         ];
   });
+}
+
+function asksForCertificates({ serverTlsConfig, listeners }: Config): boolean {
+  return [serverTlsConfig, ...listeners.map(({ tls }) => tls)].some((tls) => tls?.clientAuth === 'verify');
 }
 
 /** By which part of auth somebody is known, and is it there? Undefined: by none of it. */
@@ -156,12 +170,15 @@ function isTaken(config: Config, kind: CredentialKind): boolean {
 
 /** What something else decides, or has no use for. */
 function withoutEffect(config: Config): string[] {
-  const { access, auth, hosted, storage, registries } = config;
+  const { access, auth, hosted, rateLimit, listeners, storage, registries } = config;
   const found = registries
     .filter(({ authorization, staleGrant }) => authorization === 'shared' && staleGrant !== undefined)
     .map(({ name }) => `registries: ${name}: staleGrant has no effect without authorization: passThrough`);
   if ((access !== undefined || auth !== undefined) && hosted.some(({ open }) => open))
     found.push('hosted: open has no effect beside access and auth, which say who may push');
+  const limits = [rateLimit, ...listeners.map((listener) => listener.rateLimit)];
+  if (auth === undefined && !asksForCertificates(config) && limits.some((limit) => limit?.by === 'user'))
+    found.push('rateLimit: by: user counts nobody without auth, since nobody has a name');
   if (storage.coordination.kind === 'redis' && !isLimited(config))
     found.push('storage.coordination has no effect without rateLimit');
   return found;

@@ -5,6 +5,7 @@ import { openPasswords } from '../../config/open-passwords.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { Config } from '../../config/schema.ts';
 import { checkProxies } from '../policies.ts';
+import { coordinationProblems } from './coordination.ts';
 import { listeningFindings } from './listening.ts';
 import { secretFileWarnings } from './open-secrets.ts';
 import { imagePathProblems, logFileProblems, servedDirectoryProblems } from './paths.ts';
@@ -53,6 +54,7 @@ async function look(
     ...(await servedDirectoryProblems(config)),
     ...tls.problems,
     ...(await identityProblemsOf(config)),
+    ...coordinationProblems(config),
     ...listening.problems,
   ];
   const warnings: Problem[] = [

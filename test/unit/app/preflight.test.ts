@@ -10,6 +10,7 @@ import { preflight } from '#src/app/preflight/preflight.ts';
 import { loadConfig } from '#src/config/load.ts';
 import { type KeyPair, TestAuthority } from '#test/fakes/certificates.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
+import { secret } from '#test/fakes/secrets.ts';
 import { needs } from '#test/setup/needs.ts';
 
 interface Found {
@@ -332,5 +333,26 @@ describe('before a start the files of TLS are looked at', needs('openssl'), () =
     assert.deepEqual(await problemsOf(`upstream: { ca: ${text} }`), [
       `upstream.ca: the file "${text}" holds no certificate in PEM`,
     ]);
+  });
+});
+
+describe('before a start the counter of limits is looked at', () => {
+  it('finds that the URL of Redis is one that its client cannot take, without its password', async () => {
+    const yaml =
+      'rateLimit: { requests: 1, per: 1m }\nstorage: { coordination: { kind: redis, urlFromEnv: REDIS } }';
+    for (const [url, fault] of [
+      ['redis://redis:6379', undefined],
+      ['rediss://user:100%25@[::1]:6379/1', undefined],
+      ['http://:PASSWORD@redis', 'is not the URL of a Redis server, such as redis://redis:6379'],
+      ['redis://:PASSWORD@[redis', 'is not the URL of a Redis server, such as redis://redis:6379'],
+      ['redis://:PASSWORD@redis/x', 'has a path that is no number of a database, as in redis://redis:6379/1'],
+      ['redis://:PASSWORD%@redis', 'has a user or a password with a % in it, which is written %25 in a URL'],
+    ] as const) {
+      const { problems } = await check(yaml, { env: { REDIS: url.replace('PASSWORD', secret('of redis')) } });
+      assert.deepEqual(
+        problems.map((line) => line.replace(/^.*: storage/, 'storage')),
+        fault === undefined ? [] : [`storage.coordination.urlFromEnv: the URL ${fault}`],
+      );
+    }
   });
 });

@@ -24,7 +24,7 @@ import { assertSecretless, secret } from '#test/fakes/secrets.ts';
 const password = secret('typed');
 
 /** A terminal at which this is typed, line by line as it asks. */
-function terminal(...lines: readonly string[]) {
+function terminal(...lines: readonly (string | Buffer)[]) {
   const input: PasswordInput & { isRaw?: boolean } = Object.assign(new PassThrough(), {
     isTTY: true,
     isRaw: false,
@@ -56,7 +56,7 @@ async function run(
   return stdout.join('');
 }
 
-const piped = (text: string): PasswordInput => new PassThrough().end(text);
+const piped = (text: string | Buffer): PasswordInput => new PassThrough().end(text);
 
 describe('an entry of the password file', () => {
   for (const algorithm of ['bcrypt', 'argon2id'] as const)
@@ -79,6 +79,7 @@ describe('an entry of the password file', () => {
     [['a\r', 'b\r'], /not the same/],
     [['a\x03'], /nothing was done/],
     [[], /nothing was done/],
+    [[Buffer.from('schl\xfcssel\r', 'latin1')], /is not UTF-8/],
   ] as const)
     it(`is none where it is typed otherwise: ${String(why)}`, async () => {
       const { input, prompt } = terminal(...typed);
@@ -91,6 +92,8 @@ describe('an entry of the password file', () => {
     [`${secret('x')}\t`, /control character/],
     ['ü'.repeat(37), /at most 72 bytes: use --algorithm argon2id/],
     ['x'.repeat(5000), /longer than 4096/],
+    [Buffer.from('schl\xfcssel', 'latin1'), /is not UTF-8/],
+    [Buffer.from('cut: \xc3', 'latin1'), /is not UTF-8/],
   ] as const)
     it(`is none of a password that cannot be one: ${String(why)}`, async () => {
       await assert.rejects(

@@ -7,11 +7,68 @@ const rule = (who: string, repositories = '"**"') =>
 
 describe('rules of access, as they are configured', () => {
   it('are about anyone, nobody in particular, a user, a group, a certificate, addresses', async () => {
-    for (const who of ['anyone', 'anonymous', '{ certificate: "node-*" }', '{ cidr: 10.0.0.0/8 }'])
+    for (const who of ['anyone', 'anonymous', '{ cidr: 10.0.0.0/8 }'])
       assert.deepEqual((await loadText(rule(who))).warnings, [], who);
     assert.deepEqual(await problemsOf(rule('everyone')), [
       'config.yaml:1:26: access[0].who: must be anyone, anonymous, or a mapping with one of user, client, subject, group, claim, issuer (beside these three, where there are several), certificate and cidr',
     ]);
+  });
+
+  it('about certificates are about nobody where none is asked for, which is said', async () => {
+    const rules = rule('{ certificate: "node-*" }');
+    const asked = 'tls: { cert: a, key: b, ca: c, clientAuth: verify }';
+    const { warnings } = await loadText(rules);
+    assert.deepEqual(warnings, [
+      'access: the rule "x" is about nobody, since no client is asked for a certificate (clientAuth: verify)',
+    ]);
+    for (const door of [
+      `serverTlsConfig: ${asked.slice('tls: '.length)}`,
+      `listeners: [{ port: 9000, serve: registry, ${asked} }]`,
+    ])
+      assert.deepEqual((await loadText(`${rules}\n${door}`)).warnings, [], door);
+  });
+
+  it('never decide behind one that is about all of it, which is said', async () => {
+    const rules = async (key: string, ...texts: readonly string[]): Promise<readonly string[]> =>
+      (await loadText(`${key}: [${texts.map((text, at) => `{ name: r${at}, ${text} }`).join(', ')}]`))
+        .warnings;
+    const said = (key: string) => [
+      `${key}: the rule "r1" never decides: "r0" before it is about all that it is about`,
+    ];
+    const all = 'who: anyone, repositories: ["**"], actions: [pull]';
+    const some = 'who: { cidr: 10.0.0.0/8 }, repositories: ["docker.io/a/**", "ghcr.io/*"], actions: [pull]';
+    const kept = 'who: { cidr: 10.0.0.0/8 }, repositories: ["ghcr.io/*"], actions: []';
+    assert.deepEqual(await rules('access', all, kept), said('access'));
+    assert.deepEqual(await rules('access', some, kept), said('access'));
+    assert.deepEqual(await rules('access', kept, some, all), []);
+    assert.deepEqual(await rules('access', some, kept.replace('10.', '11.')), []);
+    const [allow, deny] = ['effect: allow', 'effect: deny'];
+    assert.deepEqual(
+      await rules(
+        'policy',
+        `repositories: ["**"], ${allow}`,
+        `repositories: ["docker.io/**:*-dev"], ${deny}`,
+      ),
+      said('policy'),
+    );
+    assert.deepEqual(
+      await rules('policy', `repositories: ["**:v*"], ${allow}`, `repositories: ["**"], ${deny}`),
+      [],
+    );
+  });
+
+  it('are no limits by user where nobody has a name, which is said', async () => {
+    const limit = 'rateLimit: { requests: 1, per: 1m, by: user }';
+    const said = ['rateLimit: by: user counts nobody without auth, since nobody has a name'];
+    assert.deepEqual((await loadText(limit)).warnings, said);
+    assert.deepEqual(
+      (await loadText(`listeners: [{ port: 9000, serve: registry, ${limit} }]`)).warnings,
+      said,
+    );
+    assert.deepEqual((await loadText(limit.replace(', by: user', ''))).warnings, []);
+    const certificates = 'serverTlsConfig: { cert: a, key: b, ca: c, clientAuth: verify }';
+    assert.deepEqual((await loadText(`${limit}\n${certificates}`)).warnings, []);
+    assert.deepEqual((await loadText(`${limit}\nauth: { basic: { htpasswdFile: users } }`)).warnings, []);
   });
 
   it('about addresses are about whoever likes where these are believed as proxies, which is said', async () => {
@@ -22,14 +79,16 @@ describe('rules of access, as they are configured', () => {
     ];
     assert.deepEqual(await warnings('10.1.0.0/16', '192.0.2.1, 10.0.0.0/8'), said('10.0.0.0/8'));
     assert.deepEqual(await warnings('10.0.0.0/8', '10.0.0.0/8'), said('10.0.0.0/8'));
-    assert.deepEqual(await warnings('10.1.2.3', '0.0.0.0/0'), said('0.0.0.0/0'));
+    assert.deepEqual(await warnings('10.1.2.3', '10.0.0.5, 0.0.0.0/0'), [
+      'trustedProxies: 0.0.0.0/0 is everybody, who then may say that he has any address: name the proxies',
+    ]);
     assert.deepEqual(await warnings('fd00:1::/32', '"fd00::/8"'), said('fd00::/8'));
     for (const [cidr, proxies] of [
       ['10.0.0.0/8', '10.0.0.5, 10.0.0.6/32'],
       ['10.0.0.0/8', '10.0.0.0/28'],
       ['10.0.0.5', '10.0.0.5'],
       ['11.0.0.0/16', '10.0.0.0/8'],
-      ['fd00:1::/32', '0.0.0.0/0'],
+      ['fd00:1::/32', '10.0.0.0/8'],
     ] as const)
       assert.deepEqual(await warnings(cidr, proxies), [], `${cidr} ${proxies}`);
   });
