@@ -16,8 +16,8 @@ async function stored(directory: string, files = nodeFileSystem): Promise<FileBl
 
 /** What happens around the next look at which names there are. */
 interface NextLook {
-  before?: () => Promise<void>;
-  after?: () => Promise<void>;
+  before?: (() => Promise<void>) | undefined;
+  after?: (() => Promise<void>) | undefined;
 }
 
 function lookedAt(next: NextLook): FileSystem {
