@@ -13,20 +13,28 @@ type Name = { readonly repository: RepositoryName } & ({ readonly tag: Tag } | {
 /** Where tags pointed in the index, and which manifests were there, over all lives and processes. */
 export class IndexHistory {
   readonly #said = new Map<string, Said[]>();
+  readonly #names = new Map<string, Name>();
   readonly #tags = new Map<RepositoryName, Set<Tag>>();
 
   /** These were done by this store. */
   async note(operations: readonly Operation[], store: MetadataStore, time: number): Promise<void> {
-    for (const operation of operations) {
-      for (const name of this.#namesOf(operation)) {
-        const { repository } = name;
-        const digest =
-          'tag' in name
-            ? (await store.getTag(repository, name.tag))?.descriptor.digest
-            : (await store.getManifest(repository, name.digest))?.digest;
-        this.#add(keyOf(name), { digest, since: time });
-      }
-    }
+    for (const operation of operations)
+      for (const name of this.#namesOf(operation)) await this.#ask(name, store, time);
+  }
+
+  /** What was written last may be lost with the power: then the index says again what it said before. */
+  async noteAll(store: MetadataStore, time: number): Promise<void> {
+    for (const name of this.#names.values()) await this.#ask(name, store, time);
+  }
+
+  async #ask(name: Name, store: MetadataStore, time: number): Promise<void> {
+    const { repository } = name;
+    const digest =
+      'tag' in name
+        ? (await store.getTag(repository, name.tag))?.descriptor.digest
+        : (await store.getManifest(repository, name.digest))?.digest;
+    this.#names.set(keyOf(name), name);
+    this.#add(keyOf(name), { digest, since: time });
   }
 
   /** Since when the index does not say this any more; undefined: it says it, or has never done so. */

@@ -42,7 +42,7 @@ async function opened(world: World, clock: Clock, discarded: SimulatedTrash): Pr
 type Opened = Pick<SqliteMetadataStore, 'graph' | 'inventory'> & MetadataStore & AsyncDisposable;
 
 async function openFile(world: World, clock: Clock, discarded: SimulatedTrash): Promise<Opened> {
-  const { indexDirectory, indexLog } = world;
+  const { indexDirectory, indexLog, indexHistory, plan, time } = world;
   const { path, isNew } = await indexDirectory.enter();
   const store = await SqliteMetadataStore.open(path, { clock, discarded });
   const close = store[Symbol.asyncDispose].bind(store);
@@ -51,5 +51,6 @@ async function openFile(world: World, clock: Clock, discarded: SimulatedTrash): 
     await indexDirectory.leave();
   };
   if (isNew) await indexLog.replay(store);
+  if (isNew && plan.isShared) await indexHistory.noteAll(store, time);
   return store;
 }

@@ -122,11 +122,11 @@ export class UploadClient {
     const sending = { ...this.#sending(begin, end), at: begin };
     this.#sent = Math.max(this.#sent, end);
     this.#mayBeHeld = true;
-    let isMissed = false as boolean;
+    const refused = { isMissed: false };
     // What is over for want of room is so before whoever found none has heard of it.
     const mayFail = (status: number): boolean => {
       if (this.#mayFail(status)) return true;
-      isMissed ||= status === 404;
+      refused.isMissed ||= status === 404;
       return status === 404;
     };
     const send = async () => {
@@ -139,7 +139,7 @@ export class UploadClient {
       return await send();
     };
     const answers = await Promise.all([send(), sendLater()]);
-    if (isMissed && !this.#mayBeOver)
+    if (refused.isMissed && !this.#mayBeOver)
       world.findings.add(
         'a push that nothing hinders is taken',
         `${who} PATCH upload ${repository} ${this.#id}: 404 for one of two requests, and nothing has ended it`,
