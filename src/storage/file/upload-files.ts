@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
+import { StoreBusyError } from '../content-store.ts';
 import type { Owners } from '../owners.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool } from '../spool-store.ts';
@@ -14,6 +15,16 @@ import { isMissing, withRoom } from './store-full.ts';
 const namePattern = /^([0-9a-f]{32})(?:\.([0-9a-f]{16}))?$/;
 /** Whose process nobody can tell has ended if nothing came for so long. Milliseconds. */
 const abandonedMs = 10 * 60_000;
+
+/** Who is at it renames it: so often it is looked for again before it counts as taken. */
+const maxLooks = 20;
+
+interface UploadName {
+  readonly id: string;
+  /** Undefined: nobody has it open. */
+  readonly owner: string | undefined;
+  readonly path: string;
+}
 
 export interface UploadFilesParts {
   readonly files: FileSystem;
@@ -43,7 +54,7 @@ export class UploadFiles implements UploadSpools {
   }
 
   async make(id: string): Promise<void> {
-    await this.#make(id).catch(() => undefined);
+    await this.#make(this.#idle(id)).catch(() => undefined);
   }
 
   async open(id: string): Promise<Spool | undefined> {
@@ -69,11 +80,15 @@ export class UploadFiles implements UploadSpools {
       const status = await this.#statusOf(path);
       if (status !== undefined) return bytesOf(status);
     }
-    for (const { path } of await this.#heldByOthers(id)) {
-      const status = await this.#statusOf(path);
-      if (status !== undefined) return bytesOf(status);
+    for (let looks = 0; looks < maxLooks; looks += 1) {
+      const names = await this.#namesOf(id);
+      if (names.length === 0) return undefined;
+      const found = await Promise.all(names.map(async ({ path }) => await this.#statusOf(path)));
+      const all = found.filter((status) => status !== undefined).map(bytesOf);
+      // Who begins it beside somebody else sees that, and takes his away.
+      if (all.length > 0) return all.reduce((one, other) => (other.size > one.size ? other : one));
     }
-    return undefined;
+    throw new StoreBusyError('the upload is taken by one and another');
   }
 
   async discard(id: string): Promise<void> {
@@ -110,20 +125,36 @@ export class UploadFiles implements UploadSpools {
 
   /** False: somebody else has it. */
   async #take(id: string): Promise<boolean> {
-    if (await this.#renamed(this.#idle(id), this.#own(id))) return true;
-    for (const { path, owner } of await this.#heldByOthers(id)) {
-      if (!(await this.#hasEnded(owner, path))) return false;
-      return await this.#renamed(path, this.#own(id));
+    for (let looks = 0; looks < maxLooks; looks += 1) {
+      if (await this.#renamed(this.#idle(id), this.#own(id))) return true;
+      const names = await this.#namesOf(id);
+      if (names.length === 0) return await this.#begun(id);
+      const held = names.find(({ owner }) => owner !== undefined);
+      // Else it was let go of meanwhile.
+      if (held === undefined) continue;
+      if (held.path === this.#own(id)) return true;
+      if (!(await this.#hasEnded(held.owner ?? '', held.path))) return false;
+      return await this.#renamed(held.path, this.#own(id));
     }
-    // It could not be made when it was begun, or an earlier release has begun it.
-    await this.#make(id);
-    return await this.#renamed(this.#idle(id), this.#own(id));
+    return false;
+  }
+
+  /**
+   * It could not be made when it was begun, or an earlier release has begun it. It is made under our name before it is looked who else has it, so that of two who do so one sees the
+   * other. False: another has it.
+   */
+  async #begun(id: string): Promise<boolean> {
+    await this.#make(this.#own(id));
+    const names = await this.#namesOf(id);
+    if (names.every(({ path }) => path === this.#own(id))) return true;
+    await this.#parts.files.rm(this.#own(id), { force: true });
+    return false;
   }
 
   /** Another may have been first. */
-  async #make(id: string): Promise<void> {
+  async #make(path: string): Promise<void> {
     const { files } = this.#parts;
-    const make = async (): Promise<void> => await (await files.open(this.#idle(id), 'wx+', 0o644)).close();
+    const make = async (): Promise<void> => await (await files.open(path, 'wx+', 0o644)).close();
     try {
       await withRoom(async () => {
         await make().catch(async (error: unknown) => {
@@ -191,19 +222,14 @@ export class UploadFiles implements UploadSpools {
     }
   }
 
-  async #heldByOthers(id: string): Promise<{ readonly path: string; readonly owner: string }[]> {
-    const found: { path: string; owner: string }[] = [];
-    for await (const { id: held, owner, path } of this.#names())
-      if (held === id && owner !== undefined && owner !== this.#parts.owners?.mine)
-        found.push({ path, owner });
+  /** Of one upload: one, mostly; as they are at one moment, unless there are hundreds of uploads. */
+  async #namesOf(id: string): Promise<readonly UploadName[]> {
+    const found: UploadName[] = [];
+    for await (const name of this.#names()) if (name.id === id) found.push(name);
     return found;
   }
 
-  async *#names(): AsyncGenerator<{
-    readonly id: string;
-    readonly owner: string | undefined;
-    readonly path: string;
-  }> {
+  async *#names(): AsyncGenerator<UploadName> {
     const entries = await this.#parts.files.opendir(this.#directory).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
       throw error;

@@ -3,6 +3,8 @@ import { mkdir, readdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
+import { type FileSystem, nodeFileSystem } from '#src/storage/file/file-system.ts';
+import type { Spool } from '#src/storage/spool-store.ts';
 import { OwnerLocks } from '#src/storage/sqlite/owner-locks.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
@@ -11,6 +13,29 @@ const owners = (partial: string) => new OwnerLocks(partial);
 
 async function stored(directory: string): Promise<FileBlobStore> {
   return await FileBlobStore.open({ directory, owners });
+}
+
+/** The same, where something else happens before and behind its first look at all uploads. */
+async function interrupted(
+  directory: string,
+  before: () => Promise<unknown>,
+  behind: () => Promise<unknown>,
+): Promise<FileBlobStore> {
+  let isFirst = true;
+  const opendir: FileSystem['opendir'] = async (path) => {
+    if (!path.endsWith('/uploads') || !isArmed || !isFirst) return await nodeFileSystem.opendir(path);
+    isFirst = false;
+    await before();
+    const names = await readdir(path);
+    await behind();
+    return (async function* () {
+      for (const name of names) yield { name };
+    })();
+  };
+  let isArmed = false;
+  const store = await FileBlobStore.open({ directory, owners, files: { ...nodeFileSystem, opendir } });
+  isArmed = true;
+  return store;
 }
 
 describe('an upload of two processes', () => {
@@ -27,6 +52,58 @@ describe('an upload of two processes', () => {
     await using spool = await other.uploads.open(id);
     assert.equal(spool?.ranges.endFrom(0), 5);
     assert.equal(await one.uploads.open(id), undefined);
+  });
+
+  it('loses nothing where one lets go of it and takes it again while the other looks for it', async () => {
+    await using directory = await temporaryDirectory();
+    await using one = await stored(directory.path);
+    let spool = await one.uploads.open(id);
+    const close = async () => await spool?.[Symbol.asyncDispose]();
+    await spool?.write(0, Buffer.from('first'));
+    await using other = await interrupted(
+      directory.path,
+      close,
+      async () => (spool = await one.uploads.open(id)),
+    );
+    await using open = new AsyncDisposableStack();
+    open.defer(close);
+    assert.equal(open.use(await other.uploads.open(id)), undefined);
+    assert.equal(spool?.ranges.endFrom(0), 5);
+    await close();
+    assert.equal((await other.uploads.stat(id))?.size, 5);
+    assert.deepEqual(await readdir(join(directory.path, 'uploads')), [id]);
+  });
+
+  it('has all that came, also for who asks while the other lets go of it', async () => {
+    await using directory = await temporaryDirectory();
+    await using one = await stored(directory.path);
+    const spool = await one.uploads.open(id);
+    await spool?.write(0, Buffer.from('first'));
+    await using other = await interrupted(
+      directory.path,
+      async () => await spool?.[Symbol.asyncDispose](),
+      async () => undefined,
+    );
+    assert.equal((await other.uploads.stat(id))?.size, 5);
+  });
+
+  it('of which there is no file is begun by one of them', async () => {
+    await using directory = await temporaryDirectory();
+    await mkdir(join(directory.path, 'uploads'));
+    await using one = await stored(directory.path);
+    let spool: Spool | undefined;
+    const begin = async (): Promise<void> => {
+      spool = await one.uploads.open(id);
+      await spool?.write(0, Buffer.from('first'));
+    };
+    await using other = await interrupted(directory.path, async () => undefined, begin);
+    await using open = new AsyncDisposableStack();
+    open.defer(async () => await spool?.[Symbol.asyncDispose]());
+    assert.equal(open.use(await other.uploads.open(id)), undefined);
+    assert.equal((await other.uploads.stat(id))?.size, 5);
+    await open.disposeAsync();
+    await using again = await other.uploads.open(id);
+    assert.equal(again?.ranges.endFrom(0), 5);
   });
 
   it('of which one has ended, however it did, goes on in the next', async () => {
