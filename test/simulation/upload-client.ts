@@ -122,12 +122,13 @@ export class UploadClient {
     const sending = { ...this.#sending(begin, end), at: begin };
     this.#sent = Math.max(this.#sent, end);
     this.#mayBeHeld = true;
-    let isMissed = false;
+    const missed: number[] = [];
     // The other may just have been refused for room, and be about to hear of it.
     const mayFail = (status: number): boolean => {
       if (this.#mayFail(status)) return true;
-      isMissed ||= status === 404;
-      return status === 404;
+      if (status !== 404) return false;
+      missed.push(status);
+      return true;
     };
     const send = async () => {
       const answer = await this.#uploads.append(who, repository, this.#id, sending, mayFail);
@@ -140,7 +141,7 @@ export class UploadClient {
     };
     const answers = await Promise.all([send(), sendLater()]);
     const [taken, other] = answers.filter(({ kind }) => kind === 'ok');
-    if (isMissed && !this.#mayBeOver)
+    if (missed.length > 0 && !this.#mayBeOver)
       world.findings.add('a push that nothing hinders is taken', `${who} ${this.#id}: it is there no more`);
     if (other !== undefined)
       world.findings.add('an upload goes on where it was', `${who} ${this.#id}: byte ${begin} came twice`);
