@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
+import { StoreBusyError } from '../content-store.ts';
 import type { Owners } from '../owners.ts';
 import { Ranges } from '../ranges.ts';
 import type { Spool } from '../spool-store.ts';
@@ -14,13 +15,13 @@ import { isMissing, withRoom } from './store-full.ts';
 const namePattern = /^([0-9a-f]{32})(?:\.([0-9a-f]{16}))?$/;
 /** Whose process nobody can tell has ended if nothing came for so long. Milliseconds. */
 const abandonedMs = 10 * 60_000;
-/** So often one is looked for that others take and give back meanwhile. */
-const maxLooks = 5;
 
-/** A file of an upload. */
+/** Who is at it renames it: so often it is looked for again before it counts as taken. */
+const maxLooks = 20;
+
 interface UploadName {
   readonly id: string;
-  /** Who has it open; undefined: nobody. */
+  /** Undefined: nobody has it open. */
   readonly owner: string | undefined;
   readonly path: string;
 }
@@ -53,7 +54,7 @@ export class UploadFiles implements UploadSpools {
   }
 
   async make(id: string): Promise<void> {
-    await this.#make(id).catch(() => undefined);
+    await this.#make(this.#idle(id)).catch(() => undefined);
   }
 
   async open(id: string): Promise<Spool | undefined> {
@@ -81,13 +82,13 @@ export class UploadFiles implements UploadSpools {
     }
     for (let looks = 0; looks < maxLooks; looks += 1) {
       const names = await this.#namesOf(id);
-      if (names.length === 0) break;
-      for (const { path } of names) {
-        const status = await this.#statusOf(path);
-        if (status !== undefined) return bytesOf(status);
-      }
+      if (names.length === 0) return undefined;
+      const found = await Promise.all(names.map(async ({ path }) => await this.#statusOf(path)));
+      const all = found.filter((status) => status !== undefined).map(bytesOf);
+      // Who begins it beside somebody else sees that, and takes his away.
+      if (all.length > 0) return all.reduce((one, other) => (other.size > one.size ? other : one));
     }
-    return undefined;
+    throw new StoreBusyError('the upload is taken by one and another');
   }
 
   async discard(id: string): Promise<void> {
@@ -127,27 +128,33 @@ export class UploadFiles implements UploadSpools {
     for (let looks = 0; looks < maxLooks; looks += 1) {
       if (await this.#renamed(this.#idle(id), this.#own(id))) return true;
       const names = await this.#namesOf(id);
-      const other = names.find(({ owner }) => owner !== undefined && owner !== this.#parts.owners?.mine);
-      if (other !== undefined) return await this.#takeFrom(other);
-      // This process could not give it back.
-      if (names.some(({ owner }) => owner !== undefined)) return true;
-      // Another has given it back meanwhile; a second one is never made.
-      if (names.length > 0) continue;
-      // It could not be made when it was begun, or an earlier release has begun it.
-      await this.#make(id);
-      return await this.#renamed(this.#idle(id), this.#own(id));
+      if (names.length === 0) return await this.#begun(id);
+      const held = names.find(({ owner }) => owner !== undefined);
+      // Else it was let go of meanwhile.
+      if (held === undefined) continue;
+      if (held.path === this.#own(id)) return true;
+      if (!(await this.#hasEnded(held.owner ?? '', held.path))) return false;
+      return await this.#renamed(held.path, this.#own(id));
     }
     return false;
   }
 
-  async #takeFrom({ id, owner = '', path }: UploadName): Promise<boolean> {
-    return (await this.#hasEnded(owner, path)) && (await this.#renamed(path, this.#own(id)));
+  /**
+   * It could not be made when it was begun, or an earlier release has begun it. It is made under our name before it is looked who else has it, so that of two who do so one sees the
+   * other. False: another has it.
+   */
+  async #begun(id: string): Promise<boolean> {
+    await this.#make(this.#own(id));
+    const names = await this.#namesOf(id);
+    if (names.every(({ path }) => path === this.#own(id))) return true;
+    await this.#parts.files.rm(this.#own(id), { force: true });
+    return false;
   }
 
   /** Another may have been first. */
-  async #make(id: string): Promise<void> {
+  async #make(path: string): Promise<void> {
     const { files } = this.#parts;
-    const make = async (): Promise<void> => await (await files.open(this.#idle(id), 'wx+', 0o644)).close();
+    const make = async (): Promise<void> => await (await files.open(path, 'wx+', 0o644)).close();
     try {
       await withRoom(async () => {
         await make().catch(async (error: unknown) => {
@@ -215,7 +222,7 @@ export class UploadFiles implements UploadSpools {
     }
   }
 
-  /** There is one as a rule; another process may give it a new name at any moment. */
+  /** Of one upload: one, mostly; as they are at one moment, unless there are hundreds of uploads. */
   async #namesOf(id: string): Promise<readonly UploadName[]> {
     const found: UploadName[] = [];
     for await (const name of this.#names()) if (name.id === id) found.push(name);

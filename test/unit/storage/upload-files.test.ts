@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
 import { type FileSystem, nodeFileSystem } from '#src/storage/file/file-system.ts';
+import type { Spool } from '#src/storage/spool-store.ts';
 import { OwnerLocks } from '#src/storage/sqlite/owner-locks.ts';
 import { temporaryDirectory } from '#test/fakes/running-app.ts';
 
@@ -14,24 +15,27 @@ async function stored(directory: string, files = nodeFileSystem): Promise<FileBl
   return await FileBlobStore.open({ directory, owners, files });
 }
 
-/** What happens around the next look at which names there are. */
-interface NextLook {
-  before?: (() => Promise<void>) | undefined;
-  after?: (() => Promise<void>) | undefined;
-}
-
-function lookedAt(next: NextLook): FileSystem {
-  const opendir = async (path: string) => {
-    const { before, after } = next;
-    [next.before, next.after] = [undefined, undefined];
-    await before?.();
-    const entries = await Array.fromAsync(await nodeFileSystem.opendir(path));
-    await after?.();
+/** The same, where something else happens before and behind its first look at all uploads. */
+async function interrupted(
+  directory: string,
+  before: () => Promise<unknown>,
+  behind: () => Promise<unknown>,
+): Promise<FileBlobStore> {
+  let isFirst = true;
+  const opendir: FileSystem['opendir'] = async (path) => {
+    if (!path.endsWith('/uploads') || !isArmed || !isFirst) return await nodeFileSystem.opendir(path);
+    isFirst = false;
+    await before();
+    const names = await readdir(path);
+    await behind();
     return (async function* () {
-      yield* entries;
+      for (const name of names) yield { name };
     })();
   };
-  return { ...nodeFileSystem, opendir };
+  let isArmed = false;
+  const store = await FileBlobStore.open({ directory, owners, files: { ...nodeFileSystem, opendir } });
+  isArmed = true;
+  return store;
 }
 
 describe('an upload of two processes', () => {
@@ -50,34 +54,56 @@ describe('an upload of two processes', () => {
     assert.equal(await one.uploads.open(id), undefined);
   });
 
-  it('is never two, though the other gives it back and takes it while this one looks who has it', async () => {
+  it('loses nothing where one lets go of it and takes it again while the other looks for it', async () => {
     await using directory = await temporaryDirectory();
-    const next: NextLook = {};
-    await using one = await stored(directory.path, lookedAt(next));
-    await using other = await stored(directory.path);
-    await using opened = new AsyncDisposableStack();
-    const opening = async (store: FileBlobStore) => opened.use(await store.uploads.open(id));
-    const first = await opening(other);
-    await first?.write(0, Buffer.from('first'));
-    next.before = async () => await first?.[Symbol.asyncDispose]();
-    next.after = async () => {
-      await opening(other);
-    };
-    assert.equal(await opening(one), undefined);
-    assert.equal((await readdir(join(directory.path, 'uploads'))).length, 1);
-    await opened.disposeAsync();
-    assert.equal((await one.uploads.stat(id))?.size, 5);
+    await using one = await stored(directory.path);
+    let spool = await one.uploads.open(id);
+    const close = async () => await spool?.[Symbol.asyncDispose]();
+    await spool?.write(0, Buffer.from('first'));
+    await using other = await interrupted(
+      directory.path,
+      close,
+      async () => (spool = await one.uploads.open(id)),
+    );
+    await using open = new AsyncDisposableStack();
+    open.defer(close);
+    assert.equal(open.use(await other.uploads.open(id)), undefined);
+    assert.equal(spool?.ranges.endFrom(0), 5);
+    await close();
+    assert.equal((await other.uploads.stat(id))?.size, 5);
+    assert.deepEqual(await readdir(join(directory.path, 'uploads')), [id]);
   });
 
-  it('has what it has, though the other gives it back while this one looks for it', async () => {
+  it('has all that came, also for who asks while the other lets go of it', async () => {
     await using directory = await temporaryDirectory();
-    const next: NextLook = {};
-    await using one = await stored(directory.path, lookedAt(next));
-    await using other = await stored(directory.path);
-    const spool = await other.uploads.open(id);
+    await using one = await stored(directory.path);
+    const spool = await one.uploads.open(id);
     await spool?.write(0, Buffer.from('first'));
-    next.before = async () => await spool?.[Symbol.asyncDispose]();
-    assert.equal((await one.uploads.stat(id))?.size, 5);
+    await using other = await interrupted(
+      directory.path,
+      async () => await spool?.[Symbol.asyncDispose](),
+      async () => undefined,
+    );
+    assert.equal((await other.uploads.stat(id))?.size, 5);
+  });
+
+  it('of which there is no file is begun by one of them', async () => {
+    await using directory = await temporaryDirectory();
+    await mkdir(join(directory.path, 'uploads'));
+    await using one = await stored(directory.path);
+    let spool: Spool | undefined;
+    const begin = async (): Promise<void> => {
+      spool = await one.uploads.open(id);
+      await spool?.write(0, Buffer.from('first'));
+    };
+    await using other = await interrupted(directory.path, async () => undefined, begin);
+    await using open = new AsyncDisposableStack();
+    open.defer(async () => await spool?.[Symbol.asyncDispose]());
+    assert.equal(open.use(await other.uploads.open(id)), undefined);
+    assert.equal((await other.uploads.stat(id))?.size, 5);
+    await open.disposeAsync();
+    await using again = await other.uploads.open(id);
+    assert.equal(again?.ranges.endFrom(0), 5);
   });
 
   it('that one could not give back waits for it there', async () => {
