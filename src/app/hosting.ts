@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { Recurring } from '../base/recurring.ts';
 import type { Config } from '../config/schema.ts';
 import { HostedRegistry } from '../hosted/hosted-registry.ts';
 import { HostedRules, type HostedSettings } from '../hosted/hosted-rules.ts';
@@ -13,7 +14,6 @@ import { RegistryError } from '../oci/error.ts';
 import type { Pushes } from '../oci/pushes.ts';
 import { hostedHost, type RepositoryName } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
-import { Recurring } from '../retention/recurring.ts';
 import type { Caching } from './caching.ts';
 import { rulesDecide } from './door.ts';
 

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
+import { Recurring } from '../base/recurring.ts';
 import type { Config } from '../config/schema.ts';
 import { canonicalHost } from '../oci/docker-hub.ts';
 import { parseRegistryHost, type RegistryHost } from '../oci/reference.ts';
@@ -8,7 +9,6 @@ import type { PrunerParts } from '../retention/image-pruner.ts';
 import { emptyTrash, type SweepParts } from '../retention/leaving-sweep.ts';
 import { LimitedStore } from '../retention/limited-store.ts';
 import { type FileSystemSpace, isLimited, type Limits } from '../retention/limits.ts';
-import { Recurring } from '../retention/recurring.ts';
 import { ReservedRoom } from '../retention/reserved-room.ts';
 import type { Inventory } from '../storage/inventory.ts';
 import type { Store } from './store.ts';

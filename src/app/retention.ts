@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { Recurring } from '../base/recurring.ts';
 import type { Config } from '../config/schema.ts';
 import type { Tell } from '../observe/content-event.ts';
 import { ImagePruner } from '../retention/image-pruner.ts';
 import { emptyTrash, tidyUp } from '../retention/leaving-sweep.ts';
 import type { Pruner, Selection } from '../retention/prune.ts';
-import { Recurring } from '../retention/recurring.ts';
 import type { Operation } from '../storage/operation.ts';
 import { namePatterns } from '../values/name-patterns.ts';
 import { type KeptLimits, keptLimits } from './kept-limits.ts';

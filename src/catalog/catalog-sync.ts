@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { Recurring } from '../base/recurring.ts';
 import { RegistryError } from '../oci/error.ts';
 import { type Digest, hostOf, type RegistryHost, type RepositoryName, type Tag } from '../oci/reference.ts';
 import type { Registry } from '../oci/registry.ts';
@@ -55,29 +56,20 @@ const jitter = 0.1;
  */
 export class CatalogSync implements AsyncDisposable {
   readonly #parts: CatalogSyncParts;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  readonly #passes: Recurring;
 
   constructor(parts: CatalogSyncParts) {
+    const { random, everyMs } = parts;
     this.#parts = parts;
-    this.#running = this.#run();
-  }
-
-  async #run(): Promise<void> {
-    const { clock, log, random, everyMs } = this.#parts;
-    const { signal } = this.#stop;
-    let nextMs = firstMs * (1 + random());
-    for (;;) {
-      try {
-        await clock.sleep(nextMs, signal);
-        nextMs = everyMs * (1 - jitter + 2 * jitter * random());
-        await this.#pass(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        // The index may be locked, or the directory away, for a while.
-        log.warn({ err: error }, 'comparing the cache with its registries was interrupted');
-      }
-    }
+    this.#passes = new Recurring(
+      'comparing the cache with its registries',
+      {
+        firstMs: firstMs * (1 + random()),
+        pauseMs: () => everyMs * (1 - jitter + 2 * jitter * random()),
+      },
+      async (signal) => await this.#pass(signal),
+      parts,
+    );
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
@@ -165,8 +157,7 @@ export class CatalogSync implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error('the server is stopping'));
-    await this.#running;
+    await this.#passes[Symbol.asyncDispose]();
   }
 }
 

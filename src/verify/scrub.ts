@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { Recurring } from '../base/recurring.ts';
 import type { Digest } from '../oci/reference.ts';
 import { noteScrub } from '../storage/operation.ts';
 import type { AllTotals } from '../storage/records.ts';
@@ -34,41 +35,31 @@ export interface ScrubParts extends FileCheckParts {
  */
 export class Scrub implements AsyncDisposable {
   readonly #parts: ScrubParts;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  readonly #running: Recurring;
 
   constructor(parts: ScrubParts) {
     this.#parts = parts;
-    this.#running = this.#run();
-  }
-
-  async #run(): Promise<void> {
-    const { clock, log } = this.#parts;
-    for (;;) {
-      try {
-        await clock.sleep(restMs, this.#stop.signal);
-        await this.#goOn();
-      } catch (error) {
-        if (this.#stop.signal.aborted) return;
-        // The index may be locked, or the directory away, for a while.
-        log.warn({ err: error }, 'checking what is stored was interrupted');
-      }
-    }
+    this.#running = new Recurring(
+      'checking what is stored',
+      { firstMs: restMs, pauseMs: restMs },
+      async (signal) => await this.#goOn(signal),
+      parts,
+    );
   }
 
   /** To the end of a pass, or for a while towards the beginning of the next. */
-  async #goOn(): Promise<void> {
+  async #goOn(signal: AbortSignal): Promise<void> {
     const { metadata, clock, passMs } = this.#parts;
     const { after, begunAt } = (await metadata.getScrub()) ?? { after: undefined, begunAt: clock.now() };
     const aheadMs = begunAt - clock.now();
     // What is further ahead was noted by a clock that has been set since.
     if (aheadMs > 0 && aheadMs <= passMs) {
-      await this.#pause(aheadMs);
+      await this.#pause(aheadMs, signal);
       return;
     }
     for (let place: Digest | undefined = after; ; ) {
       const { digests, next } = await metadata.listStored({ after: place, limit: pageSize });
-      await this.#page(digests);
+      await this.#page(digests, signal);
       if (next === undefined) break;
       place = next;
       await metadata.change([noteScrub({ after: place, begunAt })]);
@@ -78,31 +69,31 @@ export class Scrub implements AsyncDisposable {
     ]);
   }
 
-  async #page(digests: readonly Digest[]): Promise<void> {
+  async #page(digests: readonly Digest[], signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     const perSecond = Math.max(await this.#perSecond(), leastPerSecond);
     const check = new FileCheck(this.#parts, new ByteRate(clock, perSecond));
     for (const digest of digests) {
       const begunAt = clock.monotonic();
-      const found = await check.look(digest, this.#stop.signal);
+      const found = await check.look(digest, signal);
       if (found === undefined) continue;
       this.#tell(found);
-      await this.#untilDue(begunAt, found.size + perFile);
+      await this.#untilDue(begunAt, found.size + perFile, signal);
     }
   }
 
   /** Until so many bytes have had their time. */
-  async #untilDue(begunAt: number, bytes: number): Promise<void> {
+  async #untilDue(begunAt: number, bytes: number, signal: AbortSignal): Promise<void> {
     for (;;) {
       const dueMs = (bytes / (await this.#perSecond())) * 1000;
       const leftMs = begunAt + dueMs - this.#parts.clock.monotonic();
       if (leftMs <= 0) return;
-      await this.#pause(leftMs);
+      await this.#pause(leftMs, signal);
     }
   }
 
-  async #pause(milliseconds: number): Promise<void> {
-    await this.#parts.clock.sleep(Math.min(milliseconds, mostPauseMs), this.#stop.signal);
+  async #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+    await this.#parts.clock.sleep(Math.min(milliseconds, mostPauseMs), signal);
   }
 
   /** Bytes, so that all of it takes the time of a pass. */
@@ -125,7 +116,6 @@ export class Scrub implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+    await this.#running[Symbol.asyncDispose]();
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
+import { Recurring } from '#src/base/recurring.ts';
 import { HostedRegistry } from '#src/hosted/hosted-registry.ts';
 import type { HostedRules } from '#src/hosted/hosted-rules.ts';
 import { openPushes } from '#src/hosted/open-hosted.ts';
@@ -7,7 +8,6 @@ import { UploadRooms } from '#src/hosted/upload-rooms.ts';
 import { sweepUploads } from '#src/hosted/upload-sweep.ts';
 import type { Pushes } from '#src/oci/pushes.ts';
 import type { Registry } from '#src/oci/registry.ts';
-import { Recurring } from '#src/retention/recurring.ts';
 import type { ContentStore } from '#src/storage/content-store.ts';
 import type { Operation } from '#src/storage/operation.ts';
 import type { SpoolStore } from '#src/storage/spool-store.ts';

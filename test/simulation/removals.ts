@@ -1,5 +1,6 @@
 import type { Clock } from '#src/base/clock.ts';
 import type { Log } from '#src/base/log.ts';
+import { Recurring } from '#src/base/recurring.ts';
 import type { OpenCache } from '#src/cache/open-cache.ts';
 import { isHosted } from '#src/oci/reference.ts';
 import { Evictor } from '#src/retention/evictor.ts';
@@ -7,7 +8,6 @@ import { ImagePruner } from '#src/retention/image-pruner.ts';
 import { tidyUp } from '#src/retention/leaving-sweep.ts';
 import type { Limits } from '#src/retention/limits.ts';
 import { Pins } from '#src/retention/pins.ts';
-import { Recurring } from '#src/retention/recurring.ts';
 import { ReservedRoom } from '#src/retention/reserved-room.ts';
 import type { ImageNode } from '#src/storage/image-graph.ts';
 import { changesOf, type Operation } from '#src/storage/operation.ts';

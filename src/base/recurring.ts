@@ -1,10 +1,10 @@
-import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
 
-/** Milliseconds: until it is done first, and from its end to the next time. */
+/** Milliseconds: until it is done first, and from its end to the next time; a function: asked each time. */
 export interface Recurrence {
   readonly firstMs: number;
-  readonly pauseMs: number;
+  readonly pauseMs: number | (() => number);
 }
 
 /** A timer takes no more than some weeks. Milliseconds. */
@@ -24,14 +24,14 @@ export class Recurring implements AsyncDisposable {
 
   constructor(
     what: string,
-    { firstMs, pauseMs }: Recurrence,
+    recurrence: Recurrence,
     work: (signal: AbortSignal) => Promise<void>,
     parts: { readonly clock: Clock; readonly log: Log },
   ) {
     this.#what = what;
     this.#work = work;
     this.#parts = parts;
-    this.#running = this.#run(firstMs, pauseMs);
+    this.#running = this.#run(recurrence);
   }
 
   /** Has it done in so short a time, if it would not be sooner anyway. */
@@ -49,7 +49,7 @@ export class Recurring implements AsyncDisposable {
     await this.#next.promise;
   }
 
-  async #run(firstMs: number, pauseMs: number): Promise<void> {
+  async #run({ firstMs, pauseMs }: Recurrence): Promise<void> {
     const { signal } = this.#stop;
     await this.#sleep(firstMs);
     while (!signal.aborted) {
@@ -58,7 +58,7 @@ export class Recurring implements AsyncDisposable {
       this.#next = Promise.withResolvers();
       await this.#doOnce(signal);
       asked.resolve();
-      await this.#sleep(pauseMs);
+      await this.#sleep(typeof pauseMs === 'number' ? pauseMs : pauseMs());
     }
     this.#next.resolve();
   }
