@@ -18,7 +18,7 @@ const [rounds, roundMs] = [6, 1200];
 
 describe('an image that is pulled while another process prunes', () => {
   it('is served right each time, and whatever is listed afterwards is whole', {
-    timeout: 90_000,
+    timeout: 300_000,
   }, async () => {
     await using stack = new AsyncDisposableStack();
     const directory = stack.use(await temporaryDirectory());

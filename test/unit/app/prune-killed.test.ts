@@ -44,7 +44,7 @@ async function pull(app: App, images: Images): Promise<void> {
 }
 
 describe('a prune that is killed beside a server', () => {
-  it('leaves whole images, and files that go when their time is over', { timeout: 90_000 }, async () => {
+  it('leaves whole images, and files that go when their time is over', { timeout: 300_000 }, async () => {
     const random = new Random(seed);
     await using directory = await temporaryDirectory();
     await using upstream = await FakeUpstream.start();
@@ -70,11 +70,12 @@ describe('a prune that is killed beside a server', () => {
           directory.path,
           String(graceMs),
         ]);
+        // Also where it ends before it is told to.
+        const ended = once(pruning, 'exit');
         try {
           await until('some of it has gone', async () => (await readdir(blobs)).length < before);
           await sleep(random.between(0, 15));
         } finally {
-          const ended = once(pruning, 'exit');
           pruning.kill('SIGKILL');
           await ended;
         }
