@@ -78,6 +78,25 @@ describe('work that is done now and then', () => {
     assert.equal(done, 1);
   });
 
+  it('may have another pause each time', async () => {
+    const [clock, log] = [new FakeClock(), new LogLines()];
+    const pauses = [1000, 5000];
+    let done = 0;
+    const work = async (): Promise<void> => {
+      done += 1;
+    };
+    const recurrence = { firstMs: 0, pauseMs: () => pauses.shift() ?? 60_000 };
+    await using _ = new Recurring('the work', recurrence, work, { clock, log });
+    for (const [at, pauseMs] of [1000, 5000].entries()) {
+      await clock.untilPausing();
+      await clock.advance(pauseMs - 1);
+      assert.equal(done, at + 1);
+      await clock.advance(1);
+    }
+    await clock.untilPausing();
+    assert.equal(done, 3);
+  });
+
   it('is done at once for who waits for it, once more where it was begun before he came, and no more when it has ended', async () => {
     const [clock, log] = [new FakeClock(), new LogLines()];
     let begun = 0;
