@@ -22,8 +22,13 @@ export class TaskSet implements AsyncDisposable {
     this.#running.add(task);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Until nothing runs. */
+  async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.idle();
     this.#isOver = true;
   }
 }

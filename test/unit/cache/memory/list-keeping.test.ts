@@ -36,7 +36,7 @@ describe('lists that are stored for an outage', () => {
     const keeping = new ListKeeping(tasks, 100);
     const { stored, store, end } = slowDisk();
     keeping.keep(200, async () => await Promise.reject(new Error('disk')));
-    await tasks[Symbol.asyncDispose]();
+    await tasks.idle();
     keeping.keep(200, store('a'));
     keeping.keep(1, store('b'));
     assert.deepEqual(stored, ['a']);

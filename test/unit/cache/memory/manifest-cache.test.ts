@@ -58,7 +58,7 @@ class Stores {
 
   /** Lets what is being stored be stored. */
   async settle(): Promise<void> {
-    await this.tasks[Symbol.asyncDispose]();
+    await this.tasks.idle();
   }
 
   async turns(): Promise<void> {
