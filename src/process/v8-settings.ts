@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { collectAll } from '../base/collect-all.ts';
 import { memoryLimit } from '../base/memory-limit.ts';
+import { collectAtRest } from './rest.ts';
 import { keepYoungRoom } from './young-room.ts';
 
 /** A container in which garbage is dearer than time. Bytes. */
@@ -21,4 +22,5 @@ export function setUpV8(): void {
   setFlagsFromString(`--heap-growing-percent=${memoryLimit() < small ? 20 : 50}`);
   // V8 begins to count by that when it has collected all for the first time.
   setTimeout(collectAll, firstCollectionMs).unref();
+  collectAtRest();
 }

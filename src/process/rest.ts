@@ -1,0 +1,33 @@
+import { collectAll } from '../base/collect-all.ts';
+
+/** Milliseconds. */
+const lookMs = 1000;
+/** Who has used no more between two looks has nothing to do but its timers. Microseconds of processor time, of this thread. */
+const resting = 20_000;
+/** So many looks on end it rests before anything is collected. */
+const looks = 5;
+/** Work that leaves too little to be worth a collection. The same. */
+const little = 1_000_000;
+
+/**
+ * Collects what work has left behind when it is over: V8 would let it lie until there is more work, perhaps for days. It takes some thirty milliseconds, in
+ * which nobody is served, and that once for each rest.
+ */
+export function collectAtRest(): void {
+  let [before, collectedAt, quiet] = [usedTime(), 0, 0];
+  const look = (): void => {
+    const now = usedTime();
+    quiet = now - before <= resting ? quiet + 1 : 0;
+    before = now;
+    if (quiet < looks || now - collectedAt < little) return;
+    collectAll();
+    before = collectedAt = usedTime();
+  };
+  setInterval(look, lookMs).unref();
+}
+
+/** Of this thread. Microseconds. */
+function usedTime(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}
