@@ -92,9 +92,10 @@ export function openCache(settings: CacheSettings): OpenCache {
     maxBytes: memory.manifests,
   });
   const links = new BlobLinks(metadata, log);
+  const room = settings.room ?? unlimitedRoom;
   const small = new SmallBlobs(memory.smallBlobs, (digest) => lost.look(digest));
   const lost = new LostFiles({
-    ...{ content, metadata, tasks, log },
+    ...{ content, metadata, room, tasks, log },
     what: 'blob',
     write: async (digest, bytes) => await content.keep(verifyWhole(digest, bytes), bytes),
     owners: async (digest) =>
@@ -137,7 +138,7 @@ export function openCache(settings: CacheSettings): OpenCache {
     clock,
     log,
     random: settings.random,
-    room: settings.room ?? unlimitedRoom,
+    room,
     tasks,
     uses,
     misses,

@@ -189,7 +189,7 @@ export function removeManifest(repository: RepositoryName, digest: Digest): Oper
 /**
  * Replaces what is there, if that points at `was`, which is what its author knew. If it points elsewhere (another process moved it), it
  * is replaced unless it was checked later, and not in what is the future by today's clock; a `checkedAt` of 0, which is no time, always
- * replaces. The manifest it points at must be known.
+ * replaces. Where the manifest it points at is not known nothing of the change is done: throws {@link MissingContentError}.
  */
 export function putTag(repository: RepositoryName, record: TagRecord, was?: Digest): Operation {
   return { kind: 'put tag', repository, record, was };

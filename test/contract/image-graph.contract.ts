@@ -306,6 +306,22 @@ export function imageGraphContract(name: string, create: ImageGraphFactory): voi
       assert.equal((await store.graph.content(digestOf('leased')))?.storedAt, undefined);
     });
 
+    it('leaves to its repository what has just come, also where another names it', async () => {
+      await using made = await create();
+      const { store } = made;
+      await store.change([put(mirrored, 'image', { blobs: ['layer'] }), link(mirrored, 'layer')]);
+      await store.change([link(tool, 'layer'), leaveContent(tool, [digestOf('layer')])]);
+      await store.change([discard(tool, ['layer'], Date.now() - dayMs)]);
+      assert.equal(await store.hasBlob(tool, digestOf('layer')), true);
+      const leaving = await store.graph.leaving({ limit: 10 });
+      assert.deepEqual(
+        leaving.map(({ repository, digest }) => [repository, digest]),
+        [[tool, digestOf('layer')]],
+      );
+      await store.change([discard(tool, ['layer'])]);
+      assert.equal(await store.hasBlob(tool, digestOf('layer')), false);
+    });
+
     it('keeps what was announced until its time is over, and lets go what nobody has named or owns by then', async () => {
       await using made = await create();
       const { store } = made;

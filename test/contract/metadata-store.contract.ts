@@ -34,6 +34,7 @@ import {
   tagIsGone,
 } from '#src/storage/operation.ts';
 import type { WantedBlob } from '#src/storage/records.ts';
+import { MissingContentError } from '#src/storage/requirements.ts';
 import { repository } from '#test/fakes/cache-under-test.ts';
 
 export type MetadataStoreFactory = () => Promise<{ readonly store: MetadataStore } & AsyncDisposable>;
@@ -118,6 +119,16 @@ export function metadataStoreContract(name: string, create: MetadataStoreFactory
       assert.deepEqual(await made.store.getTag(alpine, v1), { tag: 'v1', descriptor: second, checkedAt: 2 });
       assert.equal((await made.store.getTag(alpine, parseTag('V1')))?.descriptor.digest, first.digest);
       assert.deepEqual(await made.store.listTags(alpine), ['V1', 'v1']);
+    });
+
+    it('has no tag of a manifest that is not there, and nothing that was to be changed with it', async () => {
+      await using made = await create();
+      const there = await put(made.store, alpine, 'there');
+      const tags = [there, descriptor('gone')].map((each, at) =>
+        putTag(alpine, { tag: parseTag(`v${at}`), descriptor: each, checkedAt: 1 }),
+      );
+      await assert.rejects(made.store.change(tags), MissingContentError);
+      assert.deepEqual(await made.store.listTags(alpine), []);
     });
 
     it('does not let an older check overwrite a newer one', async () => {

@@ -1,9 +1,10 @@
 import type { Log } from '../../base/log.ts';
 import type { TaskSet } from '../../base/task-set.ts';
-import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { ContentStore, StoredBlob } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { noteArrival, requireContent } from '../../storage/operation.ts';
+import { NoRoomError, type StoreRoom } from '../../storage/store-room.ts';
 
 export interface LostFilesParts {
   readonly what: 'manifest' | 'blob';
@@ -14,6 +15,8 @@ export interface LostFilesParts {
   /** Repositories that may have it by now, of which memory has its bytes. */
   readonly owners: (digest: Digest) => Promise<readonly RepositoryName[]>;
   readonly bytesOf: (repository: RepositoryName, digest: Digest) => Uint8Array | undefined;
+  /** What it may take, as anything that comes. */
+  readonly room: StoreRoom;
   /** Told of what was removed with all images that had it. Default: nobody is. */
   readonly removed?: (digest: Digest) => void;
   readonly tasks: TaskSet;
@@ -68,16 +71,20 @@ export class LostFiles {
     }
   }
 
-  /** False: memory has lost it meanwhile. Where its image goes while it is written its file is nobody's, and goes as such. */
+  /** False: memory has lost it meanwhile. Throws NoRoomError. Where its image goes while it is written its file is nobody's, and goes as such. */
   async #writeFor(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    const { what, bytesOf, metadata, write } = this.#parts;
+    const { what, bytesOf, metadata, room, write } = this.#parts;
     const bytes = bytesOf(repository, digest);
     if (bytes === undefined) return false;
+    const { length } = bytes;
+    using reserved = await room.reserve(hostOf(repository), { bytes: length, come: () => length });
+    if (reserved === undefined) throw new NoRoomError();
     const { size, stamp } = await write(digest, bytes);
     await metadata.change([
       noteArrival(digest, size, stamp),
       requireContent(repository, what === 'manifest' ? { manifests: [digest] } : { blobs: [digest] }),
     ]);
+    reserved.settle({ digest, size });
     return true;
   }
 }

@@ -12,6 +12,8 @@ import type { ContentStore } from '../../storage/content-store.ts';
 import type { MetadataStore } from '../../storage/metadata-store.ts';
 import { type Change, doubtTag, putTag, tagIsGone } from '../../storage/operation.ts';
 import type { ManifestRecord, TagRecord } from '../../storage/records.ts';
+import { MissingContentError } from '../../storage/requirements.ts';
+import { unlimitedRoom } from '../../storage/store-room.ts';
 import type { Backlog } from '../fills/backlog.ts';
 import type { BlobSizes } from './blob-sizes.ts';
 import { notVouchedFor } from './freshness.ts';
@@ -80,6 +82,8 @@ export class ManifestCache implements Memory {
       write: async (digest, bytes) => await this.#stored.write(digest, bytes),
       owners: async (digest) => await this.#ownersOf(digest),
       bytesOf: (repository, digest) => this.#manifests.peek(contentKey(repository, digest))?.bytes,
+      // A manifest that is known counts, whether its file is there or not.
+      room: unlimitedRoom,
     });
     this.#tags = new KnownTags(parts.clock);
     this.#unstored = new UnstoredManifests(parts.clock);
@@ -360,7 +364,8 @@ export class ManifestCache implements Memory {
     storing.isWritten = true;
     // Also those that come meanwhile.
     for (const tag of storing.tags.values()) {
-      await this.#putTag(repository, tag, letGo);
+      // Its image was removed meanwhile: who asks for it now has it stored once more, as what was not taken.
+      if (!(await this.#putTag(repository, tag, letGo))) return;
       await this.#compare(repository, tag);
       if (storing.tags.get(tag.tag) === tag) storing.tags.delete(tag.tag);
     }
@@ -388,13 +393,19 @@ export class ManifestCache implements Memory {
     }
   }
 
-  /** What is known by now counts: an older answer may be stored after a newer one. */
-  async #putTag(repository: RepositoryName, record: TagRecord, locked?: () => void): Promise<void> {
+  /** What is known by now counts: an older answer may be stored after a newer one. False: the store has its manifest no longer. */
+  async #putTag(repository: RepositoryName, record: TagRecord, locked?: () => void): Promise<boolean> {
     const known = this.#tags.get(repository, record.tag);
-    if (known !== undefined && known !== record) return;
+    if (known !== undefined && known !== record) return true;
     const was = this.#unstoredTags.get(record);
-    await this.#parts.metadata.change([putTag(repository, record, was)], locked);
+    try {
+      await this.#parts.metadata.change([putTag(repository, record, was)], locked);
+    } catch (error) {
+      if (error instanceof MissingContentError) return false;
+      throw error;
+    }
     this.#unstoredTags.delete(record);
+    return true;
   }
 
   /** Another process may have moved it, or removed its manifest, before we could say something: then the store's word counts. */

@@ -230,12 +230,14 @@ export class RemovalWriter {
     const row = statements.findContent.get(digest);
     if (row === undefined || row.stored_at === null || this.#isOfUse(owner, content)) return false;
     if (this.#statements.isHeld.get({ content, now: now() }) !== undefined) return true;
+    // Whoever has just brought it asks for it, and says only then what names it.
+    if (row.stored_at >= before) return true;
     if (this.#isOfUseAnywhere(content)) {
       this.#unlink(digest, row, repository, owner);
       return false;
     }
     // Its file first: what cannot be moved is still here.
-    if (row.stored_at >= before || discarded?.take(digest, before) === 'left') return true;
+    if (discarded?.take(digest, before) === 'left') return true;
     this.#lost(digest, row);
     this.#statements.unlinkAll.run(content);
     return false;

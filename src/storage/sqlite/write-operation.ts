@@ -3,6 +3,7 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, hostOf, type RepositoryName } from '../../oci/reference.ts';
 import type { DiscardedContent } from '../discarded-content.ts';
 import type { Operation } from '../operation.ts';
+import { MissingContentError } from '../requirements.ts';
 import type { Stamp } from '../stamp.ts';
 import type { ChangeLog } from './change-log.ts';
 import { ChangeTotals } from './change-totals.ts';
@@ -13,6 +14,7 @@ import { FormerTags } from './former-tags.ts';
 import { knownManifest } from './known-manifest.ts';
 import { RemovalWriter } from './removal-writer.ts';
 import { RestoreWriter } from './restore-writer.ts';
+import { isUnmet } from './sqlite-errors.ts';
 import type { UnknownDigests } from './unknown-digests.ts';
 import { type ContentRow, prepareWrites, type Writes } from './write-statements.ts';
 
@@ -203,7 +205,11 @@ export class OperationWriter {
       if (isOlder) return;
     }
     if (moves && there !== undefined) this.#former.remember(owner, tag, 'moved');
-    this.#statements.putTag.run({ owner, tag, manifest, checkedAt, since: checkedAt || now });
+    try {
+      this.#statements.putTag.run({ owner, tag, manifest, checkedAt, since: checkedAt || now });
+    } catch (error) {
+      throw isUnmet(error) ? new MissingContentError([descriptor.digest]) : error;
+    }
     if (moves) this.#changes.add('tag', repository, tag);
   }
 

@@ -4,6 +4,7 @@ import { sha256 } from '#src/oci/digest.ts';
 import type { Digest } from '#src/oci/reference.ts';
 import { MemoryBlobStore } from '#src/storage/memory/memory-blob-store.ts';
 import { type Changes, disownBlob, loseBlob } from '#src/storage/operation.ts';
+import { type StoreRoom, unlimitedRoom } from '#src/storage/store-room.ts';
 import { CacheUnderTest, repository } from '#test/fakes/cache-under-test.ts';
 import { bytes, collect } from '#test/fakes/images.ts';
 import { ask, serveRegistry } from '#test/fakes/registry-server.ts';
@@ -49,7 +50,7 @@ async function pull(cache: CacheUnderTest, digest: Digest, name = alpine): Promi
 }
 
 /** A cache that has the blob for this repository in its store, as an earlier process has left it; and how it hears of other processes. */
-async function holding(content: Uint8Array) {
+async function holding(content: Uint8Array, room?: StoreRoom) {
   const blobs = new CountingStore();
   const tell: ((changes: Changes) => void)[] = [];
   const metadata = scriptedIndex(() => ({
@@ -63,7 +64,7 @@ async function holding(content: Uint8Array) {
   earlier.content.putBlob(alpine, content);
   await pull(earlier, digest);
   await earlier.settle();
-  const cache = new CacheUnderTest({ blobs, metadata, upstream: earlier.content });
+  const cache = new CacheUnderTest({ blobs, metadata, upstream: earlier.content, ...(room && { room }) });
   blobs.looks = 0;
   return {
     ...{ blobs, metadata, cache, digest },
@@ -175,6 +176,31 @@ describe('a small blob that was read once', () => {
       assert.ok((await pull(cache, digest)).equals(content));
       assert.deepEqual(cache.outcome, { kind: 'hit' });
     }
+    assert.deepEqual(cache.upstream.calls, []);
+  });
+
+  it('is written again where it may come, as whatever comes, and not where there is no room', async () => {
+    const asked: (number | undefined)[] = [];
+    let isFull = true;
+    const room: StoreRoom = {
+      ...unlimitedRoom,
+      async reserve(host, wish) {
+        asked.push(wish.bytes);
+        return isFull ? undefined : await unlimitedRoom.reserve(host, wish);
+      },
+    };
+    const { blobs, cache, metadata, tell, digest } = await holding(bytes(1000), room);
+    await using _ = cache;
+    await pull(cache, digest);
+    await blobs.delete(digest);
+    await metadata.change([loseBlob(digest)]);
+    for (const size of [undefined, 1000]) {
+      tell([{ kind: 'blob', digest }]);
+      await cache.settle();
+      assert.equal((await blobs.stat(digest))?.size, size);
+      isFull = false;
+    }
+    assert.deepEqual(asked, [1000, 1000]);
     assert.deepEqual(cache.upstream.calls, []);
   });
 

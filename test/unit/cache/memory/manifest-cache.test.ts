@@ -291,6 +291,34 @@ describe('a tag that another process knows better', () => {
     cache.touch(alpine, record, cache.asking());
     await stores.settle();
     assert.equal(await cache.findTag(alpine, v1), undefined);
+    assert.deepEqual(stores.log.at('error'), []);
+  });
+
+  it('is no failure where its image was removed between the two that the store takes', async () => {
+    const stores = new Stores();
+    const kept = manifest('kept');
+    const { digest } = kept.descriptor;
+    const cache = stores.open();
+    const { metadata } = stores;
+    const change = metadata.change.bind(metadata);
+    let isRemoved = false;
+    metadata.change = async (operations, locked) => {
+      if (operations.some(({ kind }) => kind === 'put tag') && !isRemoved) {
+        isRemoved = true;
+        await change([removeManifest(alpine, digest)]);
+        cache.forget({ kind: 'manifest', repository: alpine, digest });
+      }
+      await change(operations, locked);
+    };
+    await cache.keepTag(alpine, kept, v1, cache.asking());
+    await stores.settle();
+    assert.deepEqual(stores.log.at('error'), []);
+    assert.equal(await metadata.getTag(alpine, v1), undefined);
+    // Who asks for it then has it stored again.
+    await stores.clock.advance(6000);
+    assert.ok(await cache.find(alpine, digest));
+    await stores.settle();
+    assert.equal((await metadata.getTag(alpine, v1))?.descriptor.digest, digest);
   });
 
   it('stays while the store has no room to hear that it was confirmed', async () => {
