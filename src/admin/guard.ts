@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../base/clock.ts';
-import { Expiring } from '../base/expiring.ts';
 import { isLoopback } from '../base/loopback.ts';
 import { networkOf } from '../base/network-of.ts';
+import { WrongGuesses } from '../door/wrong-guesses.ts';
 import { RegistryError } from '../oci/error.ts';
 import type { AdminCredential } from './credential.ts';
 import { otherPageBehind, pageBehind } from './web-pages.ts';
@@ -27,12 +27,6 @@ export interface GuardSettings {
   readonly clock: Clock;
 }
 
-/** So often an address may show a wrong credential in a minute. */
-const maxFailures = 10;
-const failuresMs = 60_000;
-/** So many addresses are remembered that have. */
-const maxAddresses = 1000;
-
 /** What whoever forwards a request says of that: any of them, for a proxy of this machine, or one beside us in a pod, would make everybody local. */
 const forwarding =
   /^(?:forwarded|via|x-forwarded.*|x-(?:real|client|cluster-client|original|envoy)-.*|true-client-ip|cf-.*|l5d-.*)$/;
@@ -43,11 +37,11 @@ const forwarding =
  */
 export class Guard {
   readonly #settings: GuardSettings;
-  readonly #failures: Expiring<{ count: number }>;
+  readonly #guesses: WrongGuesses;
 
   constructor(settings: GuardSettings) {
     this.#settings = settings;
-    this.#failures = new Expiring(settings.clock, maxAddresses);
+    this.#guesses = new WrongGuesses(settings.clock);
   }
 
   /** Throws DENIED (403) with the reason, UNAUTHORIZED (401) with a challenge, TOOMANYREQUESTS (429). */
@@ -76,13 +70,10 @@ export class Guard {
     if (authorization === undefined)
       throw unauthorized('these calls need the credential of admin', challenge);
     const network = networkOf(address);
-    const failures = this.#failures.get(network) ?? { count: 0 };
-    // Before it is looked at: else wrong ones would be told from the right one as often as anybody likes.
-    if (failures.count >= maxFailures) throw tooMany();
+    this.#guesses.check(network);
     const scheme = credential.shownBy(authorization);
     if (scheme === undefined) {
-      if (failures.count === 0) this.#failures.set(network, failures, failuresMs);
-      failures.count += 1;
+      this.#guesses.add(network, authorization);
       throw unauthorized('this is not the credential of admin', challenge);
     }
     if (scheme === 'bearer') return 'admin.token';
@@ -98,10 +89,4 @@ function denied(reason: string): RegistryError {
 
 function unauthorized(message: string, challenge: string): RegistryError {
   return new RegistryError('UNAUTHORIZED', message, { headers: { 'WWW-Authenticate': challenge } });
-}
-
-function tooMany(): RegistryError {
-  return new RegistryError('TOOMANYREQUESTS', 'too many wrong credentials came from this address', {
-    headers: { 'Retry-After': String(failuresMs / 1000) },
-  });
 }

@@ -4,7 +4,6 @@ import type { Secret } from '../config/secret.ts';
 import { metadataPaths, serverMetadata } from '../door/grants/server-metadata.ts';
 import type { Identification } from '../door/identity/identification.ts';
 import type { UserFile } from '../door/identity/user-file.ts';
-import { WrongGuesses } from '../door/identity/wrong-guesses.ts';
 import type { DockerTokenServiceParts } from '../door/tokens/docker-token-service.ts';
 import { DockerTokens } from '../door/tokens/docker-tokens.ts';
 import type { GrantName } from '../door/tokens/grant-name.ts';
@@ -15,6 +14,7 @@ import { holderOf, KeySignedTokens, SharedSecretTokens } from '../door/tokens/oa
 import { SignedTokens } from '../door/tokens/signed-tokens.ts';
 import type { Endpoint } from '../door/tokens/token-endpoints.ts';
 import type { TokenSource } from '../door/tokens/token-proofs.ts';
+import { WrongGuesses } from '../door/wrong-guesses.ts';
 import { checkScopes, sharedSecret } from './identity-files.ts';
 
 type Auth = NonNullable<Config['auth']>;

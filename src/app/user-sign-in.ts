@@ -8,11 +8,11 @@ import { RefreshTokens } from '../door/grants/refresh-tokens.ts';
 import { SignIn, type SignInParts } from '../door/grants/sign-in.ts';
 import { userGrants } from '../door/grants/user-grants.ts';
 import type { UserFile } from '../door/identity/user-file.ts';
-import { WrongGuesses } from '../door/identity/wrong-guesses.ts';
 import type { Grant } from '../door/tokens/grant.ts';
 import type { GrantName } from '../door/tokens/grant-name.ts';
 import type { OAuthClients } from '../door/tokens/oauth-clients.ts';
 import type { Endpoint } from '../door/tokens/token-endpoints.ts';
+import { WrongGuesses } from '../door/wrong-guesses.ts';
 
 export interface UserSignInParts {
   readonly clients: OAuthClients;

@@ -50,12 +50,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   door: [],
   'door/identity': ['door'],
   'door/tokens': ['json', 'net', 'door', 'door/identity', 'http/exchange'],
-  'door/grants': ['door/identity', 'door/tokens', 'http/exchange'],
+  'door/grants': ['door', 'door/identity', 'door/tokens', 'http/exchange'],
   notify: ['observe', 'net', 'storage', 'http/exchange'],
-  admin: ['values', 'storage', 'http/exchange', 'retention'],
+  admin: ['values', 'storage', 'http/exchange', 'retention', 'door'],
   'door/rules': ['door'],
   'door/rate': ['door'],
-  'door/rights': ['door/identity'],
+  'door/rights': ['door', 'door/identity'],
   app: [
     ...[
       'values',

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { OwnedEntries } from '../../base/owned-entries.ts';
 import { RegistryError } from '../../oci/error.ts';
-import { SecretHashes } from '../identity/secret-hashes.ts';
+import { SecretHashes } from '../secret-hashes.ts';
 import type { GrantingUser } from '../tokens/grant.ts';
 import type { OAuthClient } from '../tokens/oauth-clients.ts';
 import { TokenError } from '../tokens/token-error.ts';

@@ -1,8 +1,8 @@
 import { networkOf } from '../../base/network-of.ts';
 import type { Exchange } from '../../http/exchange/exchange.ts';
-import type { WrongGuesses } from '../identity/wrong-guesses.ts';
 import { BrowserAnswer } from '../tokens/browser-answer.ts';
 import { refuseSecretsIn } from '../tokens/sent-form.ts';
+import type { WrongGuesses } from '../wrong-guesses.ts';
 import { type DeviceCodes, userCodeIn, type WaitingDevice } from './device-codes.ts';
 import { html } from './html.ts';
 import { page } from './page.ts';

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { pagePolicy } from '../../http/exchange/page-policy.ts';
 import { BrowserAnswer } from '../tokens/browser-answer.ts';
 import { Html, html } from './html.ts';
 
@@ -26,19 +26,7 @@ const style = new Html(
   ].join(''),
 );
 
-const styleHash = createHash('sha256').update(style.text).digest('base64');
-
-/** Nothing is loaded, nothing runs, nobody frames it, and its form goes where it may (CSP level 3). */
-function policyOf(formTarget: string | undefined): string {
-  return [
-    "default-src 'none'",
-    `style-src 'sha256-${styleHash}'`,
-    "base-uri 'none'",
-    // Browsers hold the answer's redirect to it as well.
-    `form-action 'self'${formTarget === undefined ? '' : ` ${formTarget}`}`,
-    "frame-ancestors 'none'",
-  ].join('; ');
-}
+const policy = pagePolicy(style.text);
 
 /** What is the same for all that a browser gets here. */
 const common = {
@@ -69,7 +57,7 @@ ${body}
 `;
   return new BrowserAnswer(
     status,
-    { ...common, 'Content-Security-Policy': policyOf(formTarget), ...headers },
+    { ...common, 'Content-Security-Policy': policy(formActionOf(formTarget)), ...headers },
     { body: text.text, failure },
   );
 }
@@ -89,4 +77,9 @@ export function faultPage(
     ...{ title: 'This does not work', status, headers, failure: fault },
     body: html`<p role="alert">${fault}</p>\n<p>Close this page and begin again in the program that led here.</p>`,
   });
+}
+
+/** Browsers hold the answer's redirect to it as well. */
+function formActionOf(formTarget: string | undefined): string {
+  return formTarget === undefined ? "'self'" : `'self' ${formTarget}`;
 }

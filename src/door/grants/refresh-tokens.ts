@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { OwnedEntries } from '../../base/owned-entries.ts';
-import { SecretHashes } from '../identity/secret-hashes.ts';
+import { SecretHashes } from '../secret-hashes.ts';
 import type { GrantingUser } from '../tokens/grant.ts';
 import { newSecret } from './new-secret.ts';
 

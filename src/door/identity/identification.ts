@@ -4,9 +4,9 @@ import { networkOf } from '../../base/network-of.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Soon } from '../../base/soon.ts';
 import type { RegistryError } from '../../oci/error.ts';
+import { SecretHashes } from '../secret-hashes.ts';
 import type { Subject } from '../subject.ts';
 import type { Proof, Prove, Refused } from './proof.ts';
-import { SecretHashes } from './secret-hashes.ts';
 
 /** What a caller shows. */
 export interface Shown {

@@ -1,10 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
+import { WrongGuesses } from '../wrong-guesses.ts';
 import { userAndPassword } from './basic.ts';
 import type { PasswordChecks } from './password-checks.ts';
 import type { Proof, Refused } from './proof.ts';
 import type { UserFile } from './user-file.ts';
-import { WrongGuesses } from './wrong-guesses.ts';
 
 /** As long as whoever has a password may pull without that it is hashed again. Milliseconds. */
 const rememberedMs = 60_000;

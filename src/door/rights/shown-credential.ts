@@ -1,6 +1,6 @@
 import { networkOf } from '../../base/network-of.ts';
 import { basicIn, type UserAndPassword } from '../identity/basic.ts';
-import { SecretHashes } from '../identity/secret-hashes.ts';
+import { SecretHashes } from '../secret-hashes.ts';
 
 /** Somebody who asks by the user and the password that he has at a registry. Nobody here knows whether they are right. */
 export interface Asker extends UserAndPassword {

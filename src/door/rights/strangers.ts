@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { RegistryError } from '../../oci/error.ts';
 import { FairQueue, type Waiting } from '../identity/fair-queue.ts';
-import { WrongGuesses } from '../identity/wrong-guesses.ts';
+import { WrongGuesses } from '../wrong-guesses.ts';
 import type { Asker } from './shown-credential.ts';
 
 /** So many are asked about at a time, and so many wait: a cluster that starts behind one address asks for hundreds of repositories at once. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { HashedSecret } from '../../base/hashed-secret.ts';
 import { basicIn } from '../identity/basic.ts';
 import { basicChallenge } from '../identity/challenges.ts';
-import type { WrongGuesses } from '../identity/wrong-guesses.ts';
+import type { WrongGuesses } from '../wrong-guesses.ts';
 import type { GrantName } from './grant-name.ts';
 import type { Form } from './sent-form.ts';
 import { TokenError } from './token-error.ts';

@@ -1,17 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { Exchange } from '../exchange/exchange.ts';
+import { pagePolicy } from '../exchange/page-policy.ts';
 
 const style =
   'body{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}pre{overflow:auto}';
 
-/** Nothing is loaded, nothing runs, nobody frames it; the one style is known by its hash (CSP level 3). */
-const policy = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const policy = pagePolicy(style)("'none'");
 
 /** The same for everybody: it repeats nothing of the request, and says nothing of the configuration. */
 const page = `<!doctype html>

@@ -180,15 +180,18 @@ describe('with a credential', () => {
 
   it('who guesses is not looked at any more for a minute, and others are', async () => {
     const { ask, clock } = guarded(both);
-    const guess = (address: string): string =>
-      ask({ address, headers: { authorization: `Bearer ${secret('guess')}` } });
+    const guess = (address: string, which: number): string =>
+      ask({ address, headers: { authorization: `Bearer ${secret(`guess ${which}`)}` } });
     const right = { headers: { authorization: `Bearer ${token}` } };
-    for (let at = 0; at < 10; at += 1) assert.match(guess('2001:db8::1'), /^401/);
-    assert.match(guess('2001:db8::2'), /^429/);
+    for (let at = 0; at < 10; at += 1) assert.match(guess('2001:db8::1', at), /^401/);
+    assert.match(guess('2001:db8::2', 10), /^429/);
     assert.match(ask({ address: '2001:db8::3', ...right }), /^429/);
     assert.equal(ask({ address: '2001:db8:0:1::1', ...right }), 'admin.token');
-    for (let at = 0; at < 10; at += 1) assert.match(guess('::ffff:10.0.0.1'), /^401/);
-    assert.match(guess('10.0.0.1'), /^429/);
+    for (let at = 0; at < 10; at += 1) assert.match(guess('::ffff:10.0.0.1', at), /^401/);
+    assert.match(guess('10.0.0.1', 10), /^429/);
+    // Somebody's old credential, again and again: that is one.
+    for (let at = 0; at < 20; at += 1) assert.match(guess('10.0.0.3', 0), /^401/);
+    assert.equal(ask({ address: '10.0.0.3', ...right }), 'admin.token');
     // Nothing was shown, nothing is counted.
     for (let at = 0; at < 20; at += 1) assert.match(ask({ address: '10.0.0.2' }), /^401/);
     assert.equal(ask({ address: '10.0.0.2', ...right }), 'admin.token');
