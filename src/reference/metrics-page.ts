@@ -24,7 +24,7 @@ export function metricsPage(): string {
     'Names, types and labels are the original’s, so that its dashboards go on working. Some are against Prometheus’s conventions for names, and `promtool check metrics` says so; ours pass. What is on disk is counted at most once a minute.',
     table(['Metric', 'Type', 'Labels', 'Meaning'], Object.values(originalMetrics).map(rowOf)),
     '## Those of the process',
-    '`process_*` and `nodejs_*` are those that the Prometheus client for Node.js collects: CPU time, memory, open files, delay of the event loop, garbage collection, handles, version. The original’s `go_*` have no counterpart.',
+    '`process_*` and `nodejs_*` are those that the Prometheus client for Node.js collects: CPU time, memory, open files, delay of the event loop (with the ten milliseconds from one look at it to the next, which an idle process shows, too), garbage collection, handles, version. The original’s `go_*` have no counterpart.',
     '## Questions they answer',
     [
       'Hit ratio of manifests: `sum(rate(ociregistry_requests_total{kind="manifest",result=~"hit|revalidated|stale"}[5m])) / sum(rate(ociregistry_requests_total{kind="manifest"}[5m]))`',

@@ -146,7 +146,7 @@ export class Candidate implements AsyncDisposable, Address {
   }
 
   /**
-   * Of its event loop since this was last asked, in milliseconds; it looks every ten, which counts. NaN where it has no page of metrics,
+   * How late its event loop was since this was last asked, in milliseconds. NaN where it has no page of metrics,
    * or one that does not say it.
    */
   async loopDelay(): Promise<LoopDelay> {

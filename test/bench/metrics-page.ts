@@ -1,4 +1,4 @@
-/** Of an event loop. Milliseconds. */
+/** How late an event loop is. Milliseconds. */
 export interface LoopDelay {
   readonly delayP99: number;
   readonly delayMost: number;
@@ -16,7 +16,11 @@ export function metricsIn(page: string, name: string): Readonly<Record<string, n
   return Object.fromEntries([...values].map(([, label = '', value]) => [label, Number(value)]));
 }
 
+/** Node's histogram has the time from one look to the next, so that a loop that is never late has this much. Milliseconds. */
+const lookMs = 10;
+
 export function loopDelayIn(page: string): LoopDelay {
-  const milliseconds = (name: string) => metricIn(page, `nodejs_eventloop_lag_${name}_seconds`) * 1000;
+  const milliseconds = (name: string) =>
+    Math.max(0, metricIn(page, `nodejs_eventloop_lag_${name}_seconds`) * 1000 - lookMs);
   return { delayP99: milliseconds('p99'), delayMost: milliseconds('max') };
 }
