@@ -100,7 +100,7 @@ function summary({ tally, seen, sent, quotaBytes, peakMiB }: Result): string[] {
     'images evicted': evicted.join(', '),
     'seconds in which nothing could be stored': `${seen.notStoring} of ${seen.looks}`,
     'memory, most': `${rounded(peakMiB)} MiB`,
-    'delay of the event loop, p99 and most of a second (10 is none)': `${rounded(seen.delayP99)} ms, ${rounded(seen.delayMost)} ms`,
+    'delay of the event loop, p99 and most of a second': `${rounded(seen.delayP99)} ms, ${rounded(seen.delayMost)} ms`,
   };
   return [
     ...['', '| | |', '| --- | --- |'],

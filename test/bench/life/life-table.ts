@@ -32,7 +32,7 @@ const columns = [
   'its memory, most (MiB)',
   'the server’s processor time, without pulls (s)',
   'its memory, most (MiB)',
-  'delay of its event loop, most (ms; 10 is none)',
+  'delay of its event loop, most (ms)',
   'a pull, p99: before → meanwhile (ms)',
   'the longest: before → meanwhile (ms)',
 ];
