@@ -1,4 +1,5 @@
 import { collectAll } from '../base/collect-all.ts';
+import { threadTime } from './thread-time.ts';
 
 /** Milliseconds. */
 const lookMs = 1000;
@@ -14,20 +15,14 @@ const little = 1_000_000;
  * which nobody is served, and that once for each rest.
  */
 export function collectAtRest(): void {
-  let [before, collectedAt, quiet] = [usedTime(), 0, 0];
+  let [before, collectedAt, quiet] = [threadTime(), 0, 0];
   const look = (): void => {
-    const now = usedTime();
+    const now = threadTime();
     quiet = now - before <= resting ? quiet + 1 : 0;
     before = now;
     if (quiet < looks || now - collectedAt < little) return;
     collectAll();
-    before = collectedAt = usedTime();
+    before = collectedAt = threadTime();
   };
   setInterval(look, lookMs).unref();
-}
-
-/** Of this thread. Microseconds. */
-function usedTime(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
 }

@@ -1,4 +1,5 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+import { threadTime } from './thread-time.ts';
 
 /** Milliseconds. */
 const lookMs = 250;
@@ -20,10 +21,10 @@ const elementBytes = 8;
 export function keepYoungRoom(): void {
   const wanted = Math.min(halfOfRoom(), enough);
   growBy(1);
-  let used = usedTime();
+  let used = threadTime();
   const look = (): void => {
     const half = halfOfRoom();
-    const now = usedTime();
+    const now = threadTime();
     if (half > 0 && 2 * half <= wanted && now - used > busy) grow(half, Math.floor(wanted / half));
     used = now;
   };
@@ -48,12 +49,6 @@ function grow(half: number, factor: number): void {
 
 function growBy(factor: number): void {
   setFlagsFromString(`--semi-space-growth-factor=${factor}`);
-}
-
-/** Of this thread. Microseconds. */
-function usedTime(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
 }
 
 /** What may be in use of it: what V8 has of the system for it, both halves, is less until it was used. Bytes. */

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { collectAtRest } from '#src/process/rest.ts';
+import { threadTime } from '#src/process/thread-time.ts';
 
 const second = 1_000_000;
 
 /** For so much processor time of this thread. Microseconds. */
 function work(time: number): void {
-  const used = (): number => {
-    const { user, system } = process.threadCpuUsage();
-    return user + system;
-  };
-  const end = used() + time;
-  while (used() < end);
+  const end = threadTime() + time;
+  while (threadTime() < end);
 }
 
 /** So much that nobody holds and V8 has no reason to look for. Bytes. */
