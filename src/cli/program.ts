@@ -33,11 +33,20 @@ export async function runProgram(argv: readonly string[], parts: ProgramParts): 
     if (!(error instanceof CommanderError)) throw error;
     // "commander.help" is the help for want of a command, which is no error here.
     if (error.exitCode === 0 || error.code === 'commander.help') return 0;
-    stderr.write(`Incorrect Usage: ${error.message.replace(/^error: /, '')}\n\n`);
+    const hint = failed === root ? flagsPlace(error) : '';
+    stderr.write(`Incorrect Usage: ${error.message.replace(/^error: /, '')}${hint}\n\n`);
     stdout.write(failed.helpInformation());
     return 1;
   }
   return exitCode;
+}
+
+/** What stands before a command and belongs behind it; empty: that is not it. */
+function flagsPlace({ code, message }: CommanderError): string {
+  if (code !== 'commander.unknownOption') return '';
+  const [, name] = /'--(?:no-)?([^'=]+)/.exec(message) ?? [];
+  const of = described.filter(({ flags }) => flags.some((flag) => flag.name === name));
+  return of.length === 0 ? '' : `\n(It goes behind the command: ${of.map((each) => each.name).join(', ')})`;
 }
 
 function program(parts: ProgramParts, exit: (code: number) => void): Command {

@@ -57,16 +57,18 @@ async function isLinked(path: string, { files, directories, partial }: AdoptPart
 async function publish(
   file: File,
   verify: (bytes: AsyncIterable<Uint8Array>) => Promise<VerifiedBlob>,
-  { files, directories, pool, publisher, partial }: AdoptParts,
+  { directories, pool, publisher, partial }: AdoptParts,
 ): Promise<StoredBlob> {
-  const before = await files.stat(partial.path);
-  const { digest, size } = await verify(readLoop(file, { first: 0, last: before.size - 1 }, pool));
-  const after = await files.stat(partial.path);
-  if (after.size !== size || after.mtimeMs !== before.mtimeMs)
+  const before = await file.stat({ bigint: true });
+  const last = Number(before.size) - 1;
+  const { digest, size } = await verify(readLoop(file, { first: 0, last }, pool));
+  const after = await file.stat({ bigint: true });
+  if (Number(after.size) !== size || after.mtimeNs !== before.mtimeNs)
     throw new BlobUnreadableError('it was written to while it was read');
   await publisher.publish(file, partial.path, directories.blob(digest));
   // Where that is a name of the same file it leaves the first one, and the end of that is a change of the file as well.
   await partial.remove();
   const stamp = await file.stat({ bigint: true }).then(stampOf, () => undefined);
-  return { digest, size, stamp };
+  // Who has written to it since has it hashed when it is first read.
+  return { digest, size, stamp: stamp?.modifiedAt === before.mtimeNs ? stamp : undefined };
 }

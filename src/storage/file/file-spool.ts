@@ -116,13 +116,11 @@ export class FileSpool implements Spool {
     await this.#recording.stop();
     const stamp = await this.#orFailed(async () => {
       await withRoom(async () => await this.#ahead.finish());
-      // What is small has its name within milliseconds, and is not worth a call.
-      if (this.ranges.total >= this.#parts.kept.worth) this.#sealedAt = await this.#modifiedAt();
+      this.#sealedAt = await this.#modifiedAt();
       return await this.#parts.publisher.publish(file, partial.path, target);
     });
     this.#fate = 'published';
     this.#ahead.letGo();
-    this.#sealedAt ??= stamp?.modifiedAt;
     return stamp?.modifiedAt === this.#sealedAt ? stamp : undefined;
   }
 

@@ -287,6 +287,22 @@ describe('ociregistry', () => {
   const usage: [line: string, message: string, help: string][] = [
     ['serve --bogus', "unknown option '--bogus'", 'serve'],
     ['serve --prot 1', "unknown option '--prot'\n(Did you mean --port?)", 'serve'],
+    [
+      '--air-gapped serve',
+      "unknown option '--air-gapped'\n(It goes behind the command: serve, check-config, doctor)",
+      '[options] [command]',
+    ],
+    [
+      '--no-air-gapped serve',
+      "unknown option '--no-air-gapped'\n(It goes behind the command: serve, check-config, doctor)",
+      '[options] [command]',
+    ],
+    [
+      '--keep=3 prune',
+      "unknown option '--keep=3'\n(It goes behind the command: prune)",
+      '[options] [command]',
+    ],
+    ['--bogus serve', "unknown option '--bogus'", '[options] [command]'],
     ['serve --port', "option '--port <value>' argument missing", 'serve'],
     ['serve --port high', '--port: must be a whole number from 0 to 65535, not "high"', 'serve'],
     ['serve --port 70000', '--port: must be a whole number from 0 to 65535, not 70000', 'serve'],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { link, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DigestHasher, sha256, type VerifiedBlob } from '#src/oci/digest.ts';
 import { BlobUnreadableError } from '#src/storage/content-store.ts';
 import { FileBlobStore } from '#src/storage/file/file-blob-store.ts';
@@ -70,6 +71,20 @@ describe('a file that the store adopts', () => {
     await assert.rejects(it.store.adopt(it.path, meanwhile), BlobUnreadableError);
     assert.equal(await it.store.stat(digest), undefined);
     assert.deepEqual(await it.partial(), []);
+  });
+
+  it('is hashed when it is first read, where somebody writes to it once it was hashed', async () => {
+    await using it = await around({
+      ...nodeFileSystem,
+      rename: async (from, to) => {
+        await nodeFileSystem.rename(from, to);
+        // What the kernel's clock cannot tell apart it need not.
+        await sleep(20);
+        await writeFile(to, bytes(100_000, 3));
+      },
+    });
+    const adopted = await it.store.adopt(it.path, hashed);
+    assert.deepEqual([adopted?.digest, adopted?.stamp], [digest, undefined]);
   });
 
   it('is no link, and no folder', async () => {

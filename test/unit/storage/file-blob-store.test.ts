@@ -71,22 +71,32 @@ describe('a blob to whose file somebody writes who should not', () => {
       await assert.rejects(collect(spool.read({ first, last: content.length - 1 })), WrongBytesError);
   });
 
-  it('is hashed when it is first read, where that was before it had its name', async () => {
-    const directory = await temporaryDirectory();
-    await using _ = directory;
-    const files: FileSystem = {
-      ...nodeFileSystem,
-      rename: async (from, to) => {
-        // What the kernel's clock cannot tell apart it need not.
-        await sleep(20);
+  it('is hashed when it is first read, where that was before it had its name, or was known by it', async () => {
+    const moments: readonly FileSystem['rename'][] = [
+      async (from, to) => {
         await flip(from);
         await nodeFileSystem.rename(from, to);
       },
-    };
-    await using store = await FileBlobStore.open({ directory: directory.path, files, worth: content.length });
-    await using spool = await store.begin();
-    await spool.write(0, content);
-    assert.equal((await store.put(spool, verified())).stamp, undefined);
+      async (from, to) => {
+        await nodeFileSystem.rename(from, to);
+        await flip(to);
+      },
+    ];
+    for (const renamed of moments) {
+      await using directory = await temporaryDirectory();
+      const files: FileSystem = {
+        ...nodeFileSystem,
+        rename: async (from, to) => {
+          // What the kernel's clock cannot tell apart it need not.
+          await sleep(20);
+          await renamed(from, to);
+        },
+      };
+      await using store = await FileBlobStore.open({ directory: directory.path, files });
+      await using spool = await store.begin();
+      await spool.write(0, content);
+      assert.equal((await store.put(spool, verified())).stamp, undefined);
+    }
   });
 });
 
