@@ -12,7 +12,7 @@ const little = 1_000_000;
 
 /**
  * Collects what work has left behind when it is over: V8 would let it lie until there is more work, perhaps for days. It takes some thirty milliseconds, in
- * which nobody is served, and that once for each rest.
+ * which nobody is served, and no more than that for each second of work.
  */
 export function collectAtRest(): void {
   let [before, collectedAt, quiet] = [threadTime(), 0, 0];
