@@ -277,8 +277,8 @@ export function dropManifest(repository: RepositoryName, digest: Digest): Operat
 
 /**
  * What no manifest of the repository names any more, nor is one of it, it owns no longer; and of what is named by none at all, in any
- * repository, the bytes go with all that says whose they were. What came here at `before` or later (milliseconds since the epoch), is
- * leased, or is named by others of whom none owns it yet, stays as it is, and is still said to be leaving. Some ten digests at a time: their files are moved meanwhile.
+ * repository, the bytes go with all that says whose they were. What came here at `before` or later (milliseconds since the epoch), or is
+ * leased, stays as it is, and is still said to be leaving. Some ten digests at a time: their files are moved meanwhile.
  */
 export function discardContent(
   repository: RepositoryName,

@@ -322,36 +322,6 @@ export function imageGraphContract(name: string, create: ImageGraphFactory): voi
       assert.equal(await store.hasBlob(tool, digestOf('layer')), false);
     });
 
-    it('leaves to its last owner what others name and do not own yet, so that it counts', async () => {
-      await using made = await create();
-      const { store } = made;
-      const counted = async () => (await store.inventory.totals()).blobs;
-      await store.change([put(tool, 'image', { blobs: ['layer'] }), link(tool, 'layer')]);
-      await store.change([put(mirrored, 'other', { blobs: ['layer'] }), drop(tool, 'image')]);
-      await store.change([discard(tool, ['layer', 'image'])]);
-      assert.equal(await counted(), 1);
-      assert.equal(await store.hasBlob(tool, digestOf('layer')), true);
-      await store.change([link(mirrored, 'layer'), discard(tool, ['layer'])]);
-      assert.equal(await counted(), 1);
-      assert.equal(await store.hasBlob(tool, digestOf('layer')), false);
-      assert.equal(await store.hasBlob(mirrored, digestOf('layer')), true);
-      await store.change([drop(mirrored, 'other'), discard(mirrored, ['layer', 'other'])]);
-      assert.equal(await counted(), 0);
-      assert.equal((await store.graph.content(digestOf('layer')))?.storedAt, undefined);
-    });
-
-    it('goes, where others named it and never owned it, when they name it no more', async () => {
-      await using made = await create();
-      const { store } = made;
-      await store.change([put(tool, 'image', { blobs: ['layer'] }), link(tool, 'layer')]);
-      await store.change([put(mirrored, 'other', { blobs: ['layer'] }), drop(tool, 'image')]);
-      await store.change([discard(tool, ['layer', 'image'])]);
-      await store.change([drop(mirrored, 'other'), discard(mirrored, ['layer', 'other'])]);
-      const leaving = (await store.graph.leaving({ limit: 10 })).map(({ digest }) => digest);
-      await store.change([discard(tool, leaving)]);
-      assert.equal((await store.graph.content(digestOf('layer')))?.storedAt, undefined);
-    });
-
     it('keeps what was announced until its time is over, and lets go what nobody has named or owns by then', async () => {
       await using made = await create();
       const { store } = made;

@@ -41,9 +41,6 @@ export function prepareRemovals(database: Database) {
       'select 1 as found from children where child = ? and is_manifest = 0 limit 1',
     ),
     isManifest: prepare<[number], { found: 1 }>('select 1 as found from manifests where content = ? limit 1'),
-    hasOtherLink: prepare<[number, string, number], { found: 1 }>(
-      'select 1 as found from links where content = ? and not (host = ? and repository = ?) limit 1',
-    ),
     unlink: prepare<[number, string, number]>(
       'delete from links where content = ? and host = ? and repository = ?',
     ),

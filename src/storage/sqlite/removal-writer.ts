@@ -233,8 +233,6 @@ export class RemovalWriter {
     // Whoever has just brought it asks for it, and says only then what names it.
     if (row.stored_at >= before) return true;
     if (this.#isOfUseAnywhere(content)) {
-      // What nobody owns nobody counts: until one of those who name it has shown that it is his, too, it is here.
-      if (this.#isLastOwner(content, repository, owner)) return true;
       this.#unlink(digest, row, repository, owner);
       return false;
     }
@@ -269,12 +267,6 @@ export class RemovalWriter {
       this.#statements.isNamed.get(content) !== undefined ||
       this.#statements.isManifest.get(content) !== undefined
     );
-  }
-
-  #isLastOwner(content: number, repository: RepositoryName, owner: number): boolean {
-    const link = [content, hostOf(repository), owner] as const;
-    if (this.#parts.statements.hasLink.get(...link) === undefined) return false;
-    return this.#statements.hasOtherLink.get(...link) === undefined;
   }
 
   /** A registry counts what its images refer to, and no more. */
